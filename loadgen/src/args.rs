@@ -1,0 +1,345 @@
+//! The command line, as written by the user. What needs more than one flag to be checked is
+//! checked where it is used, and ends with exit code 2 like the rest.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::generate::Plan;
+
+/// Makes login events, judges what a processor made of them, and copies topics as a yardstick.
+///
+/// Exit codes: 0 fine, 1 verification failed or failure while running, 2 usage.
+#[derive(Parser, Debug)]
+#[command(name = "loadgen", version)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The three things it does.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Send login events: as fast as possible, or at a rate that waits for nobody
+    Produce(Box<ProduceArgs>),
+    /// Recount the whole input and say what is missing, doubled or wrong in the outputs
+    Verify(Box<VerifyArgs>),
+    /// Copy one topic to another the ordinary way, and say what it cost
+    Copy(Box<CopyArgs>),
+}
+
+/// How to reach Kafka.
+#[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Kafka")]
+pub(crate) struct KafkaArgs {
+    /// Brokers to start from, host:port, separated by commas
+    #[arg(long, value_name = "LIST", env = "KAFKA_BROKERS", default_value = "127.0.0.1:9092")]
+    pub(crate) brokers: String,
+
+    /// Any librdkafka property; wins over what loadgen sets
+    #[arg(short = 'X', value_name = "PROPERTY=VALUE", value_parser = property)]
+    pub(crate) properties: Vec<(String, String)>,
+}
+
+/// How to create a topic that is not there.
+#[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Kafka")]
+pub(crate) struct CreateArgs {
+    /// Create the topic with this many partitions if it is not there
+    #[arg(long, value_name = "PARTITIONS", value_parser = clap::value_parser!(i32).range(1..))]
+    pub(crate) create_topic: Option<i32>,
+
+    /// Replicas of a created topic
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) replication: i32,
+
+    /// Configuration of a created topic, for example retention.ms=-1
+    #[arg(long, value_name = "PROPERTY=VALUE", value_parser = property)]
+    pub(crate) topic_config: Vec<(String, String)>,
+}
+
+/// `loadgen produce`.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct ProduceArgs {
+    /// Brokers.
+    #[command(flatten)]
+    pub(crate) kafka: KafkaArgs,
+
+    /// Topic to send to
+    #[arg(long, value_name = "NAME", default_value = "user-login", help_heading = "Kafka")]
+    pub(crate) topic: String,
+
+    /// Creation.
+    #[command(flatten)]
+    pub(crate) create: CreateArgs,
+
+    /// Compression of the batches
+    #[arg(long, value_enum, default_value_t = Compression::None, help_heading = "Kafka")]
+    pub(crate) compression: Compression,
+
+    /// Kafka's own timestamp of each record
+    #[arg(long, value_enum, default_value_t = KafkaTimestamp::Now, help_heading = "Kafka")]
+    pub(crate) kafka_timestamp: KafkaTimestamp,
+
+    /// Send in transactions of --transaction-size events
+    #[arg(long, help_heading = "Kafka")]
+    pub(crate) transactional: bool,
+
+    /// Send this many events [default: until --duration is over or a signal comes]
+    #[arg(long, value_name = "N", help_heading = "How much")]
+    pub(crate) count: Option<u64>,
+
+    /// Stop after this long
+    #[arg(long, value_name = "DURATION", value_parser = duration, help_heading = "How much")]
+    pub(crate) duration: Option<SignedDuration>,
+
+    /// Events per second; send times are scheduled and never wait for the broker
+    /// [default: as fast as possible]
+    #[arg(long, value_name = "PER_SECOND", value_parser = rate, help_heading = "How much")]
+    pub(crate) rate: Option<f64>,
+
+    /// Send the two documented records, one valid and one not, and nothing else
+    #[arg(long, conflicts_with_all = ["count", "duration", "rate"], help_heading = "How much")]
+    pub(crate) sample: bool,
+
+    /// What the events are.
+    #[command(flatten)]
+    pub(crate) plan: Plan,
+}
+
+/// `loadgen verify`.
+#[derive(Args, Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub(crate) struct VerifyArgs {
+    /// Brokers.
+    #[command(flatten)]
+    pub(crate) kafka: KafkaArgs,
+
+    /// Topic that was processed
+    #[arg(long, value_name = "NAME", default_value = "user-login", help_heading = "Topics")]
+    pub(crate) input_topic: String,
+
+    /// Topic with the enriched events
+    #[arg(long, value_name = "NAME", default_value = "processed-logins", help_heading = "Topics")]
+    pub(crate) processed_topic: String,
+
+    /// Topic with the windows
+    #[arg(long, value_name = "NAME", default_value = "aggregated-usage", help_heading = "Topics")]
+    pub(crate) aggregated_topic: String,
+
+    /// Topic with the rejected records
+    #[arg(long, value_name = "NAME", default_value = "user-login-dlq", help_heading = "Topics")]
+    pub(crate) dead_letter_topic: String,
+
+    /// Topic with the events that came too late for their window
+    #[arg(long, value_name = "NAME", default_value = "user-login-late", help_heading = "Topics")]
+    pub(crate) late_topic: String,
+
+    /// Length of a window; whole seconds
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration,
+          help_heading = "How it was processed")]
+    pub(crate) window: SignedDuration,
+
+    /// Zone of the readable timestamps
+    #[arg(long, value_name = "ZONE", default_value = "UTC", help_heading = "How it was processed")]
+    pub(crate) timezone: String,
+
+    /// Style of the added timestamps
+    #[arg(long, value_enum, default_value_t = TimestampStyle::Naive,
+          help_heading = "How it was processed")]
+    pub(crate) timestamp_style: TimestampStyle,
+
+    /// How far an event may be ahead of its record's Kafka timestamp
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = duration,
+          help_heading = "How it was processed")]
+    pub(crate) max_future: SignedDuration,
+
+    /// Longest accepted value
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value_t = 65_536,
+        help_heading = "How it was processed"
+    )]
+    pub(crate) max_event_bytes: usize,
+
+    /// Values that a window counts under their own name, per dimension
+    #[arg(long, value_name = "N", default_value_t = 1_000, help_heading = "How it was processed")]
+    pub(crate) max_values: usize,
+
+    /// Accept outputs that repeat, as at-least-once does after a crash; they are counted
+    #[arg(long, help_heading = "What to accept")]
+    pub(crate) allow_duplicates: bool,
+
+    /// Accept windows that say `"complete": false` and count less than there was
+    #[arg(long, conflicts_with = "expect_complete", help_heading = "What to accept")]
+    pub(crate) allow_incomplete: bool,
+
+    /// Demand `"complete": true` of every window
+    #[arg(long, help_heading = "What to accept")]
+    pub(crate) expect_complete: bool,
+
+    /// How far `unique_users` may be off; always at least 3 users
+    #[arg(long, value_name = "SHARE", default_value_t = 0.05, value_parser = share,
+          help_heading = "What to accept")]
+    pub(crate) unique_tolerance: f64,
+
+    /// Give up when a topic's end is not reached and nothing came for this long
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    pub(crate) timeout: SignedDuration,
+
+    /// Report as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// With --seed: how many events were produced; the input itself is then checked, too
+    #[arg(long, value_name = "N", requires = "seed", help_heading = "Events")]
+    pub(crate) count: Option<u64>,
+
+    /// With --seed: the events were produced in transactions
+    #[arg(long, requires = "seed", help_heading = "Events")]
+    pub(crate) transactional: bool,
+
+    /// With --seed: what the events are, as given to `produce`.
+    #[command(flatten)]
+    pub(crate) plan: Plan,
+}
+
+/// `loadgen copy`.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct CopyArgs {
+    /// Brokers.
+    #[command(flatten)]
+    pub(crate) kafka: KafkaArgs,
+
+    /// Topic to read
+    #[arg(long, value_name = "NAME")]
+    pub(crate) from: String,
+
+    /// Topic to write
+    #[arg(long, value_name = "NAME")]
+    pub(crate) to: String,
+
+    /// Creation of the topic to write.
+    #[command(flatten)]
+    pub(crate) create: CreateArgs,
+
+    /// Consumer group
+    #[arg(long, value_name = "NAME", default_value = "loadgen-copy")]
+    pub(crate) group_id: String,
+
+    /// Offsets in transactions (exactly once) instead of after a flush (at least once)
+    #[arg(long)]
+    pub(crate) transactions: bool,
+
+    /// Time between two commits
+    #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = duration)]
+    pub(crate) commit_interval: SignedDuration,
+
+    /// Stop when every partition's end is reached
+    #[arg(long)]
+    pub(crate) exit_at_end: bool,
+}
+
+/// Compression codecs of Kafka.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compression {
+    None,
+    Gzip,
+    Snappy,
+    Lz4,
+    Zstd,
+}
+
+/// What a record's Kafka timestamp is.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KafkaTimestamp {
+    /// The time of sending
+    Now,
+    /// The event time
+    Event,
+}
+
+/// How the processor writes local times.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TimestampStyle {
+    /// Without an offset
+    Naive,
+    /// With an offset
+    Rfc3339,
+}
+
+/// A duration with units, not negative.
+pub(crate) fn duration(text: &str) -> Result<SignedDuration, String> {
+    match text.parse::<SignedDuration>() {
+        Ok(duration) if !duration.is_negative() => Ok(duration),
+        _ => Err("give a number and a unit, like 500ms, 10s, 5m or 1h30m".to_owned()),
+    }
+}
+
+/// A share: 0 to 1.
+pub(crate) fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("give a number from 0 to 1, like 0.05".to_owned()),
+    }
+}
+
+/// A point in time in epoch seconds.
+pub(crate) fn start_time(text: &str) -> Result<i64, String> {
+    let time =
+        text.parse::<i64>().ok().or_else(|| Some(text.parse::<Timestamp>().ok()?.as_second()));
+    time.ok_or_else(|| "give epoch seconds or RFC 3339, like 2024-11-02T13:56:29Z".to_owned())
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(rate),
+        _ => Err("give a number above 0".to_owned()),
+    }
+}
+
+fn property(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("give it as property=value")?;
+    Ok((name.trim().to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser as _};
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn values_with_units_are_read_and_others_refused() {
+        assert_eq!(duration("500ms"), Ok(SignedDuration::from_millis(500)));
+        assert_eq!(duration("1h30m"), Ok(SignedDuration::from_secs(5_400)));
+        assert!(duration("10").is_err() && duration("-1s").is_err() && duration("").is_err());
+        assert_eq!(start_time("2023-09-12T00:45:51Z"), Ok(1_694_479_551));
+        assert_eq!(start_time("1694479551"), Ok(1_694_479_551));
+        assert!(start_time("yesterday").is_err());
+        assert!(share("1.1").is_err() && share("NaN").is_err());
+        assert!(rate("0").is_err() && rate("inf").is_err());
+    }
+
+    #[test]
+    fn contradictions_are_usage_errors() {
+        for line in [
+            "loadgen",
+            "loadgen produce --sample --count 1",
+            "loadgen verify --allow-incomplete --expect-complete",
+            "loadgen verify --count 5",
+            "loadgen copy --from a",
+            "loadgen produce --share-late 2",
+            "loadgen produce -X nonsense",
+        ] {
+            let error = Cli::try_parse_from(line.split(' ')).expect_err(line);
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! What all three commands need of Kafka: settings, topics, and errors said out loud.
+//!
+//! Holds: a broker that is away is reported on stderr, at most every few seconds; nothing here
+//!        retries for ever.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use futures_executor::block_on;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::{Client, ClientContext, DefaultClientContext};
+use rdkafka::config::{ClientConfig, FromClientConfig as _, RDKafkaLogLevel};
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::KafkaError;
+use rdkafka::producer::{DeliveryResult, ProducerContext};
+use rdkafka::types::RDKafkaErrorCode;
+
+use crate::args::{CreateArgs, KafkaArgs};
+
+/// How long a broker may take to answer a question about topics.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a created topic may take to have leaders.
+const CREATION_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Time between two reports of a client's errors.
+const REPORT_INTERVAL: Duration = Duration::from_secs(3);
+
+/// Serves a client's errors and delivery reports.
+#[derive(Default)]
+pub(crate) struct Reporter {
+    failed: AtomicU64,
+    first_failure: Mutex<Option<String>>,
+    last_report: Mutex<Option<Instant>>,
+}
+
+impl Reporter {
+    /// Records that were given up, and why the first one was.
+    pub(crate) fn failures(&self) -> (u64, Option<String>) {
+        let first = self.first_failure.lock().expect("no panic while it is held").clone();
+        (self.failed.load(Ordering::Relaxed), first)
+    }
+}
+
+impl ClientContext for Reporter {
+    fn log(&self, level: RDKafkaLogLevel, _facility: &str, message: &str) {
+        if (level as i32) <= RDKafkaLogLevel::Critical as i32 {
+            eprintln!("loadgen: {message}");
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        // The end of a partition is news, not an error; the reader gets it, too.
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF) {
+            return;
+        }
+        let mut last = self.last_report.lock().expect("no panic while it is held");
+        if last.is_none_or(|last| last.elapsed() >= REPORT_INTERVAL) {
+            *last = Some(Instant::now());
+            eprintln!("loadgen: Kafka: {error}: {reason}");
+        }
+    }
+}
+
+impl ConsumerContext for Reporter {}
+
+impl ProducerContext for Reporter {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, _)) = result {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+            let mut first = self.first_failure.lock().expect("no panic while it is held");
+            first.get_or_insert_with(|| error.to_string());
+        }
+    }
+}
+
+/// Settings for a client: the brokers, what the command needs, what the user wants instead.
+pub(crate) fn config(kafka: &KafkaArgs, own: &[(&str, &str)]) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", &kafka.brokers).set("client.id", "loadgen");
+    for (name, value) in own {
+        config.set(*name, *value);
+    }
+    for (name, value) in &kafka.properties {
+        config.set(name, value);
+    }
+    config
+}
+
+/// Makes sure that a topic exists, if it is to be created, and says how many partitions it has.
+pub(crate) fn open_topic(kafka: &KafkaArgs, topic: &str, create: &CreateArgs) -> Result<usize> {
+    let admin = admin(kafka)?;
+    let Some(partitions) = create.create_topic else {
+        return partitions(admin.inner(), topic)?
+            .ok_or_else(|| anyhow!("topic {topic} does not exist: see --create-topic"));
+    };
+    let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(create.replication));
+    for (name, value) in &create.topic_config {
+        new = new.set(name, value);
+    }
+    let options = AdminOptions::new().operation_timeout(Some(CREATION_TIMEOUT));
+    let results = block_on(admin.create_topics([&new], &options))
+        .with_context(|| format!("cannot create topic {topic} at {}", kafka.brokers))?;
+    for result in results {
+        match result {
+            Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Err((topic, code)) => bail!("cannot create topic {topic}: {code}"),
+        }
+    }
+    let deadline = Instant::now() + CREATION_TIMEOUT;
+    loop {
+        if let Some(found) = self::partitions(admin.inner(), topic)? {
+            return Ok(found);
+        }
+        if Instant::now() > deadline {
+            bail!("topic {topic} was created but has no leaders yet: try again");
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Partitions of a topic; `None` if there is no such topic or a partition has no leader.
+pub(crate) fn partitions<C: ClientContext>(
+    client: &Client<C>,
+    topic: &str,
+) -> Result<Option<usize>> {
+    let metadata = client
+        .fetch_metadata(Some(topic), ANSWER_TIMEOUT)
+        .context("no broker answers: check --brokers")?;
+    let found = metadata.topics().iter().find(|found| found.name() == topic);
+    Ok(found.and_then(|found| {
+        let has_leaders = found.partitions().iter().all(|partition| partition.leader() >= 0);
+        let is_ready = found.error().is_none() && has_leaders && !found.partitions().is_empty();
+        is_ready.then(|| found.partitions().len())
+    }))
+}
+
+/// Deletes topics.
+#[cfg(test)]
+pub(crate) fn delete_topics(kafka: &KafkaArgs, topics: &[&str]) -> Result<()> {
+    let options = AdminOptions::new().operation_timeout(Some(CREATION_TIMEOUT));
+    for result in block_on(admin(kafka)?.delete_topics(topics, &options))? {
+        result.map_err(|(topic, code)| anyhow!("cannot delete topic {topic}: {code}"))?;
+    }
+    Ok(())
+}
+
+fn admin(kafka: &KafkaArgs) -> Result<AdminClient<DefaultClientContext>> {
+    AdminClient::from_config(&config(kafka, &[])).context("cannot make a Kafka client")
+}

@@ -1,0 +1,142 @@
+//! The plain event: the record that the real login generator writes, byte for byte in its style
+//! (`json.dumps`: a space after each colon and comma).
+//!
+//! In:  a login, its trace fields, a size to pad to. Out: JSON text.
+//! Holds: nothing here allocates or needs escaping; every value is made of plain ASCII.
+
+use super::rng::{Draw, Purpose, UuidText, mix, uuid_text};
+
+/// The real generator's only version.
+pub(super) const APP_VERSION: &str = "2.3.0";
+
+/// Devices that one user logs in from.
+const DEVICES_PER_USER: u64 = 3;
+
+/// What US states are called in a login.
+const STATES: [&str; 50] = [
+    "AL", "AK", "AZ", "AR", "CA", "CO", "CT", "DE", "FL", "GA", "HI", "ID", "IL", "IN", "IA", "KS",
+    "KY", "LA", "ME", "MD", "MA", "MI", "MN", "MS", "MO", "MT", "NE", "NV", "NH", "NJ", "NM", "NY",
+    "NC", "ND", "OH", "OK", "OR", "PA", "RI", "SC", "SD", "TN", "TX", "UT", "VT", "VA", "WA", "WV",
+    "WI", "WY",
+];
+
+/// Extra fields that let an event be traced through the pipeline.
+#[derive(Clone, Copy)]
+pub(crate) struct Trace {
+    /// Its number.
+    pub(crate) event_no: u64,
+    /// Its scheduled send time in epoch microseconds.
+    pub(crate) sent_us: u64,
+}
+
+/// Begins the field that makes an event longer.
+const PAD: &[u8] = b", \"pad\": \"";
+
+/// One login.
+pub(crate) struct Login {
+    /// UUID of the user.
+    pub(crate) user: UuidText,
+    /// UUID of the device.
+    pub(crate) device: UuidText,
+    /// `None`: the field is absent.
+    pub(crate) device_type: Option<&'static str>,
+    /// Number of the locale.
+    pub(crate) locale: u32,
+    /// A public IPv4 address.
+    pub(crate) ip: [u8; 4],
+    /// Event time in epoch milliseconds.
+    pub(crate) time_ms: i64,
+}
+
+impl Login {
+    /// A login of user number `user`. Not every draw is used for every login, but all are made, so
+    /// that shares do not shift the rest.
+    pub(super) fn draw(
+        seed: u64,
+        user: u64,
+        time_ms: i64,
+        without_device: bool,
+        locales: u32,
+        draw: &mut Draw,
+    ) -> Self {
+        let device_no = draw.below(DEVICES_PER_USER);
+        let mut of_user = Draw::new(seed, user, Purpose::User);
+        let mut of_device = Draw::new(seed, mix(user) ^ device_no, Purpose::Device);
+        let device_type = if of_device.one_in(2) { "android" } else { "iOS" };
+        let address = draw.number().to_le_bytes();
+        Self {
+            user: uuid_text(of_user.number(), of_user.number()),
+            device: uuid_text(of_device.number(), of_device.number()),
+            device_type: (!without_device).then_some(device_type),
+            locale: draw.below(u64::from(locales)) as u32,
+            // 11 to 126: public as far as a generator cares.
+            ip: [11 + address[0] % 116, address[1], address[2], address[3]],
+            time_ms,
+        }
+    }
+
+    /// The whole second of the event time.
+    pub(super) fn seconds(&self) -> i64 {
+        self.time_ms.div_euclid(1_000)
+    }
+}
+
+/// Writes the plain record of a login; at least `size` bytes if that is more than it needs.
+pub(super) fn write_plain(login: &Login, trace: Option<Trace>, size: usize, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"user_id\": \"");
+    out.extend_from_slice(&login.user);
+    out.extend_from_slice(b"\", \"app_version\": \"");
+    out.extend_from_slice(APP_VERSION.as_bytes());
+    out.extend_from_slice(b"\", \"ip\": \"");
+    write_ip(login.ip, out);
+    out.extend_from_slice(b"\", \"locale\": \"");
+    write_locale(login.locale, out);
+    out.extend_from_slice(b"\", \"device_id\": \"");
+    out.extend_from_slice(&login.device);
+    out.extend_from_slice(b"\", \"timestamp\": ");
+    write_number(login.seconds(), out);
+    if let Some(device_type) = login.device_type {
+        out.extend_from_slice(b", \"device_type\": \"");
+        out.extend_from_slice(device_type.as_bytes());
+        out.push(b'"');
+    }
+    if let Some(trace) = trace {
+        out.extend_from_slice(b", \"event_no\": ");
+        write_number(trace.event_no, out);
+        out.extend_from_slice(b", \"sent_us\": ");
+        write_number(trace.sent_us, out);
+    }
+    let with_pad = out.len() + PAD.len() + 2;
+    if with_pad < size {
+        out.extend_from_slice(PAD);
+        out.resize(out.len() + size - with_pad, b'x');
+        out.push(b'"');
+    }
+    out.push(b'}');
+}
+
+/// Writes an address in dotted form.
+pub(super) fn write_ip(ip: [u8; 4], out: &mut Vec<u8>) {
+    for (index, part) in ip.into_iter().enumerate() {
+        if index > 0 {
+            out.push(b'.');
+        }
+        write_number(part, out);
+    }
+}
+
+/// Writes the name of a locale: a state, or `L` and five digits.
+pub(super) fn write_locale(locale: u32, out: &mut Vec<u8>) {
+    if let Some(state) = STATES.get(locale as usize) {
+        return out.extend_from_slice(state.as_bytes());
+    }
+    out.push(b'L');
+    let digits = locale.checked_ilog10().map_or(1, |log| log + 1);
+    out.resize(out.len() + 5_usize.saturating_sub(digits as usize), b'0');
+    write_number(locale, out);
+}
+
+/// Writes a whole number in decimal.
+pub(super) fn write_number(number: impl itoa::Integer, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}

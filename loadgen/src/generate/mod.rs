@@ -1,0 +1,214 @@
+//! Makes login events from a plan: `event_no` → exact bytes, key and partition.
+//!
+//! In:  the plan, the topic's partition count, the event time of the first event.
+//! Out: one record at a time, into a buffer that the caller reuses.
+//! Holds: a record depends on nothing but plan, number and scheduled send time, so that `verify`
+//!        can make each one again. Every poison record breaks a rule of the input format, every
+//!        other record (tombstones aside) keeps them all. No allocation for a plain event.
+
+mod event;
+mod odd;
+mod plan;
+mod poison;
+mod rng;
+
+#[cfg(test)]
+mod tests;
+
+use anyhow::{Context as _, Result};
+use rand_distr::{Distribution as _, Zipf};
+
+pub(crate) use event::Login;
+pub(crate) use plan::Plan;
+#[cfg(test)]
+pub(crate) use plan::Shares;
+pub(crate) use poison::WRONG_MESSAGE;
+use rng::{Draw, Purpose};
+pub(crate) use rng::{UuidText, event_no_of, key_of, mix};
+
+/// How far back a duplicate reaches, in events.
+const DUPLICATE_REACH: u64 = 1_000;
+
+/// What an event is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The real generator's record at its place in the stream.
+    Plain,
+    /// Plain, but older.
+    Late,
+    /// Plain, but ahead.
+    Early,
+    /// The login of an earlier plain event once more.
+    Duplicate,
+    /// Valid, in unusual JSON.
+    Odd,
+    /// Valid, about 60 KiB.
+    Huge,
+    /// Breaks a rule.
+    Poison,
+    /// No value.
+    Tombstone,
+}
+
+/// One record, ready to send.
+pub(crate) struct Record {
+    /// What was made.
+    pub(crate) kind: Kind,
+    /// The Kafka key.
+    pub(crate) key: UuidText,
+    /// The value; empty for a tombstone, which has none.
+    pub(crate) value: Vec<u8>,
+    /// Where it goes.
+    pub(crate) partition: i32,
+    /// Event time in epoch milliseconds, whatever the value says about it.
+    pub(crate) time_ms: i64,
+}
+
+impl Record {
+    /// An empty buffer for [`Generator::make`].
+    pub(crate) fn new() -> Self {
+        Self {
+            kind: Kind::Plain,
+            key: [0; 36],
+            value: Vec::with_capacity(1_024),
+            partition: 0,
+            time_ms: 0,
+        }
+    }
+
+    /// What Kafka gets as the value.
+    pub(crate) fn payload(&self) -> Option<&[u8]> {
+        (self.kind != Kind::Tombstone).then_some(self.value.as_slice())
+    }
+}
+
+/// Makes the records of one plan.
+pub(crate) struct Generator {
+    plan: Plan,
+    seed: u64,
+    users: Zipf<f64>,
+    /// Upper bounds of the kinds' ranges in `[0, 1)`; what is above all is plain.
+    bounds: [(f64, Kind); 7],
+    ms_per_event: f64,
+    start_ms: i64,
+    partitions: u64,
+}
+
+impl Generator {
+    /// A generator whose first event lies at `start_s` (epoch seconds).
+    pub(crate) fn new(plan: &Plan, start_s: i64, partitions: usize) -> Result<Self> {
+        let shares = &plan.shares;
+        let mut sum = 0.0;
+        let bounds = [
+            (shares.share_late, Kind::Late),
+            (shares.share_early, Kind::Early),
+            (shares.share_duplicate, Kind::Duplicate),
+            (shares.share_odd, Kind::Odd),
+            (shares.share_poison, Kind::Poison),
+            (shares.share_tombstone, Kind::Tombstone),
+            (shares.share_huge, Kind::Huge),
+        ]
+        .map(|(share, kind)| {
+            sum += share;
+            (sum, kind)
+        });
+        Ok(Self {
+            plan: plan.clone(),
+            seed: plan.seed.unwrap_or(1),
+            users: Zipf::new(plan.users as f64, plan.zipf).context("--users and --zipf")?,
+            bounds,
+            ms_per_event: 1_000.0 / plan.speed(),
+            start_ms: start_s * 1_000,
+            partitions: partitions as u64,
+        })
+    }
+
+    /// What event `event_no` is.
+    pub(crate) fn kind(&self, event_no: u64) -> Kind {
+        let unit = Draw::new(self.seed, event_no, Purpose::Kind).unit();
+        let found = self.bounds.iter().find(|(bound, _)| unit < *bound);
+        match found {
+            Some((_, Kind::Duplicate)) if event_no == 0 => Kind::Plain,
+            Some((_, kind)) => *kind,
+            None => Kind::Plain,
+        }
+    }
+
+    /// The partition of event `event_no`.
+    pub(crate) fn partition(&self, event_no: u64) -> i32 {
+        (event_no / self.plan.run_length % self.partitions) as i32
+    }
+
+    /// True if the transaction of event `event_no` is to be aborted.
+    pub(crate) fn is_aborted(&self, event_no: u64) -> bool {
+        let transaction = event_no / self.plan.shares.transaction_size;
+        let unit = Draw::new(self.seed, transaction, Purpose::Transaction).unit();
+        unit < self.plan.shares.share_aborted
+    }
+
+    /// Event time of event `event_no`, in milliseconds from the start.
+    pub(crate) fn time_from_start_ms(&self, event_no: u64) -> i64 {
+        let kind = self.kind(event_no);
+        if kind == Kind::Duplicate {
+            return self.place_ms(self.original(event_no));
+        }
+        let mut draw = Draw::new(self.seed, event_no, Purpose::Shape);
+        self.place_ms(event_no)
+            + match kind {
+                Kind::Late => {
+                    let reach = self.plan.shares.late_by.as_millis().max(0) as u64;
+                    -(draw.below(reach + 1) as i64)
+                }
+                Kind::Early => self.plan.shares.early_by.as_millis() as i64,
+                _ => 0,
+            }
+    }
+
+    /// Makes event `event_no` in `record`; `sent_us` is its scheduled send time in epoch
+    /// microseconds.
+    pub(crate) fn make(&self, event_no: u64, sent_us: u64, record: &mut Record) {
+        record.kind = self.kind(event_no);
+        record.key = key_of(self.seed, event_no);
+        record.partition = self.partition(event_no);
+        record.time_ms = self.start_ms + self.time_from_start_ms(event_no);
+        record.value.clear();
+
+        let source =
+            if record.kind == Kind::Duplicate { self.original(event_no) } else { event_no };
+        let login = self.login(source, record.time_ms);
+        let trace = (!self.plan.bare).then_some(event::Trace { event_no, sent_us });
+        let mut shape = Draw::new(self.seed, event_no, Purpose::Shape);
+        match record.kind {
+            Kind::Plain | Kind::Late | Kind::Early | Kind::Duplicate => {
+                event::write_plain(&login, trace, self.plan.event_size, &mut record.value);
+            }
+            Kind::Huge => {
+                let size = 50_000 + shape.below(10_000) as usize;
+                event::write_plain(&login, trace, size, &mut record.value);
+            }
+            Kind::Odd => odd::write(&login, trace, &mut shape, &mut record.value),
+            Kind::Poison => poison::write(&login, &mut shape, &mut record.value),
+            Kind::Tombstone => {}
+        }
+    }
+
+    /// Place in the stream plus disorder, in milliseconds from the start.
+    fn place_ms(&self, event_no: u64) -> i64 {
+        let place = (event_no as f64 * self.ms_per_event) as i64;
+        let disorder = self.plan.disorder.as_millis().max(0) as u64;
+        place - Draw::new(self.seed, event_no, Purpose::Time).below(disorder + 1) as i64
+    }
+
+    /// The event that a duplicate repeats.
+    fn original(&self, event_no: u64) -> u64 {
+        let mut draw = Draw::new(self.seed, event_no, Purpose::Shape);
+        event_no - 1 - draw.below(event_no.min(DUPLICATE_REACH))
+    }
+
+    fn login(&self, event_no: u64, time_ms: i64) -> Login {
+        let mut draw = Draw::new(self.seed, event_no, Purpose::Login);
+        let user = self.users.sample(&mut draw) as u64;
+        let without_device = draw.unit() < self.plan.shares.share_missing_device;
+        Login::draw(self.seed, user, time_ms, without_device, self.plan.locales, &mut draw)
+    }
+}

@@ -1,0 +1,150 @@
+//! What is to be generated: seed, shares and times. Both `produce` and `verify` read it from the
+//! same flags; nothing else decides an event's bytes, except its scheduled send time.
+
+use clap::Args;
+use jiff::SignedDuration;
+
+use crate::args::{duration, share};
+
+/// Everything that decides the events.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Events")]
+pub(crate) struct Plan {
+    /// Events come from this number; the same seed gives the same events [verify: predict them]
+    #[arg(long, value_name = "S")]
+    pub(crate) seed: Option<u64>,
+
+    /// Number of different users
+    #[arg(long, value_name = "N", default_value_t = 100_000,
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) users: u64,
+
+    /// Exponent of the Zipf distribution of users; 0 makes all equally busy
+    #[arg(long, value_name = "S", default_value_t = 1.0)]
+    pub(crate) zipf: f64,
+
+    /// Number of different locales: up to 50 are US states, more get made-up names
+    #[arg(long, value_name = "N", default_value_t = 50,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) locales: u32,
+
+    /// Leave out `event_no` and `sent_us`: exactly the seven fields of the real generator
+    #[arg(long)]
+    pub(crate) bare: bool,
+
+    /// Pad plain events to this many bytes with an unknown field
+    #[arg(long, value_name = "BYTES", default_value_t = 0)]
+    pub(crate) event_size: usize,
+
+    /// Event time per event: this many events make one second [default: --rate, else 10000]
+    #[arg(long, value_name = "X")]
+    pub(crate) events_per_second_of_event_time: Option<f64>,
+
+    /// Event time of the first event: epoch seconds or RFC 3339 [default with --rate alone: now;
+    /// else so that the last event is now; verify: read off the topic]
+    #[arg(long, value_name = "TIME", value_parser = crate::args::start_time)]
+    pub(crate) start_time: Option<i64>,
+
+    /// Event times are up to this much older than their place in the stream
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
+    pub(crate) disorder: SignedDuration,
+
+    /// Records in a row that go to one partition before the next has its turn
+    #[arg(long, value_name = "N", default_value_t = 500,
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) run_length: u64,
+
+    /// Shares of special records.
+    #[command(flatten)]
+    pub(crate) shares: Shares,
+}
+
+/// Which part of all records is special, each in 0–1.
+#[derive(Args, Clone, Debug)]
+#[command(
+    next_help_heading = "Shares (each 0 to 1; together at most 1, --share-missing-device aside)"
+)]
+pub(crate) struct Shares {
+    /// Events without `device_type`
+    #[arg(long, value_name = "P", default_value_t = 0.05, value_parser = share)]
+    pub(crate) share_missing_device: f64,
+
+    /// Events that are older than their place in the stream
+    #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = share)]
+    pub(crate) share_late: f64,
+
+    /// How old a late event is at most; ages are spread evenly from 0
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
+    pub(crate) late_by: SignedDuration,
+
+    /// Events that are ahead of their place in the stream
+    #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = share)]
+    pub(crate) share_early: f64,
+
+    /// How far ahead an early event is
+    #[arg(long, value_name = "DURATION", default_value = "59m", value_parser = duration)]
+    pub(crate) early_by: SignedDuration,
+
+    /// Events that repeat one of the last 1 000 logins
+    #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = share)]
+    pub(crate) share_duplicate: f64,
+
+    /// Valid events in unusual JSON: escapes, any order, other timestamps, nulls, long values
+    #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = share)]
+    pub(crate) share_odd: f64,
+
+    /// Records that must end in the dead-letter topic
+    #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = share)]
+    pub(crate) share_poison: f64,
+
+    /// Records without a value
+    #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = share)]
+    pub(crate) share_tombstone: f64,
+
+    /// Valid events of about 60 KiB
+    #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = share)]
+    pub(crate) share_huge: f64,
+
+    /// Transactions that are aborted; their events do not count [with --transactional]
+    #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = share)]
+    pub(crate) share_aborted: f64,
+
+    /// Events per transaction [with --transactional]
+    #[arg(long, value_name = "N", default_value_t = 1_000,
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) transaction_size: u64,
+}
+
+impl Plan {
+    /// Event time per event when neither a speed nor a rate is given, in events per second.
+    pub(crate) const DEFAULT_SPEED: f64 = 10_000.0;
+
+    /// The first contradiction in the plan, named with its flag.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let shares = &self.shares;
+        let sum = shares.share_late
+            + shares.share_early
+            + shares.share_duplicate
+            + shares.share_odd
+            + shares.share_poison
+            + shares.share_tombstone
+            + shares.share_huge;
+        if sum > 1.0 + 1e-9 {
+            return Err(format!("the shares add up to {sum}: lower them to at most 1 together"));
+        }
+        if !(self.zipf.is_finite() && self.zipf >= 0.0) {
+            return Err(format!("--zipf {}: must be 0 or more", self.zipf));
+        }
+        match self.events_per_second_of_event_time {
+            Some(speed) if !(speed.is_finite() && speed > 0.0) => {
+                Err(format!("--events-per-second-of-event-time {speed}: must be above 0"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Events per second of event time.
+    pub(crate) fn speed(&self) -> f64 {
+        self.events_per_second_of_event_time.unwrap_or(Self::DEFAULT_SPEED)
+    }
+}

@@ -1,0 +1,263 @@
+//! The judge's own reading of a record: DESIGN's section on records, written down a second time.
+//!
+//! In:  a record's bytes, its Kafka timestamp. Out: a login, or the rule that it breaks.
+//! Holds: nothing here is shared with the processor that is judged. Plain `serde_json`, no
+//!        shortcuts: this code is meant to be right, not fast.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use serde_json::value::RawValue;
+
+use crate::json;
+
+/// Fields that the rules name; the first two are required.
+const USER_ID: &str = "user_id";
+const TIMESTAMP: &str = "timestamp";
+const OPTIONAL: [&str; 5] = ["app_version", "device_type", "ip", "locale", "device_id"];
+
+/// Fields that the processor adds: when it did so, event time for people, hour of the event.
+const ADDED: [&str; 3] = ["processed_timestamp", "readable_timestamp", "hour_of_day"];
+
+/// Nesting that is still accepted; the record's own object is level 1.
+const MAX_DEPTH: usize = 16;
+
+/// Longest value that is counted under its own name, in bytes.
+const MAX_COUNTED_BYTES: usize = 64;
+
+/// Earliest accepted event time: 2000-01-01T00:00:00Z in epoch milliseconds.
+const EARLIEST_MS: i64 = 946_684_800_000;
+
+/// From this number on a timestamp is in milliseconds.
+const FIRST_MILLISECONDS: i64 = 100_000_000_000;
+
+/// Exponents beyond this make no time that a calendar holds, in as many digits as a value can have.
+const MAX_EXPONENT: i32 = 100_000;
+
+/// Under what a missing value is counted and written.
+const UNKNOWN: &str = "unknown";
+
+/// Under what a value is counted that is too long, or one too many.
+pub(crate) const OTHER: &str = "other";
+
+/// Limits that a processor can be configured with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    /// How far an event may be ahead of its record's Kafka timestamp, in milliseconds.
+    pub(crate) max_future_ms: i64,
+    /// Longest accepted value in bytes.
+    pub(crate) max_event_bytes: usize,
+}
+
+/// Which rule a record breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Broken {
+    /// Longer than allowed.
+    TooLarge,
+    /// Not UTF-8.
+    Encoding,
+    /// Not JSON.
+    NotJson,
+    /// JSON, but no object.
+    NotAnObject,
+    /// Nested too deep.
+    TooDeep,
+    /// A known field twice.
+    Duplicate,
+    /// `user_id` missing, empty or no string.
+    User,
+    /// `timestamp` missing or no time.
+    Time,
+    /// `timestamp` before 2000 or too far ahead.
+    TimeRange,
+    /// An optional field is an object or array.
+    Type,
+}
+
+/// A login as the judge reads it.
+pub(crate) struct Reading<'a> {
+    /// The user, unescaped.
+    pub(crate) user_id: Cow<'a, str>,
+    /// Event time in epoch milliseconds; fractions of a millisecond are cut off.
+    pub(crate) time_ms: i64,
+    /// What location, device and version are counted under.
+    pub(crate) counted: [Cow<'a, str>; 3],
+    /// Hash of the value that the processor should write, without the fields that it adds.
+    pub(crate) fingerprint: u128,
+    /// `event_no` and `sent_us`, where loadgen put them.
+    pub(crate) event_no: Option<u64>,
+    /// See `event_no`.
+    pub(crate) sent_us: Option<u64>,
+    /// The added fields as found: processed, readable, hour.
+    pub(crate) added: [Option<&'a RawValue>; 3],
+    /// A known or added field that is there twice (outputs only).
+    pub(crate) doubled: Option<String>,
+}
+
+impl Rules {
+    /// Reads an input value.
+    pub(crate) fn read_input<'a>(
+        &self,
+        value: &'a [u8],
+        kafka_time_ms: i64,
+    ) -> Result<Reading<'a>, Broken> {
+        if value.len() > self.max_event_bytes {
+            return Err(Broken::TooLarge);
+        }
+        let reading = read(value, Side::Input)?;
+        if let Some(name) = reading.doubled.as_deref()
+            && !ADDED.contains(&name)
+        {
+            return Err(Broken::Duplicate);
+        }
+        let latest = kafka_time_ms.saturating_add(self.max_future_ms);
+        if reading.time_ms < EARLIEST_MS || reading.time_ms > latest {
+            return Err(Broken::TimeRange);
+        }
+        Ok(reading)
+    }
+}
+
+/// Reads a value that the processor wrote. It is held to the same form, and nothing is defaulted.
+pub(crate) fn read_output(value: &[u8]) -> Result<Reading<'_>, Broken> {
+    read(value, Side::Output)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Input,
+    Output,
+}
+
+fn read(value: &[u8], side: Side) -> Result<Reading<'_>, Broken> {
+    let text = std::str::from_utf8(value).map_err(|_| Broken::Encoding)?;
+    if !json::is_valid(text) {
+        return Err(Broken::NotJson);
+    }
+    let json::Fields(mut fields) = json::Fields::read(text).map_err(|_| Broken::NotAnObject)?;
+    if json::depth(text) > MAX_DEPTH {
+        return Err(Broken::TooDeep);
+    }
+    let doubled = doubled(&fields);
+    let find = |name: &str| {
+        let found = fields.iter().rev().find(|field| *field.0 == *name.as_bytes());
+        found.map(|field| field.1)
+    };
+
+    let user_id = find(USER_ID).ok_or(Broken::User)?;
+    let user_id = json::string(user_id.get()).map_err(|_| Broken::User)?;
+    if user_id.is_empty() || std::str::from_utf8(&user_id).is_err() {
+        return Err(Broken::User);
+    }
+    let user_id = json::readable(user_id);
+    let time_ms = time_ms(find(TIMESTAMP).ok_or(Broken::Time)?.get()).ok_or(Broken::Time)?;
+
+    let mut counted = [Cow::Borrowed(""), Cow::Borrowed(""), Cow::Borrowed("")];
+    for name in OPTIONAL {
+        let value = optional(find(name))?;
+        match name {
+            "locale" => counted[0] = value,
+            "device_type" => counted[1] = value,
+            "app_version" => counted[2] = value,
+            _ => {}
+        }
+    }
+    let number = |name| find(name).and_then(|value| value.get().parse().ok());
+    let (event_no, sent_us) = (number("event_no"), number("sent_us"));
+    let added = ADDED.map(find);
+
+    fields.retain(|(name, value)| {
+        let is_one_of = |names: &[&str]| names.iter().any(|one| *one.as_bytes() == **name);
+        let is_replaced = side == Side::Input && is_one_of(&OPTIONAL) && is_absent(value);
+        !is_one_of(&ADDED) && !is_replaced
+    });
+    if side == Side::Input {
+        let unknown: &RawValue =
+            serde_json::from_str("\"unknown\"").expect("this literal is valid JSON");
+        for name in OPTIONAL {
+            if !fields.iter().any(|field| *field.0 == *name.as_bytes()) {
+                fields.push((Cow::Borrowed(name.as_bytes()), unknown));
+            }
+        }
+    }
+    let mut form = Vec::with_capacity(value.len() + 64);
+    json::canonical_fields(fields, &mut form).map_err(|_| Broken::NotJson)?;
+    let fingerprint = json::hash(&form);
+    Ok(Reading { user_id, time_ms, counted, fingerprint, event_no, sent_us, added, doubled })
+}
+
+/// A known or added field that is there twice; a known one if there are several.
+fn doubled(fields: &[(Cow<'_, [u8]>, &RawValue)]) -> Option<String> {
+    // The added ones last: an input that doubles a known field is rejected, an added one is not.
+    let mut names = [USER_ID, TIMESTAMP].into_iter().chain(OPTIONAL).chain(ADDED);
+    let times = |name: &str| fields.iter().filter(|field| *field.0 == *name.as_bytes()).count();
+    names.find(|name| times(name) > 1).map(str::to_owned)
+}
+
+/// Missing, null or the empty string.
+fn is_absent(value: &RawValue) -> bool {
+    matches!(value.get(), "null" | "\"\"")
+}
+
+/// What an optional field counts as.
+fn optional(value: Option<&RawValue>) -> Result<Cow<'_, str>, Broken> {
+    let Some(value) = value.filter(|value| !is_absent(value)) else {
+        return Ok(Cow::Borrowed(UNKNOWN));
+    };
+    let text = value.get();
+    let counted = match text.as_bytes().first() {
+        Some(b'{' | b'[') => return Err(Broken::Type),
+        Some(b'"') => json::readable(json::string(text).map_err(|_| Broken::NotJson)?),
+        _ => Cow::Borrowed(text),
+    };
+    if counted.len() > MAX_COUNTED_BYTES {
+        return Ok(Cow::Borrowed(OTHER));
+    }
+    Ok(counted)
+}
+
+/// Event time in epoch milliseconds from a timestamp's JSON text.
+fn time_ms(text: &str) -> Option<i64> {
+    if !text.starts_with('"') {
+        return number_ms(text);
+    }
+    let text = json::readable(json::string(text).ok()?);
+    if serde_json::from_str::<serde_json::Number>(&text).is_ok() && text.trim() == text {
+        return number_ms(&text);
+    }
+    // A date, a separator (RFC 3339 section 5.6 allows a space), a time and an offset.
+    if !matches!(text.as_bytes().get(10)?, b'T' | b't' | b' ') {
+        return None;
+    }
+    let time: Timestamp = text.parse().ok()?;
+    // `as_millisecond` rounds towards zero; before 1970 is out of range anyway.
+    Some(time.as_millisecond())
+}
+
+/// Epoch milliseconds from a JSON number: seconds, or milliseconds from 1e11 on. Exact; what is
+/// finer than a millisecond is cut off. `None` also for what no calendar holds.
+fn number_ms(text: &str) -> Option<i64> {
+    let (number, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let exponent: i32 = exponent.parse().ok()?;
+    if exponent.abs() > MAX_EXPONENT || number.starts_with('-') {
+        return None;
+    }
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let mut digits = format!("{whole}{fraction}");
+    // Digits before the decimal point, after the exponent has moved it.
+    let mut whole_digits = whole.len() as i32 + exponent;
+    if whole_digits < 0 {
+        digits.insert_str(0, &"0".repeat(whole_digits.unsigned_abs() as usize));
+        whole_digits = 0;
+    }
+    let first = |count: usize| {
+        let taken: String = digits.chars().chain(std::iter::repeat('0')).take(count).collect();
+        let taken = taken.trim_start_matches('0');
+        if taken.is_empty() { Some(0) } else { taken.parse::<i64>().ok() }
+    };
+    let whole = first(whole_digits as usize)?;
+    if whole >= FIRST_MILLISECONDS { Some(whole) } else { first(whole_digits as usize + 3) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+//! `loadgen verify`: the judge of a processor's outputs.
+//!
+//! In:  the input topic and four output topics, each from its first record to its end.
+//! Out: a report of all that is missing, doubled or wrong; exit code 1 if there is anything.
+//! Holds: nothing is shared with the processor; the input is recounted in full.
+
+mod added;
+mod input;
+mod judge;
+mod murmur2;
+mod prediction;
+mod record;
+mod recount;
+mod report;
+mod topic;
+mod window_record;
+mod windows;
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use jiff::tz::TimeZone;
+
+use crate::args::VerifyArgs;
+use crate::rules::Rules;
+use crate::stop::Stop;
+use crate::{Failure, Outcome};
+
+use judge::{Judge, Settings};
+use prediction::Prediction;
+use report::{Names, Report};
+use topic::Topic;
+
+/// Runs the command.
+pub(crate) fn run(args: &VerifyArgs, stop: &Stop) -> Result<Outcome, Failure> {
+    args.plan.check().map_err(Failure::Usage)?;
+    let window_s = args.window.as_secs();
+    if window_s < 1 || args.window.subsec_nanos() != 0 {
+        return Err(Failure::Usage("--window: give whole seconds, 1s or more".to_owned()));
+    }
+    let timezone = TimeZone::get(&args.timezone).map_err(|error| {
+        Failure::Usage(format!("--timezone {}: {error}; give an IANA name", args.timezone))
+    })?;
+    let names = Names {
+        input: args.input_topic.clone(),
+        processed: args.processed_topic.clone(),
+        dead_letter: args.dead_letter_topic.clone(),
+        late: args.late_topic.clone(),
+        aggregated: args.aggregated_topic.clone(),
+    };
+    let report = verify(args, &names, window_s, timezone, stop)?;
+    if args.json {
+        println!("{:#}", report.to_json(&names));
+    } else {
+        println!("{}", report.print(&names));
+    }
+    Ok(if report.is_fine() { Outcome::Fine } else { Outcome::Wrong })
+}
+
+fn verify(
+    args: &VerifyArgs,
+    names: &Names,
+    window_s: i64,
+    timezone: TimeZone,
+    stop: &Stop,
+) -> Result<Report> {
+    let open = |name: &str| Topic::open(&args.kafka, name);
+    let input = open(&names.input)?;
+    let processed = open(&names.processed)?;
+    let dead_letter = open(&names.dead_letter)?;
+    let late = open(&names.late)?;
+    let aggregated = open(&names.aggregated)?;
+
+    let settings = Settings {
+        input_topic: names.input.clone(),
+        processed_partitions: processed.partitions,
+        rules: Rules {
+            max_future_ms: args.max_future.as_millis() as i64,
+            max_event_bytes: args.max_event_bytes,
+        },
+        window_s,
+        timezone,
+        timestamp_style: args.timestamp_style,
+        max_values: args.max_values,
+        allow_duplicates: args.allow_duplicates,
+        allow_incomplete: args.allow_incomplete,
+        expect_complete: args.expect_complete,
+        unique_tolerance: args.unique_tolerance,
+    };
+    let prediction = args.plan.seed.map(|seed| {
+        Prediction::new(&args.plan, seed, input.partitions, args.count, args.transactional)
+    });
+    let mut judge = Judge::new(settings, prediction.transpose()?);
+    let patience = Duration::try_from(args.timeout).context("--timeout")?;
+    // NOTE: the input first, and whole: every output is held against it.
+    input.read(patience, stop, |record| judge.input(record))?;
+    late.read(patience, stop, |record| judge.late(record))?;
+    dead_letter.read(patience, stop, |record| judge.dead_letter(record))?;
+    processed.read(patience, stop, |record| judge.processed(record))?;
+    aggregated.read(patience, stop, |record| judge.window(record))?;
+    Ok(judge.finish())
+}

@@ -1,0 +1,25 @@
+//! A Kafka record as the judge sees it, whatever it came from.
+
+/// One record.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Record<'a> {
+    pub(super) partition: i32,
+    pub(super) offset: i64,
+    /// Kafka's timestamp in epoch milliseconds.
+    pub(super) timestamp_ms: i64,
+    pub(super) key: Option<&'a [u8]>,
+    pub(super) value: Option<&'a [u8]>,
+    pub(super) headers: Vec<(&'a str, Option<&'a [u8]>)>,
+}
+
+impl<'a> Record<'a> {
+    /// The text of a header; `None` if it is missing, doubled or no text.
+    pub(super) fn header(&self, name: &str) -> Option<&'a str> {
+        let mut found = self.headers.iter().filter(|header| header.0 == name);
+        let value = found.next()?.1?;
+        if found.next().is_some() {
+            return None;
+        }
+        std::str::from_utf8(value).ok()
+    }
+}

@@ -1,0 +1,7 @@
+//! The judge against an honest processor, and against one that makes each mistake once.
+
+mod broker;
+mod events;
+mod inputs;
+mod windows;
+mod world;

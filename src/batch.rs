@@ -1,0 +1,212 @@
+//! Batches: arenas of bytes with an index, the only things that carry events between threads.
+//!
+//! In:  the source fills `InputBatch`es, one arena copy per record.
+//! Out: workers fill `OutputBatch`es (one output partition each) and `RejectBatch`es for the sink.
+//! Holds: a batch owns its bytes and its share of the budget; dropping it frees both.
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::{
+    budget::Permit,
+    event::Reject,
+    ids::{Epoch, Generation, PartitionId},
+    limits,
+};
+
+/// A record's place in an arena: key bytes, then value bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    start: u32,
+    key_len: u32,
+    value_len: u32,
+}
+
+const NULL_KEY: u32 = u32::MAX;
+
+impl Span {
+    /// Appends key and value to the arena. Arenas stay far below 4 GiB: a batch is sent when it
+    /// passes a quarter of a MiB, and a record is at most librdkafka's `receive.message.max.bytes`.
+    pub fn append(arena: &mut Vec<u8>, key: Option<&[u8]>, value: &[u8]) -> Self {
+        let start = arena.len() as u32;
+        let key_len = key.map_or(NULL_KEY, |key| key.len() as u32);
+        arena.extend_from_slice(key.unwrap_or_default());
+        arena.extend_from_slice(value);
+        Self { start, key_len, value_len: value.len() as u32 }
+    }
+
+    /// The place of a record that was written directly: `key_len` bytes at `start`, then the value
+    /// up to the arena's end.
+    pub fn closing(arena: &[u8], start: usize, key_len: usize) -> Self {
+        let value_len = (arena.len() - start - key_len) as u32;
+        Self { start: start as u32, key_len: key_len as u32, value_len }
+    }
+
+    /// The key, `None` where it was null.
+    pub fn key<'a>(&self, arena: &'a [u8]) -> Option<&'a [u8]> {
+        let start = self.start as usize;
+        (self.key_len != NULL_KEY).then(|| &arena[start..start + self.key_len as usize])
+    }
+
+    /// The value.
+    pub fn value<'a>(&self, arena: &'a [u8]) -> &'a [u8] {
+        let key_len = if self.key_len == NULL_KEY { 0 } else { self.key_len as usize };
+        let start = self.start as usize + key_len;
+        &arena[start..start + self.value_len as usize]
+    }
+}
+
+/// A record's origin in the input topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// Input partition.
+    pub partition: PartitionId,
+    /// Offset of the record itself.
+    pub offset: i64,
+    /// The record's Kafka timestamp, milliseconds; the time it was read where it has none.
+    pub timestamp_ms: i64,
+}
+
+/// One input record in a batch.
+#[derive(Debug, Clone, Copy)]
+pub struct InputRecord {
+    /// Where it came from.
+    pub position: Position,
+    /// Its raw key and value.
+    pub span: Span,
+}
+
+/// Records for one worker, in the order read.
+#[derive(Debug)]
+pub struct InputBatch {
+    /// Raw bytes.
+    pub arena: Vec<u8>,
+    /// Index.
+    pub records: Vec<InputRecord>,
+    /// Share of the budget: payload and worst-case output.
+    pub permit: Permit,
+}
+
+/// Enriched records for one partition of processed-logins.
+#[derive(Debug)]
+pub struct OutputBatch {
+    /// Generation the records were read in.
+    pub generation: Generation,
+    /// Epoch the records belong to.
+    pub epoch: Epoch,
+    /// Output partition.
+    pub partition: PartitionId,
+    /// Keys and values.
+    pub arena: Vec<u8>,
+    /// Index; every key is present.
+    pub records: Vec<Span>,
+    /// Share of the budget.
+    pub permit: Permit,
+}
+
+/// Why a record also goes to a side topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RejectKind {
+    /// A hard error: to the dead-letter topic, nowhere else.
+    DeadLetter(Reject),
+    /// Older than the allowed lateness: processed, but not counted in its window.
+    Late,
+}
+
+/// One record for a side topic.
+#[derive(Debug, Clone, Copy)]
+pub struct RejectedRecord {
+    /// Which topic, and why.
+    pub kind: RejectKind,
+    /// Where it came from.
+    pub position: Position,
+    /// Its raw key and value.
+    pub span: Span,
+}
+
+/// Records for the side topics.
+#[derive(Debug)]
+pub struct RejectBatch {
+    /// Generation the records were read in.
+    pub generation: Generation,
+    /// Epoch the records belong to.
+    pub epoch: Epoch,
+    /// Raw bytes.
+    pub arena: Vec<u8>,
+    /// Index.
+    pub records: Vec<RejectedRecord>,
+    /// Share of the budget.
+    pub permit: Permit,
+}
+
+/// Empty arenas on their way back to the thread that fills them.
+#[derive(Debug, Clone)]
+pub struct Pool<T> {
+    give: Sender<T>,
+    take: Receiver<T>,
+}
+
+/// An emptied arena with its emptied index.
+pub type Emptied<R> = (Vec<u8>, Vec<R>);
+
+impl<R> Pool<Emptied<R>> {
+    /// An empty pool.
+    pub fn new() -> Self {
+        let (give, take) = bounded(limits::POOL_ARENAS);
+        Self { give, take }
+    }
+
+    /// An empty arena and index, reused where one is there.
+    pub fn take(&self) -> Emptied<R> {
+        self.take.try_recv().unwrap_or_default()
+    }
+
+    /// Gives an arena and its index back, emptied; frees them when the pool is full or the arena
+    /// has grown out of the ordinary.
+    pub fn give(&self, mut arena: Vec<u8>, mut records: Vec<R>) {
+        if arena.capacity() <= limits::POOL_ARENA_MAX_BYTES {
+            arena.clear();
+            records.clear();
+            // A full pool frees the arena: that is the bound on pooled memory.
+            drop(self.give.try_send((arena, records)));
+        }
+    }
+}
+
+impl<R> Default for Pool<Emptied<R>> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_gives_back_key_and_value() {
+        let mut arena = b"before".to_vec();
+        let with_key = Span::append(&mut arena, Some(b"k"), b"value");
+        let empty_key = Span::append(&mut arena, Some(b""), b"v2");
+        let null_key = Span::append(&mut arena, None, b"");
+        let start = arena.len();
+        arena.extend_from_slice(b"keyvalue");
+        let direct = Span::closing(&arena, start, 3);
+        let read = |span: Span| (span.key(&arena), span.value(&arena));
+        assert_eq!(read(with_key), (Some(&b"k"[..]), &b"value"[..]));
+        assert_eq!(read(empty_key), (Some(&b""[..]), &b"v2"[..]));
+        assert_eq!(read(null_key), (None, &b""[..]));
+        assert_eq!(read(direct), (Some(&b"key"[..]), &b"value"[..]));
+    }
+
+    #[test]
+    fn a_pool_keeps_ordinary_arenas_and_frees_grown_ones() {
+        let pool: Pool<Emptied<Span>> = Pool::new();
+        let mut arena = Vec::with_capacity(4096);
+        arena.push(1);
+        pool.give(arena, Vec::new());
+        pool.give(Vec::with_capacity(limits::POOL_ARENA_MAX_BYTES + 1), Vec::new());
+        let (arena, _) = pool.take();
+        assert!(arena.is_empty() && arena.capacity() >= 4096);
+        assert_eq!(pool.take().0.capacity(), 0);
+    }
+}

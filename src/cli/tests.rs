@@ -1,0 +1,215 @@
+use super::*;
+use crate::{
+    config::{ConfigError, Delivery, OnStateMismatch, RunConfig, StartFrom, Surroundings},
+    event::{Field, TimestampStyle},
+};
+
+fn surroundings() -> Surroundings {
+    Surroundings { home: Some("/home/u".into()), cores: 8, ..Surroundings::default() }
+}
+
+/// `run` with these arguments and the two names that are always needed.
+fn configured(arguments: &[&str]) -> Result<RunConfig, ConfigError> {
+    let fixed = ["logintide", "run", "--brokers", "b:9092"];
+    checked(&[&fixed, arguments].concat(), &[])
+}
+
+fn checked(line: &[&str], from_variables: &[&str]) -> Result<RunConfig, ConfigError> {
+    let mut matches = definition().try_get_matches_from(line).expect("parses");
+    let cli = Cli::from_matches(&mut matches).expect("fits the definition");
+    let Command::Run(args) = cli.command else { panic!("not run") };
+    let from_variables = from_variables.iter().map(|&id| id.to_owned()).collect();
+    settings::check(&args, from_variables, &surroundings())
+}
+
+fn problem(arguments: &[&str]) -> String {
+    configured(arguments).expect_err("a wrong setting").to_string()
+}
+
+#[test]
+fn the_definition_is_consistent() {
+    definition().debug_assert();
+}
+
+#[test]
+fn every_setting_has_the_variable_of_its_name() {
+    let definition = definition();
+    let run = definition.find_subcommand("run").expect("exists");
+    let mut checked = 0;
+    for arg in run.get_arguments().filter(|arg| arg.get_id() != "help") {
+        let id = arg.get_id().as_str();
+        let variable = format!("LOGINTIDE_{}", id.to_ascii_uppercase());
+        assert_eq!(arg.get_env().and_then(|v| v.to_str()), Some(variable.as_str()));
+        assert!(arg.is_hide_env_values_set(), "{id}");
+        assert!(arg.get_help_heading().is_some(), "{id}");
+        checked += 1;
+    }
+    assert!(checked >= 30, "{checked}");
+}
+
+#[test]
+fn defaults_are_the_documented_ones() {
+    let config = configured(&[]).expect("defaults are right");
+    assert_eq!(config.brokers, "b:9092");
+    assert_eq!((config.group_id.as_str(), config.instance_id), ("logintide", None));
+    assert_eq!(config.topics.input, "user-login");
+    assert_eq!(config.topics.processed, "processed-logins");
+    assert_eq!(config.topics.aggregated, "aggregated-usage");
+    assert_eq!(config.topics.dead_letter, "user-login-dlq");
+    assert_eq!(config.topics.late, "user-login-late");
+    assert_eq!((config.workers, config.delivery), (6, Delivery::AtLeastOnce));
+    let window = config.window;
+    let rules = (window.size_ms, window.grace_ms, window.allowed_lateness_ms);
+    assert_eq!(rules, (10_000, 7000, 300_000));
+    assert_eq!(config.idle_timeout.as_secs(), 10);
+    assert_eq!(config.commit_interval.as_millis(), 500);
+    assert_eq!(config.start_from, StartFrom::Earliest);
+    assert_eq!(config.state_dir.to_str(), Some("/home/u/.local/state/logintide/logintide"));
+    assert_eq!(config.on_state_mismatch, OnStateMismatch::MarkIncomplete);
+    assert_eq!(config.memory.total, 256 << 20);
+    assert_eq!(config.event.max_future_ms, 3_600_000);
+    assert_eq!(config.event.timestamp_style, TimestampStyle::Naive);
+    assert_eq!(config.event.timezone.iana_name(), Some("UTC"));
+    assert_eq!(config.http.map(|a| a.to_string()).as_deref(), Some("127.0.0.1:9464"));
+    assert_eq!(config.stats_interval.map(|d| d.as_secs()), Some(10));
+    assert_eq!(config.log_format, LogFormat::Text);
+    assert!(!config.create_topics && !config.exit_at_end && config.client_properties.is_empty());
+}
+
+#[test]
+fn settings_reach_the_configuration() {
+    let line = "--group-id g --instance-id i-1 --input-topic in --late-topic l --workers 3 \
+        --window 1m --grace 0s --allowed-lateness 1h --idle-timeout 2s --commit-interval 1s \
+        --start-from 2024-11-02T13:00:00Z --state-dir /s --on-state-mismatch fail \
+        --memory-budget 64MiB --timezone Europe/Berlin --timestamp-style rfc3339 \
+        --field user_id=sub,timestamp=iat --field ip=addr --max-future 0s --http off \
+        --stats-interval off --log-format json --create-topics --exit-at-end \
+        -X a=b,c -X d= --delivery at-least-once";
+    let config = configured(&line.split_whitespace().collect::<Vec<_>>()).expect("right");
+    assert_eq!((config.group_id.as_str(), config.instance_id.as_deref()), ("g", Some("i-1")));
+    assert_eq!((config.topics.input.as_str(), config.topics.late.as_str()), ("in", "l"));
+    assert_eq!(config.workers, 3);
+    let window = config.window;
+    let rules = (window.size_ms, window.grace_ms, window.allowed_lateness_ms);
+    assert_eq!(rules, (60_000, 0, 3_600_000));
+    assert_eq!((config.idle_timeout.as_secs(), config.commit_interval.as_secs()), (2, 1));
+    assert_eq!(config.start_from, StartFrom::Time(1_730_552_400_000));
+    assert_eq!(config.state_dir.to_str(), Some("/s"));
+    assert_eq!(config.on_state_mismatch, OnStateMismatch::Fail);
+    assert_eq!(config.memory.total, 64 << 20);
+    let event = config.event;
+    assert_eq!(event.timezone.iana_name(), Some("Europe/Berlin"));
+    assert_eq!((event.timestamp_style, event.max_future_ms), (TimestampStyle::Rfc3339, 0));
+    let fields = [Field::UserId, Field::Timestamp, Field::Ip, Field::Locale];
+    assert_eq!(fields.map(|field| event.fields.get(field)), ["sub", "iat", "addr", "locale"]);
+    assert_eq!((config.http, config.stats_interval), (None, None));
+    assert_eq!(config.log_format, LogFormat::Json);
+    assert!(config.create_topics && config.exit_at_end);
+    let property = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(*config.client_properties, [property("a", "b,c"), property("d", "")]);
+}
+
+#[test]
+fn each_wrong_value_is_named_with_its_remedy() {
+    for (flag, value, expected) in [
+        ("--brokers", "a:1,", "holds an empty entry"),
+        ("--group-id", "", "is empty"),
+        ("--instance-id", "a b", "is no legal instance name"),
+        ("--input-topic", "a b", "is no legal topic name"),
+        ("--workers", "0", "is no number from 1 to 256"),
+        ("--workers", "257", "is no number from 1 to 256"),
+        ("--workers", "two", "is no number from 1 to 256"),
+        ("--delivery", "exactly-once", "is not built yet; use at-least-once"),
+        ("--delivery", "maybe", "is no guarantee; use at-least-once"),
+        ("--window", "10", "has no unit; write 10s"),
+        ("--window", "500ms", "is below the smallest value of 1s; raise it"),
+        ("--window", "1500ms", "is not a whole number of seconds; round it"),
+        ("--window", "0s", "is below the smallest value of 1s; raise it"),
+        ("--grace", "x", "is not a duration"),
+        ("--grace", "6m", "is longer than --allowed-lateness 5m"),
+        ("--allowed-lateness", "6s", "--grace 7s: is longer than --allowed-lateness 6s"),
+        ("--idle-timeout", "99ms", "is below the smallest value of 100ms"),
+        ("--max-future", "-1s", "is not a duration"),
+        ("--commit-interval", "9ms", "is below the smallest value of 10ms"),
+        ("--commit-interval", "61s", "is above the largest value of 60s"),
+        ("--start-from", "yesterday", "is no start position"),
+        ("--state-dir", "", "is empty; name a folder"),
+        ("--on-state-mismatch", "rebuild", "is not built yet; use incomplete or fail"),
+        ("--on-state-mismatch", "panic", "is no reaction; use incomplete or fail"),
+        ("--memory-budget", "31MiB", "is below the smallest budget of 32 MiB"),
+        ("--memory-budget", "256", "has no unit; write 256MiB"),
+        ("--timezone", "Europe/Berln", "did you mean Europe/Berlin?"),
+        ("--timestamp-style", "iso", "use naive or rfc3339"),
+        ("--field", "user_id", "has no '='"),
+        ("--field", "nobody=x", "there is no field `nobody`"),
+        ("--field", "user_id=timestamp", "is already read as timestamp"),
+        ("--http", "9464", "use IP:PORT"),
+        ("--stats-interval", "10", "has no unit"),
+        ("--stats-interval", "0s", "is below the smallest value of 1s"),
+        ("--log-format", "xml", "use text or json"),
+        ("--config", "c.toml", "is not built yet"),
+        ("-X", "linger.ms", "has no '='"),
+    ] {
+        let fixed = ["logintide", "run"];
+        let brokers: &[&str] = if flag == "--brokers" { &[] } else { &["--brokers", "b:1"] };
+        // "=" keeps a value that begins with '-' a value.
+        let setting = if flag == "-X" { format!("-X{value}") } else { format!("{flag}={value}") };
+        let line = [&fixed, brokers, &[&setting]].concat();
+        let text = checked(&line, &[]).expect_err(&setting).to_string();
+        assert!(text.contains(flag) && text.contains(expected), "{setting}: {text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+        if !text.contains("is longer than") {
+            let shown = if value.is_empty() { "\"\"" } else { value };
+            assert!(text.starts_with(&format!("{flag} {shown}: ")), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_topic_used_twice_names_both_settings() {
+    assert_eq!(
+        problem(&["--late-topic", "user-login"]),
+        "--late-topic user-login: is also --input-topic; give each its own topic"
+    );
+}
+
+#[test]
+fn names_given_twice_are_refused() {
+    assert_eq!(problem(&["-Xa=1", "-Xa=2"]), "-X a: is given twice; keep one");
+    let twice = problem(&["--field", "ip=a", "--field", "ip=b"]);
+    assert_eq!(twice, "--field ip: is given twice; keep one");
+}
+
+#[test]
+fn a_secret_is_not_shown_in_a_message() {
+    let text = problem(&["-X", "=hunter2", "-Xsasl.password=hunter2", "-Xsasl.password=hunter2"]);
+    assert!(text.contains("-X sasl.password: is given twice"), "{text}");
+    assert!(!text.contains("hunter2") && text.lines().count() == 3, "{text}");
+}
+
+#[test]
+fn everything_that_is_wrong_is_reported_together() {
+    let line = ["logintide", "run", "--window=10", "--grace=10m", "--workers=0", "--http=x"];
+    let text = checked(&line, &[]).expect_err("five problems").to_string();
+    assert_eq!(text.lines().next(), Some("5 settings are wrong"));
+    for name in
+        ["--brokers is missing", "--window 10:", "--grace 10m:", "--workers 0:", "--http x:"]
+    {
+        assert!(text.lines().any(|line| line.trim_start().starts_with(name)), "{name}: {text}");
+    }
+}
+
+#[test]
+fn a_setting_from_a_variable_is_named_by_it() {
+    let line = ["logintide", "run", "--brokers", "b:1", "--window", "10", "-X", "x"];
+    let text = checked(&line, &["window", "client_properties"]).expect_err("wrong").to_string();
+    assert!(text.contains("LOGINTIDE_WINDOW 10: has no unit"), "{text}");
+    assert!(text.contains("LOGINTIDE_CLIENT_PROPERTIES x: has no '='"), "{text}");
+}
+
+#[test]
+fn a_group_that_names_no_folder_needs_a_state_dir() {
+    assert!(problem(&["--group-id", "a/b"]).contains("set --state-dir"));
+    let config = configured(&["--group-id", "a/b", "--state-dir", "/s"]).expect("right");
+    assert_eq!(config.group_id, "a/b");
+}

@@ -1,0 +1,177 @@
+//! The validated configuration of one run: objects that are ready to use, nothing left to check.
+//!
+//! Built once by `cli` from what was typed; every thread gets its part by value and none changes
+//! it. The submodules hold the checks: pure functions from text to a value or to the reason why
+//! not, and the list that collects all reasons.
+
+mod checks;
+mod problems;
+mod state_dir;
+#[cfg(test)]
+mod tests;
+mod timezone;
+mod units;
+
+use std::{fmt, net::SocketAddr, ops::Deref, path::PathBuf, time::Duration};
+
+pub use checks::{
+    parse_brokers, parse_group_id, parse_instance_id, parse_pair, parse_start_from, parse_topic,
+};
+pub use problems::{ConfigError, Problems};
+pub use state_dir::{Surroundings, default_state_dir};
+pub use timezone::parse_timezone;
+pub use units::{parse_duration, parse_size};
+
+use crate::{event::EventConfig, limits, window::WindowRules};
+
+/// Everything `logintide run` was told, checked.
+#[derive(Debug, Clone)]
+pub struct RunConfig {
+    /// `host:port` list for `bootstrap.servers`.
+    pub brokers: String,
+    /// Consumer group; also names the default state folder.
+    pub group_id: String,
+    /// Static membership name; `None`: generated once into the state folder.
+    pub instance_id: Option<String>,
+    /// The five topics, all different.
+    pub topics: Topics,
+    /// Worker threads, at least 1.
+    pub workers: usize,
+    /// What a crash may do to outputs.
+    pub delivery: Delivery,
+    /// Window size, grace and allowed lateness, milliseconds.
+    pub window: WindowRules,
+    /// Silence at the end of a partition after which it no longer holds the watermark back.
+    pub idle_timeout: Duration,
+    /// Time between two epoch cuts.
+    pub commit_interval: Duration,
+    /// Where a partition without a committed offset starts.
+    pub start_from: StartFrom,
+    /// Folder of the window state; it may not exist yet.
+    pub state_dir: PathBuf,
+    /// What happens when the state does not fit a partition's committed offset.
+    pub on_state_mismatch: OnStateMismatch,
+    /// How the memory budget is divided.
+    pub memory: MemoryPlan,
+    /// Rules for a single event.
+    pub event: EventConfig,
+    /// Address of metrics and health; `None`: not served.
+    pub http: Option<SocketAddr>,
+    /// Time between two statistics lines in the log; `None`: none are written.
+    pub stats_interval: Option<Duration>,
+    /// Form of the log lines.
+    pub log_format: LogFormat,
+    /// Whether missing topics are created.
+    pub create_topics: bool,
+    /// Whether the run ends at the end offsets that it saw at its start.
+    pub exit_at_end: bool,
+    /// Properties handed through to librdkafka.
+    pub client_properties: ClientProperties,
+}
+
+/// Topic names, all different.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Topics {
+    /// Login events.
+    pub input: String,
+    /// Enriched events.
+    pub processed: String,
+    /// Window records.
+    pub aggregated: String,
+    /// What could not be processed.
+    pub dead_letter: String,
+    /// What came after the allowed lateness.
+    pub late: String,
+}
+
+/// Delivery guarantee of the outputs; window totals are exact either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// A crash may repeat outputs of the open epoch.
+    AtLeastOnce,
+}
+
+/// Where a partition without a committed offset starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartFrom {
+    /// The oldest record.
+    Earliest,
+    /// After the newest record.
+    Latest,
+    /// The first record whose Kafka timestamp is at least this, milliseconds since the Unix epoch.
+    Time(i64),
+}
+
+/// What happens to a partition whose state does not fit its committed offset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnStateMismatch {
+    /// Start at the committed offset; its windows say `complete: false`.
+    MarkIncomplete,
+    /// Refuse to start, naming the partition.
+    Fail,
+}
+
+/// Form of the log lines on stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// `-X` properties in the order given, names distinct. `Debug` shows the names only, because
+/// values may be passwords.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct ClientProperties(pub Vec<(String, String)>);
+
+impl Deref for ClientProperties {
+    type Target = [(String, String)];
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ClientProperties {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+/// The memory budget and its parts, bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryPlan {
+    /// The whole budget; the sum of the others.
+    pub total: usize,
+    /// Records fetched and not yet drained (`queued.max.messages.kbytes`).
+    pub fetch_queue: usize,
+    /// Records waiting in the producer (`queue.buffering.max.kbytes`).
+    pub producer_queue: usize,
+    /// Batches, held epochs, deltas and the ledger.
+    pub pool: usize,
+}
+
+impl MemoryPlan {
+    /// Divides `total` bytes; the error says how much is needed at least.
+    ///
+    /// The queues have their full size from `MEMORY_BUDGET_FULL_BYTES` on and shrink in proportion
+    /// below it, so that the pool always keeps two thirds.
+    pub fn new(total: usize) -> Result<Self, String> {
+        if total < limits::MEMORY_BUDGET_MIN_BYTES {
+            return Err(format!(
+                "is below the smallest budget of {} MiB; raise it",
+                limits::MEMORY_BUDGET_MIN_BYTES >> 20
+            ));
+        }
+        let share = total.min(limits::MEMORY_BUDGET_FULL_BYTES);
+        let scale = |full: usize| full / 1024 * (share / 1024) / MEMORY_BUDGET_FULL_KIB * 1024;
+        let fetch_queue = scale(limits::FETCH_QUEUE_BYTES);
+        let producer_queue = scale(limits::PRODUCER_QUEUE_BYTES);
+        let pool = total - fetch_queue - producer_queue;
+        assert!(pool >= 2 * limits::BUDGET_FLOOR_BYTES, "batches and state each have the floor");
+        Ok(Self { total, fetch_queue, producer_queue, pool })
+    }
+}
+
+const MEMORY_BUDGET_FULL_KIB: usize = limits::MEMORY_BUDGET_FULL_BYTES / 1024;

@@ -1,0 +1,46 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const MIB: usize = 1 << 20;
+
+#[test]
+fn the_default_budget_gives_both_queues_their_full_size() {
+    for total in [256 * MIB, 4096 * MIB] {
+        let plan = MemoryPlan::new(total).expect("large enough");
+        assert_eq!(plan.fetch_queue, limits::FETCH_QUEUE_BYTES);
+        assert_eq!(plan.producer_queue, limits::PRODUCER_QUEUE_BYTES);
+    }
+}
+
+#[test]
+fn the_smallest_budget_is_divided_in_proportion_and_less_is_refused() {
+    let plan = MemoryPlan::new(32 * MIB).expect("just enough");
+    let parts = (plan.fetch_queue, plan.producer_queue, plan.pool);
+    assert_eq!(parts, (4 * MIB, 6 * MIB, 22 * MIB));
+    let what = MemoryPlan::new(32 * MIB - 1).expect_err("too small");
+    assert_eq!(what, "is below the smallest budget of 32 MiB; raise it");
+}
+
+#[test]
+fn passwords_do_not_reach_a_debug_line() {
+    let pair = ("sasl.password".to_owned(), "hunter2".to_owned());
+    assert_eq!(format!("{:?}", ClientProperties(vec![pair])), r#"["sasl.password"]"#);
+}
+
+proptest! {
+    #[test]
+    fn the_parts_of_a_budget_are_its_sum(total in 32 * MIB..=usize::MAX) {
+        let plan = MemoryPlan::new(total).expect("large enough");
+        prop_assert_eq!(plan.fetch_queue + plan.producer_queue + plan.pool, plan.total);
+        prop_assert_eq!(plan.total, total);
+    }
+
+    #[test]
+    fn a_larger_budget_never_shrinks_a_part(total in 32 * MIB..300 * MIB, more in 0..300 * MIB) {
+        let small = MemoryPlan::new(total).expect("large enough");
+        let large = MemoryPlan::new(total + more).expect("large enough");
+        prop_assert!(small.fetch_queue <= large.fetch_queue);
+        prop_assert!(small.producer_queue <= large.producer_queue);
+    }
+}

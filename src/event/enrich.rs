@@ -1,0 +1,150 @@
+//! Writes the enriched event. Pure; one per worker thread.
+//!
+//! In:  the untouched bytes of an event and what the parser found in them.
+//! Out: one JSON object: the input's own text, the defaulted optional fields, the added fields.
+//! Holds: what is kept is copied byte for byte, numbers too; no added or defaulted field is there
+//! twice; grows by at most `ENRICH_MAX_ADDED_BYTES`.
+
+use super::{
+    ADDED_FIELDS, EventConfig, Field,
+    field::{FieldNames, Known, KnownKeys},
+    layout::Layout,
+    local_time::LocalClock,
+    parse::Event,
+};
+use crate::limits::ENRICH_MAX_ADDED_BYTES;
+
+/// Writes enriched events. Keeps the text of the times it wrote last.
+pub struct Enricher {
+    known: KnownKeys,
+    clock: LocalClock,
+    /// In the input's own separators: `,` and `:`, and `, ` and `: ` as `json.dumps` writes.
+    compact: Ending,
+    spaced: Ending,
+}
+
+impl Enricher {
+    /// An enricher for the given names, zone and style.
+    pub fn new(config: &EventConfig) -> Self {
+        Self {
+            known: KnownKeys::new(&config.fields),
+            clock: LocalClock::new(config.timezone.clone(), config.timestamp_style),
+            compact: Ending::new(&config.fields, ",", ":"),
+            spaced: Ending::new(&config.fields, ", ", ": "),
+        }
+    }
+
+    /// Appends the enriched event to `out`. `raw` is what `event` was parsed from;
+    /// `processed_at_us` is the time of processing, microseconds since the Unix epoch, and best
+    /// the same for a whole batch.
+    pub fn append(
+        &mut self,
+        raw: &[u8],
+        event: &Event<'_>,
+        processed_at_us: i64,
+        out: &mut Vec<u8>,
+    ) {
+        let layout = &event.layout;
+        debug_assert_eq!(raw.len(), layout.raw_len, "the event was parsed from other bytes");
+        out.reserve(raw.len() + ENRICH_MAX_ADDED_BYTES);
+        if layout.rewrite {
+            self.copy_members(raw, layout, out);
+        } else {
+            out.extend_from_slice(&raw[layout.start..layout.end]);
+        }
+        let ending = if layout.spaced { &mut self.spaced } else { &mut self.compact };
+        if !layout.absent.is_empty() {
+            for (field, member) in Field::OPTIONAL.into_iter().zip(&ending.defaults) {
+                if layout.absent.contains(field) {
+                    out.extend_from_slice(member);
+                }
+            }
+        }
+        let event_s = event.event_time.0.div_euclid(1000);
+        out.extend_from_slice(ending.times(&mut self.clock, processed_at_us, event_s));
+    }
+
+    /// The slow path: copies the object without its closing brace, member by member, leaves out
+    /// the added fields and writes the default over null and "".
+    fn copy_members(&self, raw: &[u8], layout: &Layout<'_>, out: &mut Vec<u8>) {
+        out.push(b'{');
+        let mut first = true;
+        for member in layout.members(raw) {
+            let meaning = self.known.find_raw(&raw[member.key_start + 1..member.key_end - 1]);
+            if meaning == Some(Known::Added) {
+                continue;
+            }
+            // With the separator that stood before it, so that nothing grows.
+            let from = if first { member.key_start } else { member.separator };
+            first = false;
+            match meaning {
+                Some(Known::Input(field)) if layout.replaced.contains(field) => {
+                    out.extend_from_slice(&raw[from..member.value_start]);
+                    out.extend_from_slice(b"\"unknown\"");
+                }
+                _ => out.extend_from_slice(&raw[from..member.value_end]),
+            }
+        }
+    }
+}
+
+/// What is appended to an event, in one style of separators.
+struct Ending {
+    /// `, "device_type": "unknown"` for each of [`Field::OPTIONAL`].
+    defaults: [Vec<u8>; Field::OPTIONAL.len()],
+    /// Text before each added value, the first two with their opening quote.
+    before: [String; ADDED_FIELDS.len()],
+    /// The added fields and the closing brace, as last written.
+    times: Vec<u8>,
+    /// Length of `times` up to the value of the second added field.
+    readable_at: usize,
+    processed_at_us: i64,
+    event_s: i64,
+}
+
+impl Ending {
+    fn new(names: &FieldNames, comma: &str, colon: &str) -> Self {
+        let default = |field| format!("{comma}\"{}\"{colon}\"unknown\"", names.get(field));
+        let [processed, readable, hour] =
+            ADDED_FIELDS.map(|name| format!("{comma}\"{name}\"{colon}"));
+        Self {
+            defaults: Field::OPTIONAL.map(|field| default(field).into_bytes()),
+            before: [processed + "\"", format!("\"{readable}\""), format!("\"{hour}")],
+            times: Vec::with_capacity(ENRICH_MAX_ADDED_BYTES),
+            readable_at: 0,
+            processed_at_us: i64::MIN,
+            event_s: i64::MIN,
+        }
+    }
+
+    /// The added fields and the closing brace.
+    #[inline]
+    fn times(&mut self, clock: &mut LocalClock, processed_at_us: i64, event_s: i64) -> &[u8] {
+        if self.processed_at_us != processed_at_us || self.event_s != event_s {
+            self.write_times(clock, processed_at_us, event_s);
+        }
+        &self.times
+    }
+
+    fn write_times(&mut self, clock: &mut LocalClock, processed_at_us: i64, event_s: i64) {
+        let [before_processed, before_readable, before_hour] = &self.before;
+        if self.processed_at_us != processed_at_us {
+            self.processed_at_us = processed_at_us;
+            self.times.clear();
+            self.times.extend_from_slice(before_processed.as_bytes());
+            let micros = processed_at_us.rem_euclid(1_000_000) as u32;
+            let second = processed_at_us.div_euclid(1_000_000);
+            clock.append(second, Some(micros), &mut self.times);
+            self.times.extend_from_slice(before_readable.as_bytes());
+            self.readable_at = self.times.len();
+        }
+        self.event_s = event_s;
+        self.times.truncate(self.readable_at);
+        let hour = clock.append(event_s, None, &mut self.times);
+        self.times.extend_from_slice(before_hour.as_bytes());
+        if hour >= 10 {
+            self.times.push(b'0' + hour / 10);
+        }
+        self.times.extend_from_slice(&[b'0' + hour % 10, b'}']);
+    }
+}

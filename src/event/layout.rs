@@ -1,0 +1,201 @@
+//! Where the members of an event stand: in the decoded tape and in the raw text. Pure.
+//!
+//! simd-json leaves two parallel records of a document: the tape (one node per value, decoded) and
+//! the structural index (the position of every token: the start of each string, number and literal
+//! and each of `{}[],:`). Walking both in step ties a decoded value to its raw text.
+//! Holds: positions are ascending and inside the raw text they were made from.
+
+use simd_json::Node;
+
+use super::{
+    Field, Reject, RejectReason,
+    field::{FieldSet, Known, KnownKeys},
+};
+
+/// What enrichment needs to know of the raw text.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Layout<'a> {
+    /// Position of every token.
+    tokens: &'a [u32],
+    /// Length of the text that the positions are of.
+    pub(super) raw_len: usize,
+    /// Position of the object's opening brace.
+    pub(super) start: usize,
+    /// Where the last value ends.
+    pub(super) end: usize,
+    /// Whether a space follows the first colon or comma.
+    pub(super) spaced: bool,
+    /// Whether the object must be rewritten: it has an added field, or a value to replace.
+    pub(super) rewrite: bool,
+    /// Optional fields that are not there.
+    pub(super) absent: FieldSet,
+    /// Optional fields that are null or "".
+    pub(super) replaced: FieldSet,
+}
+
+/// The known members of an event.
+pub(super) struct Found<'t, 'a> {
+    pub(super) raw: &'a [u8],
+    nodes: &'t [Node<'a>],
+    /// By field.
+    slots: [Slot; Field::ALL.len()],
+    pub(super) layout: Layout<'a>,
+}
+
+/// A member's value: index of its node and of its token. 0 (the event itself) = not there.
+#[derive(Clone, Copy, Default)]
+struct Slot {
+    node: usize,
+    token: usize,
+}
+
+/// Finds the known members of a decoded event.
+pub(super) fn find<'t, 'a>(
+    raw: &'a [u8],
+    nodes: &'t [Node<'a>],
+    tokens: &'a [u32],
+    known: &KnownKeys,
+) -> Result<Found<'t, 'a>, Reject> {
+    let Some(&Node::Object { len: members, .. }) = nodes.first() else {
+        return Err(Reject::new(RejectReason::NotAnObject));
+    };
+    let mut slots = [Slot::default(); Field::ALL.len()];
+    let mut rewrite = false;
+    let mut spaced = false;
+    let (mut node, mut token) = (1, 1);
+    for member in 0..members {
+        let Node::String(key) = nodes[node] else {
+            unreachable!("the nodes of an object alternate between keys and values")
+        };
+        let value = Slot { node: node + 1, token: token + 2 };
+        match known.find(key.as_bytes()) {
+            Some(Known::Input(field)) => {
+                let slot = &mut slots[field as usize];
+                if slot.node != 0 {
+                    return Err(Reject::of(field, RejectReason::DuplicateField));
+                }
+                *slot = value;
+            }
+            Some(Known::Added) => rewrite = true,
+            None => {}
+        }
+        let (value_nodes, value_tokens) = extent(&nodes[value.node..]);
+        node = value.node + value_nodes;
+        token = value.token + value_tokens;
+        if member == 0 {
+            let after = |token: usize| raw.get(tokens[token] as usize + 1);
+            spaced = after(2) == Some(&b' ') || after(token) == Some(&b' ');
+        }
+        // Over the comma, or the closing brace.
+        token += 1;
+    }
+    let closing = tokens.last().map_or(0, |last| *last as usize);
+    let layout = Layout {
+        tokens,
+        raw_len: raw.len(),
+        start: tokens.first().map_or(0, |first| *first as usize),
+        end: raw[..closing].trim_ascii_end().len(),
+        spaced,
+        rewrite,
+        absent: FieldSet::default(),
+        replaced: FieldSet::default(),
+    };
+    Ok(Found { raw, nodes, slots, layout })
+}
+
+/// How many nodes and how many tokens the value at the front has.
+#[inline]
+fn extent(nodes: &[Node<'_>]) -> (usize, usize) {
+    match nodes[0] {
+        Node::Object { count, .. } | Node::Array { count, .. } => {
+            let nodes = &nodes[..=count];
+            (nodes.len(), nodes.iter().map(own_tokens).sum())
+        }
+        _ => (1, 1),
+    }
+}
+
+/// Tokens of a node itself: two brackets, commas and colons, but not what they enclose.
+fn own_tokens(node: &Node<'_>) -> usize {
+    match *node {
+        Node::Object { len, .. } => 2 + len.saturating_sub(1) + len,
+        Node::Array { len, .. } => 2 + len.saturating_sub(1),
+        _ => 1,
+    }
+}
+
+impl<'a> Found<'_, 'a> {
+    /// The decoded value of a field, if it is there.
+    #[inline]
+    pub(super) fn value(&self, field: Field) -> Option<Node<'a>> {
+        match self.slots[field as usize].node {
+            0 => None,
+            node => Some(self.nodes[node]),
+        }
+    }
+
+    /// The raw text of a field's string, number or literal.
+    pub(super) fn raw_text(&self, field: Field) -> &'a [u8] {
+        let token = self.slots[field as usize].token;
+        let [start, next] = [token, token + 1].map(|token| self.layout.tokens[token] as usize);
+        self.raw[start..next].trim_ascii_end()
+    }
+}
+
+/// A top-level member of the raw text, by its positions there.
+pub(super) struct Member {
+    /// The comma before it, or the object's opening brace.
+    pub(super) separator: usize,
+    /// The opening quote of its key.
+    pub(super) key_start: usize,
+    /// After the closing quote of its key.
+    pub(super) key_end: usize,
+    pub(super) value_start: usize,
+    pub(super) value_end: usize,
+}
+
+impl<'a> Layout<'a> {
+    /// The members in their order. `raw` is the text that was parsed.
+    pub(super) fn members<'r>(&self, raw: &'r [u8]) -> Members<'r, 'a> {
+        Members { raw, tokens: self.tokens }
+    }
+}
+
+/// Iterates over the top-level members of an object that is not empty.
+pub(super) struct Members<'r, 'a> {
+    raw: &'r [u8],
+    /// From the separator before the next member on.
+    tokens: &'a [u32],
+}
+
+impl Iterator for Members<'_, '_> {
+    type Item = Member;
+
+    fn next(&mut self) -> Option<Member> {
+        let &[separator, key, colon, value, ..] = self.tokens else {
+            return None;
+        };
+        let mut next = 3;
+        let mut depth = 0usize;
+        loop {
+            match self.raw[self.tokens[next] as usize] {
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth -= 1,
+                _ => {}
+            }
+            next += 1;
+            if depth == 0 {
+                break;
+            }
+        }
+        self.tokens = &self.tokens[next..];
+        let text_end = |end: u32| self.raw[..end as usize].trim_ascii_end().len();
+        Some(Member {
+            separator: separator as usize,
+            key_start: key as usize,
+            key_end: text_end(colon),
+            value_start: value as usize,
+            value_end: text_end(self.tokens[0]),
+        })
+    }
+}

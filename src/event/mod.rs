@@ -1,0 +1,68 @@
+//! One login event: parse, validate, enrich. Pure; used by the worker threads.
+//!
+//! In:  the raw bytes of a record and its Kafka timestamp.
+//! Out: an [`Event`] and its enriched JSON, or a [`Reject`] that says why it is a dead letter.
+//! Holds: the raw bytes are never written to; nothing is allocated per event once the buffers have
+//! grown to the largest event; any byte string yields one of the two, never a panic.
+
+mod enrich;
+mod field;
+mod layout;
+mod lenient;
+mod local_time;
+mod parse;
+mod reject;
+pub(crate) mod text;
+mod timestamp;
+mod validate;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+use jiff::tz::TimeZone;
+
+pub use self::{
+    enrich::Enricher,
+    field::{ADDED_FIELDS, Field, FieldNames},
+    parse::{Event, Parser},
+    reject::{Reject, RejectReason, SoftProblem, SoftProblems},
+};
+use crate::limits;
+
+/// How the added time fields are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TimestampStyle {
+    /// `2024-11-02T13:56:29`: local time of the configured zone, as the original system wrote it.
+    #[default]
+    Naive,
+    /// `2024-11-02T13:56:29+00:00`: with the zone's offset at that instant.
+    Rfc3339,
+}
+
+/// What parsing and enriching depend on.
+#[derive(Debug, Clone)]
+pub struct EventConfig {
+    /// Names of the input's fields.
+    pub fields: FieldNames,
+    /// Zone of the added fields.
+    pub timezone: TimeZone,
+    /// Form of the added time fields.
+    pub timestamp_style: TimestampStyle,
+    /// How far an event's timestamp may lie after its record's Kafka timestamp, milliseconds.
+    pub max_future_ms: i64,
+    /// Largest accepted event, bytes.
+    pub max_event_bytes: usize,
+}
+
+impl Default for EventConfig {
+    /// The documented defaults: canonical names, UTC, naive times, one hour, 64 KiB.
+    fn default() -> Self {
+        Self {
+            fields: FieldNames::default(),
+            timezone: TimeZone::UTC,
+            timestamp_style: TimestampStyle::Naive,
+            max_future_ms: 3_600_000,
+            max_event_bytes: limits::MAX_EVENT_BYTES,
+        }
+    }
+}

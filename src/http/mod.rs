@@ -1,0 +1,108 @@
+//! Serves metrics and health. Owns the thread `http`, and the only tokio runtime, in it.
+//!
+//! In:  a listener that was bound before any thread started, what other threads publish.
+//! Out: `/metrics` (Prometheus text), `/healthz` (200 or 503, JSON), 404 and 405 as JSON.
+//! Holds: it never waits for another thread and no other thread waits for it; the number of open
+//! connections and the time of each request are bounded.
+
+mod connection;
+mod routes;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+};
+
+use tokio::{
+    sync::{Notify, oneshot},
+    task::JoinHandle,
+    time::sleep,
+};
+
+use self::connection::BoundedListener;
+use crate::{
+    error::RunError,
+    limits,
+    metrics::{Health, MetricsHandle},
+};
+
+/// What the routes read.
+#[derive(Debug, Clone)]
+pub struct HttpContext {
+    /// The threads' own account.
+    pub health: Arc<Health>,
+    /// The recorded metrics.
+    pub metrics: MetricsHandle,
+}
+
+/// Takes the port of `--http`, so that a taken one ends the start. `Refused` otherwise.
+pub fn bind(address: SocketAddr) -> Result<TcpListener, RunError> {
+    let bound = TcpListener::bind(address).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    });
+    bound.map_err(|error| {
+        let reason = match error.kind() {
+            io::ErrorKind::AddrInUse => "another process has this port".to_owned(),
+            io::ErrorKind::AddrNotAvailable => "no interface has this address".to_owned(),
+            io::ErrorKind::PermissionDenied => "this user may not take this port".to_owned(),
+            _ => error.to_string(),
+        };
+        RunError::Refused(format!("--http {address}: {reason}; choose another, or --http off"))
+    })
+}
+
+/// Serves until `stop` gets a value or its sender is dropped, then at most `HTTP_STOP_DEADLINE`
+/// longer for open requests.
+///
+/// Fails when the runtime cannot be made or the server panics. Must be called outside any tokio
+/// runtime.
+pub fn serve(
+    listener: TcpListener,
+    context: HttpContext,
+    stop: oneshot::Receiver<()>,
+) -> Result<(), RunError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()
+        .map_err(|error| failed(&error))?;
+    runtime.block_on(async move {
+        let listener = tokio::net::TcpListener::from_std(listener).map_err(|e| failed(&e))?;
+        let listener = BoundedListener::new(listener, limits::HTTP_CONNECTIONS);
+        tokio::spawn(keep_metrics_small(context.metrics.clone()));
+        let stopped = Arc::new(Notify::new());
+        let server = axum::serve(listener, routes::router(context))
+            .with_graceful_shutdown(Arc::clone(&stopped).notified_owned());
+        let server: JoinHandle<io::Result<()>> = tokio::spawn(server.into_future());
+        let abort = server.abort_handle();
+        tokio::spawn(async move {
+            // An error says that the sender was dropped, which stops as well.
+            let _ = stop.await;
+            stopped.notify_one();
+            sleep(limits::HTTP_STOP_DEADLINE).await;
+            abort.abort();
+        });
+        match server.await {
+            Ok(result) => result.map_err(|error| failed(&error)),
+            // Connections that are still open after the deadline end with the runtime.
+            Err(aborted) if aborted.is_cancelled() => Ok(()),
+            Err(panicked) => Err(failed(&io::Error::other(panicked))),
+        }
+    })
+}
+
+async fn keep_metrics_small(metrics: MetricsHandle) {
+    let mut ticks = tokio::time::interval(limits::METRICS_UPKEEP_INTERVAL);
+    loop {
+        ticks.tick().await;
+        metrics.run_upkeep();
+    }
+}
+
+fn failed(error: &io::Error) -> RunError {
+    RunError::Failed(format!("the HTTP server failed: {error}"))
+}

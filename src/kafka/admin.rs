@@ -1,0 +1,317 @@
+//! Questions about topics and the cluster, and topic creation.
+//!
+//! In: names. Out: what the broker says, within a timeout per call. Used by whoever owns the
+//! client: the start-up checks, the sink at an epoch cut, tests.
+//! Holds: asking for a topic never creates it.
+
+use std::fmt;
+use std::ptr;
+use std::sync::Arc;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rdkafka::bindings as rd;
+use rdkafka::types::{RDKafkaRespErr, RDKafkaType};
+
+use super::admin_requests::{
+    Requests, delete_topic, first_failure, named, new_partitions, new_topic,
+};
+use super::config::ClientSettings;
+use super::error::{KafkaError, is_broker_away};
+use super::native::{Event, NativeClient, Queue, Topic, millis, owned_text};
+use crate::limits::{ADMIN_SERVE_EVENTS, TOPIC_VISIBLE_POLL};
+
+/// A topic as the cluster knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicInfo {
+    /// Its name.
+    pub name: String,
+    /// Number of partitions; `None` when the topic does not exist.
+    pub partitions: Option<i32>,
+}
+
+/// A topic to create.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewTopic {
+    /// Its name.
+    pub name: String,
+    /// Number of partitions; -1 leaves it to the broker.
+    pub partitions: i32,
+    /// Copies of each partition; -1 leaves it to the broker.
+    pub replication: i32,
+    /// Topic configuration, for example `cleanup.policy`.
+    pub config: Vec<(String, String)>,
+}
+
+/// A client without group or records.
+pub struct Admin {
+    // NOTE: dropped in this order; the client goes last, with its last handle.
+    events: Queue,
+    client: Arc<NativeClient>,
+}
+
+impl fmt::Debug for Admin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admin").finish_non_exhaustive()
+    }
+}
+
+impl Admin {
+    /// # Errors
+    /// `Config` when a property is protected or refused by librdkafka.
+    pub fn new(settings: &ClientSettings) -> Result<Self, KafkaError> {
+        let config = settings.to_config(&[])?;
+        // A consumer, because a producer's metadata request creates topics that are missing.
+        let kind = RDKafkaType::RD_KAFKA_CONSUMER;
+        let events = rd::RD_KAFKA_EVENT_ERROR | rd::RD_KAFKA_EVENT_STATS;
+        let client = NativeClient::new(&config, kind, events, "admin")?;
+        Ok(Self { events: Queue::main(&client), client })
+    }
+
+    /// The cluster's own identifier; `None` when the brokers do not have one.
+    ///
+    /// # Errors
+    /// `Timeout` while no broker is reachable.
+    pub fn cluster_id(&self, timeout: Duration) -> Result<Option<String>, KafkaError> {
+        let deadline = Instant::now() + timeout;
+        // Metadata carries it; a cluster without one is told apart from one that is away.
+        self.metadata(None, timeout).map_err(|error| self.explained(error))?;
+        let left = deadline.saturating_duration_since(Instant::now());
+        // SAFETY: the client is alive; the returned string is ours to free.
+        unsafe {
+            let id = rd::rd_kafka_clusterid(self.client.ptr(), millis(left));
+            if id.is_null() {
+                return Ok(None);
+            }
+            let text = owned_text(id);
+            rd::rd_kafka_mem_free(self.client.ptr(), id.cast());
+            Ok(Some(text))
+        }
+    }
+
+    /// What the cluster knows of these topics, in the same order.
+    ///
+    /// # Errors
+    /// `Timeout` or `Retriable` while no broker is reachable; `Fatal` when access is denied.
+    pub fn topics(&self, names: &[&str], timeout: Duration) -> Result<Vec<TopicInfo>, KafkaError> {
+        let deadline = Instant::now() + timeout;
+        let mut found = Vec::with_capacity(names.len());
+        for name in names {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let partitions = self.metadata(Some(name), left).map_err(|e| self.explained(e))?;
+            found.push(TopicInfo { name: (*name).to_owned(), partitions });
+        }
+        self.serve_events();
+        Ok(found)
+    }
+
+    /// Partitions of a topic, `None` when it is missing or no topic was named.
+    fn metadata(&self, topic: Option<&str>, timeout: Duration) -> Result<Option<i32>, KafkaError> {
+        const OPERATION: &str = "read metadata";
+        let native = topic.map(|name| Topic::new(&self.client, name)).transpose()?;
+        let mut metadata: *const rd::rd_kafka_metadata = ptr::null();
+        // SAFETY: client and topic are alive; on success the metadata is ours to destroy.
+        let code = unsafe {
+            rd::rd_kafka_metadata(
+                self.client.ptr(),
+                0,
+                native.as_ref().map_or(ptr::null_mut(), Topic::ptr),
+                &raw mut metadata,
+                millis(timeout),
+            )
+        };
+        if code != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
+            return Err(self.client.query_error(OPERATION, code, timeout));
+        }
+        // SAFETY: metadata and the arrays inside it live until it is destroyed, below.
+        let (partitions, code) = unsafe {
+            let topics = (*metadata).topics;
+            let answer = if topic.is_none() || (*metadata).topic_cnt < 1 {
+                (0, RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+            } else {
+                ((*topics).partition_cnt, (*topics).err)
+            };
+            rd::rd_kafka_metadata_destroy(metadata);
+            answer
+        };
+        match code {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR if partitions > 0 => Ok(Some(partitions)),
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR
+            | RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
+            | RDKafkaRespErr::RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC => Ok(None),
+            code => Err(named(OPERATION, topic.unwrap_or_default(), code as i32, "")),
+        }
+    }
+
+    /// Creates topics and waits until they are seen. One that exists already is left as it is.
+    ///
+    /// # Errors
+    /// `Timeout` or `Retriable` while no broker is reachable; `Fatal` with the topic's name when
+    /// the broker refuses.
+    pub fn create_topics(&self, topics: &[NewTopic], timeout: Duration) -> Result<(), KafkaError> {
+        const OPERATION: &str = "create topics";
+        if topics.is_empty() {
+            return Ok(());
+        }
+        let deadline = Instant::now() + timeout;
+        let requests = Requests::of(topics, rd::rd_kafka_NewTopic_destroy, new_topic)?;
+        let answer = self.ask(OPERATION, timeout, |client, queue| {
+            // SAFETY: client, queue and requests are alive; librdkafka copies the requests.
+            unsafe {
+                rd::rd_kafka_CreateTopics(
+                    client,
+                    requests.ptr(),
+                    requests.len(),
+                    ptr::null(),
+                    queue,
+                );
+            }
+        })?;
+        let mut count = 0;
+        // SAFETY: the answer is alive, is this kind of result, and owns the array.
+        let results = unsafe {
+            let result = rd::rd_kafka_event_CreateTopics_result(answer.ptr());
+            rd::rd_kafka_CreateTopics_result_topics(result, &raw mut count)
+        };
+        let exists = RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS;
+        // SAFETY: `results` holds `count` results that live as long as the answer.
+        unsafe { first_failure(OPERATION, results, count, exists) }?;
+        let names: Vec<_> = topics.iter().map(|topic| topic.name.as_str()).collect();
+        self.wait_until(OPERATION, &names, deadline, |info| info.partitions.is_some())
+    }
+
+    /// Deletes topics and waits until they are gone. One that is missing already is no error.
+    ///
+    /// # Errors
+    /// As [`Self::create_topics`].
+    pub fn delete_topics(&self, names: &[&str], timeout: Duration) -> Result<(), KafkaError> {
+        const OPERATION: &str = "delete topics";
+        if names.is_empty() {
+            return Ok(());
+        }
+        let deadline = Instant::now() + timeout;
+        let requests =
+            Requests::of(names, rd::rd_kafka_DeleteTopic_destroy, |name| delete_topic(name))?;
+        let answer = self.ask(OPERATION, timeout, |client, queue| {
+            // SAFETY: client, queue and requests are alive; librdkafka copies the requests.
+            unsafe {
+                rd::rd_kafka_DeleteTopics(
+                    client,
+                    requests.ptr(),
+                    requests.len(),
+                    ptr::null(),
+                    queue,
+                );
+            }
+        })?;
+        let mut count = 0;
+        // SAFETY: the answer is alive, is this kind of result, and owns the array.
+        let results = unsafe {
+            let result = rd::rd_kafka_event_DeleteTopics_result(answer.ptr());
+            rd::rd_kafka_DeleteTopics_result_topics(result, &raw mut count)
+        };
+        let missing = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+        // SAFETY: `results` holds `count` results that live as long as the answer.
+        unsafe { first_failure(OPERATION, results, count, missing) }?;
+        self.wait_until(OPERATION, names, deadline, |info| info.partitions.is_none())
+    }
+
+    /// Grows a topic to `total` partitions and waits until they are seen.
+    ///
+    /// # Errors
+    /// As [`Self::create_topics`].
+    pub fn create_partitions(
+        &self,
+        topic: &str,
+        total: usize,
+        timeout: Duration,
+    ) -> Result<(), KafkaError> {
+        const OPERATION: &str = "create partitions";
+        let deadline = Instant::now() + timeout;
+        let requests = Requests::of(&[topic], rd::rd_kafka_NewPartitions_destroy, |name| {
+            new_partitions(name, total)
+        })?;
+        let answer = self.ask(OPERATION, timeout, |client, queue| {
+            // SAFETY: client, queue and requests are alive; librdkafka copies the requests.
+            unsafe {
+                rd::rd_kafka_CreatePartitions(
+                    client,
+                    requests.ptr(),
+                    requests.len(),
+                    ptr::null(),
+                    queue,
+                );
+            }
+        })?;
+        let mut count = 0;
+        // SAFETY: the answer is alive, is this kind of result, and owns the array.
+        let results = unsafe {
+            let result = rd::rd_kafka_event_CreatePartitions_result(answer.ptr());
+            rd::rd_kafka_CreatePartitions_result_topics(result, &raw mut count)
+        };
+        let none = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
+        // SAFETY: `results` holds `count` results that live as long as the answer.
+        unsafe { first_failure(OPERATION, results, count, none) }?;
+        self.wait_until(OPERATION, &[topic], deadline, |info| {
+            info.partitions.is_some_and(|seen| seen as usize == total)
+        })
+    }
+
+    /// Sends a request and waits for its answer.
+    fn ask(
+        &self,
+        operation: &'static str,
+        timeout: Duration,
+        send: impl FnOnce(*mut rd::rd_kafka_t, *mut rd::rd_kafka_queue_t),
+    ) -> Result<Event, KafkaError> {
+        let answers = Queue::new(&self.client);
+        send(self.client.ptr(), answers.ptr());
+        let answer = answers.poll(timeout);
+        self.serve_events();
+        let answer = answer.ok_or_else(|| self.client.timeout(operation, timeout))?;
+        match answer.error_code() {
+            0 => Ok(answer),
+            code => Err(KafkaError::from_code(operation, code, answer.error_text())),
+        }
+    }
+
+    fn wait_until(
+        &self,
+        operation: &'static str,
+        names: &[&str],
+        deadline: Instant,
+        is_done: impl Fn(&TopicInfo) -> bool,
+    ) -> Result<(), KafkaError> {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if self.topics(names, left)?.iter().all(&is_done) {
+                return Ok(());
+            }
+            if left.is_zero() {
+                return Err(self.client.timeout(operation, Duration::ZERO));
+            }
+            sleep(TOPIC_VISIBLE_POLL);
+        }
+    }
+
+    /// Serves log lines and errors, so that a timeout can say what is behind it.
+    fn serve_events(&self) {
+        let context = self.client.context();
+        for _ in 0..ADMIN_SERVE_EVENTS {
+            let Some(event) = self.events.poll(Duration::ZERO) else { return };
+            let is_error = event.kind() == rd::RD_KAFKA_EVENT_ERROR;
+            if !event.serve_log(context) && is_error && is_broker_away(event.error_code()) {
+                context.broker_away(&event.error_text());
+            }
+        }
+    }
+
+    /// A timeout with the trouble that arrived while it was waited for.
+    fn explained(&self, error: KafkaError) -> KafkaError {
+        self.serve_events();
+        match error {
+            KafkaError::Timeout { operation, waited, .. } => self.client.timeout(operation, waited),
+            other => other,
+        }
+    }
+}

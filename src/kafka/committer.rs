@@ -1,0 +1,133 @@
+//! Commits offsets through the consumer's membership, from the sink thread.
+//!
+//! In: the next offsets and metadata of an epoch. Out: the broker's answer, within a timeout.
+//! Holds: every partition's own result is checked; an answer that comes too late is dropped with
+//! its queue; a committer never keeps the consumer alive beyond the source thread.
+//! The group metadata that a transaction needs will be read through the same gate.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use rdkafka::bindings as rd;
+
+use super::error::KafkaError;
+use super::list::{offset_list, set_offset};
+use super::native::{NativeClient, Queue, check, error_text};
+use crate::ids::{Offset, PartitionId};
+
+/// What is committed for one partition.
+pub type CommitEntry = (PartitionId, Offset, String);
+
+/// What is committed for one partition, as read back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommittedOffset {
+    /// The partition.
+    pub partition: PartitionId,
+    /// The next offset to read; `None` when nothing was ever committed.
+    pub offset: Option<Offset>,
+    /// The metadata of that commit; empty without one.
+    pub metadata: String,
+}
+
+/// The consumer, while it is open. Commits hold it for reading; closing takes it for writing.
+#[derive(Clone)]
+pub(super) struct Gate(Arc<RwLock<Option<Arc<NativeClient>>>>);
+
+impl Gate {
+    pub(super) fn open(client: &Arc<NativeClient>) -> Self {
+        Self(Arc::new(RwLock::new(Some(Arc::clone(client)))))
+    }
+
+    /// Waits for a running commit, at most its timeout, and lets no further one begin.
+    pub(super) fn close(&self) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+/// Commits through the source's consumer. Cheap to clone.
+#[derive(Clone)]
+pub struct Committer {
+    gate: Gate,
+    topic: Arc<str>,
+}
+
+impl fmt::Debug for Committer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Committer").field("topic", &self.topic).finish_non_exhaustive()
+    }
+}
+
+const OPERATION: &str = "commit offsets";
+
+impl Committer {
+    pub(super) fn new(gate: Gate, topic: &str) -> Self {
+        Self { gate, topic: topic.into() }
+    }
+
+    /// Commits the next offset to read of each partition, with its metadata, and waits for the
+    /// answer. Committing an offset again, moved or not, is allowed.
+    ///
+    /// # Errors
+    /// `Timeout`: the outcome is unknown, committing the same again is right. `NotMember`: the
+    /// group has moved on or the consumer is closed. `Retriable`, `Fenced`, `Fatal` as named.
+    pub fn commit(&self, entries: &[CommitEntry], timeout: Duration) -> Result<(), KafkaError> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let gate = self.gate.0.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(client) = gate.as_ref() else {
+            return Err(KafkaError::from_native(
+                OPERATION,
+                rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__ASSIGNMENT_LOST,
+            ));
+        };
+        commit(client, &self.topic, entries, timeout)
+    }
+}
+
+fn commit(
+    client: &Arc<NativeClient>,
+    topic: &str,
+    entries: &[CommitEntry],
+    timeout: Duration,
+) -> Result<(), KafkaError> {
+    let mut list = offset_list(topic, [])?;
+    for (partition, offset, metadata) in entries {
+        let mut line = list.add_partition(topic, partition.0);
+        set_offset(&mut line, *partition, *offset)?;
+        line.set_metadata(metadata);
+    }
+    // One queue per commit: a late answer to a former one cannot be taken for this one's.
+    let answers = Queue::new(client);
+    // SAFETY: client, list and queue are alive; librdkafka copies the list. Without a callback the
+    // answer arrives as an event on the queue.
+    let code = unsafe {
+        rd::rd_kafka_commit_queue(
+            client.ptr(),
+            list.ptr(),
+            answers.ptr(),
+            None,
+            std::ptr::null_mut(),
+        )
+    };
+    check(OPERATION, code)?;
+    let Some(answer) = answers.poll(timeout) else {
+        return Err(client.timeout(OPERATION, timeout));
+    };
+    assert_eq!(answer.kind(), rd::RD_KAFKA_EVENT_OFFSET_COMMIT, "the queue is the commit's own");
+    if answer.error_code() != 0 {
+        let code = answer.error_code();
+        return Err(KafkaError::from_code(OPERATION, code, error_text(code)));
+    }
+    let results = answer.partitions();
+    assert_eq!(results.len(), entries.len(), "a commit answers for every partition");
+    match results.iter().find(|result| result.error != 0) {
+        None => Ok(()),
+        Some(failed) => Err(KafkaError::from_code(
+            OPERATION,
+            failed.error,
+            format!("partition {}: {}", failed.partition, error_text(failed.error)),
+        )),
+    }
+}

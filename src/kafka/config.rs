@@ -1,0 +1,296 @@
+//! Client settings, and the librdkafka properties they become.
+//!
+//! In: settings of the product and the user's `-X name=value` pairs. Out: a checked `ClientConfig`.
+//! Holds: a property that the epoch protocol or another flag owns cannot be overridden; everything
+//! else can. Aliases are folded into one name first, so that two spellings never race.
+#![forbid(unsafe_code)]
+
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+
+use super::error::KafkaError;
+
+/// What every client of the process shares.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClientSettings {
+    /// `host:port`, comma separated.
+    pub brokers: String,
+    /// librdkafka properties from `-X`, in the order given; the last one of a name wins.
+    pub properties: Vec<(String, String)>,
+}
+
+/// Settings of the one consumer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsumerSettings {
+    /// Brokers and user properties.
+    pub client: ClientSettings,
+    /// Consumer group.
+    pub group_id: String,
+    /// Static membership; `None` joins as a dynamic member.
+    pub instance_id: Option<String>,
+    /// The one input topic.
+    pub topic: String,
+    /// Prefetched bytes that librdkafka holds, in KiB.
+    pub fetch_queue_kbytes: usize,
+    /// Longest time between two calls of `serve` or `drain` before the group drops this member.
+    pub max_poll_interval: Duration,
+}
+
+/// Settings of the one producer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProducerSettings {
+    /// Brokers and user properties.
+    pub client: ClientSettings,
+    /// Bytes of records that wait in the producer, in KiB; beyond it sends are refused as full.
+    pub queue_kbytes: usize,
+    /// How long a record waits for others to share its request.
+    pub linger: Duration,
+    /// How long librdkafka tries to deliver a record before it reports a failure.
+    pub delivery_timeout: Duration,
+    /// Transactional id; `None` is the idempotent producer.
+    pub transactional_id: Option<String>,
+}
+
+/// Names that librdkafka takes for the same property: (alias, name used here).
+const ALIASES: &[(&str, &str)] = &[
+    ("metadata.broker.list", "bootstrap.servers"),
+    ("max.in.flight", "max.in.flight.requests.per.connection"),
+    ("max.partition.fetch.bytes", "fetch.message.max.bytes"),
+    ("linger.ms", "queue.buffering.max.ms"),
+    ("retries", "message.send.max.retries"),
+    ("sasl.mechanism", "sasl.mechanisms"),
+    ("compression.type", "compression.codec"),
+    ("request.required.acks", "acks"),
+    ("delivery.timeout.ms", "message.timeout.ms"),
+];
+
+/// Properties that `-X` may not set, with the remedy that the error names.
+const PROTECTED: &[(&str, &str)] = &[
+    ("bootstrap.servers", "use --brokers"),
+    ("group.id", "use --group-id"),
+    ("group.instance.id", "use --instance-id"),
+    ("group.protocol", "the epoch protocol needs the classic, eager group protocol"),
+    ("group.protocol.type", "the epoch protocol needs the classic, eager group protocol"),
+    ("group.remote.assignor", "the epoch protocol needs the classic, eager group protocol"),
+    ("auto.offset.reset", "use --start-from; a gap in the log is never skipped silently"),
+    ("enable.auto.commit", "offsets are committed per epoch, after its output"),
+    ("auto.commit.enable", "offsets are committed per epoch, after its output"),
+    ("enable.auto.offset.store", "offsets are committed per epoch, after its output"),
+    ("enable.partition.eof", "idle windows close on end-of-partition events"),
+    ("acks", "an epoch is committed only when all replicas have its output"),
+    ("enable.idempotence", "without it a retry doubles or reorders output"),
+    ("enable.gapless.guarantee", "a failed delivery is rolled back, not fatal"),
+    ("transactional.id", "use --delivery and --instance-id"),
+    ("delivery.report.only.error", "the sink counts what is in flight, not single reports"),
+    ("log.queue", "log lines are served with the events"),
+    ("test.mock.num.brokers", "every client would get brokers of its own; use the demo"),
+];
+
+const CLIENT_ID: &str = "logintide";
+
+impl ConsumerSettings {
+    /// The librdkafka configuration.
+    ///
+    /// # Errors
+    /// `Config` when a user property is protected or names a cooperative assignment strategy.
+    pub(super) fn to_config(&self) -> Result<ClientConfig, KafkaError> {
+        let queue_bytes = self.fetch_queue_kbytes.saturating_mul(1024).min(MAX_INT);
+        let mut base = vec![
+            ("group.id", self.group_id.clone()),
+            ("enable.auto.commit", "false".into()),
+            ("enable.auto.offset.store", "false".into()),
+            ("enable.partition.eof", "true".into()),
+            ("auto.offset.reset", "error".into()),
+            ("isolation.level", "read_committed".into()),
+            ("partition.assignment.strategy", "range,roundrobin".into()),
+            // The default of one second is how long a full queue would stall its partition.
+            ("fetch.queue.backoff.ms", "10".into()),
+            ("queued.max.messages.kbytes", self.fetch_queue_kbytes.to_string()),
+            // One response must not overshoot the queue by librdkafka's default of 50 MB.
+            ("fetch.max.bytes", queue_bytes.max(self.client.largest_message()).to_string()),
+            ("max.poll.interval.ms", self.max_poll_interval.as_millis().to_string()),
+        ];
+        if let Some(id) = &self.instance_id {
+            base.push(("group.instance.id", id.clone()));
+        }
+        let config = self.client.to_config(&base)?;
+        let strategy = config.get("partition.assignment.strategy").unwrap_or_default();
+        if strategy.contains("cooperative") {
+            return Err(KafkaError::Config {
+                text: format!(
+                    "-X partition.assignment.strategy={strategy}: revokes are handled for all \
+                     partitions at once; use range, roundrobin or both"
+                ),
+            });
+        }
+        Ok(config)
+    }
+}
+
+impl ProducerSettings {
+    /// The librdkafka configuration.
+    ///
+    /// # Errors
+    /// `Config` when a user property is protected.
+    pub(super) fn to_config(&self) -> Result<ClientConfig, KafkaError> {
+        let mut base = vec![
+            ("acks", "all".into()),
+            ("enable.idempotence", "true".into()),
+            ("delivery.report.only.error", "true".into()),
+            // As Java clients place keys, for the topics where librdkafka chooses the partition.
+            ("partitioner", "murmur2_random".into()),
+            ("queue.buffering.max.kbytes", self.queue_kbytes.to_string()),
+            // Bytes are the bound; the default of 100 000 records would come first.
+            ("queue.buffering.max.messages", "0".into()),
+            ("queue.buffering.max.ms", millis_text(self.linger)),
+            ("message.timeout.ms", self.delivery_timeout.as_millis().to_string()),
+        ];
+        if let Some(id) = &self.transactional_id {
+            base.push(("transactional.id", id.clone()));
+        }
+        self.client.to_config(&base)
+    }
+}
+
+/// Largest value of librdkafka's integer properties of sizes.
+const MAX_INT: usize = i32::MAX as usize - 512;
+/// librdkafka's default of `message.max.bytes`; `fetch.max.bytes` may not be smaller.
+const DEFAULT_MESSAGE_BYTES: usize = 1_000_000;
+
+/// Milliseconds with a fraction; `queue.buffering.max.ms` takes one.
+fn millis_text(duration: Duration) -> String {
+    format!("{:.3}", duration.as_secs_f64() * 1000.0)
+}
+
+impl ClientSettings {
+    /// `base` overridden by the user's properties.
+    ///
+    /// # Errors
+    /// `Config` when a user property is protected.
+    pub(super) fn to_config(&self, base: &[(&str, String)]) -> Result<ClientConfig, KafkaError> {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.brokers)
+            .set("client.id", CLIENT_ID)
+            // Nobody asked for it, and a client that ends waits up to a second for its last push.
+            .set("enable.metrics.push", "false");
+        for (name, value) in base {
+            config.set(*name, value);
+        }
+        for (name, value) in &self.properties {
+            config.set(user_property(name, value)?, value);
+        }
+        config.set_log_level(log_level());
+        Ok(config)
+    }
+
+    /// `message.max.bytes`, as the user set it.
+    fn largest_message(&self) -> usize {
+        let mut of_user =
+            self.properties.iter().rev().filter(|(name, _)| name == "message.max.bytes");
+        of_user.next().and_then(|(_, value)| value.parse().ok()).unwrap_or(DEFAULT_MESSAGE_BYTES)
+    }
+}
+
+/// The one spelling of a user property.
+fn user_property<'a>(name: &'a str, value: &str) -> Result<&'a str, KafkaError> {
+    let canonical =
+        ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, name)| *name);
+    match PROTECTED.iter().find(|(protected, _)| *protected == canonical) {
+        None => Ok(canonical),
+        Some((_, remedy)) => Err(KafkaError::Config {
+            text: format!("-X {name}={value}: this property cannot be set; {remedy}"),
+        }),
+    }
+}
+
+/// librdkafka's debug lines (`-X debug=…`) are made only when someone listens.
+fn log_level() -> RDKafkaLogLevel {
+    if tracing::enabled!(target: "librdkafka", tracing::Level::DEBUG) {
+        RDKafkaLogLevel::Debug
+    } else {
+        RDKafkaLogLevel::Info
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(properties: &[(&str, &str)]) -> ClientSettings {
+        ClientSettings {
+            brokers: "127.0.0.1:1".into(),
+            properties: properties.iter().map(|(n, v)| ((*n).into(), (*v).into())).collect(),
+        }
+    }
+
+    fn consumer(properties: &[(&str, &str)]) -> ConsumerSettings {
+        ConsumerSettings {
+            client: client(properties),
+            group_id: "g".into(),
+            instance_id: Some("i".into()),
+            topic: "t".into(),
+            fetch_queue_kbytes: 32 * 1024,
+            max_poll_interval: Duration::from_mins(5),
+        }
+    }
+
+    fn producer(properties: &[(&str, &str)]) -> ProducerSettings {
+        ProducerSettings {
+            client: client(properties),
+            queue_kbytes: 1024,
+            linger: Duration::from_micros(2_500),
+            delivery_timeout: Duration::from_mins(1),
+            transactional_id: None,
+        }
+    }
+
+    #[test]
+    fn protected_properties_are_refused_by_name_in_every_spelling() {
+        let aliases = ALIASES.iter().filter(|(_, name)| PROTECTED.iter().any(|(p, _)| p == name));
+        for name in PROTECTED.iter().map(|(name, _)| *name).chain(aliases.map(|(a, _)| *a)) {
+            let error = consumer(&[(name, "x")]).to_config().expect_err(name);
+            assert!(error.to_string().contains(&format!("-X {name}=x")), "{error}");
+            producer(&[(name, "x")]).to_config().expect_err(name);
+        }
+    }
+
+    #[test]
+    fn an_ordinary_property_overrides_ours_also_under_its_alias() {
+        let config = producer(&[("linger.ms", "7"), ("compression.type", "lz4")])
+            .to_config()
+            .expect("both may be set");
+        assert_eq!(config.get("queue.buffering.max.ms"), Some("7"));
+        assert_eq!(config.get("linger.ms"), None);
+        assert_eq!(config.get("compression.codec"), Some("lz4"));
+        let config = consumer(&[("fetch.max.bytes", "1"), ("fetch.max.bytes", "2")])
+            .to_config()
+            .expect("may be set");
+        assert_eq!(config.get("fetch.max.bytes"), Some("2"));
+    }
+
+    #[test]
+    fn cooperative_assignment_is_refused() {
+        for strategy in ["cooperative-sticky", "range,cooperative-sticky"] {
+            let settings = consumer(&[("partition.assignment.strategy", strategy)]);
+            let error = settings.to_config().expect_err(strategy);
+            assert!(error.to_string().contains(strategy), "{error}");
+        }
+        consumer(&[("partition.assignment.strategy", "roundrobin")])
+            .to_config()
+            .expect("an eager strategy may be chosen");
+    }
+
+    #[test]
+    fn librdkafka_takes_every_property_that_is_set_here() {
+        let config = consumer(&[]).to_config().expect("no user properties");
+        config.create_native_config().expect("consumer properties");
+        let mut settings = producer(&[]);
+        settings.transactional_id = Some("tx".into());
+        let config = settings.to_config().expect("no user properties");
+        assert_eq!(config.get("queue.buffering.max.ms"), Some("2.500"));
+        config.create_native_config().expect("producer properties");
+    }
+}

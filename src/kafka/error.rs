@@ -1,0 +1,309 @@
+//! Errors of the Kafka client: the variant names what the caller has to do.
+//!
+//! In: librdkafka's codes and texts. Out: [`KafkaError`]. Pure; used by every thread.
+//! Holds: fatal is tested first, then fenced, lost membership, refused records and retriable;
+//! whatever is unknown is fatal, because nothing is known to make it go away.
+#![forbid(unsafe_code)]
+
+use std::fmt;
+use std::time::Duration;
+
+use rdkafka::types::RDKafkaRespErr as Native;
+use thiserror::Error;
+
+use crate::ids::PartitionId;
+
+/// librdkafka's number for an error; shown by its name, for example `MSG_SIZE_TOO_LARGE`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ErrorCode(pub i32);
+
+impl ErrorCode {
+    /// librdkafka's constant without its prefix; a leading underscore marks errors that arise in
+    /// the client.
+    pub fn name(self) -> String {
+        super::native::error_name(self.0)
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name())
+    }
+}
+
+/// What went wrong, by reaction.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum KafkaError {
+    /// Try the same call again after a pause.
+    #[error("{operation}: {text} ({code})")]
+    Retriable {
+        /// The call that failed.
+        operation: &'static str,
+        /// librdkafka's code.
+        code: ErrorCode,
+        /// librdkafka's text.
+        text: String,
+    },
+    /// The open transaction must be aborted; the producer stays usable.
+    #[error("{operation}: {text} ({code}); the transaction must be aborted")]
+    Abortable {
+        /// The call that failed.
+        operation: &'static str,
+        /// librdkafka's code.
+        code: ErrorCode,
+        /// librdkafka's text.
+        text: String,
+    },
+    /// Another process uses the same instance id or transactional id: stop.
+    #[error("{operation}: {text} ({code}); another process runs with the same instance id")]
+    Fenced {
+        /// The call that failed.
+        operation: &'static str,
+        /// librdkafka's code.
+        code: ErrorCode,
+        /// librdkafka's text.
+        text: String,
+    },
+    /// The group went on without this member: its partitions are lost, nothing was committed.
+    /// Roll back; the next rebalance events say what is owned.
+    #[error("{operation}: {text} ({code}); this member's partitions were given to others")]
+    NotMember {
+        /// The call that failed.
+        operation: &'static str,
+        /// librdkafka's code.
+        code: ErrorCode,
+        /// librdkafka's text.
+        text: String,
+    },
+    /// This record can never be sent (too large, invalid). Others can.
+    #[error("{operation}: the record is refused: {text} ({code})")]
+    Refused {
+        /// The call that failed.
+        operation: &'static str,
+        /// librdkafka's code.
+        code: ErrorCode,
+        /// librdkafka's text.
+        text: String,
+    },
+    /// The position no longer exists in the log: a gap. The partition stands still until it is
+    /// assigned again at an offset that exists.
+    #[error("partition {partition}: the position {position} is not in the log any more: {text}")]
+    OffsetOutOfRange {
+        /// The partition that stands still.
+        partition: PartitionId,
+        /// The offset that was asked for; negative when librdkafka does not say.
+        position: i64,
+        /// librdkafka's text.
+        text: String,
+    },
+    /// No broker answered in time; whether the operation took effect is unknown.
+    #[error("{operation}: no answer within {} ms{}", waited.as_millis(), because(.text))]
+    Timeout {
+        /// The call that was not answered.
+        operation: &'static str,
+        /// How long it waited.
+        waited: Duration,
+        /// The last trouble with a broker, or empty.
+        text: String,
+    },
+    /// A setting is wrong; the text names it and the remedy.
+    #[error("{text}")]
+    Config {
+        /// Names the setting, the value and the remedy.
+        text: String,
+    },
+    /// Nothing makes this go away: stop.
+    #[error("{operation}: {text} ({code})")]
+    Fatal {
+        /// The call that failed.
+        operation: &'static str,
+        /// librdkafka's code.
+        code: ErrorCode,
+        /// librdkafka's text.
+        text: String,
+    },
+}
+
+fn because(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(" (last trouble: {text})") }
+}
+
+impl KafkaError {
+    /// Trying the same call again can succeed. For a commit that timed out this is also right: the
+    /// same offsets may be committed twice.
+    pub fn is_retriable(&self) -> bool {
+        matches!(self, Self::Retriable { .. } | Self::Timeout { .. })
+    }
+
+    /// This record can never be sent; a smaller one may be.
+    pub fn is_refused(&self) -> bool {
+        matches!(self, Self::Refused { .. })
+    }
+
+    /// The client or the process has to stop.
+    pub fn is_fatal(&self) -> bool {
+        matches!(self, Self::Fatal { .. } | Self::Fenced { .. } | Self::Config { .. })
+    }
+
+    /// The variant that fits librdkafka's code.
+    pub(super) fn from_code(operation: &'static str, code: i32, text: String) -> Self {
+        let known = Native::try_from(code).unwrap_or(Native::RD_KAFKA_RESP_ERR_UNKNOWN);
+        let code = ErrorCode(code);
+        match reaction(known) {
+            Reaction::Retry => Self::Retriable { operation, code, text },
+            Reaction::Fenced => Self::Fenced { operation, code, text },
+            Reaction::NotMember => Self::NotMember { operation, code, text },
+            Reaction::Refused => Self::Refused { operation, code, text },
+            Reaction::Stop => Self::Fatal { operation, code, text },
+        }
+    }
+
+    /// As [`Self::from_code`], with librdkafka's own text for the code.
+    pub(super) fn from_native(operation: &'static str, code: Native) -> Self {
+        Self::from_code(operation, code as i32, super::native::error_text(code as i32))
+    }
+}
+
+/// True for errors that only say that no broker can be reached just now.
+pub(super) fn is_broker_away(code: i32) -> bool {
+    matches!(
+        Native::try_from(code),
+        Ok(Native::RD_KAFKA_RESP_ERR__TRANSPORT
+            | Native::RD_KAFKA_RESP_ERR__RESOLVE
+            | Native::RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN
+            | Native::RD_KAFKA_RESP_ERR__TIMED_OUT
+            | Native::RD_KAFKA_RESP_ERR__DESTROY_BROKER
+            | Native::RD_KAFKA_RESP_ERR__SSL
+            | Native::RD_KAFKA_RESP_ERR__AUTHENTICATION)
+    )
+}
+
+/// True for the errors that mean "the position does not exist": out of range with
+/// `auto.offset.reset=error`, and a log that was cut below it.
+pub(super) fn is_out_of_range(code: i32) -> bool {
+    matches!(
+        Native::try_from(code),
+        Ok(Native::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET
+            | Native::RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE
+            | Native::RD_KAFKA_RESP_ERR__LOG_TRUNCATION)
+    )
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reaction {
+    Retry,
+    Fenced,
+    NotMember,
+    Refused,
+    Stop,
+}
+
+fn reaction(code: Native) -> Reaction {
+    use Native as E;
+    match code {
+        E::RD_KAFKA_RESP_ERR__FENCED
+        | E::RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID
+        | E::RD_KAFKA_RESP_ERR_UNRELEASED_INSTANCE_ID
+        | E::RD_KAFKA_RESP_ERR_PRODUCER_FENCED
+        | E::RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH => Reaction::Fenced,
+        E::RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION
+        | E::RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID
+        | E::RD_KAFKA_RESP_ERR_FENCED_MEMBER_EPOCH
+        | E::RD_KAFKA_RESP_ERR__ASSIGNMENT_LOST => Reaction::NotMember,
+        E::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE
+        | E::RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE
+        | E::RD_KAFKA_RESP_ERR_INVALID_RECORD => Reaction::Refused,
+        E::RD_KAFKA_RESP_ERR__TRANSPORT
+        | E::RD_KAFKA_RESP_ERR__RESOLVE
+        | E::RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN
+        | E::RD_KAFKA_RESP_ERR__DESTROY_BROKER
+        | E::RD_KAFKA_RESP_ERR__TIMED_OUT
+        | E::RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE
+        | E::RD_KAFKA_RESP_ERR__MSG_TIMED_OUT
+        | E::RD_KAFKA_RESP_ERR__QUEUE_FULL
+        | E::RD_KAFKA_RESP_ERR__WAIT_COORD
+        | E::RD_KAFKA_RESP_ERR__WAIT_CACHE
+        | E::RD_KAFKA_RESP_ERR__IN_PROGRESS
+        | E::RD_KAFKA_RESP_ERR__PREV_IN_PROGRESS
+        | E::RD_KAFKA_RESP_ERR__RETRY
+        | E::RD_KAFKA_RESP_ERR__PURGE_QUEUE
+        | E::RD_KAFKA_RESP_ERR__PURGE_INFLIGHT
+        | E::RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED
+        | E::RD_KAFKA_RESP_ERR__BAD_MSG
+        | E::RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC
+        | E::RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION
+        | E::RD_KAFKA_RESP_ERR_INVALID_MSG
+        | E::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
+        | E::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_ID
+        | E::RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE
+        | E::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION
+        | E::RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT
+        | E::RD_KAFKA_RESP_ERR_BROKER_NOT_AVAILABLE
+        | E::RD_KAFKA_RESP_ERR_REPLICA_NOT_AVAILABLE
+        | E::RD_KAFKA_RESP_ERR_NETWORK_EXCEPTION
+        | E::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS
+        | E::RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE
+        | E::RD_KAFKA_RESP_ERR_NOT_COORDINATOR
+        | E::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS
+        | E::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND
+        | E::RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS
+        | E::RD_KAFKA_RESP_ERR_NOT_CONTROLLER
+        | E::RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS
+        | E::RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR
+        | E::RD_KAFKA_RESP_ERR_FETCH_SESSION_ID_NOT_FOUND
+        | E::RD_KAFKA_RESP_ERR_INVALID_FETCH_SESSION_EPOCH
+        | E::RD_KAFKA_RESP_ERR_LISTENER_NOT_FOUND
+        | E::RD_KAFKA_RESP_ERR_FENCED_LEADER_EPOCH
+        | E::RD_KAFKA_RESP_ERR_UNKNOWN_LEADER_EPOCH
+        | E::RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE
+        | E::RD_KAFKA_RESP_ERR_STALE_MEMBER_EPOCH
+        | E::RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT
+        | E::RD_KAFKA_RESP_ERR_THROTTLING_QUOTA_EXCEEDED
+        | E::RD_KAFKA_RESP_ERR_REBOOTSTRAP_REQUIRED => Reaction::Retry,
+        _ => Reaction::Stop,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_variant_names_the_reaction() {
+        let of = |code| KafkaError::from_native("test", code);
+        assert!(of(Native::RD_KAFKA_RESP_ERR__TRANSPORT).is_retriable());
+        assert!(of(Native::RD_KAFKA_RESP_ERR_NOT_COORDINATOR).is_retriable());
+        assert!(matches!(
+            of(Native::RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID),
+            KafkaError::Fenced { .. }
+        ));
+        assert!(matches!(
+            of(Native::RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION),
+            KafkaError::NotMember { .. }
+        ));
+        assert!(matches!(
+            of(Native::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE),
+            KafkaError::Refused { .. }
+        ));
+        assert!(of(Native::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED).is_fatal());
+    }
+
+    #[test]
+    fn a_code_that_this_version_does_not_know_is_fatal_and_still_printed() {
+        let error = KafkaError::from_code("commit", 31_999, "from a newer broker".into());
+        assert!(error.is_fatal());
+        let text = error.to_string();
+        assert!(text.contains("commit") && text.contains("31999"), "{text}");
+    }
+
+    #[test]
+    fn a_timeout_names_the_trouble_behind_it() {
+        let error = |text: &str| KafkaError::Timeout {
+            operation: "commit offsets",
+            waited: Duration::from_millis(250),
+            text: text.into(),
+        };
+        assert_eq!(error("").to_string(), "commit offsets: no answer within 250 ms");
+        assert!(error("Connection refused").to_string().ends_with("Connection refused)"));
+    }
+}

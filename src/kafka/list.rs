@@ -1,0 +1,108 @@
+//! Native partition lists, in and out.
+//!
+//! In: partitions with offsets and metadata, for a call. Out: what librdkafka wrote into a list.
+//! Used by the threads that own the clients. Holds: nothing borrowed survives the call.
+
+use rdkafka::Offset as Position;
+use rdkafka::bindings as rd;
+use rdkafka::topic_partition_list::TopicPartitionList;
+
+use super::error::KafkaError;
+use crate::ids::{Offset, PartitionId};
+
+/// A list of partitions of one topic without offsets.
+pub(super) fn partition_list(topic: &str, partitions: &[PartitionId]) -> TopicPartitionList {
+    let mut list = TopicPartitionList::with_capacity(partitions.len());
+    for partition in partitions {
+        list.add_partition(topic, partition.0);
+    }
+    list
+}
+
+/// A list of partitions of one topic, each with the next offset to read.
+///
+/// # Errors
+/// `Config` for a negative offset.
+pub(super) fn offset_list(
+    topic: &str,
+    offsets: impl IntoIterator<Item = (PartitionId, Offset)>,
+) -> Result<TopicPartitionList, KafkaError> {
+    let mut list = TopicPartitionList::new();
+    for (partition, offset) in offsets {
+        set_offset(&mut list.add_partition(topic, partition.0), partition, offset)?;
+    }
+    Ok(list)
+}
+
+/// Sets the offset of one line.
+///
+/// # Errors
+/// `Config` for a negative offset.
+pub(super) fn set_offset(
+    line: &mut rdkafka::topic_partition_list::TopicPartitionListElem<'_>,
+    partition: PartitionId,
+    offset: Offset,
+) -> Result<(), KafkaError> {
+    line.set_offset(Position::Offset(offset.0)).map_err(|_| KafkaError::Config {
+        text: format!("partition {partition}: {offset} is no offset; offsets begin at 0"),
+    })
+}
+
+/// One line of a native partition list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PartitionEntry {
+    pub(super) partition: i32,
+    /// As librdkafka has it: negative values are symbolic.
+    pub(super) offset: i64,
+    pub(super) metadata: String,
+    /// librdkafka's code; 0 is none.
+    pub(super) error: i32,
+}
+
+/// Copies a native list.
+///
+/// # Safety
+/// `list` is null or points to a list that lives through the call.
+pub(super) unsafe fn entries(
+    list: *const rd::rd_kafka_topic_partition_list_t,
+) -> Vec<PartitionEntry> {
+    // SAFETY: null or alive, as the caller vouches.
+    let Some(list) = (unsafe { list.as_ref() }) else { return Vec::new() };
+    let count = usize::try_from(list.cnt).unwrap_or(0);
+    if count == 0 {
+        return Vec::new();
+    }
+    // SAFETY: `elems` holds `cnt` initialised entries while the list lives.
+    let elements = unsafe { std::slice::from_raw_parts(list.elems, count) };
+    elements
+        .iter()
+        .map(|element| PartitionEntry {
+            partition: element.partition,
+            offset: element.offset,
+            // SAFETY: pointer and size describe one allocation of the entry.
+            metadata: unsafe { bytes(element.metadata.cast(), element.metadata_size) }
+                .map(|metadata| String::from_utf8_lossy(metadata).into_owned())
+                .unwrap_or_default(),
+            error: element.err as i32,
+        })
+        .collect()
+}
+
+/// The lines of a list that a call has filled in.
+pub(super) fn list_entries(list: &TopicPartitionList) -> Vec<PartitionEntry> {
+    // SAFETY: the list is alive and borrowed.
+    unsafe { entries(list.ptr()) }
+}
+
+/// A borrowed byte string; `None` for a null pointer.
+///
+/// # Safety
+/// `ptr` is null or points to `len` bytes that live and stay unchanged for `'a`.
+#[inline]
+pub(super) unsafe fn bytes<'a>(ptr: *const u8, len: usize) -> Option<&'a [u8]> {
+    if ptr.is_null() {
+        return None;
+    }
+    // SAFETY: not null, and the caller vouches for length and lifetime.
+    Some(unsafe { std::slice::from_raw_parts(ptr, len) })
+}

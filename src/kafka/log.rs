@@ -1,0 +1,151 @@
+//! librdkafka's log lines and client-level errors, on their way to `tracing`.
+//!
+//! In: lines and errors, served with the other events of a client by the thread that owns it.
+//! Out: `tracing` events with the target `librdkafka`; the last trouble, for timeout errors.
+//! Holds: while brokers are away there is one line per `TROUBLE_LOG_INTERVAL` and client, which
+//! says how many it stands for.
+#![forbid(unsafe_code)]
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientContext;
+use tracing::{debug, error, info, warn};
+
+use crate::limits::TROUBLE_LOG_INTERVAL;
+
+/// What a client's events need to know about it. One per client.
+#[derive(Debug)]
+pub(super) struct Context {
+    /// "consumer", "producer" or "admin": the first word of its lines.
+    role: &'static str,
+    trouble: Mutex<Trouble>,
+}
+
+/// rdkafka's own event loop is not used, so nothing is overridden here.
+impl ClientContext for Context {}
+
+#[derive(Debug, Default)]
+struct Trouble {
+    last: Option<(Instant, String)>,
+    throttle: Throttle,
+}
+
+/// Lets one line through per interval and counts the others.
+#[derive(Debug, Default)]
+struct Throttle {
+    last_line: Option<Instant>,
+    held_back: u64,
+}
+
+impl Throttle {
+    /// The number of lines held back since the last one, if this one may be written.
+    fn admit(&mut self, now: Instant, interval: Duration) -> Option<u64> {
+        if self.last_line.is_some_and(|last| now.duration_since(last) < interval) {
+            self.held_back += 1;
+            return None;
+        }
+        self.last_line = Some(now);
+        Some(std::mem::take(&mut self.held_back))
+    }
+}
+
+/// Facilities of librdkafka's lines about connections, which come in crowds while a broker is away.
+const CONNECTION_FACILITIES: [&str; 4] = ["FAIL", "ERROR", "REQTMOUT", "BRKMAIN"];
+/// End of the line that follows the one with the reason.
+const SUMMARY: &str = "brokers are down";
+/// syslog level of an error; larger numbers are less severe.
+const SYSLOG_ERROR: i32 = 3;
+const SYSLOG_WARNING: i32 = 4;
+const SYSLOG_INFO: i32 = 6;
+
+impl Context {
+    pub(super) fn new(role: &'static str) -> Self {
+        Self { role, trouble: Mutex::new(Trouble::default()) }
+    }
+
+    /// One log line of librdkafka. `level` is syslog's.
+    pub(super) fn line(&self, level: i32, facility: &str, text: &str) {
+        let role = self.role;
+        if level <= SYSLOG_WARNING && CONNECTION_FACILITIES.contains(&facility) {
+            self.broker_away(text);
+        } else if facility == "CONFWARN" {
+            // One list of -X properties serves all clients; each warns of the others' properties.
+            debug!(target: "librdkafka", "{role}: {text}");
+        } else if level <= SYSLOG_ERROR {
+            error!(target: "librdkafka", "{role}: {facility}: {text}");
+        } else if level <= SYSLOG_WARNING {
+            warn!(target: "librdkafka", "{role}: {facility}: {text}");
+        } else if level <= SYSLOG_INFO {
+            info!(target: "librdkafka", "{role}: {facility}: {text}");
+        } else {
+            debug!(target: "librdkafka", "{role}: {facility}: {text}");
+        }
+    }
+
+    /// A broker cannot be reached; librdkafka keeps trying by itself.
+    pub(super) fn broker_away(&self, text: &str) {
+        let now = Instant::now();
+        let text = without_thread_name(text);
+        let admitted = {
+            let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+            if !text.ends_with(SUMMARY) {
+                trouble.last = Some((now, text.to_owned()));
+            }
+            trouble.throttle.admit(now, TROUBLE_LOG_INTERVAL)
+        };
+        let role = self.role;
+        match admitted {
+            Some(0) => warn!(target: "librdkafka", "{role}: {text}; trying again"),
+            Some(n) => {
+                warn!(target: "librdkafka", "{role}: {text}; trying again ({n} lines held back)");
+            }
+            None => {}
+        }
+    }
+
+    /// Text of the last trouble with a broker, if it was within `window`; empty otherwise.
+    pub(super) fn trouble_within(&self, window: Duration) -> String {
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        match &trouble.last {
+            Some((at, text)) if at.elapsed() <= window => text.clone(),
+            _ => String::new(),
+        }
+    }
+}
+
+/// librdkafka begins its lines with `[thrd:name]: `.
+fn without_thread_name(text: &str) -> &str {
+    match text.strip_prefix("[thrd:").and_then(|rest| rest.split_once("]: ")) {
+        Some((_, rest)) => rest,
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_per_interval_that_says_how_many_it_stands_for() {
+        let interval = Duration::from_secs(5);
+        let start = Instant::now();
+        let mut throttle = Throttle::default();
+        assert_eq!(throttle.admit(start, interval), Some(0));
+        for ms in 1..=300 {
+            assert_eq!(throttle.admit(start + Duration::from_millis(ms), interval), None);
+        }
+        assert_eq!(throttle.admit(start + interval, interval), Some(300));
+        assert_eq!(throttle.admit(start + interval * 2, interval), Some(0));
+    }
+
+    #[test]
+    fn trouble_is_remembered_without_librdkafkas_thread_name() {
+        let context = Context::new("consumer");
+        assert_eq!(context.trouble_within(Duration::MAX), "");
+        context.line(SYSLOG_ERROR, "FAIL", "[thrd:h:1/bootstrap]: h:1: Connection refused");
+        context.line(SYSLOG_ERROR, "ERROR", "[thrd:h:1/bootstrap]: 1/1 brokers are down");
+        assert_eq!(context.trouble_within(Duration::MAX), "h:1: Connection refused");
+        assert_eq!(context.trouble_within(Duration::ZERO), "");
+    }
+}

@@ -1,0 +1,111 @@
+//! An embedded mock cluster, for tests and the demo.
+//!
+//! In: topics to create. Out: the address of brokers on loopback. Used by the thread that made it.
+//! Holds: it ends with its value. It keeps 5 MiB per partition, has no fencing, no `CreateTopics`,
+//! and drops offsets that are committed in transactions.
+
+use std::fmt;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::bindings as rd;
+use rdkafka::types::RDKafkaType;
+
+use super::error::{ErrorCode, KafkaError};
+use super::native::{NativeClient, c_string, check, millis, owned_text};
+
+/// A running mock cluster.
+pub struct MockCluster {
+    cluster: NonNull<rd::rd_kafka_mock_cluster_t>,
+    /// Owns the cluster's memory and log; dropped after it.
+    _client: Arc<NativeClient>,
+}
+
+// SAFETY: the cluster runs in a thread of its own, and its functions send it messages.
+unsafe impl Send for MockCluster {}
+
+impl fmt::Debug for MockCluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MockCluster").field("brokers", &self.brokers()).finish()
+    }
+}
+
+/// Every broker of the cluster.
+const ALL_BROKERS: i32 = -1;
+
+impl MockCluster {
+    /// Starts `brokers` brokers. Members of a group are offered partitions at once, not after the
+    /// three seconds that an ordinary broker waits for others to join.
+    ///
+    /// # Errors
+    /// `Fatal` when they cannot listen.
+    pub fn new(brokers: i32) -> Result<Self, KafkaError> {
+        let config = ClientConfig::new();
+        let client = NativeClient::new(&config, RDKafkaType::RD_KAFKA_PRODUCER, 0, "mock")?;
+        // SAFETY: the client is alive, and outlives the cluster.
+        let cluster = unsafe { rd::rd_kafka_mock_cluster_new(client.ptr(), brokers) };
+        let Some(cluster) = NonNull::new(cluster) else {
+            return Err(KafkaError::Fatal {
+                operation: "start a mock cluster",
+                code: ErrorCode(rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__FAIL as i32),
+                text: "no listener on loopback".to_owned(),
+            });
+        };
+        let cluster = Self { cluster, _client: client };
+        // SAFETY: the cluster is alive.
+        unsafe { rd::rd_kafka_mock_group_initial_rebalance_delay_ms(cluster.ptr(), 0) };
+        Ok(cluster)
+    }
+
+    fn ptr(&self) -> *mut rd::rd_kafka_mock_cluster_t {
+        self.cluster.as_ptr()
+    }
+
+    /// The brokers' addresses, as a client takes them.
+    pub fn brokers(&self) -> String {
+        // SAFETY: the cluster is alive, and the string lives as long as it.
+        unsafe { owned_text(rd::rd_kafka_mock_cluster_bootstraps(self.ptr())) }
+    }
+
+    /// Creates a topic with one replica.
+    pub fn create_topic(&self, name: &str, partitions: i32) -> Result<(), KafkaError> {
+        let name = c_string("topic", name)?;
+        // SAFETY: cluster and name are alive; the name is copied.
+        check("create a mock topic", unsafe {
+            rd::rd_kafka_mock_topic_create(self.ptr(), name.as_ptr(), partitions, 1)
+        })
+    }
+
+    /// Closes all brokers' connections and refuses new ones.
+    pub fn take_down(&self) -> Result<(), KafkaError> {
+        // SAFETY: the cluster is alive.
+        check("take mock brokers down", unsafe {
+            rd::rd_kafka_mock_broker_set_down(self.ptr(), ALL_BROKERS)
+        })
+    }
+
+    /// Accepts connections again.
+    pub fn bring_up(&self) -> Result<(), KafkaError> {
+        // SAFETY: the cluster is alive.
+        check("bring mock brokers up", unsafe {
+            rd::rd_kafka_mock_broker_set_up(self.ptr(), ALL_BROKERS)
+        })
+    }
+
+    /// Delays every answer of all brokers.
+    pub fn set_round_trip(&self, delay: Duration) -> Result<(), KafkaError> {
+        // SAFETY: the cluster is alive.
+        check("delay mock answers", unsafe {
+            rd::rd_kafka_mock_broker_set_rtt(self.ptr(), ALL_BROKERS, millis(delay))
+        })
+    }
+}
+
+impl Drop for MockCluster {
+    fn drop(&mut self) {
+        // SAFETY: made by `new`, destroyed once, before its client.
+        unsafe { rd::rd_kafka_mock_cluster_destroy(self.ptr()) };
+    }
+}

@@ -1,0 +1,42 @@
+//! A thin, safe, fast wrapper over librdkafka: all of the crate's `unsafe`, its only use of rdkafka.
+//!
+//! The consumer lives in the source thread and the producer in the sink thread; a `Committer` lets
+//! the sink commit through the source's consumer. In: native events and messages. Out: borrowed
+//! records, recorded rebalance events, errors whose variant names the reaction.
+//! Holds: every native handle keeps its client alive, so none outlives it; no panic crosses C; no
+//! callback assigns or unassigns by itself, except while the consumer closes.
+//! `native` has the raw handles; `consumer`, `drain`, `committer`, `producer`, `delivery` and
+//! `admin` build on it; `config`, `error`, `log`, `partitioner` and `mock` are ordinary safe code.
+#![expect(unsafe_code, reason = "the crate's one place for calls into librdkafka")]
+
+mod admin;
+mod admin_requests;
+mod committer;
+mod config;
+mod consumer;
+mod delivery;
+mod drain;
+mod error;
+mod list;
+mod log;
+mod mock;
+mod native;
+mod offsets;
+mod partitioner;
+mod producer;
+
+pub use admin::{Admin, NewTopic, TopicInfo};
+pub use committer::{CommitEntry, CommittedOffset, Committer};
+pub use config::{ClientSettings, ConsumerSettings, ProducerSettings};
+pub use consumer::{Consumer, RebalanceEvent};
+pub use delivery::{DeliveryFailure, DeliveryFailures};
+pub use drain::{DrainEvent, Flow, Record};
+pub use error::{ErrorCode, KafkaError};
+pub use mock::MockCluster;
+pub use partitioner::murmur2_partition;
+pub use producer::{OutRecord, Producer, SendError, SendOutcome, TopicHandle};
+
+/// Version of the linked librdkafka, for example `2.12.1`.
+pub fn librdkafka_version() -> String {
+    rdkafka::util::get_rdkafka_version().1
+}

@@ -1,0 +1,133 @@
+//! Questions of the consumer about offsets: committed, in the log, by time.
+//!
+//! In: partitions of the input topic. Out: the broker's answer within a timeout, or what the last
+//! fetch said. Runs in the source thread. Holds: an error of any partition is an error of the call.
+
+use std::time::Duration;
+
+use rdkafka::bindings as rd;
+use rdkafka::topic_partition_list::TopicPartitionList;
+use rdkafka::types::RDKafkaRespErr;
+
+use super::committer::CommittedOffset;
+use super::consumer::Consumer;
+use super::error::KafkaError;
+use super::list::{list_entries, offset_list, partition_list};
+use super::native::{error_text, millis};
+use crate::ids::{Offset, PartitionId};
+
+impl Consumer {
+    /// What the group has committed for these partitions.
+    ///
+    /// # Errors
+    /// `Timeout` or `Retriable` while the broker or the coordinator is away.
+    pub fn committed(
+        &self,
+        partitions: &[PartitionId],
+        timeout: Duration,
+    ) -> Result<Vec<CommittedOffset>, KafkaError> {
+        const OPERATION: &str = "read committed offsets";
+        let list = partition_list(&self.topic, partitions);
+        if partitions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ms = millis(timeout);
+        // SAFETY: client and list are alive; the call fills in the list before it returns.
+        let code = unsafe { rd::rd_kafka_committed(self.client.ptr(), list.ptr(), ms) };
+        if code != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
+            return Err(self.client.query_error(OPERATION, code, timeout));
+        }
+        first_error(OPERATION, &list)?;
+        Ok(list_entries(&list)
+            .into_iter()
+            .map(|entry| CommittedOffset {
+                partition: PartitionId(entry.partition),
+                offset: (entry.offset >= 0).then_some(Offset(entry.offset)),
+                metadata: entry.metadata,
+            })
+            .collect())
+    }
+
+    /// First offset in the log, and the offset after its last record.
+    ///
+    /// # Errors
+    /// `Timeout` or `Retriable` while the broker is away.
+    pub fn watermarks(
+        &self,
+        partition: PartitionId,
+        timeout: Duration,
+    ) -> Result<(Offset, Offset), KafkaError> {
+        let (low, high) = self.client.watermarks(&self.topic, partition.0, timeout)?;
+        Ok((Offset(low), Offset(high)))
+    }
+
+    /// The first offset whose Kafka timestamp is `timestamp_ms` or later; the end of the log when
+    /// there is none.
+    ///
+    /// # Errors
+    /// `Timeout` or `Retriable` while the broker is away.
+    pub fn offset_for_time(
+        &self,
+        partitions: &[PartitionId],
+        timestamp_ms: i64,
+        timeout: Duration,
+    ) -> Result<Vec<(PartitionId, Offset)>, KafkaError> {
+        const OPERATION: &str = "look up offsets by time";
+        if partitions.is_empty() {
+            return Ok(Vec::new());
+        }
+        // The call takes the time in place of the offset.
+        let time = Offset(timestamp_ms.max(0));
+        let list = offset_list(&self.topic, partitions.iter().map(|id| (*id, time)))?;
+        let ms = millis(timeout);
+        // SAFETY: client and list are alive; the call fills in the list before it returns.
+        let code = unsafe { rd::rd_kafka_offsets_for_times(self.client.ptr(), list.ptr(), ms) };
+        if code != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
+            return Err(self.client.query_error(OPERATION, code, timeout));
+        }
+        first_error(OPERATION, &list)?;
+        let mut found = Vec::with_capacity(partitions.len());
+        for entry in list_entries(&list) {
+            let partition = PartitionId(entry.partition);
+            let offset = if entry.offset >= 0 {
+                Offset(entry.offset)
+            } else {
+                self.watermarks(partition, timeout)?.1
+            };
+            found.push((partition, offset));
+        }
+        Ok(found)
+    }
+
+    /// The end of the log as the last fetch saw it, without asking; `None` before the first fetch.
+    pub fn cached_log_end(&self, partition: PartitionId) -> Option<Offset> {
+        let (mut low, mut high) = (-1, -1);
+        // SAFETY: client and name are alive; both results are written before the call returns.
+        let code = unsafe {
+            rd::rd_kafka_get_watermark_offsets(
+                self.client.ptr(),
+                self.c_topic.as_ptr(),
+                partition.0,
+                &raw mut low,
+                &raw mut high,
+            )
+        };
+        let known = code == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0;
+        known.then_some(Offset(high))
+    }
+}
+
+/// The first error that a call left in a line of its list.
+pub(super) fn first_error(
+    operation: &'static str,
+    list: &TopicPartitionList,
+) -> Result<(), KafkaError> {
+    match list_entries(list).into_iter().find(|entry| entry.error != 0) {
+        None => Ok(()),
+        Some(entry) => Err(KafkaError::from_code(
+            operation,
+            entry.error,
+            format!("partition {}: {}", entry.partition, error_text(entry.error)),
+        )),
+    }
+}

@@ -1,0 +1,354 @@
+//! The one producer. Owned by the sink thread.
+//!
+//! In: runs of records for one topic partition, or single records with headers. Out: how many were
+//! taken, which can never be sent, and later the failures of delivery.
+//! Holds: librdkafka copies every record, so nothing is borrowed after a call; a run is taken from
+//! the front without gaps, in order; the partition is always explicit in runs.
+
+use std::cell::RefCell;
+use std::ffi::{c_int, c_void};
+use std::fmt;
+use std::ptr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::bindings as rd;
+use rdkafka::bindings::rd_kafka_vtype_t as arg;
+use rdkafka::types::{RDKafkaRespErr, RDKafkaType};
+use tracing::debug;
+
+use super::config::ProducerSettings;
+use super::delivery::DeliveryFailures;
+use super::error::{KafkaError, is_broker_away};
+use super::native::{Event, NativeClient, Queue, Topic, check};
+use crate::ids::PartitionId;
+use crate::limits::{PRODUCER_RUN_RECORDS, PRODUCER_SERVE_EVENTS};
+
+const OPERATION: &str = "send";
+/// `RD_KAFKA_PARTITION_UA`: librdkafka chooses the partition.
+const ANY_PARTITION: i32 = -1;
+
+/// A topic of one producer, for its sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TopicHandle(usize);
+
+/// A record of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutRecord<'a> {
+    /// The key's bytes; empty is a key of length 0.
+    pub key: &'a [u8],
+    /// The value's bytes.
+    pub value: &'a [u8],
+}
+
+/// What became of a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SendOutcome {
+    /// Records that were taken for delivery.
+    pub accepted: usize,
+    /// Records that can never be sent (`KafkaError::Refused`), by their index in the run. Any other
+    /// error is the last entry and concerns the run: the producer has failed, or there is no such
+    /// partition; nothing from that index on was taken.
+    pub refused: Vec<(usize, KafkaError)>,
+    /// The queue is full: everything from [`Self::settled`] on is to be offered again after `poll`.
+    pub full: bool,
+}
+
+impl SendOutcome {
+    /// How many records at the run's front are done with, accepted or refused.
+    pub fn settled(&self) -> usize {
+        self.accepted + self.refused.len()
+    }
+}
+
+/// Why a single record was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// The queue is full: again after `poll`.
+    #[error("the producer's queue is full")]
+    Full,
+    /// Never.
+    #[error(transparent)]
+    Refused(#[from] KafkaError),
+}
+
+/// The producer. See the module's head.
+pub struct Producer {
+    // NOTE: dropped in this order; the client goes last, with its last handle.
+    topics: Vec<(String, Topic)>,
+    reports: Queue,
+    client: Arc<NativeClient>,
+    failures: RefCell<DeliveryFailures>,
+}
+
+impl fmt::Debug for Producer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.topics.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Producer").field("topics", &names).finish_non_exhaustive()
+    }
+}
+
+impl Producer {
+    /// # Errors
+    /// `Config` when a property is protected or refused by librdkafka.
+    pub fn new(settings: &ProducerSettings) -> Result<Self, KafkaError> {
+        let config = settings.to_config()?;
+        let events = rd::RD_KAFKA_EVENT_DR | rd::RD_KAFKA_EVENT_STATS | rd::RD_KAFKA_EVENT_ERROR;
+        let kind = RDKafkaType::RD_KAFKA_PRODUCER;
+        let client = NativeClient::new(&config, kind, events, "producer")?;
+        Ok(Self {
+            topics: Vec::new(),
+            reports: Queue::main(&client),
+            client,
+            failures: RefCell::default(),
+        })
+    }
+
+    /// The handle of a topic; the same one for the same name.
+    ///
+    /// # Errors
+    /// `Config` for an impossible name. Whether the topic exists is not asked.
+    pub fn topic(&mut self, name: &str) -> Result<TopicHandle, KafkaError> {
+        if let Some(index) = self.topics.iter().position(|(known, _)| known == name) {
+            return Ok(TopicHandle(index));
+        }
+        self.topics.push((name.to_owned(), Topic::new(&self.client, name)?));
+        Ok(TopicHandle(self.topics.len() - 1))
+    }
+
+    fn native_topic(&self, topic: TopicHandle) -> &Topic {
+        &self.topics.get(topic.0).expect("a handle is used with the producer that made it").1
+    }
+
+    /// Offers a run of records for one partition. Never blocks.
+    pub fn send_batch<'a>(
+        &self,
+        topic: &TopicHandle,
+        partition: PartitionId,
+        records: impl IntoIterator<Item = OutRecord<'a>>,
+    ) -> SendOutcome {
+        let native = self.native_topic(*topic);
+        let mut outcome = SendOutcome::default();
+        #[expect(
+            clippy::large_stack_arrays,
+            reason = "36 KiB of the sink's 2 MiB stack, and no allocation per run"
+        )]
+        let mut run = [EMPTY_MESSAGE; PRODUCER_RUN_RECORDS];
+        let mut records = records.into_iter();
+        loop {
+            let mut filled = 0;
+            for (slot, record) in run.iter_mut().zip(records.by_ref()) {
+                *slot = message_of(&record);
+                filled += 1;
+            }
+            let Some(run) = run.get_mut(..filled).filter(|run| !run.is_empty()) else {
+                return outcome;
+            };
+            if !send_run(native, partition, run, &mut outcome) || filled < PRODUCER_RUN_RECORDS {
+                return outcome;
+            }
+        }
+    }
+
+    /// Offers one record with headers. Without a partition librdkafka chooses it by the key, as
+    /// Java clients do, or at random without a key. Never blocks.
+    pub fn send_with_headers(
+        &self,
+        topic: &TopicHandle,
+        partition: Option<PartitionId>,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: &[(&str, &[u8])],
+    ) -> Result<(), SendError> {
+        let (key, key_len) = raw(key);
+        let (value, value_len) = raw(value);
+        // SAFETY: topic, key, value and headers are alive through the call, and the list of
+        // arguments has for each tag the types that rdkafka.h names, up to END. librdkafka copies
+        // key and value, and takes the headers over when it succeeds.
+        let code = unsafe {
+            let native_headers = native_headers(headers);
+            let code = rd::rd_kafka_producev(
+                self.client.ptr(),
+                arg::RD_KAFKA_VTYPE_RKT,
+                self.native_topic(*topic).ptr(),
+                arg::RD_KAFKA_VTYPE_PARTITION,
+                partition.map_or(ANY_PARTITION, |id| id.0),
+                arg::RD_KAFKA_VTYPE_MSGFLAGS,
+                rd::RD_KAFKA_MSG_F_COPY,
+                arg::RD_KAFKA_VTYPE_VALUE,
+                value,
+                value_len,
+                arg::RD_KAFKA_VTYPE_KEY,
+                key,
+                key_len,
+                arg::RD_KAFKA_VTYPE_HEADERS,
+                native_headers,
+                arg::RD_KAFKA_VTYPE_END,
+            );
+            if code != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
+                rd::rd_kafka_headers_destroy(native_headers);
+            }
+            code
+        };
+        match code {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(()),
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__QUEUE_FULL => Err(SendError::Full),
+            code => Err(SendError::Refused(KafkaError::from_native(OPERATION, code))),
+        }
+    }
+
+    /// Serves reports, errors and log lines; waits up to `timeout` for the first one only. Returns
+    /// how many delivery reports (of failures) there were.
+    pub fn poll(&self, timeout: Duration) -> usize {
+        let mut reports = 0;
+        let mut wait = timeout;
+        for _ in 0..PRODUCER_SERVE_EVENTS {
+            let Some(event) = self.reports.poll(wait) else { break };
+            wait = Duration::ZERO;
+            reports += self.handle(&event);
+        }
+        reports
+    }
+
+    fn handle(&self, event: &Event) -> usize {
+        let context = self.client.context();
+        if event.serve_log(context) {
+            return 0;
+        }
+        match event.kind() {
+            rd::RD_KAFKA_EVENT_DR => return self.failures.borrow_mut().add(event),
+            // A fatal error stays readable with `fatal_error`.
+            rd::RD_KAFKA_EVENT_ERROR if is_broker_away(event.error_code()) => {
+                context.broker_away(&event.error_text());
+            }
+            rd::RD_KAFKA_EVENT_ERROR => {
+                tracing::error!(target: "librdkafka", "producer: {}", event.error_text());
+            }
+            kind => debug!(target: "librdkafka", "producer: event {kind} is not used"),
+        }
+        0
+    }
+
+    /// Records that are neither delivered nor reported yet, and events that `poll` has to serve.
+    pub fn in_flight(&self) -> usize {
+        // SAFETY: the client is alive.
+        let count = unsafe { rd::rd_kafka_outq_len(self.client.ptr()) };
+        usize::try_from(count).expect("a queue's length is not negative")
+    }
+
+    /// The failures since the last call; `poll` collects them.
+    pub fn take_delivery_failures(&self) -> DeliveryFailures {
+        self.failures.take()
+    }
+
+    /// The error after which this producer sends nothing more, if there was one.
+    pub fn fatal_error(&self) -> Option<KafkaError> {
+        self.client.fatal_error()
+    }
+
+    /// Throws away all records that wait or are in flight; whether the latter were delivered is
+    /// then unknown. Their reports arrive through `poll` and count as purged.
+    pub fn purge(&self) {
+        let flags = rd::RD_KAFKA_PURGE_F_QUEUE | rd::RD_KAFKA_PURGE_F_INFLIGHT;
+        // SAFETY: the client is alive.
+        let result = check("purge", unsafe { rd::rd_kafka_purge(self.client.ptr(), flags) });
+        result.expect("purging fails only for consumers and unknown flags");
+    }
+}
+
+const EMPTY_MESSAGE: rd::rd_kafka_message_t = rd::rd_kafka_message_t {
+    err: RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR,
+    rkt: ptr::null_mut(),
+    partition: 0,
+    payload: ptr::null_mut(),
+    len: 0,
+    key: ptr::null_mut(),
+    key_len: 0,
+    offset: 0,
+    _private: ptr::null_mut(),
+};
+
+/// librdkafka only reads the bytes, though its types do not say so.
+fn message_of(record: &OutRecord<'_>) -> rd::rd_kafka_message_t {
+    rd::rd_kafka_message_t {
+        payload: record.value.as_ptr().cast_mut().cast(),
+        len: record.value.len(),
+        key: record.key.as_ptr().cast_mut().cast(),
+        key_len: record.key.len(),
+        ..EMPTY_MESSAGE
+    }
+}
+
+/// Sends one run and adds what became of it. False: the next one is not to be sent.
+fn send_run(
+    topic: &Topic,
+    partition: PartitionId,
+    run: &mut [rd::rd_kafka_message_t],
+    outcome: &mut SendOutcome,
+) -> bool {
+    let first = outcome.settled();
+    // SAFETY: the topic is alive, and the run's pointers borrow from records that the caller keeps
+    // alive through this call; with F_COPY librdkafka keeps none of them.
+    let accepted = unsafe {
+        rd::rd_kafka_produce_batch(
+            topic.ptr(),
+            partition.0,
+            rd::RD_KAFKA_MSG_F_COPY,
+            run.as_mut_ptr(),
+            run.len() as c_int,
+        )
+    };
+    let accepted = usize::try_from(accepted).expect("a count is not negative");
+    outcome.accepted += accepted;
+    if accepted == run.len() {
+        return true;
+    }
+    // The full queue, a failed producer and an unknown partition also end librdkafka's own loop:
+    // it takes no later record of the same call.
+    for (index, message) in run.iter().enumerate() {
+        match message.err {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => {}
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__QUEUE_FULL => {
+                outcome.full = true;
+                return false;
+            }
+            code => {
+                let error = KafkaError::from_native(OPERATION, code);
+                let only_this_record = matches!(error, KafkaError::Refused { .. });
+                outcome.refused.push((first + index, error));
+                if !only_this_record {
+                    return false;
+                }
+            }
+        }
+    }
+    true
+}
+
+fn raw(bytes: Option<&[u8]>) -> (*mut c_void, usize) {
+    bytes.map_or((ptr::null_mut(), 0), |bytes| (bytes.as_ptr().cast_mut().cast(), bytes.len()))
+}
+
+/// A native copy of headers; the caller owns it.
+///
+/// # Safety
+/// None beyond the ownership of the result.
+unsafe fn native_headers(headers: &[(&str, &[u8])]) -> *mut rd::rd_kafka_headers_t {
+    // SAFETY: names and values are alive through the calls, which copy them.
+    unsafe {
+        let list = rd::rd_kafka_headers_new(headers.len());
+        for (name, value) in headers {
+            rd::rd_kafka_header_add(
+                list,
+                name.as_ptr().cast(),
+                name.len() as isize,
+                value.as_ptr().cast(),
+                value.len() as isize,
+            );
+        }
+        list
+    }
+}
+
+#[cfg(test)]
+mod tests;

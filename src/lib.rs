@@ -1,0 +1,28 @@
+//! logintide reads login events from Kafka, enriches each, counts them in event-time windows, and
+//! never loses or double-counts one.
+//!
+//! Modules in the order of the data's flow: `source` reads and routes, `worker` parses, enriches
+//! and counts, `sink` produces and commits; `pipeline` builds and joins their threads. `kafka`,
+//! `state`, `window` and `event` are what they are made of, `epoch` and `batch` what they say to
+//! each other.
+
+pub mod batch;
+pub mod budget;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod control;
+pub mod epoch;
+pub mod error;
+pub mod event;
+pub mod http;
+pub mod ids;
+pub mod kafka;
+pub mod limits;
+pub mod metrics;
+pub mod pipeline;
+pub mod sink;
+pub mod source;
+pub mod state;
+pub mod window;
+pub mod worker;

@@ -1,0 +1,237 @@
+//! Every capacity, retry count and timeout that is not configuration, with its reason.
+//!
+//! Used by every thread; constants only. Units stand last in the names.
+
+use std::time::Duration;
+
+/// Bytes of payload after which the source sends a worker's batch: about 1 200 ordinary events,
+/// enough that the cost of a channel operation vanishes, and small enough to stay in the L2 cache.
+pub const INPUT_BATCH_BYTES: usize = 256 * 1024;
+
+/// Longest time an admitted record waits for its batch to fill.
+pub const INPUT_BATCH_MAX_AGE: Duration = Duration::from_millis(2);
+
+/// Batches that may wait in one worker's queue: two being parsed or sent,
+/// two filling the gap while the sink commits. More only adds latency.
+pub const WORKER_QUEUE_BATCHES: usize = 4;
+
+/// Messages (batches, barriers, resets) the source holds for one worker beyond its queue before it
+/// stops draining: one batch that did not fit, and a barrier and a reset behind it.
+pub const OUTBOX_MESSAGES: usize = 4;
+
+/// Messages that may wait for the sink. Their bytes are bounded by the budget; this bounds their
+/// number, at 8 output partitions of 4 workers for some tens of input batches.
+pub const SINK_QUEUE_MESSAGES: usize = 4096;
+
+/// Records after which a worker hands an output partition's batch to the sink; librdkafka's own
+/// request batching starts to pay at some hundreds.
+pub const OUTPUT_BATCH_RECORDS: usize = 512;
+
+/// Bytes after which a worker hands an output partition's batch to the sink.
+pub const OUTPUT_BATCH_BYTES: usize = 160 * 1024;
+
+/// Empty arenas kept per direction for reuse. More than the queues hold would never be taken.
+pub const POOL_ARENAS: usize = 64;
+
+/// Arenas that grew beyond this are freed instead of kept: one 1 MiB record must not make every
+/// pooled arena that large.
+pub const POOL_ARENA_MAX_BYTES: usize = 1024 * 1024;
+
+/// Share of the batch pool that batches may always use, however large the window state has grown:
+/// without it a ledger as large as the budget would stop the source for ever.
+pub const BUDGET_FLOOR_BYTES: usize = 8 * 1024 * 1024;
+
+/// Bytes an enriched record may be longer than its input: six defaulted fields with long renamed
+/// names, three added fields, separators.
+pub const ENRICH_MAX_ADDED_BYTES: usize = 512;
+
+/// Fill of the budget, in percent, at which an epoch is cut before its time.
+pub const EARLY_CUT_PERCENT: usize = 80;
+
+/// Deltas below this are not worth an early cut: it would only multiply epochs under a ledger that
+/// is large by itself.
+pub const EARLY_CUT_MIN_DELTA_BYTES: usize = 4 * 1024 * 1024;
+
+/// Prefetched records in librdkafka. 32 MiB is 150 000 ordinary events: a third of a second.
+pub const FETCH_QUEUE_BYTES: usize = 32 * 1024 * 1024;
+
+/// Records waiting in the producer.
+pub const PRODUCER_QUEUE_BYTES: usize = 48 * 1024 * 1024;
+
+/// How long the source may wait for records when nothing else is due; bounds the reaction to a
+/// message of the sink or to a signal.
+pub const SOURCE_IDLE_WAIT: Duration = Duration::from_millis(10);
+
+/// How long the sink waits for a message while nothing is in flight.
+pub const SINK_IDLE_WAIT: Duration = Duration::from_millis(20);
+
+/// How long the sink lets librdkafka serve reports while an epoch drains.
+pub const SINK_DRAIN_POLL: Duration = Duration::from_millis(1);
+
+/// One attempt of an offset commit. A healthy broker answers in 5 ms; a leader election takes a
+/// few seconds.
+pub const COMMIT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Attempts of one offset commit before the epoch is rolled back.
+pub const COMMIT_ATTEMPTS: u32 = 3;
+
+/// One attempt of a blocking question to the broker (committed offsets, watermarks, metadata).
+/// Short, so that a signal is still noticed while the broker is away.
+pub const BROKER_QUERY_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Pause between two attempts of a question to a broker that is away.
+pub const BROKER_RETRY_PAUSE: Duration = Duration::from_millis(500);
+
+/// Time between two log lines about the same lasting trouble.
+pub const TROUBLE_LOG_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Rollbacks without a committed epoch between them before the process gives up; with the backoff
+/// between them this is several minutes of steady failure.
+pub const ROLLBACK_ATTEMPTS: u32 = 20;
+
+/// Longest pause before a rolled-back pipeline starts again.
+pub const ROLLBACK_BACKOFF_MAX: Duration = Duration::from_secs(15);
+
+/// How long a revoke waits for the open epoch to commit before it is rolled back instead; well
+/// below the ordinary max.poll.interval of five minutes and session timeout of 45 s.
+pub const REVOKE_DEADLINE: Duration = Duration::from_secs(20);
+
+/// How long a stop waits for the open epoch to commit. What is not committed by then is read again
+/// at the next start.
+pub const STOP_DEADLINE: Duration = Duration::from_secs(30);
+
+/// How long the process waits for the threads after the first one failed.
+pub const JOIN_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Distinct values per dimension and window; the rest count as `other`.
+pub const MAX_VALUES_PER_DIMENSION: usize = 1000;
+
+/// Longest dimension value that is counted under its own name, bytes; longer ones count as
+/// `other`.
+pub const MAX_VALUE_BYTES: usize = 64;
+
+/// Deepest nesting of an accepted event, arrays and objects together, the event itself being 1.
+pub const MAX_NESTING: usize = 16;
+
+/// Largest accepted event, bytes.
+pub const MAX_EVENT_BYTES: usize = 64 * 1024;
+
+/// Largest sled value: larger records are cut into chunks, because sled copies whole pages.
+pub const REDO_CHUNK_BYTES: usize = 64 * 1024;
+
+/// sled's page cache.
+pub const SLED_CACHE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Milliseconds between sled's own background flushes.
+pub const SLED_FLUSH_EVERY_MS: u64 = 500;
+
+/// Records taken from the fetch queue before the source looks at its other duties: some
+/// milliseconds of work.
+pub const DRAIN_MAX_RECORDS: usize = 4096;
+
+/// Wait of a source that may not take records (an outbox or the budget is full).
+pub const SOURCE_BLOCKED_WAIT: Duration = Duration::from_micros(500);
+
+/// Asking about the log's end of one quiet partition, in the source's loop.
+pub const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Smallest memory budget: the batch floor for batches and once more for window state, and a third
+/// of the whole for the two queues.
+pub const MEMORY_BUDGET_MIN_BYTES: usize = 32 * 1024 * 1024;
+
+/// Budget from which on both queues have their full size; it is the default.
+pub const MEMORY_BUDGET_FULL_BYTES: usize = 256 * 1024 * 1024;
+
+/// Longest duration of any setting; keeps sums of them and event times far from overflow.
+pub const DURATION_MAX: Duration = Duration::from_hours(366 * 24);
+
+/// Shortest and longest time between two epochs: below, the commit itself costs more than the
+/// work; above, a restart repeats minutes of work and the open epoch fills the budget.
+pub const COMMIT_INTERVAL_RANGE: (Duration, Duration) =
+    (Duration::from_millis(10), Duration::from_mins(1));
+
+/// Smallest window: window records are keyed by whole seconds.
+pub const WINDOW_MIN: Duration = Duration::from_secs(1);
+
+/// Shortest idle timeout: below an ordinary fetch wait every pause between two records would count
+/// as silence.
+pub const IDLE_TIMEOUT_MIN: Duration = Duration::from_millis(100);
+
+/// Shortest time between two statistics lines.
+pub const STATS_INTERVAL_MIN: Duration = Duration::from_secs(1);
+
+/// Most worker threads: more than any machine this runs on has cores for.
+pub const MAX_WORKERS: usize = 256;
+
+/// Kafka's own limit for topic names.
+pub const MAX_TOPIC_NAME_BYTES: usize = 249;
+
+/// Open connections to the HTTP port; a scraper and a probe need two.
+pub const HTTP_CONNECTIONS: usize = 64;
+
+/// Time from a connection's last answer (or its start) to the end of its next request. Above the
+/// usual scrape interval of a minute, so that a scraper keeps its connection.
+pub const HTTP_REQUEST_DEADLINE: Duration = Duration::from_secs(75);
+
+/// How long a stop waits for open HTTP connections.
+pub const HTTP_STOP_DEADLINE: Duration = Duration::from_secs(1);
+
+/// How long an open waits for sled's own file lock while the state folder's lock is already ours:
+/// sled's threads let go of it some time after the database is dropped.
+pub const SLED_LOCK_WAIT: Duration = Duration::from_secs(5);
+
+/// Pause between two attempts to get sled's file lock.
+pub const SLED_LOCK_RETRY: Duration = Duration::from_millis(10);
+
+/// Longest instance id. Commit metadata holds it beside three numbers of at most 20 digits;
+/// brokers accept 4 096 bytes by default.
+pub const INSTANCE_ID_MAX_BYTES: usize = 128;
+
+/// Longest name of an input field, bytes. Five of them, defaulted, and the added fields fit in
+/// `ENRICH_MAX_ADDED_BYTES`.
+pub const FIELD_NAME_MAX_BYTES: usize = 48;
+
+/// Messages the sink takes before it lets librdkafka report: some thousand records' batches.
+pub const SINK_TURN_MESSAGES: usize = 64;
+
+/// Group and error events that one `Consumer::serve` handles. A crowd of log lines must not keep
+/// the source from its records; what is left is served next time.
+pub const CONSUMER_SERVE_EVENTS: usize = 64;
+
+/// How long closing the consumer may take. Leaving a group is one request; a broker that is away
+/// must not hold up the end of the process.
+pub const CONSUMER_CLOSE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Wait for one event while the consumer closes.
+pub const CONSUMER_CLOSE_POLL: Duration = Duration::from_millis(50);
+
+/// Records per call of librdkafka's batch send: its fixed cost vanishes, and the array of native
+/// records (36 KiB) still fits the stack and the L1 cache.
+pub const PRODUCER_RUN_RECORDS: usize = 512;
+
+/// Events that one `Producer::poll` handles; a report event covers a whole request's records.
+pub const PRODUCER_SERVE_EVENTS: usize = 256;
+
+/// Longest time between two polls before the group takes the partitions away: librdkafka's own
+/// default. The source polls at least every few milliseconds; a broker that is away takes seconds.
+pub const MAX_POLL_INTERVAL: Duration = Duration::from_mins(5);
+
+/// How long a record waits in librdkafka for others to share its request. Short, because an epoch
+/// waits for its last request.
+pub const PRODUCER_LINGER: Duration = Duration::from_millis(5);
+
+/// How long librdkafka tries to deliver a record before the epoch is rolled back: longer than any
+/// leader election or broker restart.
+pub const DELIVERY_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// Partitions of topics created by `--create-topics` when the input does not exist either.
+pub const NEW_TOPIC_PARTITIONS: i32 = 8;
+
+/// Log lines and errors that one admin call serves.
+pub const ADMIN_SERVE_EVENTS: usize = 256;
+
+/// Pause before asking again whether a new topic is seen by the broker; usually once.
+pub const TOPIC_VISIBLE_POLL: Duration = Duration::from_millis(100);
+
+/// Time between two clean-ups of the metrics recorder, as its documentation suggests.
+pub const METRICS_UPKEEP_INTERVAL: Duration = Duration::from_secs(5);

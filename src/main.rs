@@ -1,0 +1,73 @@
+//! The program: arguments → configuration → run → exit code.
+//!
+//! Main thread. Sets what belongs to the whole process: the allocator, the log, what a panic says.
+//! Holds: an error is one clear message on stderr and an exit code, never a backtrace.
+
+use std::{
+    io::{self, IsTerminal, Write},
+    panic::{self, PanicHookInfo},
+    process::ExitCode,
+    thread,
+};
+
+use logintide::{cli::Cli, config::LogFormat, error::RunError};
+use tracing_subscriber::EnvFilter;
+
+/// Serves librdkafka's allocations as well, which halves what they cost.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Variable with the log filter.
+const LOG_VARIABLE: &str = "LOGINTIDE_LOG";
+
+fn main() -> ExitCode {
+    match Cli::from_process().execute(start_logging) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// Through the log once that runs, so that every line has the form that was asked for.
+fn report(error: &RunError) {
+    if tracing::enabled!(tracing::Level::ERROR) {
+        tracing::error!("{error}");
+    } else {
+        // A closed stderr leaves only the exit code to tell it.
+        let _ = writeln!(io::stderr(), "error: {error}");
+    }
+}
+
+/// Lines on stderr; `LOGINTIDE_LOG` chooses which.
+fn start_logging(format: LogFormat) -> Result<(), RunError> {
+    let filter = std::env::var(LOG_VARIABLE).unwrap_or_default();
+    let filter = EnvFilter::builder()
+        .with_default_directive(tracing::Level::INFO.into())
+        .parse(&filter)
+        .map_err(|error| {
+            let remedy = "write a level or target=level, such as info,logintide::sink=debug";
+            RunError::Refused(format!("{LOG_VARIABLE} {filter}: {error}; {remedy}"))
+        })?;
+    let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_thread_names(true)
+        .with_ansi(colours);
+    match format {
+        LogFormat::Text => log.with_target(false).init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+    panic::set_hook(Box::new(log_panic));
+    Ok(())
+}
+
+/// One line instead of the runtime's own; who joins the thread reports what it means.
+fn log_panic(info: &PanicHookInfo<'_>) {
+    let thread = thread::current();
+    let message = info.payload_as_str().unwrap_or("no message");
+    let place = info.location().map(ToString::to_string).unwrap_or_default();
+    tracing::error!(thread = thread.name().unwrap_or("unnamed"), place, "panic: {message}");
+}

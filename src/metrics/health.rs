@@ -1,0 +1,245 @@
+//! Whether the process does its work, as seen by its threads; read by `/healthz`.
+//!
+//! Shared by all threads as an `Arc` of atomics: each stores its own part when it changes, the http
+//! thread reads. The parts are read one by one, so a report may mix two neighbouring moments, but
+//! a thread's death and a failure are final and never missed.
+
+use std::sync::{
+    Arc,
+    atomic::{
+        AtomicBool, AtomicU8, AtomicU64, AtomicUsize,
+        Ordering::{Acquire, Release},
+    },
+};
+
+use serde::Serialize;
+
+use crate::ids::Epoch;
+
+/// Where the pipeline stands.
+///
+/// `Starting` → `Running` ⇄ `RollingBack`; any → `Stopping`. A death of a thread is not a phase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Phase {
+    /// Not yet assigned for the first time: connecting, opening state, joining the group.
+    Starting = 0,
+    /// Reading, or waiting for records.
+    Running = 1,
+    /// Going back to the committed offsets.
+    RollingBack = 2,
+    /// Finishing the open epoch to end.
+    Stopping = 3,
+}
+
+impl Phase {
+    fn from_u8(value: u8) -> Self {
+        [Self::Starting, Self::Running, Self::RollingBack, Self::Stopping]
+            .into_iter()
+            .find(|phase| *phase as u8 == value)
+            .expect("only phases are stored")
+    }
+}
+
+/// What the threads say about themselves.
+#[derive(Debug)]
+pub struct Health {
+    threads_expected: usize,
+    threads_started: AtomicUsize,
+    thread_died: AtomicBool,
+    phase: AtomicU8,
+    broker_away: AtomicBool,
+    assigned_partitions: AtomicUsize,
+    /// The epoch's number + 1; 0 before the first commit.
+    committed_epoch: AtomicU64,
+}
+
+/// The answer of `/healthz`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HealthReport {
+    /// No thread is missing: a restart would not help.
+    pub healthy: bool,
+    /// Healthy, running and assigned: records are being read.
+    pub ready: bool,
+    /// One sentence for people.
+    pub reason: String,
+    /// Input partitions owned.
+    pub assigned_partitions: usize,
+    /// The last committed epoch of this process.
+    pub committed_epoch: Option<u64>,
+}
+
+impl Health {
+    /// A process that will start `threads_expected` guarded threads.
+    pub fn new(threads_expected: usize) -> Arc<Self> {
+        Arc::new(Self {
+            threads_expected,
+            threads_started: AtomicUsize::new(0),
+            thread_died: AtomicBool::new(false),
+            phase: AtomicU8::new(Phase::Starting as u8),
+            broker_away: AtomicBool::new(false),
+            assigned_partitions: AtomicUsize::new(0),
+            committed_epoch: AtomicU64::new(0),
+        })
+    }
+
+    /// Counts a thread as started. Dropping the guard outside `Phase::Stopping` counts as death.
+    pub fn thread_started(self: &Arc<Self>) -> ThreadAlive {
+        self.threads_started.fetch_add(1, Release);
+        ThreadAlive { health: Arc::clone(self) }
+    }
+
+    /// Sets the phase. Nothing follows `Phase::Stopping`.
+    pub fn set_phase(&self, phase: Phase) {
+        let unless_stopping = |now| (now != Phase::Stopping as u8).then_some(phase as u8);
+        // The error only says that the process is stopping, which stays true.
+        let _ = self.phase.fetch_update(Release, Acquire, unless_stopping);
+    }
+
+    /// The phase.
+    pub fn phase(&self) -> Phase {
+        Phase::from_u8(self.phase.load(Acquire))
+    }
+
+    /// Says whether the broker cannot be reached at the moment.
+    pub fn set_broker_away(&self, away: bool) {
+        self.broker_away.store(away, Release);
+    }
+
+    /// Says how many input partitions are owned.
+    pub fn set_assigned(&self, partitions: usize) {
+        self.assigned_partitions.store(partitions, Release);
+    }
+
+    /// Says that `epoch` is committed.
+    pub fn set_committed(&self, epoch: Epoch) {
+        self.committed_epoch.store(epoch.0 + 1, Release);
+    }
+
+    /// Everything in one answer.
+    pub fn report(&self) -> HealthReport {
+        let assigned_partitions = self.assigned_partitions.load(Acquire);
+        let broker_away = self.broker_away.load(Acquire);
+        let phase = self.phase();
+        let healthy = !self.thread_died.load(Acquire);
+        let reason = if !healthy {
+            "a thread died; the process is stopping".to_owned()
+        } else if phase == Phase::Stopping {
+            "stopping".to_owned()
+        } else if self.threads_started.load(Acquire) < self.threads_expected {
+            "starting threads".to_owned()
+        } else if broker_away {
+            "the broker does not answer; waiting for it".to_owned()
+        } else {
+            match phase {
+                Phase::Starting => "waiting for the first assignment".to_owned(),
+                Phase::RollingBack => "going back to the last committed epoch".to_owned(),
+                _ if assigned_partitions == 0 => "running without partitions".to_owned(),
+                _ => format!("running with {assigned_partitions} partitions"),
+            }
+        };
+        let threads_ready = self.threads_started.load(Acquire) >= self.threads_expected;
+        let ready = healthy
+            && threads_ready
+            && !broker_away
+            && phase == Phase::Running
+            && assigned_partitions > 0;
+        let committed_epoch = self.committed_epoch.load(Acquire).checked_sub(1);
+        HealthReport { healthy, ready, reason, assigned_partitions, committed_epoch }
+    }
+}
+
+/// Held by a running thread.
+#[derive(Debug)]
+pub struct ThreadAlive {
+    health: Arc<Health>,
+}
+
+impl Drop for ThreadAlive {
+    fn drop(&mut self) {
+        if self.health.phase() != Phase::Stopping || std::thread::panicking() {
+            self.health.thread_died.store(true, Release);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn running() -> (Arc<Health>, ThreadAlive) {
+        let health = Health::new(1);
+        let alive = health.thread_started();
+        health.set_phase(Phase::Running);
+        health.set_assigned(3);
+        (health, alive)
+    }
+
+    #[test]
+    fn a_start_is_healthy_and_becomes_ready_with_the_assignment() {
+        let health = Health::new(2);
+        let report = health.report();
+        assert!(report.healthy && !report.ready);
+        assert_eq!((report.reason.as_str(), report.committed_epoch), ("starting threads", None));
+        let _threads = [health.thread_started(), health.thread_started()];
+        assert_eq!(health.report().reason, "waiting for the first assignment");
+        health.set_phase(Phase::Running);
+        assert_eq!(health.report().reason, "running without partitions");
+        assert!(!health.report().ready);
+        health.set_assigned(8);
+        health.set_committed(Epoch(0));
+        let report = health.report();
+        assert!(report.healthy && report.ready);
+        assert_eq!(report.reason, "running with 8 partitions");
+        assert_eq!(report.committed_epoch, Some(0));
+    }
+
+    #[test]
+    fn a_dead_thread_is_never_healthy_again() {
+        let (health, alive) = running();
+        drop(alive);
+        health.set_phase(Phase::Stopping);
+        let report = health.report();
+        assert!(!report.healthy && !report.ready);
+        assert_eq!(report.reason, "a thread died; the process is stopping");
+    }
+
+    #[test]
+    fn a_thread_that_ends_while_stopping_did_not_die() {
+        let (health, alive) = running();
+        health.set_phase(Phase::Stopping);
+        drop(alive);
+        let report = health.report();
+        assert!(report.healthy && !report.ready);
+        assert_eq!(report.reason, "stopping");
+    }
+
+    #[test]
+    fn a_panic_while_stopping_is_a_death() {
+        let (health, alive) = running();
+        health.set_phase(Phase::Stopping);
+        let thread = std::thread::spawn(move || {
+            let _alive = alive;
+            panic!("on purpose");
+        });
+        assert!(thread.join().is_err());
+        assert!(!health.report().healthy);
+    }
+
+    #[test]
+    fn trouble_that_passes_is_healthy_but_not_ready() {
+        let (health, _alive) = running();
+        health.set_broker_away(true);
+        let away = health.report();
+        assert_eq!((away.healthy, away.ready), (true, false));
+        health.set_broker_away(false);
+        health.set_phase(Phase::RollingBack);
+        let back = health.report();
+        assert_eq!((back.healthy, back.ready), (true, false));
+        health.set_phase(Phase::Running);
+        assert!(health.report().ready);
+        health.set_phase(Phase::Stopping);
+        health.set_phase(Phase::Running);
+        assert_eq!(health.phase(), Phase::Stopping);
+    }
+}

@@ -1,0 +1,257 @@
+//! Metric names as an enum, and the functions that change them.
+//!
+//! Any thread writes, at most per batch and usually per epoch; the http thread reads. No metric
+//! name stands anywhere else as a string. Names end in their unit; every series without a label
+//! exists from the start, so that a rate over it is never missing. Before `install`, and in tests
+//! without it, writing does nothing.
+
+mod health;
+
+use std::sync::OnceLock;
+
+use metrics::{Counter, Gauge, Label};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+
+pub use health::{Health, HealthReport, Phase, ThreadAlive};
+
+use crate::ids::PartitionId;
+
+/// Whether a metric only grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricKind {
+    /// Only grows; `add` and `add_labeled`.
+    Counter,
+    /// Goes up and down; `set` and `set_partition`.
+    Gauge,
+}
+
+/// What is fixed about a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MetricSpec {
+    /// Name in the exposition, with unit.
+    pub name: &'static str,
+    /// Counter or gauge.
+    pub kind: MetricKind,
+    /// Label names, in the order in which `add_labeled` takes their values.
+    pub labels: &'static [&'static str],
+    /// One line for `# HELP`.
+    pub help: &'static str,
+}
+
+/// Declares the enum, the list of all variants and their specs from one table.
+macro_rules! metrics_table {
+    ($($variant:ident: $kind:ident $name:literal $labels:tt $help:literal;)*) => {
+        /// Every metric; the text of a variant is its help in the exposition.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Metric {
+            $(#[doc = $help] $variant,)*
+        }
+
+        impl Metric {
+            /// All metrics, in the order of the table.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The metric's name, kind, labels and help.
+            pub const fn spec(self) -> MetricSpec {
+                match self {
+                    $(Self::$variant => MetricSpec {
+                        name: concat!("logintide_", $name),
+                        kind: MetricKind::$kind,
+                        labels: &$labels,
+                        help: $help,
+                    },)*
+                }
+            }
+        }
+    };
+}
+
+metrics_table! {
+    EventsIn: Counter "events_in_total" []
+        "Records taken from the input, tombstones included.";
+    BytesIn: Counter "bytes_in_total" []
+        "Payload bytes taken from the input.";
+    Processed: Counter "events_processed_total" []
+        "Events enriched and written, late ones included.";
+    DeadLettered: Counter "events_dead_lettered_total" ["reason"]
+        "Events written to the dead-letter topic.";
+    Late: Counter "events_late_total" []
+        "Processed events that no window counts any more; also in the late topic.";
+    Tombstones: Counter "tombstones_total" []
+        "Records without a value, skipped.";
+    SoftProblems: Counter "soft_problems_total" ["field", "problem"]
+        "Values that were accepted and corrected or doubted.";
+    CappedValues: Counter "capped_values_total" []
+        "Counts that went to `other` because a window already had its most distinct values.";
+    Unowned: Counter "records_unowned_total" []
+        "Fetched records dropped because their partition was no longer owned or already read.";
+    DeadLettersTruncated: Counter "dead_letters_truncated_total" []
+        "Dead letters cut to the largest size that the producer takes.";
+    GapRecords: Counter "gap_records_total" []
+        "Records that were gone before they could be read.";
+    WindowRecords: Counter "window_records_total" []
+        "Window records written, revisions included.";
+    EpochsCommitted: Counter "epochs_committed_total" []
+        "Epochs committed.";
+    EpochRollbacks: Counter "epoch_rollbacks_total" []
+        "Epochs rolled back to be read again.";
+    EarlyCuts: Counter "epochs_cut_early_total" []
+        "Epochs that ended before the commit interval because the memory budget was nearly full.";
+    Lag: Gauge "lag_records" ["partition"]
+        "Records between the next offset and the end of the partition.";
+    AssignedPartitions: Gauge "assigned_partitions" []
+        "Input partitions that this instance owns.";
+    Watermark: Gauge "watermark_seconds" []
+        "Global watermark, seconds since the Unix epoch.";
+    OpenWindows: Gauge "open_windows" []
+        "Windows that have events and are not closed.";
+    CommitSeconds: Gauge "commit_seconds" []
+        "Time from the last epoch's cut to its commit.";
+    CommittedEpoch: Gauge "committed_epoch" []
+        "Number of the last committed epoch.";
+    BudgetUsed: Gauge "budget_used_bytes" []
+        "Bytes of the memory pool that batches, deltas and the ledger hold.";
+    BudgetPool: Gauge "budget_pool_bytes" []
+        "Bytes that the memory pool has.";
+    Healthy: Gauge "healthy" []
+        "1 while /healthz answers 200, else 0.";
+    BuildInfo: Gauge "build_info" ["version"]
+        "Always 1; the label tells the version.";
+}
+
+/// Renders what was recorded in this process.
+#[derive(Debug, Clone)]
+pub struct MetricsHandle {
+    prometheus: PrometheusHandle,
+}
+
+impl MetricsHandle {
+    /// The Prometheus text exposition, version 0.0.4.
+    pub fn render(&self) -> String {
+        self.prometheus.render()
+    }
+
+    /// Sorts pending work of the recorder so that it does not grow while nobody scrapes.
+    pub fn run_upkeep(&self) {
+        self.prometheus.run_upkeep();
+    }
+}
+
+/// Starts recording for the whole process. A second call gives the same handle.
+pub fn install() -> MetricsHandle {
+    static INSTALLED: OnceLock<MetricsHandle> = OnceLock::new();
+    let handle = INSTALLED.get_or_init(|| {
+        let prometheus = PrometheusBuilder::new()
+            .install_recorder()
+            .expect("this module is the only one that installs a recorder");
+        describe_all();
+        MetricsHandle { prometheus }
+    });
+    handle.clone()
+}
+
+fn describe_all() {
+    for metric in Metric::ALL {
+        let MetricSpec { name, kind, labels, help } = metric.spec();
+        match kind {
+            MetricKind::Counter => metrics::describe_counter!(name, help),
+            MetricKind::Gauge => metrics::describe_gauge!(name, help),
+        }
+        if labels.is_empty() {
+            match kind {
+                MetricKind::Counter => counter(*metric, &[]).increment(0),
+                MetricKind::Gauge => gauge(*metric, Vec::new()).set(0.0),
+            }
+        }
+    }
+    let version = Label::from_static_parts("version", env!("CARGO_PKG_VERSION"));
+    gauge(Metric::BuildInfo, vec![version]).set(1.0);
+}
+
+/// Adds `n` to a counter without labels.
+pub fn add(metric: Metric, n: u64) {
+    counter(metric, &[]).increment(n);
+}
+
+/// Adds `n` to the series of a counter with the given label values, in the order of its spec.
+pub fn add_labeled(metric: Metric, values: &[&'static str], n: u64) {
+    counter(metric, values).increment(n);
+}
+
+/// Sets a gauge without labels.
+pub fn set(metric: Metric, value: f64) {
+    gauge(metric, Vec::new()).set(value);
+}
+
+/// Sets a gauge of a partition. `f64::NAN` says that the partition has no value any more.
+pub fn set_partition(metric: Metric, partition: PartitionId, value: f64) {
+    gauge(metric, vec![Label::new("partition", partition.to_string())]).set(value);
+}
+
+fn counter(metric: Metric, values: &[&'static str]) -> Counter {
+    let spec = metric.spec();
+    debug_assert_eq!(spec.kind, MetricKind::Counter, "{metric:?} only goes up");
+    debug_assert_eq!(spec.labels.len(), values.len(), "{metric:?} has the labels of its spec");
+    let labels = spec.labels.iter().zip(values);
+    let labels: Vec<Label> = labels.map(|(k, v)| Label::from_static_parts(k, v)).collect();
+    metrics::counter!(spec.name, labels)
+}
+
+fn gauge(metric: Metric, labels: Vec<Label>) -> Gauge {
+    let spec = metric.spec();
+    debug_assert_eq!(spec.kind, MetricKind::Gauge, "{metric:?} goes up and down");
+    debug_assert!(
+        labels.iter().map(Label::key).eq(spec.labels.iter().copied()),
+        "{metric:?} has the labels of its spec"
+    );
+    metrics::gauge!(spec.name, labels)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_distinct_and_end_as_prometheus_wants() {
+        let mut names = HashSet::new();
+        for metric in Metric::ALL {
+            let spec = metric.spec();
+            assert!(names.insert(spec.name), "{} twice", spec.name);
+            assert!(spec.name.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{}", spec.name);
+            let total = spec.name.ends_with("_total");
+            assert_eq!(total, spec.kind == MetricKind::Counter, "{}", spec.name);
+            assert!(spec.help.ends_with('.') && !spec.help.contains('\n'), "{}", spec.name);
+        }
+    }
+
+    // One test, because the recorder is the process's only one.
+    #[test]
+    fn what_is_recorded_is_rendered() {
+        let handle = install();
+        let fresh = install().render();
+        assert!(fresh.contains("\nlogintide_window_records_total 0\n"), "{fresh}");
+        add(Metric::EventsIn, 5);
+        add(Metric::EventsIn, 2);
+        add_labeled(Metric::DeadLettered, &["not_json"], 1);
+        add_labeled(Metric::SoftProblems, &["ip", "not_an_address"], 3);
+        set(Metric::Watermark, 1_730_653_310.5);
+        set_partition(Metric::Lag, PartitionId(7), 42.0);
+        handle.run_upkeep();
+        let text = handle.render();
+        for line in [
+            "# TYPE logintide_events_in_total counter",
+            "# HELP logintide_lag_records Records between the next offset and the end of the \
+             partition.",
+            "logintide_events_in_total 7",
+            "logintide_events_dead_lettered_total{reason=\"not_json\"} 1",
+            "logintide_soft_problems_total{field=\"ip\",problem=\"not_an_address\"} 3",
+            "logintide_watermark_seconds 1730653310.5",
+            "logintide_lag_records{partition=\"7\"} 42",
+            concat!("logintide_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line} is missing in\n{text}");
+        }
+    }
+}

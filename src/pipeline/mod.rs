@@ -1,0 +1,226 @@
+//! Builds the pipeline, spawns every thread, joins them. Main thread.
+//!
+//! In:  a checked configuration.
+//! Out: the run's result.
+//! Holds: every thread is named, spawned and joined here; no thread starts before the broker, the
+//! state folder and the port are in order; a thread that dies ends the process, non-zero.
+
+mod broker;
+mod pinning;
+mod threads;
+
+use std::{net::TcpListener, sync::Arc};
+
+use crossbeam_channel::{bounded, unbounded};
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    iterator::Signals,
+};
+
+use self::{broker::BrokerFacts, threads::Threads};
+use crate::{
+    batch::Pool,
+    budget::Budget,
+    config::RunConfig,
+    control::Control,
+    error::RunError,
+    http::{self, HttpContext},
+    ids::WorkerId,
+    kafka::{Admin, ClientSettings, Consumer, ConsumerSettings, KafkaError, ProducerSettings},
+    limits,
+    metrics::{self, Health, Metric},
+    sink::{OutputSettings, Sink, SinkSettings},
+    source::{Source, SourceChannels, SourceSettings},
+    state::{Identity, Opened, SledStore, StateError, instance_id},
+    worker::{Worker, WorkerSettings},
+};
+
+/// Runs the processor until a signal or, with `--exit-at-end`, the input's end.
+pub fn run(config: RunConfig) -> Result<(), RunError> {
+    let metrics = metrics::install();
+    // source, sink, http; workers come on top.
+    let health = Health::new(config.workers + 2 + usize::from(config.http.is_some()));
+    let control = Control::new(Arc::clone(&health));
+    let listener = config.http.map(http::bind).transpose()?;
+    handle_signals(Arc::clone(&control))?;
+    let client = ClientSettings {
+        brokers: config.brokers.clone(),
+        properties: config.client_properties.to_vec(),
+    };
+    let admin = Admin::new(&client).map_err(refused)?;
+    let Some(facts) = broker::prepare(&config, &admin, &control)? else {
+        tracing::info!("stopped before a broker answered");
+        return Ok(());
+    };
+    let (opened, instance) = open_state(&config, &facts)?;
+    let parts = Parts { config, client, admin, facts, opened, instance, control };
+    let context = HttpContext { health, metrics };
+    start(parts, listener, context)?.join()
+}
+
+/// All that is in order before the first thread starts.
+struct Parts {
+    config: RunConfig,
+    client: ClientSettings,
+    admin: Admin,
+    facts: BrokerFacts,
+    opened: Opened,
+    instance: String,
+    control: Arc<Control>,
+}
+
+/// First signal: an ordered stop. Second: out at once.
+fn handle_signals(control: Arc<Control>) -> Result<(), RunError> {
+    let failed = |error| RunError::Failed(format!("signals cannot be handled: {error}"));
+    let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(failed)?;
+    let body = move || {
+        for (count, signal) in signals.forever().enumerate() {
+            if count > 0 {
+                tracing::warn!("second signal: leaving at once; the open epoch is read again");
+                // What a shell reports for a process ended by this signal.
+                std::process::exit(128 + signal);
+            }
+            tracing::info!("signal received: finishing the open epoch");
+            control.stop();
+        }
+    };
+    // Not joined: it waits for signals until the process ends.
+    std::thread::Builder::new().name("signals".to_owned()).spawn(body).map_err(failed)?;
+    Ok(())
+}
+
+fn open_state(config: &RunConfig, facts: &BrokerFacts) -> Result<(Opened, String), RunError> {
+    let refuse = |error: StateError| RunError::with_exit_code(error.exit_code(), error);
+    let identity = Identity {
+        cluster_id: facts.cluster_id.clone(),
+        topic: config.topics.input.clone(),
+        group_id: config.group_id.clone(),
+        window_size_ms: config.window.size_ms,
+    };
+    let opened = SledStore::open(&config.state_dir, &identity).map_err(refuse)?;
+    let instance = instance_id(&config.state_dir, config.instance_id.as_deref()).map_err(refuse)?;
+    if let Some(moved) = &opened.quarantined {
+        tracing::warn!(
+            kept = %moved.display(),
+            "the state could not be read; it was moved aside and a new one begun"
+        );
+    }
+    tracing::info!(
+        state_dir = %config.state_dir.display(),
+        instance,
+        input = config.topics.input,
+        partitions = facts.input_partitions,
+        group = config.group_id,
+        workers = config.workers,
+        "starting"
+    );
+    Ok((opened, instance))
+}
+
+/// Spawns every thread.
+fn start(
+    parts: Parts,
+    listener: Option<TcpListener>,
+    context: HttpContext,
+) -> Result<Threads, RunError> {
+    let config = &parts.config;
+    let budget = Budget::new(config.memory.pool);
+    metrics::set(Metric::BudgetPool, config.memory.pool as f64);
+    let (input_pool, output_pool) = (Pool::new(), Pool::new());
+    let (to_sink, sink_input) = bounded(limits::SINK_QUEUE_MESSAGES);
+    // Holds at most an answer per epoch and generation, and the source reads it every turn.
+    let (to_source, from_sink) = unbounded();
+    let consumer = Consumer::new(&consumer_settings(&parts)).map_err(refused)?;
+    consumer.subscribe().map_err(refused)?;
+    let mut threads = Threads::new(Arc::clone(&parts.control));
+    let mut workers = Vec::with_capacity(config.workers);
+    for (number, core) in pinning::plan(config.workers).into_iter().enumerate() {
+        let (to_worker, input) = bounded(limits::WORKER_QUEUE_BATCHES);
+        workers.push(to_worker);
+        let settings = WorkerSettings {
+            id: WorkerId(number),
+            event: config.event.clone(),
+            rules: config.window,
+            output_partitions: parts.facts.outputs.processed as usize,
+            budget: Arc::clone(&budget),
+            input_pool: input_pool.clone(),
+            output_pool: output_pool.clone(),
+        };
+        let worker = Worker::new(settings, to_sink.clone());
+        threads.spawn(format!("worker-{number}"), move || {
+            pinning::pin(core);
+            worker.run(&input);
+            Ok(())
+        })?;
+    }
+    if let Some(listener) = listener {
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        threads.spawn_service("http", stop, move || http::serve(listener, context, stopped))?;
+    }
+    let source_settings = SourceSettings {
+        topic: config.topics.input.clone(),
+        fields: config.event.fields.clone(),
+        rules: config.window,
+        commit_interval: config.commit_interval,
+        idle_timeout: config.idle_timeout,
+        start_from: config.start_from,
+        exit_at_end: config.exit_at_end,
+        budget: Arc::clone(&budget),
+        input_pool,
+    };
+    let channels = SourceChannels { workers, sink: to_sink, from_sink };
+    let control = Arc::clone(&parts.control);
+    let output_settings = output_settings(&parts);
+    let Parts { config, admin, opened, instance, .. } = parts;
+    let sink_settings = SinkSettings {
+        workers: config.workers,
+        outputs: output_settings,
+        rules: config.window,
+        instance,
+        on_state_mismatch: config.on_state_mismatch,
+        stats_interval: config.stats_interval,
+        store: Box::new(opened.store),
+        committer: consumer.committer(),
+        budget,
+        output_pool,
+    };
+    let sink = Sink::new(sink_settings, to_source, Arc::clone(&control))?;
+    threads.spawn("sink".to_owned(), move || sink.run(&sink_input))?;
+    let source = Source::new(source_settings, consumer, admin, channels, control);
+    threads.spawn("source".to_owned(), move || source.run())?;
+    Ok(threads)
+}
+
+fn consumer_settings(parts: &Parts) -> ConsumerSettings {
+    ConsumerSettings {
+        client: parts.client.clone(),
+        group_id: parts.config.group_id.clone(),
+        instance_id: Some(parts.instance.clone()),
+        topic: parts.config.topics.input.clone(),
+        fetch_queue_kbytes: parts.config.memory.fetch_queue / 1024,
+        max_poll_interval: limits::MAX_POLL_INTERVAL,
+    }
+}
+
+fn output_settings(parts: &Parts) -> OutputSettings {
+    let producer = ProducerSettings {
+        client: parts.client.clone(),
+        queue_kbytes: parts.config.memory.producer_queue / 1024,
+        linger: limits::PRODUCER_LINGER,
+        delivery_timeout: limits::DELIVERY_TIMEOUT,
+        transactional_id: None,
+    };
+    OutputSettings {
+        producer,
+        topics: parts.config.topics.clone(),
+        partitions: parts.facts.outputs,
+    }
+}
+
+/// An error before anything was read: the configuration's, or the broker's.
+fn refused(error: KafkaError) -> RunError {
+    match error {
+        KafkaError::Config { text } => RunError::Refused(text),
+        error => RunError::Kafka(error.to_string()),
+    }
+}

@@ -1,0 +1,329 @@
+//! The sink: produces the outputs, completes epochs, commits. Thread `sink`.
+//!
+//! In:  `ToSink` from the source and every worker.
+//! Out: records to Kafka, one redo record per epoch to the store, offset commits, `ToSource`.
+//! Holds: epochs complete in order, each at most once; a commit only after everything of the epoch
+//! was delivered and the store was flushed; nothing of epoch N+1 is sent before N is committed;
+//! nothing is done per event.
+
+mod commit;
+mod outputs;
+mod recover;
+mod report;
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+
+pub use self::outputs::{OutputPartitions, OutputSettings};
+use self::{outputs::Outputs, report::Report};
+use crate::{
+    batch::{Emptied, Pool, Span},
+    budget::Budget,
+    config::OnStateMismatch,
+    control::Control,
+    epoch::{Alignment, RecoverRequest, ToSink, ToSource},
+    error::RunError,
+    ids::{Epoch, Generation},
+    kafka::{CommitEntry, Committer, KafkaError},
+    limits,
+    state::Store,
+    window::{EpochChange, Prepared, StateImage, WindowRules, Windows},
+};
+
+/// What a sink is made of.
+pub struct SinkSettings {
+    /// Number of workers that answer each barrier.
+    pub workers: usize,
+    /// How outputs are produced.
+    pub outputs: OutputSettings,
+    /// Window rules.
+    pub rules: WindowRules,
+    /// Who commits: goes into the commit's metadata.
+    pub instance: String,
+    /// What to do with a partition whose state does not fit its committed offset.
+    pub on_state_mismatch: OnStateMismatch,
+    /// Time between two statistics lines.
+    pub stats_interval: Option<Duration>,
+    /// The window state's store.
+    pub store: Box<dyn Store>,
+    /// Commits through the source's consumer.
+    pub committer: Committer,
+    /// The byte budget.
+    pub budget: Arc<Budget>,
+    /// Where emptied output arenas go.
+    pub output_pool: Pool<Emptied<Span>>,
+}
+
+/// ```text
+/// Resetting ──all workers reset, request there──► Open ──epoch aligned, all accepted──► Draining
+///     ▲                                            ▲ │                                    │ │
+///     │                                            └─┼───────────── committed ────────────┘ │
+///     └────────── Reset from the source ── Failed ◄──┴── delivery or commit failed ─────────┘
+/// ```
+/// A `Reset` leads from anywhere to Resetting.
+enum Stage {
+    /// Waiting for every worker to drop the previous generation.
+    Resetting { done: usize, request: Option<Box<RecoverRequest>> },
+    /// An epoch is open.
+    Open(Alignment),
+    /// The open epoch is complete, its redo record is written, its records are on their way.
+    Draining(Alignment, Box<Completed>),
+    /// The source was asked to roll back; nothing counts until it has.
+    Failed,
+}
+
+/// A complete epoch that waits for its deliveries.
+struct Completed {
+    prepared: Prepared,
+    offsets: Vec<CommitEntry>,
+}
+
+/// Why the sink cannot go on with the open epoch.
+enum Trouble {
+    /// Reading again from the committed offsets mends it.
+    RollBack(String),
+    /// Nothing mends it.
+    Stop(RunError),
+}
+
+impl From<KafkaError> for Trouble {
+    fn from(error: KafkaError) -> Self {
+        if error.is_fatal() {
+            Self::Stop(RunError::Kafka(error.to_string()))
+        } else if error.is_refused() {
+            Self::Stop(RunError::Kafka(format!(
+                "{error}: an output record is larger than -X message.max.bytes allows; raise it"
+            )))
+        } else {
+            Self::RollBack(error.to_string())
+        }
+    }
+}
+
+/// The sink.
+pub struct Sink {
+    settings: SinkSettings,
+    outputs: Outputs,
+    to_source: Sender<ToSource>,
+    generation: Generation,
+    stage: Stage,
+    windows: Windows,
+    /// The last committed change, folded into the store's base with the next write.
+    committed_change: Option<EpochChange>,
+    /// Output of the epoch after the open one.
+    held: VecDeque<ToSink>,
+    /// Whether the open epoch has sent anything.
+    sent: bool,
+    report: Report,
+}
+
+impl Sink {
+    /// A sink that answers to `to_source`.
+    pub fn new(
+        settings: SinkSettings,
+        to_source: Sender<ToSource>,
+        control: Arc<Control>,
+    ) -> Result<Self, RunError> {
+        let outputs = Outputs::new(settings.outputs.clone(), settings.output_pool.clone())
+            .map_err(|error| RunError::Kafka(error.to_string()))?;
+        let windows = Windows::new(settings.rules, StateImage::default(), &[], true);
+        let report = Report::new(settings.stats_interval, control);
+        Ok(Self {
+            settings,
+            outputs,
+            to_source,
+            generation: Generation(0),
+            stage: Stage::Failed,
+            windows,
+            committed_change: None,
+            held: VecDeque::new(),
+            sent: false,
+            report,
+        })
+    }
+
+    /// Works until the source and all workers are gone.
+    pub fn run(mut self, input: &Receiver<ToSink>) -> Result<(), RunError> {
+        loop {
+            let wait = if self.busy() { limits::SINK_DRAIN_POLL } else { limits::SINK_IDLE_WAIT };
+            let turned = match input.recv_timeout(wait) {
+                Ok(message) => self.turn(Some(message), input),
+                Err(RecvTimeoutError::Timeout) => self.turn(None, input),
+                // The ordinary end: the source has closed after its last commit.
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            };
+            match turned {
+                Ok(()) => {}
+                Err(Trouble::Stop(error)) => return Err(error),
+                Err(Trouble::RollBack(reason)) => self.fail(reason),
+            }
+        }
+    }
+
+    /// Whether something moves without a message: deliveries, or records that wait for room.
+    fn busy(&self) -> bool {
+        self.outputs.producer().in_flight() > 0
+    }
+
+    fn turn(&mut self, first: Option<ToSink>, input: &Receiver<ToSink>) -> Result<(), Trouble> {
+        let mut next = first;
+        // Takes what has come meanwhile, but lets librdkafka have its turn now and then.
+        for _ in 0..limits::SINK_TURN_MESSAGES {
+            let Some(message) = next else { break };
+            self.handle(message)?;
+            next = input.try_recv().ok();
+        }
+        if let Some(message) = next {
+            self.handle(message)?;
+        }
+        self.outputs.producer().poll(Duration::ZERO);
+        self.report.tick(&self.windows);
+        self.check_deliveries()?;
+        self.advance()
+    }
+
+    fn handle(&mut self, message: ToSink) -> Result<(), Trouble> {
+        match message {
+            ToSink::Output(batch) => {
+                let (generation, epoch) = (batch.generation, batch.epoch);
+                self.take_output(generation, epoch, ToSink::Output(batch));
+            }
+            ToSink::Rejects(batch) => {
+                let (generation, epoch) = (batch.generation, batch.epoch);
+                self.take_output(generation, epoch, ToSink::Rejects(batch));
+            }
+            ToSink::WorkerEpoch(answer) => match &mut self.stage {
+                Stage::Open(alignment) if answer.generation == self.generation => {
+                    alignment.offer_worker(*answer);
+                }
+                _ => self.settings.budget.delta_freed(answer.delta_bytes),
+            },
+            ToSink::ResetDone(_, generation) => {
+                if let Stage::Resetting { done, .. } = &mut self.stage
+                    && generation == self.generation
+                {
+                    *done += 1;
+                }
+            }
+            ToSink::Cut(cut) => {
+                if let Stage::Open(alignment) = &mut self.stage
+                    && cut.generation == self.generation
+                {
+                    alignment.offer_cut(*cut);
+                }
+            }
+            ToSink::Reset(generation) => self.reset(generation)?,
+            ToSink::Recover(request) => {
+                if let Stage::Resetting { request: waiting, .. } = &mut self.stage
+                    && request.generation == self.generation
+                {
+                    *waiting = Some(request);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Queues output of the open epoch, holds that of the next one, drops any other.
+    fn take_output(&mut self, generation: Generation, epoch: Epoch, output: ToSink) {
+        let open = match &self.stage {
+            Stage::Open(alignment) | Stage::Draining(alignment, _) => alignment.open_epoch(),
+            Stage::Resetting { .. } | Stage::Failed => return,
+        };
+        if generation != self.generation {
+            return;
+        }
+        if epoch == open {
+            self.queue(output);
+        } else {
+            assert_eq!(epoch, open.next(), "workers are at most one epoch ahead");
+            self.held.push_back(output);
+        }
+    }
+
+    fn queue(&mut self, output: ToSink) {
+        self.sent = true;
+        match output {
+            ToSink::Output(batch) => self.outputs.processed(batch),
+            ToSink::Rejects(batch) => self.outputs.rejected(batch),
+            other => unreachable!("only outputs are queued: {other:?}"),
+        }
+    }
+
+    fn check_deliveries(&mut self) -> Result<(), Trouble> {
+        if let Some(error) = self.outputs.producer().fatal_error() {
+            // A new producer is as good as new in at-least-once; the epoch begins again.
+            return Err(Trouble::RollBack(format!("the producer failed: {error}")));
+        }
+        let failures = self.outputs.producer().take_delivery_failures();
+        match failures.first {
+            Some(first) => Err(Trouble::RollBack(format!(
+                "{} records were not delivered; the first, to {} partition {}: {}",
+                failures.count, first.topic, first.partition, first.error
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    fn advance(&mut self) -> Result<(), Trouble> {
+        match &mut self.stage {
+            Stage::Failed => Ok(()),
+            Stage::Resetting { done, request } => {
+                if *done == self.settings.workers
+                    && let Some(request) = request.take()
+                {
+                    return self.recover(&request);
+                }
+                Ok(())
+            }
+            Stage::Open(_) => {
+                if self.outputs.pump()? {
+                    self.complete()
+                } else {
+                    Ok(())
+                }
+            }
+            Stage::Draining(..) => {
+                if self.outputs.pump()? && self.outputs.producer().in_flight() == 0 {
+                    // Failures may have been reported with the last poll.
+                    self.check_deliveries()?;
+                    return self.commit();
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Rolls back: whatever is open, queued or in flight belongs to a generation that is over.
+    fn reset(&mut self, generation: Generation) -> Result<(), Trouble> {
+        assert!(generation > self.generation, "generations only grow");
+        self.generation = generation;
+        report::left();
+        self.free_alignment();
+        self.held.clear();
+        self.sent = false;
+        self.outputs.discard().map_err(|error| {
+            Trouble::Stop(RunError::Kafka(format!("a new producer cannot be made: {error}")))
+        })?;
+        self.stage = Stage::Resetting { done: 0, request: None };
+        Ok(())
+    }
+
+    fn free_alignment(&mut self) {
+        if let Stage::Open(alignment) = &self.stage {
+            self.settings.budget.delta_freed(alignment.waiting_delta_bytes());
+        }
+    }
+
+    fn fail(&mut self, reason: String) {
+        if matches!(self.stage, Stage::Failed | Stage::Resetting { .. }) {
+            return;
+        }
+        self.report.rolled_back();
+        self.free_alignment();
+        self.stage = Stage::Failed;
+        // A source that is gone needs no answer.
+        drop(self.to_source.send(ToSource::RollBack { generation: self.generation, reason }));
+    }
+}

@@ -1,0 +1,279 @@
+//! Everything that is to be produced, in order, in front of librdkafka's queue. Owned by the sink.
+//!
+//! In:  batches of enriched records, rejected records and window records of the open epoch.
+//! Out: librdkafka, whole batches at a time; emptied arenas back to the workers.
+//! Holds: a record is taken out of here once librdkafka has accepted its copy; order per output
+//! partition is the order of arrival.
+
+use std::collections::VecDeque;
+
+use crate::{
+    batch::{Emptied, OutputBatch, Pool, RejectBatch, RejectKind, RejectedRecord, Span},
+    config::Topics,
+    ids::PartitionId,
+    kafka::{
+        KafkaError, OutRecord, Producer, ProducerSettings, SendError, TopicHandle,
+        murmur2_partition,
+    },
+    window::WindowRecord,
+};
+
+/// Partition counts of the output topics.
+#[derive(Debug, Clone, Copy)]
+pub struct OutputPartitions {
+    /// processed-logins.
+    pub processed: i32,
+    /// aggregated-usage.
+    pub aggregated: i32,
+    /// user-login-dlq.
+    pub dead_letter: i32,
+    /// user-login-late.
+    pub late: i32,
+}
+
+/// How the outputs are produced.
+#[derive(Debug, Clone)]
+pub struct OutputSettings {
+    /// The producer's settings.
+    pub producer: ProducerSettings,
+    /// Topic names.
+    pub topics: Topics,
+    /// Their partition counts.
+    pub partitions: OutputPartitions,
+}
+
+#[derive(Debug)]
+enum Outgoing {
+    Processed(OutputBatch, usize),
+    Rejected(RejectBatch, usize),
+    Windows { partition: PartitionId, arena: Vec<u8>, records: Vec<Span>, sent: usize },
+}
+
+#[derive(Debug)]
+struct Handles {
+    processed: TopicHandle,
+    aggregated: TopicHandle,
+    dead_letter: TopicHandle,
+    late: TopicHandle,
+}
+
+/// The producing side of the sink.
+#[derive(Debug)]
+pub(crate) struct Outputs {
+    settings: OutputSettings,
+    // NOTE: handles before the producer they belong to, so that they are dropped first.
+    handles: Handles,
+    producer: Producer,
+    queue: VecDeque<Outgoing>,
+    pool: Pool<Emptied<Span>>,
+    truncated: u64,
+}
+
+impl Outputs {
+    pub(crate) fn new(
+        settings: OutputSettings,
+        pool: Pool<Emptied<Span>>,
+    ) -> Result<Self, KafkaError> {
+        let (handles, producer) = connect(&settings)?;
+        Ok(Self { settings, handles, producer, queue: VecDeque::new(), pool, truncated: 0 })
+    }
+
+    /// Queues enriched records.
+    pub(crate) fn processed(&mut self, batch: OutputBatch) {
+        self.queue.push_back(Outgoing::Processed(batch, 0));
+    }
+
+    /// Queues records for the side topics.
+    pub(crate) fn rejected(&mut self, batch: RejectBatch) {
+        self.queue.push_back(Outgoing::Rejected(batch, 0));
+    }
+
+    /// Queues window records.
+    pub(crate) fn windows(&mut self, windows: &[WindowRecord]) {
+        let mut per_partition: Vec<Emptied<Span>> = Vec::new();
+        let count = self.settings.partitions.aggregated;
+        per_partition.resize_with(count as usize, Emptied::default);
+        for window in windows {
+            let key = window.key();
+            let partition = murmur2_partition(key.as_bytes(), count);
+            let (arena, records) = &mut per_partition[partition.0 as usize];
+            let start = arena.len();
+            arena.extend_from_slice(key.as_bytes());
+            window.encode(arena);
+            records.push(Span::closing(arena, start, key.len()));
+        }
+        for (number, (arena, records)) in per_partition.into_iter().enumerate() {
+            if !records.is_empty() {
+                let partition = PartitionId(number as i32);
+                self.queue.push_back(Outgoing::Windows { partition, arena, records, sent: 0 });
+            }
+        }
+    }
+
+    /// Hands over as much as librdkafka takes. True when nothing waits here any more.
+    pub(crate) fn pump(&mut self) -> Result<bool, KafkaError> {
+        while let Some(front) = self.queue.front_mut() {
+            let done = match front {
+                Outgoing::Processed(batch, sent) => send_spans(
+                    &self.producer,
+                    self.handles.processed,
+                    batch.partition,
+                    (&batch.arena, &batch.records),
+                    sent,
+                )?,
+                Outgoing::Windows { partition, arena, records, sent } => send_spans(
+                    &self.producer,
+                    self.handles.aggregated,
+                    *partition,
+                    (arena, records),
+                    sent,
+                )?,
+                Outgoing::Rejected(batch, sent) => send_rejected(
+                    &self.producer,
+                    &self.handles,
+                    &self.settings,
+                    batch,
+                    sent,
+                    &mut self.truncated,
+                )?,
+            };
+            if !done {
+                return Ok(false);
+            }
+            if let Some(Outgoing::Processed(batch, _)) = self.queue.pop_front() {
+                self.pool.give(batch.arena, batch.records);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The producer, for polling and for reports.
+    pub(crate) fn producer(&self) -> &Producer {
+        &self.producer
+    }
+
+    /// Dead letters that had to be cut since the last call.
+    pub(crate) fn take_truncated(&mut self) -> u64 {
+        std::mem::take(&mut self.truncated)
+    }
+
+    /// Forgets all that is queued or in flight. A new producer takes the old one's place: its
+    /// sequence numbers have no gaps, whatever became of the old one's requests.
+    pub(crate) fn discard(&mut self) -> Result<(), KafkaError> {
+        self.queue.clear();
+        if self.producer.in_flight() > 0 || self.producer.fatal_error().is_some() {
+            self.producer.purge();
+            let (handles, producer) = connect(&self.settings)?;
+            self.handles = handles;
+            self.producer = producer;
+        }
+        drop(self.producer.take_delivery_failures());
+        Ok(())
+    }
+}
+
+fn connect(settings: &OutputSettings) -> Result<(Handles, Producer), KafkaError> {
+    let mut producer = Producer::new(&settings.producer)?;
+    let handles = Handles {
+        processed: producer.topic(&settings.topics.processed)?,
+        aggregated: producer.topic(&settings.topics.aggregated)?,
+        dead_letter: producer.topic(&settings.topics.dead_letter)?,
+        late: producer.topic(&settings.topics.late)?,
+    };
+    Ok((handles, producer))
+}
+
+/// Sends the rest of a batch. True when all of it was accepted.
+fn send_spans(
+    producer: &Producer,
+    topic: TopicHandle,
+    partition: PartitionId,
+    (arena, records): (&[u8], &[Span]),
+    sent: &mut usize,
+) -> Result<bool, KafkaError> {
+    let rest = records[*sent..].iter().map(|span| OutRecord {
+        key: span.key(arena).unwrap_or_default(),
+        value: span.value(arena),
+    });
+    let outcome = producer.send_batch(&topic, partition, rest);
+    // Neither can be left out: the caller stops, or rolls back.
+    if let Some(error) = outcome.refused.into_iter().next().map(|(_, error)| error) {
+        return Err(error);
+    }
+    *sent += outcome.accepted;
+    Ok(*sent == records.len())
+}
+
+fn send_rejected(
+    producer: &Producer,
+    handles: &Handles,
+    settings: &OutputSettings,
+    batch: &RejectBatch,
+    sent: &mut usize,
+    truncated: &mut u64,
+) -> Result<bool, KafkaError> {
+    let input_topic = settings.topics.input.as_bytes();
+    for record in &batch.records[*sent..] {
+        let (topic, count) = match record.kind {
+            RejectKind::DeadLetter(_) => (handles.dead_letter, settings.partitions.dead_letter),
+            RejectKind::Late => (handles.late, settings.partitions.late),
+        };
+        // The input partition decides, so that a partition's rejects keep their order.
+        let partition = PartitionId(record.position.partition.0 % count);
+        let origin = Origin { input_topic, record, arena: &batch.arena };
+        match send_reject(producer, topic, partition, &origin, truncated) {
+            Ok(()) => *sent += 1,
+            Err(SendError::Full) => return Ok(false),
+            Err(SendError::Refused(error)) => return Err(error),
+        }
+    }
+    Ok(true)
+}
+
+/// A rejected record where it lies.
+struct Origin<'a> {
+    input_topic: &'a [u8],
+    record: &'a RejectedRecord,
+    arena: &'a [u8],
+}
+
+/// Sends one record to a side topic with its origin in headers. One that is too large for the
+/// client's limit is cut, and a header says how long it was.
+fn send_reject(
+    producer: &Producer,
+    topic: TopicHandle,
+    partition: PartitionId,
+    &Origin { input_topic, record, arena }: &Origin<'_>,
+    truncated: &mut u64,
+) -> Result<(), SendError> {
+    let (reason, detail) = match record.kind {
+        RejectKind::DeadLetter(reject) => (reject.reason.as_str(), reject.to_string()),
+        RejectKind::Late => ("late", "the window is behind the allowed lateness".to_owned()),
+    };
+    let position = record.position;
+    let input_partition = position.partition.to_string();
+    let offset = position.offset.to_string();
+    let timestamp = position.timestamp_ms.to_string();
+    let mut headers: Vec<(&str, &[u8])> = vec![
+        ("logintide.reason", reason.as_bytes()),
+        ("logintide.detail", detail.as_bytes()),
+        ("logintide.topic", input_topic),
+        ("logintide.partition", input_partition.as_bytes()),
+        ("logintide.offset", offset.as_bytes()),
+        ("logintide.timestamp", timestamp.as_bytes()),
+    ];
+    let (key, mut value) = (record.span.key(arena), record.span.value(arena));
+    let full_length = value.len().to_string();
+    loop {
+        match producer.send_with_headers(&topic, Some(partition), key, Some(value), &headers) {
+            Err(SendError::Refused(error)) if error.is_refused() && !value.is_empty() => {
+                if headers.len() == 6 {
+                    headers.push(("logintide.truncated_from", full_length.as_bytes()));
+                    *truncated += 1;
+                }
+                value = &value[..value.len() / 2];
+            }
+            other => return other,
+        }
+    }
+}

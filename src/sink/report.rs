@@ -1,0 +1,183 @@
+//! Turns finished epochs into metrics and the statistics line. Owned by the sink thread.
+//!
+//! In:  aligned epochs, commits, rollbacks.
+//! Out: metrics, health, one log line per statistics interval.
+//! Holds: counts grow when an epoch is complete; nothing here is done per event.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    control::Control,
+    epoch::{AlignedEpoch, CutReason, Recovered, Times},
+    ids::Epoch,
+    metrics::{Metric, Phase, add, add_labeled, set, set_partition},
+    state::WriteStats,
+    window::Windows,
+};
+
+/// Sums since the last statistics line.
+#[derive(Debug, Default)]
+struct Sums {
+    events_in: u64,
+    processed: u64,
+    dead_lettered: u64,
+    late: u64,
+    epochs: u64,
+    windows: u64,
+}
+
+/// The sink's reporter.
+#[derive(Debug)]
+pub(super) struct Report {
+    control: Arc<Control>,
+    interval: Option<Duration>,
+    line_at: Instant,
+    sums: Sums,
+    lag: u64,
+    last_store: Duration,
+    last_commit: Duration,
+}
+
+impl Report {
+    pub(super) fn new(interval: Option<Duration>, control: Arc<Control>) -> Self {
+        Self {
+            control,
+            interval,
+            line_at: Instant::now(),
+            sums: Sums::default(),
+            lag: 0,
+            last_store: Duration::ZERO,
+            last_commit: Duration::ZERO,
+        }
+    }
+
+    /// An epoch is complete.
+    pub(super) fn epoch(&mut self, aligned: &AlignedEpoch, truncated: u64) {
+        let cut = &aligned.cut;
+        let tombstones: u64 = cut.partitions.iter().map(|p| p.tombstones).sum();
+        let routed: u64 = cut.partitions.iter().map(|p| p.routed).sum();
+        let counts = aligned.counts();
+        let processed: u64 = counts.values().map(|c| c.processed).sum();
+        let late: u64 = aligned.workers.iter().map(|worker| worker.late).sum();
+        add(Metric::EventsIn, routed + tombstones);
+        add(Metric::BytesIn, cut.bytes);
+        add(Metric::Processed, processed);
+        add(Metric::Tombstones, tombstones);
+        add(Metric::Unowned, cut.dropped);
+        add(Metric::Late, late);
+        add(Metric::DeadLettersTruncated, truncated);
+        if cut.reason == CutReason::Budget {
+            add(Metric::EarlyCuts, 1);
+        }
+        for (reason, n) in sum_by(aligned.workers.iter().flat_map(|w| &w.reasons)) {
+            add_labeled(Metric::DeadLettered, &[reason.as_str()], n);
+            self.sums.dead_lettered += n;
+        }
+        for ((field, problem), n) in sum_by(aligned.workers.iter().flat_map(|w| &w.soft)) {
+            add_labeled(Metric::SoftProblems, &[field.name(), problem.as_str()], n);
+        }
+        self.lag = 0;
+        for partition in &cut.partitions {
+            set_partition(Metric::Lag, partition.progress.partition, partition.lag as f64);
+            self.lag += partition.lag;
+        }
+        self.sums.events_in += routed + tombstones;
+        self.sums.processed += processed;
+        self.sums.late += late;
+    }
+
+    pub(super) fn window_records(&mut self, records: usize, capped: u64) {
+        add(Metric::WindowRecords, records as u64);
+        add(Metric::CappedValues, capped);
+        self.sums.windows += records as u64;
+    }
+
+    pub(super) fn stored(&mut self, stats: &WriteStats) {
+        self.last_store = stats.duration;
+    }
+
+    pub(super) fn rolled_back(&self) {
+        add(Metric::EpochRollbacks, 1);
+        self.control.health().set_phase(Phase::RollingBack);
+    }
+
+    /// An epoch's offsets are committed.
+    pub(super) fn committed(&mut self, epoch: Epoch, took: Duration) {
+        add(Metric::EpochsCommitted, 1);
+        set(Metric::CommittedEpoch, epoch.0 as f64);
+        set(Metric::CommitSeconds, took.as_secs_f64());
+        self.control.health().set_committed(epoch);
+        self.last_commit = took;
+        self.sums.epochs += 1;
+    }
+
+    /// Writes the statistics line when it is due, also while nothing moves.
+    pub(super) fn tick(&mut self, windows: &Windows) {
+        let elapsed = self.line_at.elapsed();
+        if self.interval.is_some_and(|interval| elapsed >= interval) {
+            self.line(elapsed, windows);
+        }
+    }
+
+    fn line(&mut self, elapsed: Duration, windows: &Windows) {
+        let sums = std::mem::take(&mut self.sums);
+        self.line_at = Instant::now();
+        tracing::info!(
+            events_per_second = (sums.events_in as f64 / elapsed.as_secs_f64()) as u64,
+            events = sums.events_in,
+            processed = sums.processed,
+            dead_lettered = sums.dead_lettered,
+            late = sums.late,
+            epochs = sums.epochs,
+            window_records = sums.windows,
+            open_windows = windows.open_windows(),
+            lag = self.lag,
+            watermark_ms = windows.watermark().map(|time| time.0),
+            commit_ms = self.last_commit.as_millis() as u64,
+            store_ms = self.last_store.as_millis() as u64,
+            "statistics"
+        );
+    }
+}
+
+/// Records were gone before they could be read.
+pub(super) fn gap(records: u64) {
+    add(Metric::GapRecords, records);
+}
+
+/// A generation is left: nothing is owned until the next recovery.
+pub(super) fn left() {
+    set(Metric::AssignedPartitions, 0.0);
+}
+
+/// Reading begins.
+pub(super) fn recovered(recovered: &Recovered) {
+    set(Metric::AssignedPartitions, recovered.starts.len() as f64);
+    tracing::info!(
+        partitions = recovered.starts.len(),
+        first_epoch = recovered.epoch.0,
+        open_windows = recovered.times.open_windows,
+        "reading"
+    );
+}
+
+/// An epoch is finished, committed or empty.
+pub(super) fn published(times: &Times, windows: &Windows, budget_used: usize) {
+    set(Metric::OpenWindows, times.open_windows as f64);
+    set(Metric::BudgetUsed, budget_used as f64);
+    if let Some(watermark) = windows.watermark() {
+        set(Metric::Watermark, watermark.0 as f64 / 1000.0);
+    }
+}
+
+fn sum_by<'a, K: Ord + Copy + 'a>(counts: impl Iterator<Item = &'a (K, u64)>) -> BTreeMap<K, u64> {
+    let mut sums = BTreeMap::new();
+    for (key, n) in counts {
+        *sums.entry(*key).or_default() += n;
+    }
+    sums
+}

@@ -1,0 +1,142 @@
+//! Cutting epochs and hearing of their commits. Owned by the source thread.
+//!
+//! In:  the commit interval, the budget, an ending; the sink's `Recovered` and `Committed`.
+//! Out: a barrier to every worker and a cut to the sink, at the same point of the stream.
+//! Holds: one epoch at a time is cut and not committed; the last epoch of a generation is cut
+//! after its last record.
+
+use std::time::Instant;
+
+use super::{Ending, Halt, Phase, Source, fatal};
+use crate::{
+    epoch::{CommittedEpoch, CutReason, EpochCut, Recovered, ToSink},
+    error::RunError,
+    limits, metrics,
+};
+
+impl Source {
+    pub(super) fn run_epochs(&mut self) -> Result<(), Halt> {
+        if self.settings.exit_at_end && self.intake.partitions.all_at_bound() {
+            self.end(Ending::EndOfInput, limits::STOP_DEADLINE);
+            return Ok(());
+        }
+        self.probe_fetching();
+        if self.cut.is_some() {
+            return Ok(());
+        }
+        if self.settings.budget.wants_early_cut() {
+            return self.cut_epoch(CutReason::Budget);
+        }
+        let due = self.intake.now() - self.epoch_began >= self.settings.commit_interval;
+        // Open windows may close by silence alone, so epochs go on as long as there are any.
+        let worth =
+            self.times.open_windows > 0 || self.intake.partitions.progressed(&self.cut_positions);
+        if due && worth { self.cut_epoch(CutReason::Interval) } else { Ok(()) }
+    }
+
+    pub(super) fn advance_ending(
+        &mut self,
+        why: Ending,
+        deadline: Instant,
+        cut: bool,
+    ) -> Result<(), Halt> {
+        if self.cut.is_none() && !cut {
+            self.phase = Phase::Ending { why, deadline, cut: true };
+            return self.cut_epoch(why.into());
+        }
+        if self.intake.now() < deadline {
+            return Ok(());
+        }
+        match why {
+            Ending::Revoke => {
+                tracing::warn!("the open epoch did not commit before the partitions must go");
+                self.give_away()
+            }
+            Ending::Stop => Err(Halt::Failed(RunError::Failed(format!(
+                "the open epoch did not commit within {} s of the stop; nothing is lost: its \
+                 events are read again at the next start",
+                limits::STOP_DEADLINE.as_secs()
+            )))),
+            // Nobody waits for it: a broker that is away is waited for.
+            Ending::EndOfInput => Ok(()),
+        }
+    }
+
+    fn cut_epoch(&mut self, reason: CutReason) -> Result<(), Halt> {
+        let horizon = self.times.horizon;
+        let consumer = &self.consumer;
+        let now = self.intake.now();
+        let partitions = self
+            .intake
+            .partitions
+            .cut(now, self.settings.idle_timeout, |p| consumer.cached_log_end(p));
+        let cut = EpochCut {
+            generation: self.generation,
+            epoch: self.epoch,
+            partitions,
+            horizon,
+            cut_at_ms: self.intake.now_ms(),
+            reason,
+            bytes: std::mem::take(&mut self.intake.bytes),
+            dropped: std::mem::take(&mut self.intake.dropped),
+        };
+        self.intake.lanes.barrier(self.epoch, horizon)?;
+        self.intake.lanes.tell_sink(ToSink::Cut(Box::new(cut)))?;
+        self.cut_positions = self.intake.partitions.positions();
+        self.cut = Some(self.epoch);
+        self.epoch = self.epoch.next();
+        self.epoch_began = now;
+        Ok(())
+    }
+
+    pub(super) fn committed(&mut self, done: CommittedEpoch) -> Result<(), Halt> {
+        assert_eq!(self.cut, Some(done.epoch), "the sink commits the epoch that was cut");
+        self.cut = None;
+        self.times = done.times;
+        self.rollbacks = 0;
+        match self.phase {
+            Phase::Ending { cut: true, why: Ending::Revoke, .. } => self.give_away(),
+            Phase::Ending { cut: true, .. } => {
+                self.phase = Phase::Closed;
+                Ok(())
+            }
+            _ => self.align_partitions(),
+        }
+    }
+
+    fn align_partitions(&mut self) -> Result<(), Halt> {
+        let (pause, resume) = self.intake.partitions.align(&self.times, &self.settings.rules);
+        if !pause.is_empty() {
+            tracing::debug!(?pause, "too far ahead in event time: paused");
+            self.consumer.pause(&pause).map_err(|error| fatal(&error))?;
+        }
+        if !resume.is_empty() {
+            tracing::debug!(?resume, "resumed");
+            self.consumer.resume(&resume).map_err(|error| fatal(&error))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn recovered(&mut self, recovered: Recovered) -> Result<(), Halt> {
+        let Phase::Recovering { ends, .. } = &self.phase else { return Ok(()) };
+        if self.settings.exit_at_end {
+            for (partition, end) in ends {
+                self.bounds.entry(*partition).or_insert(*end);
+            }
+        }
+        let now = Instant::now();
+        self.intake.partitions.own(&recovered.starts, &self.bounds, now);
+        self.consumer.assign(&recovered.starts).map_err(|error| fatal(&error))?;
+        self.intake.lanes.begin(recovered.epoch, recovered.times.horizon)?;
+        self.control.health().set_phase(metrics::Phase::Running);
+        self.epoch = recovered.epoch;
+        self.cut = None;
+        self.times = recovered.times;
+        self.cut_positions = self.intake.partitions.positions();
+        self.epoch_began = now;
+        self.intake.bytes = 0;
+        self.phase = Phase::Running;
+        self.control.health().set_assigned(recovered.starts.len());
+        Ok(())
+    }
+}

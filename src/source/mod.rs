@@ -1,0 +1,297 @@
+//! The source: reads the input topic, routes records to workers, cuts epochs. Thread `source`.
+//!
+//! In:  librdkafka's group, error and rebalance events; fetched records; `ToSource` of the sink.
+//! Out: `ToWorker` in order per worker, `ToSink`.
+//! Holds: it never blocks on a worker or the sink; the next epoch is cut only after the last one
+//! was committed; partitions are given away only after their epoch was committed or rolled back.
+
+mod epochs;
+mod group;
+mod intake;
+mod lanes;
+mod partitions;
+mod recover;
+mod router;
+mod troubles;
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+
+pub use self::router::{Router, find_user_id};
+use self::{
+    intake::{Intake, Trouble},
+    lanes::{Lanes, PeerGone},
+    recover::Asking,
+};
+use crate::{
+    batch::{Emptied, InputRecord, Pool},
+    budget::Budget,
+    config::StartFrom,
+    control::Control,
+    epoch::{CutReason, Times, ToSink, ToSource, ToWorker},
+    error::RunError,
+    event::FieldNames,
+    ids::{Epoch, Generation, Offset, PartitionId},
+    kafka::{Admin, Consumer, KafkaError},
+    limits, metrics,
+    window::WindowRules,
+};
+
+/// What a source is made of.
+#[derive(Debug)]
+pub struct SourceSettings {
+    /// Input topic.
+    pub topic: String,
+    /// Names of the input's fields, for routing.
+    pub fields: FieldNames,
+    /// Window rules, for alignment.
+    pub rules: WindowRules,
+    /// Time between two epochs.
+    pub commit_interval: Duration,
+    /// Silence after which a partition at its end is idle.
+    pub idle_timeout: Duration,
+    /// Where a group without committed offsets begins.
+    pub start_from: StartFrom,
+    /// Stop at the end offsets seen at the start.
+    pub exit_at_end: bool,
+    /// The byte budget.
+    pub budget: Arc<Budget>,
+    /// Where emptied input arenas come from.
+    pub input_pool: Pool<Emptied<InputRecord>>,
+}
+
+/// The source's channels.
+#[derive(Debug)]
+pub struct SourceChannels {
+    /// One queue per worker.
+    pub workers: Vec<Sender<ToWorker>>,
+    /// To the sink.
+    pub sink: Sender<ToSink>,
+    /// From the sink.
+    pub from_sink: Receiver<ToSource>,
+}
+
+/// Why an epoch is the last of its generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Revoke,
+    Stop,
+    EndOfInput,
+}
+
+impl From<Ending> for CutReason {
+    fn from(ending: Ending) -> Self {
+        match ending {
+            Ending::Revoke => Self::Revoke,
+            Ending::Stop => Self::Stop,
+            Ending::EndOfInput => Self::EndOfInput,
+        }
+    }
+}
+
+/// ```text
+/// Unassigned ──assigned──► Asking ──broker answers──► Recovering ──sink answers──► Running
+///     ▲                      ▲  ▲                         │ rollback                  │
+///     │                      │  └─────────────────────────┴───── rollback ────────────┤
+///     └── epoch committed, or rolled back past the deadline ── Ending ◄─revoke, stop, end
+///                                                                └──────────► Closed
+/// ```
+/// Lost partitions lead from anywhere to Unassigned.
+#[derive(Debug)]
+enum Phase {
+    Unassigned,
+    Asking(Asking),
+    Recovering { partitions: Vec<PartitionId>, ends: BTreeMap<PartitionId, Offset> },
+    Running,
+    Ending { why: Ending, deadline: Instant, cut: bool },
+    Closed,
+}
+
+/// The source.
+#[derive(Debug)]
+pub struct Source {
+    settings: SourceSettings,
+    consumer: Consumer,
+    admin: Admin,
+    intake: Intake,
+    from_sink: Receiver<ToSource>,
+    control: Arc<Control>,
+    phase: Phase,
+    generation: Generation,
+    /// The open epoch.
+    epoch: Epoch,
+    /// The epoch that was cut and is not committed yet.
+    cut: Option<Epoch>,
+    times: Times,
+    epoch_began: Instant,
+    /// Positions at the last cut.
+    cut_positions: BTreeMap<PartitionId, Offset>,
+    /// Rollbacks since the last committed epoch.
+    rollbacks: u32,
+    last_complaint: Option<Instant>,
+    last_probe: Instant,
+    /// End offsets of a bounded run, kept over rollbacks.
+    bounds: BTreeMap<PartitionId, Offset>,
+}
+
+impl Source {
+    /// A source over a consumer that has subscribed.
+    pub fn new(
+        settings: SourceSettings,
+        consumer: Consumer,
+        admin: Admin,
+        channels: SourceChannels,
+        control: Arc<Control>,
+    ) -> Self {
+        let router = Router::new(&settings.fields, channels.workers.len());
+        let lanes = Lanes::new(
+            channels.workers,
+            channels.sink,
+            Arc::clone(&settings.budget),
+            settings.input_pool.clone(),
+        );
+        let now = Instant::now();
+        Self {
+            settings,
+            consumer,
+            admin,
+            intake: Intake::new(lanes, router),
+            from_sink: channels.from_sink,
+            control,
+            phase: Phase::Unassigned,
+            generation: Generation(0),
+            epoch: Epoch(0),
+            cut: None,
+            times: Times::default(),
+            epoch_began: now,
+            cut_positions: BTreeMap::new(),
+            rollbacks: 0,
+            last_complaint: None,
+            last_probe: now,
+            bounds: BTreeMap::new(),
+        }
+    }
+
+    /// Runs until a stop is asked for or, with `exit_at_end`, the input is at its end.
+    pub fn run(mut self) -> Result<(), RunError> {
+        while !matches!(self.phase, Phase::Closed) {
+            match self.turn() {
+                Ok(()) => {}
+                // The thread that is gone reports its own reason.
+                Err(Halt::PeerGone) => return Ok(()),
+                Err(Halt::Failed(error)) => return Err(error),
+            }
+        }
+        self.control.health().set_phase(metrics::Phase::Stopping);
+        self.consumer.close();
+        Ok(())
+    }
+
+    fn turn(&mut self) -> Result<(), Halt> {
+        self.intake.begin();
+        self.hear_sink()?;
+        self.check_stop();
+        self.serve_group()?;
+        self.advance()?;
+        self.intake.lanes.flush()?;
+        self.intake.lanes.send_aged(self.intake.now())?;
+        self.take_records();
+        self.handle_troubles()
+    }
+
+    fn hear_sink(&mut self) -> Result<(), Halt> {
+        while let Ok(message) = self.from_sink.try_recv() {
+            self.heard(message)?;
+        }
+        Ok(())
+    }
+
+    fn heard(&mut self, message: ToSource) -> Result<(), Halt> {
+        match message {
+            ToSource::Recovered(recovered) if recovered.generation == self.generation => {
+                self.recovered(recovered)
+            }
+            ToSource::Committed(done) if done.generation == self.generation => self.committed(done),
+            ToSource::RollBack { generation, reason } if generation == self.generation => {
+                self.roll_back(&reason)
+            }
+            // Of a generation that was left meanwhile.
+            _ => Ok(()),
+        }
+    }
+
+    fn check_stop(&mut self) {
+        if !self.control.stopping() {
+            return;
+        }
+        match self.phase {
+            Phase::Running => self.end(Ending::Stop, limits::STOP_DEADLINE),
+            Phase::Ending { ref mut why, .. } => *why = Ending::Stop,
+            Phase::Unassigned | Phase::Asking(_) | Phase::Recovering { .. } => {
+                self.phase = Phase::Closed;
+            }
+            Phase::Closed => {}
+        }
+    }
+
+    fn end(&mut self, why: Ending, within: Duration) {
+        let deadline = self.intake.now() + within;
+        self.phase = Phase::Ending { why, deadline, cut: false };
+    }
+
+    fn advance(&mut self) -> Result<(), Halt> {
+        match self.phase {
+            Phase::Asking(_) => self.ask(),
+            Phase::Running => self.run_epochs(),
+            Phase::Ending { why, deadline, cut } => self.advance_ending(why, deadline, cut),
+            Phase::Unassigned | Phase::Recovering { .. } | Phase::Closed => Ok(()),
+        }
+    }
+
+    fn take_records(&mut self) {
+        let running = matches!(self.phase, Phase::Running);
+        if running && self.intake.lanes.may_admit() {
+            let mut wait = limits::SOURCE_IDLE_WAIT.min(self.settings.commit_interval);
+            if let Some(due) = self.intake.lanes.next_send_in(self.intake.now()) {
+                wait = wait.min(due);
+            }
+            let intake = &mut self.intake;
+            self.consumer.drain(wait, |event| intake.event(event));
+            return;
+        }
+        let wait = if running { limits::SOURCE_BLOCKED_WAIT } else { limits::SOURCE_IDLE_WAIT };
+        match self.from_sink.recv_timeout(wait) {
+            Ok(message) => {
+                if let Err(halt) = self.heard(message) {
+                    self.intake.troubles.push(Trouble::Halt(halt));
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                self.intake.troubles.push(Trouble::Halt(Halt::PeerGone));
+            }
+        }
+    }
+}
+
+/// Why a turn of the loop is the last one.
+#[derive(Debug)]
+enum Halt {
+    PeerGone,
+    Failed(RunError),
+}
+
+impl From<PeerGone> for Halt {
+    fn from(_: PeerGone) -> Self {
+        Self::PeerGone
+    }
+}
+
+fn fatal(error: &KafkaError) -> Halt {
+    Halt::Failed(RunError::Kafka(error.to_string()))
+}

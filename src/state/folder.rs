@@ -1,0 +1,119 @@
+//! The state folder itself: what may be in it, its lock, and moving a database aside.
+//!
+//! Layout: `db/` (the database), `instance-id`, `lock`, `db.broken-<UTC time>/` (databases that
+//! could not be read). Holds: a folder with anything else in it is not ours and is not touched;
+//! `db/` is only opened, moved or removed under the lock.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+};
+
+use super::error::StateError;
+
+/// The database's folder.
+pub(super) const DB: &str = "db";
+/// The file with the generated instance id.
+pub(super) const INSTANCE_ID: &str = "instance-id";
+const LOCK: &str = "lock";
+const BROKEN_PREFIX: &str = "db.broken-";
+
+/// Keeps other processes out of the folder until dropped, or until the process ends however.
+#[derive(Debug)]
+pub(super) struct FolderLock {
+    _file: File,
+}
+
+impl FolderLock {
+    /// Takes the lock, without waiting.
+    pub(super) fn take(dir: &Path) -> Result<Self, StateError> {
+        let path = dir.join(LOCK);
+        let mut options = OpenOptions::new();
+        let mut file = options
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&path)
+            .map_err(|source| not_writable(dir, source))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut pid = String::new();
+                let read = file.read_to_string(&mut pid);
+                let pid = read.ok().and_then(|_| pid.trim().parse().ok());
+                return Err(StateError::Locked { dir: dir.to_owned(), pid });
+            }
+            Err(TryLockError::Error(source)) => return Err(not_writable(dir, source)),
+        }
+        // Only for the message another process shows; the lock itself is the kernel's.
+        let noted = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+        noted.map_err(|source| not_writable(dir, source))?;
+        Ok(Self { _file: file })
+    }
+}
+
+/// Creates the folder if need be and refuses one that is not ours.
+pub(super) fn prepare(dir: &Path) -> Result<(), StateError> {
+    fs::create_dir_all(dir).map_err(|source| not_writable(dir, source))?;
+    refuse_foreign_db(dir)
+}
+
+/// Refuses a folder in which anything else than our own files stands.
+pub(super) fn refuse_foreign(dir: &Path) -> Result<(), StateError> {
+    for name in names(dir).map_err(|source| not_writable(dir, source))? {
+        let text = name.to_string_lossy();
+        if ![DB, INSTANCE_ID, LOCK].contains(&&*text) && !text.starts_with(BROKEN_PREFIX) {
+            return Err(StateError::NotAStateFolder { dir: dir.to_owned(), found: name });
+        }
+    }
+    refuse_foreign_db(dir)
+}
+
+/// Refuses a `db` folder that another program made.
+fn refuse_foreign_db(dir: &Path) -> Result<(), StateError> {
+    let found = match names(&dir.join(DB)) {
+        Ok(names) => names,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(not_writable(dir, source)),
+    };
+    for name in found {
+        let text = name.to_string_lossy();
+        if !["blobs", "conf", "db"].contains(&&*text) && !text.starts_with("snap.") {
+            let found = Path::new(DB).join(name);
+            return Err(StateError::NotAStateFolder { dir: dir.to_owned(), found });
+        }
+    }
+    Ok(())
+}
+
+/// Moves the database out of the way, to a name that says when. Nothing is deleted.
+pub(super) fn quarantine(dir: &Path, now: jiff::Timestamp) -> Result<PathBuf, StateError> {
+    let stamp = now.strftime("%Y%m%dT%H%M%SZ");
+    let mut target = dir.join(format!("{BROKEN_PREFIX}{stamp}"));
+    let mut serial = 1;
+    while target.exists() {
+        serial += 1;
+        target = dir.join(format!("{BROKEN_PREFIX}{stamp}-{serial}"));
+    }
+    fs::rename(dir.join(DB), &target).map_err(|source| not_writable(dir, source))?;
+    Ok(target)
+}
+
+/// Databases that have been moved aside, by name.
+pub(super) fn quarantined(dir: &Path) -> Vec<PathBuf> {
+    let mut found = names(dir).unwrap_or_default();
+    found.retain(|name| name.to_string_lossy().starts_with(BROKEN_PREFIX));
+    found.sort();
+    found.into_iter().map(|name| dir.join(name)).collect()
+}
+
+/// The error of an operation in the folder that the operating system refused.
+pub(super) fn not_writable(dir: &Path, source: io::Error) -> StateError {
+    StateError::NotWritable { dir: dir.to_owned(), source }
+}
+
+fn names(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    fs::read_dir(dir)?.map(|entry| Ok(PathBuf::from(entry?.file_name()))).collect()
+}

@@ -1,0 +1,188 @@
+//! Where every partition goes on after a start: the one decision of recovery. Pure.
+//!
+//! In:  what the store holds, what Kafka says was committed (offset and metadata), our name.
+//! Out: whether the redo record counts, the resulting image, a start per owned partition.
+//! Holds: a partition resumes with its windows only where the image stands exactly at an offset
+//! that this instance has reached; no epoch number that was ever seen is used again.
+
+use crate::{
+    ids::{Epoch, EventTimeMs, Offset, PartitionId},
+    window::{EpochChange, PartitionState, StateImage},
+};
+
+use super::{Loaded, instance};
+
+/// A partition's commit, as read from Kafka.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// An owned partition.
+    pub partition: PartitionId,
+    /// The committed offset; `None` when nothing is committed.
+    pub offset: Option<Offset>,
+    /// The text committed with it, possibly by another program.
+    pub metadata: String,
+}
+
+/// What this program commits beside an offset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommitMetadata {
+    /// Who committed; must be a valid instance id, which has no ':'.
+    pub instance: String,
+    /// The epoch that was committed.
+    pub epoch: Epoch,
+    /// Lowest offset that counts in any window still inside the allowed lateness.
+    pub replay_from: Offset,
+    /// The partition's watermark.
+    pub watermark: Option<EventTimeMs>,
+}
+
+impl CommitMetadata {
+    /// `<instance>:<epoch>:<replay_from>:<watermark>`, the last one empty when there is none.
+    pub fn encode(&self) -> String {
+        debug_assert!(instance::is_valid(&self.instance), "an instance id has no separator in it");
+        let watermark = self.watermark.map(|time| time.to_string()).unwrap_or_default();
+        format!("{}:{}:{}:{watermark}", self.instance, self.epoch, self.replay_from)
+    }
+
+    /// Reads what `encode` wrote; `None` when it is anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split(':');
+        let instance = parts.next().filter(|name| instance::is_valid(name))?;
+        let epoch = Epoch(parts.next()?.parse().ok()?);
+        let replay_from = Offset(parts.next()?.parse().ok()?);
+        let watermark = match parts.next()? {
+            "" => None,
+            time => Some(EventTimeMs(time.parse().ok()?)),
+        };
+        if parts.next().is_some() {
+            return None;
+        }
+        Some(Self { instance: instance.to_owned(), epoch, replay_from, watermark })
+    }
+}
+
+/// How an owned partition starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start {
+    /// With its windows, at the offset they stand at.
+    Resumed {
+        /// Next offset to read.
+        offset: Offset,
+    },
+    /// Neither Kafka nor the state folder knows the partition.
+    Fresh,
+    /// At the committed offset, without its windows: they are lost, or another instance's.
+    CommittedOnly {
+        /// Next offset to read.
+        offset: Offset,
+        /// Why the state cannot be used, for the log.
+        why: String,
+        /// The watermark at the commit, when its metadata says so.
+        watermark: Option<EventTimeMs>,
+    },
+    /// With its windows; Kafka knows no offset (expired, or the group was deleted).
+    StateOnly {
+        /// Next offset to read.
+        offset: Offset,
+    },
+}
+
+/// One owned partition's part of the decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionRecovery {
+    /// The partition.
+    pub partition: PartitionId,
+    /// Its start.
+    pub start: Start,
+}
+
+/// The decision.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recovery {
+    /// State to go on with; forgotten partitions are no longer in it.
+    pub image: StateImage,
+    /// For `Store::settle`.
+    pub apply_redo: bool,
+    /// Every owned partition, in the order asked.
+    pub partitions: Vec<PartitionRecovery>,
+    /// First epoch number that is certainly unused.
+    pub next_epoch: Epoch,
+    /// For `Store::forget`, after `settle`.
+    pub forget: Vec<PartitionId>,
+}
+
+/// Decides. `committed` lists every owned partition; what the image holds of others is left alone.
+///
+/// The redo record is one epoch: when Kafka has a commit of it for any partition, all its outputs
+/// were delivered, so it counts for all. A partition whose own commit is of an earlier epoch of
+/// ours (its part of a later commit failed) goes on where the image stands: nothing is read twice.
+pub fn decide(instance: &str, loaded: &Loaded, committed: &[Committed]) -> Recovery {
+    let metadata: Vec<Option<CommitMetadata>> =
+        committed.iter().map(|known| CommitMetadata::parse(&known.metadata)).collect();
+    let redo = loaded.redo.as_ref().filter(|redo| redo.epoch > loaded.base.epoch);
+    let ours = |known: &&CommitMetadata| known.instance == instance;
+    let commits_redo =
+        |redo: &&EpochChange| metadata.iter().flatten().filter(ours).any(|m| m.epoch == redo.epoch);
+    let applied = redo.filter(commits_redo);
+    let mut image = loaded.base.clone();
+    if let Some(redo) = applied {
+        image.apply(redo);
+    }
+    let mut highest = loaded.highest_epoch.max(loaded.base.epoch);
+    highest = highest.max(redo.map_or(highest, |redo| redo.epoch));
+    let mut partitions = Vec::with_capacity(committed.len());
+    let mut forget = Vec::new();
+    for (known, metadata) in committed.iter().zip(&metadata) {
+        highest = highest.max(metadata.as_ref().map_or(highest, |metadata| metadata.epoch));
+        let partition = known.partition;
+        let state = image.partitions.get(&partition);
+        let start = start_of(instance, known, metadata.as_ref(), state);
+        let loses_state = matches!(start, Start::CommittedOnly { .. } | Start::Fresh);
+        if loses_state && holds(&image, partition) {
+            forget.push(partition);
+        }
+        partitions.push(PartitionRecovery { partition, start });
+    }
+    image.partials.retain(|(partition, _), _| !forget.contains(partition));
+    image.partitions.retain(|partition, _| !forget.contains(partition));
+    let apply_redo = applied.is_some();
+    Recovery { image, apply_redo, partitions, next_epoch: highest.next(), forget }
+}
+
+fn start_of(
+    instance: &str,
+    known: &Committed,
+    metadata: Option<&CommitMetadata>,
+    state: Option<&PartitionState>,
+) -> Start {
+    let (offset, state) = match (known.offset, state) {
+        (None, None) => return Start::Fresh,
+        (None, Some(state)) => return Start::StateOnly { offset: state.next_offset },
+        (Some(offset), state) => (offset, state),
+    };
+    let why = match (state, metadata) {
+        (None, _) => "the state folder has no windows of it".to_owned(),
+        (Some(_), None) => "the commit carries no metadata of this program".to_owned(),
+        (Some(_), Some(m)) if m.instance != instance => {
+            format!("it was committed by another instance, {}", m.instance)
+        }
+        (Some(state), Some(m)) => {
+            // The image holds delivered epochs only, so being ahead of the commit is no mismatch.
+            let same = (m.epoch, offset) == (state.epoch, state.next_offset);
+            if same || (m.epoch < state.epoch && offset <= state.next_offset) {
+                return Start::Resumed { offset: state.next_offset };
+            }
+            format!(
+                "epoch {} is committed at offset {offset}, the state folder has epoch {} at \
+                 offset {}",
+                m.epoch, state.epoch, state.next_offset
+            )
+        }
+    };
+    Start::CommittedOnly { offset, why, watermark: metadata.and_then(|m| m.watermark) }
+}
+
+fn holds(image: &StateImage, partition: PartitionId) -> bool {
+    image.partitions.contains_key(&partition)
+        || image.partials.keys().any(|(holder, _)| *holder == partition)
+}

@@ -1,0 +1,108 @@
+//! What one epoch does to the window state, and the image of that state.
+//!
+//! Pure data, handed between the window code, the sink and the store. A change holds absolute
+//! values, so that applying it twice is the same as applying it once; `None` means removed.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+use super::Partial;
+use crate::ids::{Epoch, EventTimeMs, Offset, PartitionId, WindowStart};
+
+/// Key of a partial result: state moves with its input partition.
+pub type PartialKey = (PartitionId, WindowStart);
+
+/// Which windows of a partition may miss input that was never seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Completeness {
+    /// Read from the log's very start: every window is complete.
+    FromStart,
+    /// Started in the middle of the log and no event seen yet: every window is incomplete. At
+    /// least the windows up to `at_least` stay so after the first event.
+    UntilFirstEvent {
+        /// Window that earlier, lost state is known to have reached.
+        at_least: Option<WindowStart>,
+    },
+    /// Windows up to and including this one are incomplete, later ones complete.
+    After(WindowStart),
+}
+
+/// Progress of one input partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartitionState {
+    /// The last epoch that committed this partition.
+    pub epoch: Epoch,
+    /// Next offset to read.
+    pub next_offset: Offset,
+    /// Highest event time seen, each event counted at most up to its record's Kafka timestamp.
+    pub watermark: Option<EventTimeMs>,
+    /// Which windows may miss input.
+    pub completeness: Completeness,
+}
+
+/// What the merger remembers of a window it still retains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct WindowMeta {
+    /// Revision last published; 0 = not closed yet.
+    pub revision: u32,
+    /// Events counted after the window had closed.
+    pub late_events: u64,
+}
+
+/// One epoch's change of the window state: the content of a redo record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EpochChange {
+    /// The epoch.
+    pub epoch: Epoch,
+    /// Changed partial results, absolute; `None` = evicted.
+    pub partials: BTreeMap<PartialKey, Option<Arc<Partial>>>,
+    /// Progress of every owned partition.
+    pub partitions: BTreeMap<PartitionId, PartitionState>,
+    /// Changed window memories of the merger; `None` = evicted.
+    pub windows: BTreeMap<WindowStart, Option<WindowMeta>>,
+    /// Global watermark after this epoch; never goes back.
+    pub watermark: Option<EventTimeMs>,
+    /// Windows that end at or before this are no longer retained; never goes back.
+    pub horizon: Option<EventTimeMs>,
+}
+
+/// The whole window state as of an epoch.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct StateImage {
+    /// The last epoch whose change is contained.
+    pub epoch: Epoch,
+    /// Partial results.
+    pub partials: BTreeMap<PartialKey, Arc<Partial>>,
+    /// Progress per partition.
+    pub partitions: BTreeMap<PartitionId, PartitionState>,
+    /// The merger's memory.
+    pub windows: BTreeMap<WindowStart, WindowMeta>,
+    /// Global watermark.
+    pub watermark: Option<EventTimeMs>,
+    /// Retention horizon.
+    pub horizon: Option<EventTimeMs>,
+}
+
+impl StateImage {
+    /// Applies an epoch's change. Applying it again changes nothing.
+    pub fn apply(&mut self, change: &EpochChange) {
+        assert!(change.epoch >= self.epoch, "epochs are applied in order");
+        self.epoch = change.epoch;
+        for (key, partial) in &change.partials {
+            match partial {
+                Some(partial) => drop(self.partials.insert(*key, Arc::clone(partial))),
+                None => drop(self.partials.remove(key)),
+            }
+        }
+        for (start, meta) in &change.windows {
+            match meta {
+                Some(meta) => drop(self.windows.insert(*start, *meta)),
+                None => drop(self.windows.remove(start)),
+            }
+        }
+        self.partitions.extend(change.partitions.iter().map(|(p, state)| (*p, *state)));
+        self.watermark = change.watermark;
+        self.horizon = change.horizon;
+    }
+}

@@ -1,0 +1,33 @@
+//! Event-time windows: counting, closing, revising. Pure; used by workers and the sink.
+//!
+//! In:  events that a worker counts into [`Partial`]s; per epoch an [`EpochInput`].
+//! Out: [`Prepared`]: the change of the state to persist, and the window records to publish.
+//! The ledger keeps partial results per (input partition, window); the merger adds them up and
+//! decides what is published. Neither knows threads, clocks or storage.
+//! Holds: an event of the ledger is in exactly one partial; what is dropped has been published.
+
+mod change;
+mod counts;
+mod epoch_input;
+mod ledger;
+mod merger;
+mod partial;
+mod record;
+mod rules;
+mod sketch;
+mod watermark;
+mod windows;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::{
+    change::{Completeness, EpochChange, PartialKey, PartitionState, StateImage, WindowMeta},
+    counts::{Counts, OTHER},
+    epoch_input::{EpochInput, PartitionDelta, PartitionProgress},
+    partial::Partial,
+    record::WindowRecord,
+    rules::WindowRules,
+    sketch::UserSketch,
+    windows::{Prepared, Windows},
+};

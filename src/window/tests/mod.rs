@@ -1,0 +1,54 @@
+//! Tests of the window state as a whole: one behaviour at a time, and against a naive model.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{
+    EpochChange, Partial, PartialKey, PartitionState, StateImage, WindowRules, Windows,
+    merger::MergedWindow,
+};
+use crate::ids::{Epoch, EventTimeMs, PartitionId, WindowStart};
+
+mod behaviour;
+mod completeness;
+mod model;
+mod ownership;
+mod pipeline;
+mod properties;
+mod run;
+
+/// Everything in `Windows` but its memory figure, which depends on how vectors grew.
+#[derive(Debug, PartialEq)]
+struct Contents<'a> {
+    epoch: Epoch,
+    watermark: Option<EventTimeMs>,
+    horizon: Option<EventTimeMs>,
+    partials: &'a BTreeMap<PartialKey, Arc<Partial>>,
+    partitions: &'a BTreeMap<PartitionId, PartitionState>,
+    windows: &'a BTreeMap<WindowStart, MergedWindow>,
+    open: Vec<WindowStart>,
+}
+
+impl Windows {
+    fn contents(&self) -> Contents<'_> {
+        Contents {
+            epoch: self.epoch(),
+            watermark: self.watermark(),
+            horizon: self.horizon(),
+            partials: self.ledger().partials(),
+            partitions: self.partitions(),
+            windows: self.merger().windows(),
+            open: self.merger().open().iter().copied().collect(),
+        }
+    }
+}
+
+/// What a store does with a change: write it, read it.
+fn stored(change: &EpochChange) -> EpochChange {
+    let bytes = postcard::to_stdvec(change).expect("writes");
+    postcard::from_bytes(&bytes).expect("reads")
+}
+
+fn reopened(rules: WindowRules, image: &StateImage) -> Windows {
+    let owned: Vec<_> = image.partitions.keys().copied().collect();
+    Windows::new(rules, image.clone(), &owned, true)
+}

@@ -1,0 +1,244 @@
+//! The window state as the sink sees it: ledger, watermarks and merger, one epoch at a time.
+//!
+//! Owned by the sink thread. In: an [`EpochInput`] per epoch. Out: a [`Prepared`] with the change
+//! to persist and the records to publish. `prepare` changes nothing, `commit` takes the change
+//! over, so that a rollback is: drop what was prepared.
+//! Holds: epochs are committed in order; after a commit the state is the one that a restart would
+//! build from the image; watermark and horizon never go back.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Completeness, EpochChange, EpochInput, Partial, PartialKey, PartitionDelta, PartitionProgress,
+    PartitionState, StateImage, WindowRecord, WindowRules,
+    ledger::{Ledger, PartitionTimes},
+    merger::{Merger, MergerChange},
+    watermark::{self, Closing, PartitionTime},
+};
+use crate::ids::{Epoch, EventTimeMs, Offset, PartitionId, WindowStart};
+
+/// The window state as of the last committed epoch.
+#[derive(Debug)]
+pub struct Windows {
+    rules: WindowRules,
+    owns_all: bool,
+    epoch: Epoch,
+    watermark: Option<EventTimeMs>,
+    horizon: Option<EventTimeMs>,
+    ledger: Ledger,
+    merger: Merger,
+}
+
+/// An epoch's effect, worked out but not in force.
+#[derive(Debug)]
+pub struct Prepared {
+    /// To persist. Its epoch's windows and progress, absolute.
+    pub change: EpochChange,
+    /// To publish, by window.
+    pub records: Vec<WindowRecord>,
+    /// Per owned partition the lowest offset that counts in a retained window, else its next one.
+    pub replay_from: BTreeMap<PartitionId, Offset>,
+    /// The epoch has neither output nor progress. It need not be committed; what it would drop is
+    /// dropped with a later one.
+    pub is_empty: bool,
+    /// Occurrences newly counted as `other` because a dimension's cap was reached.
+    pub capped_values: u64,
+    merger: MergerChange,
+}
+
+impl Windows {
+    /// The state of the owned partitions out of an image; the others' is ignored. Panics when the
+    /// image has no state for an owned partition. `owns_all`: these are all the input has.
+    pub fn new(
+        rules: WindowRules,
+        image: StateImage,
+        owned: &[PartitionId],
+        owns_all: bool,
+    ) -> Self {
+        let StateImage { epoch, watermark, horizon, .. } = image;
+        let published = image.windows.clone();
+        let ledger = Ledger::new(rules, image, owned);
+        let partials = ledger.partials().iter().map(|((_, start), sum)| (*start, &**sum));
+        let merger = Merger::new(rules, partials, &published);
+        Self { rules, owns_all, epoch, watermark, horizon, ledger, merger }
+    }
+
+    /// Works out what an epoch does. Panics when its input breaks an invariant: an epoch used
+    /// twice, a partition that is not owned or missing, an event at or behind the horizon.
+    pub fn prepare(&self, input: EpochInput) -> Prepared {
+        let EpochInput { epoch, deltas, progress, horizon, now_ms, close_all } = input;
+        assert!(epoch > self.epoch, "epoch {epoch} comes after {}", self.epoch);
+        let horizon = horizon.max(self.horizon);
+        let (counted, times) = self.sum_up(deltas);
+        let moved = !counted.is_empty() || self.has_progress(&progress);
+        let partitions = self.ledger.partitions_after(epoch, &progress, &times);
+
+        let closing = self.closing(&partitions, &progress, horizon, now_ms, close_all);
+        let by_window = counted.iter().map(|((_, start), delta)| (*start, delta));
+        let is_complete = |start| self.is_complete(start, &partitions);
+        let mut merger = self.merger.prepare(by_window, closing, is_complete);
+        let partials = self.ledger.partials_after(counted, horizon);
+        let replay_from = self.ledger.replay_from(&partials, &partitions);
+
+        let records = std::mem::take(&mut merger.records);
+        // An open window is remembered by its partials alone.
+        let windows = merger
+            .windows
+            .iter()
+            .map(|(start, window)| (*start, window.as_ref().map(|window| window.meta)))
+            .filter(|(_, meta)| meta.is_none_or(|meta| meta.revision > 0))
+            .collect();
+        Prepared {
+            is_empty: !moved && records.is_empty(),
+            capped_values: merger.capped,
+            change: EpochChange {
+                epoch,
+                partials,
+                partitions,
+                windows,
+                watermark: closing.watermark,
+                horizon,
+            },
+            records,
+            replay_from,
+            merger,
+        }
+    }
+
+    /// Puts a prepared epoch in force. Panics when another one was committed since it was prepared.
+    pub fn commit(&mut self, prepared: &Prepared) {
+        let change = &prepared.change;
+        assert!(change.epoch > self.epoch, "epochs are committed in order");
+        assert!(change.horizon >= self.horizon && change.watermark >= self.watermark);
+        self.epoch = change.epoch;
+        self.watermark = change.watermark;
+        self.horizon = change.horizon;
+        self.ledger.commit(&change.partials, &change.partitions);
+        self.merger.commit(&prepared.merger);
+    }
+
+    /// The last committed epoch.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// State of every owned partition.
+    pub fn partitions(&self) -> &BTreeMap<PartitionId, PartitionState> {
+        self.ledger.partitions()
+    }
+
+    /// The horizon in force: events of windows at or behind it are late.
+    pub fn horizon(&self) -> Option<EventTimeMs> {
+        self.horizon
+    }
+
+    /// The horizon that the next barrier may carry: allowed lateness behind the watermark. Never
+    /// goes back. Right after a start it is at least the one that was in force before.
+    pub fn next_horizon(&self) -> Option<EventTimeMs> {
+        let lateness_ms = self.rules.allowed_lateness_ms;
+        let behind = self.watermark.map(|w| EventTimeMs(w.0.saturating_sub(lateness_ms)));
+        behind.max(self.horizon)
+    }
+
+    /// The global watermark.
+    pub fn watermark(&self) -> Option<EventTimeMs> {
+        self.watermark
+    }
+
+    /// The watermark of every owned partition that has had an event.
+    pub fn partition_watermarks(&self) -> Vec<(PartitionId, EventTimeMs)> {
+        let partitions = self.ledger.partitions().iter();
+        partitions.filter_map(|(p, state)| Some((*p, state.watermark?))).collect()
+    }
+
+    /// Number of windows with events that are not closed yet.
+    pub fn open_windows(&self) -> usize {
+        self.merger.open().len()
+    }
+
+    /// The earliest window that is not closed yet.
+    pub fn lowest_open_window(&self) -> Option<WindowStart> {
+        self.merger.open().first().copied()
+    }
+
+    /// Number of windows, open or closed, that still take events.
+    pub fn retained_windows(&self) -> usize {
+        self.merger.windows().len()
+    }
+
+    /// Memory of all counts, in bytes. Constant time.
+    pub fn memory_bytes(&self) -> usize {
+        self.ledger.memory_bytes() + self.merger.memory_bytes()
+    }
+
+    #[cfg(test)]
+    pub(super) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    #[cfg(test)]
+    pub(super) fn merger(&self) -> &Merger {
+        &self.merger
+    }
+
+    /// One sum per partition and window, and what the epoch says of each partition.
+    fn sum_up(
+        &self,
+        deltas: Vec<PartitionDelta>,
+    ) -> (BTreeMap<PartialKey, Partial>, BTreeMap<PartitionId, PartitionTimes>) {
+        let mut counted = BTreeMap::<PartialKey, Partial>::new();
+        let mut times = BTreeMap::<PartitionId, PartitionTimes>::new();
+        for delta in deltas {
+            let p = delta.partition;
+            assert!(self.ledger.partitions().contains_key(&p), "partition {p} is not owned");
+            times.entry(p).or_default().add(&delta);
+            for (start, partial) in delta.windows.into_iter().filter(|(_, sum)| sum.total > 0) {
+                let late = self.rules.is_late(start, self.horizon);
+                assert!(!late, "an event of window {start} was counted behind the horizon");
+                counted.entry((p, start)).and_modify(|sum| sum.merge(&partial)).or_insert(partial);
+            }
+        }
+        (counted, times)
+    }
+
+    fn has_progress(&self, progress: &[PartitionProgress]) -> bool {
+        progress.iter().any(|now| {
+            let before = self.ledger.partitions().get(&now.partition);
+            before.is_none_or(|before| before.next_offset != now.next_offset)
+        })
+    }
+
+    fn closing(
+        &self,
+        partitions: &BTreeMap<PartitionId, PartitionState>,
+        progress: &[PartitionProgress],
+        horizon: Option<EventTimeMs>,
+        now_ms: i64,
+        close_all: bool,
+    ) -> Closing {
+        let times = progress.iter().map(|now| PartitionTime {
+            watermark: partitions[&now.partition].watermark,
+            idle: now.idle,
+        });
+        let all_idle = !progress.is_empty() && progress.iter().all(|now| now.idle);
+        Closing {
+            watermark: watermark::global(self.watermark, times),
+            idle_clock: all_idle.then_some(EventTimeMs(now_ms)),
+            horizon,
+            close_all,
+        }
+    }
+
+    fn is_complete(
+        &self,
+        start: WindowStart,
+        partitions: &BTreeMap<PartitionId, PartitionState>,
+    ) -> bool {
+        let covers = |state: &PartitionState| match state.completeness {
+            Completeness::FromStart => false,
+            Completeness::UntilFirstEvent { .. } => true,
+            Completeness::After(last) => start <= last,
+        };
+        self.owns_all && !partitions.values().any(covers)
+    }
+}

@@ -1,0 +1,232 @@
+//! A worker: parses, validates, enriches and counts the events of its users. Thread `worker-i`.
+//!
+//! In:  `ToWorker` in order: batches, barriers, resets.
+//! Out: enriched and rejected records, one `WorkerEpoch` per barrier.
+//! Holds: no lock, no I/O, no log line and no clock per event (one clock read per batch); nothing
+//! of an epoch is sent after its `WorkerEpoch`.
+
+mod delta;
+mod output;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crossbeam_channel::{Receiver, Sender, TryRecvError};
+
+use self::{
+    delta::EpochDelta,
+    output::{Outputs, SinkGone},
+};
+use crate::{
+    batch::{Emptied, InputBatch, InputRecord, Pool, RejectKind, Span},
+    budget::{Budget, Permit},
+    clock,
+    epoch::{ToSink, ToWorker, WorkerEpoch},
+    event::{Enricher, Event, EventConfig, Field, Parser, Reject, RejectReason, SoftProblem},
+    ids::{Epoch, EventTimeMs, Generation, WorkerId},
+    kafka::murmur2_partition,
+    window::WindowRules,
+};
+
+/// What a worker is made of.
+#[derive(Debug)]
+pub struct WorkerSettings {
+    /// Which one.
+    pub id: WorkerId,
+    /// How events are read and written.
+    pub event: EventConfig,
+    /// How they are counted.
+    pub rules: WindowRules,
+    /// Partitions of processed-logins.
+    pub output_partitions: usize,
+    /// The byte budget.
+    pub budget: Arc<Budget>,
+    /// Where emptied input arenas go.
+    pub input_pool: Pool<Emptied<InputRecord>>,
+    /// Where emptied output arenas come from.
+    pub output_pool: Pool<Emptied<Span>>,
+}
+
+/// One worker.
+pub struct Worker {
+    id: WorkerId,
+    rules: WindowRules,
+    output_partitions: i32,
+    budget: Arc<Budget>,
+    input_pool: Pool<Emptied<InputRecord>>,
+    parser: Parser,
+    enricher: Enricher,
+    outputs: Outputs,
+    sink: Sender<ToSink>,
+    generation: Generation,
+    epoch: Epoch,
+    horizon: Option<EventTimeMs>,
+    delta: EpochDelta,
+    /// Part of the delta's bytes that the budget knows.
+    reported_bytes: usize,
+    late: u64,
+    reasons: BTreeMap<RejectReason, u64>,
+    soft: BTreeMap<(Field, SoftProblem), u64>,
+}
+
+impl Worker {
+    /// A worker that sends to `sink`.
+    pub fn new(settings: WorkerSettings, sink: Sender<ToSink>) -> Self {
+        let WorkerSettings { id, event, rules, output_partitions, budget, input_pool, output_pool } =
+            settings;
+        let outputs =
+            Outputs::new(output_partitions, sink.clone(), output_pool, Arc::clone(&budget));
+        Self {
+            id,
+            rules,
+            output_partitions: output_partitions as i32,
+            budget,
+            input_pool,
+            parser: Parser::new(&event),
+            enricher: Enricher::new(&event),
+            outputs,
+            sink,
+            generation: Generation(0),
+            epoch: Epoch(0),
+            horizon: None,
+            delta: EpochDelta::default(),
+            reported_bytes: 0,
+            late: 0,
+            reasons: BTreeMap::new(),
+            soft: BTreeMap::new(),
+        }
+    }
+
+    /// Works until the source or the sink is gone.
+    pub fn run(mut self, input: &Receiver<ToWorker>) {
+        // Either end of the channels being closed is the ordinary end of a worker.
+        while let Ok(message) = self.next(input) {
+            if self.handle(message).is_err() {
+                break;
+            }
+        }
+    }
+
+    /// The next message; sends what is buffered before it waits.
+    fn next(&mut self, input: &Receiver<ToWorker>) -> Result<ToWorker, SinkGone> {
+        match input.try_recv() {
+            Ok(message) => Ok(message),
+            Err(TryRecvError::Disconnected) => Err(SinkGone),
+            Err(TryRecvError::Empty) => {
+                self.outputs.send_all(self.generation, self.epoch)?;
+                input.recv().map_err(|_| SinkGone)
+            }
+        }
+    }
+
+    fn handle(&mut self, message: ToWorker) -> Result<(), SinkGone> {
+        match message {
+            ToWorker::Batch(batch) => self.process(batch),
+            ToWorker::Barrier { epoch, horizon } => self.end_epoch(epoch, horizon),
+            ToWorker::Reset(generation) => self.reset(generation),
+            ToWorker::Begin { epoch, horizon } => {
+                self.epoch = epoch;
+                self.horizon = horizon;
+                Ok(())
+            }
+        }
+    }
+
+    fn process(&mut self, batch: InputBatch) -> Result<(), SinkGone> {
+        let InputBatch { arena, records, mut permit } = batch;
+        let processed_at_us = clock::now_us();
+        for record in &records {
+            self.record(record, &arena, processed_at_us, &mut permit)?;
+        }
+        self.input_pool.give(arena, records);
+        let grown = self.delta.memory_bytes() - self.reported_bytes;
+        self.budget.delta_grew(grown);
+        self.reported_bytes += grown;
+        Ok(())
+    }
+
+    fn record(
+        &mut self,
+        record: &InputRecord,
+        arena: &[u8],
+        processed_at_us: i64,
+        permit: &mut Permit,
+    ) -> Result<(), SinkGone> {
+        let raw = record.span.value(arena);
+        let event = match self.parser.parse(raw, record.position.timestamp_ms) {
+            Ok(event) => event,
+            Err(reject) => return self.dead_letter(reject, record, arena, permit),
+        };
+        if !event.soft.is_empty() {
+            note_soft(&mut self.soft, &event);
+        }
+        let window = self.rules.window_of(event.event_time);
+        let late = self.rules.is_late(window, self.horizon);
+        self.delta.event(record.position, &event, (!late).then_some(window));
+        let partition = murmur2_partition(event.user_id.as_bytes(), self.output_partitions);
+        let full = self.outputs.enriched(partition, event.user_id.as_bytes(), permit, |out| {
+            self.enricher.append(raw, &event, processed_at_us, out);
+        });
+        if full {
+            self.outputs.send_partition(partition, self.generation, self.epoch)?;
+        }
+        if late {
+            self.late += 1;
+            if self.outputs.rejected(RejectKind::Late, record, arena, permit) {
+                self.outputs.send_rejects(self.generation, self.epoch)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn dead_letter(
+        &mut self,
+        reject: Reject,
+        record: &InputRecord,
+        arena: &[u8],
+        permit: &mut Permit,
+    ) -> Result<(), SinkGone> {
+        self.delta.dead_letter(record.position.partition);
+        *self.reasons.entry(reject.reason).or_default() += 1;
+        if self.outputs.rejected(RejectKind::DeadLetter(reject), record, arena, permit) {
+            self.outputs.send_rejects(self.generation, self.epoch)?;
+        }
+        Ok(())
+    }
+
+    fn end_epoch(&mut self, epoch: Epoch, horizon: Option<EventTimeMs>) -> Result<(), SinkGone> {
+        assert_eq!(epoch, self.epoch, "barriers come in order");
+        self.outputs.send_all(self.generation, self.epoch)?;
+        let (deltas, counts) = self.delta.take();
+        let answer = WorkerEpoch {
+            generation: self.generation,
+            epoch,
+            worker: self.id,
+            deltas,
+            counts,
+            late: std::mem::take(&mut self.late),
+            reasons: std::mem::take(&mut self.reasons).into_iter().collect(),
+            soft: std::mem::take(&mut self.soft).into_iter().collect(),
+            delta_bytes: std::mem::take(&mut self.reported_bytes),
+        };
+        self.epoch = epoch.next();
+        self.horizon = horizon;
+        self.sink.send(ToSink::WorkerEpoch(Box::new(answer))).map_err(|_| SinkGone)
+    }
+
+    fn reset(&mut self, generation: Generation) -> Result<(), SinkGone> {
+        self.outputs.clear();
+        drop(self.delta.take());
+        self.budget.delta_freed(std::mem::take(&mut self.reported_bytes));
+        self.late = 0;
+        self.reasons.clear();
+        self.soft.clear();
+        self.generation = generation;
+        self.sink.send(ToSink::ResetDone(self.id, generation)).map_err(|_| SinkGone)
+    }
+}
+
+fn note_soft(soft: &mut BTreeMap<(Field, SoftProblem), u64>, event: &Event<'_>) {
+    for (field, problem) in event.soft.iter() {
+        *soft.entry((field, problem)).or_default() += 1;
+    }
+}

@@ -1,0 +1,154 @@
+//! Groups a worker's output by output partition and sends it in batches. Owned by the worker.
+//!
+//! In:  enriched records and rejected ones, each with a share of its input batch's budget.
+//! Out: `OutputBatch` and `RejectBatch` to the sink.
+//! Holds: a batch belongs to one epoch, because everything is sent before a barrier is answered.
+
+use std::sync::Arc;
+
+use crossbeam_channel::Sender;
+
+use crate::{
+    batch::{
+        Emptied, InputRecord, OutputBatch, Pool, RejectBatch, RejectKind, RejectedRecord, Span,
+    },
+    budget::{Budget, Permit},
+    epoch::ToSink,
+    ids::{Epoch, Generation, PartitionId},
+    limits,
+};
+
+/// The sink is gone: the process is stopping, and so must this worker.
+#[derive(Debug)]
+pub(crate) struct SinkGone;
+
+/// A worker's output side.
+#[derive(Debug)]
+pub(crate) struct Outputs {
+    sink: Sender<ToSink>,
+    pool: Pool<Emptied<Span>>,
+    budget: Arc<Budget>,
+    partitions: Vec<Buffer<Span>>,
+    rejects: Buffer<RejectedRecord>,
+}
+
+#[derive(Debug)]
+struct Buffer<R> {
+    arena: Vec<u8>,
+    records: Vec<R>,
+    permit: Permit,
+}
+
+impl<R> Buffer<R> {
+    fn take(&mut self, budget: &Arc<Budget>, fresh: Emptied<R>) -> (Vec<u8>, Vec<R>, Permit) {
+        (
+            std::mem::replace(&mut self.arena, fresh.0),
+            std::mem::replace(&mut self.records, fresh.1),
+            std::mem::replace(&mut self.permit, budget.permit()),
+        )
+    }
+}
+
+impl Outputs {
+    /// Output to `partitions` partitions of processed-logins.
+    pub(crate) fn new(
+        partitions: usize,
+        sink: Sender<ToSink>,
+        pool: Pool<Emptied<Span>>,
+        budget: Arc<Budget>,
+    ) -> Self {
+        assert!(partitions > 0, "a topic has at least one partition");
+        let new = || Buffer { arena: Vec::new(), records: Vec::new(), permit: budget.permit() };
+        let rejects = Buffer { arena: Vec::new(), records: Vec::new(), permit: budget.permit() };
+        let partitions = (0..partitions).map(|_| new()).collect();
+        Self { sink, pool, budget, partitions, rejects }
+    }
+
+    /// Appends one enriched record: `write` appends the value behind the key. Returns whether
+    /// the partition's batch is full.
+    pub(crate) fn enriched(
+        &mut self,
+        partition: PartitionId,
+        key: &[u8],
+        input: &mut Permit,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> bool {
+        let buffer = &mut self.partitions[partition.0 as usize];
+        let start = buffer.arena.len();
+        buffer.arena.extend_from_slice(key);
+        write(&mut buffer.arena);
+        buffer.records.push(Span::closing(&buffer.arena, start, key.len()));
+        input.hand_over(&mut buffer.permit, buffer.arena.len() - start);
+        buffer.records.len() >= limits::OUTPUT_BATCH_RECORDS
+            || buffer.arena.len() >= limits::OUTPUT_BATCH_BYTES
+    }
+
+    /// Appends a record for a side topic, with its raw bytes. Returns whether the batch is full.
+    pub(crate) fn rejected(
+        &mut self,
+        kind: RejectKind,
+        record: &InputRecord,
+        arena: &[u8],
+        input: &mut Permit,
+    ) -> bool {
+        let buffer = &mut self.rejects;
+        let start = buffer.arena.len();
+        let span =
+            Span::append(&mut buffer.arena, record.span.key(arena), record.span.value(arena));
+        buffer.records.push(RejectedRecord { kind, position: record.position, span });
+        input.hand_over(&mut buffer.permit, buffer.arena.len() - start);
+        buffer.records.len() >= limits::OUTPUT_BATCH_RECORDS
+            || buffer.arena.len() >= limits::OUTPUT_BATCH_BYTES
+    }
+
+    /// Sends the batch of one output partition.
+    pub(crate) fn send_partition(
+        &mut self,
+        partition: PartitionId,
+        generation: Generation,
+        epoch: Epoch,
+    ) -> Result<(), SinkGone> {
+        let buffer = &mut self.partitions[partition.0 as usize];
+        if buffer.records.is_empty() {
+            return Ok(());
+        }
+        let (arena, records, permit) = buffer.take(&self.budget, self.pool.take());
+        let batch = OutputBatch { generation, epoch, partition, arena, records, permit };
+        self.sink.send(ToSink::Output(batch)).map_err(|_| SinkGone)
+    }
+
+    /// Sends the batch for the side topics.
+    pub(crate) fn send_rejects(
+        &mut self,
+        generation: Generation,
+        epoch: Epoch,
+    ) -> Result<(), SinkGone> {
+        if self.rejects.records.is_empty() {
+            return Ok(());
+        }
+        let (arena, records, permit) = self.rejects.take(&self.budget, (Vec::new(), Vec::new()));
+        let batch = RejectBatch { generation, epoch, arena, records, permit };
+        self.sink.send(ToSink::Rejects(batch)).map_err(|_| SinkGone)
+    }
+
+    /// Sends everything.
+    pub(crate) fn send_all(
+        &mut self,
+        generation: Generation,
+        epoch: Epoch,
+    ) -> Result<(), SinkGone> {
+        for number in 0..self.partitions.len() {
+            self.send_partition(PartitionId(number as i32), generation, epoch)?;
+        }
+        self.send_rejects(generation, epoch)
+    }
+
+    /// Forgets everything unsent.
+    pub(crate) fn clear(&mut self) {
+        for buffer in &mut self.partitions {
+            let (arena, records, _permit) = buffer.take(&self.budget, Emptied::default());
+            self.pool.give(arena, records);
+        }
+        drop(self.rejects.take(&self.budget, Emptied::default()));
+    }
+}

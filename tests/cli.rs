@@ -1,0 +1,238 @@
+//! The program's command line as a user meets it: exit codes, messages, help.
+
+use std::{
+    io::{BufRead, BufReader},
+    net::{Ipv4Addr, TcpListener},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+};
+
+use logintide::state::{Identity, SledStore};
+
+/// The program with nothing of this machine's settings in its environment.
+fn logintide(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_logintide"));
+    command.args(arguments).env_clear().env("HOME", "/nonexistent").stdin(Stdio::null());
+    command
+}
+
+/// `run` that would never find a broker, should its settings be accepted by mistake.
+fn run(arguments: &[&str]) -> Command {
+    let mut command = logintide(&["run", "--brokers", "127.0.0.1:1"]);
+    command.args(arguments);
+    command
+}
+
+fn output(mut command: Command) -> Output {
+    command.output().expect("the program starts")
+}
+
+/// Standard error of a command that must be refused with exit code 2 and nothing else said.
+fn refused(command: Command) -> String {
+    let output = output(command);
+    let text = String::from_utf8(output.stderr).expect("UTF-8");
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(output.stdout.is_empty());
+    assert!(!text.contains("panicked") && !text.contains("backtrace"), "{text}");
+    text
+}
+
+/// Standard output of a command that must succeed.
+fn accepted(command: Command) -> String {
+    let output = output(command);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+#[test]
+fn version_is_the_packages() {
+    let expected = format!("logintide {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(accepted(logintide(&["--version"])), expected);
+}
+
+#[test]
+fn help_names_commands_exit_codes_and_groups() {
+    let text = accepted(logintide(&["--help"]));
+    for part in ["run", "state", "Exit codes: 0 clean, 1 failure while running, 2 usage"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let mut help = logintide(&["run", "--help"]);
+    help.env("LOGINTIDE_CLIENT_PROPERTIES", "sasl.password=hunter2");
+    let text = accepted(help);
+    for part in [
+        "\nKafka:",
+        "\nTopics:",
+        "\nWindows:",
+        "\nEvents:",
+        "\nState:",
+        "\nOperation:",
+        "Examples:",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(text.contains("[default: 10s]") && text.contains("LOGINTIDE_BROKERS"), "{text}");
+    assert!(!text.contains("hunter2"), "{text}");
+}
+
+#[test]
+fn without_a_command_the_help_comes_with_exit_code_2() {
+    assert!(refused(logintide(&[])).contains("Usage: logintide"));
+}
+
+#[test]
+fn an_unknown_flag_or_command_is_refused() {
+    assert!(refused(run(&["--wimdow", "10s"])).contains("--window"));
+    assert!(refused(logintide(&["rum"])).contains("rum"));
+}
+
+#[test]
+fn missing_brokers_are_asked_for() {
+    let text = refused(logintide(&["run"]));
+    assert_eq!(text, "error: --brokers is missing; name them, as in localhost:9092\n");
+}
+
+#[test]
+fn contradictions_are_named_together() {
+    let text = refused(run(&[
+        "--grace",
+        "10m",
+        "--late-topic",
+        "user-login",
+        "--workers",
+        "0",
+        "--memory-budget",
+        "8MiB",
+    ]));
+    assert!(text.starts_with("error: 4 settings are wrong\n"), "{text}");
+    for part in [
+        "--grace 10m: is longer than --allowed-lateness 5m",
+        "--late-topic user-login: is also --input-topic",
+        "--workers 0: is no number from 1 to 256",
+        "--memory-budget 8MiB: is below the smallest budget of 32 MiB",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
+fn a_number_without_a_unit_is_refused() {
+    let text = refused(run(&["--window", "10"]));
+    assert_eq!(text, "error: --window 10: has no unit; write 10s, 10ms or 10m\n");
+}
+
+#[test]
+fn an_unknown_time_zone_brings_the_nearest() {
+    let text = refused(run(&["--timezone", "Europe/Berln"]));
+    let expected = "error: --timezone Europe/Berln: is no known time zone; did you mean \
+                    Europe/Berlin?\n";
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn what_is_not_built_yet_says_so() {
+    for setting in
+        [["--config", "c.toml"], ["--delivery", "exactly-once"], ["--on-state-mismatch", "rebuild"]]
+    {
+        let text = refused(run(&setting));
+        let start = format!("error: {} {}: is not built yet; use ", setting[0], setting[1]);
+        assert!(text.starts_with(&start), "{text}");
+    }
+}
+
+#[test]
+fn a_wrong_variable_is_named_and_a_flag_beats_it() {
+    let mut from_variable = run(&[]);
+    from_variable.env("LOGINTIDE_WINDOW", "10");
+    assert!(refused(from_variable).starts_with("error: LOGINTIDE_WINDOW 10: has no unit"));
+
+    let mut both = run(&["--window", "20"]);
+    both.env("LOGINTIDE_WINDOW", "10s");
+    assert!(refused(both).starts_with("error: --window 20: has no unit"));
+
+    let mut flag = run(&[]);
+    flag.env("LOGINTIDE_CREATE_TOPICS", "perhaps");
+    assert!(refused(flag).contains("--create-topics"));
+}
+
+#[test]
+fn a_wrong_log_filter_is_refused() {
+    let mut command = run(&[]);
+    command.env("LOGINTIDE_LOG", "logintide=loudly");
+    let text = refused(command);
+    assert!(text.starts_with("error: LOGINTIDE_LOG logintide=loudly: "), "{text}");
+}
+
+#[test]
+fn a_taken_port_ends_the_start() {
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let address = taken.local_addr().expect("is bound").to_string();
+    let text = refused(run(&["--http", &address]));
+    let expected =
+        format!("--http {address}: another process has this port; choose another, or --http off\n");
+    assert!(text.ends_with(&expected) && text.lines().count() == 1, "{text}");
+}
+
+#[test]
+fn state_commands_refuse_a_folder_without_state() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let dir_text = dir.path().to_str().expect("UTF-8");
+    for action in ["show", "reset"] {
+        let text = refused(logintide(&["state", action, "--state-dir", dir_text]));
+        assert_eq!(text, format!("error: there is no state in {dir_text} (--state-dir)\n"));
+    }
+    assert_eq!(dir.path().read_dir().expect("readable").count(), 0, "nothing was created");
+    let text = refused(logintide(&["state", "show", "--group-id", "a/b"]));
+    assert!(text.contains("--group-id a/b cannot name a state folder"), "{text}");
+}
+
+#[test]
+fn state_is_shown_and_removed_only_after_an_agreement() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let dir_text = dir.path().to_str().expect("UTF-8");
+    let identity = Identity {
+        cluster_id: "c1".into(),
+        topic: "some-topic".into(),
+        group_id: "g".into(),
+        window_size_ms: 10_000,
+    };
+    let opened = SledStore::open(dir.path(), &identity).expect("a new state");
+    let held = refused(logintide(&["state", "show", "--state-dir", dir_text]));
+    assert!(held.contains("is in use by process"), "{held}");
+    drop(opened);
+
+    let text = accepted(logintide(&["state", "show", "--state-dir", dir_text]));
+    assert!(text.contains("topic       some-topic\n"), "{text}");
+    let text = refused(logintide(&["state", "reset", "--state-dir", dir_text]));
+    assert!(text.contains("add --yes"), "{text}");
+    let text = accepted(logintide(&["state", "reset", "--yes", "--state-dir", dir_text]));
+    assert!(text.starts_with(&format!("removed {dir_text}")), "{text}");
+    let text = refused(logintide(&["state", "show", "--state-dir", dir_text]));
+    assert!(text.contains("there is no state in"), "{text}");
+}
+
+#[test]
+fn a_stop_while_the_broker_is_away_is_clean_and_logged_as_json() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let mut command = run(&["--http", "127.0.0.1:0", "--log-format", "json", "--state-dir"]);
+    command.arg(dir.path()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program starts");
+    let mut log = BufReader::new(child.stderr.take().expect("piped")).lines();
+    let mut lines = Vec::new();
+    // The first line comes after the signal handler and says that no broker answers.
+    lines.push(log.next().expect("a line about the broker").expect("UTF-8"));
+    terminate(&child);
+    lines.extend(log.map(|line| line.expect("UTF-8")));
+    let status = child.wait().expect("ends");
+    assert_eq!(status.code(), Some(0), "{lines:?}");
+    assert!(lines[0].contains("127.0.0.1:1"), "{lines:?}");
+    for line in &lines {
+        let event: serde_json::Value = serde_json::from_str(line).expect(line);
+        assert!(event["level"].is_string() && event["message"].is_string(), "{line}");
+    }
+    assert!(Path::new(dir.path()).read_dir().expect("readable").next().is_none());
+}
+
+fn terminate(child: &Child) {
+    let status = Command::new("kill").arg(child.id().to_string()).status().expect("kill runs");
+    assert!(status.success());
+}

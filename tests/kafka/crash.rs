@@ -1,0 +1,72 @@
+//! kill -9: window totals stay exact; at-least-once may repeat outputs and loses none.
+
+use std::time::Duration;
+
+use crate::support::{Scenario, free_port, wait_for_metric};
+
+const EVENTS: &[&str] = &[
+    "--seed",
+    "11",
+    "--count",
+    "200000",
+    "--users",
+    "5000",
+    "--events-per-second-of-event-time",
+    "500",
+    "--share-late",
+    "0.05",
+    "--late-by",
+    "8m",
+    "--share-poison",
+    "0.01",
+    "--share-odd",
+    "0.05",
+];
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn killed_in_the_middle_the_totals_stay_exact() {
+    let scenario = Scenario::new("killed");
+    let mut produced = scenario.producing(&[EVENTS, &["--rate", "20000"]].concat());
+    for (workers, epochs) in [("2", 1.0), ("4", 1.0), ("1", 2.0)] {
+        let port = free_port();
+        let address = format!("127.0.0.1:{port}");
+        let flags = ["--workers", workers, "--http", &address, "--commit-interval", "100ms"];
+        let running = scenario.start(&flags);
+        wait_for_metric(&running, port, "logintide_epochs_committed_total", |n| n >= epochs);
+        running.kill();
+    }
+    produced.ends_with(0);
+    scenario.start(&["--workers", "3", "--exit-at-end"]).ends_with(0);
+    let flags: Vec<&str> =
+        EVENTS.iter().chain(&["--allow-duplicates", "--expect-complete"]).copied().collect();
+    println!("{}", scenario.verify(&flags));
+}
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn killed_at_any_time_of_an_idle_close_the_windows_appear_with_the_right_totals() {
+    let scenario = Scenario::new("idle-kill");
+    let events = ["--seed", "5", "--count", "20000", "--events-per-second-of-event-time", "500"];
+    scenario.produce(&events);
+    let flags = ["--idle-timeout", "1s", "--grace", "1s", "--commit-interval", "50ms"];
+    // All is read and committed, the last windows wait for the idle timeout: killed around it.
+    for after_ms in [700, 950, 1000, 1050, 1100, 1200] {
+        let mut running = scenario.start(&flags);
+        running.wait_for_line("reading");
+        std::thread::sleep(Duration::from_millis(after_ms));
+        running.kill();
+    }
+    let port = free_port();
+    let address = format!("127.0.0.1:{port}");
+    let running =
+        scenario.start(&[flags.as_slice(), &["--http", &address, "--workers", "2"]].concat());
+    wait_for_metric(&running, port, "logintide_assigned_partitions", |n| n >= 8.0);
+    // Longer than the idle timeout, the grace and the commit interval together.
+    std::thread::sleep(Duration::from_secs(4));
+    wait_for_metric(&running, port, "logintide_open_windows", |open| open == 0.0);
+    running.stop();
+    let verify: Vec<&str> =
+        events.iter().chain(&["--allow-duplicates", "--expect-complete"]).copied().collect();
+    println!("{}", scenario.verify(&verify));
+}

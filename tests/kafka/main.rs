@@ -1,0 +1,11 @@
+//! Tests against a real Kafka broker, named by `KAFKA_BROKERS`. `scripts/test` starts one.
+
+mod backfill;
+mod codecs;
+mod crash;
+mod exactness;
+mod hostile;
+mod operation;
+mod outage;
+mod quiet;
+mod support;

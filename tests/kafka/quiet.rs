@@ -1,0 +1,48 @@
+//! A topic that goes quiet still gets its last windows, without a further event.
+
+use std::time::Duration;
+
+use crate::support::{Scenario, free_port, wait_for_metric};
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn the_last_windows_close_by_silence() {
+    let scenario = Scenario::new("quiet");
+    // Live: event time is the time of sending.
+    scenario.produce(&["--seed", "3", "--count", "1", "--rate", "1000", "--disorder", "0s"]);
+    let port = free_port();
+    let address = format!("127.0.0.1:{port}");
+    let (idle, grace, commit) = (4, 2, 1);
+    let running = scenario.start(&[
+        "--http",
+        &address,
+        "--idle-timeout",
+        "4s",
+        "--grace",
+        "2s",
+        "--commit-interval",
+        "1s",
+        "--window",
+        "2s",
+    ]);
+    let produced = scenario.producing(&[
+        "--seed",
+        "4",
+        "--count",
+        "3000",
+        "--rate",
+        "1000",
+        "--disorder",
+        "0s",
+    ]);
+    let mut produced = produced;
+    produced.ends_with(0);
+    let all = 3001.0;
+    let read = wait_for_metric(&running, port, "logintide_events_in_total", |n| n >= all);
+    let closed = wait_for_metric(&running, port, "logintide_open_windows", |open| open == 0.0);
+    let bound = Duration::from_secs(idle + grace + commit + 2);
+    assert!(read + closed <= bound, "{read:?} + {closed:?} > {bound:?}\n{}", running.tail());
+    println!("closed {:?} after the last event, bound {bound:?}", read + closed);
+    running.stop();
+    println!("{}", scenario.verify(&["--window", "2s", "--expect-complete"]));
+}
