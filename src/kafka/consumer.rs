@@ -216,6 +216,7 @@ impl Consumer {
         // SAFETY: client and list are alive; librdkafka copies the list.
         check("assign", unsafe { rd::rd_kafka_assign(self.client.ptr(), list.ptr()) })?;
         self.pass_main_thread()?;
+        self.forward(partitions);
         self.assigned = partitions.iter().copied().collect();
         self.unanswered = self.unanswered.filter(|open| *open == Unanswered::Recall);
         Ok(())
