@@ -1,6 +1,7 @@
 //! Tests against a real Kafka broker, named by `KAFKA_BROKERS`. `scripts/test` starts one.
 
 mod backfill;
+mod client;
 mod codecs;
 mod crash;
 mod exactness;
