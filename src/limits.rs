@@ -30,12 +30,13 @@ pub const OUTPUT_BATCH_RECORDS: usize = 512;
 /// Bytes after which a worker hands an output partition's batch to the sink.
 pub const OUTPUT_BATCH_BYTES: usize = 160 * 1024;
 
-/// Empty arenas kept per direction for reuse. More than the queues hold would never be taken.
-pub const POOL_ARENAS: usize = 64;
+/// Empty arenas kept per direction for reuse: what two workers' queues hold. They are outside the
+/// budget, so there are few.
+pub const POOL_ARENAS: usize = 16;
 
 /// Arenas that grew beyond this are freed instead of kept: one 1 MiB record must not make every
 /// pooled arena that large.
-pub const POOL_ARENA_MAX_BYTES: usize = 1024 * 1024;
+pub const POOL_ARENA_MAX_BYTES: usize = 512 * 1024;
 
 /// Share of the batch pool that batches may always use, however large the window state has grown:
 /// without it a ledger as large as the budget would stop the source for ever.
@@ -119,8 +120,8 @@ pub const MAX_EVENT_BYTES: usize = 64 * 1024;
 /// Largest sled value: larger records are cut into chunks, because sled copies whole pages.
 pub const REDO_CHUNK_BYTES: usize = 64 * 1024;
 
-/// sled's page cache.
-pub const SLED_CACHE_BYTES: u64 = 64 * 1024 * 1024;
+/// sled's page cache. Rows are read at the start only; what is written goes through once.
+pub const SLED_CACHE_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Milliseconds between sled's own background flushes.
 pub const SLED_FLUSH_EVERY_MS: u64 = 500;

@@ -36,7 +36,7 @@ fn any_damage() -> impl Strategy<Value = Damage> {
     ]
 }
 
-fn damage(path: &Path, at: &prop::sample::Index, damage: &Damage) {
+fn damage(path: &Path, at: prop::sample::Index, damage: &Damage) {
     let mut bytes = fs::read(path).expect("readable");
     let used = bytes.iter().rposition(|byte| *byte != 0).map_or(1, |last| last + 1);
     let at = at.index(used);
@@ -61,16 +61,15 @@ proptest! {
     ) {
         let (_parent, dir) = new_folder();
         copy(DATABASE.path(), &dir);
-        damage(&dir.join("db").join("db"), &at, &kind);
+        damage(&dir.join("db").join("db"), at, &kind);
         let opened = SledStore::open(&dir, &identity());
         let Opened { mut store, quarantined, .. } = opened.expect("never refused");
         let loaded = store.load().expect("readable");
-        match quarantined {
-            Some(moved) => {
-                prop_assert_eq!(&loaded, &Loaded::default());
-                prop_assert!(moved.join("db").exists(), "kept for whoever wants to look");
-            }
-            None => prop_assert_eq!(&loaded, &after(loaded.highest_epoch.0)),
+        if let Some(moved) = quarantined {
+            prop_assert_eq!(&loaded, &Loaded::default());
+            prop_assert!(moved.join("db").exists(), "kept for whoever wants to look");
+        } else {
+            prop_assert_eq!(&loaded, &after(loaded.highest_epoch.0));
         }
         store.write_epoch(None, &change(LAST + 1)).expect("goes on");
         drop(store);
