@@ -34,7 +34,18 @@ pub enum ToWorker {
         epoch: Epoch,
         /// Horizon in force.
         horizon: Option<EventTimeMs>,
+        /// What is made of the records.
+        mode: Mode,
     },
+}
+
+/// What workers make of records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Outputs and counts.
+    Process,
+    /// Counts only: the outputs were committed before, the window state is being rebuilt.
+    Replay,
 }
 
 /// To the sink, from workers and the source.
@@ -59,7 +70,12 @@ pub enum ToSink {
 /// Sink → source.
 #[derive(Debug)]
 pub enum ToSource {
-    /// Answer to `Recover`: where to read on.
+    /// Answer to `Reset`: nothing of an older generation is queued, in flight or in an open
+    /// transaction, and every worker has dropped it.
+    Undone(Generation),
+    /// Answer to `Recover`: windows were lost, count these records again first.
+    Rebuild(Rebuild),
+    /// Answer to `Recover`, at once or after a rebuild: where to read on.
     Recovered(Recovered),
     /// An epoch is committed (or had nothing to commit).
     Committed(CommittedEpoch),
@@ -85,6 +101,8 @@ pub enum CutReason {
     Stop,
     /// The bounded input is at its end: every window closes.
     EndOfInput,
+    /// Everything that was to be counted again has been read.
+    Rebuilt,
 }
 
 /// One partition's share of a cut.
@@ -128,6 +146,8 @@ pub struct PartitionCounts {
     pub processed: u64,
     /// Dead letters made.
     pub dead_lettered: u64,
+    /// Records counted again without output.
+    pub replayed: u64,
 }
 
 /// A worker's account of an epoch.
@@ -177,6 +197,30 @@ pub struct RecoverRequest {
     pub owns_all: bool,
 }
 
+/// Records to count again, because their windows were lost while their outputs are committed.
+#[derive(Debug, Clone)]
+pub struct Rebuild {
+    /// The generation.
+    pub generation: Generation,
+    /// The epoch to end it with; no other is cut before.
+    pub epoch: Epoch,
+    /// Windows that end at or before this are over: their events count for nothing.
+    pub horizon: Option<EventTimeMs>,
+    /// What to read.
+    pub ranges: Vec<ReplayRange>,
+}
+
+/// Part of a partition's log, `from <= offset < until`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplayRange {
+    /// The partition.
+    pub partition: PartitionId,
+    /// First offset.
+    pub from: Offset,
+    /// The committed offset.
+    pub until: Offset,
+}
+
 /// Where reading goes on.
 #[derive(Debug, Clone)]
 pub struct Recovered {
@@ -188,6 +232,8 @@ pub struct Recovered {
     pub epoch: Epoch,
     /// Event-time facts as of the last committed epoch.
     pub times: Times,
+    /// Whether the first epoch is to be cut at once, to have the start offsets committed.
+    pub commit: bool,
 }
 
 /// Event-time facts that the sink publishes with every epoch.
@@ -231,20 +277,21 @@ impl AlignedEpoch {
             let sum = sums.entry(*partition).or_default();
             sum.processed += counts.processed;
             sum.dead_lettered += counts.dead_lettered;
+            sum.replayed += counts.replayed;
         }
         sums
     }
 
-    /// The conservation invariant: every routed record was processed or dead-lettered, per
-    /// partition, and no partition was counted that is not owned.
+    /// The conservation invariant: every routed record was processed, dead-lettered or, in a
+    /// rebuild, counted again, per partition; no partition was counted that is not owned.
     pub fn assert_conserved(&self) {
         let counts = self.counts();
         for cut in &self.cut.partitions {
             let made = counts.get(&cut.progress.partition).copied().unwrap_or_default();
             assert_eq!(
                 cut.routed,
-                made.processed + made.dead_lettered,
-                "epoch {}: partition {}: records routed = processed + dead-lettered",
+                made.processed + made.dead_lettered + made.replayed,
+                "epoch {}: partition {}: records routed = processed + dead-lettered + replayed",
                 self.cut.epoch,
                 cut.progress.partition
             );

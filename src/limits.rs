@@ -69,12 +69,47 @@ pub const SINK_IDLE_WAIT: Duration = Duration::from_millis(20);
 /// How long the sink lets librdkafka serve reports while an epoch drains.
 pub const SINK_DRAIN_POLL: Duration = Duration::from_millis(1);
 
-/// One attempt of an offset commit. A healthy broker answers in 5 ms; a leader election takes a
-/// few seconds.
-pub const COMMIT_TIMEOUT: Duration = Duration::from_secs(10);
+/// One attempt of an offset commit outside a transaction. A healthy broker answers in 5 ms; while
+/// it waits the sink does nothing else.
+pub const COMMIT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Attempts of one offset commit before the epoch is rolled back.
-pub const COMMIT_ATTEMPTS: u32 = 3;
+/// One attempt of a call that the transaction coordinator answers. Such a call goes on where it
+/// stood when it is made again.
+pub const TRANSACTION_CALL_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Adding offsets to a transaction. Unlike the other calls it cannot be taken up again: librdkafka
+/// gives the transaction up when the group's coordinator has not answered by then.
+pub const TRANSACTION_OFFSETS_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Pause between two attempts of a commit.
+pub const COMMIT_RETRY_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long one epoch's commit is tried before the epoch is rolled back: longer than a leader
+/// election, and well below the transaction timeout.
+pub const COMMIT_DEADLINE: Duration = Duration::from_secs(30);
+
+/// How long the broker lets a transaction be open before it aborts it: the default of Kafka's own
+/// clients. It bounds how long a dead instance's open transaction hides later records.
+pub const TRANSACTION_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// Longest commit interval in exactly-once: a transaction lasts at most twice as long, and that
+/// leaves half of its timeout for trouble.
+pub const TRANSACTION_COMMIT_INTERVAL_MAX: Duration = Duration::from_secs(15);
+
+/// How long ending a process or a rollback waits for an open transaction's abort. It is a courtesy
+/// to readers: the next start ends it as well.
+pub const ABORT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Longest wait for published windows while they are read back: as long as a dead instance's
+/// transaction can hide them, and a little more.
+pub const READBACK_STALL_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// Fetch queue of the reader that reads published windows back.
+pub const READBACK_QUEUE_BYTES: usize = 8 * 1024 * 1024;
+
+/// How much earlier than its first event's time a window may seem to have been published: the
+/// largest lead of event time that can be allowed, within reason, and wrong clocks.
+pub const READBACK_MARGIN: Duration = Duration::from_hours(1);
 
 /// One attempt of a blocking question to the broker (committed offsets, watermarks, metadata).
 /// Short, so that a signal is still noticed while the broker is away.
@@ -133,8 +168,12 @@ pub const DRAIN_MAX_RECORDS: usize = 4096;
 /// Wait of a source that may not take records (an outbox or the budget is full).
 pub const SOURCE_BLOCKED_WAIT: Duration = Duration::from_micros(500);
 
-/// Asking about the log's end of one quiet partition, in the source's loop.
+/// Asking whether brokers answer for quiet partitions, in the source's loop.
 pub const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Pause after such a question was not answered for all: while some brokers are away, the records
+/// of others must not wait for it most of the time.
+pub const PROBE_RETRY_PAUSE: Duration = Duration::from_secs(3);
 
 /// Smallest memory budget: the batch floor for batches and once more for window state, and a third
 /// of the whole for the two queues.
@@ -157,6 +196,10 @@ pub const WINDOW_MIN: Duration = Duration::from_secs(1);
 /// Shortest idle timeout: below an ordinary fetch wait every pause between two records would count
 /// as silence.
 pub const IDLE_TIMEOUT_MIN: Duration = Duration::from_millis(100);
+
+/// Shortest stall timeout: below the time that a leader election or a rebalance takes, ordinary
+/// operation would count as a stall.
+pub const STALL_TIMEOUT_MIN: Duration = Duration::from_secs(5);
 
 /// Shortest time between two statistics lines.
 pub const STATS_INTERVAL_MIN: Duration = Duration::from_secs(1);
@@ -221,9 +264,21 @@ pub const MAX_POLL_INTERVAL: Duration = Duration::from_mins(5);
 /// waits for its last request.
 pub const PRODUCER_LINGER: Duration = Duration::from_millis(5);
 
-/// How long librdkafka tries to deliver a record before the epoch is rolled back: longer than any
-/// leader election or broker restart.
-pub const DELIVERY_TIMEOUT: Duration = Duration::from_mins(1);
+/// How long librdkafka tries to deliver a record before the epoch is rolled back: longer than a
+/// leader election or an ordinary broker restart, and shorter than `TRANSACTION_TIMEOUT`.
+pub const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// One attempt of aborting a transaction. librdkafka waits for reports that only a poll between two
+/// attempts takes away, so a long one would only block; but its own thread must have had its turn
+/// within an attempt, or an answer that comes late is taken for that of the next step.
+pub const TRANSACTION_ABORT_ATTEMPT: Duration = Duration::from_millis(200);
+
+/// How long the reports of thrown-away records are served between two attempts of an abort, if so
+/// many come.
+pub const TRANSACTION_ABORT_SERVE: Duration = Duration::from_millis(100);
+
+/// Wait for one report between two attempts of an abort; also the pause of one that failed at once.
+pub const TRANSACTION_ABORT_POLL: Duration = Duration::from_millis(10);
 
 /// Partitions of topics created by `--create-topics` when the input does not exist either.
 pub const NEW_TOPIC_PARTITIONS: i32 = 8;

@@ -117,15 +117,16 @@ pub(super) struct ProcessingArgs {
     /// Worker threads [default: cores − 2, at least 1]
     #[arg(long, value_name = "N", env = "LOGINTIDE_WORKERS")]
     pub(super) workers: Option<String>,
-    /// Guarantee for outputs: at-least-once (exactly-once is not built yet)
+    /// Guarantee for outputs: exactly-once (for readers with isolation.level=read_committed) or
+    /// at-least-once
     #[arg(
         long,
         value_name = "GUARANTEE",
         env = "LOGINTIDE_DELIVERY",
-        default_value = "at-least-once"
+        default_value = "exactly-once"
     )]
     pub(super) delivery: String,
-    /// Time between two commits, 10ms to 60s
+    /// Time between two commits, 10ms to 60s; in exactly-once at most 15s
     #[arg(
         long,
         value_name = "DURATION",
@@ -203,13 +204,13 @@ pub(super) struct StateFolderArgs {
         help = STATE_DIR_HELP
     )]
     pub(super) state_dir: Option<String>,
-    /// When state and committed offset differ: incomplete (go on at the offset, mark the windows)
-    /// or fail (rebuild is not built yet)
+    /// When state and committed offset differ: rebuild (count the windows again from the input) or
+    /// fail
     #[arg(
         long,
         value_name = "REACTION",
         env = "LOGINTIDE_ON_STATE_MISMATCH",
-        default_value = "incomplete"
+        default_value = "rebuild"
     )]
     pub(super) on_state_mismatch: String,
 }
@@ -223,6 +224,9 @@ pub(super) struct OperationArgs {
     /// Time between two statistics lines in the log, or off
     #[arg(long, value_name = "DURATION", env = "LOGINTIDE_STATS_INTERVAL", default_value = "10s")]
     pub(super) stats_interval: String,
+    /// Time without progress after which /healthz says so; the process ends after twice that
+    #[arg(long, value_name = "DURATION", env = "LOGINTIDE_STALL_TIMEOUT", default_value = "60s")]
+    pub(super) stall_timeout: String,
     /// Form of the log: text or json
     #[arg(long, value_name = "FORMAT", env = "LOGINTIDE_LOG_FORMAT", default_value = "text")]
     pub(super) log_format: String,

@@ -63,8 +63,7 @@ impl Checker {
         let topic_names = self.topics(topics);
         let workers = self.parse_optional("workers", processing.workers.as_deref(), parse_workers);
         let delivery = self.parse("delivery", &processing.delivery, parse_delivery);
-        let commit_interval =
-            self.parse("commit_interval", &processing.commit_interval, parse_commit_interval);
+        let commit_interval = self.commit_interval(&processing.commit_interval, delivery);
         let start_from = self.parse("start_from", &processing.start_from, parse_start_from);
         let memory = self.parse("memory_budget", &processing.memory_budget, parse_memory);
         let window = self.window(windows);
@@ -77,6 +76,8 @@ impl Checker {
         let http = self.parse("http", &operation.http, parse_http);
         let stats = &operation.stats_interval;
         let stats_interval = self.parse("stats_interval", stats, parse_stats_interval);
+        let stall = &operation.stall_timeout;
+        let stall_timeout = self.parse("stall_timeout", stall, parse_stall_timeout);
         let log_format = self.parse("log_format", &operation.log_format, parse_log_format);
         Some(RunConfig {
             brokers: brokers?,
@@ -95,6 +96,7 @@ impl Checker {
             event: event?,
             http: http?,
             stats_interval: stats_interval?,
+            stall_timeout: stall_timeout?,
             log_format: log_format?,
             create_topics: topics.create_topics,
             exit_at_end: processing.exit_at_end,
@@ -149,6 +151,21 @@ impl Checker {
             self.problems.add_text("--brokers is missing; name them, as in localhost:9092");
         }
         self.parse("brokers", given?, parse_brokers)
+    }
+
+    /// A transaction lasts as long as an epoch, and the broker ends one that lasts too long.
+    fn commit_interval(&mut self, text: &str, delivery: Option<Delivery>) -> Option<Duration> {
+        let interval = self.parse("commit_interval", text, parse_commit_interval)?;
+        let most = limits::TRANSACTION_COMMIT_INTERVAL_MAX;
+        if delivery == Some(Delivery::ExactlyOnce) && interval > most {
+            let what = format!(
+                "is above {most:?}, the most that a transaction may last; shorten it, or use \
+                 --delivery at-least-once"
+            );
+            self.wrong("commit_interval", text, what);
+            return None;
+        }
+        Some(interval)
     }
 
     fn topics(&mut self, args: &TopicArgs) -> Option<Topics> {
@@ -288,18 +305,17 @@ fn parse_workers(text: &str) -> Result<usize, String> {
 
 fn parse_delivery(text: &str) -> Result<Delivery, String> {
     match text {
+        "exactly-once" => Ok(Delivery::ExactlyOnce),
         "at-least-once" => Ok(Delivery::AtLeastOnce),
-        "exactly-once" => Err("is not built yet; use at-least-once".to_owned()),
-        _ => Err("is no guarantee; use at-least-once".to_owned()),
+        _ => Err("is no guarantee; use exactly-once or at-least-once".to_owned()),
     }
 }
 
 fn parse_state_mismatch(text: &str) -> Result<OnStateMismatch, String> {
     match text {
-        "incomplete" => Ok(OnStateMismatch::MarkIncomplete),
+        "rebuild" => Ok(OnStateMismatch::Rebuild),
         "fail" => Ok(OnStateMismatch::Fail),
-        "rebuild" => Err("is not built yet; use incomplete or fail".to_owned()),
-        _ => Err("is no reaction; use incomplete or fail".to_owned()),
+        _ => Err("is no reaction; use rebuild or fail".to_owned()),
     }
 }
 
@@ -333,6 +349,10 @@ fn parse_stats_interval(text: &str) -> Result<Option<Duration>, String> {
         return Ok(None);
     }
     duration_within(text, limits::STATS_INTERVAL_MIN, limits::DURATION_MAX).map(Some)
+}
+
+fn parse_stall_timeout(text: &str) -> Result<Duration, String> {
+    duration_within(text, limits::STALL_TIMEOUT_MIN, limits::DURATION_MAX)
 }
 
 fn parse_commit_interval(text: &str) -> Result<Duration, String> {

@@ -57,7 +57,7 @@ fn defaults_are_the_documented_ones() {
     assert_eq!(config.topics.aggregated, "aggregated-usage");
     assert_eq!(config.topics.dead_letter, "user-login-dlq");
     assert_eq!(config.topics.late, "user-login-late");
-    assert_eq!((config.workers, config.delivery), (6, Delivery::AtLeastOnce));
+    assert_eq!((config.workers, config.delivery), (6, Delivery::ExactlyOnce));
     let window = config.window;
     let rules = (window.size_ms, window.grace_ms, window.allowed_lateness_ms);
     assert_eq!(rules, (10_000, 7000, 300_000));
@@ -65,7 +65,7 @@ fn defaults_are_the_documented_ones() {
     assert_eq!(config.commit_interval.as_millis(), 500);
     assert_eq!(config.start_from, StartFrom::Earliest);
     assert_eq!(config.state_dir.to_str(), Some("/home/u/.local/state/logintide/logintide"));
-    assert_eq!(config.on_state_mismatch, OnStateMismatch::MarkIncomplete);
+    assert_eq!(config.on_state_mismatch, OnStateMismatch::Rebuild);
     assert_eq!(config.memory.total, 256 << 20);
     assert_eq!(config.event.max_future_ms, 3_600_000);
     assert_eq!(config.event.timestamp_style, TimestampStyle::Naive);
@@ -84,7 +84,7 @@ fn settings_reach_the_configuration() {
         --memory-budget 64MiB --timezone Europe/Berlin --timestamp-style rfc3339 \
         --field user_id=sub,timestamp=iat --field ip=addr --max-future 0s --http off \
         --stats-interval off --log-format json --create-topics --exit-at-end \
-        -X a=b,c -X d= --delivery at-least-once";
+        -X a=b,c -X d= --delivery at-least-once --stall-timeout 30s";
     let config = configured(&line.split_whitespace().collect::<Vec<_>>()).expect("right");
     assert_eq!((config.group_id.as_str(), config.instance_id.as_deref()), ("g", Some("i-1")));
     assert_eq!((config.topics.input.as_str(), config.topics.late.as_str()), ("in", "l"));
@@ -102,6 +102,8 @@ fn settings_reach_the_configuration() {
     assert_eq!((event.timestamp_style, event.max_future_ms), (TimestampStyle::Rfc3339, 0));
     let fields = [Field::UserId, Field::Timestamp, Field::Ip, Field::Locale];
     assert_eq!(fields.map(|field| event.fields.get(field)), ["sub", "iat", "addr", "locale"]);
+    assert_eq!(config.delivery, Delivery::AtLeastOnce);
+    assert_eq!(config.stall_timeout.as_secs(), 30);
     assert_eq!((config.http, config.stats_interval), (None, None));
     assert_eq!(config.log_format, LogFormat::Json);
     assert!(config.create_topics && config.exit_at_end);
@@ -119,8 +121,7 @@ fn each_wrong_value_is_named_with_its_remedy() {
         ("--workers", "0", "is no number from 1 to 256"),
         ("--workers", "257", "is no number from 1 to 256"),
         ("--workers", "two", "is no number from 1 to 256"),
-        ("--delivery", "exactly-once", "is not built yet; use at-least-once"),
-        ("--delivery", "maybe", "is no guarantee; use at-least-once"),
+        ("--delivery", "maybe", "is no guarantee; use exactly-once or at-least-once"),
         ("--window", "10", "has no unit; write 10s"),
         ("--window", "500ms", "is below the smallest value of 1s; raise it"),
         ("--window", "1500ms", "is not a whole number of seconds; round it"),
@@ -134,8 +135,9 @@ fn each_wrong_value_is_named_with_its_remedy() {
         ("--commit-interval", "61s", "is above the largest value of 60s"),
         ("--start-from", "yesterday", "is no start position"),
         ("--state-dir", "", "is empty; name a folder"),
-        ("--on-state-mismatch", "rebuild", "is not built yet; use incomplete or fail"),
-        ("--on-state-mismatch", "panic", "is no reaction; use incomplete or fail"),
+        ("--on-state-mismatch", "panic", "is no reaction; use rebuild or fail"),
+        ("--stall-timeout", "4s", "is below the smallest value of 5s; raise it"),
+        ("--commit-interval", "16s", "is above 15s, the most that a transaction may last"),
         ("--memory-budget", "31MiB", "is below the smallest budget of 32 MiB"),
         ("--memory-budget", "256", "has no unit; write 256MiB"),
         ("--timezone", "Europe/Berln", "did you mean Europe/Berlin?"),

@@ -59,6 +59,8 @@ pub struct RunConfig {
     pub http: Option<SocketAddr>,
     /// Time between two statistics lines in the log; `None`: none are written.
     pub stats_interval: Option<Duration>,
+    /// Time without progress after which the process is unhealthy; it ends after twice that.
+    pub stall_timeout: Duration,
     /// Form of the log lines.
     pub log_format: LogFormat,
     /// Whether missing topics are created.
@@ -87,6 +89,9 @@ pub struct Topics {
 /// Delivery guarantee of the outputs; window totals are exact either way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
+    /// Outputs and offsets in one Kafka transaction per epoch: a read_committed reader sees every
+    /// output once.
+    ExactlyOnce,
     /// A crash may repeat outputs of the open epoch.
     AtLeastOnce,
 }
@@ -105,8 +110,8 @@ pub enum StartFrom {
 /// What happens to a partition whose state does not fit its committed offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnStateMismatch {
-    /// Start at the committed offset; its windows say `complete: false`.
-    MarkIncomplete,
+    /// Count again from the input what its windows were made of.
+    Rebuild,
     /// Refuse to start, naming the partition.
     Fail,
 }

@@ -16,6 +16,9 @@ use super::list::{list_entries, offset_list, partition_list};
 use super::native::{error_text, millis};
 use crate::ids::{Offset, PartitionId};
 
+/// Milliseconds since the Unix epoch.
+const YEAR_9999_MS: i64 = 253_370_764_800_000;
+
 impl Consumer {
     /// What the group has committed for these partitions.
     ///
@@ -97,6 +100,29 @@ impl Consumer {
             found.push((partition, offset));
         }
         Ok(found)
+    }
+
+    /// Those of the partitions whose leaders answer just now: one small question per leader.
+    ///
+    /// # Errors
+    /// `Timeout` or `Retriable` while no broker can be reached.
+    pub fn answering(
+        &self,
+        partitions: &[PartitionId],
+        timeout: Duration,
+    ) -> Result<Vec<PartitionId>, KafkaError> {
+        const OPERATION: &str = "ask the partitions' leaders";
+        // A time that no record has, so that nothing is searched for.
+        let list =
+            offset_list(&self.topic, partitions.iter().map(|id| (*id, Offset(YEAR_9999_MS))))?;
+        let ms = millis(timeout);
+        // SAFETY: client and list are alive; the call fills in the list before it returns.
+        let code = unsafe { rd::rd_kafka_offsets_for_times(self.client.ptr(), list.ptr(), ms) };
+        if code != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
+            return Err(self.client.query_error(OPERATION, code, timeout));
+        }
+        let answered = list_entries(&list).into_iter().filter(|entry| entry.error == 0);
+        Ok(answered.map(|entry| PartitionId(entry.partition)).collect())
     }
 
     /// The end of the log as the last fetch saw it, without asking; `None` before the first fetch.

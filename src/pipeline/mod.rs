@@ -9,7 +9,7 @@ mod broker;
 mod pinning;
 mod threads;
 
-use std::{net::TcpListener, sync::Arc};
+use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use crossbeam_channel::{bounded, unbounded};
 use signal_hook::{
@@ -21,15 +21,18 @@ use self::{broker::BrokerFacts, threads::Threads};
 use crate::{
     batch::Pool,
     budget::Budget,
-    config::RunConfig,
+    config::{Delivery, RunConfig},
     control::Control,
     error::RunError,
     http::{self, HttpContext},
     ids::WorkerId,
-    kafka::{Admin, ClientSettings, Consumer, ConsumerSettings, KafkaError, ProducerSettings},
+    kafka::{
+        Admin, ClientSettings, Consumer, ConsumerSettings, KafkaError, ProducerSettings,
+        Transactional,
+    },
     limits,
     metrics::{self, Health, Metric},
-    sink::{OutputSettings, Sink, SinkSettings},
+    sink::{OutputSettings, ReadbackSettings, Sink, SinkSettings},
     source::{Source, SourceChannels, SourceSettings},
     state::{Identity, Opened, SledStore, StateError, instance_id},
     worker::{Worker, WorkerSettings},
@@ -159,6 +162,7 @@ fn start(
     }
     let source_settings = SourceSettings {
         topic: config.topics.input.clone(),
+        instance: parts.instance.clone(),
         fields: config.event.fields.clone(),
         rules: config.window,
         commit_interval: config.commit_interval,
@@ -170,12 +174,14 @@ fn start(
     };
     let channels = SourceChannels { workers, sink: to_sink, from_sink };
     let control = Arc::clone(&parts.control);
-    let output_settings = output_settings(&parts);
+    let (output_settings, readback) = (output_settings(&parts), readback_settings(&parts));
     let Parts { config, admin, opened, instance, .. } = parts;
     let sink_settings = SinkSettings {
         workers: config.workers,
         outputs: output_settings,
         rules: config.window,
+        delivery: config.delivery,
+        readback,
         instance,
         on_state_mismatch: config.on_state_mismatch,
         stats_interval: config.stats_interval,
@@ -191,6 +197,20 @@ fn start(
     Ok(threads)
 }
 
+/// Reads aggregated-usage; in the group by name only.
+fn readback_settings(parts: &Parts) -> ReadbackSettings {
+    ReadbackSettings {
+        consumer: ConsumerSettings {
+            instance_id: None,
+            topic: parts.config.topics.aggregated.clone(),
+            fetch_queue_kbytes: limits::READBACK_QUEUE_BYTES / 1024,
+            ..consumer_settings(parts)
+        },
+        partitions: parts.facts.outputs.aggregated,
+        max_future: Duration::from_millis(parts.config.event.max_future_ms.unsigned_abs()),
+    }
+}
+
 fn consumer_settings(parts: &Parts) -> ConsumerSettings {
     ConsumerSettings {
         client: parts.client.clone(),
@@ -203,12 +223,19 @@ fn consumer_settings(parts: &Parts) -> ConsumerSettings {
 }
 
 fn output_settings(parts: &Parts) -> OutputSettings {
+    let transactional = match parts.config.delivery {
+        Delivery::AtLeastOnce => None,
+        Delivery::ExactlyOnce => Some(Transactional {
+            id: format!("{}-{}", parts.config.group_id, parts.instance),
+            timeout: limits::TRANSACTION_TIMEOUT,
+        }),
+    };
     let producer = ProducerSettings {
         client: parts.client.clone(),
         queue_kbytes: parts.config.memory.producer_queue / 1024,
         linger: limits::PRODUCER_LINGER,
         delivery_timeout: limits::DELIVERY_TIMEOUT,
-        transactional_id: None,
+        transactional,
     };
     OutputSettings {
         producer,

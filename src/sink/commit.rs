@@ -1,17 +1,20 @@
 //! Completes an epoch: windows, redo record, commit. Owned by the sink thread.
 //!
 //! In:  an aligned epoch whose output librdkafka has accepted.
-//! Out: window records, one flushed redo record, one offset commit for all owned partitions.
-//! Holds: the order window records → redo record → deliveries → commit; a change becomes the
+//! Out: one flushed redo record, window records, one commit for all owned partitions.
+//! Holds: the order redo record → window records → deliveries → commit; a change becomes the
 //! state only when its commit is known.
 
 use std::time::Instant;
 
-use super::{Completed, Sink, Stage, Trouble, report};
+use super::{
+    Completed, Sink, Stage, Trouble,
+    report::{self, EpochCounts},
+};
 use crate::{
     epoch::{AlignedEpoch, CommittedEpoch, CutReason, Times, ToSource},
     error::RunError,
-    ids::{Offset, PartitionId},
+    ids::{EventTimeMs, Offset, PartitionId},
     limits,
     state::CommitMetadata,
     window::{EpochInput, Prepared},
@@ -23,24 +26,28 @@ impl Sink {
         let Stage::Open(alignment) = &mut self.stage else { return Ok(()) };
         let Some(aligned) = alignment.take_complete() else { return Ok(()) };
         aligned.assert_conserved();
+        let mut counts = EpochCounts::of(&aligned, self.outputs.take_truncated());
         let prepared = self.prepare(aligned);
-        if prepared.is_empty && !self.sent {
+        counts.add_windows(prepared.records.len(), prepared.capped_values);
+        self.counts = Some(counts);
+        if prepared.is_empty && !self.sent && !self.must_commit {
             return self.finish_epoch();
         }
-        self.outputs.windows(&prepared.records);
-        self.report.window_records(prepared.records.len(), prepared.capped_values);
-        self.outputs.pump()?;
+        // NOTE: before any window record can be seen: without a transaction only this record tells
+        // a later start how far the epoch had read (see `horizon_for_source`).
         self.write_redo(&prepared)?;
+        self.outputs.windows(&prepared.records);
+        self.outputs.pump()?;
         let Stage::Open(alignment) = std::mem::replace(&mut self.stage, Stage::Failed) else {
             unreachable!("the epoch was open");
         };
-        let completed = Completed { offsets: self.commit_entries(&prepared), prepared };
+        let offsets = self.commit_entries(&prepared);
+        let completed = Completed { offsets, prepared, committing: None };
         self.stage = Stage::Draining(alignment, Box::new(completed));
         Ok(())
     }
 
     fn prepare(&mut self, aligned: AlignedEpoch) -> Prepared {
-        self.report.epoch(&aligned, self.outputs.take_truncated());
         let AlignedEpoch { cut, workers } = aligned;
         let delta_bytes = workers.iter().map(|worker| worker.delta_bytes).sum();
         let input = EpochInput {
@@ -78,28 +85,29 @@ impl Sink {
                     epoch: change.epoch,
                     replay_from: prepared.replay_from[partition],
                     watermark: state.watermark,
+                    completeness: state.completeness,
+                    global_watermark: change.watermark,
+                    horizon: change.horizon,
                 };
                 (*partition, state.next_offset, metadata.encode())
             })
             .collect()
     }
 
-    /// Commits the drained epoch.
+    /// Commits the drained epoch: one attempt, the next turn makes the next one.
     pub(super) fn commit(&mut self) -> Result<(), Trouble> {
-        let Stage::Draining(_, completed) = &self.stage else { return Ok(()) };
-        let began = Instant::now();
-        let mut attempt = 1;
-        loop {
-            match self.settings.committer.commit(&completed.offsets, limits::COMMIT_TIMEOUT) {
-                Ok(()) => break,
-                // Committing the same offsets again is harmless.
-                Err(error) if error.is_retriable() && attempt < limits::COMMIT_ATTEMPTS => {
-                    tracing::warn!(%error, attempt, "offset commit failed; trying again");
-                    attempt += 1;
-                    std::thread::sleep(limits::BROKER_RETRY_PAUSE);
-                }
-                Err(error) => return Err(error.into()),
+        let Stage::Draining(_, completed) = &mut self.stage else { return Ok(()) };
+        let began = *completed.committing.get_or_insert_with(Instant::now);
+        let (committer, topic) = (&self.settings.committer, &self.settings.outputs.topics.input);
+        // Committing the same again is harmless, and resumes a commit without an answer.
+        if !self.outputs.connection().commit(committer, topic, &completed.offsets)? {
+            if began.elapsed() >= limits::COMMIT_DEADLINE {
+                return Err(Trouble::RollBack(format!(
+                    "no commit within {} s",
+                    limits::COMMIT_DEADLINE.as_secs()
+                )));
             }
+            return Ok(());
         }
         self.report.committed(completed.prepared.change.epoch, began.elapsed());
         let Stage::Draining(alignment, completed) =
@@ -111,6 +119,9 @@ impl Sink {
         self.windows.commit(&completed.prepared);
         self.settings.budget.set_ledger(self.windows.memory_bytes());
         self.committed_change = Some(completed.prepared.change);
+        self.must_commit = false;
+        let reached = self.windows.partitions();
+        self.lost_reach.retain(|p, reach| reached.get(p).is_some_and(|s| s.next_offset < *reach));
         self.finish_epoch()
     }
 
@@ -120,6 +131,9 @@ impl Sink {
         let epoch = alignment.open_epoch();
         alignment.finish();
         self.sent = false;
+        if let Some(counts) = self.counts.take() {
+            self.report.epoch(counts);
+        }
         let times = self.times();
         report::published(&times, &self.windows, self.settings.budget.used_bytes());
         let done = CommittedEpoch { generation: self.generation, epoch, times };
@@ -135,10 +149,21 @@ impl Sink {
     /// Event-time facts as of the last committed epoch.
     pub(super) fn times(&self) -> Times {
         Times {
-            horizon: self.windows.next_horizon(),
+            horizon: self.horizon_for_source(),
             watermarks: self.windows.partition_watermarks(),
             lowest_open: self.windows.lowest_open_window(),
             open_windows: self.windows.open_windows(),
+        }
+    }
+
+    /// The horizon for the next barrier. What a lost epoch published without a transaction was
+    /// judged under the horizon in force: until all of that has been read again, it stays, so that
+    /// no event is counted the first time and late the second.
+    fn horizon_for_source(&self) -> Option<EventTimeMs> {
+        if self.lost_reach.is_empty() {
+            self.windows.next_horizon()
+        } else {
+            self.windows.horizon()
         }
     }
 }

@@ -7,24 +7,36 @@
 //! nothing is done per event.
 
 mod commit;
+mod connection;
 mod outputs;
+mod readback;
+mod rebuild;
 mod recover;
 mod report;
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 pub use self::outputs::{OutputPartitions, OutputSettings};
-use self::{outputs::Outputs, report::Report};
+pub use self::readback::ReadbackSettings;
+use self::{
+    outputs::Outputs,
+    rebuild::RebuildPlan,
+    report::{EpochCounts, Report},
+};
 use crate::{
     batch::{Emptied, Pool, Span},
     budget::Budget,
-    config::OnStateMismatch,
+    config::{Delivery, OnStateMismatch},
     control::Control,
-    epoch::{Alignment, RecoverRequest, ToSink, ToSource},
+    epoch::{Alignment, ToSink, ToSource},
     error::RunError,
-    ids::{Epoch, Generation},
+    ids::{Epoch, Generation, Offset, PartitionId},
     kafka::{CommitEntry, Committer, KafkaError},
     limits,
     state::Store,
@@ -39,6 +51,10 @@ pub struct SinkSettings {
     pub outputs: OutputSettings,
     /// Window rules.
     pub rules: WindowRules,
+    /// How epochs are committed.
+    pub delivery: Delivery,
+    /// How published windows are read back, for a rebuild.
+    pub readback: ReadbackSettings,
     /// Who commits: goes into the commit's metadata.
     pub instance: String,
     /// What to do with a partition whose state does not fit its committed offset.
@@ -56,15 +72,21 @@ pub struct SinkSettings {
 }
 
 /// ```text
-/// Resetting ──all workers reset, request there──► Open ──epoch aligned, all accepted──► Draining
-///     ▲                                            ▲ │                                    │ │
-///     │                                            └─┼───────────── committed ────────────┘ │
-///     └────────── Reset from the source ── Failed ◄──┴── delivery or commit failed ─────────┘
+/// Undoing ──workers reset, transaction ended──► Waiting ──request, all windows there──► Open
+///    ▲                                             └──some lost──► Rebuilding ──counted──►┘
+///    │
+///    │          Open ──epoch aligned, all accepted──► Draining ──delivered, committed──► Open
+///    │            │                                      │
+///    └─Reset── Failed ◄───── delivery or commit failed ──┘
 /// ```
-/// A `Reset` leads from anywhere to Resetting.
+/// A `Reset` leads from anywhere to Undoing.
 enum Stage {
-    /// Waiting for every worker to drop the previous generation.
-    Resetting { done: usize, request: Option<Box<RecoverRequest>> },
+    /// Waiting for every worker to drop the previous generation and for the producer to be ready.
+    Undoing { done: usize },
+    /// Nothing of an older generation is left; the source asks the broker.
+    Waiting,
+    /// Windows that were lost are counted again.
+    Rebuilding(Alignment, Box<RebuildPlan>),
     /// An epoch is open.
     Open(Alignment),
     /// The open epoch is complete, its redo record is written, its records are on their way.
@@ -77,6 +99,8 @@ enum Stage {
 struct Completed {
     prepared: Prepared,
     offsets: Vec<CommitEntry>,
+    /// Since when its commit is tried.
+    committing: Option<Instant>,
 }
 
 /// Why the sink cannot go on with the open epoch.
@@ -115,6 +139,13 @@ pub struct Sink {
     held: VecDeque<ToSink>,
     /// Whether the open epoch has sent anything.
     sent: bool,
+    /// Whether the next epoch is committed even if nothing moved: a partition's first offset, or
+    /// one that another instance committed, is not written down as ours yet.
+    must_commit: bool,
+    /// Per partition, how far an epoch had read that published windows and was not committed.
+    lost_reach: BTreeMap<PartitionId, Offset>,
+    /// Counts of the complete epoch, reported once it is finished.
+    counts: Option<EpochCounts>,
     report: Report,
 }
 
@@ -139,6 +170,9 @@ impl Sink {
             committed_change: None,
             held: VecDeque::new(),
             sent: false,
+            must_commit: false,
+            lost_reach: BTreeMap::new(),
+            counts: None,
             report,
         })
     }
@@ -163,7 +197,8 @@ impl Sink {
 
     /// Whether something moves without a message: deliveries, or records that wait for room.
     fn busy(&self) -> bool {
-        self.outputs.producer().in_flight() > 0
+        let committing = matches!(self.stage, Stage::Draining(..));
+        committing || self.outputs.producer().in_flight() > 0
     }
 
     fn turn(&mut self, first: Option<ToSink>, input: &Receiver<ToSink>) -> Result<(), Trouble> {
@@ -194,20 +229,22 @@ impl Sink {
                 self.take_output(generation, epoch, ToSink::Rejects(batch));
             }
             ToSink::WorkerEpoch(answer) => match &mut self.stage {
-                Stage::Open(alignment) if answer.generation == self.generation => {
+                Stage::Open(alignment) | Stage::Rebuilding(alignment, _)
+                    if answer.generation == self.generation =>
+                {
                     alignment.offer_worker(*answer);
                 }
                 _ => self.settings.budget.delta_freed(answer.delta_bytes),
             },
             ToSink::ResetDone(_, generation) => {
-                if let Stage::Resetting { done, .. } = &mut self.stage
+                if let Stage::Undoing { done } = &mut self.stage
                     && generation == self.generation
                 {
                     *done += 1;
                 }
             }
             ToSink::Cut(cut) => {
-                if let Stage::Open(alignment) = &mut self.stage
+                if let Stage::Open(alignment) | Stage::Rebuilding(alignment, _) = &mut self.stage
                     && cut.generation == self.generation
                 {
                     alignment.offer_cut(*cut);
@@ -215,10 +252,8 @@ impl Sink {
             }
             ToSink::Reset(generation) => self.reset(generation)?,
             ToSink::Recover(request) => {
-                if let Stage::Resetting { request: waiting, .. } = &mut self.stage
-                    && request.generation == self.generation
-                {
-                    *waiting = Some(request);
+                if matches!(self.stage, Stage::Waiting) && request.generation == self.generation {
+                    self.recover(&request)?;
                 }
             }
         }
@@ -229,7 +264,10 @@ impl Sink {
     fn take_output(&mut self, generation: Generation, epoch: Epoch, output: ToSink) {
         let open = match &self.stage {
             Stage::Open(alignment) | Stage::Draining(alignment, _) => alignment.open_epoch(),
-            Stage::Resetting { .. } | Stage::Failed => return,
+            Stage::Undoing { .. } | Stage::Waiting | Stage::Rebuilding(..) | Stage::Failed => {
+                // A rebuild makes no output; what comes is of a generation that is over.
+                return;
+            }
         };
         if generation != self.generation {
             return;
@@ -253,30 +291,39 @@ impl Sink {
 
     fn check_deliveries(&mut self) -> Result<(), Trouble> {
         if let Some(error) = self.outputs.producer().fatal_error() {
-            // A new producer is as good as new in at-least-once; the epoch begins again.
-            return Err(Trouble::RollBack(format!("the producer failed: {error}")));
+            return Err(match self.settings.delivery {
+                // A new producer is as good as new; the epoch begins again.
+                Delivery::AtLeastOnce => Trouble::RollBack(format!("the producer failed: {error}")),
+                Delivery::ExactlyOnce => self.outputs.connection().trouble(error),
+            });
         }
         let failures = self.outputs.producer().take_delivery_failures();
-        match failures.first {
-            Some(first) => Err(Trouble::RollBack(format!(
-                "{} records were not delivered; the first, to {} partition {}: {}",
-                failures.count, first.topic, first.partition, first.error
-            ))),
-            None => Ok(()),
+        let Some(first) = failures.first else { return Ok(()) };
+        let text = format!(
+            "{} records were not delivered; the first, to {} partition {}: {}",
+            failures.count, first.topic, first.partition, first.error
+        );
+        if first.error.is_refused() {
+            return Err(Trouble::Stop(RunError::Kafka(format!(
+                "{text}: raise max.message.bytes of topic {}, and start again; nothing is lost",
+                first.topic
+            ))));
         }
+        Err(Trouble::RollBack(text))
     }
 
     fn advance(&mut self) -> Result<(), Trouble> {
         match &mut self.stage {
-            Stage::Failed => Ok(()),
-            Stage::Resetting { done, request } => {
-                if *done == self.settings.workers
-                    && let Some(request) = request.take()
-                {
-                    return self.recover(&request);
+            Stage::Failed | Stage::Waiting => Ok(()),
+            Stage::Undoing { done } => {
+                if *done == self.settings.workers && self.outputs.connection().make_ready()? {
+                    self.stage = Stage::Waiting;
+                    // A source that is gone needs no answer.
+                    drop(self.to_source.send(ToSource::Undone(self.generation)));
                 }
                 Ok(())
             }
+            Stage::Rebuilding(..) => self.complete_rebuild(),
             Stage::Open(_) => {
                 if self.outputs.pump()? {
                     self.complete()
@@ -303,21 +350,22 @@ impl Sink {
         self.free_alignment();
         self.held.clear();
         self.sent = false;
+        self.counts = None;
         self.outputs.discard().map_err(|error| {
             Trouble::Stop(RunError::Kafka(format!("a new producer cannot be made: {error}")))
         })?;
-        self.stage = Stage::Resetting { done: 0, request: None };
+        self.stage = Stage::Undoing { done: 0 };
         Ok(())
     }
 
     fn free_alignment(&mut self) {
-        if let Stage::Open(alignment) = &self.stage {
+        if let Stage::Open(alignment) | Stage::Rebuilding(alignment, _) = &self.stage {
             self.settings.budget.delta_freed(alignment.waiting_delta_bytes());
         }
     }
 
     fn fail(&mut self, reason: String) {
-        if matches!(self.stage, Stage::Failed | Stage::Resetting { .. }) {
+        if matches!(self.stage, Stage::Failed | Stage::Undoing { .. }) {
             return;
         }
         self.report.rolled_back();

@@ -7,6 +7,10 @@
 
 use std::collections::VecDeque;
 
+use super::{
+    Trouble,
+    connection::{Connection, Handles},
+};
 use crate::{
     batch::{Emptied, OutputBatch, Pool, RejectBatch, RejectKind, RejectedRecord, Span},
     config::Topics,
@@ -49,21 +53,11 @@ enum Outgoing {
     Windows { partition: PartitionId, arena: Vec<u8>, records: Vec<Span>, sent: usize },
 }
 
-#[derive(Debug)]
-struct Handles {
-    processed: TopicHandle,
-    aggregated: TopicHandle,
-    dead_letter: TopicHandle,
-    late: TopicHandle,
-}
-
 /// The producing side of the sink.
 #[derive(Debug)]
 pub(crate) struct Outputs {
     settings: OutputSettings,
-    // NOTE: handles before the producer they belong to, so that they are dropped first.
-    handles: Handles,
-    producer: Producer,
+    connection: Connection,
     queue: VecDeque<Outgoing>,
     pool: Pool<Emptied<Span>>,
     truncated: u64,
@@ -74,8 +68,8 @@ impl Outputs {
         settings: OutputSettings,
         pool: Pool<Emptied<Span>>,
     ) -> Result<Self, KafkaError> {
-        let (handles, producer) = connect(&settings)?;
-        Ok(Self { settings, handles, producer, queue: VecDeque::new(), pool, truncated: 0 })
+        let connection = Connection::new(&settings)?;
+        Ok(Self { settings, connection, queue: VecDeque::new(), pool, truncated: 0 })
     }
 
     /// Queues enriched records.
@@ -111,34 +105,30 @@ impl Outputs {
     }
 
     /// Hands over as much as librdkafka takes. True when nothing waits here any more.
-    pub(crate) fn pump(&mut self) -> Result<bool, KafkaError> {
+    pub(crate) fn pump(&mut self) -> Result<bool, Trouble> {
+        if !self.queue.is_empty() {
+            self.connection.begin()?;
+        }
         while let Some(front) = self.queue.front_mut() {
-            let done = match front {
-                Outgoing::Processed(batch, sent) => send_spans(
-                    &self.producer,
-                    self.handles.processed,
-                    batch.partition,
-                    (&batch.arena, &batch.records),
-                    sent,
-                )?,
-                Outgoing::Windows { partition, arena, records, sent } => send_spans(
-                    &self.producer,
-                    self.handles.aggregated,
-                    *partition,
-                    (arena, records),
-                    sent,
-                )?,
-                Outgoing::Rejected(batch, sent) => send_rejected(
-                    &self.producer,
-                    &self.handles,
-                    &self.settings,
-                    batch,
-                    sent,
-                    &mut self.truncated,
-                )?,
+            let (producer, handles) = (self.connection.producer(), self.connection.handles());
+            let sent = match front {
+                Outgoing::Processed(batch, sent) => {
+                    let records = (batch.arena.as_slice(), batch.records.as_slice());
+                    send_spans(producer, handles.processed, batch.partition, records, sent)
+                }
+                Outgoing::Windows { partition, arena, records, sent } => {
+                    let records = (arena.as_slice(), records.as_slice());
+                    send_spans(producer, handles.aggregated, *partition, records, sent)
+                }
+                Outgoing::Rejected(batch, sent) => {
+                    let truncated = &mut self.truncated;
+                    send_rejected(producer, handles, &self.settings, batch, sent, truncated)
+                }
             };
-            if !done {
-                return Ok(false);
+            match sent {
+                Ok(true) => {}
+                Ok(false) => return Ok(false),
+                Err(error) => return Err(self.connection.trouble(error)),
             }
             if let Some(Outgoing::Processed(batch, _)) = self.queue.pop_front() {
                 self.pool.give(batch.arena, batch.records);
@@ -147,9 +137,14 @@ impl Outputs {
         Ok(true)
     }
 
+    /// The producer and its transaction.
+    pub(crate) fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+
     /// The producer, for polling and for reports.
     pub(crate) fn producer(&self) -> &Producer {
-        &self.producer
+        self.connection.producer()
     }
 
     /// Dead letters that had to be cut since the last call.
@@ -157,30 +152,17 @@ impl Outputs {
         std::mem::take(&mut self.truncated)
     }
 
-    /// Forgets all that is queued or in flight. A new producer takes the old one's place: its
-    /// sequence numbers have no gaps, whatever became of the old one's requests.
+    /// Forgets all that is queued, in flight or in an open transaction. A new producer takes the
+    /// old one's place: its sequence numbers have no gaps, whatever became of the old one's
+    /// requests, and registering it ends the old one's transaction.
     pub(crate) fn discard(&mut self) -> Result<(), KafkaError> {
         self.queue.clear();
-        if self.producer.in_flight() > 0 || self.producer.fatal_error().is_some() {
-            self.producer.purge();
-            let (handles, producer) = connect(&self.settings)?;
-            self.handles = handles;
-            self.producer = producer;
+        if !self.connection.is_clean() {
+            self.connection = Connection::new(&self.settings)?;
         }
-        drop(self.producer.take_delivery_failures());
+        drop(self.producer().take_delivery_failures());
         Ok(())
     }
-}
-
-fn connect(settings: &OutputSettings) -> Result<(Handles, Producer), KafkaError> {
-    let mut producer = Producer::new(&settings.producer)?;
-    let handles = Handles {
-        processed: producer.topic(&settings.topics.processed)?,
-        aggregated: producer.topic(&settings.topics.aggregated)?,
-        dead_letter: producer.topic(&settings.topics.dead_letter)?,
-        late: producer.topic(&settings.topics.late)?,
-    };
-    Ok((handles, producer))
 }
 
 /// Sends the rest of a batch. True when all of it was accepted.

@@ -1,84 +1,128 @@
 //! Decides where reading goes on, from what Kafka committed and the store holds. Sink thread.
 //!
-//! In:  a `RecoverRequest`, after every worker has dropped the previous generation.
-//! Out: the window state as of the committed epoch, and the start offsets to the source.
+//! In:  a `RecoverRequest`, after everything of the previous generation was undone.
+//! Out: the window state as of the committed epoch, and the start offsets to the source; or first
+//! the order to count again what lost windows were made of.
 //! Holds: committed offsets decide, never the store alone; what cannot be known is said, and its
 //! windows are marked incomplete.
 
-use super::{Sink, Stage, Trouble, report};
+use super::{Sink, Stage, Trouble, rebuild::Lost, report};
 use crate::{
-    config::OnStateMismatch,
+    config::{Delivery, OnStateMismatch},
     epoch::{Alignment, RecoverPartition, RecoverRequest, Recovered, ToSource},
     error::RunError,
     ids::{Epoch, EventTimeMs, Offset, PartitionId},
-    state::{PartitionRecovery, Start, StateError, decide},
-    window::{Completeness, PartitionState, StateImage, Windows},
+    state::{CommitMetadata, PartitionRecovery, Start, StateError, decide},
+    window::{Completeness, EpochChange, PartitionState, StateImage, Windows},
 };
+
+/// Where a partition goes on, and what has to be done before.
+struct Begin {
+    offset: Offset,
+    state: PartitionState,
+    lost: Option<Lost>,
+}
 
 impl Sink {
     pub(super) fn recover(&mut self, request: &RecoverRequest) -> Result<(), Trouble> {
         let loaded = self.settings.store.load().map_err(stop)?;
         let committed: Vec<_> = request.partitions.iter().map(|p| p.committed.clone()).collect();
         let recovery = decide(&self.settings.instance, &loaded, &committed);
+        if let Some(redo) = loaded.redo.as_ref().filter(|_| !recovery.apply_redo) {
+            self.note_reach(redo);
+        }
+        let is_new = |p: &PartitionRecovery| !matches!(p.start, Start::Resumed { .. });
+        self.must_commit = recovery.partitions.iter().any(is_new);
         let mut image = recovery.image;
         let mut starts = Vec::with_capacity(request.partitions.len());
-        for PartitionRecovery { partition, start } in &recovery.partitions {
+        let mut lost = Vec::new();
+        for PartitionRecovery { partition, start } in recovery.partitions {
             let facts = request
                 .partitions
                 .iter()
-                .find(|facts| facts.committed.partition == *partition)
+                .find(|facts| facts.committed.partition == partition)
                 .expect("a decision is made for partitions that were asked for");
-            let offset = self.begin_partition(*partition, start, facts, &mut image)?;
-            starts.push((*partition, offset));
+            let known = image.partitions.get(&partition).copied();
+            let begin = self.begin_partition(partition, start, facts, known)?;
+            image.partitions.insert(partition, begin.state);
+            starts.push((partition, begin.offset));
+            lost.extend(begin.lost);
         }
         self.settings.store.settle(recovery.apply_redo).map_err(stop)?;
         self.settings.store.forget(&recovery.forget).map_err(stop)?;
         self.committed_change = None;
+        let first = First { starts, epoch: recovery.next_epoch, owns_all: request.owns_all };
+        if lost.is_empty() {
+            self.open(image, first);
+            Ok(())
+        } else {
+            self.begin_rebuild(image, first, lost)
+        }
+    }
+
+    /// A lost epoch has published windows, if there was no transaction to undo that.
+    fn note_reach(&mut self, lost: &EpochChange) {
+        if self.settings.delivery == Delivery::AtLeastOnce {
+            for (partition, state) in &lost.partitions {
+                let reach = self.lost_reach.entry(*partition).or_default();
+                *reach = state.next_offset.max(*reach);
+            }
+        }
+    }
+
+    /// Opens the first epoch on this state.
+    pub(super) fn open(&mut self, image: StateImage, first: First) {
+        let First { starts, epoch, owns_all } = first;
         let owned: Vec<_> = starts.iter().map(|(partition, _)| *partition).collect();
-        self.windows = Windows::new(self.settings.rules, image, &owned, request.owns_all);
-        if !request.owns_all {
+        self.lost_reach.retain(|partition, _| owned.contains(partition));
+        self.windows = Windows::new(self.settings.rules, image, &owned, owns_all);
+        if !owns_all {
             tracing::warn!(
                 owned = owned.len(),
                 "this instance does not own every partition: its windows say \"complete\": false"
             );
         }
         self.settings.budget.set_ledger(self.windows.memory_bytes());
-        self.stage = Stage::Open(Alignment::new(self.settings.workers, recovery.next_epoch));
-        let recovered = Recovered {
-            generation: self.generation,
-            starts,
-            epoch: recovery.next_epoch,
-            times: self.times(),
-        };
+        self.stage = Stage::Open(Alignment::new(self.settings.workers, epoch));
+        let commit = self.must_commit;
+        let recovered =
+            Recovered { generation: self.generation, starts, epoch, times: self.times(), commit };
         report::recovered(&recovered);
         // A source that is gone needs no answer.
         drop(self.to_source.send(ToSource::Recovered(recovered)));
-        Ok(())
     }
 
-    /// One partition's start offset; writes its state into the image.
+    /// One partition's start offset, state, and what must be rebuilt.
     fn begin_partition(
         &self,
         partition: PartitionId,
-        start: &Start,
+        start: Start,
         facts: &RecoverPartition,
-        image: &mut StateImage,
-    ) -> Result<Offset, Trouble> {
-        let known = image.partitions.get(&partition).copied();
-        let (offset, mut state) = match start {
-            Start::Resumed { offset } => (*offset, known),
+        known: Option<PartitionState>,
+    ) -> Result<Begin, Trouble> {
+        let (offset, state, lost) = match start {
+            Start::Resumed { offset } => (offset, known, None),
             Start::StateOnly { offset } => {
                 tracing::warn!(
                     %partition, %offset,
                     "the group has no committed offset but the state folder knows one: going on \
                      there (to begin anew: logintide state reset)"
                 );
-                (*offset, known)
+                (offset, known, None)
             }
-            Start::Fresh => (facts.fresh_start, None),
-            Start::CommittedOnly { offset, why, watermark } => {
-                self.mismatch(partition, *offset, why)?;
-                (*offset, Some(self.mid_log_state(*offset, *watermark)))
+            Start::Fresh => (facts.fresh_start, None, None),
+            Start::CommittedOnly { offset, why, metadata } => {
+                let lost = self.lost(partition, offset, &why, metadata.as_ref(), facts)?;
+                let state = match (&lost, &metadata) {
+                    (Some(lost), Some(metadata)) if lost.gone == 0 => PartitionState {
+                        epoch: metadata.epoch,
+                        next_offset: offset,
+                        watermark: metadata.watermark,
+                        completeness: metadata.completeness,
+                    },
+                    _ => mid_log(offset, metadata.as_ref().and_then(|m| m.watermark), self),
+                };
+                (offset, Some(state), lost)
             }
         };
         if offset > facts.log_end {
@@ -97,49 +141,78 @@ impl Sink {
                  reading goes on at the log's start, windows up to there are marked incomplete"
             );
             report::gap((begin.0 - offset.0) as u64);
-            state = Some(self.mid_log_state(begin, state.and_then(|state| state.watermark)));
+            let watermark = state.and_then(|state| state.watermark);
+            return Ok(Begin { offset: begin, state: mid_log(begin, watermark, self), lost });
         }
-        let fresh = if begin.0 == 0 {
-            PartitionState {
-                completeness: Completeness::FromStart,
-                ..self.mid_log_state(begin, None)
+        let fresh = || {
+            let state = mid_log(begin, None, self);
+            if begin.0 > 0 {
+                return state;
             }
-        } else {
-            self.mid_log_state(begin, None)
+            PartitionState { completeness: Completeness::FromStart, ..state }
         };
-        image.partitions.insert(partition, state.unwrap_or(fresh));
-        Ok(begin)
+        Ok(Begin { offset: begin, state: state.unwrap_or_else(fresh), lost })
     }
 
-    fn mismatch(&self, partition: PartitionId, offset: Offset, why: &str) -> Result<(), Trouble> {
-        match self.settings.on_state_mismatch {
-            OnStateMismatch::Fail => Err(Trouble::Stop(RunError::Refused(format!(
+    /// What of a partition's windows must be counted again; `None` when that cannot be told.
+    fn lost(
+        &self,
+        partition: PartitionId,
+        offset: Offset,
+        why: &str,
+        metadata: Option<&CommitMetadata>,
+        facts: &RecoverPartition,
+    ) -> Result<Option<Lost>, Trouble> {
+        if self.settings.on_state_mismatch == OnStateMismatch::Fail {
+            return Err(Trouble::Stop(RunError::Refused(format!(
                 "partition {partition}: the window state does not fit the committed offset \
                  {offset}: {why}; --on-state-mismatch fail was set"
-            )))),
-            OnStateMismatch::MarkIncomplete => {
-                tracing::warn!(
-                    %partition, %offset, why,
-                    "the window state does not fit the committed offset: counting begins there, \
-                     windows up to there are marked incomplete"
-                );
-                Ok(())
-            }
+            ))));
         }
-    }
-
-    /// State of a partition that is read from the middle of its log.
-    fn mid_log_state(&self, next_offset: Offset, watermark: Option<EventTimeMs>) -> PartitionState {
-        let at_least = watermark.map(|time| self.settings.rules.window_of(time));
-        PartitionState {
-            epoch: Epoch::default(),
-            next_offset,
-            watermark,
-            completeness: Completeness::UntilFirstEvent { at_least },
+        let Some(metadata) = metadata else {
+            tracing::warn!(
+                %partition, %offset, why,
+                "the window state does not fit the committed offset: counting begins there, \
+                 windows up to there are marked incomplete"
+            );
+            return Ok(None);
+        };
+        let from = metadata.replay_from.max(facts.log_start).min(offset);
+        let gone = (from.0 - metadata.replay_from.0).max(0);
+        tracing::warn!(
+            %partition, %offset, why, replay_from = from.0,
+            "the window state does not fit the committed offset: it is rebuilt from the input"
+        );
+        if gone > 0 {
+            tracing::warn!(
+                %partition, gone,
+                "part of that input is gone (retention): open windows up to there are marked \
+                 incomplete, published ones take no more events"
+            );
         }
+        Ok(Some(Lost { partition, from, until: offset, gone, metadata: metadata.clone() }))
     }
 }
 
-fn stop(error: StateError) -> Trouble {
+/// Where the first epoch begins.
+#[derive(Debug)]
+pub(super) struct First {
+    pub(super) starts: Vec<(PartitionId, Offset)>,
+    pub(super) epoch: Epoch,
+    pub(super) owns_all: bool,
+}
+
+/// State of a partition that is read from the middle of its log.
+fn mid_log(next_offset: Offset, watermark: Option<EventTimeMs>, sink: &Sink) -> PartitionState {
+    let at_least = watermark.map(|time| sink.settings.rules.window_of(time));
+    PartitionState {
+        epoch: Epoch::default(),
+        next_offset,
+        watermark,
+        completeness: Completeness::UntilFirstEvent { at_least },
+    }
+}
+
+pub(super) fn stop(error: StateError) -> Trouble {
     Trouble::Stop(RunError::with_exit_code(error.exit_code(), error))
 }

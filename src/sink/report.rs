@@ -2,7 +2,7 @@
 //!
 //! In:  aligned epochs, commits, rollbacks.
 //! Out: metrics, health, one log line per statistics interval.
-//! Holds: counts grow when an epoch is complete; nothing here is done per event.
+//! Holds: counts grow when an epoch is committed, so that a rollback counts nothing twice; nothing here is done per event.
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +13,8 @@ use std::{
 use crate::{
     control::Control,
     epoch::{AlignedEpoch, CutReason, Recovered, Times},
-    ids::Epoch,
+    event::{Field, RejectReason, SoftProblem},
+    ids::{Epoch, PartitionId},
     metrics::{Metric, Phase, add, add_labeled, set, set_partition},
     state::WriteStats,
     window::Windows,
@@ -28,6 +29,52 @@ struct Sums {
     late: u64,
     epochs: u64,
     windows: u64,
+}
+
+/// What an epoch adds to the counts, once it is committed.
+#[derive(Debug, Default)]
+pub(super) struct EpochCounts {
+    routed: u64,
+    tombstones: u64,
+    bytes: u64,
+    dropped: u64,
+    processed: u64,
+    late: u64,
+    truncated: u64,
+    early: bool,
+    reasons: BTreeMap<RejectReason, u64>,
+    soft: BTreeMap<(Field, SoftProblem), u64>,
+    lag: Vec<(PartitionId, u64)>,
+    window_records: u64,
+    capped_values: u64,
+}
+
+impl EpochCounts {
+    /// `truncated` dead letters had to be cut.
+    pub(super) fn of(aligned: &AlignedEpoch, truncated: u64) -> Self {
+        let AlignedEpoch { cut, workers } = aligned;
+        Self {
+            routed: cut.partitions.iter().map(|p| p.routed).sum(),
+            tombstones: cut.partitions.iter().map(|p| p.tombstones).sum(),
+            bytes: cut.bytes,
+            dropped: cut.dropped,
+            processed: aligned.counts().values().map(|c| c.processed).sum(),
+            late: workers.iter().map(|worker| worker.late).sum(),
+            truncated,
+            early: cut.reason == CutReason::Budget,
+            reasons: sum_by(workers.iter().flat_map(|w| &w.reasons)),
+            soft: sum_by(workers.iter().flat_map(|w| &w.soft)),
+            lag: cut.partitions.iter().map(|p| (p.progress.partition, p.lag)).collect(),
+            window_records: 0,
+            capped_values: 0,
+        }
+    }
+
+    /// Window records of the epoch.
+    pub(super) fn add_windows(&mut self, records: usize, capped_values: u64) {
+        self.window_records = records as u64;
+        self.capped_values = capped_values;
+    }
 }
 
 /// The sink's reporter.
@@ -55,45 +102,34 @@ impl Report {
         }
     }
 
-    /// An epoch is complete.
-    pub(super) fn epoch(&mut self, aligned: &AlignedEpoch, truncated: u64) {
-        let cut = &aligned.cut;
-        let tombstones: u64 = cut.partitions.iter().map(|p| p.tombstones).sum();
-        let routed: u64 = cut.partitions.iter().map(|p| p.routed).sum();
-        let counts = aligned.counts();
-        let processed: u64 = counts.values().map(|c| c.processed).sum();
-        let late: u64 = aligned.workers.iter().map(|worker| worker.late).sum();
-        add(Metric::EventsIn, routed + tombstones);
-        add(Metric::BytesIn, cut.bytes);
-        add(Metric::Processed, processed);
-        add(Metric::Tombstones, tombstones);
-        add(Metric::Unowned, cut.dropped);
-        add(Metric::Late, late);
-        add(Metric::DeadLettersTruncated, truncated);
-        if cut.reason == CutReason::Budget {
-            add(Metric::EarlyCuts, 1);
-        }
-        for (reason, n) in sum_by(aligned.workers.iter().flat_map(|w| &w.reasons)) {
+    /// An epoch is finished: committed, or without anything to commit.
+    pub(super) fn epoch(&mut self, counts: EpochCounts) {
+        add(Metric::EventsIn, counts.routed + counts.tombstones);
+        add(Metric::BytesIn, counts.bytes);
+        add(Metric::Processed, counts.processed);
+        add(Metric::Tombstones, counts.tombstones);
+        add(Metric::Unowned, counts.dropped);
+        add(Metric::Late, counts.late);
+        add(Metric::DeadLettersTruncated, counts.truncated);
+        add(Metric::EarlyCuts, u64::from(counts.early));
+        add(Metric::WindowRecords, counts.window_records);
+        add(Metric::CappedValues, counts.capped_values);
+        for (reason, n) in counts.reasons {
             add_labeled(Metric::DeadLettered, &[reason.as_str()], n);
             self.sums.dead_lettered += n;
         }
-        for ((field, problem), n) in sum_by(aligned.workers.iter().flat_map(|w| &w.soft)) {
+        for ((field, problem), n) in counts.soft {
             add_labeled(Metric::SoftProblems, &[field.name(), problem.as_str()], n);
         }
         self.lag = 0;
-        for partition in &cut.partitions {
-            set_partition(Metric::Lag, partition.progress.partition, partition.lag as f64);
-            self.lag += partition.lag;
+        for (partition, lag) in counts.lag {
+            set_partition(Metric::Lag, partition, lag as f64);
+            self.lag += lag;
         }
-        self.sums.events_in += routed + tombstones;
-        self.sums.processed += processed;
-        self.sums.late += late;
-    }
-
-    pub(super) fn window_records(&mut self, records: usize, capped: u64) {
-        add(Metric::WindowRecords, records as u64);
-        add(Metric::CappedValues, capped);
-        self.sums.windows += records as u64;
+        self.sums.events_in += counts.routed + counts.tombstones;
+        self.sums.processed += counts.processed;
+        self.sums.late += counts.late;
+        self.sums.windows += counts.window_records;
     }
 
     pub(super) fn stored(&mut self, stats: &WriteStats) {

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::{Ending, Halt, Phase, Source, fatal};
 use crate::{
-    epoch::{CommittedEpoch, CutReason, EpochCut, Recovered, ToSink},
+    epoch::{CommittedEpoch, CutReason, EpochCut, Mode, Recovered, ToSink},
     error::RunError,
     limits, metrics,
 };
@@ -20,7 +20,7 @@ impl Source {
             self.end(Ending::EndOfInput, limits::STOP_DEADLINE);
             return Ok(());
         }
-        self.probe_fetching();
+        self.probe_silent();
         if self.cut.is_some() {
             return Ok(());
         }
@@ -31,7 +31,11 @@ impl Source {
         // Open windows may close by silence alone, so epochs go on as long as there are any.
         let worth =
             self.times.open_windows > 0 || self.intake.partitions.progressed(&self.cut_positions);
-        if due && worth { self.cut_epoch(CutReason::Interval) } else { Ok(()) }
+        if self.commit_starts || (due && worth) {
+            self.cut_epoch(CutReason::Interval)
+        } else {
+            Ok(())
+        }
     }
 
     pub(super) fn advance_ending(
@@ -84,6 +88,7 @@ impl Source {
         self.intake.lanes.tell_sink(ToSink::Cut(Box::new(cut)))?;
         self.cut_positions = self.intake.partitions.positions();
         self.cut = Some(self.epoch);
+        self.commit_starts = false;
         self.epoch = self.epoch.next();
         self.epoch_began = now;
         Ok(())
@@ -118,24 +123,28 @@ impl Source {
     }
 
     pub(super) fn recovered(&mut self, recovered: Recovered) -> Result<(), Halt> {
-        let Phase::Recovering { ends, .. } = &self.phase else { return Ok(()) };
+        let known = match std::mem::replace(&mut self.phase, Phase::Running) {
+            Phase::Recovering(known) => known,
+            Phase::Rebuilding(rebuilding) => rebuilding.into_known(),
+            phase => unreachable!("the sink answers a request that waits, not in {phase:?}"),
+        };
         if self.settings.exit_at_end {
-            for (partition, end) in ends {
-                self.bounds.entry(*partition).or_insert(*end);
+            for (partition, end) in known.ends {
+                self.bounds.entry(partition).or_insert(end);
             }
         }
         let now = Instant::now();
         self.intake.partitions.own(&recovered.starts, &self.bounds, now);
         self.consumer.assign(&recovered.starts).map_err(|error| fatal(&error))?;
-        self.intake.lanes.begin(recovered.epoch, recovered.times.horizon)?;
+        self.intake.lanes.begin(recovered.epoch, recovered.times.horizon, Mode::Process)?;
         self.control.health().set_phase(metrics::Phase::Running);
         self.epoch = recovered.epoch;
         self.cut = None;
         self.times = recovered.times;
+        self.commit_starts = recovered.commit;
         self.cut_positions = self.intake.partitions.positions();
         self.epoch_began = now;
         self.intake.bytes = 0;
-        self.phase = Phase::Running;
         self.control.health().set_assigned(recovered.starts.len());
         Ok(())
     }

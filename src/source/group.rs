@@ -7,7 +7,11 @@
 
 use std::time::Duration;
 
-use super::{Ending, Halt, Phase, Source, fatal, intake::Trouble, recover::Asking};
+use super::{
+    After, Ending, Halt, Phase, Source, fatal,
+    intake::Trouble,
+    recover::{Asking, Why},
+};
 use crate::{kafka::RebalanceEvent, limits};
 
 impl Source {
@@ -30,15 +34,12 @@ impl Source {
         match event {
             RebalanceEvent::Assigned(partitions) => {
                 tracing::info!(partitions = partitions.len(), "partitions assigned");
-                self.leave_generation()?;
-                self.phase = if partitions.is_empty() {
+                self.leave(if partitions.is_empty() {
                     tracing::warn!("the group gave this instance no partition: it stands by");
-                    self.consumer.assign(&[]).map_err(|error| fatal(&error))?;
-                    Phase::Unassigned
+                    After::StandBy
                 } else {
-                    Phase::Asking(Asking::new(partitions, self.intake.now()))
-                };
-                Ok(())
+                    After::Ask(Asking::new(partitions, Why::Assigned, self.intake.now()))
+                })
             }
             RebalanceEvent::Revoked(partitions) => {
                 tracing::info!(partitions = partitions.len(), "partitions revoked");
@@ -56,7 +57,9 @@ impl Source {
                     partitions = partitions.len(),
                     "partitions lost: the open epoch is rolled back"
                 );
-                self.give_away()
+                // Before this process asks for them again: has somebody taken them over?
+                let now = self.intake.now();
+                self.leave(After::Ask(Asking::new(partitions, Why::Lost, now)))
             }
             RebalanceEvent::Failed(text) => {
                 tracing::warn!(error = text, "rebalance failed");
@@ -65,21 +68,39 @@ impl Source {
         }
     }
 
-    /// Leaves the generation and unassigns.
+    /// Leaves the generation and, once the sink has undone it, unassigns.
     pub(super) fn give_away(&mut self) -> Result<(), Halt> {
-        self.leave_generation()?;
-        self.consumer.unassign().map_err(|error| fatal(&error))?;
-        let stopping = matches!(self.phase, Phase::Ending { why: Ending::Stop, .. });
-        self.phase = if stopping { Phase::Closed } else { Phase::Unassigned };
-        Ok(())
+        let close = matches!(self.phase, Phase::Ending { why: Ending::Stop, .. });
+        self.leave(After::Unassign { close })
     }
 
-    pub(super) fn leave_generation(&mut self) -> Result<(), Halt> {
+    /// Ends the generation. Partitions are neither given back nor taken before the sink says that
+    /// nothing of it is open any more.
+    pub(super) fn leave(&mut self, after: After) -> Result<(), Halt> {
         self.generation = self.generation.next();
         self.intake.partitions.clear();
         self.intake.lanes.reset(self.generation)?;
         self.cut = None;
         self.control.health().set_assigned(0);
+        self.phase = Phase::Leaving(after);
+        Ok(())
+    }
+
+    /// The sink has undone the generation that was left.
+    pub(super) fn undone(&mut self) -> Result<(), Halt> {
+        let Phase::Leaving(after) = std::mem::replace(&mut self.phase, Phase::Unassigned) else {
+            unreachable!("a generation is undone once, while it is waited for");
+        };
+        match after {
+            After::Ask(asking) => self.phase = Phase::Asking(asking),
+            After::Unassign { close } => {
+                self.consumer.unassign().map_err(|error| fatal(&error))?;
+                if close {
+                    self.phase = Phase::Closed;
+                }
+            }
+            After::StandBy => self.consumer.assign(&[]).map_err(|error| fatal(&error))?,
+        }
         Ok(())
     }
 }

@@ -15,7 +15,7 @@ use crossbeam_channel::{Sender, TrySendError};
 use crate::{
     batch::{Emptied, InputBatch, InputRecord, Pool, Position, Span},
     budget::{Budget, Permit},
-    epoch::{ToSink, ToWorker},
+    epoch::{Mode, ToSink, ToWorker},
     ids::{Epoch, EventTimeMs, Generation, WorkerId},
     limits,
 };
@@ -162,9 +162,10 @@ impl Lanes {
         &mut self,
         epoch: Epoch,
         horizon: Option<EventTimeMs>,
+        mode: Mode,
     ) -> Result<(), PeerGone> {
         for lane in &mut self.workers {
-            lane.outbox.push(ToWorker::Begin { epoch, horizon })?;
+            lane.outbox.push(ToWorker::Begin { epoch, horizon, mode })?;
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ mod group;
 mod intake;
 mod lanes;
 mod partitions;
+mod rebuild;
 mod recover;
 mod router;
 mod troubles;
@@ -26,7 +27,8 @@ pub use self::router::{Router, find_user_id};
 use self::{
     intake::{Intake, Trouble},
     lanes::{Lanes, PeerGone},
-    recover::Asking,
+    rebuild::Rebuilding,
+    recover::{Asking, Known},
 };
 use crate::{
     batch::{Emptied, InputRecord, Pool},
@@ -39,6 +41,7 @@ use crate::{
     ids::{Epoch, Generation, Offset, PartitionId},
     kafka::{Admin, Consumer, KafkaError},
     limits, metrics,
+    state::Committed,
     window::WindowRules,
 };
 
@@ -47,6 +50,8 @@ use crate::{
 pub struct SourceSettings {
     /// Input topic.
     pub topic: String,
+    /// Who commits, as commit metadata names it.
+    pub instance: String,
     /// Names of the input's fields, for routing.
     pub fields: FieldNames,
     /// Window rules, for alignment.
@@ -95,21 +100,41 @@ impl From<Ending> for CutReason {
 }
 
 /// ```text
-/// Unassigned ──assigned──► Asking ──broker answers──► Recovering ──sink answers──► Running
-///     ▲                      ▲  ▲                         │ rollback                  │
-///     │                      │  └─────────────────────────┴───── rollback ────────────┤
-///     └── epoch committed, or rolled back past the deadline ── Ending ◄─revoke, stop, end
-///                                                                └──────────► Closed
+/// Unassigned ──assigned──► Leaving ──sink has undone──► Asking ──broker answers──► Recovering
+///     ▲                     │ ▲  ▲                        │ lost: nobody took over     │
+///     ├─────────────────────┘ │  │                        ▼                            │ sink
+///     │ given back            │  └─ rollback, revoke, ─ Unassigned                     │ answers
+///     │                       │     lost: from anywhere                                ▼
+///     │                       └── revoked, committed ── Ending ◄─revoke,── Running ◄─ Rebuilding
+///     │                                                   │     stop, end              (if windows
+///     └───────────────────────────────────────────────────┴─► Closed                   were lost)
 /// ```
-/// Lost partitions lead from anywhere to Unassigned.
 #[derive(Debug)]
 enum Phase {
     Unassigned,
+    /// The generation is over; waiting for the sink to have undone it.
+    Leaving(After),
     Asking(Asking),
-    Recovering { partitions: Vec<PartitionId>, ends: BTreeMap<PartitionId, Offset> },
+    Recovering(Known),
+    Rebuilding(Rebuilding),
     Running,
-    Ending { why: Ending, deadline: Instant, cut: bool },
+    Ending {
+        why: Ending,
+        deadline: Instant,
+        cut: bool,
+    },
     Closed,
+}
+
+/// What follows once the sink has undone a generation.
+#[derive(Debug)]
+enum After {
+    /// Recover these partitions.
+    Ask(Asking),
+    /// Give back what is assigned; then the end, if it was asked for.
+    Unassign { close: bool },
+    /// Take the empty assignment.
+    StandBy,
 }
 
 /// The source.
@@ -129,14 +154,20 @@ pub struct Source {
     cut: Option<Epoch>,
     times: Times,
     epoch_began: Instant,
+    /// Whether an epoch is to be cut at once, so that the start offsets are committed.
+    commit_starts: bool,
+    /// Where partitions without a commit begin, kept until there is one.
+    fresh_starts: BTreeMap<PartitionId, Offset>,
     /// Positions at the last cut.
     cut_positions: BTreeMap<PartitionId, Offset>,
     /// Rollbacks since the last committed epoch.
     rollbacks: u32,
     last_complaint: Option<Instant>,
-    last_probe: Instant,
+    next_probe: Instant,
     /// End offsets of a bounded run, kept over rollbacks.
     bounds: BTreeMap<PartitionId, Offset>,
+    /// What was committed, by whomever, when the partitions were last taken over.
+    taken_over: BTreeMap<PartitionId, Committed>,
 }
 
 impl Source {
@@ -169,11 +200,14 @@ impl Source {
             cut: None,
             times: Times::default(),
             epoch_began: now,
+            commit_starts: false,
+            fresh_starts: BTreeMap::new(),
             cut_positions: BTreeMap::new(),
             rollbacks: 0,
             last_complaint: None,
-            last_probe: now,
+            next_probe: now,
             bounds: BTreeMap::new(),
+            taken_over: BTreeMap::new(),
         }
     }
 
@@ -213,6 +247,8 @@ impl Source {
 
     fn heard(&mut self, message: ToSource) -> Result<(), Halt> {
         match message {
+            ToSource::Undone(generation) if generation == self.generation => self.undone(),
+            ToSource::Rebuild(order) if order.generation == self.generation => self.rebuild(order),
             ToSource::Recovered(recovered) if recovered.generation == self.generation => {
                 self.recovered(recovered)
             }
@@ -232,9 +268,12 @@ impl Source {
         match self.phase {
             Phase::Running => self.end(Ending::Stop, limits::STOP_DEADLINE),
             Phase::Ending { ref mut why, .. } => *why = Ending::Stop,
-            Phase::Unassigned | Phase::Asking(_) | Phase::Recovering { .. } => {
-                self.phase = Phase::Closed;
-            }
+            // Nothing is open that could be committed.
+            Phase::Unassigned
+            | Phase::Leaving(_)
+            | Phase::Asking(_)
+            | Phase::Recovering(_)
+            | Phase::Rebuilding(_) => self.phase = Phase::Closed,
             Phase::Closed => {}
         }
     }
@@ -247,14 +286,19 @@ impl Source {
     fn advance(&mut self) -> Result<(), Halt> {
         match self.phase {
             Phase::Asking(_) => self.ask(),
+            Phase::Rebuilding(_) => self.advance_rebuild(),
             Phase::Running => self.run_epochs(),
             Phase::Ending { why, deadline, cut } => self.advance_ending(why, deadline, cut),
-            Phase::Unassigned | Phase::Recovering { .. } | Phase::Closed => Ok(()),
+            Phase::Unassigned | Phase::Leaving(_) | Phase::Recovering(_) | Phase::Closed => Ok(()),
         }
     }
 
     fn take_records(&mut self) {
-        let running = matches!(self.phase, Phase::Running);
+        let running = match &self.phase {
+            Phase::Running => true,
+            Phase::Rebuilding(rebuilding) => rebuilding.reads(),
+            _ => false,
+        };
         if running && self.intake.lanes.may_admit() {
             let mut wait = limits::SOURCE_IDLE_WAIT.min(self.settings.commit_interval);
             if let Some(due) = self.intake.lanes.next_send_in(self.intake.now()) {

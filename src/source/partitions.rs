@@ -2,8 +2,8 @@
 //!
 //! In:  every drained record's position, end-of-partition events, watermarks from the sink.
 //! Out: which records are owned, the epoch's progress, which partitions to pause or resume.
-//! Holds: positions only grow within a generation; idle = at the log's end, fetches succeeding,
-//! and silent for the idle timeout.
+//! Holds: positions only grow within a generation; idle = at the log's end, silent for the idle
+//! timeout, and a broker has answered for the partition since.
 
 use std::{
     collections::BTreeMap,
@@ -11,8 +11,9 @@ use std::{
 };
 
 use crate::{
-    epoch::{CutPartition, Times},
+    epoch::{CutPartition, ReplayRange, Times},
     ids::{EventTimeMs, Offset, PartitionId},
+    limits,
     window::{PartitionProgress, WindowRules},
 };
 
@@ -20,14 +21,43 @@ use crate::{
 struct Owned {
     next: Offset,
     at_end: bool,
-    /// Whether fetching works: false from an error until the next record or end event.
-    fetching: bool,
+    /// When a broker last answered for this partition, if nothing has failed since.
+    answered: Option<Instant>,
     last_record: Instant,
     paused: bool,
     routed: u64,
     tombstones: u64,
     /// Offset after which a bounded run is done with this partition.
     bound: Option<Offset>,
+    /// Offset at which a rebuild stops reading.
+    until: Option<Offset>,
+}
+
+impl Owned {
+    fn new(next: Offset, now: Instant) -> Self {
+        Self {
+            next,
+            at_end: false,
+            answered: None,
+            last_record: now,
+            paused: false,
+            routed: 0,
+            tombstones: 0,
+            bound: None,
+            until: None,
+        }
+    }
+
+    fn is_silent(&self, now: Instant, idle_timeout: Duration) -> bool {
+        now.saturating_duration_since(self.last_record) >= idle_timeout
+    }
+
+    /// An answer counts for two idle timeouts: it is asked for again after one.
+    fn is_idle(&self, now: Instant, idle_timeout: Duration) -> bool {
+        let valid = idle_timeout.saturating_mul(2).max(limits::PROBE_TIMEOUT * 2);
+        let answered = self.answered.is_some_and(|at| now.saturating_duration_since(at) <= valid);
+        self.at_end && answered && self.is_silent(now, idle_timeout)
+    }
 }
 
 /// What became of a record's position.
@@ -35,7 +65,7 @@ struct Owned {
 pub(crate) enum Admission {
     /// Take it.
     Take,
-    /// The partition is not owned, or this offset was read before.
+    /// The partition is not owned, this offset was read before, or lies behind a rebuild's range.
     Drop,
 }
 
@@ -60,21 +90,41 @@ impl Partitions {
     ) {
         self.clear();
         for (partition, next) in starts {
-            let index = partition.0 as usize;
-            if index >= self.owned.len() {
-                self.owned.resize_with(index + 1, || None);
-            }
-            self.owned[index] = Some(Owned {
-                next: *next,
-                at_end: false,
-                fetching: true,
-                last_record: now,
-                paused: false,
-                routed: 0,
-                tombstones: 0,
-                bound: bounds.get(partition).copied(),
-            });
+            let bound = bounds.get(partition).copied();
+            self.set(*partition, Owned { bound, ..Owned::new(*next, now) });
         }
+    }
+
+    /// Reads these ranges and nothing else.
+    pub(crate) fn replay(&mut self, ranges: &[ReplayRange], now: Instant) {
+        self.clear();
+        for range in ranges {
+            let until = Some(range.until);
+            self.set(range.partition, Owned { until, ..Owned::new(range.from, now) });
+        }
+    }
+
+    fn set(&mut self, partition: PartitionId, owned: Owned) {
+        let index = partition.0 as usize;
+        if index >= self.owned.len() {
+            self.owned.resize_with(index + 1, || None);
+        }
+        self.owned[index] = Some(owned);
+    }
+
+    /// Partitions whose range has been read since the last call, and the offsets left in others.
+    pub(crate) fn replayed(&mut self) -> (Vec<PartitionId>, i64) {
+        let (mut done, mut left) = (Vec::new(), 0);
+        for (number, owned) in self.owned.iter_mut().enumerate() {
+            let Some(owned) = owned else { continue };
+            let until = owned.until.expect("a rebuild has ranges");
+            left += (until.0 - owned.next.0).max(0);
+            if owned.next >= until && !owned.paused {
+                owned.paused = true;
+                done.push(PartitionId(number as i32));
+            }
+        }
+        (done, left)
     }
 
     /// Notes a record; `tombstone` records are counted, not routed.
@@ -89,9 +139,13 @@ impl Partitions {
         if offset < owned.next.0 {
             return Admission::Drop;
         }
+        if let Some(until) = owned.until.filter(|until| offset >= until.0) {
+            owned.next = owned.next.max(until);
+            return Admission::Drop;
+        }
         owned.next = Offset(offset + 1);
         owned.at_end = false;
-        owned.fetching = true;
+        owned.answered = None;
         owned.last_record = now;
         if tombstone {
             owned.tombstones += 1;
@@ -107,7 +161,6 @@ impl Partitions {
         if let Some(owned) = self.get_mut(partition) {
             owned.next = owned.next.max(offset);
             owned.at_end = true;
-            owned.fetching = true;
         }
     }
 
@@ -117,21 +170,27 @@ impl Partitions {
             if let Some(owned) = owned
                 && partition.is_none_or(|p| p.0 as usize == number)
             {
-                owned.fetching = false;
+                owned.answered = None;
             }
         }
     }
 
-    /// A partition at its end whose fetching failed, with its position: to be asked about, because
-    /// no record or end event will come from a quiet partition that works again.
-    pub(crate) fn unconfirmed(&self) -> Option<(PartitionId, Offset)> {
-        self.each().find(|(_, o)| o.at_end && !o.fetching).map(|(p, owned)| (p, owned.next))
+    /// Partitions that would be idle, had a broker just said so. librdkafka does not tell whether
+    /// fetches of a quiet partition succeed; no record and no end event come either way.
+    pub(crate) fn to_probe(&self, now: Instant, idle_timeout: Duration) -> Vec<PartitionId> {
+        let due = |owned: &Owned| {
+            let stale = owned.answered.is_none_or(|at| now - at >= idle_timeout);
+            owned.at_end && owned.is_silent(now, idle_timeout) && stale
+        };
+        self.each().filter(|(_, owned)| due(owned)).map(|(partition, _)| partition).collect()
     }
 
-    /// Notes that the log's end is still where reading stands.
-    pub(crate) fn confirm(&mut self, partition: PartitionId) {
-        if let Some(owned) = self.get_mut(partition) {
-            owned.fetching = true;
+    /// Notes that a broker answers for these partitions.
+    pub(crate) fn answered(&mut self, partitions: &[PartitionId], now: Instant) {
+        for partition in partitions {
+            if let Some(owned) = self.get_mut(*partition) {
+                owned.answered = Some(now);
+            }
         }
     }
 
@@ -162,8 +221,7 @@ impl Partitions {
         for (number, owned) in self.owned.iter_mut().enumerate() {
             let Some(owned) = owned else { continue };
             let partition = PartitionId(number as i32);
-            let silent = now.saturating_duration_since(owned.last_record);
-            let idle = owned.at_end && owned.fetching && silent >= idle_timeout;
+            let idle = owned.is_idle(now, idle_timeout);
             let behind = log_end(partition).map_or(0, |end| (end.0 - owned.next.0).max(0));
             cuts.push(CutPartition {
                 progress: PartitionProgress { partition, next_offset: owned.next, idle },
@@ -248,24 +306,33 @@ mod tests {
     }
 
     #[test]
-    fn idle_needs_the_end_silence_and_working_fetches() {
+    fn idle_needs_the_end_silence_and_a_broker_that_answers() {
         let start = Instant::now();
         let timeout = Duration::from_secs(10);
         let mut partitions = two(start);
+        let at = |after: u64| start + Duration::from_secs(after);
         let idle = |partitions: &mut Partitions, after: u64| {
-            let at = start + Duration::from_secs(after);
-            partitions.cut(at, timeout, |_| None)[0].progress.idle
+            partitions.cut(at(after), timeout, |_| None)[0].progress.idle
         };
+        partitions.answered(&[P0], at(60));
         assert!(!idle(&mut partitions, 60), "not at the end");
         partitions.end(P0, Offset(5));
-        assert!(!idle(&mut partitions, 9), "not silent for long enough");
+        let mut partitions = two(start);
+        partitions.end(P0, Offset(5));
+        assert_eq!(partitions.to_probe(at(9), timeout), [], "not silent for long enough");
+        assert!(!idle(&mut partitions, 20), "nobody has answered");
+        assert_eq!(partitions.to_probe(at(10), timeout), [P0]);
+        partitions.answered(&[P0], at(10));
         assert!(idle(&mut partitions, 10));
+        assert_eq!(partitions.to_probe(at(19), timeout), []);
+        assert_eq!(partitions.to_probe(at(20), timeout), [P0], "asked again");
+        assert!(idle(&mut partitions, 29));
+        assert!(!idle(&mut partitions, 31), "the broker is away");
+        partitions.answered(&[P0], at(32));
         partitions.fetch_failed(None);
-        assert!(!idle(&mut partitions, 20), "cannot be fetched");
-        assert_eq!(partitions.unconfirmed(), Some((P0, Offset(5))));
-        partitions.confirm(P0);
-        assert!(idle(&mut partitions, 20));
-        partitions.record(P0, 5, false, start + timeout);
+        assert!(!idle(&mut partitions, 33), "cannot be fetched");
+        partitions.answered(&[P0], at(34));
+        partitions.record(P0, 5, false, at(35));
         assert!(!idle(&mut partitions, 60), "has more than its end");
     }
 

@@ -2,14 +2,15 @@
 //!
 //! In:  assigned partitions, or the sink's wish to roll back.
 //! Out: a `Recover` request to the sink with committed offsets, log starts and ends.
-//! Holds: a start and a rollback are the same procedure; a broker that is away is waited for.
+//! Holds: a start and a rollback are the same procedure; it is asked only after the sink has ended
+//! what was open; a broker that is away is waited for.
 
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
 };
 
-use super::{Ending, Halt, Phase, Source, fatal};
+use super::{After, Ending, Halt, Phase, Source, fatal};
 use crate::{
     config::StartFrom,
     epoch::{RecoverPartition, RecoverRequest, ToSink},
@@ -17,20 +18,40 @@ use crate::{
     ids::{Offset, PartitionId},
     kafka::KafkaError,
     limits,
-    state::Committed,
+    state::{CommitMetadata, Committed},
 };
 
 /// Partitions whose committed offsets are being asked for.
 #[derive(Debug)]
 pub(super) struct Asking {
     partitions: Vec<PartitionId>,
+    why: Why,
     next_try: Instant,
 }
 
+/// Why it is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// The group assigned the partitions: whoever had them before gave them back.
+    Assigned,
+    /// The same partitions are read again.
+    RolledBack,
+    /// The group took them away unasked. Only who has them now is of interest.
+    Lost,
+}
+
 impl Asking {
-    pub(super) fn new(partitions: Vec<PartitionId>, next_try: Instant) -> Self {
-        Self { partitions, next_try }
+    pub(super) fn new(partitions: Vec<PartitionId>, why: Why, next_try: Instant) -> Self {
+        Self { partitions, why, next_try }
     }
+}
+
+/// What is known of the partitions that the sink recovers.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) partitions: Vec<PartitionId>,
+    /// End of each log.
+    pub(super) ends: BTreeMap<PartitionId, Offset>,
 }
 
 /// What the broker said.
@@ -47,30 +68,96 @@ impl Source {
         if self.intake.now() < asking.next_try {
             return Ok(());
         }
-        let partitions = asking.partitions.clone();
-        match self.question(&partitions) {
-            Ok(answer) => {
-                let request = RecoverRequest {
-                    generation: self.generation,
-                    partitions: answer.partitions,
-                    owns_all: answer.owns_all,
-                };
-                self.intake.lanes.tell_sink(ToSink::Recover(Box::new(request)))?;
-                self.phase = Phase::Recovering { partitions, ends: answer.ends };
-            }
-            Err(error) if error.is_fatal() => return Err(fatal(&error)),
+        let (partitions, why) = (asking.partitions.clone(), asking.why);
+        let answered = match why {
+            Why::Lost => self.committed_offsets(&partitions).map(|committed| self.lost(&committed)),
+            Why::Assigned | Why::RolledBack => self
+                .question(&partitions)
+                .map(|answer| self.answered(partitions.clone(), why, answer)),
+        };
+        match answered {
+            Ok(done) => done,
+            Err(error) if error.is_fatal() => Err(fatal(&error)),
             Err(error) => {
                 self.complain(&error);
                 let next_try = Instant::now() + limits::BROKER_RETRY_PAUSE;
-                self.phase = Phase::Asking(Asking { partitions, next_try });
+                self.phase = Phase::Asking(Asking { partitions, why, next_try });
+                Ok(())
             }
         }
+    }
+
+    fn answered(
+        &mut self,
+        partitions: Vec<PartitionId>,
+        why: Why,
+        answer: Answer,
+    ) -> Result<(), Halt> {
+        let committed = answer.partitions.iter().map(|facts| &facts.committed);
+        if why == Why::Assigned {
+            self.taken_over = committed.map(|known| (known.partition, known.clone())).collect();
+        } else {
+            self.refuse_other_committers(committed)?;
+        }
+        let request = RecoverRequest {
+            generation: self.generation,
+            partitions: answer.partitions,
+            owns_all: answer.owns_all,
+        };
+        self.intake.lanes.tell_sink(ToSink::Recover(Box::new(request)))?;
+        self.phase = Phase::Recovering(Known { partitions, ends: answer.ends });
         Ok(())
     }
 
-    fn question(&self, partitions: &[PartitionId]) -> Result<Answer, KafkaError> {
+    /// Partitions were lost. If nobody has committed them since, the group is joined again.
+    fn lost(&mut self, committed: &[Committed]) -> Result<(), Halt> {
+        self.refuse_other_committers(committed.iter())?;
+        self.consumer.unassign().map_err(|error| fatal(&error))?;
+        self.phase = Phase::Unassigned;
+        Ok(())
+    }
+
+    /// Partitions that were not given back must not have been committed by anybody else: another
+    /// process has taken this one's place, and going on would be a tug of war.
+    fn refuse_other_committers<'a>(
+        &self,
+        mut committed: impl Iterator<Item = &'a Committed>,
+    ) -> Result<(), Halt> {
+        let others = |known: &&Committed| {
+            let metadata = CommitMetadata::parse(&known.metadata)?;
+            let ours = metadata.instance == self.settings.instance && metadata.epoch < self.epoch;
+            let seen = self.taken_over.get(&known.partition) == Some(known);
+            (!ours && !seen).then_some(metadata.instance)
+        };
+        let Some((known, other)) = committed.find_map(|known| Some((known, others(&known)?)))
+        else {
+            return Ok(());
+        };
+        let name = if other == self.settings.instance {
+            format!("another process with this instance id, {other},")
+        } else {
+            format!("another instance, {other},")
+        };
+        Err(Halt::Failed(RunError::Failed(format!(
+            "fenced: {name} has taken over partition {} and committed it; this process stops. \
+             Nothing is lost or doubled; run one process per consumer group",
+            known.partition
+        ))))
+    }
+
+    fn committed_offsets(&self, partitions: &[PartitionId]) -> Result<Vec<Committed>, KafkaError> {
+        let committed = self.consumer.committed(partitions, limits::BROKER_QUERY_TIMEOUT)?;
+        let known = committed.into_iter().map(|committed| Committed {
+            partition: committed.partition,
+            offset: committed.offset,
+            metadata: committed.metadata,
+        });
+        Ok(known.collect())
+    }
+
+    fn question(&mut self, partitions: &[PartitionId]) -> Result<Answer, KafkaError> {
         let timeout = limits::BROKER_QUERY_TIMEOUT;
-        let committed = self.consumer.committed(partitions, timeout)?;
+        let committed = self.committed_offsets(partitions)?;
         let mut log = BTreeMap::new();
         for partition in partitions {
             log.insert(*partition, self.consumer.watermarks(*partition, timeout)?);
@@ -83,22 +170,27 @@ impl Source {
         };
         let topics = self.admin.topics(&[&self.settings.topic], timeout)?;
         let total = topics.first().and_then(|topic| topic.partitions).unwrap_or_default();
+        // Every commit names all partitions: one without, beside others, is new in the topic.
+        let known_group = committed.iter().any(|known| known.offset.is_some());
         let recover = committed.into_iter().map(|committed| {
             let (log_start, log_end) = log[&committed.partition];
             let fresh_start = match self.settings.start_from {
+                _ if known_group => log_start,
                 StartFrom::Earliest => log_start,
                 StartFrom::Latest => log_end,
                 StartFrom::Time(_) => by_time.get(&committed.partition).copied().unwrap_or(log_end),
             };
-            let committed = Committed {
-                partition: committed.partition,
-                offset: committed.offset,
-                metadata: committed.metadata,
-            };
             RecoverPartition { committed, fresh_start, log_start, log_end }
         });
+        let mut recover: Vec<_> = recover.collect();
+        // "The end" is where it was when it was first asked for: until that is committed, records
+        // come behind it.
+        for facts in &mut recover {
+            let first = self.fresh_starts.entry(facts.committed.partition);
+            facts.fresh_start = *first.or_insert(facts.fresh_start);
+        }
         Ok(Answer {
-            partitions: recover.collect(),
+            partitions: recover,
             ends: log.iter().map(|(partition, (_, end))| (*partition, *end)).collect(),
             owns_all: partitions.len() as i32 == total,
         })
@@ -111,8 +203,11 @@ impl Source {
             Phase::Running | Phase::Ending { .. } => {
                 self.intake.partitions.positions().into_keys().collect()
             }
-            Phase::Recovering { partitions, .. } => partitions.clone(),
-            Phase::Unassigned | Phase::Asking(_) | Phase::Closed => return Ok(()),
+            Phase::Recovering(known) => known.partitions.clone(),
+            Phase::Rebuilding(rebuilding) => rebuilding.known().partitions.clone(),
+            Phase::Unassigned | Phase::Leaving(_) | Phase::Asking(_) | Phase::Closed => {
+                return Ok(());
+            }
         };
         self.rollbacks += 1;
         if self.rollbacks > limits::ROLLBACK_ATTEMPTS {
@@ -139,9 +234,8 @@ impl Source {
             }
             _ => {}
         }
-        self.leave_generation()?;
-        self.phase = Phase::Asking(Asking::new(partitions, Instant::now() + pause));
-        Ok(())
+        let next_try = Instant::now() + pause;
+        self.leave(After::Ask(Asking { partitions, why: Why::RolledBack, next_try }))
     }
 }
 

@@ -4,6 +4,8 @@
 //! Out: a rollback, an end, or one log line every few seconds.
 //! Holds: nothing here loses a record: what cannot be read stands still and is asked about again.
 
+use std::time::Instant;
+
 use super::{Halt, Phase, Source, fatal, intake::Trouble};
 use crate::{kafka::KafkaError, limits};
 
@@ -35,19 +37,28 @@ impl Source {
         }
     }
 
-    /// Asks about one quiet partition whose fetching failed.
-    pub(super) fn probe_fetching(&mut self) {
+    /// Asks the brokers whether they still answer for partitions that have fallen silent. Without
+    /// that, a broker that is away would close windows.
+    pub(super) fn probe_silent(&mut self) {
         let now = self.intake.now();
-        if now - self.last_probe < limits::TROUBLE_LOG_INTERVAL {
+        if now < self.next_probe {
             return;
         }
-        self.last_probe = now;
-        let Some((partition, next)) = self.intake.partitions.unconfirmed() else { return };
-        match self.consumer.watermarks(partition, limits::PROBE_TIMEOUT) {
-            // Behind the end there are records to come, and they will confirm it.
-            Ok((_, end)) if end <= next => self.intake.partitions.confirm(partition),
-            Ok(_) => {}
-            Err(error) => self.complain(&error),
+        let silent = self.intake.partitions.to_probe(now, self.settings.idle_timeout);
+        if silent.is_empty() {
+            return;
+        }
+        match self.consumer.answering(&silent, limits::PROBE_TIMEOUT) {
+            Ok(answering) => {
+                self.intake.partitions.answered(&answering, Instant::now());
+                if answering.len() < silent.len() {
+                    self.next_probe = now + limits::PROBE_RETRY_PAUSE;
+                }
+            }
+            Err(error) => {
+                self.complain(&error);
+                self.next_probe = Instant::now() + limits::PROBE_RETRY_PAUSE;
+            }
         }
     }
 }

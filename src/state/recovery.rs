@@ -6,8 +6,8 @@
 //! that this instance has reached; no epoch number that was ever seen is used again.
 
 use crate::{
-    ids::{Epoch, EventTimeMs, Offset, PartitionId},
-    window::{EpochChange, PartitionState, StateImage},
+    ids::{Epoch, EventTimeMs, Offset, PartitionId, WindowStart},
+    window::{Completeness, EpochChange, PartitionState, StateImage},
 };
 
 use super::{Loaded, instance};
@@ -34,30 +34,85 @@ pub struct CommitMetadata {
     pub replay_from: Offset,
     /// The partition's watermark.
     pub watermark: Option<EventTimeMs>,
+    /// Which windows of the partition may miss input.
+    pub completeness: Completeness,
+    /// The global watermark.
+    pub global_watermark: Option<EventTimeMs>,
+    /// Windows that end at or before this are over.
+    pub horizon: Option<EventTimeMs>,
 }
 
 impl CommitMetadata {
-    /// `<instance>:<epoch>:<replay_from>:<watermark>`, the last one empty when there is none.
+    /// `<instance>:<epoch>:<replay_from>:<watermark>:<completeness>:<global watermark>:<horizon>`.
+    /// Times are milliseconds, empty when there is none. Completeness is `start` (read from the
+    /// log's start), `first` or `first<window>` (until the first event), or `after<window>`.
     pub fn encode(&self) -> String {
         debug_assert!(instance::is_valid(&self.instance), "an instance id has no separator in it");
-        let watermark = self.watermark.map(|time| time.to_string()).unwrap_or_default();
-        format!("{}:{}:{}:{watermark}", self.instance, self.epoch, self.replay_from)
+        let text =
+            |time: Option<EventTimeMs>| time.map(|time| time.to_string()).unwrap_or_default();
+        let completeness = match self.completeness {
+            Completeness::FromStart => START.to_owned(),
+            Completeness::UntilFirstEvent { at_least: None } => UNTIL_FIRST.to_owned(),
+            Completeness::UntilFirstEvent { at_least: Some(start) } => {
+                format!("{UNTIL_FIRST}{start}")
+            }
+            Completeness::After(start) => format!("{AFTER}{start}"),
+        };
+        format!(
+            "{}:{}:{}:{}:{completeness}:{}:{}",
+            self.instance,
+            self.epoch,
+            self.replay_from,
+            text(self.watermark),
+            text(self.global_watermark),
+            text(self.horizon)
+        )
     }
 
     /// Reads what `encode` wrote; `None` when it is anything else.
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split(':');
-        let instance = parts.next().filter(|name| instance::is_valid(name))?;
+        let instance = parts.next().filter(|name| instance::is_valid(name))?.to_owned();
         let epoch = Epoch(parts.next()?.parse().ok()?);
         let replay_from = Offset(parts.next()?.parse().ok()?);
-        let watermark = match parts.next()? {
-            "" => None,
-            time => Some(EventTimeMs(time.parse().ok()?)),
+        let watermark = parse_time(parts.next()?)?;
+        let completeness = parse_completeness(parts.next()?)?;
+        let global_watermark = parse_time(parts.next()?)?;
+        let horizon = parse_time(parts.next()?)?;
+        let parsed = Self {
+            instance,
+            epoch,
+            replay_from,
+            watermark,
+            completeness,
+            global_watermark,
+            horizon,
         };
-        if parts.next().is_some() {
-            return None;
-        }
-        Some(Self { instance: instance.to_owned(), epoch, replay_from, watermark })
+        parts.next().is_none().then_some(parsed)
+    }
+}
+
+const START: &str = "start";
+const UNTIL_FIRST: &str = "first";
+const AFTER: &str = "after";
+
+fn parse_time(text: &str) -> Option<Option<EventTimeMs>> {
+    match text {
+        "" => Some(None),
+        time => Some(Some(EventTimeMs(time.parse().ok()?))),
+    }
+}
+
+fn parse_completeness(text: &str) -> Option<Completeness> {
+    let window = |text: &str| Some(WindowStart(text.parse().ok()?));
+    if text == START {
+        Some(Completeness::FromStart)
+    } else if text == UNTIL_FIRST {
+        Some(Completeness::UntilFirstEvent { at_least: None })
+    } else if let Some(start) = text.strip_prefix(UNTIL_FIRST) {
+        Some(Completeness::UntilFirstEvent { at_least: Some(window(start)?) })
+    } else {
+        Some(Completeness::After(window(text.strip_prefix(AFTER)?)?))
     }
 }
 
@@ -77,8 +132,8 @@ pub enum Start {
         offset: Offset,
         /// Why the state cannot be used, for the log.
         why: String,
-        /// The watermark at the commit, when its metadata says so.
-        watermark: Option<EventTimeMs>,
+        /// What was committed with the offset, if it was by this program.
+        metadata: Option<CommitMetadata>,
     },
     /// With its windows; Kafka knows no offset (expired, or the group was deleted).
     StateOnly {
@@ -179,7 +234,7 @@ fn start_of(
             )
         }
     };
-    Start::CommittedOnly { offset, why, watermark: metadata.and_then(|m| m.watermark) }
+    Start::CommittedOnly { offset, why, metadata: metadata.cloned() }
 }
 
 fn holds(image: &StateImage, partition: PartitionId) -> bool {

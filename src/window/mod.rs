@@ -26,7 +26,7 @@ pub use self::{
     counts::{Counts, OTHER},
     epoch_input::{EpochInput, PartitionDelta, PartitionProgress},
     partial::Partial,
-    record::WindowRecord,
+    record::{PublishedWindow, WindowRecord},
     rules::WindowRules,
     sketch::UserSketch,
     windows::{Prepared, Windows},

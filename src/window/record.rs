@@ -6,9 +6,9 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Counts, Partial};
+use super::{Counts, Partial, WindowMeta};
 use crate::ids::{EventTimeMs, WindowStart};
 
 /// One published revision of one window.
@@ -54,8 +54,7 @@ struct Value<'a> {
 impl WindowRecord {
     /// The record's key: the window's start in seconds since the Unix epoch.
     pub fn key(&self) -> String {
-        let (seconds, millis) = (self.start.0.div_euclid(1000), self.start.0.rem_euclid(1000));
-        if millis == 0 { seconds.to_string() } else { (self.start.0 as f64 / 1000.0).to_string() }
+        key_of(self.start)
     }
 
     /// Appends the record's value, a JSON object.
@@ -77,6 +76,39 @@ impl WindowRecord {
             late_events: self.late_events,
         };
         serde_json::to_writer(out, &value).expect("text keys and numbers are always JSON");
+    }
+}
+
+fn key_of(start: WindowStart) -> String {
+    let (seconds, millis) = (start.0.div_euclid(1000), start.0.rem_euclid(1000));
+    if millis == 0 { seconds.to_string() } else { (start.0 as f64 / 1000.0).to_string() }
+}
+
+/// A window's record as read back from its topic: what the merger has to remember of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublishedWindow {
+    /// First millisecond of the window.
+    pub start: WindowStart,
+    /// What was published last.
+    pub meta: WindowMeta,
+}
+
+#[derive(Deserialize)]
+struct Published {
+    current_time: f64,
+    revision: u32,
+    late_events: u64,
+}
+
+impl PublishedWindow {
+    /// Reads what `WindowRecord` wrote; `None` when it is anything else.
+    pub fn parse(key: Option<&[u8]>, value: Option<&[u8]>) -> Option<Self> {
+        let Published { current_time, revision, late_events } =
+            serde_json::from_slice(value?).ok()?;
+        let start = WindowStart((current_time * 1000.0).round() as i64);
+        let meta = WindowMeta { revision, late_events };
+        let known = key_of(start).as_bytes() == key? && revision > 0;
+        known.then_some(Self { start, meta })
     }
 }
 
@@ -131,6 +163,23 @@ mod tests {
                 r#""revision":2,"complete":true,"late_events":3}"#
             )
         );
+    }
+
+    #[test]
+    fn a_published_window_is_read_back_and_nothing_else_is() {
+        for start in [1_730_653_310_000, 1_730_653_310_500, -10_000] {
+            let record = record(start, start + 10_000);
+            let value = text(&record);
+            let parse = |key: &str, value: &str| {
+                PublishedWindow::parse(Some(key.as_bytes()), Some(value.as_bytes()))
+            };
+            let read = parse(&record.key(), &value).expect("reads");
+            assert_eq!(read.start, record.start);
+            assert_eq!(read.meta, WindowMeta { revision: 2, late_events: 3 });
+            assert_eq!(parse("17", &value), None, "under another window's key");
+            assert_eq!(parse(&record.key(), "{}"), None);
+        }
+        assert_eq!(PublishedWindow::parse(None, None), None);
     }
 
     #[test]

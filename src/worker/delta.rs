@@ -45,10 +45,25 @@ impl EpochDelta {
         self.partition(partition).counts.dead_lettered += 1;
     }
 
-    /// Notes a valid event; counts it in `window` unless that is `None` (late).
-    pub(crate) fn event(&mut self, at: Position, event: &Event<'_>, window: Option<WindowStart>) {
+    /// Notes a record that was read again.
+    pub(crate) fn replayed(&mut self, partition: PartitionId) {
+        self.partition(partition).counts.replayed += 1;
+    }
+
+    /// Notes a valid event that is processed; counts it in `window` unless that is `None` (late).
+    pub(crate) fn processed(
+        &mut self,
+        at: Position,
+        event: &Event<'_>,
+        window: Option<WindowStart>,
+    ) {
+        self.partition(at.partition).counts.processed += 1;
+        self.count(at, event, window);
+    }
+
+    /// Counts a valid event in `window`; without one (late) only its time is noted.
+    pub(crate) fn count(&mut self, at: Position, event: &Event<'_>, window: Option<WindowStart>) {
         let partition = self.partition(at.partition);
-        partition.counts.processed += 1;
         // One wrong clock must not close everyone's windows: an event raises the watermark at most
         // to its record's own Kafka timestamp.
         let time = event.event_time.min(EventTimeMs(at.timestamp_ms));
@@ -83,7 +98,7 @@ impl EpochDelta {
             if accumulator.counts != PartitionCounts::default() {
                 counts.push((partition, accumulator.counts));
             }
-            if accumulator.counts.processed > 0 {
+            if accumulator.first_event.is_some() {
                 deltas.push(accumulator.take_delta(partition));
             }
             accumulator.counts = PartitionCounts::default();

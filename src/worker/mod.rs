@@ -17,10 +17,10 @@ use self::{
     output::{Outputs, SinkGone},
 };
 use crate::{
-    batch::{Emptied, InputBatch, InputRecord, Pool, RejectKind, Span},
+    batch::{Emptied, InputBatch, InputRecord, Pool, Position, RejectKind, Span},
     budget::{Budget, Permit},
     clock,
-    epoch::{ToSink, ToWorker, WorkerEpoch},
+    epoch::{Mode, ToSink, ToWorker, WorkerEpoch},
     event::{Enricher, Event, EventConfig, Field, Parser, Reject, RejectReason, SoftProblem},
     ids::{Epoch, EventTimeMs, Generation, WorkerId},
     kafka::murmur2_partition,
@@ -60,6 +60,7 @@ pub struct Worker {
     generation: Generation,
     epoch: Epoch,
     horizon: Option<EventTimeMs>,
+    mode: Mode,
     delta: EpochDelta,
     /// Part of the delta's bytes that the budget knows.
     reported_bytes: usize,
@@ -88,6 +89,7 @@ impl Worker {
             generation: Generation(0),
             epoch: Epoch(0),
             horizon: None,
+            mode: Mode::Process,
             delta: EpochDelta::default(),
             reported_bytes: 0,
             late: 0,
@@ -123,9 +125,10 @@ impl Worker {
             ToWorker::Batch(batch) => self.process(batch),
             ToWorker::Barrier { epoch, horizon } => self.end_epoch(epoch, horizon),
             ToWorker::Reset(generation) => self.reset(generation),
-            ToWorker::Begin { epoch, horizon } => {
+            ToWorker::Begin { epoch, horizon, mode } => {
                 self.epoch = epoch;
                 self.horizon = horizon;
+                self.mode = mode;
                 Ok(())
             }
         }
@@ -134,8 +137,13 @@ impl Worker {
     fn process(&mut self, batch: InputBatch) -> Result<(), SinkGone> {
         let InputBatch { arena, records, mut permit } = batch;
         let processed_at_us = clock::now_us();
-        for record in &records {
-            self.record(record, &arena, processed_at_us, &mut permit)?;
+        match self.mode {
+            Mode::Process => {
+                for record in &records {
+                    self.record(record, &arena, processed_at_us, &mut permit)?;
+                }
+            }
+            Mode::Replay => records.iter().for_each(|record| self.replay(record, &arena)),
         }
         self.input_pool.give(arena, records);
         let grown = self.delta.memory_bytes() - self.reported_bytes;
@@ -161,7 +169,7 @@ impl Worker {
         }
         let window = self.rules.window_of(event.event_time);
         let late = self.rules.is_late(window, self.horizon);
-        self.delta.event(record.position, &event, (!late).then_some(window));
+        self.delta.processed(record.position, &event, (!late).then_some(window));
         let partition = murmur2_partition(event.user_id.as_bytes(), self.output_partitions);
         let full = self.outputs.enriched(partition, event.user_id.as_bytes(), permit, |out| {
             self.enricher.append(raw, &event, processed_at_us, out);
@@ -176,6 +184,18 @@ impl Worker {
             }
         }
         Ok(())
+    }
+
+    /// Counts a record whose outputs are committed. Its window, if it is not over, took every event
+    /// back then: the horizon has not reached it to this day.
+    fn replay(&mut self, record: &InputRecord, arena: &[u8]) {
+        let Position { partition, timestamp_ms, .. } = record.position;
+        self.delta.replayed(partition);
+        if let Ok(event) = self.parser.parse(record.span.value(arena), timestamp_ms) {
+            let window = self.rules.window_of(event.event_time);
+            let over = self.rules.is_late(window, self.horizon);
+            self.delta.count(record.position, &event, (!over).then_some(window));
+        }
     }
 
     fn dead_letter(

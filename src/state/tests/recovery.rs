@@ -13,6 +13,9 @@ fn metadata(instance: &str, epoch: u64) -> String {
         epoch: Epoch(epoch),
         replay_from: Offset(0),
         watermark: Some(EventTimeMs(77)),
+        completeness: Completeness::FromStart,
+        global_watermark: Some(EventTimeMs(70)),
+        horizon: None,
     }
     .encode()
 }
@@ -104,7 +107,8 @@ fn state_that_does_not_fit_the_commit_is_forgotten() {
     assert_state_lost(&committed(1, 401, &metadata(US, 3)), "epoch 3 is committed at offset 401");
     assert_state_lost(&committed(1, 399, &metadata(US, 4)), "offset 399");
     assert_state_lost(&committed(1, 900, &metadata(US, 9)), "epoch 9");
-    for text in ["", "checkpoint 12", "a:b:c:d", "instance-a:4:0", "instance-a:4:0:1:2"] {
+    for text in ["", "checkpoint 12", "a:b:c:d", "instance-a:4:0:1", "instance-a:4:0:1:start:2:3:4"]
+    {
         assert_state_lost(&committed(1, 400, text), "no metadata of this program");
     }
 }
@@ -113,10 +117,11 @@ fn state_that_does_not_fit_the_commit_is_forgotten() {
 fn a_commit_without_state_starts_there_with_its_watermark() {
     let known = committed(1, 900, &metadata(US, 9));
     let recovery = decide(US, &Loaded::default(), &[known]);
-    let Start::CommittedOnly { offset, why, watermark } = &recovery.partitions[0].start else {
+    let Start::CommittedOnly { offset, why, metadata } = &recovery.partitions[0].start else {
         panic!("{recovery:?}")
     };
-    assert_eq!((*offset, *watermark), (Offset(900), Some(EventTimeMs(77))));
+    assert_eq!(*offset, Offset(900));
+    assert_eq!(metadata.as_ref().and_then(|m| m.watermark), Some(EventTimeMs(77)));
     assert!(why.contains("no windows"), "{why}");
     assert_eq!((recovery.forget, recovery.next_epoch), (vec![], Epoch(10)));
 }
@@ -161,6 +166,15 @@ fn no_epoch_number_seen_anywhere_is_used_again() {
     assert_eq!(decide(US, &loaded, &known).next_epoch, Epoch(42));
 }
 
+fn any_completeness() -> impl Strategy<Value = Completeness> {
+    prop_oneof![
+        Just(Completeness::FromStart),
+        any::<Option<i64>>()
+            .prop_map(|at| Completeness::UntilFirstEvent { at_least: at.map(WindowStart) }),
+        any::<i64>().prop_map(|start| Completeness::After(WindowStart(start))),
+    ]
+}
+
 proptest! {
     #[test]
     fn commit_metadata_comes_back(
@@ -168,20 +182,26 @@ proptest! {
         epoch: u64,
         replay_from: i64,
         watermark: Option<i64>,
+        global_watermark: Option<i64>,
+        horizon: Option<i64>,
+        completeness in any_completeness(),
     ) {
         let metadata = CommitMetadata {
             instance,
             epoch: Epoch(epoch),
             replay_from: Offset(replay_from),
             watermark: watermark.map(EventTimeMs),
+            completeness,
+            global_watermark: global_watermark.map(EventTimeMs),
+            horizon: horizon.map(EventTimeMs),
         };
         let text = metadata.encode();
-        prop_assert!(text.len() <= 256, "{}", text.len());
+        prop_assert!(text.len() <= 320, "{}", text.len());
         prop_assert_eq!(CommitMetadata::parse(&text), Some(metadata));
     }
 
     #[test]
-    fn no_text_makes_the_parser_panic(text in "[a-z0-9:-]{0,40}|.{0,40}") {
+    fn no_text_makes_the_parser_panic(text in "[a-z0-9:-]{0,60}|a:[0-9]:[0-9]:[0-9]?:(start|first|after)[-0-9]{0,3}:[0-9]?:[0-9]?|.{0,40}") {
         if let Some(metadata) = CommitMetadata::parse(&text) {
             prop_assert_eq!(CommitMetadata::parse(&metadata.encode()), Some(metadata));
         }

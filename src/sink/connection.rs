@@ -1,0 +1,222 @@
+//! The sink's producer and, in exactly-once, its transaction. Owned by the sink thread.
+//!
+//! In:  the wish to produce, to commit, to start over.
+//! Out: a producer that may be used, committed epochs.
+//! Holds: in exactly-once nothing is produced outside a transaction, a transaction holds one epoch,
+//! and none is begun before what an earlier producer of this id left open has ended.
+//!
+//! ```text
+//! New ──registered──► Ready ──first record or commit──► Open ──offsets sent──► Open ──committed──► Ready
+//!  ▲                                                      │ failed, or the generation is over
+//!  └──────────────── a new producer takes its place ──────┘
+//! ```
+
+use std::time::{Duration, Instant};
+
+use super::{OutputSettings, Trouble};
+use crate::{
+    error::RunError,
+    kafka::{CommitEntry, Committer, KafkaError, Producer, TopicHandle},
+    limits,
+};
+
+/// Handles of the output topics.
+#[derive(Debug)]
+pub(super) struct Handles {
+    pub(super) processed: TopicHandle,
+    pub(super) aggregated: TopicHandle,
+    pub(super) dead_letter: TopicHandle,
+    pub(super) late: TopicHandle,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Transaction {
+    /// At-least-once: there are none.
+    Never,
+    /// The transactional id is not registered yet.
+    New,
+    Ready,
+    Open {
+        since: Instant,
+        offsets_sent: bool,
+    },
+}
+
+/// A producer with the handles of its topics.
+#[derive(Debug)]
+pub(super) struct Connection {
+    // NOTE: handles before the producer they belong to, so that they are dropped first.
+    handles: Handles,
+    producer: Producer,
+    transaction: Transaction,
+    /// How long the broker lets a transaction be open.
+    transaction_timeout: Duration,
+    /// Name of the transactional id, for messages.
+    transactional_id: String,
+    complained: Option<Instant>,
+    /// No attempt of a call that failed is made before.
+    not_before: Option<Instant>,
+}
+
+impl Connection {
+    pub(super) fn new(settings: &OutputSettings) -> Result<Self, KafkaError> {
+        let mut producer = Producer::new(&settings.producer)?;
+        let handles = Handles {
+            processed: producer.topic(&settings.topics.processed)?,
+            aggregated: producer.topic(&settings.topics.aggregated)?,
+            dead_letter: producer.topic(&settings.topics.dead_letter)?,
+            late: producer.topic(&settings.topics.late)?,
+        };
+        let transactional = settings.producer.transactional.as_ref();
+        Ok(Self {
+            handles,
+            producer,
+            transaction: transactional.map_or(Transaction::Never, |_| Transaction::New),
+            transaction_timeout: transactional.map(|t| t.timeout).unwrap_or_default(),
+            transactional_id: transactional.map(|t| t.id.clone()).unwrap_or_default(),
+            complained: None,
+            not_before: None,
+        })
+    }
+
+    pub(super) fn producer(&self) -> &Producer {
+        &self.producer
+    }
+
+    pub(super) fn handles(&self) -> &Handles {
+        &self.handles
+    }
+
+    /// Whether nothing is in flight or open, and the producer works: it can go on as it is.
+    pub(super) fn is_clean(&self) -> bool {
+        let open = matches!(self.transaction, Transaction::Open { .. });
+        !open && self.producer.in_flight() == 0 && self.producer.fatal_error().is_none()
+    }
+
+    /// Registers the transactional id, one short attempt. That ends what an earlier process or
+    /// producer with it left open; committed offsets may be read only afterwards. False: not yet.
+    pub(super) fn make_ready(&mut self) -> Result<bool, Trouble> {
+        if !matches!(self.transaction, Transaction::New) {
+            return Ok(true);
+        }
+        if self.pauses() {
+            return Ok(false);
+        }
+        match self.producer.init_transactions(limits::TRANSACTION_CALL_TIMEOUT) {
+            Ok(()) => {
+                self.transaction = Transaction::Ready;
+                Ok(true)
+            }
+            Err(error) if error.is_retriable() || error.is_abortable() => {
+                self.complain(&error);
+                Ok(false)
+            }
+            Err(error) => Err(self.trouble(error)),
+        }
+    }
+
+    /// Opens the epoch's transaction if that has not been done.
+    pub(super) fn begin(&mut self) -> Result<(), Trouble> {
+        if matches!(self.transaction, Transaction::Ready) {
+            self.producer.begin_transaction().map_err(|error| self.trouble(error))?;
+            self.transaction = Transaction::Open { since: Instant::now(), offsets_sent: false };
+        }
+        Ok(())
+    }
+
+    /// One attempt to commit; what timed out is taken up again by the next one. True: committed.
+    pub(super) fn commit(
+        &mut self,
+        committer: &Committer,
+        input_topic: &str,
+        offsets: &[CommitEntry],
+    ) -> Result<bool, Trouble> {
+        if self.pauses() {
+            return Ok(false);
+        }
+        let attempt = if matches!(self.transaction, Transaction::Never) {
+            committer.commit(offsets, limits::COMMIT_TIMEOUT)
+        } else {
+            self.begin()?;
+            self.commit_transaction(committer, input_topic, offsets)
+        };
+        match attempt {
+            Ok(()) => Ok(true),
+            Err(error) if error.is_retriable() => {
+                self.complain(&error);
+                Ok(false)
+            }
+            Err(error) => Err(self.trouble(error)),
+        }
+    }
+
+    fn commit_transaction(
+        &mut self,
+        committer: &Committer,
+        input_topic: &str,
+        offsets: &[CommitEntry],
+    ) -> Result<(), KafkaError> {
+        let timeout = limits::TRANSACTION_CALL_TIMEOUT;
+        let Transaction::Open { offsets_sent, .. } = &mut self.transaction else {
+            unreachable!("a transaction is committed while it is open");
+        };
+        if !*offsets_sent {
+            let group = committer.group_metadata()?;
+            let offsets_timeout = limits::TRANSACTION_OFFSETS_TIMEOUT;
+            self.producer.send_offsets(input_topic, offsets, &group, offsets_timeout)?;
+            *offsets_sent = true;
+        }
+        self.producer.commit_transaction(timeout)?;
+        self.transaction = Transaction::Ready;
+        Ok(())
+    }
+
+    /// What an error means. One that cannot be mended here stops the process, unless it is this
+    /// process's own transaction that the broker gave up.
+    pub(super) fn trouble(&self, error: KafkaError) -> Trouble {
+        if !error.is_fenced() {
+            return Trouble::from(error);
+        }
+        match self.transaction {
+            Transaction::Open { since, .. } if since.elapsed() >= self.transaction_timeout => {
+                Trouble::RollBack(format!(
+                    "the transaction was open for {} s, longer than transaction.timeout.ms: {error}",
+                    since.elapsed().as_secs()
+                ))
+            }
+            _ => Trouble::Stop(RunError::Kafka(format!(
+                "fenced: {error}; another logintide runs with the same --group-id and \
+                 --instance-id, or with a copy of the state folder (transactional id {}). This \
+                 process stops; nothing of its open epoch was committed",
+                self.transactional_id
+            ))),
+        }
+    }
+
+    fn pauses(&self) -> bool {
+        self.not_before.is_some_and(|at| Instant::now() < at)
+    }
+
+    fn complain(&mut self, error: &KafkaError) {
+        self.not_before = Some(Instant::now() + limits::COMMIT_RETRY_PAUSE);
+        let due = self.complained.is_none_or(|at| at.elapsed() >= limits::TROUBLE_LOG_INTERVAL);
+        if due {
+            self.complained = Some(Instant::now());
+            tracing::warn!(%error, "committing is disturbed; trying again");
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if matches!(self.transaction, Transaction::Open { .. }) {
+            // So that readers need not wait for the transaction timeout. The next start ends it
+            // too, and so does the broker after that timeout.
+            if let Err(error) = self.producer.abort_transaction(limits::ABORT_TIMEOUT) {
+                tracing::debug!(%error, "the open transaction could not be aborted");
+            }
+        } else if self.producer.in_flight() > 0 {
+            self.producer.purge();
+        }
+    }
+}

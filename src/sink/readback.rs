@@ -1,0 +1,128 @@
+//! Reads back which revisions of windows have been published. Runs in the sink thread, in a
+//! rebuild only.
+//!
+//! In:  the horizon at the commit. Out: revision and late events per window that is still retained.
+//! Holds: what is read is committed; a record that is none of ours is passed over.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    ids::{EventTimeMs, Offset, PartitionId, WindowStart},
+    kafka::{Consumer, ConsumerSettings, DrainEvent, Flow, KafkaError},
+    limits,
+    window::{PublishedWindow, WindowMeta, WindowRules},
+};
+
+/// How published windows are read back.
+#[derive(Debug, Clone)]
+pub struct ReadbackSettings {
+    /// A reader of aggregated-usage. It never joins the group.
+    pub consumer: ConsumerSettings,
+    /// Partitions of aggregated-usage.
+    pub partitions: i32,
+    /// Largest lead of an event's time over its record's Kafka timestamp.
+    pub max_future: Duration,
+}
+
+/// The newest published revision of every window that ends after the horizon.
+pub(super) fn published(
+    settings: &ReadbackSettings,
+    rules: &WindowRules,
+    horizon: Option<EventTimeMs>,
+) -> Result<BTreeMap<WindowStart, WindowMeta>, KafkaError> {
+    let mut consumer = Consumer::new(&settings.consumer)?;
+    let partitions: Vec<_> = (0..settings.partitions).map(PartitionId).collect();
+    let mut log = BTreeMap::new();
+    for partition in &partitions {
+        let ends = consumer.watermarks(*partition, limits::BROKER_QUERY_TIMEOUT)?;
+        log.insert(*partition, ends);
+    }
+    let starts = starts(&consumer, settings, &log, horizon)?;
+    let mut unread: BTreeMap<PartitionId, Offset> = starts
+        .iter()
+        .filter(|(partition, start)| *start < log[partition].1)
+        .map(|(partition, _)| (*partition, log[partition].1))
+        .collect();
+    consumer.assign(&starts)?;
+    let mut windows = BTreeMap::new();
+    let mut moved = Instant::now();
+    while !unread.is_empty() {
+        let mut failure = None;
+        let mut progress = false;
+        consumer.drain(limits::SOURCE_IDLE_WAIT, |event| {
+            match event {
+                DrainEvent::Record(record) => {
+                    progress = true;
+                    take(&mut windows, rules, horizon, record.key, record.value);
+                    reach(&mut unread, record.partition, Offset(record.offset + 1));
+                }
+                DrainEvent::EndOfPartition { partition, offset } => {
+                    reach(&mut unread, partition, offset);
+                }
+                DrainEvent::Error { error, .. } => failure = Some(error),
+            }
+            Flow::Continue
+        });
+        // Log lines and errors; no partition is ever assigned here by the group.
+        consumer.serve(Duration::ZERO, &mut |_| {})?;
+        if let Some(error) = failure.filter(|error| !error.is_retriable()) {
+            return Err(error);
+        }
+        if progress {
+            moved = Instant::now();
+        } else if moved.elapsed() > limits::READBACK_STALL_TIMEOUT {
+            tracing::warn!(
+                partitions = unread.len(),
+                "published windows could not be read back to the end: another producer's open \
+                 transaction hides them; revision numbers may repeat"
+            );
+            break;
+        }
+    }
+    consumer.close();
+    tracing::info!(windows = windows.len(), "published windows were read back");
+    Ok(windows)
+}
+
+/// Where to begin: no window can have been published before its events' time, but for the lead
+/// that event time may have.
+fn starts(
+    consumer: &Consumer,
+    settings: &ReadbackSettings,
+    log: &BTreeMap<PartitionId, (Offset, Offset)>,
+    horizon: Option<EventTimeMs>,
+) -> Result<Vec<(PartitionId, Offset)>, KafkaError> {
+    let Some(horizon) = horizon else {
+        return Ok(log.iter().map(|(partition, (low, _))| (*partition, *low)).collect());
+    };
+    let lead = settings.max_future + limits::READBACK_MARGIN;
+    let since = horizon.0.saturating_sub(lead.as_millis() as i64);
+    let partitions: Vec<_> = log.keys().copied().collect();
+    consumer.offset_for_time(&partitions, since, limits::BROKER_QUERY_TIMEOUT)
+}
+
+fn take(
+    windows: &mut BTreeMap<WindowStart, WindowMeta>,
+    rules: &WindowRules,
+    horizon: Option<EventTimeMs>,
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+) {
+    let Some(window) = PublishedWindow::parse(key, value) else { return };
+    if rules.is_late(window.start, horizon) {
+        return;
+    }
+    let known: &mut WindowMeta = windows.entry(window.start).or_default();
+    if window.meta.revision >= known.revision {
+        *known = window.meta;
+    }
+}
+
+fn reach(unread: &mut BTreeMap<PartitionId, Offset>, partition: PartitionId, next: Offset) {
+    if unread.get(&partition).is_some_and(|end| next >= *end) {
+        unread.remove(&partition);
+    }
+}

@@ -1,0 +1,177 @@
+//! Rebuilds windows that were lost: from committed input and published windows. Sink thread.
+//!
+//! In:  lost partitions with their commit metadata; the workers' counts of the replayed ranges.
+//! Out: the window state as of the commit, written to the store as one epoch.
+//! Holds: the rebuilt state is that of the committed epoch: windows still retained then had taken
+//! every event, the others are over. Where input is gone, a window that was published takes no
+//! more events, so that no good total is replaced by a smaller one.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{Sink, Stage, Trouble, readback, recover::First};
+use crate::{
+    epoch::{AlignedEpoch, Alignment, Rebuild, ReplayRange, ToSource},
+    ids::{EventTimeMs, Offset, PartitionId, WindowStart},
+    state::CommitMetadata,
+    window::{EpochChange, Partial, PartialKey, StateImage, WindowMeta},
+};
+
+/// A partition whose windows are lost.
+#[derive(Debug, Clone)]
+pub(super) struct Lost {
+    pub(super) partition: PartitionId,
+    /// First offset to count again; the committed offset where there is nothing to count.
+    pub(super) from: Offset,
+    /// The committed offset.
+    pub(super) until: Offset,
+    /// Offsets below `from` that counted and are gone.
+    pub(super) gone: i64,
+    pub(super) metadata: CommitMetadata,
+}
+
+/// A rebuild under way: everything but the counts.
+#[derive(Debug)]
+pub(super) struct RebuildPlan {
+    image: StateImage,
+    first: First,
+    lost: Vec<PartitionId>,
+}
+
+impl Sink {
+    /// Reads published windows back and lets the source read the lost ranges again.
+    pub(super) fn begin_rebuild(
+        &mut self,
+        mut image: StateImage,
+        mut first: First,
+        lost: Vec<Lost>,
+    ) -> Result<(), Trouble> {
+        for Lost { metadata, .. } in &lost {
+            image.watermark = image.watermark.max(metadata.global_watermark);
+            image.horizon = image.horizon.max(metadata.horizon);
+        }
+        let rules = self.settings.rules;
+        let published = readback::published(&self.settings.readback, &rules, image.horizon)?;
+        for (start, meta) in published {
+            let known = image.windows.entry(start).or_default();
+            if meta.revision > known.revision {
+                *known = meta;
+            }
+        }
+        if let Some(end) = self.sealed(&image, &lost) {
+            tracing::warn!(
+                until_ms = end.0,
+                "published windows whose input is gone are closed for good: later events of them \
+                 go to the late topic"
+            );
+            image.horizon = image.horizon.max(Some(end));
+        }
+        let ranges: Vec<_> = lost
+            .iter()
+            .filter(|lost| lost.from < lost.until)
+            .map(|lost| ReplayRange {
+                partition: lost.partition,
+                from: lost.from,
+                until: lost.until,
+            })
+            .collect();
+        let lost: Vec<_> = lost.iter().map(|lost| lost.partition).collect();
+        let epoch = first.epoch;
+        first.epoch = epoch.next();
+        let (generation, horizon) = (self.generation, image.horizon);
+        let plan = RebuildPlan { image, first, lost };
+        if ranges.is_empty() {
+            return self.rebuilt(plan, epoch, BTreeMap::new());
+        }
+        let alignment = Alignment::new(self.settings.workers, epoch);
+        self.stage = Stage::Rebuilding(alignment, Box::new(plan));
+        let order = Rebuild { generation, epoch, horizon, ranges };
+        // A source that is gone needs no answer.
+        drop(self.to_source.send(ToSource::Rebuild(order)));
+        Ok(())
+    }
+
+    /// End of the last published window of which input is gone.
+    fn sealed(&self, image: &StateImage, lost: &[Lost]) -> Option<EventTimeMs> {
+        let rules = &self.settings.rules;
+        let gone = lost.iter().filter(|lost| lost.gone > 0);
+        // A lost record was at most as late as the partition's watermark.
+        let last = gone.filter_map(|lost| lost.metadata.watermark).max()?;
+        let is_published = |meta: &WindowMeta| meta.revision > 0;
+        let published = image.windows.range(..=rules.window_of(last));
+        let (start, _) = published.rev().find(|(_, meta)| is_published(meta))?;
+        // A window that other partitions still hold open must not be dropped unpublished.
+        let open = image.partials.keys().map(|(_, start)| *start);
+        let open = open.filter(|start| !image.windows.get(start).is_some_and(is_published)).min();
+        let end = rules.end(*start);
+        Some(open.map_or(end, |open| end.min(EventTimeMs(open.0))))
+    }
+
+    /// Takes the counts of a rebuild when they are complete.
+    pub(super) fn complete_rebuild(&mut self) -> Result<(), Trouble> {
+        let Stage::Rebuilding(alignment, _) = &mut self.stage else { return Ok(()) };
+        let epoch = alignment.open_epoch();
+        let Some(aligned) = alignment.take_complete() else { return Ok(()) };
+        aligned.assert_conserved();
+        let Stage::Rebuilding(_, plan) = std::mem::replace(&mut self.stage, Stage::Failed) else {
+            unreachable!("a rebuild was under way");
+        };
+        let partials = self.sum_up(aligned, plan.image.horizon);
+        self.rebuilt(*plan, epoch, partials)
+    }
+
+    fn sum_up(
+        &self,
+        aligned: AlignedEpoch,
+        horizon: Option<EventTimeMs>,
+    ) -> BTreeMap<PartialKey, Partial> {
+        let mut sums: BTreeMap<PartialKey, Partial> = BTreeMap::new();
+        for worker in aligned.workers {
+            self.settings.budget.delta_freed(worker.delta_bytes);
+            for delta in worker.deltas {
+                for (start, partial) in delta.windows {
+                    let over = self.settings.rules.is_late(start, horizon);
+                    assert!(!over, "window {start} is over and was counted again");
+                    sums.entry((delta.partition, start)).or_default().merge(&partial);
+                }
+            }
+        }
+        sums
+    }
+
+    /// Writes the rebuilt state and opens the first epoch on it.
+    fn rebuilt(
+        &mut self,
+        plan: RebuildPlan,
+        epoch: crate::ids::Epoch,
+        partials: BTreeMap<PartialKey, Partial>,
+    ) -> Result<(), Trouble> {
+        let RebuildPlan { mut image, first, lost } = plan;
+        let windows: BTreeMap<WindowStart, Option<WindowMeta>> =
+            image.windows.iter().map(|(start, meta)| (*start, Some(*meta))).collect();
+        let partitions = lost.iter().map(|partition| {
+            let state = image.partitions.get_mut(partition).expect("it has a start");
+            state.epoch = epoch;
+            (*partition, *state)
+        });
+        let change = EpochChange {
+            epoch,
+            partitions: partitions.collect(),
+            partials: partials.into_iter().map(|(key, sum)| (key, Some(Arc::new(sum)))).collect(),
+            windows,
+            watermark: image.watermark,
+            horizon: image.horizon,
+        };
+        let store = &mut self.settings.store;
+        store.write_epoch(None, &change).map_err(super::recover::stop)?;
+        store.settle(true).map_err(super::recover::stop)?;
+        image.apply(&change);
+        tracing::info!(
+            partitions = lost.len(),
+            partials = change.partials.len(),
+            windows = image.windows.len(),
+            "windows are rebuilt"
+        );
+        self.open(image, first);
+        Ok(())
+    }
+}
