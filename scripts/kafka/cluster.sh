@@ -203,7 +203,8 @@ wipe_nodes() {
       || die "$node_dir is not a folder of this script; nothing deleted"
   done
   lock_dir
-  end_nodes TERM "${chosen[@]}"
+  # What a clean shutdown would write is deleted anyway.
+  end_nodes KILL "${chosen[@]}"
   for i in "${chosen[@]}"; do
     use_node "$i"
     delete_node
