@@ -83,7 +83,7 @@ free_port() {
 }
 
 # True when the broker on 127.0.0.1:$1 answers a Metadata request (version 4, no topics) with at
-# least one live broker. An open socket is not enough: it opens before the broker may be used.
+# least $2 (1) live brokers. An open socket is not enough: it opens before the broker may be used.
 kafka_answers() {
   local reply
   # Answer: size, correlation id, throttle time, number of brokers; four bytes each.
@@ -92,5 +92,6 @@ kafka_answers() {
     exec 3<>"/dev/tcp/127.0.0.1/$1"
     printf "\0\0\0\17\0\3\0\4\0\0\0\1\377\377\0\0\0\0\0" >&3
     head -c 16 <&3 | od -An -v -tx1 | tr -d " \n"' _ "$1" 2>/dev/null) || return 1
-  [[ ${reply:8:8} == 00000001 && ${reply:24:8} =~ [1-9a-f] ]]
+  [[ ${reply:8:8} == 00000001 && ${reply:24:8} =~ ^[0-9a-f]{8}$ ]] \
+    && ((16#${reply:24:8} >= ${2:-1}))
 }
