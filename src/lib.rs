@@ -15,6 +15,7 @@ pub mod control;
 pub mod epoch;
 pub mod error;
 pub mod event;
+pub mod failpoint;
 pub mod http;
 pub mod ids;
 pub mod kafka;

@@ -21,6 +21,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const LOG_VARIABLE: &str = "LOGINTIDE_LOG";
 
 fn main() -> ExitCode {
+    #[cfg(feature = "failpoints")]
+    let _failpoints = logintide::failpoint::setup();
     match Cli::from_process().execute(start_logging) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -15,7 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["batch", "config", "error"],
     &["kafka", "state", "metrics"],
     &["window", "event"],
-    &["budget", "ids", "limits", "clock"],
+    &["budget", "failpoint", "ids", "limits", "clock"],
 ];
 
 /// Modules of one layer that may use each other.

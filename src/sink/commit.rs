@@ -14,6 +14,7 @@ use super::{
 use crate::{
     epoch::{AlignedEpoch, CommittedEpoch, CutReason, Times, ToSource},
     error::RunError,
+    failpoint::{self, Point},
     ids::{EventTimeMs, Offset, PartitionId},
     limits,
     state::CommitMetadata,
@@ -26,6 +27,7 @@ impl Sink {
         let Stage::Open(alignment) = &mut self.stage else { return Ok(()) };
         let Some(aligned) = alignment.take_complete() else { return Ok(()) };
         aligned.assert_conserved();
+        failpoint::reached(Point::Aligned);
         let mut counts = EpochCounts::of(&aligned, self.outputs.take_truncated());
         let prepared = self.prepare(aligned);
         counts.add_windows(prepared.records.len(), prepared.capped_values);
@@ -35,9 +37,12 @@ impl Sink {
         }
         // NOTE: before any window record can be seen: without a transaction only this record tells
         // a later start how far the epoch had read (see `horizon_for_source`).
+        failpoint::reached(Point::BeforeRedo);
         self.write_redo(&prepared)?;
+        failpoint::reached(Point::AfterRedo);
         self.outputs.windows(&prepared.records);
         self.outputs.pump()?;
+        failpoint::reached(Point::LastOutput);
         let Stage::Open(alignment) = std::mem::replace(&mut self.stage, Stage::Failed) else {
             unreachable!("the epoch was open");
         };
@@ -98,6 +103,11 @@ impl Sink {
     pub(super) fn commit(&mut self) -> Result<(), Trouble> {
         let Stage::Draining(_, completed) = &mut self.stage else { return Ok(()) };
         let began = *completed.committing.get_or_insert_with(Instant::now);
+        let closes_by_silence = !self.sent && !completed.prepared.records.is_empty();
+        failpoint::reached(Point::Delivered);
+        if closes_by_silence {
+            failpoint::reached(Point::IdleClose);
+        }
         let (committer, topic) = (&self.settings.committer, &self.settings.outputs.topics.input);
         // Committing the same again is harmless, and resumes a commit without an answer.
         if !self.outputs.connection().commit(committer, topic, &completed.offsets)? {
@@ -108,6 +118,10 @@ impl Sink {
                 )));
             }
             return Ok(());
+        }
+        failpoint::reached(Point::Committed);
+        if closes_by_silence {
+            failpoint::reached(Point::IdleClosed);
         }
         self.report.committed(completed.prepared.change.epoch, began.elapsed());
         let Stage::Draining(alignment, completed) =
@@ -139,6 +153,7 @@ impl Sink {
         let done = CommittedEpoch { generation: self.generation, epoch, times };
         // A source that is gone needs no answer.
         drop(self.to_source.send(ToSource::Committed(done)));
+        failpoint::reached(Point::Finished);
         while let Some(output) = self.held.pop_front() {
             self.queue(output);
         }

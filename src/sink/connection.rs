@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use super::{OutputSettings, Trouble};
 use crate::{
     error::RunError,
+    failpoint::{self, Point},
     kafka::{CommitEntry, Committer, KafkaError, Producer, TopicHandle},
     limits,
 };
@@ -117,6 +118,7 @@ impl Connection {
 
     /// Opens the epoch's transaction if that has not been done.
     pub(super) fn begin(&mut self) -> Result<(), Trouble> {
+        failpoint::reached(Point::FirstOutput);
         if matches!(self.transaction, Transaction::Ready) {
             self.producer.begin_transaction().map_err(|error| self.trouble(error))?;
             self.transaction = Transaction::Open { since: Instant::now(), offsets_sent: false };
@@ -165,6 +167,12 @@ impl Connection {
             let offsets_timeout = limits::TRANSACTION_OFFSETS_TIMEOUT;
             self.producer.send_offsets(input_topic, offsets, &group, offsets_timeout)?;
             *offsets_sent = true;
+        }
+        failpoint::reached(Point::OffsetsSent);
+        if failpoint::is_set(Point::Committing) {
+            // Long enough for the request to leave, too short for its answer to be waited for.
+            drop(self.producer.commit_transaction(limits::SINK_DRAIN_POLL));
+            failpoint::kill(Point::Committing);
         }
         self.producer.commit_transaction(timeout)?;
         self.transaction = Transaction::Ready;

@@ -36,6 +36,7 @@ use crate::{
     control::Control,
     epoch::{Alignment, ToSink, ToSource},
     error::RunError,
+    failpoint::{self, Point},
     ids::{Epoch, Generation, Offset, PartitionId},
     kafka::{CommitEntry, Committer, KafkaError},
     limits,
@@ -297,6 +298,9 @@ impl Sink {
                 Delivery::ExactlyOnce => self.outputs.connection().trouble(error),
             });
         }
+        if self.sent && failpoint::is_set(Point::FailDelivery) {
+            return Err(Trouble::RollBack("a test lets the deliveries fail".to_owned()));
+        }
         let failures = self.outputs.producer().take_delivery_failures();
         let Some(first) = failures.first else { return Ok(()) };
         let text = format!(
@@ -318,6 +322,7 @@ impl Sink {
             Stage::Undoing { done } => {
                 if *done == self.settings.workers && self.outputs.connection().make_ready()? {
                     self.stage = Stage::Waiting;
+                    failpoint::reached(Point::Undone);
                     // A source that is gone needs no answer.
                     drop(self.to_source.send(ToSource::Undone(self.generation)));
                 }

@@ -8,10 +8,14 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Sink, Stage, Trouble, readback, recover::First};
+use super::{
+    Sink, Stage, Trouble, readback,
+    recover::{First, stop},
+};
 use crate::{
     epoch::{AlignedEpoch, Alignment, Rebuild, ReplayRange, ToSource},
-    ids::{EventTimeMs, Offset, PartitionId, WindowStart},
+    failpoint::{self, Point},
+    ids::{Epoch, EventTimeMs, Offset, PartitionId, WindowStart},
     state::CommitMetadata,
     window::{EpochChange, Partial, PartialKey, StateImage, WindowMeta},
 };
@@ -51,6 +55,7 @@ impl Sink {
         }
         let rules = self.settings.rules;
         let published = readback::published(&self.settings.readback, &rules, image.horizon)?;
+        failpoint::reached(Point::ReadBack);
         for (start, meta) in published {
             let known = image.windows.entry(start).or_default();
             if meta.revision > known.revision {
@@ -142,7 +147,7 @@ impl Sink {
     fn rebuilt(
         &mut self,
         plan: RebuildPlan,
-        epoch: crate::ids::Epoch,
+        epoch: Epoch,
         partials: BTreeMap<PartialKey, Partial>,
     ) -> Result<(), Trouble> {
         let RebuildPlan { mut image, first, lost } = plan;
@@ -161,9 +166,11 @@ impl Sink {
             watermark: image.watermark,
             horizon: image.horizon,
         };
+        failpoint::reached(Point::Rebuilt);
         let store = &mut self.settings.store;
-        store.write_epoch(None, &change).map_err(super::recover::stop)?;
-        store.settle(true).map_err(super::recover::stop)?;
+        store.write_epoch(None, &change).map_err(stop)?;
+        failpoint::reached(Point::RebuiltRedo);
+        store.settle(true).map_err(stop)?;
         image.apply(&change);
         tracing::info!(
             partitions = lost.len(),

@@ -11,6 +11,7 @@ use crate::{
     config::{Delivery, OnStateMismatch},
     epoch::{Alignment, RecoverPartition, RecoverRequest, Recovered, ToSource},
     error::RunError,
+    failpoint::{self, Point},
     ids::{Epoch, EventTimeMs, Offset, PartitionId},
     state::{CommitMetadata, PartitionRecovery, Start, StateError, decide},
     window::{Completeness, EpochChange, PartitionState, StateImage, Windows},
@@ -25,6 +26,7 @@ struct Begin {
 
 impl Sink {
     pub(super) fn recover(&mut self, request: &RecoverRequest) -> Result<(), Trouble> {
+        failpoint::reached(Point::Recover);
         let loaded = self.settings.store.load().map_err(stop)?;
         let committed: Vec<_> = request.partitions.iter().map(|p| p.committed.clone()).collect();
         let recovery = decide(&self.settings.instance, &loaded, &committed);
@@ -50,6 +52,7 @@ impl Sink {
         }
         self.settings.store.settle(recovery.apply_redo).map_err(stop)?;
         self.settings.store.forget(&recovery.forget).map_err(stop)?;
+        failpoint::reached(Point::Settled);
         self.committed_change = None;
         let first = First { starts, epoch: recovery.next_epoch, owns_all: request.owns_all };
         if lost.is_empty() {

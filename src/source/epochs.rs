@@ -11,6 +11,7 @@ use super::{Ending, Halt, Phase, Source, fatal};
 use crate::{
     epoch::{CommittedEpoch, CutReason, EpochCut, Mode, Recovered, ToSink},
     error::RunError,
+    failpoint::{self, Point},
     limits, metrics,
 };
 
@@ -86,6 +87,7 @@ impl Source {
         };
         self.intake.lanes.barrier(self.epoch, horizon)?;
         self.intake.lanes.tell_sink(ToSink::Cut(Box::new(cut)))?;
+        failpoint::reached(Point::Cut);
         self.cut_positions = self.intake.partitions.positions();
         self.cut = Some(self.epoch);
         self.commit_starts = false;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::{Halt, Phase, Source, fatal, recover::Known};
 use crate::{
     epoch::{CutReason, EpochCut, Mode, Rebuild, ToSink},
+    failpoint::{self, Point},
     limits,
 };
 
@@ -71,6 +72,9 @@ impl Source {
         let (done, left) = self.intake.partitions.replayed();
         if !done.is_empty() {
             self.consumer.pause(&done).map_err(|error| fatal(&error))?;
+            if left > 0 {
+                failpoint::reached(Point::HalfRebuilt);
+            }
         }
         if left > 0 {
             if now - rebuilding.said >= limits::TROUBLE_LOG_INTERVAL {

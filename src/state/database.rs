@@ -22,6 +22,7 @@ use super::{
     reader::{Contents, Reader},
     rows::Row,
 };
+use crate::failpoint::{self, Point};
 use crate::limits::{SLED_CACHE_BYTES, SLED_FLUSH_EVERY_MS, SLED_LOCK_RETRY, SLED_LOCK_WAIT};
 
 /// Why an operation on the database failed.
@@ -154,6 +155,7 @@ impl Database {
             // NOTE: sled recovers a prefix of what was written, so the order is what counts.
             if let Some((key, Some(value))) = first {
                 self.db().insert(key.encode(), value)?;
+                failpoint::reached(Point::InFold);
             }
             self.db().apply_batch(batch)?;
             self.db().flush().map(drop)

@@ -22,6 +22,7 @@ use crate::{
     clock,
     epoch::{Mode, ToSink, ToWorker, WorkerEpoch},
     event::{Enricher, Event, EventConfig, Field, Parser, Reject, RejectReason, SoftProblem},
+    failpoint::{self, Point},
     ids::{Epoch, EventTimeMs, Generation, WorkerId},
     kafka::murmur2_partition,
     window::WindowRules,
@@ -215,6 +216,7 @@ impl Worker {
 
     fn end_epoch(&mut self, epoch: Epoch, horizon: Option<EventTimeMs>) -> Result<(), SinkGone> {
         assert_eq!(epoch, self.epoch, "barriers come in order");
+        failpoint::reached(Point::Answer);
         self.outputs.send_all(self.generation, self.epoch)?;
         let (deltas, counts) = self.delta.take();
         let answer = WorkerEpoch {

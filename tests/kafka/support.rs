@@ -132,6 +132,17 @@ impl Scenario {
 
     /// As `start`, with a group and a state folder of their own.
     pub(crate) fn start_group(&self, group: &str, state: &str, flags: &[&str]) -> Process {
+        self.spawn(self.command(group, state, flags))
+    }
+
+    /// Starts a `command` with a log of its own.
+    pub(crate) fn spawn(&self, command: Command) -> Process {
+        let number = NEXT_LOG.fetch_add(1, Ordering::Relaxed);
+        Process::spawn(command, self.dir.path().join(format!("run-{number}.log")))
+    }
+
+    /// `logintide run`, not started.
+    pub(crate) fn command(&self, group: &str, state: &str, flags: &[&str]) -> Command {
         let mut command = Command::new(binary("logintide"));
         command
             .arg("run")
@@ -147,8 +158,7 @@ impl Scenario {
             command.args(["--http", "off"]);
         }
         command.args(flags.iter().filter(|flag| **flag != WITHOUT_TOPICS));
-        let number = NEXT_LOG.fetch_add(1, Ordering::Relaxed);
-        Process::spawn(command, self.dir.path().join(format!("run-{number}.log")))
+        command
     }
 }
 

@@ -1,0 +1,174 @@
+//! Places where a test may end the process or let something fail: one at every step of the epoch
+//! protocol, of a rollback and of recovery.
+//!
+//! Reached by the source, the workers and the sink. Without the feature `failpoints` every call is
+//! empty. With it, `FAILPOINTS="name=action;…"` decides, in the syntax of the `fail` crate:
+//! `return` kills the process as `kill -9` does, `2*off->return` at the third time.
+//! Holds: nothing here changes what the program does unless a test asks for it.
+
+/// A place. Named in `FAILPOINTS` as in [`Point::name`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Point {
+    /// The source has cut an epoch.
+    Cut,
+    /// A worker is about to answer a barrier.
+    Answer,
+    /// The first output of an epoch is about to be produced.
+    FirstOutput,
+    /// All answers are in; no window record is made yet.
+    Aligned,
+    /// Before the redo record is written.
+    BeforeRedo,
+    /// In the fold of the previous epoch: its commit is noted, its rows are not written.
+    InFold,
+    /// The redo record is flushed; no window record was produced yet.
+    AfterRedo,
+    /// The last output is handed over.
+    LastOutput,
+    /// Everything is delivered, the commit has not begun.
+    Delivered,
+    /// The offsets are in the transaction, which is not committed.
+    OffsetsSent,
+    /// The commit is asked for and not answered.
+    Committing,
+    /// The commit is answered, nobody has taken note.
+    Committed,
+    /// The epoch is finished and published.
+    Finished,
+    /// As `Delivered`, in an epoch that closes windows by silence.
+    IdleClose,
+    /// As `Committed`, in an epoch that closes windows by silence.
+    IdleClosed,
+    /// Does not kill: the open epoch's deliveries count as failed.
+    FailDelivery,
+    /// A rollback: what was open is thrown away, nothing is recovered.
+    Undone,
+    /// Committed offsets are known, nothing is decided.
+    Recover,
+    /// The redo record is applied or discarded, reading has not begun.
+    Settled,
+    /// Published windows are read back.
+    ReadBack,
+    /// One partition's rebuild is read, others are not.
+    HalfRebuilt,
+    /// The rebuild is read and counted, nothing is written.
+    Rebuilt,
+    /// The rebuilt state is written as a redo record and not folded.
+    RebuiltRedo,
+}
+
+impl Point {
+    /// Every place at which the process can be killed.
+    pub const ALL: &[Self] = &[
+        Self::Cut,
+        Self::Answer,
+        Self::FirstOutput,
+        Self::Aligned,
+        Self::BeforeRedo,
+        Self::InFold,
+        Self::AfterRedo,
+        Self::LastOutput,
+        Self::Delivered,
+        Self::OffsetsSent,
+        Self::Committing,
+        Self::Committed,
+        Self::Finished,
+        Self::IdleClose,
+        Self::IdleClosed,
+        Self::Undone,
+        Self::Recover,
+        Self::Settled,
+        Self::ReadBack,
+        Self::HalfRebuilt,
+        Self::Rebuilt,
+        Self::RebuiltRedo,
+    ];
+
+    /// Its name in `FAILPOINTS`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cut => "cut",
+            Self::Answer => "answer",
+            Self::FirstOutput => "first-output",
+            Self::Aligned => "aligned",
+            Self::BeforeRedo => "before-redo",
+            Self::InFold => "in-fold",
+            Self::AfterRedo => "after-redo",
+            Self::LastOutput => "last-output",
+            Self::Delivered => "delivered",
+            Self::OffsetsSent => "offsets-sent",
+            Self::Committing => "committing",
+            Self::Committed => "committed",
+            Self::Finished => "finished",
+            Self::IdleClose => "idle-close",
+            Self::IdleClosed => "idle-closed",
+            Self::FailDelivery => "fail-delivery",
+            Self::Undone => "undone",
+            Self::Recover => "recover",
+            Self::Settled => "settled",
+            Self::ReadBack => "read-back",
+            Self::HalfRebuilt => "half-rebuilt",
+            Self::Rebuilt => "rebuilt",
+            Self::RebuiltRedo => "rebuilt-redo",
+        }
+    }
+}
+
+/// Kills the process if `FAILPOINTS` says so for this place.
+#[cfg(feature = "failpoints")]
+pub(crate) fn reached(point: Point) {
+    if is_set(point) {
+        kill(point);
+    }
+}
+
+/// Kills the process.
+#[cfg(feature = "failpoints")]
+pub(crate) fn kill(point: Point) {
+    tracing::error!(point = point.name(), "failpoint: killed");
+    // Nothing can be done about a process that cannot even kill itself.
+    let _ = signal_hook::low_level::raise(signal_hook::consts::SIGKILL);
+}
+
+/// Whether `FAILPOINTS` says that this place is to fail.
+#[cfg(feature = "failpoints")]
+pub(crate) fn is_set(point: Point) -> bool {
+    fail::eval(point.name(), |_| ()).is_some()
+}
+
+/// Nothing, without the feature.
+#[cfg(not(feature = "failpoints"))]
+#[inline]
+pub(crate) fn reached(_point: Point) {}
+
+/// Nothing, without the feature.
+#[cfg(not(feature = "failpoints"))]
+#[inline]
+pub(crate) fn kill(_point: Point) {}
+
+/// Never, without the feature.
+#[cfg(not(feature = "failpoints"))]
+#[inline]
+pub(crate) fn is_set(_point: Point) -> bool {
+    false
+}
+
+/// Reads `FAILPOINTS`; the places are cleared when the result is dropped.
+#[cfg(feature = "failpoints")]
+#[must_use]
+pub fn setup() -> fail::FailScenario<'static> {
+    fail::FailScenario::setup()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_places_share_a_name() {
+        let names: BTreeSet<_> = Point::ALL.iter().map(|point| point.name()).collect();
+        assert_eq!(names.len(), Point::ALL.len());
+    }
+}

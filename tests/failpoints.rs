@@ -1,0 +1,182 @@
+//! kill -9 at every step of the epoch protocol, of a rollback, of an idle close and of a rebuild,
+//! on a real broker: whatever the step, the next start is exact.
+//!
+//! Needs the feature `failpoints`: the program kills itself where `FAILPOINTS` says.
+
+use std::{fs, os::unix::process::ExitStatusExt};
+
+use logintide::failpoint::Point;
+
+#[path = "kafka/support.rs"]
+#[allow(dead_code, reason = "shared with the suite that does not kill at a step")]
+mod support;
+
+use support::{Process, SOON, Scenario, free_port, wait_for_metric};
+
+/// Steps of an ordinary epoch.
+const EPOCH: &[Point] = &[
+    Point::Cut,
+    Point::Answer,
+    Point::FirstOutput,
+    Point::Aligned,
+    Point::BeforeRedo,
+    Point::InFold,
+    Point::AfterRedo,
+    Point::LastOutput,
+    Point::Delivered,
+    Point::OffsetsSent,
+    Point::Committing,
+    Point::Committed,
+    Point::Finished,
+];
+
+/// Steps of a start, which is also what follows a rollback.
+const START: &[Point] = &[Point::Undone, Point::Recover, Point::Settled];
+
+const IDLE: &[Point] = &[Point::IdleClose, Point::IdleClosed];
+
+/// Steps of a start whose state folder was lost.
+const REBUILD: &[Point] =
+    &[Point::ReadBack, Point::HalfRebuilt, Point::Rebuilt, Point::RebuiltRedo];
+
+const EVENTS: &[&str] = &[
+    "--count",
+    "12000",
+    "--users",
+    "500",
+    "--events-per-second-of-event-time",
+    "100",
+    "--share-late",
+    "0.05",
+    "--late-by",
+    "1m",
+    "--share-poison",
+    "0.01",
+];
+
+/// A run that ends itself at this point, the `skip` first times not.
+fn killed_at(scenario: &Scenario, points: &str, flags: &[&str]) {
+    let mut command = scenario.command("group", "state", flags);
+    command.env("FAILPOINTS", points);
+    let mut running = scenario.spawn(command);
+    let status = running.wait(SOON);
+    assert_eq!(status.signal(), Some(9), "{points}: {status}\n{}", running.tail());
+    assert!(running.log().contains("failpoint: killed"), "{points}\n{}", running.tail());
+}
+
+fn flags<'a>(workers: &'a str) -> Vec<&'a str> {
+    vec!["--workers", workers, "--commit-interval", "100ms", "--instance-id", "one"]
+}
+
+/// Runs to the end of the input and lets the judge recount everything.
+fn exact(scenario: &Scenario, point: Point, mut produced: Process) {
+    produced.ends_with(0);
+    let end = [flags("3").as_slice(), &["--exit-at-end"]].concat();
+    scenario.start(&end).ends_with(0);
+    println!("{}: {}", point.name(), scenario.verify(&["--expect-complete"]));
+}
+
+fn producing(scenario: &Scenario, seed: &str) -> Process {
+    scenario.producing(&[EVENTS, &["--seed", seed, "--rate", "6000"]].concat())
+}
+
+#[test]
+fn every_point_is_tested() {
+    let tested: Vec<_> = [EPOCH, IDLE, START, REBUILD].concat();
+    assert_eq!(tested, Point::ALL);
+}
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn killed_at_each_step_of_an_epoch_the_next_start_is_exact() {
+    for (number, point) in EPOCH.iter().enumerate() {
+        let scenario = Scenario::new("step");
+        let produced = producing(&scenario, &number.to_string());
+        // The answer is reached once per worker, the first output once per batch.
+        for (skip, workers) in [(4, "2"), (1, "1")] {
+            killed_at(&scenario, &format!("{}={skip}*off->return", point.name()), &flags(workers));
+        }
+        exact(&scenario, *point, produced);
+    }
+}
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn killed_in_a_start_and_in_a_rollback_the_next_start_is_exact() {
+    for (number, point) in START.iter().enumerate() {
+        let scenario = Scenario::new("start");
+        let produced = producing(&scenario, &(20 + number).to_string());
+        killed_at(&scenario, &format!("{}=return", point.name()), &flags("2"));
+        // Reached again in the rollback of an epoch whose deliveries fail.
+        let rolled_back = format!("fail-delivery=1*return;{}=1*off->return", point.name());
+        killed_at(&scenario, &rolled_back, &flags("1"));
+        // And behind a kill that left an open transaction and a redo record.
+        killed_at(&scenario, "offsets-sent=2*off->return", &flags("4"));
+        killed_at(&scenario, &format!("{}=return", point.name()), &flags("2"));
+        exact(&scenario, *point, produced);
+    }
+}
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn killed_in_an_idle_close_the_windows_appear_once_with_the_right_totals() {
+    for (number, point) in IDLE.iter().enumerate() {
+        let scenario = Scenario::new("idle-step");
+        let seed = (30 + number).to_string();
+        scenario.produce(&[EVENTS, &["--seed", &seed]].concat());
+        let silence = ["--idle-timeout", "1s", "--grace", "1s"];
+        let quiet = |workers| [flags(workers).as_slice(), &silence].concat();
+        killed_at(&scenario, &format!("{}=return", point.name()), &quiet("2"));
+        let port = free_port();
+        let address = format!("127.0.0.1:{port}");
+        let running = scenario.start(&[quiet("1").as_slice(), &["--http", &address]].concat());
+        wait_for_metric(&running, port, "logintide_assigned_partitions", |n| n >= 8.0);
+        std::thread::sleep(std::time::Duration::from_secs(3));
+        wait_for_metric(&running, port, "logintide_open_windows", |open| open == 0.0);
+        running.stop();
+        println!("{}: {}", point.name(), scenario.verify(&["--expect-complete"]));
+    }
+}
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn killed_in_a_rebuild_the_next_start_is_exact() {
+    for (number, point) in REBUILD.iter().enumerate() {
+        let scenario = Scenario::new("rebuild-step");
+        let produced = producing(&scenario, &(40 + number).to_string());
+        killed_at(&scenario, "delivered=6*off->return", &flags("2"));
+        fs::remove_dir_all(scenario.state_dir()).expect("the folder was there");
+        killed_at(&scenario, &format!("{}=return", point.name()), &flags("1"));
+        // Reached a second time: the first left nothing behind that spares it.
+        if *point != Point::RebuiltRedo {
+            killed_at(&scenario, &format!("{}=return", point.name()), &flags("4"));
+        }
+        exact(&scenario, *point, produced);
+    }
+}
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn a_failed_delivery_is_rolled_back_without_an_exit_and_doubles_nothing() {
+    for (delivery, verify) in [
+        ("exactly-once", ["--expect-complete"].as_slice()),
+        ("at-least-once", &["--expect-complete", "--allow-duplicates"]),
+    ] {
+        let scenario = Scenario::new("roll-back");
+        let mut produced = producing(&scenario, "50");
+        let port = free_port();
+        let address = format!("127.0.0.1:{port}");
+        let more = ["--http", &address, "--delivery", delivery];
+        let mut command =
+            scenario.command("group", "state", &[flags("2").as_slice(), &more].concat());
+        command.env("FAILPOINTS", "fail-delivery=2*off->3*return->off");
+        let running = scenario.spawn(command);
+        let rollbacks = "logintide_epoch_rollbacks_total";
+        wait_for_metric(&running, port, rollbacks, |n| n >= 3.0);
+        produced.ends_with(0);
+        running.stop();
+        let end = [flags("3").as_slice(), &["--exit-at-end", "--delivery", delivery]].concat();
+        scenario.start(&end).ends_with(0);
+        println!("{delivery}: {}", scenario.verify(verify));
+    }
+}
