@@ -43,6 +43,8 @@ pub struct NewTopic {
     pub config: Vec<(String, String)>,
 }
 
+const METADATA: &str = "read metadata";
+
 /// A client without group or records.
 pub struct Admin {
     // NOTE: dropped in this order; the client goes last, with its last handle.
@@ -107,7 +109,45 @@ impl Admin {
 
     /// Partitions of a topic, `None` when it is missing or no topic was named.
     fn metadata(&self, topic: Option<&str>, timeout: Duration) -> Result<Option<i32>, KafkaError> {
-        const OPERATION: &str = "read metadata";
+        let (partitions, code) = self.read_metadata(topic, timeout, |metadata| {
+            if topic.is_none() || metadata.topic_cnt < 1 {
+                return (0, RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+            }
+            // SAFETY: metadata with a topic has an array of at least one.
+            unsafe { ((*metadata.topics).partition_cnt, (*metadata.topics).err) }
+        })?;
+        match code {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR if partitions > 0 => Ok(Some(partitions)),
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR
+            | RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
+            | RDKafkaRespErr::RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC => Ok(None),
+            code => Err(named(METADATA, topic.unwrap_or_default(), code as i32, "")),
+        }
+    }
+
+    /// The number of a broker that answers.
+    ///
+    /// # Errors
+    /// `Timeout` or `Retriable` while no broker is reachable.
+    pub(super) fn live_broker(&self, timeout: Duration) -> Result<i32, KafkaError> {
+        let id = self.read_metadata(None, timeout, |metadata| match metadata.orig_broker_id {
+            // The answer came through a bootstrap address, which has no number of its own.
+            // SAFETY: the array holds that many brokers while the metadata lives.
+            ..0 if metadata.broker_cnt > 0 => unsafe { (*metadata.brokers).id },
+            id => id,
+        });
+        match id.map_err(|error| self.explained(error))? {
+            ..0 => Err(self.client.timeout(METADATA, timeout)),
+            id => Ok(id),
+        }
+    }
+
+    fn read_metadata<T>(
+        &self,
+        topic: Option<&str>,
+        timeout: Duration,
+        read: impl FnOnce(&rd::rd_kafka_metadata) -> T,
+    ) -> Result<T, KafkaError> {
         let native = topic.map(|name| Topic::new(&self.client, name)).transpose()?;
         let mut metadata: *const rd::rd_kafka_metadata = ptr::null();
         // SAFETY: client and topic are alive; on success the metadata is ours to destroy.
@@ -121,25 +161,13 @@ impl Admin {
             )
         };
         if code != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
-            return Err(self.client.query_error(OPERATION, code, timeout));
+            return Err(self.client.query_error(METADATA, code, timeout));
         }
-        // SAFETY: metadata and the arrays inside it live until it is destroyed, below.
-        let (partitions, code) = unsafe {
-            let topics = (*metadata).topics;
-            let answer = if topic.is_none() || (*metadata).topic_cnt < 1 {
-                (0, RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
-            } else {
-                ((*topics).partition_cnt, (*topics).err)
-            };
+        // SAFETY: metadata and the arrays inside it live until it is destroyed, here.
+        unsafe {
+            let value = read(&*metadata);
             rd::rd_kafka_metadata_destroy(metadata);
-            answer
-        };
-        match code {
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR if partitions > 0 => Ok(Some(partitions)),
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR
-            | RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
-            | RDKafkaRespErr::RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC => Ok(None),
-            code => Err(named(OPERATION, topic.unwrap_or_default(), code as i32, "")),
+            Ok(value)
         }
     }
 
@@ -258,7 +286,7 @@ impl Admin {
     }
 
     /// Sends a request and waits for its answer.
-    fn ask(
+    pub(super) fn ask(
         &self,
         operation: &'static str,
         timeout: Duration,

@@ -54,8 +54,10 @@ pub enum KafkaError {
         /// librdkafka's text.
         text: String,
     },
-    /// Another process uses the same instance id or transactional id: stop.
-    #[error("{operation}: {text} ({code}); another process runs with the same instance id")]
+    /// Another process uses the same instance id or transactional id: stop. A producer sees the
+    /// same when a transaction outlived its timeout; `transaction` says what can be told apart.
+    #[error("{operation}: {text} ({code}); another process runs with the same instance id{}",
+        or_too_old(*.code))]
     Fenced {
         /// The call that failed.
         operation: &'static str,
@@ -128,6 +130,15 @@ fn because(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!(" (last trouble: {text})") }
 }
 
+/// The transactional producer's fences have another possible cause.
+fn or_too_old(code: ErrorCode) -> &'static str {
+    if code.0 == Native::RD_KAFKA_RESP_ERR__FENCED as i32 {
+        ", or the transaction was open for longer than transaction.timeout.ms"
+    } else {
+        ""
+    }
+}
+
 impl KafkaError {
     /// Trying the same call again can succeed. For a commit that timed out this is also right: the
     /// same offsets may be committed twice.
@@ -138,6 +149,43 @@ impl KafkaError {
     /// This record can never be sent; a smaller one may be.
     pub fn is_refused(&self) -> bool {
         matches!(self, Self::Refused { .. })
+    }
+
+    /// The open transaction must be aborted; its work can be done again.
+    pub fn is_abortable(&self) -> bool {
+        matches!(self, Self::Abortable { .. })
+    }
+
+    /// The broker lets this client do nothing more, because it knows a newer one.
+    pub fn is_fenced(&self) -> bool {
+        matches!(self, Self::Fenced { .. })
+    }
+
+    /// The broker denies this user the operation: an ACL is missing.
+    pub fn is_authorization(&self) -> bool {
+        use Native as E;
+        let code = self.code().map(|code| Native::try_from(code.0));
+        matches!(
+            code,
+            Some(Ok(E::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED
+                | E::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED
+                | E::RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED
+                | E::RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+                | E::RD_KAFKA_RESP_ERR_DELEGATION_TOKEN_AUTHORIZATION_FAILED))
+        )
+    }
+
+    /// librdkafka's code, where the variant has one.
+    pub fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Retriable { code, .. }
+            | Self::Abortable { code, .. }
+            | Self::Fenced { code, .. }
+            | Self::NotMember { code, .. }
+            | Self::Refused { code, .. }
+            | Self::Fatal { code, .. } => Some(*code),
+            Self::OffsetOutOfRange { .. } | Self::Timeout { .. } | Self::Config { .. } => None,
+        }
     }
 
     /// The client or the process has to stop.
@@ -294,6 +342,21 @@ mod tests {
         assert!(error.is_fatal());
         let text = error.to_string();
         assert!(text.contains("commit") && text.contains("31999"), "{text}");
+    }
+
+    #[test]
+    fn a_missing_acl_is_told_apart_from_other_refusals() {
+        let of = |code| KafkaError::from_native("test", code);
+        for denied in [
+            Native::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+            Native::RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED,
+            Native::RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+        ] {
+            assert!(of(denied).is_authorization(), "{denied:?}");
+        }
+        assert!(!of(Native::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART).is_authorization());
+        assert!(!of(Native::RD_KAFKA_RESP_ERR__FENCED).is_authorization());
+        assert!(!KafkaError::Config { text: String::new() }.is_authorization());
     }
 
     #[test]

@@ -10,6 +10,7 @@
 #![expect(unsafe_code, reason = "the crate's one place for calls into librdkafka")]
 
 mod admin;
+mod admin_configs;
 mod admin_requests;
 mod committer;
 mod config;

@@ -9,4 +9,5 @@ mod hostile;
 mod operation;
 mod outage;
 mod quiet;
+mod settings;
 mod support;
