@@ -225,6 +225,18 @@ pub const PRODUCER_LINGER: Duration = Duration::from_millis(5);
 /// leader election or broker restart.
 pub const DELIVERY_TIMEOUT: Duration = Duration::from_mins(1);
 
+/// One attempt of aborting a transaction. librdkafka waits for reports that only a poll between two
+/// attempts takes away, so a long one would only block; but its own thread must have had its turn
+/// within an attempt, or an answer that comes late is taken for that of the next step.
+pub const TRANSACTION_ABORT_ATTEMPT: Duration = Duration::from_millis(200);
+
+/// How long the reports of thrown-away records are served between two attempts of an abort, if so
+/// many come.
+pub const TRANSACTION_ABORT_SERVE: Duration = Duration::from_millis(100);
+
+/// Wait for one report between two attempts of an abort; also the pause of one that failed at once.
+pub const TRANSACTION_ABORT_POLL: Duration = Duration::from_millis(10);
+
 /// Partitions of topics created by `--create-topics` when the input does not exist either.
 pub const NEW_TOPIC_PARTITIONS: i32 = 8;
 

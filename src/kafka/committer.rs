@@ -3,7 +3,7 @@
 //! In: the next offsets and metadata of an epoch. Out: the broker's answer, within a timeout.
 //! Holds: every partition's own result is checked; an answer that comes too late is dropped with
 //! its queue; a committer never keeps the consumer alive beyond the source thread.
-//! The group metadata that a transaction needs will be read through the same gate.
+//! The group metadata that a transaction needs is read through the same gate (`transaction`).
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -12,7 +12,7 @@ use std::time::Duration;
 use rdkafka::bindings as rd;
 
 use super::error::KafkaError;
-use super::list::{offset_list, set_offset};
+use super::list::commit_list;
 use super::native::{NativeClient, Queue, check, error_text};
 use crate::ids::{Offset, PartitionId};
 
@@ -39,16 +39,38 @@ impl Gate {
         Self(Arc::new(RwLock::new(Some(Arc::clone(client)))))
     }
 
+    /// Runs a call with the consumer, which stays open meanwhile.
+    ///
+    /// # Errors
+    /// `NotMember` when the consumer is closed; whatever the call returns.
+    pub(super) fn pass<T>(
+        &self,
+        operation: &'static str,
+        call: impl FnOnce(&Arc<NativeClient>) -> Result<T, KafkaError>,
+    ) -> Result<T, KafkaError> {
+        let gate = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        match gate.as_ref() {
+            Some(client) => call(client),
+            None => Err(not_member(operation)),
+        }
+    }
+
     /// Waits for a running commit, at most its timeout, and lets no further one begin.
     pub(super) fn close(&self) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
+/// The error of a call that needs a membership which does not exist.
+pub(super) fn not_member(operation: &'static str) -> KafkaError {
+    let code = rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__ASSIGNMENT_LOST;
+    KafkaError::from_native(operation, code)
+}
+
 /// Commits through the source's consumer. Cheap to clone.
 #[derive(Clone)]
 pub struct Committer {
-    gate: Gate,
+    pub(super) gate: Gate,
     topic: Arc<str>,
 }
 
@@ -75,14 +97,7 @@ impl Committer {
         if entries.is_empty() {
             return Ok(());
         }
-        let gate = self.gate.0.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(client) = gate.as_ref() else {
-            return Err(KafkaError::from_native(
-                OPERATION,
-                rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__ASSIGNMENT_LOST,
-            ));
-        };
-        commit(client, &self.topic, entries, timeout)
+        self.gate.pass(OPERATION, |client| commit(client, &self.topic, entries, timeout))
     }
 }
 
@@ -92,12 +107,7 @@ fn commit(
     entries: &[CommitEntry],
     timeout: Duration,
 ) -> Result<(), KafkaError> {
-    let mut list = offset_list(topic, [])?;
-    for (partition, offset, metadata) in entries {
-        let mut line = list.add_partition(topic, partition.0);
-        set_offset(&mut line, *partition, *offset)?;
-        line.set_metadata(metadata);
-    }
+    let list = commit_list(topic, entries)?;
     // One queue per commit: a late answer to a former one cannot be taken for this one's.
     let answers = Queue::new(client);
     // SAFETY: client, list and queue are alive; librdkafka copies the list. Without a callback the

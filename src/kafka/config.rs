@@ -49,8 +49,17 @@ pub struct ProducerSettings {
     pub linger: Duration,
     /// How long librdkafka tries to deliver a record before it reports a failure.
     pub delivery_timeout: Duration,
-    /// Transactional id; `None` is the idempotent producer.
-    pub transactional_id: Option<String>,
+    /// `None` is the idempotent producer without transactions.
+    pub transactional: Option<Transactional>,
+}
+
+/// What makes a producer transactional.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transactional {
+    /// Transactional id: the broker lets only the newest producer of an id live.
+    pub id: String,
+    /// Age at which the broker aborts a transaction by itself; never below the delivery timeout.
+    pub timeout: Duration,
 }
 
 /// Names that librdkafka takes for the same property: (alias, name used here).
@@ -133,7 +142,7 @@ impl ProducerSettings {
     /// The librdkafka configuration.
     ///
     /// # Errors
-    /// `Config` when a user property is protected.
+    /// `Config` when a user property is protected, or when a record could outlive its transaction.
     pub(super) fn to_config(&self) -> Result<ClientConfig, KafkaError> {
         let mut base = vec![
             ("acks", "all".into()),
@@ -147,11 +156,41 @@ impl ProducerSettings {
             ("queue.buffering.max.ms", millis_text(self.linger)),
             ("message.timeout.ms", self.delivery_timeout.as_millis().to_string()),
         ];
-        if let Some(id) = &self.transactional_id {
-            base.push(("transactional.id", id.clone()));
-        }
-        self.client.to_config(&base)
+        let Some(transactional) = &self.transactional else {
+            return self.client.to_config(&base);
+        };
+        base.push(("transactional.id", transactional.id.clone()));
+        base.push((TRANSACTION_TIMEOUT, transactional.timeout.as_millis().to_string()));
+        let config = self.client.to_config(&base)?;
+        check_delivery_within_transaction(&config)?;
+        Ok(config)
     }
+}
+
+const TRANSACTION_TIMEOUT: &str = "transaction.timeout.ms";
+
+/// librdkafka refuses it as well, but names no value.
+fn check_delivery_within_transaction(config: &ClientConfig) -> Result<(), KafkaError> {
+    const DELIVERY_TIMEOUT: &str = "message.timeout.ms";
+    let text_of = |name| config.get(name).unwrap_or_default();
+    let (delivery, transaction) = (text_of(DELIVERY_TIMEOUT), text_of(TRANSACTION_TIMEOUT));
+    let (Ok(delivery_ms), Ok(transaction_ms)) =
+        (delivery.parse::<u64>(), transaction.parse::<u64>())
+    else {
+        // Not numbers: librdkafka says so, with the name and the range.
+        return Ok(());
+    };
+    // 0 is librdkafka's "for ever".
+    if delivery_ms == 0 || delivery_ms > transaction_ms {
+        return Err(KafkaError::Config {
+            text: format!(
+                "{DELIVERY_TIMEOUT}={delivery} (0 is no limit) is above \
+                 {TRANSACTION_TIMEOUT}={transaction}: a record could outlive its transaction; \
+                 lower -X {DELIVERY_TIMEOUT} or raise -X {TRANSACTION_TIMEOUT}"
+            ),
+        });
+    }
+    Ok(())
 }
 
 /// Largest value of librdkafka's integer properties of sizes.
@@ -243,7 +282,7 @@ mod tests {
             queue_kbytes: 1024,
             linger: Duration::from_micros(2_500),
             delivery_timeout: Duration::from_mins(1),
-            transactional_id: None,
+            transactional: None,
         }
     }
 
@@ -288,9 +327,35 @@ mod tests {
         let config = consumer(&[]).to_config().expect("no user properties");
         config.create_native_config().expect("consumer properties");
         let mut settings = producer(&[]);
-        settings.transactional_id = Some("tx".into());
+        settings.transactional =
+            Some(Transactional { id: "tx".into(), timeout: Duration::from_mins(1) });
         let config = settings.to_config().expect("no user properties");
         assert_eq!(config.get("queue.buffering.max.ms"), Some("2.500"));
+        assert_eq!(config.get("transactional.id"), Some("tx"));
+        assert_eq!(config.get("transaction.timeout.ms"), Some("60000"));
         config.create_native_config().expect("producer properties");
+    }
+
+    #[test]
+    fn a_record_that_could_outlive_its_transaction_is_refused_with_both_values() {
+        let with = |properties: &[_]| {
+            let (mut settings, timeout) = (producer(properties), Duration::from_secs(70));
+            settings.transactional = Some(Transactional { id: "tx".into(), timeout });
+            settings.to_config()
+        };
+        with(&[]).expect("60 s fit into 70 s");
+        with(&[("transaction.timeout.ms", "60000")]).expect("as long is short enough");
+        with(&[("transaction.timeout.ms", "soon")]).expect("left to librdkafka");
+        for (properties, delivery, transaction) in [
+            (("transaction.timeout.ms", "59999"), "=60000", "=59999"),
+            (("delivery.timeout.ms", "70001"), "=70001", "=70000"),
+            (("message.timeout.ms", "0"), "=0", "=70000"),
+        ] {
+            let error = with(&[properties]).expect_err("too long").to_string();
+            assert!(error.contains(&format!("message.timeout.ms{delivery} ")), "{error}");
+            assert!(error.contains(&format!("transaction.timeout.ms{transaction}:")), "{error}");
+            assert!(error.contains("raise -X transaction.timeout.ms"), "{error}");
+        }
+        producer(&[("message.timeout.ms", "0")]).to_config().expect("without transactions");
     }
 }

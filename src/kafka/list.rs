@@ -7,6 +7,7 @@ use rdkafka::Offset as Position;
 use rdkafka::bindings as rd;
 use rdkafka::topic_partition_list::TopicPartitionList;
 
+use super::committer::CommitEntry;
 use super::error::KafkaError;
 use crate::ids::{Offset, PartitionId};
 
@@ -34,11 +35,28 @@ pub(super) fn offset_list(
     Ok(list)
 }
 
+/// A list of what is committed for partitions of one topic.
+///
+/// # Errors
+/// `Config` for a negative offset.
+pub(super) fn commit_list(
+    topic: &str,
+    entries: &[CommitEntry],
+) -> Result<TopicPartitionList, KafkaError> {
+    let mut list = TopicPartitionList::with_capacity(entries.len());
+    for (partition, offset, metadata) in entries {
+        let mut line = list.add_partition(topic, partition.0);
+        set_offset(&mut line, *partition, *offset)?;
+        line.set_metadata(metadata);
+    }
+    Ok(list)
+}
+
 /// Sets the offset of one line.
 ///
 /// # Errors
 /// `Config` for a negative offset.
-pub(super) fn set_offset(
+fn set_offset(
     line: &mut rdkafka::topic_partition_list::TopicPartitionListElem<'_>,
     partition: PartitionId,
     offset: Offset,

@@ -1,6 +1,7 @@
 //! An embedded mock cluster, for tests and the demo.
 //!
-//! In: topics to create. Out: the address of brokers on loopback. Used by the thread that made it.
+//! In: topics to create, answers to spoil. Out: the address of brokers on loopback. Used by the
+//! thread that made it.
 //! Holds: it ends with its value. It keeps 5 MiB per partition, has no fencing, no `CreateTopics`,
 //! and drops offsets that are committed in transactions.
 
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::bindings as rd;
-use rdkafka::types::RDKafkaType;
+use rdkafka::types::{RDKafkaRespErr, RDKafkaType};
 
 use super::error::{ErrorCode, KafkaError};
 use super::native::{NativeClient, c_string, check, millis, owned_text};
@@ -30,6 +31,22 @@ impl fmt::Debug for MockCluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MockCluster").field("brokers", &self.brokers()).finish()
     }
+}
+
+/// A kind of request whose next answers can be spoilt; the value is Kafka's API key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(i16)]
+pub enum MockRequest {
+    /// Records to a partition.
+    Produce = 0,
+    /// A producer id, asked for by `init_transactions`.
+    InitProducerId = 22,
+    /// The group's offsets join the transaction.
+    AddOffsetsToTxn = 25,
+    /// Commit or abort.
+    EndTxn = 26,
+    /// Offsets, sent to the group's coordinator.
+    TxnOffsetCommit = 28,
 }
 
 /// Every broker of the cluster.
@@ -76,6 +93,24 @@ impl MockCluster {
         check("create a mock topic", unsafe {
             rd::rd_kafka_mock_topic_create(self.ptr(), name.as_ptr(), partitions, 1)
         })
+    }
+
+    /// Answers the next requests of a kind with these errors, one each.
+    ///
+    /// # Panics
+    /// When librdkafka does not know a code.
+    pub fn fail_next(&self, request: MockRequest, errors: &[ErrorCode]) {
+        let native = |code: &ErrorCode| RDKafkaRespErr::try_from(code.0).expect("a known code");
+        let errors: Vec<_> = errors.iter().map(native).collect();
+        // SAFETY: cluster and array are alive; the array is copied.
+        unsafe {
+            rd::rd_kafka_mock_push_request_errors_array(
+                self.ptr(),
+                request as i16,
+                errors.len(),
+                errors.as_ptr(),
+            );
+        }
     }
 
     /// Closes all brokers' connections and refuses new ones.

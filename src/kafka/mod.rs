@@ -5,8 +5,9 @@
 //! records, recorded rebalance events, errors whose variant names the reaction.
 //! Holds: every native handle keeps its client alive, so none outlives it; no panic crosses C; no
 //! callback assigns or unassigns by itself, except while the consumer closes.
-//! `native` has the raw handles; `consumer`, `drain`, `committer`, `producer`, `delivery` and
-//! `admin` build on it; `config`, `error`, `log`, `partitioner` and `mock` are ordinary safe code.
+//! `native` has the raw handles; `consumer`, `drain`, `committer`, `producer`, `delivery`,
+//! `transaction` and `admin` build on it; `config`, `error`, `log`, `partitioner` and `mock` are
+//! ordinary safe code.
 #![expect(unsafe_code, reason = "the crate's one place for calls into librdkafka")]
 
 mod admin;
@@ -25,17 +26,19 @@ mod native;
 mod offsets;
 mod partitioner;
 mod producer;
+mod transaction;
 
 pub use admin::{Admin, NewTopic, TopicInfo};
 pub use committer::{CommitEntry, CommittedOffset, Committer};
-pub use config::{ClientSettings, ConsumerSettings, ProducerSettings};
+pub use config::{ClientSettings, ConsumerSettings, ProducerSettings, Transactional};
 pub use consumer::{Consumer, RebalanceEvent};
 pub use delivery::{DeliveryFailure, DeliveryFailures};
 pub use drain::{DrainEvent, Flow, Record};
 pub use error::{ErrorCode, KafkaError};
-pub use mock::MockCluster;
+pub use mock::{MockCluster, MockRequest};
 pub use partitioner::murmur2_partition;
 pub use producer::{OutRecord, Producer, SendError, SendOutcome, TopicHandle};
+pub use transaction::GroupMetadata;
 
 /// Version of the linked librdkafka, for example `2.12.1`.
 pub fn librdkafka_version() -> String {

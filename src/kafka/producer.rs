@@ -77,7 +77,7 @@ pub struct Producer {
     // NOTE: dropped in this order; the client goes last, with its last handle.
     topics: Vec<(String, Topic)>,
     reports: Queue,
-    client: Arc<NativeClient>,
+    pub(super) client: Arc<NativeClient>,
     failures: RefCell<DeliveryFailures>,
 }
 

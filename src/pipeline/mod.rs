@@ -208,7 +208,7 @@ fn output_settings(parts: &Parts) -> OutputSettings {
         queue_kbytes: parts.config.memory.producer_queue / 1024,
         linger: limits::PRODUCER_LINGER,
         delivery_timeout: limits::DELIVERY_TIMEOUT,
-        transactional_id: None,
+        transactional: None,
     };
     OutputSettings {
         producer,

@@ -11,3 +11,4 @@ mod outage;
 mod quiet;
 mod settings;
 mod support;
+mod transactions;

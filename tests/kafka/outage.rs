@@ -6,6 +6,10 @@ use std::{
     time::Duration,
 };
 
+use logintide::ids::PartitionId;
+use logintide::kafka::{Admin, KafkaError, NewTopic, OutRecord, Producer};
+
+use crate::client::support::{PATIENCE, client, flush, numbered, send_all, transactional_settings};
 use crate::support::{Process, SOON, Scenario, free_port, text, wait_for_metric};
 
 /// A broker that this test may stop; ended when dropped.
@@ -68,4 +72,41 @@ fn a_broker_that_comes_late_goes_and_returns_costs_nothing() {
     scenario.start(&["--exit-at-end"]).ends_with(0);
     // A rolled-back epoch may have been delivered before the broker went.
     println!("{}", scenario.verify(&["--allow-duplicates", "--expect-complete"]));
+}
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn transactional_calls_wait_for_the_broker_and_are_resumed() {
+    let broker = OwnBroker::new();
+    let settings = transactional_settings(&broker.address(), "sink", Duration::from_mins(1));
+    let mut producer = Producer::new(&settings).expect("producer");
+    let topic = producer.topic("output").expect("topic");
+    let short = Duration::from_secs(1);
+    for _ in 0..2 {
+        let error = producer.init_transactions(short).expect_err("nobody answers");
+        assert!(matches!(error, KafkaError::Timeout { .. }), "{error:?}");
+        assert!(error.to_string().contains("refused"), "{error}");
+    }
+    broker.script("start");
+    producer.init_transactions(PATIENCE).expect("resumed");
+    let admin = Admin::new(&client(&broker.address(), &[])).expect("admin");
+    let name = "output".to_owned();
+    let new = NewTopic { name, partitions: 1, replication: 1, config: Vec::new() };
+    admin.create_topics(&[new], PATIENCE).expect("topic");
+    producer.begin_transaction().expect("begin");
+    send_all(&producer, topic, 0, &numbered(0..10));
+    flush(&producer);
+    broker.script("stop");
+    let values = numbered(10..20_010);
+    let records = values.iter().map(|v| OutRecord { key: b"k", value: v.as_bytes() });
+    assert_eq!(producer.send_batch(&topic, PartitionId(0), records).accepted, 20_000);
+    let error = producer.abort_transaction(short).expect_err("nobody answers");
+    assert!(matches!(error, KafkaError::Timeout { .. }), "{error:?}");
+    broker.script("start");
+    producer.abort_transaction(PATIENCE).expect("resumed");
+    assert_eq!(producer.take_delivery_failures().count, 0);
+    producer.begin_transaction().expect("begin");
+    send_all(&producer, topic, 0, &numbered(0..10));
+    flush(&producer);
+    producer.commit_transaction(PATIENCE).expect("commit");
 }

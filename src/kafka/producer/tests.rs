@@ -19,7 +19,7 @@ fn producer(cluster: &MockCluster) -> (Producer, TopicHandle) {
         queue_kbytes: 1024,
         linger: Duration::ZERO,
         delivery_timeout: PATIENCE,
-        transactional_id: None,
+        transactional: None,
     })
     .expect("producer");
     let topic = producer.topic("out").expect("topic");
