@@ -12,6 +12,9 @@ use logintide::kafka::{Admin, KafkaError, NewTopic, OutRecord, Producer};
 use crate::client::support::{PATIENCE, client, flush, numbered, send_all, transactional_settings};
 use crate::support::{Process, SOON, Scenario, free_port, text, wait_for_metric};
 
+/// What `kafka-acls.sh` runs.
+const ACL_TOOL: &str = "org.apache.kafka.tools.AclCommand";
+
 /// A broker that this test may stop; ended when dropped.
 struct OwnBroker {
     port: String,
@@ -25,10 +28,15 @@ impl OwnBroker {
     }
 
     fn script(&self, command: &str) {
+        self.script_with(command, &[]);
+    }
+
+    fn script_with(&self, command: &str, rest: &[&str]) {
         let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scripts/kafka-local");
         let output = Command::new(script)
             .args([command, "--port", &self.port, "--dir"])
             .arg(self.dir.path())
+            .args(rest)
             .stdin(Stdio::null())
             .output()
             .expect("scripts/kafka-local runs");
@@ -109,4 +117,35 @@ fn transactional_calls_wait_for_the_broker_and_are_resumed() {
     send_all(&producer, topic, 0, &numbered(0..10));
     flush(&producer);
     producer.commit_transaction(PATIENCE).expect("commit");
+}
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn a_missing_acl_is_told_apart_from_other_refusals() {
+    const AUTHORIZER: &str =
+        "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer";
+    const OPEN: &str = "allow.everyone.if.no.acl.found=true";
+    let broker = OwnBroker::new();
+    broker.script_with("start", &["--broker-config", AUTHORIZER, "--broker-config", OPEN]);
+    let address = broker.address();
+    let admin = Admin::new(&client(&address, &[])).expect("admin");
+    for name in ["open", "closed"] {
+        let new =
+            NewTopic { name: name.to_owned(), partitions: 1, replication: 1, config: Vec::new() };
+        admin.create_topics(&[new], PATIENCE).expect("topic");
+    }
+    let deny = |resource: [&str; 2], operation: &str| {
+        let tool =
+            [ACL_TOOL, "--bootstrap-server", &address, "--add", "--deny-principal", "User:*"];
+        broker.script_with("exec", &[&tool[..], &["--operation", operation], &resource].concat());
+    };
+    deny(["--topic", "closed"], "DescribeConfigs");
+    deny(["--transactional-id", "sink"], "Write");
+    admin.topic_config(&["open"], PATIENCE).expect("no ACL, no refusal");
+    let error = admin.topic_config(&["open", "closed"], PATIENCE).expect_err("denied");
+    assert!(error.is_authorization() && error.to_string().contains("closed"), "{error:?}");
+    let settings = transactional_settings(&address, "sink", Duration::from_mins(1));
+    let producer = Producer::new(&settings).expect("producer");
+    let error = producer.init_transactions(PATIENCE).expect_err("denied");
+    assert!(error.is_fatal() && error.is_authorization(), "{error:?}");
 }
