@@ -9,7 +9,7 @@
 //! `transaction.abort.timed.out.transaction.cleanup.interval.ms`). It does so by a higher epoch, as
 //! for a newer producer of the same id. Whichever it was, the next delivery, offsets, commit or
 //! abort fails with `Fenced`, code `_FENCED` and the same text, and this producer is done: Kafka
-//! 4.1 and librdkafka 2.12 leave no difference to see. What remains is the clock. Less than the
+//! 4.3 and librdkafka 2.12 leave no difference to see. What remains is the clock. Less than the
 //! timeout since `begin_transaction`: another process, for certain. Otherwise it may be either, and
 //! the consumer decides: a process with the same instance id fences it as well, which its next
 //! heartbeat or commit tells. Only one that is then still a member may go on, with a new
