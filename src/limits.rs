@@ -81,6 +81,14 @@ pub const TRANSACTION_CALL_TIMEOUT: Duration = Duration::from_secs(1);
 /// gives the transaction up when the group's coordinator has not answered by then.
 pub const TRANSACTION_OFFSETS_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Longest wait of the producer for an answer to a request. librdkafka's own value in exactly-once
+/// is nearly the transaction timeout, and a broker that hangs would hold the sink for so long.
+pub const PRODUCER_SOCKET_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Pause before a producer takes the place of a fenced one whose transaction had timed out: two
+/// heartbeats, so that the group has said before whether another process took over.
+pub const FENCE_CHECK_PAUSE: Duration = Duration::from_secs(7);
+
 /// Pause between two attempts of a commit.
 pub const COMMIT_RETRY_PAUSE: Duration = Duration::from_millis(100);
 

@@ -8,3 +8,5 @@ mod group;
 mod producing;
 #[path = "client_mock/support.rs"]
 mod support;
+#[path = "client_mock/transactions.rs"]
+mod transactions;

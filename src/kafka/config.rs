@@ -11,6 +11,7 @@ use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
 use super::error::KafkaError;
+use crate::limits::PRODUCER_SOCKET_TIMEOUT;
 
 /// What every client of the process shares.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -88,6 +89,10 @@ const PROTECTED: &[(&str, &str)] = &[
     ("auto.commit.enable", "offsets are committed per epoch, after its output"),
     ("enable.auto.offset.store", "offsets are committed per epoch, after its output"),
     ("enable.partition.eof", "idle windows close on end-of-partition events"),
+    ("isolation.level", "records of aborted transactions are no input"),
+    ("queued.max.messages.kbytes", "use --memory-budget"),
+    ("queue.buffering.max.kbytes", "use --memory-budget"),
+    ("queue.buffering.max.messages", "use --memory-budget"),
     ("acks", "an epoch is committed only when all replicas have its output"),
     ("enable.idempotence", "without it a retry doubles or reorders output"),
     ("enable.gapless.guarantee", "a failed delivery is rolled back, not fatal"),
@@ -139,6 +144,13 @@ impl ConsumerSettings {
 }
 
 impl ProducerSettings {
+    /// How long the broker lets a transaction be open, as the user or the product set it.
+    pub fn transaction_timeout(&self) -> Option<Duration> {
+        let of_user = self.client.property(TRANSACTION_TIMEOUT).and_then(|ms| ms.parse().ok());
+        let of_product = self.transactional.as_ref()?.timeout;
+        Some(of_user.map_or(of_product, Duration::from_millis))
+    }
+
     /// The librdkafka configuration.
     ///
     /// # Errors
@@ -160,6 +172,7 @@ impl ProducerSettings {
             return self.client.to_config(&base);
         };
         base.push(("transactional.id", transactional.id.clone()));
+        base.push(("socket.timeout.ms", PRODUCER_SOCKET_TIMEOUT.as_millis().to_string()));
         base.push((TRANSACTION_TIMEOUT, transactional.timeout.as_millis().to_string()));
         let config = self.client.to_config(&base)?;
         check_delivery_within_transaction(&config)?;
@@ -227,9 +240,14 @@ impl ClientSettings {
 
     /// `message.max.bytes`, as the user set it.
     fn largest_message(&self) -> usize {
-        let mut of_user =
-            self.properties.iter().rev().filter(|(name, _)| name == "message.max.bytes");
-        of_user.next().and_then(|(_, value)| value.parse().ok()).unwrap_or(DEFAULT_MESSAGE_BYTES)
+        let of_user = self.property("message.max.bytes").and_then(|bytes| bytes.parse().ok());
+        of_user.unwrap_or(DEFAULT_MESSAGE_BYTES)
+    }
+
+    /// The user's value of a property that has no other spelling.
+    fn property(&self, name: &str) -> Option<&str> {
+        let mut of_user = self.properties.iter().rev().filter(|(known, _)| known == name);
+        of_user.next().map(|(_, value)| value.as_str())
     }
 }
 

@@ -54,8 +54,10 @@ pub enum KafkaError {
         /// librdkafka's text.
         text: String,
     },
-    /// Another process uses the same instance id or transactional id: stop.
-    #[error("{operation}: {text} ({code}); another process runs with the same instance id")]
+    /// Another process uses the same instance id or transactional id: stop. A producer sees the
+    /// same when a transaction outlived its timeout; `transaction` says what can be told apart.
+    #[error("{operation}: {text} ({code}); another process runs with the same instance id{}",
+        or_too_old(*.code))]
     Fenced {
         /// The call that failed.
         operation: &'static str,
@@ -128,6 +130,15 @@ fn because(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!(" (last trouble: {text})") }
 }
 
+/// The transactional producer's fences have another possible cause.
+fn or_too_old(code: ErrorCode) -> &'static str {
+    if code.0 == Native::RD_KAFKA_RESP_ERR__FENCED as i32 {
+        ", or the transaction was open for longer than transaction.timeout.ms"
+    } else {
+        ""
+    }
+}
+
 impl KafkaError {
     /// Trying the same call again can succeed. For a commit that timed out this is also right: the
     /// same offsets may be committed twice.
@@ -145,9 +156,11 @@ impl KafkaError {
         matches!(self, Self::Abortable { .. })
     }
 
-    /// The broker lets this client do nothing more, because it knows a newer one.
+    /// The broker lets this client do nothing more, because it knows a newer one. A transaction
+    /// that could be aborted is no reason to go on when the group has a newer member of our name.
     pub fn is_fenced(&self) -> bool {
-        matches!(self, Self::Fenced { .. })
+        let fenced_member = Native::RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID as i32;
+        matches!(self, Self::Fenced { .. }) || self.code() == Some(ErrorCode(fenced_member))
     }
 
     /// The broker denies this user the operation: an ACL is missing.

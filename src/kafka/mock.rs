@@ -1,6 +1,7 @@
 //! An embedded mock cluster, for tests and the demo.
 //!
-//! In: topics to create, answers to spoil. Out: the address of brokers on loopback. Used by the thread that made it.
+//! In: topics to create, answers to spoil. Out: the address of brokers on loopback. Used by the
+//! thread that made it.
 //! Holds: it ends with its value. It keeps 5 MiB per partition, has no fencing, no `CreateTopics`,
 //! and drops offsets that are committed in transactions.
 

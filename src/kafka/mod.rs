@@ -6,7 +6,8 @@
 //! Holds: every native handle keeps its client alive, so none outlives it; no panic crosses C; no
 //! callback assigns or unassigns by itself, except while the consumer closes.
 //! `native` has the raw handles; `consumer`, `drain`, `committer`, `producer`, `delivery`,
-//! `transaction` and `admin` build on it; `config`, `error`, `log`, `partitioner` and `mock` are ordinary safe code.
+//! `transaction` and `admin` build on it; `config`, `error`, `log`, `partitioner` and `mock` are
+//! ordinary safe code.
 #![expect(unsafe_code, reason = "the crate's one place for calls into librdkafka")]
 
 mod admin;

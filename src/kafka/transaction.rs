@@ -3,6 +3,22 @@
 //! In: begin, offsets, commit, abort. Out: an error whose variant says what to do next.
 //! Holds: every native error is destroyed once; fatal is tested before abortable before retriable;
 //! the group's membership is read anew for every transaction, and never a missing one.
+//!
+//! **Fenced or too old?** A broker ends a transaction that is open for longer than
+//! `transaction.timeout.ms`, counted from its first partition or offset (it looks every 10 s, by
+//! `transaction.abort.timed.out.transaction.cleanup.interval.ms`). It does so by a higher epoch, as
+//! for a newer producer of the same id. Whichever it was, the next delivery, offsets, commit or
+//! abort fails with `Fenced`, code `_FENCED` and the same text, and this producer is done: Kafka
+//! 4.3 and librdkafka 2.12 leave no difference to see. What remains is the clock. Less than the
+//! timeout since `begin_transaction`: another process, for certain. Otherwise it may be either, and
+//! the consumer decides: a process with the same instance id fences it as well, which its next
+//! heartbeat or commit tells. Only one that is then still a member may go on, with a new
+//! `Producer`: whoever takes the id over unasked stops the other process, which may be the rightful
+//! one.
+//!
+//! **Refused records.** After a record that the broker refused, the abort succeeds, but the next
+//! transaction with that partition is `Abortable` once more (`OUT_OF_ORDER_SEQUENCE_NUMBER`):
+//! librdkafka takes a new epoch only then. The one after it works.
 
 use std::fmt;
 use std::ptr::NonNull;
@@ -41,6 +57,9 @@ impl Producer {
     }
 
     /// Makes the group's next offsets, with their metadata, part of the transaction.
+    ///
+    /// librdkafka ends it late when a coordinator is away: it waits for the request under way,
+    /// which has `socket.timeout.ms`, by default 100 ms less than the transaction's own timeout.
     ///
     /// # Errors
     /// `Timeout` or `Retriable`: call it again with the same entries. `Abortable`, with the reason,
@@ -266,7 +285,8 @@ impl Committer {
     ///
     /// # Errors
     /// `NotMember` when the consumer is closed, has not joined, or knows that the group has dropped
-    /// it. NOTE: without a membership a broker would take the offsets unchecked.
+    /// it. NOTE: Kafka takes the offsets of a dynamic member without an id unchecked, whoever owns
+    /// the partitions by then.
     pub fn group_metadata(&self) -> Result<GroupMetadata, KafkaError> {
         const OPERATION: &str = "read the group membership";
         self.gate.pass(OPERATION, |client| {

@@ -57,6 +57,8 @@ pub(super) struct Connection {
     complained: Option<Instant>,
     /// No attempt of a call that failed is made before.
     not_before: Option<Instant>,
+    /// The broker has given this producer up for a newer one, or for its own late transaction.
+    timed_out: bool,
 }
 
 impl Connection {
@@ -73,11 +75,20 @@ impl Connection {
             handles,
             producer,
             transaction: transactional.map_or(Transaction::Never, |_| Transaction::New),
-            transaction_timeout: transactional.map(|t| t.timeout).unwrap_or_default(),
+            transaction_timeout: settings.producer.transaction_timeout().unwrap_or_default(),
             transactional_id: transactional.map(|t| t.id.clone()).unwrap_or_default(),
             complained: None,
             not_before: None,
+            timed_out: false,
         })
+    }
+
+    /// A producer that takes this one's place.
+    pub(super) fn renewed(&self, settings: &OutputSettings) -> Result<Self, KafkaError> {
+        let pause = self.timed_out.then(|| Instant::now() + limits::FENCE_CHECK_PAUSE);
+        let mut renewed = Self::new(settings)?;
+        renewed.not_before = pause;
+        Ok(renewed)
     }
 
     pub(super) fn producer(&self) -> &Producer {
@@ -120,7 +131,9 @@ impl Connection {
     pub(super) fn begin(&mut self) -> Result<(), Trouble> {
         failpoint::reached(Point::FirstOutput);
         if matches!(self.transaction, Transaction::Ready) {
-            self.producer.begin_transaction().map_err(|error| self.trouble(error))?;
+            if let Err(error) = self.producer.begin_transaction() {
+                return Err(self.trouble(error));
+            }
             self.transaction = Transaction::Open { since: Instant::now(), offsets_sent: false };
         }
         Ok(())
@@ -179,14 +192,15 @@ impl Connection {
         Ok(())
     }
 
-    /// What an error means. One that cannot be mended here stops the process, unless it is this
-    /// process's own transaction that the broker gave up.
-    pub(super) fn trouble(&self, error: KafkaError) -> Trouble {
+    /// What an error means. One that cannot be mended here stops the process, unless it may be this
+    /// process's own transaction that the broker gave up; both look alike to a client.
+    pub(super) fn trouble(&mut self, error: KafkaError) -> Trouble {
         if !error.is_fenced() {
             return Trouble::from(error);
         }
         match self.transaction {
             Transaction::Open { since, .. } if since.elapsed() >= self.transaction_timeout => {
+                self.timed_out = true;
                 Trouble::RollBack(format!(
                     "the transaction was open for {} s, longer than transaction.timeout.ms: {error}",
                     since.elapsed().as_secs()

@@ -298,7 +298,8 @@ impl Sink {
                 Delivery::ExactlyOnce => self.outputs.connection().trouble(error),
             });
         }
-        if self.sent && failpoint::is_set(Point::FailDelivery) {
+        let is_open = matches!(self.stage, Stage::Open(_) | Stage::Draining(..));
+        if is_open && self.sent && failpoint::is_set(Point::FailDelivery) {
             return Err(Trouble::RollBack("a test lets the deliveries fail".to_owned()));
         }
         let failures = self.outputs.producer().take_delivery_failures();

@@ -158,7 +158,7 @@ impl Outputs {
     pub(crate) fn discard(&mut self) -> Result<(), KafkaError> {
         self.queue.clear();
         if !self.connection.is_clean() {
-            self.connection = Connection::new(&self.settings)?;
+            self.connection = self.connection.renewed(&self.settings)?;
         }
         drop(self.producer().take_delivery_failures());
         Ok(())

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use logintide::ids::{Offset, PartitionId};
 use logintide::kafka::{
     ClientSettings, Consumer, ConsumerSettings, DrainEvent, Flow, KafkaError, OutRecord, Producer,
-    ProducerSettings, RebalanceEvent, TopicHandle,
+    ProducerSettings, RebalanceEvent, TopicHandle, Transactional,
 };
 
 /// Far beyond what any step takes; only a hang reaches it.
@@ -39,8 +39,35 @@ pub(crate) fn producer_settings(brokers: &str) -> ProducerSettings {
         queue_kbytes: 16 * 1024,
         linger: Duration::from_millis(2),
         delivery_timeout: Duration::from_mins(1),
-        transactional_id: None,
+        transactional: None,
     }
+}
+
+/// Settings of a transactional producer whose transactions the broker ends after `timeout`.
+pub(crate) fn transactional_settings(
+    brokers: &str,
+    id: &str,
+    timeout: Duration,
+) -> ProducerSettings {
+    ProducerSettings {
+        delivery_timeout: timeout,
+        transactional: Some(Transactional { id: id.to_owned(), timeout }),
+        ..producer_settings(brokers)
+    }
+}
+
+/// A transactional producer that has taken its id over.
+pub(crate) fn transactional(
+    brokers: &str,
+    topic: &str,
+    id: &str,
+    timeout: Duration,
+) -> (Producer, TopicHandle) {
+    let settings = transactional_settings(brokers, id, timeout);
+    let mut producer = Producer::new(&settings).expect("producer");
+    let handle = producer.topic(topic).expect("topic");
+    producer.init_transactions(PATIENCE).expect("init transactions");
+    (producer, handle)
 }
 
 /// Repeats a step until it gives a value.

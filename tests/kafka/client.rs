@@ -9,19 +9,19 @@ use logintide::kafka::{
 };
 
 #[path = "../client_mock/support.rs"]
-mod support;
+pub(crate) mod support;
 
 use support::*;
 
 /// A topic of the test's own; deleted at its end.
-struct Topic {
-    name: String,
-    brokers: String,
-    admin: Admin,
+pub(crate) struct Topic {
+    pub(crate) name: String,
+    pub(crate) brokers: String,
+    pub(crate) admin: Admin,
 }
 
 impl Topic {
-    fn new(what: &str, partitions: i32, config: &[(&str, &str)]) -> Self {
+    pub(crate) fn new(what: &str, partitions: i32, config: &[(&str, &str)]) -> Self {
         let brokers =
             std::env::var("KAFKA_BROKERS").expect("KAFKA_BROKERS names the broker; scripts/test");
         let name = format!("client-{what}-{}", uuid::Uuid::new_v4());
@@ -41,7 +41,7 @@ impl Topic {
     }
 
     /// A member of the topic's one group; hears of new partitions within a second.
-    fn member(&self) -> Consumer {
+    pub(crate) fn member(&self) -> Consumer {
         let mut settings = consumer_settings(&self.brokers, &self.name, &self.name);
         settings.client = client(&self.brokers, &[("topic.metadata.refresh.interval.ms", "1000")]);
         Consumer::new(&settings).expect("consumer")

@@ -9,4 +9,6 @@ mod hostile;
 mod operation;
 mod outage;
 mod quiet;
+mod settings;
 mod support;
+mod transactions;

@@ -1,0 +1,249 @@
+//! Transactions whose requests the brokers answer late, wrongly or not at all.
+
+use std::time::{Duration, Instant};
+
+use logintide::ids::{Offset, PartitionId};
+use logintide::kafka::{
+    CommitEntry, Consumer, ErrorCode, GroupMetadata, KafkaError, MockCluster, MockRequest,
+    OutRecord, Producer, TopicHandle,
+};
+
+use crate::support::*;
+
+const INPUT: &str = "input";
+const OUTPUT: &str = "output";
+const TIMEOUT: Duration = Duration::from_mins(1);
+/// Short enough for a test to wait for it, and far above any healthy answer.
+const SHORT: Duration = Duration::from_millis(500);
+
+const ILLEGAL_GENERATION: ErrorCode = ErrorCode(22);
+const INVALID_PRODUCER_EPOCH: ErrorCode = ErrorCode(47);
+const CONCURRENT_TRANSACTIONS: ErrorCode = ErrorCode(51);
+
+fn cluster() -> MockCluster {
+    let cluster = MockCluster::new(1).expect("mock cluster");
+    cluster.create_topic(INPUT, 1).expect("topic");
+    cluster.create_topic(OUTPUT, 2).expect("topic");
+    cluster
+}
+
+fn producer(cluster: &MockCluster) -> (Producer, TopicHandle) {
+    transactional(&cluster.brokers(), OUTPUT, "sink", TIMEOUT)
+}
+
+fn member(cluster: &MockCluster) -> (Consumer, GroupMetadata) {
+    let settings = consumer_settings(&cluster.brokers(), INPUT, "group");
+    let mut consumer = Consumer::new(&settings).expect("consumer");
+    join(&mut consumer);
+    let group = consumer.committer().group_metadata().expect("a member");
+    (consumer, group)
+}
+
+fn entries() -> [CommitEntry; 1] {
+    [(PartitionId(0), Offset(3), "instance:1:0:0".to_owned())]
+}
+
+/// A whole transaction, which proves that the producer works.
+fn commit_some(producer: &Producer, topic: TopicHandle) {
+    producer.begin_transaction().expect("begin");
+    send_all(producer, topic, 0, &numbered(0..10));
+    flush(producer);
+    producer.commit_transaction(PATIENCE).expect("commit");
+    assert_eq!(producer.take_delivery_failures().count, 0);
+}
+
+#[test]
+fn a_refused_offset_is_abortable_and_the_producer_goes_on_after_the_abort() {
+    let cluster = cluster();
+    let (_consumer, group) = member(&cluster);
+    let (producer, topic) = producer(&cluster);
+    producer.begin_transaction().expect("begin");
+    send_all(&producer, topic, 0, &numbered(0..10));
+    cluster.fail_next(MockRequest::TxnOffsetCommit, &[ILLEGAL_GENERATION]);
+    let error = producer.send_offsets(INPUT, &entries(), &group, PATIENCE).expect_err("refused");
+    assert!(error.is_abortable(), "{error:?}");
+    assert_eq!(error.code(), Some(ILLEGAL_GENERATION));
+    flush(&producer);
+    let error = producer.commit_transaction(PATIENCE).expect_err("nothing to commit");
+    assert!(error.is_abortable(), "{error:?}");
+    assert_eq!(error.code(), Some(ILLEGAL_GENERATION), "the reason stays");
+    producer.abort_transaction(PATIENCE).expect("abort");
+    assert_eq!(producer.take_delivery_failures().count, 0);
+    assert_eq!(producer.fatal_error(), None);
+    commit_some(&producer, topic);
+}
+
+#[test]
+fn a_record_that_is_not_delivered_makes_the_commit_abortable() {
+    let cluster = cluster();
+    let (producer, topic) = producer(&cluster);
+    commit_some(&producer, topic);
+    producer.begin_transaction().expect("begin");
+    // INVALID_RECORD
+    cluster.fail_next(MockRequest::Produce, &[ErrorCode(87)]);
+    send_all(&producer, topic, 0, &numbered(0..10));
+    flush(&producer);
+    assert!(producer.take_delivery_failures().count > 0);
+    let error = producer.commit_transaction(PATIENCE).expect_err("incomplete");
+    assert!(error.is_abortable(), "{error:?}");
+    producer.abort_transaction(PATIENCE).expect("abort");
+    // The sequence numbers of the refused records are missing: found out only here.
+    producer.begin_transaction().expect("begin");
+    send_all(&producer, topic, 0, &numbered(0..10));
+    flush(&producer);
+    let error = producer.commit_transaction(PATIENCE).expect_err("out of order");
+    assert!(error.is_abortable(), "{error:?}");
+    producer.abort_transaction(PATIENCE).expect("abort");
+    commit_some(&producer, topic);
+}
+
+#[test]
+fn what_passes_by_itself_is_not_an_error() {
+    let cluster = cluster();
+    let (_consumer, group) = member(&cluster);
+    let (producer, topic) = producer(&cluster);
+    for request in [MockRequest::AddOffsetsToTxn, MockRequest::TxnOffsetCommit, MockRequest::EndTxn]
+    {
+        cluster.fail_next(request, &[CONCURRENT_TRANSACTIONS]);
+        producer.begin_transaction().expect("begin");
+        send_all(&producer, topic, 0, &numbered(0..10));
+        producer.send_offsets(INPUT, &entries(), &group, PATIENCE).expect("offsets");
+        flush(&producer);
+        producer.commit_transaction(PATIENCE).expect("commit");
+    }
+}
+
+#[test]
+fn a_commit_that_timed_out_is_resumed_and_nothing_else_is_allowed_before() {
+    let cluster = cluster();
+    let (producer, topic) = producer(&cluster);
+    producer.begin_transaction().expect("begin");
+    send_all(&producer, topic, 0, &numbered(0..10));
+    flush(&producer);
+    cluster.set_round_trip(SHORT * 3).expect("slow brokers");
+    let began = Instant::now();
+    let error = producer.commit_transaction(SHORT).expect_err("too slow");
+    assert!(matches!(error, KafkaError::Timeout { waited: SHORT, .. }), "{error:?}");
+    assert!(began.elapsed() < SHORT * 2, "{:?}", began.elapsed());
+    let error = producer.abort_transaction(PATIENCE).expect_err("the commit is under way");
+    assert!(matches!(error, KafkaError::Retriable { .. }), "{error:?}");
+    assert!(began.elapsed() < SHORT * 3, "it is not tried again: {:?}", began.elapsed());
+    producer.commit_transaction(PATIENCE).expect("resumed");
+    cluster.set_round_trip(Duration::ZERO).expect("fast brokers");
+    commit_some(&producer, topic);
+}
+
+#[test]
+fn init_waits_for_brokers_that_are_away_and_succeeds_later() {
+    let cluster = cluster();
+    cluster.take_down().expect("down");
+    let settings = transactional_settings(&cluster.brokers(), "sink", TIMEOUT);
+    let mut producer = Producer::new(&settings).expect("producer");
+    let topic = producer.topic(OUTPUT).expect("topic");
+    for _ in 0..2 {
+        let error = producer.init_transactions(SHORT).expect_err("nobody answers");
+        let KafkaError::Timeout { waited: SHORT, text, .. } = &error else { panic!("{error:?}") };
+        assert!(!text.is_empty(), "{error}");
+    }
+    cluster.bring_up().expect("up");
+    producer.init_transactions(PATIENCE).expect("resumed");
+    commit_some(&producer, topic);
+}
+
+#[test]
+fn an_abort_with_everything_in_flight_and_nobody_there_is_resumed_later() {
+    let cluster = cluster();
+    let (producer, topic) = producer(&cluster);
+    commit_some(&producer, topic);
+    producer.begin_transaction().expect("begin");
+    send_all(&producer, topic, 0, &numbered(0..10));
+    flush(&producer);
+    cluster.take_down().expect("down");
+    let values = numbered(0..20_000);
+    let records = values.iter().map(|v| OutRecord { key: b"k", value: v.as_bytes() });
+    assert_eq!(producer.send_batch(&topic, PartitionId(1), records).accepted, 20_000);
+    let began = Instant::now();
+    let error = producer.abort_transaction(SHORT * 2).expect_err("nobody answers");
+    assert!(matches!(error, KafkaError::Timeout { .. }), "{error:?}");
+    assert!(began.elapsed() < SHORT * 4, "{:?}", began.elapsed());
+    cluster.bring_up().expect("up");
+    producer.abort_transaction(PATIENCE).expect("resumed");
+    assert_eq!(producer.in_flight(), 0);
+    let failures = producer.take_delivery_failures();
+    assert_eq!((failures.count, failures.purged), (0, 20_000), "{failures:?}");
+    commit_some(&producer, topic);
+}
+
+#[test]
+fn offsets_for_a_coordinator_that_is_away_fail_in_bounded_time() {
+    let cluster = cluster();
+    let (_consumer, group) = member(&cluster);
+    let (producer, topic) = producer(&cluster);
+    producer.begin_transaction().expect("begin");
+    send_all(&producer, topic, 0, &numbered(0..10));
+    flush(&producer);
+    cluster.take_down().expect("down");
+    let began = Instant::now();
+    let error = producer.send_offsets(INPUT, &entries(), &group, SHORT).expect_err("away");
+    assert!(began.elapsed() < TIMEOUT / 2, "{:?}", began.elapsed());
+    assert!(error.is_retriable() || error.is_abortable(), "{error:?}");
+    cluster.bring_up().expect("up");
+    producer.abort_transaction(PATIENCE).expect("abort");
+    commit_some(&producer, topic);
+}
+
+#[test]
+fn offsets_that_were_answered_late_are_sent_again() {
+    let cluster = cluster();
+    let (_consumer, group) = member(&cluster);
+    let (producer, topic) = producer(&cluster);
+    producer.begin_transaction().expect("begin");
+    cluster.set_round_trip(SHORT * 3).expect("slow brokers");
+    let error = producer.send_offsets(INPUT, &entries(), &group, SHORT).expect_err("too slow");
+    assert!(matches!(error, KafkaError::Timeout { waited: SHORT, .. }), "{error:?}");
+    cluster.set_round_trip(Duration::ZERO).expect("fast brokers");
+    producer.send_offsets(INPUT, &entries(), &group, PATIENCE).expect("again");
+    producer.commit_transaction(PATIENCE).expect("commit");
+    commit_some(&producer, topic);
+}
+
+#[test]
+fn a_stale_producer_epoch_is_a_fence_also_for_the_calls_after_it() {
+    let cluster = cluster();
+    let (producer, topic) = producer(&cluster);
+    producer.begin_transaction().expect("begin");
+    send_all(&producer, topic, 0, &numbered(0..10));
+    flush(&producer);
+    cluster.fail_next(MockRequest::EndTxn, &[INVALID_PRODUCER_EPOCH]);
+    let error = producer.commit_transaction(PATIENCE).expect_err("fenced");
+    assert!(error.is_fenced(), "{error:?}");
+    let after = [producer.abort_transaction(PATIENCE), producer.begin_transaction()];
+    for result in after {
+        assert!(result.as_ref().is_err_and(KafkaError::is_fenced), "{result:?}");
+    }
+    assert!(producer.fatal_error().is_some_and(|error| error.is_fenced()));
+}
+
+#[test]
+fn calls_out_of_order_are_fatal_and_not_retried() {
+    let cluster = cluster();
+    let (producer, topic) = producer(&cluster);
+    let error = producer.commit_transaction(PATIENCE).expect_err("nothing was begun");
+    assert!(matches!(error, KafkaError::Fatal { .. }), "{error:?}");
+    assert_eq!(producer.fatal_error(), None);
+    commit_some(&producer, topic);
+}
+
+#[test]
+fn there_is_no_group_metadata_without_a_membership() {
+    let cluster = cluster();
+    let settings = consumer_settings(&cluster.brokers(), INPUT, "group");
+    let mut consumer = Consumer::new(&settings).expect("consumer");
+    let committer = consumer.committer();
+    let absent = || committer.group_metadata().expect_err("no member");
+    assert!(matches!(absent(), KafkaError::NotMember { .. }), "{:?}", absent());
+    join(&mut consumer);
+    committer.group_metadata().expect("a member");
+    consumer.close();
+    assert!(matches!(absent(), KafkaError::NotMember { .. }), "{:?}", absent());
+}
