@@ -1,10 +1,16 @@
-//! What every thread may ask or say about the process: stop, and health.
+//! What every thread may ask or say about the process: stop, health, and what it is doing.
 //!
 //! Shared by all threads; atomics only. Holds: a stop, once asked for, is never taken back.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering::SeqCst},
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{
+            AtomicBool, AtomicU64, AtomicUsize,
+            Ordering::{Relaxed, SeqCst},
+        },
+    },
 };
 
 use crate::metrics::Health;
@@ -14,12 +20,14 @@ use crate::metrics::Health;
 pub struct Control {
     stop: AtomicBool,
     health: Arc<Health>,
+    activity: Activity,
 }
 
 impl Control {
     /// A control block of a process that has just begun.
-    pub fn new(health: Arc<Health>) -> Arc<Self> {
-        Arc::new(Self { stop: AtomicBool::new(false), health })
+    pub fn new(health: Arc<Health>, workers: usize) -> Arc<Self> {
+        let activity = Activity::new(workers);
+        Arc::new(Self { stop: AtomicBool::new(false), health, activity })
     }
 
     /// Asks for an ordered stop.
@@ -35,5 +43,87 @@ impl Control {
     /// The process's health.
     pub fn health(&self) -> &Arc<Health> {
         &self.health
+    }
+
+    /// What the threads are doing.
+    pub fn activity(&self) -> &Activity {
+        &self.activity
+    }
+}
+
+/// What each thread last said it was doing: each stores its own part, once per turn or batch; the
+/// main thread reads, for the watchdog.
+#[derive(Debug)]
+pub struct Activity {
+    /// Turns of the source's loop.
+    pub source_turns: AtomicU64,
+    /// Whether the source reads or should: partitions are assigned and recovered.
+    pub reading: AtomicBool,
+    /// Whether all partitions stand at the end of their logs.
+    pub at_end: AtomicBool,
+    /// Records that the source has taken.
+    pub taken: AtomicU64,
+    /// Whether an epoch is cut and not committed.
+    pub cut_open: AtomicBool,
+    /// Messages in the sink's queue.
+    pub sink_queue: AtomicUsize,
+    /// Turns of the sink's loop.
+    pub sink_turns: AtomicU64,
+    /// Epochs finished: committed, or without anything to commit.
+    pub finished: AtomicU64,
+    /// Records handed to the producer and not delivered.
+    pub in_flight: AtomicUsize,
+    /// Per worker.
+    pub workers: Vec<WorkerActivity>,
+}
+
+/// What a worker is doing.
+#[derive(Debug, Default)]
+pub struct WorkerActivity {
+    /// Messages in its queue and its outbox.
+    pub queue: AtomicUsize,
+    /// Messages it has handled.
+    pub handled: AtomicU64,
+}
+
+impl Activity {
+    fn new(workers: usize) -> Self {
+        Self {
+            source_turns: AtomicU64::new(0),
+            reading: AtomicBool::new(false),
+            at_end: AtomicBool::new(false),
+            taken: AtomicU64::new(0),
+            cut_open: AtomicBool::new(false),
+            sink_queue: AtomicUsize::new(0),
+            sink_turns: AtomicU64::new(0),
+            finished: AtomicU64::new(0),
+            in_flight: AtomicUsize::new(0),
+            workers: (0..workers).map(|_| WorkerActivity::default()).collect(),
+        }
+    }
+}
+
+impl fmt::Display for Activity {
+    /// The state of every thread and queue, for a log line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let yes = |flag: &AtomicBool| if flag.load(Relaxed) { "yes" } else { "no" };
+        write!(
+            f,
+            "source: {} turns, {} records taken, all partitions at their end: {}, epoch waits for \
+             its commit: {}; sink: {} turns, {} epochs finished, {} messages queued, {} records in \
+             flight",
+            self.source_turns.load(Relaxed),
+            self.taken.load(Relaxed),
+            yes(&self.at_end),
+            yes(&self.cut_open),
+            self.sink_turns.load(Relaxed),
+            self.finished.load(Relaxed),
+            self.sink_queue.load(Relaxed),
+            self.in_flight.load(Relaxed),
+        )?;
+        self.workers.iter().enumerate().try_for_each(|(number, worker)| {
+            let (queue, handled) = (worker.queue.load(Relaxed), worker.handled.load(Relaxed));
+            write!(f, "; worker-{number}: {handled} messages handled, {queue} queued")
+        })
     }
 }

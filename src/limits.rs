@@ -205,6 +205,9 @@ pub const WINDOW_MIN: Duration = Duration::from_secs(1);
 /// as silence.
 pub const IDLE_TIMEOUT_MIN: Duration = Duration::from_millis(100);
 
+/// Time between two looks of the main thread at what the others are doing.
+pub const SUPERVISION_INTERVAL: Duration = Duration::from_millis(500);
+
 /// Shortest stall timeout: below the time that a leader election or a rebalance takes, ordinary
 /// operation would count as a stall.
 pub const STALL_TIMEOUT_MIN: Duration = Duration::from_secs(5);
@@ -287,6 +290,18 @@ pub const TRANSACTION_ABORT_SERVE: Duration = Duration::from_millis(100);
 
 /// Wait for one report between two attempts of an abort; also the pause of one that failed at once.
 pub const TRANSACTION_ABORT_POLL: Duration = Duration::from_millis(10);
+
+/// librdkafka's own default of `message.max.bytes`.
+pub const MESSAGE_MAX_BYTES: usize = 1_000_000;
+
+/// Bytes of a batch of one record beyond its key, value and headers: batch head, lengths, and what
+/// a compression that does not help adds.
+pub const RECORD_OVERHEAD_BYTES: usize = 1024;
+
+/// What processed-logins and aggregated-usage must take in one record: an enriched event of the
+/// largest size under a user id that is most of it, or a window with a thousand long values in each
+/// dimension; and something to spare.
+pub const OUTPUT_RECORD_MIN_BYTES: usize = 256 * 1024;
 
 /// Partitions of topics created by `--create-topics` when the input does not exist either.
 pub const NEW_TOPIC_PARTITIONS: i32 = 8;

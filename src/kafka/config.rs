@@ -46,6 +46,8 @@ pub struct ProducerSettings {
     pub client: ClientSettings,
     /// Bytes of records that wait in the producer, in KiB; beyond it sends are refused as full.
     pub queue_kbytes: usize,
+    /// Bytes of the largest batch; a larger record is a batch of its own.
+    pub batch_bytes: usize,
     /// How long a record waits for others to share its request.
     pub linger: Duration,
     /// How long librdkafka tries to deliver a record before it reports a failure.
@@ -165,6 +167,7 @@ impl ProducerSettings {
             ("queue.buffering.max.kbytes", self.queue_kbytes.to_string()),
             // Bytes are the bound; the default of 100 000 records would come first.
             ("queue.buffering.max.messages", "0".into()),
+            ("batch.size", self.batch_bytes.to_string()),
             ("queue.buffering.max.ms", millis_text(self.linger)),
             ("message.timeout.ms", self.delivery_timeout.as_millis().to_string()),
         ];
@@ -298,6 +301,7 @@ mod tests {
         ProducerSettings {
             client: client(properties),
             queue_kbytes: 1024,
+            batch_bytes: 1_000_000,
             linger: Duration::from_micros(2_500),
             delivery_timeout: Duration::from_mins(1),
             transactional: None,

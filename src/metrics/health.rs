@@ -49,6 +49,7 @@ pub struct Health {
     thread_died: AtomicBool,
     phase: AtomicU8,
     broker_away: AtomicBool,
+    stalled: AtomicBool,
     assigned_partitions: AtomicUsize,
     /// The epoch's number + 1; 0 before the first commit.
     committed_epoch: AtomicU64,
@@ -57,7 +58,7 @@ pub struct Health {
 /// The answer of `/healthz`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HealthReport {
-    /// No thread is missing: a restart would not help.
+    /// No thread is missing and none stands still: a restart would not help.
     pub healthy: bool,
     /// Healthy, running and assigned: records are being read.
     pub ready: bool,
@@ -78,6 +79,7 @@ impl Health {
             thread_died: AtomicBool::new(false),
             phase: AtomicU8::new(Phase::Starting as u8),
             broker_away: AtomicBool::new(false),
+            stalled: AtomicBool::new(false),
             assigned_partitions: AtomicUsize::new(0),
             committed_epoch: AtomicU64::new(0),
         })
@@ -106,6 +108,11 @@ impl Health {
         self.broker_away.store(away, Release);
     }
 
+    /// Says whether the pipeline stands still although there is work.
+    pub fn set_stalled(&self, stalled: bool) {
+        self.stalled.store(stalled, Release);
+    }
+
     /// Says how many input partitions are owned.
     pub fn set_assigned(&self, partitions: usize) {
         self.assigned_partitions.store(partitions, Release);
@@ -121,9 +128,13 @@ impl Health {
         let assigned_partitions = self.assigned_partitions.load(Acquire);
         let broker_away = self.broker_away.load(Acquire);
         let phase = self.phase();
-        let healthy = !self.thread_died.load(Acquire);
-        let reason = if !healthy {
+        let died = self.thread_died.load(Acquire);
+        let stalled = self.stalled.load(Acquire);
+        let healthy = !died && !stalled;
+        let reason = if died {
             "a thread died; the process is stopping".to_owned()
+        } else if stalled {
+            "stalled: there is work and nothing moves; the log says where".to_owned()
         } else if phase == Phase::Stopping {
             "stopping".to_owned()
         } else if self.threads_started.load(Acquire) < self.threads_expected {

@@ -5,7 +5,7 @@
 //! Holds: a broker that is away is waited for, with a clear line every few seconds; a missing
 //! topic is named, together with all others that are missing.
 
-use std::time::Instant;
+use std::{collections::BTreeMap, time::Instant};
 
 use crate::{
     config::RunConfig,
@@ -13,7 +13,7 @@ use crate::{
     error::RunError,
     kafka::{Admin, KafkaError, NewTopic},
     limits,
-    sink::OutputPartitions,
+    sink::{OutputTopic, OutputTopics},
 };
 
 /// What the broker said.
@@ -21,7 +21,9 @@ use crate::{
 pub(super) struct BrokerFacts {
     pub(super) cluster_id: String,
     pub(super) input_partitions: i32,
-    pub(super) outputs: OutputPartitions,
+    pub(super) outputs: OutputTopics,
+    /// Bytes of the largest batch that every output topic takes.
+    pub(super) batch_bytes: usize,
 }
 
 /// Waits for the broker, creates missing topics if asked to. `None` when a stop came first.
@@ -98,9 +100,66 @@ fn ask(config: &RunConfig, admin: &Admin) -> Result<Result<BrokerFacts, RunError
             missing.join(", ")
         ))));
     };
-    let outputs = OutputPartitions { processed, aggregated, dead_letter, late };
-    Ok(Ok(BrokerFacts { cluster_id, input_partitions: input, outputs }))
+    let largest = largest_records(config, admin, &names[1..])?;
+    let topic = |partitions, index: usize| OutputTopic {
+        partitions,
+        record_bytes: largest[index].saturating_sub(limits::RECORD_OVERHEAD_BYTES),
+    };
+    let outputs = OutputTopics {
+        processed: topic(processed, 0),
+        aggregated: topic(aggregated, 1),
+        dead_letter: topic(dead_letter, 2),
+        late: topic(late, 3),
+    };
+    let too_small = |(name, largest): (&&str, &usize)| {
+        (*largest < limits::OUTPUT_RECORD_MIN_BYTES).then(|| {
+            format!(
+                "topic {name}: max.message.bytes={largest} is below {}, which the largest output \
+                 needs; raise it",
+                limits::OUTPUT_RECORD_MIN_BYTES
+            )
+        })
+    };
+    // Dead letters and late records are cut to what their topics take.
+    if let Some(refusal) = names[1..3].iter().zip(&largest).find_map(too_small) {
+        return Ok(Err(RunError::Refused(refusal)));
+    }
+    let batch_bytes = largest.into_iter().min().unwrap_or(limits::MESSAGE_MAX_BYTES);
+    Ok(Ok(BrokerFacts { cluster_id, input_partitions: input, outputs, batch_bytes }))
 }
+
+/// The largest record batch that each topic takes, and the client sends.
+fn largest_records(
+    config: &RunConfig,
+    admin: &Admin,
+    topics: &[&str],
+) -> Result<Vec<usize>, KafkaError> {
+    let of_client = config.client_properties.iter().rev().find(|(name, _)| name == MESSAGE_MAX);
+    let of_client = of_client.and_then(|(_, bytes)| bytes.parse().ok());
+    let of_client = of_client.unwrap_or(limits::MESSAGE_MAX_BYTES);
+    let settings = match admin.topic_config(topics, limits::BROKER_QUERY_TIMEOUT) {
+        Ok(settings) => settings,
+        Err(error) if error.is_authorization() => {
+            tracing::info!(
+                %error,
+                "the topics' settings may not be read (ACL DescribeConfigs): their limits are \
+                 taken to be Kafka's defaults"
+            );
+            return Ok(vec![of_client; topics.len()]);
+        }
+        Err(error) => return Err(error),
+    };
+    let of_topic = |settings: &BTreeMap<String, String>| {
+        settings.get("max.message.bytes").and_then(|bytes| bytes.parse().ok())
+    };
+    Ok(settings
+        .iter()
+        .map(|s| of_topic(s).map_or(of_client, |n: usize| n.min(of_client)))
+        .collect())
+}
+
+/// librdkafka's limit for a record.
+const MESSAGE_MAX: &str = "message.max.bytes";
 
 fn counts(admin: &Admin, names: &[&str; 5]) -> Result<[Option<i32>; 5], KafkaError> {
     let found = admin.topics(names, limits::BROKER_QUERY_TIMEOUT)?;

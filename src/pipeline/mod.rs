@@ -8,6 +8,7 @@
 mod broker;
 mod pinning;
 mod threads;
+mod watchdog;
 
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
@@ -17,7 +18,7 @@ use signal_hook::{
     iterator::Signals,
 };
 
-use self::{broker::BrokerFacts, threads::Threads};
+use self::{broker::BrokerFacts, threads::Threads, watchdog::Watchdog};
 use crate::{
     batch::Pool,
     budget::Budget,
@@ -43,7 +44,7 @@ pub fn run(config: RunConfig) -> Result<(), RunError> {
     let metrics = metrics::install();
     // source, sink, http; workers come on top.
     let health = Health::new(config.workers + 2 + usize::from(config.http.is_some()));
-    let control = Control::new(Arc::clone(&health));
+    let control = Control::new(Arc::clone(&health), config.workers);
     let listener = config.http.map(http::bind).transpose()?;
     handle_signals(Arc::clone(&control))?;
     let client = ClientSettings {
@@ -56,9 +57,11 @@ pub fn run(config: RunConfig) -> Result<(), RunError> {
         return Ok(());
     };
     let (opened, instance) = open_state(&config, &facts)?;
+    let stall_timeout = config.stall_timeout;
+    let mut watchdog = Watchdog::new(Arc::clone(&control), client.clone(), stall_timeout);
     let parts = Parts { config, client, admin, facts, opened, instance, control };
     let context = HttpContext { health, metrics };
-    start(parts, listener, context)?.join()
+    start(parts, listener, context)?.join(|| watchdog.look())
 }
 
 /// All that is in order before the first thread starts.
@@ -144,12 +147,12 @@ fn start(
             id: WorkerId(number),
             event: config.event.clone(),
             rules: config.window,
-            output_partitions: parts.facts.outputs.processed as usize,
+            output_partitions: parts.facts.outputs.processed.partitions as usize,
             budget: Arc::clone(&budget),
             input_pool: input_pool.clone(),
             output_pool: output_pool.clone(),
         };
-        let worker = Worker::new(settings, to_sink.clone());
+        let worker = Worker::new(settings, to_sink.clone(), Arc::clone(&parts.control));
         threads.spawn(format!("worker-{number}"), move || {
             pinning::pin(core);
             worker.run(&input);
@@ -206,7 +209,7 @@ fn readback_settings(parts: &Parts) -> ReadbackSettings {
             fetch_queue_kbytes: limits::READBACK_QUEUE_BYTES / 1024,
             ..consumer_settings(parts)
         },
-        partitions: parts.facts.outputs.aggregated,
+        partitions: parts.facts.outputs.aggregated.partitions,
         max_future: Duration::from_millis(parts.config.event.max_future_ms.unsigned_abs()),
     }
 }
@@ -233,15 +236,12 @@ fn output_settings(parts: &Parts) -> OutputSettings {
     let producer = ProducerSettings {
         client: parts.client.clone(),
         queue_kbytes: parts.config.memory.producer_queue / 1024,
+        batch_bytes: parts.facts.batch_bytes,
         linger: limits::PRODUCER_LINGER,
         delivery_timeout: limits::DELIVERY_TIMEOUT,
         transactional,
     };
-    OutputSettings {
-        producer,
-        topics: parts.config.topics.clone(),
-        partitions: parts.facts.outputs,
-    }
+    OutputSettings { producer, topics: parts.config.topics.clone(), facts: parts.facts.outputs }
 }
 
 /// An error before anything was read: the configuration's, or the broker's.

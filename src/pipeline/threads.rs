@@ -13,7 +13,7 @@ use std::{
     time::Instant,
 };
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 
 use tokio::sync::oneshot;
 
@@ -106,13 +106,23 @@ impl Threads {
     }
 
     /// Waits until every thread has ended, or one has failed and the others had their time.
-    pub(super) fn join(mut self) -> Result<(), RunError> {
+    /// Calls `supervise` now and then; its error is a failure like a thread's.
+    pub(super) fn join(
+        mut self,
+        mut supervise: impl FnMut() -> Result<(), RunError>,
+    ) -> Result<(), RunError> {
         let mut failure: Option<(RunError, Instant)> = None;
         let mut left: BTreeSet<String> =
             self.running.iter().map(|(name, _)| name.clone()).collect();
         while !left.is_empty() {
             let end = match &failure {
-                None => self.ends.1.recv().ok(),
+                None => match self.ends.1.recv_timeout(limits::SUPERVISION_INTERVAL) {
+                    Err(RecvTimeoutError::Timeout) => {
+                        supervise()?;
+                        continue;
+                    }
+                    end => end.ok(),
+                },
                 Some((_, failed_at)) => {
                     let patience = limits::JOIN_DEADLINE.saturating_sub(failed_at.elapsed());
                     self.ends.1.recv_timeout(patience).ok()
@@ -159,7 +169,7 @@ mod tests {
     use crate::metrics::Health;
 
     fn threads() -> Threads {
-        Threads::new(Control::new(Health::new(0)))
+        Threads::new(Control::new(Health::new(0), 0))
     }
 
     #[test]
@@ -167,7 +177,7 @@ mod tests {
         let mut threads = threads();
         threads.spawn("good".into(), || Ok(())).expect("starts");
         threads.spawn("bad".into(), || panic!("broken {}", 7)).expect("starts");
-        let error = threads.join().expect_err("must fail");
+        let error = threads.join(|| Ok(())).expect_err("must fail");
         assert!(matches!(&error, RunError::ThreadDied { name, .. } if name == "bad"), "{error}");
         assert!(error.to_string().contains("broken 7"), "{error}");
     }
@@ -185,7 +195,7 @@ mod tests {
         threads.spawn("fails".into(), || Err(RunError::Failed("no disk".into()))).expect("starts");
         // Ends the other thread, so that the test does not wait for the deadline.
         drop(keep);
-        let error = threads.join().expect_err("must fail");
+        let error = threads.join(|| Ok(())).expect_err("must fail");
         assert_eq!(error.to_string(), "no disk");
     }
 
@@ -195,6 +205,6 @@ mod tests {
         for number in 0..3 {
             threads.spawn(format!("t{number}"), || Ok(())).expect("starts");
         }
-        threads.join().expect("all ended well");
+        threads.join(|| Ok(())).expect("all ended well");
     }
 }

@@ -5,7 +5,7 @@
 //! Holds: the order redo record → window records → deliveries → commit; a change becomes the
 //! state only when its commit is known.
 
-use std::time::Instant;
+use std::{sync::atomic::Ordering::Relaxed, time::Instant};
 
 use super::{
     Completed, Sink, Stage, Trouble,
@@ -145,6 +145,7 @@ impl Sink {
         let epoch = alignment.open_epoch();
         alignment.finish();
         self.sent = false;
+        self.control.activity().finished.fetch_add(1, Relaxed);
         if let Some(counts) = self.counts.take() {
             self.report.epoch(counts);
         }

@@ -12,17 +12,18 @@ mod outputs;
 mod readback;
 mod rebuild;
 mod recover;
+mod rejects;
 mod report;
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-pub use self::outputs::{OutputPartitions, OutputSettings};
+pub use self::outputs::{OutputSettings, OutputTopic, OutputTopics};
 pub use self::readback::ReadbackSettings;
 use self::{
     outputs::Outputs,
@@ -148,6 +149,7 @@ pub struct Sink {
     /// Counts of the complete epoch, reported once it is finished.
     counts: Option<EpochCounts>,
     report: Report,
+    control: Arc<Control>,
 }
 
 impl Sink {
@@ -160,7 +162,7 @@ impl Sink {
         let outputs = Outputs::new(settings.outputs.clone(), settings.output_pool.clone())
             .map_err(|error| RunError::Kafka(error.to_string()))?;
         let windows = Windows::new(settings.rules, StateImage::default(), &[], true);
-        let report = Report::new(settings.stats_interval, control);
+        let report = Report::new(settings.stats_interval, Arc::clone(&control));
         Ok(Self {
             settings,
             outputs,
@@ -175,6 +177,7 @@ impl Sink {
             lost_reach: BTreeMap::new(),
             counts: None,
             report,
+            control,
         })
     }
 
@@ -215,6 +218,9 @@ impl Sink {
         }
         self.outputs.producer().poll(Duration::ZERO);
         self.report.tick(&self.windows);
+        let activity = self.control.activity();
+        activity.sink_turns.fetch_add(1, Relaxed);
+        activity.in_flight.store(self.outputs.producer().in_flight(), Relaxed);
         self.check_deliveries()?;
         self.advance()
     }

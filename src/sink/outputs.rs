@@ -7,32 +7,35 @@
 
 use std::collections::VecDeque;
 
-use super::{
-    Trouble,
-    connection::{Connection, Handles},
-};
+use super::{Trouble, connection::Connection, rejects};
 use crate::{
-    batch::{Emptied, OutputBatch, Pool, RejectBatch, RejectKind, RejectedRecord, Span},
+    batch::{Emptied, OutputBatch, Pool, RejectBatch, Span},
     config::Topics,
     ids::PartitionId,
-    kafka::{
-        KafkaError, OutRecord, Producer, ProducerSettings, SendError, TopicHandle,
-        murmur2_partition,
-    },
+    kafka::{KafkaError, OutRecord, Producer, ProducerSettings, TopicHandle, murmur2_partition},
     window::WindowRecord,
 };
 
-/// Partition counts of the output topics.
+/// What the broker says of an output topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutputTopic {
+    /// Number of partitions.
+    pub partitions: i32,
+    /// Bytes that key, value and headers of a record may have together.
+    pub record_bytes: usize,
+}
+
+/// The output topics.
 #[derive(Debug, Clone, Copy)]
-pub struct OutputPartitions {
+pub struct OutputTopics {
     /// processed-logins.
-    pub processed: i32,
+    pub processed: OutputTopic,
     /// aggregated-usage.
-    pub aggregated: i32,
+    pub aggregated: OutputTopic,
     /// user-login-dlq.
-    pub dead_letter: i32,
+    pub dead_letter: OutputTopic,
     /// user-login-late.
-    pub late: i32,
+    pub late: OutputTopic,
 }
 
 /// How the outputs are produced.
@@ -42,8 +45,8 @@ pub struct OutputSettings {
     pub producer: ProducerSettings,
     /// Topic names.
     pub topics: Topics,
-    /// Their partition counts.
-    pub partitions: OutputPartitions,
+    /// What the broker says of them.
+    pub facts: OutputTopics,
 }
 
 #[derive(Debug)]
@@ -85,7 +88,7 @@ impl Outputs {
     /// Queues window records.
     pub(crate) fn windows(&mut self, windows: &[WindowRecord]) {
         let mut per_partition: Vec<Emptied<Span>> = Vec::new();
-        let count = self.settings.partitions.aggregated;
+        let OutputTopic { partitions: count, record_bytes } = self.settings.facts.aggregated;
         per_partition.resize_with(count as usize, Emptied::default);
         for window in windows {
             let key = window.key();
@@ -93,7 +96,7 @@ impl Outputs {
             let (arena, records) = &mut per_partition[partition.0 as usize];
             let start = arena.len();
             arena.extend_from_slice(key.as_bytes());
-            window.encode(arena);
+            window.encode(arena, record_bytes - key.len());
             records.push(Span::closing(arena, start, key.len()));
         }
         for (number, (arena, records)) in per_partition.into_iter().enumerate() {
@@ -122,7 +125,7 @@ impl Outputs {
                 }
                 Outgoing::Rejected(batch, sent) => {
                     let truncated = &mut self.truncated;
-                    send_rejected(producer, handles, &self.settings, batch, sent, truncated)
+                    rejects::send(producer, handles, &self.settings, batch, sent, truncated)
                 }
             };
             match sent {
@@ -184,78 +187,4 @@ fn send_spans(
     }
     *sent += outcome.accepted;
     Ok(*sent == records.len())
-}
-
-fn send_rejected(
-    producer: &Producer,
-    handles: &Handles,
-    settings: &OutputSettings,
-    batch: &RejectBatch,
-    sent: &mut usize,
-    truncated: &mut u64,
-) -> Result<bool, KafkaError> {
-    let input_topic = settings.topics.input.as_bytes();
-    for record in &batch.records[*sent..] {
-        let (topic, count) = match record.kind {
-            RejectKind::DeadLetter(_) => (handles.dead_letter, settings.partitions.dead_letter),
-            RejectKind::Late => (handles.late, settings.partitions.late),
-        };
-        // The input partition decides, so that a partition's rejects keep their order.
-        let partition = PartitionId(record.position.partition.0 % count);
-        let origin = Origin { input_topic, record, arena: &batch.arena };
-        match send_reject(producer, topic, partition, &origin, truncated) {
-            Ok(()) => *sent += 1,
-            Err(SendError::Full) => return Ok(false),
-            Err(SendError::Refused(error)) => return Err(error),
-        }
-    }
-    Ok(true)
-}
-
-/// A rejected record where it lies.
-struct Origin<'a> {
-    input_topic: &'a [u8],
-    record: &'a RejectedRecord,
-    arena: &'a [u8],
-}
-
-/// Sends one record to a side topic with its origin in headers. One that is too large for the
-/// client's limit is cut, and a header says how long it was.
-fn send_reject(
-    producer: &Producer,
-    topic: TopicHandle,
-    partition: PartitionId,
-    &Origin { input_topic, record, arena }: &Origin<'_>,
-    truncated: &mut u64,
-) -> Result<(), SendError> {
-    let (reason, detail) = match record.kind {
-        RejectKind::DeadLetter(reject) => (reject.reason.as_str(), reject.to_string()),
-        RejectKind::Late => ("late", "the window is behind the allowed lateness".to_owned()),
-    };
-    let position = record.position;
-    let input_partition = position.partition.to_string();
-    let offset = position.offset.to_string();
-    let timestamp = position.timestamp_ms.to_string();
-    let mut headers: Vec<(&str, &[u8])> = vec![
-        ("logintide.reason", reason.as_bytes()),
-        ("logintide.detail", detail.as_bytes()),
-        ("logintide.topic", input_topic),
-        ("logintide.partition", input_partition.as_bytes()),
-        ("logintide.offset", offset.as_bytes()),
-        ("logintide.timestamp", timestamp.as_bytes()),
-    ];
-    let (key, mut value) = (record.span.key(arena), record.span.value(arena));
-    let full_length = value.len().to_string();
-    loop {
-        match producer.send_with_headers(&topic, Some(partition), key, Some(value), &headers) {
-            Err(SendError::Refused(error)) if error.is_refused() && !value.is_empty() => {
-                if headers.len() == 6 {
-                    headers.push(("logintide.truncated_from", full_length.as_bytes()));
-                    *truncated += 1;
-                }
-                value = &value[..value.len() / 2];
-            }
-            other => return other,
-        }
-    }
 }

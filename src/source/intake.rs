@@ -79,6 +79,11 @@ impl Intake {
         self.now_ms
     }
 
+    /// Records taken since `begin`.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken as u64
+    }
+
     /// Takes one event of a drain.
     pub(crate) fn event(&mut self, event: DrainEvent<'_>) -> Flow {
         match event {

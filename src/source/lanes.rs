@@ -36,6 +36,10 @@ impl<T> Outbox<T> {
         Self { channel, waiting: VecDeque::new() }
     }
 
+    fn queued(&self) -> usize {
+        self.waiting.len() + self.channel.len()
+    }
+
     fn push(&mut self, message: T) -> Result<(), PeerGone> {
         self.waiting.push_back(message);
         self.flush()
@@ -180,6 +184,11 @@ impl Lanes {
             lane.outbox.push(ToWorker::Reset(generation))?;
         }
         Ok(())
+    }
+
+    /// Messages that wait for each worker, and for the sink.
+    pub(crate) fn queued(&self) -> (impl Iterator<Item = usize>, usize) {
+        (self.workers.iter().map(|lane| lane.outbox.queued()), self.sink.queued())
     }
 
     /// Sends to the sink.

@@ -17,7 +17,7 @@ mod troubles;
 
 use std::{
     collections::BTreeMap,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -235,6 +235,7 @@ impl Source {
         self.intake.lanes.flush()?;
         self.intake.lanes.send_aged(self.intake.now())?;
         self.take_records();
+        self.show_activity();
         self.handle_troubles()
     }
 
@@ -290,6 +291,23 @@ impl Source {
             Phase::Running => self.run_epochs(),
             Phase::Ending { why, deadline, cut } => self.advance_ending(why, deadline, cut),
             Phase::Unassigned | Phase::Leaving(_) | Phase::Recovering(_) | Phase::Closed => Ok(()),
+        }
+    }
+
+    /// Tells the watchdog.
+    fn show_activity(&self) {
+        let activity = self.control.activity();
+        let reading =
+            matches!(self.phase, Phase::Running | Phase::Rebuilding(_) | Phase::Ending { .. });
+        activity.source_turns.fetch_add(1, Relaxed);
+        activity.reading.store(reading, Relaxed);
+        activity.at_end.store(self.intake.partitions.all_at_end(), Relaxed);
+        activity.taken.fetch_add(self.intake.taken(), Relaxed);
+        activity.cut_open.store(self.cut.is_some(), Relaxed);
+        let (workers, sink) = self.intake.lanes.queued();
+        activity.sink_queue.store(sink, Relaxed);
+        for (worker, queued) in activity.workers.iter().zip(workers) {
+            worker.queue.store(queued, Relaxed);
         }
     }
 

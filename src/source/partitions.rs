@@ -200,6 +200,11 @@ impl Partitions {
             .all(|(_, owned)| owned.bound.is_none_or(|bound| owned.next >= bound || owned.at_end))
     }
 
+    /// Whether every partition stands at the end of its log.
+    pub(crate) fn all_at_end(&self) -> bool {
+        self.each().all(|(_, owned)| owned.at_end)
+    }
+
     /// Whether anything was read since the last `cut`.
     pub(crate) fn progressed(&self, since: &BTreeMap<PartitionId, Offset>) -> bool {
         self.each().any(|(p, owned)| since.get(&p) != Some(&owned.next))

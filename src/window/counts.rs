@@ -90,6 +90,21 @@ impl Counts {
         all
     }
 
+    /// As `sorted`, but at most `entries` of them: the rarest values are added to [`OTHER`].
+    pub fn most_frequent(&self, entries: usize) -> Vec<(&str, u64)> {
+        let mut all = self.sorted();
+        if all.len() <= entries {
+            return all;
+        }
+        let mut other = self.other;
+        all.retain(|(name, _)| *name != OTHER);
+        all.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
+        other += all.split_off(entries.saturating_sub(1)).iter().map(|(_, n)| n).sum::<u64>();
+        all.push((OTHER, other));
+        all.sort_unstable_by_key(|&(name, _)| name);
+        all
+    }
+
     /// The count of one value; for [`OTHER`], of all that have no entry.
     pub fn get(&self, value: &str) -> u64 {
         match self.find(value) {

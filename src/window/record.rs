@@ -9,7 +9,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::{Counts, Partial, WindowMeta};
-use crate::ids::{EventTimeMs, WindowStart};
+use crate::{
+    ids::{EventTimeMs, WindowStart},
+    limits,
+};
 
 /// One published revision of one window.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,12 +37,9 @@ struct Value<'a> {
     current_time: f64,
     time_window: f64,
     batch_size: f64,
-    #[serde(serialize_with = "sorted")]
-    location_stats: &'a Counts,
-    #[serde(serialize_with = "sorted")]
-    device_stats: &'a Counts,
-    #[serde(serialize_with = "sorted")]
-    version_stats: &'a Counts,
+    location_stats: Stats<'a>,
+    device_stats: Stats<'a>,
+    version_stats: Stats<'a>,
     total_events: u64,
     unique_users: u64,
     #[serde(serialize_with = "rfc3339")]
@@ -57,16 +57,32 @@ impl WindowRecord {
         key_of(self.start)
     }
 
-    /// Appends the record's value, a JSON object.
-    pub fn encode(&self, out: &mut Vec<u8>) {
+    /// Appends the record's value, a JSON object of at most `most_bytes`. Where all values do not
+    /// fit, the rarest count as `other`.
+    pub fn encode(&self, out: &mut Vec<u8>, most_bytes: usize) {
+        let start = out.len();
+        let mut values = limits::MAX_VALUES_PER_DIMENSION + 1;
+        loop {
+            self.write(out, values);
+            if out.len() - start <= most_bytes || values <= 1 {
+                return;
+            }
+            out.truncate(start);
+            values /= 2;
+        }
+    }
+
+    /// Writes the object with at most `values` entries per dimension.
+    fn write(&self, out: &mut Vec<u8>, values: usize) {
         let seconds = (self.end.0 - self.start.0) as f64 / 1000.0;
+        let stats = |counts| Stats { counts, values };
         let value = Value {
             current_time: self.start.0 as f64 / 1000.0,
             time_window: seconds,
             batch_size: self.sum.total as f64 / seconds,
-            location_stats: &self.sum.locations,
-            device_stats: &self.sum.devices,
-            version_stats: &self.sum.versions,
+            location_stats: stats(&self.sum.locations),
+            device_stats: stats(&self.sum.devices),
+            version_stats: stats(&self.sum.versions),
             total_events: self.sum.total,
             unique_users: self.sum.users.estimate(),
             window_start: EventTimeMs(self.start.0),
@@ -76,6 +92,18 @@ impl WindowRecord {
             late_events: self.late_events,
         };
         serde_json::to_writer(out, &value).expect("text keys and numbers are always JSON");
+    }
+}
+
+/// A dimension's counts, written with at most `values` entries.
+struct Stats<'a> {
+    counts: &'a Counts,
+    values: usize,
+}
+
+impl Serialize for Stats<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.counts.most_frequent(self.values))
     }
 }
 
@@ -119,10 +147,6 @@ fn rfc3339<S: Serializer>(time: &EventTimeMs, serializer: S) -> Result<S::Ok, S:
     serializer.collect_str(&Timestamp::from_millisecond(time.0).unwrap_or(nearest))
 }
 
-fn sorted<S: Serializer>(counts: &Counts, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(counts.sorted())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,7 +169,7 @@ mod tests {
 
     fn text(record: &WindowRecord) -> String {
         let mut out = b"before".to_vec();
-        record.encode(&mut out);
+        record.encode(&mut out, usize::MAX);
         String::from_utf8(out).expect("UTF-8").strip_prefix("before").expect("appends").to_owned()
     }
 
@@ -180,6 +204,33 @@ mod tests {
             assert_eq!(parse(&record.key(), "{}"), None);
         }
         assert_eq!(PublishedWindow::parse(None, None), None);
+    }
+
+    #[test]
+    fn a_window_that_does_not_fit_counts_its_rarest_values_as_other() {
+        let mut record = record(0, 10_000);
+        let mut sum = Partial::new();
+        for number in 0..1000_i64 {
+            let control = format!("{number:04}{}", "\u{1}".repeat(60));
+            for _ in 0..=number % 3 {
+                sum.count(number, &control, &control, &control, "user");
+            }
+        }
+        record.sum = Arc::new(sum);
+        let all = text(&record);
+        assert!(all.len() > 1_000_000, "{}", all.len());
+        let mut out = Vec::new();
+        record.encode(&mut out, 600_000);
+        assert!(out.len() <= 600_000, "{}", out.len());
+        let value: serde_json::Value = serde_json::from_slice(&out).expect("JSON");
+        for name in ["location_stats", "device_stats", "version_stats"] {
+            let stats = value[name].as_object().expect("counts");
+            let sum: u64 = stats.values().filter_map(serde_json::Value::as_u64).sum();
+            assert_eq!(Some(sum), value["total_events"].as_u64(), "{name}");
+            assert!(stats["other"].as_u64() > Some(0), "{name}");
+            let rarest = stats.iter().filter(|(name, _)| *name != "other").map(|(_, n)| n.as_u64());
+            assert!(rarest.min().flatten() >= Some(2), "{name}");
+        }
     }
 
     #[test]

@@ -8,7 +8,10 @@
 mod delta;
 mod output;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 
@@ -20,6 +23,7 @@ use crate::{
     batch::{Emptied, InputBatch, InputRecord, Pool, Position, RejectKind, Span},
     budget::{Budget, Permit},
     clock,
+    control::Control,
     epoch::{Mode, ToSink, ToWorker, WorkerEpoch},
     event::{Enricher, Event, EventConfig, Field, Parser, Reject, RejectReason, SoftProblem},
     failpoint::{self, Point},
@@ -58,6 +62,7 @@ pub struct Worker {
     enricher: Enricher,
     outputs: Outputs,
     sink: Sender<ToSink>,
+    control: Arc<Control>,
     generation: Generation,
     epoch: Epoch,
     horizon: Option<EventTimeMs>,
@@ -72,7 +77,7 @@ pub struct Worker {
 
 impl Worker {
     /// A worker that sends to `sink`.
-    pub fn new(settings: WorkerSettings, sink: Sender<ToSink>) -> Self {
+    pub fn new(settings: WorkerSettings, sink: Sender<ToSink>, control: Arc<Control>) -> Self {
         let WorkerSettings { id, event, rules, output_partitions, budget, input_pool, output_pool } =
             settings;
         let outputs =
@@ -87,6 +92,7 @@ impl Worker {
             enricher: Enricher::new(&event),
             outputs,
             sink,
+            control,
             generation: Generation(0),
             epoch: Epoch(0),
             horizon: None,
@@ -106,6 +112,7 @@ impl Worker {
             if self.handle(message).is_err() {
                 break;
             }
+            self.control.activity().workers[self.id.0].handled.fetch_add(1, Relaxed);
         }
     }
 

@@ -37,6 +37,7 @@ pub(crate) fn producer_settings(brokers: &str) -> ProducerSettings {
     ProducerSettings {
         client: client(brokers, &[]),
         queue_kbytes: 16 * 1024,
+        batch_bytes: 1_000_000,
         linger: Duration::from_millis(2),
         delivery_timeout: Duration::from_mins(1),
         transactional: None,

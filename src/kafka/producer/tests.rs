@@ -17,6 +17,7 @@ fn producer(cluster: &MockCluster) -> (Producer, TopicHandle) {
     let mut producer = Producer::new(&ProducerSettings {
         client: ClientSettings { brokers: cluster.brokers(), properties: Vec::new() },
         queue_kbytes: 1024,
+        batch_bytes: 1_000_000,
         linger: Duration::ZERO,
         delivery_timeout: PATIENCE,
         transactional: None,

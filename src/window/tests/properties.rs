@@ -122,7 +122,7 @@ proptest! {
             });
             let bytes: Vec<_> = prepared.records.iter().map(|record| {
                 let mut bytes = Vec::new();
-                record.encode(&mut bytes);
+                record.encode(&mut bytes, usize::MAX);
                 bytes
             }).collect();
             changes.push((prepared.change, prepared.records, prepared.replay_from, bytes));
