@@ -187,3 +187,33 @@ fn a_failed_delivery_is_rolled_back_without_an_exit_and_doubles_nothing() {
         println!("{delivery}: {}", scenario.verify(verify));
     }
 }
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn a_worker_that_hangs_is_a_stall_and_a_quiet_topic_is_none() {
+    let scenario = Scenario::new("stall");
+    scenario.produce(&[EVENTS, &["--seed", "60"]].concat());
+    let port = free_port();
+    let address = format!("127.0.0.1:{port}");
+    let watched = ["--http", &address, "--stall-timeout", "5s"];
+    let all = [flags("2").as_slice(), &watched].concat();
+    let mut command = scenario.command("group", "state", &all);
+    command.env("FAILPOINTS", "answer=1*off->pause");
+    let mut hanging = scenario.spawn(command);
+    hanging.wait_for_line("stalled: a broker answers and there is work");
+    let health = support::get(port, "/healthz").expect("an answer");
+    assert!(health.contains("\"healthy\":false") && health.contains("stalled"), "{health}");
+    hanging.ends_with(1);
+    let log = hanging.log();
+    assert!(log.contains("twice --stall-timeout") && log.contains("worker-1: "), "{log}");
+
+    let running = scenario.start(&all);
+    wait_for_metric(&running, port, "logintide_events_in_total", |n| n >= 12_000.0);
+    // Longer than twice the stall timeout, without a record.
+    std::thread::sleep(std::time::Duration::from_secs(12));
+    let health = support::get(port, "/healthz").expect("an answer");
+    assert!(health.contains("\"healthy\":true"), "{health}\n{}", running.tail());
+    running.stop();
+    scenario.start(&[flags("1").as_slice(), &["--exit-at-end"]].concat()).ends_with(0);
+    println!("{}", scenario.verify(&["--expect-complete"]));
+}
