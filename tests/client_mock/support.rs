@@ -39,7 +39,7 @@ pub(crate) fn producer_settings(brokers: &str) -> ProducerSettings {
         queue_kbytes: 16 * 1024,
         linger: Duration::from_millis(2),
         delivery_timeout: Duration::from_mins(1),
-        transactional_id: None,
+        transactional: None,
     }
 }
 
