@@ -15,5 +15,8 @@ mod faults;
 mod hostile;
 mod operation;
 mod outage;
+mod own_broker;
+mod proxy;
 mod quiet;
 mod support;
+mod work;

@@ -3,3 +3,5 @@
 //!
 //! Every test asserts that its fault really hit, and lets the judge decide without
 //! `--allow-duplicates`.
+
+mod network;
