@@ -1,14 +1,24 @@
 //! Tests against a real Kafka broker, named by `KAFKA_BROKERS`. `scripts/test` starts one.
+//!
+//! Every test is `#[ignore]`d, and chosen by the path of its module:
+//! - `faults::…`, one file per thing that breaks: tests of more than about 20 s. Only
+//!   `scripts/test --faults` runs them; otherwise its summary names them as left out.
+//! - `outage::…`: quick, but with brokers of their own (`scripts/kafka-local`).
+//! - all others: the ordinary suite.
 
 mod backfill;
 mod client;
 mod codecs;
 mod crash;
 mod exactness;
+mod faults;
 mod hostile;
 mod operation;
 mod outage;
+mod own_broker;
+mod proxy;
 mod quiet;
 mod settings;
 mod support;
 mod transactions;
+mod work;

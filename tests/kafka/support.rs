@@ -35,7 +35,10 @@ fn binary(name: &str) -> PathBuf {
 /// Topics, group and state folder of one test.
 pub(crate) struct Scenario {
     prefix: String,
+    /// For `loadgen`.
     brokers: String,
+    /// For `logintide`.
+    way: String,
     pub(crate) dir: tempfile::TempDir,
 }
 
@@ -46,10 +49,16 @@ impl Scenario {
 
     /// With topics and a group that no other test or earlier run has.
     pub(crate) fn on(name: &str, brokers: String) -> Self {
+        let way = brokers.clone();
+        Self::through(name, brokers, way)
+    }
+
+    /// As `on`, with another way to the brokers for the processor.
+    pub(crate) fn through(name: &str, brokers: String, way: String) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let prefix = format!("{name}-{}-{number}", std::process::id());
-        Self { prefix, brokers, dir: tempfile::tempdir().expect("a temporary folder") }
+        Self { prefix, brokers, way, dir: tempfile::tempdir().expect("a temporary folder") }
     }
 
     pub(crate) fn topic(&self, name: &str) -> String {
@@ -146,7 +155,7 @@ impl Scenario {
         let mut command = Command::new(binary("logintide"));
         command
             .arg("run")
-            .args(["--brokers", &self.brokers, "--group-id", &self.topic(group)])
+            .args(["--brokers", &self.way, "--group-id", &self.topic(group)])
             .args(self.topic_flags())
             .arg("--state-dir")
             .arg(self.dir.path().join(state))

@@ -1,0 +1,140 @@
+//! Brokers that a test may stop and kill: `scripts/kafka-local` in a temporary folder. Wiped when
+//! dropped.
+
+use std::{
+    net::TcpListener,
+    path::PathBuf,
+    process::{Command, Stdio},
+    sync::atomic::{AtomicU16, Ordering},
+    time::Instant,
+};
+
+use crate::{proxy::Proxy, support::text};
+
+/// Own ports lie between these: below the range that outgoing connections take theirs from, or a
+/// stopped broker might not get its port back.
+const FIRST_PORT: u16 = 21_000;
+const PORTS: u16 = 9_000;
+/// Ports that one test's brokers may use.
+const PORTS_STEP: u16 = 10;
+/// The controllers' ports, behind the brokers'.
+const TO_CONTROLLER: u16 = 10_000;
+
+/// One broker or a cluster.
+pub(crate) struct OwnBroker {
+    port: u16,
+    nodes: u16,
+    settings: Vec<String>,
+    dir: tempfile::TempDir,
+}
+
+impl OwnBroker {
+    pub(crate) fn new() -> Self {
+        Self::cluster(1)
+    }
+
+    pub(crate) fn cluster(nodes: u16) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        Self { port: free_ports(), nodes, settings: Vec::new(), dir }
+    }
+
+    /// A broker that tells its clients the proxy's address only; `direct` is another way in.
+    pub(crate) fn behind_a_proxy() -> (Self, Proxy) {
+        let mut broker = Self::new();
+        let (port, direct) = (broker.port, broker.port + 1);
+        let proxy = Proxy::new(port);
+        let outside = proxy.port();
+        let controller = broker.port + TO_CONTROLLER;
+        broker.settings = vec![
+            format!(
+                "listeners=PLAINTEXT://127.0.0.1:{port},DIRECT://127.0.0.1:{direct},\
+                 CONTROLLER://127.0.0.1:{controller}"
+            ),
+            format!(
+                "advertised.listeners=PLAINTEXT://127.0.0.1:{outside},DIRECT://127.0.0.1:{direct}"
+            ),
+            "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,DIRECT:PLAINTEXT,\
+             CONTROLLER:PLAINTEXT"
+                .to_owned(),
+            "inter.broker.listener.name=DIRECT".to_owned(),
+            format!("controller.quorum.voters=1@127.0.0.1:{controller}"),
+        ];
+        (broker, proxy)
+    }
+
+    /// Another setting of all nodes.
+    pub(crate) fn set(&mut self, setting: &str) {
+        self.settings.push(setting.to_owned());
+    }
+
+    pub(crate) fn start(&self) {
+        let nodes = self.nodes.to_string();
+        let mut arguments = vec!["--nodes", &nodes];
+        for setting in &self.settings {
+            arguments.extend(["--broker-config", setting]);
+        }
+        self.script("start", &arguments);
+    }
+
+    pub(crate) fn stop(&self) {
+        self.script("stop", &[]);
+    }
+
+    pub(crate) fn kill(&self) {
+        self.script("kill", &[]);
+    }
+
+    pub(crate) fn start_node(&self, node: u16) {
+        self.script("start", &["--node", &node.to_string()]);
+    }
+
+    pub(crate) fn kill_node(&self, node: u16) {
+        self.script("kill", &["--node", &node.to_string()]);
+    }
+
+    /// All nodes' addresses.
+    pub(crate) fn address(&self) -> String {
+        let all: Vec<_> =
+            (0..self.nodes).map(|node| format!("127.0.0.1:{}", self.port + node)).collect();
+        all.join(",")
+    }
+
+    /// The way around the proxy.
+    pub(crate) fn direct(&self) -> String {
+        format!("127.0.0.1:{}", self.port + 1)
+    }
+
+    /// Any command of the script on this broker.
+    pub(crate) fn script(&self, command: &str, arguments: &[&str]) {
+        let began = Instant::now();
+        let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scripts/kafka-local");
+        let mut process = Command::new(script);
+        process.args([command, "--port", &self.port.to_string(), "--dir"]).arg(self.dir.path());
+        let output = process.args(arguments).stdin(Stdio::null()).output();
+        let output = output.expect("scripts/kafka-local runs");
+        println!("kafka-local {command}: {}, {:?}", output.status, began.elapsed());
+        assert!(output.status.success(), "{command}: {}", text(&output));
+    }
+}
+
+impl Drop for OwnBroker {
+    fn drop(&mut self) {
+        self.script("wipe", &[]);
+    }
+}
+
+/// The first of several ports that nobody listens on.
+fn free_ports() -> u16 {
+    static TRIED: AtomicU16 = AtomicU16::new(0);
+    // Processes that run at the same time begin at different places.
+    let begin = (std::process::id() * 70 % u32::from(PORTS)) as u16;
+    for _ in 0..PORTS / PORTS_STEP {
+        let step = TRIED.fetch_add(1, Ordering::Relaxed) * PORTS_STEP;
+        let port = FIRST_PORT + (begin + step) % PORTS;
+        let free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
+        if (port..port + 3).all(|port| free(port) && free(port + TO_CONTROLLER)) {
+            return port;
+        }
+    }
+    panic!("no free ports from {FIRST_PORT} on");
+}
