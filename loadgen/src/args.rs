@@ -167,9 +167,32 @@ pub(crate) struct VerifyArgs {
     #[arg(long, value_name = "N", default_value_t = 1_000, help_heading = "How it was processed")]
     pub(crate) max_values: usize,
 
-    /// Accept outputs that repeat, as at-least-once does after a crash; they are counted
-    #[arg(long, help_heading = "What to accept")]
-    pub(crate) allow_duplicates: bool,
+    /// Accept outputs that repeat, as at-least-once does after a crash: each at most TIMES times
+    /// more than it should be there [without a number: 10]; they are counted
+    #[arg(long, value_name = "TIMES", num_args = 0..=1, require_equals = true,
+          default_value_t = 0, default_missing_value = "10", hide_default_value = true,
+          value_parser = clap::value_parser!(u8).range(..=100), help_heading = "What to accept")]
+    pub(crate) allow_duplicates: u8,
+
+    /// How far behind the watermark a window still takes events
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration,
+          help_heading = "How it was processed")]
+    pub(crate) allowed_lateness: SignedDuration,
+
+    /// How many late records there must be
+    #[arg(long, value_enum, default_value_t = ExpectLate::Any, help_heading = "What to accept")]
+    pub(crate) expect_late: ExpectLate,
+
+    /// Offsets at which processing began, one per partition, like 500,0,0: what lies before is
+    /// expected nowhere, and windows that miss it must say `"complete": false`
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        conflicts_with = "expect_complete",
+        help_heading = "What to accept"
+    )]
+    pub(crate) input_from: Vec<i64>,
 
     /// Accept windows that say `"complete": false` and count less than there was
     #[arg(long, conflicts_with = "expect_complete", help_heading = "What to accept")]
@@ -256,8 +279,19 @@ pub(crate) enum Compression {
 pub(crate) enum KafkaTimestamp {
     /// The time of sending
     Now,
-    /// The event time
+    /// The event's place in the stream: its event time without disorder, lateness or lead
     Event,
+}
+
+/// How many late records are expected.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ExpectLate {
+    /// None at all
+    None,
+    /// At least one
+    Some,
+    /// No matter how many
+    Any,
 }
 
 /// How the processor writes local times.
@@ -334,6 +368,9 @@ mod tests {
             "loadgen produce --sample --count 1",
             "loadgen verify --allow-incomplete --expect-complete",
             "loadgen verify --count 5",
+            "loadgen verify --expect-complete --input-from 5,0",
+            "loadgen verify --allow-duplicates=101",
+            "loadgen produce --partition-shares 100,0",
             "loadgen copy --from a",
             "loadgen produce --share-late 2",
             "loadgen produce -X nonsense",

@@ -49,29 +49,54 @@ pub(crate) struct Rules {
     pub(crate) max_event_bytes: usize,
 }
 
-/// Which rule a record breaks.
+/// Which rule a record breaks. One that breaks several is rejected for the first of them in this
+/// order, and for `user_id` before `timestamp` before the optional fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Broken {
+    /// No bytes at all.
+    Empty,
     /// Longer than allowed.
     TooLarge,
-    /// Not UTF-8.
+    /// Not UTF-8; also a `user_id` with half of a surrogate pair.
     Encoding,
     /// Not JSON.
     NotJson,
-    /// JSON, but no object.
-    NotAnObject,
+    /// Not JSON, and nested too deep: which is seen first depends on how one reads.
+    NotJsonOrTooDeep,
     /// Nested too deep.
     TooDeep,
+    /// JSON, but no object.
+    NotAnObject,
     /// A known field twice.
     Duplicate,
-    /// `user_id` missing, empty or no string.
-    User,
-    /// `timestamp` missing or no time.
-    Time,
+    /// `user_id` or `timestamp` missing, null or empty.
+    Missing,
+    /// A type that the field cannot have.
+    Type,
+    /// `timestamp` is text, but no time.
+    TimeUnreadable,
     /// `timestamp` before 2000 or too far ahead.
     TimeRange,
-    /// An optional field is an object or array.
-    Type,
+}
+
+impl Broken {
+    /// The words that a dead letter may give as its reason.
+    pub(crate) fn reasons(self) -> &'static [&'static str] {
+        match self {
+            Self::Empty => &["empty"],
+            Self::TooLarge => &["too_large"],
+            Self::Encoding => &["invalid_utf8"],
+            Self::NotJson => &["not_json"],
+            Self::NotJsonOrTooDeep => &["not_json", "too_deep"],
+            Self::TooDeep => &["too_deep"],
+            Self::NotAnObject => &["not_an_object"],
+            Self::Duplicate => &["duplicate_field"],
+            Self::Missing => &["missing_field"],
+            Self::Type => &["wrong_type"],
+            Self::TimeUnreadable => &["timestamp_unreadable"],
+            Self::TimeRange => &["timestamp_out_of_range"],
+        }
+    }
 }
 
 /// A login as the judge reads it.
@@ -101,20 +126,13 @@ impl Rules {
         value: &'a [u8],
         kafka_time_ms: i64,
     ) -> Result<Reading<'a>, Broken> {
+        if value.is_empty() {
+            return Err(Broken::Empty);
+        }
         if value.len() > self.max_event_bytes {
             return Err(Broken::TooLarge);
         }
-        let reading = read(value, Side::Input)?;
-        if let Some(name) = reading.doubled.as_deref()
-            && !ADDED.contains(&name)
-        {
-            return Err(Broken::Duplicate);
-        }
-        let latest = kafka_time_ms.saturating_add(self.max_future_ms);
-        if reading.time_ms < EARLIEST_MS || reading.time_ms > latest {
-            return Err(Broken::TimeRange);
-        }
-        Ok(reading)
+        read(value, Side::Input { latest_ms: kafka_time_ms.saturating_add(self.max_future_ms) })
     }
 }
 
@@ -123,34 +141,42 @@ pub(crate) fn read_output(value: &[u8]) -> Result<Reading<'_>, Broken> {
     read(value, Side::Output)
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Side {
-    Input,
+    /// With the latest event time that is accepted.
+    Input {
+        latest_ms: i64,
+    },
     Output,
 }
 
 fn read(value: &[u8], side: Side) -> Result<Reading<'_>, Broken> {
     let text = std::str::from_utf8(value).map_err(|_| Broken::Encoding)?;
+    let is_deep = json::depth(text) > MAX_DEPTH;
     if !json::is_valid(text) {
-        return Err(Broken::NotJson);
+        return Err(if is_deep { Broken::NotJsonOrTooDeep } else { Broken::NotJson });
     }
-    let json::Fields(mut fields) = json::Fields::read(text).map_err(|_| Broken::NotAnObject)?;
-    if json::depth(text) > MAX_DEPTH {
+    if is_deep {
         return Err(Broken::TooDeep);
     }
+    let json::Fields(mut fields) = json::Fields::read(text).map_err(|_| Broken::NotAnObject)?;
+    let is_input = matches!(side, Side::Input { .. });
     let doubled = doubled(&fields);
+    if is_input && doubled.as_deref().is_some_and(|name| !ADDED.contains(&name)) {
+        return Err(Broken::Duplicate);
+    }
     let find = |name: &str| {
         let found = fields.iter().rev().find(|field| *field.0 == *name.as_bytes());
         found.map(|field| field.1)
     };
 
-    let user_id = find(USER_ID).ok_or(Broken::User)?;
-    let user_id = json::string(user_id.get()).map_err(|_| Broken::User)?;
-    if user_id.is_empty() || std::str::from_utf8(&user_id).is_err() {
-        return Err(Broken::User);
+    let user_id = user_id(find(USER_ID))?;
+    let time_ms = time_ms(find(TIMESTAMP))?;
+    if let Side::Input { latest_ms } = side
+        && !(EARLIEST_MS..=latest_ms).contains(&time_ms)
+    {
+        return Err(Broken::TimeRange);
     }
-    let user_id = json::readable(user_id);
-    let time_ms = time_ms(find(TIMESTAMP).ok_or(Broken::Time)?.get()).ok_or(Broken::Time)?;
 
     let mut counted = [Cow::Borrowed(""), Cow::Borrowed(""), Cow::Borrowed("")];
     for name in OPTIONAL {
@@ -168,10 +194,10 @@ fn read(value: &[u8], side: Side) -> Result<Reading<'_>, Broken> {
 
     fields.retain(|(name, value)| {
         let is_one_of = |names: &[&str]| names.iter().any(|one| *one.as_bytes() == **name);
-        let is_replaced = side == Side::Input && is_one_of(&OPTIONAL) && is_absent(value);
+        let is_replaced = is_input && is_one_of(&OPTIONAL) && is_absent(value);
         !is_one_of(&ADDED) && !is_replaced
     });
-    if side == Side::Input {
+    if is_input {
         let unknown: &RawValue =
             serde_json::from_str("\"unknown\"").expect("this literal is valid JSON");
         for name in OPTIONAL {
@@ -216,26 +242,48 @@ fn optional(value: Option<&RawValue>) -> Result<Cow<'_, str>, Broken> {
     Ok(counted)
 }
 
-/// Event time in epoch milliseconds from a timestamp's JSON text.
-fn time_ms(text: &str) -> Option<i64> {
-    if !text.starts_with('"') {
-        return number_ms(text);
+/// The user, unescaped.
+fn user_id(value: Option<&RawValue>) -> Result<Cow<'_, str>, Broken> {
+    let value = value.filter(|value| !is_absent(value)).ok_or(Broken::Missing)?;
+    let user_id = json::string(value.get()).map_err(|_| Broken::Type)?;
+    if std::str::from_utf8(&user_id).is_err() {
+        return Err(Broken::Encoding);
     }
-    let text = json::readable(json::string(text).ok()?);
-    if serde_json::from_str::<serde_json::Number>(&text).is_ok() && text.trim() == text {
-        return number_ms(&text);
+    Ok(json::readable(user_id))
+}
+
+/// Event time in epoch milliseconds.
+fn time_ms(value: Option<&RawValue>) -> Result<i64, Broken> {
+    let value = value.filter(|value| !is_absent(value)).ok_or(Broken::Missing)?;
+    let text = value.get();
+    if is_number(text) {
+        return number_ms(text).ok_or(Broken::TimeRange);
+    }
+    if !text.starts_with('"') {
+        return Err(Broken::Type);
+    }
+    let text = json::readable(json::string(text).map_err(|_| Broken::NotJson)?);
+    if is_number(&text) {
+        return number_ms(&text).ok_or(Broken::TimeRange);
     }
     // A date, a separator (RFC 3339 section 5.6 allows a space), a time and an offset.
-    if !matches!(text.as_bytes().get(10)?, b'T' | b't' | b' ') {
-        return None;
+    if !matches!(text.as_bytes().get(10), Some(b'T' | b't' | b' ')) {
+        return Err(Broken::TimeUnreadable);
     }
-    let time: Timestamp = text.parse().ok()?;
+    let time: Timestamp = text.parse().map_err(|_| Broken::TimeUnreadable)?;
     // `as_millisecond` rounds towards zero; before 1970 is out of range anyway.
-    Some(time.as_millisecond())
+    Ok(time.as_millisecond())
+}
+
+/// Whether a text is a JSON number and nothing else.
+fn is_number(text: &str) -> bool {
+    let is_edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_digit());
+    let begins = text.bytes().next().is_some_and(|byte| byte == b'-' || byte.is_ascii_digit());
+    begins && is_edge(text.bytes().last()) && json::is_valid(text)
 }
 
 /// Epoch milliseconds from a JSON number: seconds, or milliseconds from 1e11 on. Exact; what is
-/// finer than a millisecond is cut off. `None` also for what no calendar holds.
+/// finer than a millisecond is cut off. `None` for what no calendar holds, and below 0.
 fn number_ms(text: &str) -> Option<i64> {
     let (number, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
     let exponent: i32 = exponent.parse().ok()?;

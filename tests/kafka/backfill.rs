@@ -21,8 +21,11 @@ fn a_backfill_of_2023_ends_by_itself_with_every_window_closed() {
     ];
     scenario.produce(&events);
     scenario.start(&["--workers", "2", "--window", "1m", "--exit-at-end"]).ends_with(0);
-    let verify: Vec<&str> =
-        events.iter().chain(&["--window", "1m", "--expect-complete"]).copied().collect();
+    let verify: Vec<&str> = events
+        .iter()
+        .chain(&["--window", "1m", "--expect-complete", "--expect-late", "none"])
+        .copied()
+        .collect();
     println!("{}", scenario.verify(&verify));
 }
 
@@ -34,7 +37,8 @@ fn a_second_run_over_the_same_input_has_nothing_to_do() {
     scenario.produce(&events);
     scenario.start(&["--exit-at-end"]).ends_with(0);
     scenario.start(&["--exit-at-end"]).ends_with(0);
-    let verify: Vec<&str> = events.iter().chain(&["--expect-complete"]).copied().collect();
+    let verify: Vec<&str> =
+        events.iter().chain(&["--expect-complete", "--expect-late", "none"]).copied().collect();
     println!("{}", scenario.verify(&verify));
 }
 
@@ -48,5 +52,5 @@ fn events_that_arrive_after_a_bounded_run_revise_its_windows() {
     scenario.start(&["--exit-at-end"]).ends_with(0);
     scenario.produce(&[["--seed", "3", "--count", "5000"].as_slice(), &start].concat());
     scenario.start(&["--exit-at-end"]).ends_with(0);
-    println!("{}", scenario.verify(&["--expect-complete"]));
+    println!("{}", scenario.verify(&["--expect-complete", "--expect-late", "none"]));
 }

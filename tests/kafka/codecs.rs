@@ -11,7 +11,7 @@ fn gzip_snappy_lz4_and_zstd_input_is_read() {
         scenario.produce(&["--seed", &seed, "--count", "5000", "--compression", codec]);
     }
     scenario.start(&["--exit-at-end"]).ends_with(0);
-    println!("{}", scenario.verify(&["--expect-complete"]));
+    println!("{}", scenario.verify(&["--expect-complete", "--expect-late", "none"]));
 }
 
 #[test]
@@ -31,6 +31,7 @@ fn transactional_input_is_read_to_its_very_end() {
     ];
     scenario.produce(&events);
     scenario.start(&["--exit-at-end"]).ends_with(0);
-    let verify: Vec<&str> = events.iter().chain(&["--expect-complete"]).copied().collect();
+    let verify: Vec<&str> =
+        events.iter().chain(&["--expect-complete", "--expect-late", "none"]).copied().collect();
     println!("{}", scenario.verify(&verify));
 }

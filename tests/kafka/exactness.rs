@@ -37,7 +37,10 @@ fn mixed_input_is_exact_with_1_2_and_4_workers() {
         let scenario = Scenario::new("mixed");
         scenario.produce(MIXED);
         scenario.start(&["--workers", workers, "--exit-at-end"]).ends_with(0);
-        println!("{}", scenario.verify(&predicted(&["--expect-complete"])));
+        println!(
+            "{}",
+            scenario.verify(&predicted(&["--expect-complete", "--expect-late", "some"]))
+        );
     }
 }
 
@@ -56,7 +59,7 @@ fn sigterm_in_the_middle_and_a_restart_with_other_workers_repeat_nothing() {
     }
     produced.ends_with(0);
     scenario.start(&["--workers", "3", "--exit-at-end"]).ends_with(0);
-    println!("{}", scenario.verify(&predicted(&["--expect-complete"])));
+    println!("{}", scenario.verify(&predicted(&["--expect-complete", "--expect-late", "some"])));
 }
 
 #[test]
@@ -65,8 +68,10 @@ fn the_documented_sample_and_the_poison_record_end_where_they_belong() {
     let scenario = Scenario::new("sample");
     scenario.produce(&["--sample"]);
     scenario.start(&["--exit-at-end"]).ends_with(0);
-    let report = scenario.json_report(&[]);
+    let report = scenario.json_report(&["--expect-complete", "--expect-late", "none"]);
     println!("{report:#}");
+    assert_eq!(report["ok"], true);
     assert_eq!(report["counts"]["processed"], 1);
     assert_eq!(report["counts"]["dead_letters"], 1);
+    assert_eq!(report["counts"]["windows"], 1);
 }

@@ -31,7 +31,7 @@ fn a_broker_that_comes_late_goes_and_returns_costs_nothing() {
     wait_for_metric(&running, port, "logintide_events_in_total", |n| n >= 80_000.0);
     running.stop();
     scenario.start(&["--exit-at-end"]).ends_with(0);
-    println!("{}", scenario.verify(&["--expect-complete"]));
+    println!("{}", scenario.verify(&["--expect-complete", "--expect-late", "none"]));
 }
 
 #[test]

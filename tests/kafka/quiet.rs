@@ -44,5 +44,8 @@ fn the_last_windows_close_by_silence() {
     assert!(read + closed <= bound, "{read:?} + {closed:?} > {bound:?}\n{}", running.tail());
     println!("closed {:?} after the last event, bound {bound:?}", read + closed);
     running.stop();
-    println!("{}", scenario.verify(&["--window", "2s", "--expect-complete"]));
+    println!(
+        "{}",
+        scenario.verify(&["--window", "2s", "--expect-complete", "--expect-late", "none"])
+    );
 }

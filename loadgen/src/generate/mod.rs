@@ -15,7 +15,7 @@ mod rng;
 #[cfg(test)]
 mod tests;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use rand_distr::{Distribution as _, Zipf};
 
 pub(crate) use event::Login;
@@ -62,6 +62,9 @@ pub(crate) struct Record {
     pub(crate) partition: i32,
     /// Event time in epoch milliseconds, whatever the value says about it.
     pub(crate) time_ms: i64,
+    /// Its place in the stream in epoch milliseconds: event time without disorder, lateness or
+    /// lead.
+    pub(crate) place_ms: i64,
 }
 
 impl Record {
@@ -73,6 +76,7 @@ impl Record {
             value: Vec::with_capacity(1_024),
             partition: 0,
             time_ms: 0,
+            place_ms: 0,
         }
     }
 
@@ -91,7 +95,8 @@ pub(crate) struct Generator {
     bounds: [(f64, Kind); 7],
     ms_per_event: f64,
     start_ms: i64,
-    partitions: u64,
+    /// Upper bounds of the partitions' turns; the last one is the number of turns in a round.
+    turns: Vec<u64>,
 }
 
 impl Generator {
@@ -112,14 +117,26 @@ impl Generator {
             sum += share;
             (sum, kind)
         });
+        let given = &plan.partition_shares;
+        ensure!(
+            given.len() <= partitions,
+            "--partition-shares: {} shares, but the topic has {partitions} partitions",
+            given.len()
+        );
+        let mut round = 0;
+        let turns = (0..partitions).map(|partition| {
+            let share = given.get(partition).or(given.last()).copied();
+            round += u64::from(share.unwrap_or(1));
+            round
+        });
         Ok(Self {
+            turns: turns.collect(),
             plan: plan.clone(),
             seed: plan.seed.unwrap_or(1),
             users: Zipf::new(plan.users as f64, plan.zipf).context("--users and --zipf")?,
             bounds,
             ms_per_event: 1_000.0 / plan.speed(),
             start_ms: start_s * 1_000,
-            partitions: partitions as u64,
         })
     }
 
@@ -136,7 +153,9 @@ impl Generator {
 
     /// The partition of event `event_no`.
     pub(crate) fn partition(&self, event_no: u64) -> i32 {
-        (event_no / self.plan.run_length % self.partitions) as i32
+        let round = *self.turns.last().expect("a topic has partitions");
+        let turn = event_no / self.plan.run_length % round;
+        self.turns.partition_point(|bound| *bound <= turn) as i32
     }
 
     /// True if the transaction of event `event_no` is to be aborted.
@@ -171,6 +190,7 @@ impl Generator {
         record.key = key_of(self.seed, event_no);
         record.partition = self.partition(event_no);
         record.time_ms = self.start_ms + self.time_from_start_ms(event_no);
+        record.place_ms = self.start_ms + self.undisturbed_ms(event_no);
         record.value.clear();
 
         let source =
@@ -192,11 +212,16 @@ impl Generator {
         }
     }
 
-    /// Place in the stream plus disorder, in milliseconds from the start.
+    /// Place in the stream, in milliseconds from the start.
+    fn undisturbed_ms(&self, event_no: u64) -> i64 {
+        (event_no as f64 * self.ms_per_event) as i64
+    }
+
+    /// Place in the stream with disorder, in milliseconds from the start.
     fn place_ms(&self, event_no: u64) -> i64 {
-        let place = (event_no as f64 * self.ms_per_event) as i64;
         let disorder = self.plan.disorder.as_millis().max(0) as u64;
-        place - Draw::new(self.seed, event_no, Purpose::Time).below(disorder + 1) as i64
+        self.undisturbed_ms(event_no)
+            - Draw::new(self.seed, event_no, Purpose::Time).below(disorder + 1) as i64
     }
 
     /// The event that a duplicate repeats.

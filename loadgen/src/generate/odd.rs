@@ -3,8 +3,8 @@
 //! fields, fields that the processor itself adds.
 //!
 //! In:  a login, its trace, the event's own stream of numbers. Out: JSON text.
-//! Holds: the record keeps every rule of the input format, by a margin where the rule's edge could
-//!        be read in two ways (nesting stays at 8, fractions of a second at three digits).
+//! Holds: the record keeps every rule of the input format, up to its edge (16 levels); by a margin
+//!        where the edge could be read in two ways (fractions of a second at three digits).
 
 use std::fmt::Write as _;
 
@@ -20,6 +20,11 @@ const UNKNOWN: &[(&str, &str)] = &[
     ("note", r#""} ] { \"user_id\": \"someone else\", \\""#),
     ("numbers", "[0, -0, 1e3, 1.5E-7, -12.75, 0.1, 9007199254740993, 18446744073709551615]"),
     ("negative", "-9223372036854775808"),
+    ("long", "[123456789012345678901234567890, -123456789012345678901234567890]"),
+    ("far", "[1e400, -1e400, 1e-400]"),
+    ("half", r#"["\ud83d", "\ude00 \ud83d"]"#),
+    ("deepest", "[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]"),
+    ("deepest too", r#"{"":{"":{"":{"":{"":{"":{"":{"":{"":{"":{"":{"":{"":{"":{}}}}}}}}}}}}}}}"#),
     ("price", "19.990"),
     ("", r#""an empty key""#),
     ("ключ", r#""значение""#),
@@ -38,7 +43,7 @@ const UNKNOWN: &[(&str, &str)] = &[
 
 /// Values that are numbers or booleans where text is expected; they count as they are written.
 const SCALARS: &[&str] =
-    &["7", "-0", "2.30", "1e3", "0.1", "12345678901234567890", "true", "false"];
+    &["7", "-0", "2.30", "1e3", "0.1", "12345678901234567890", "1e400", "true", "false"];
 
 /// Values that are text, but not what one expects.
 const TEXTS: &[&str] = &[

@@ -54,6 +54,12 @@ pub(crate) struct Plan {
           value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) run_length: u64,
 
+    /// Shares of the partitions in their order, like 100,1: the last one is that of all further
+    /// partitions [default: all the same]
+    #[arg(long, value_name = "LIST", value_delimiter = ',',
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) partition_shares: Vec<u32>,
+
     /// Shares of special records.
     #[command(flatten)]
     pub(crate) shares: Shares,

@@ -18,6 +18,7 @@ fn plan(special: f64) -> Plan {
         start_time: None,
         disorder: jiff::SignedDuration::from_secs(2),
         run_length: 10,
+        partition_shares: Vec::new(),
         shares: Shares {
             share_missing_device: 0.05,
             share_late: special,
@@ -110,14 +111,13 @@ fn traced_events_are_padded_to_the_size_asked_for() {
 fn poison_breaks_a_rule_and_everything_else_keeps_them() {
     let rules = Rules { max_future_ms: 3_600_000, max_event_bytes: 65_536 };
     let generator = generator(&plan(0.1));
-    let mut broken = Vec::new();
     for event_no in 0..40_000 {
         let record = made(&generator, event_no);
         let shown = String::from_utf8_lossy(&record.value);
         let reading = rules.read_input(&record.value, START_S * 1_000 + 500_000);
         match (record.kind, reading) {
             (Kind::Tombstone, _) => assert_eq!(record.payload(), None),
-            (Kind::Poison, Err(reason)) => broken.push(reason),
+            (Kind::Poison, Err(_)) => {}
             (Kind::Poison, Ok(_)) => panic!("event {event_no} is no poison: {shown}"),
             (kind, Err(reason)) => panic!("event {event_no} ({kind:?}) is {reason:?}: {shown}"),
             (_, Ok(reading)) => {
@@ -127,20 +127,60 @@ fn poison_breaks_a_rule_and_everything_else_keeps_them() {
             }
         }
     }
+}
+
+#[test]
+fn every_way_to_poison_breaks_the_rules_that_it_says() {
+    let rules = Rules { max_future_ms: 3_600_000, max_event_bytes: 65_536 };
+    let generator = generator(&plan(0.0));
+    let mut all = Vec::new();
+    for way in poison::WAYS {
+        let mut found: Vec<Broken> = Vec::new();
+        for event_no in 0..5_000 {
+            let login = generator.login(event_no, START_S * 1_000);
+            let mut shape = Draw::new(7, event_no, Purpose::Shape);
+            let mut value = Vec::new();
+            way.write(&login, &mut shape, &mut value);
+            let shown = String::from_utf8_lossy(&value);
+            let Err(broken) = rules.read_input(&value, START_S * 1_000) else {
+                panic!("{} {event_no} is no poison: {shown}", way.name)
+            };
+            assert!(way.breaks.contains(&broken), "{} is {broken:?}: {shown}", way.name);
+            if !found.contains(&broken) {
+                found.push(broken);
+            }
+        }
+        // What is made at random breaks some rules too rarely to be waited for.
+        let is_random = way.name.starts_with("random_");
+        let breaks_all = found.len() == way.breaks.len();
+        assert!(breaks_all || is_random, "{} only breaks {found:?}", way.name);
+        all.extend(found);
+    }
     for reason in [
+        Broken::Empty,
         Broken::TooLarge,
         Broken::Encoding,
         Broken::NotJson,
-        Broken::NotAnObject,
+        Broken::NotJsonOrTooDeep,
         Broken::TooDeep,
+        Broken::NotAnObject,
         Broken::Duplicate,
-        Broken::User,
-        Broken::Time,
-        Broken::TimeRange,
+        Broken::Missing,
         Broken::Type,
+        Broken::TimeUnreadable,
+        Broken::TimeRange,
     ] {
-        assert!(broken.contains(&reason), "no poison is {reason:?}");
+        assert!(all.contains(&reason), "no poison is {reason:?}");
     }
+}
+
+#[test]
+fn odd_events_go_to_the_edge_of_the_nesting() {
+    let generator = generator(&plan(0.1));
+    let odd = (0..20_000).map(|event_no| made(&generator, event_no));
+    let depths = odd.filter(|record| record.kind == Kind::Odd);
+    let deepest = depths.map(|record| crate::json::depth(text(&record))).max();
+    assert_eq!(deepest, Some(16));
 }
 
 #[test]
@@ -180,6 +220,21 @@ fn times_follow_the_plan() {
 }
 
 #[test]
+fn a_place_in_the_stream_knows_no_disorder_lateness_or_lead() {
+    let generator = generator(&plan(0.1));
+    for event_no in 0..20_000 {
+        let record = made(&generator, event_no);
+        assert_eq!(record.place_ms, START_S * 1_000 + event_no as i64 * 10, "event {event_no}");
+        let lead_ms = record.time_ms - record.place_ms;
+        let expected = match record.kind {
+            Kind::Early => 2_998_000..=3_000_000,
+            _ => -612_000..=0,
+        };
+        assert!(expected.contains(&lead_ms), "event {event_no}: {lead_ms} ms");
+    }
+}
+
+#[test]
 fn a_duplicate_repeats_an_earlier_login() {
     let mut plan = Plan { bare: true, ..plan(0.0) };
     plan.shares.share_duplicate = 0.1;
@@ -202,6 +257,18 @@ fn records_go_to_one_partition_at_a_time_and_to_all_alike() {
     for (index, run) in partitions.chunks(10).enumerate() {
         assert_eq!(run, [(index % PARTITIONS) as i32; 10]);
     }
+}
+
+#[test]
+fn partition_shares_give_one_partition_a_hundred_times_the_others_backlog() {
+    let generator = generator(&Plan { partition_shares: vec![100, 1], ..plan(0.0) });
+    let mut counts = [0; PARTITIONS];
+    for event_no in 0..107 * 10 * 3 {
+        counts[generator.partition(event_no) as usize] += 1;
+    }
+    assert_eq!(counts, [3_000, 30, 30, 30, 30, 30, 30, 30]);
+    let three = Plan { partition_shares: vec![1, 5, 2], ..plan(0.0) };
+    assert!(Generator::new(&three, START_S, 2).is_err(), "a share without a partition");
 }
 
 #[test]

@@ -91,7 +91,7 @@ fn produce(args: &ProduceArgs, plan: &Plan, stop: &Stop) -> Result<Outcome> {
         if args.transactional && tally.sent.is_multiple_of(plan.shares.transaction_size) {
             sender.begin()?;
         }
-        let time_ms = (args.kafka_timestamp == KafkaTimestamp::Event).then_some(record.time_ms);
+        let time_ms = (args.kafka_timestamp == KafkaTimestamp::Event).then_some(record.place_ms);
         sender.send(record.partition, &record.key, record.payload(), time_ms)?;
         tally.sent += 1;
         tally.bytes += record.value.len() as u64;

@@ -43,19 +43,23 @@ fn the_documented_sample_is_valid() {
 fn each_hard_error_is_found() {
     let deep = |levels| with(&format!("\"a\": {}{}", "[".repeat(levels), "]".repeat(levels)));
     let cases: Vec<(Vec<u8>, Broken)> = vec![
-        (r#"{"foo": "oops_wrong_msg_type", "bar": "123"}"#.into(), Broken::User),
-        (b"".to_vec(), Broken::NotJson),
+        (r#"{"foo": "oops_wrong_msg_type", "bar": "123"}"#.into(), Broken::Missing),
+        (b"".to_vec(), Broken::Empty),
+        (b" \n".to_vec(), Broken::NotJson),
         (b"nonsense".to_vec(), Broken::NotJson),
         (b"[1]".to_vec(), Broken::NotAnObject),
         (b"null".to_vec(), Broken::NotAnObject),
         (with("\"a\": 01").into(), Broken::NotJson),
         (with("\"a\": \"\u{1}\"").into(), Broken::NotJson),
         (with("\"\n\": 1").into(), Broken::NotJson),
-        (br#"{"user_id": "\ud83d", "timestamp": 1694479551}"#.to_vec(), Broken::User),
+        (br#"{"user_id": "\ud83d", "timestamp": 1694479551}"#.to_vec(), Broken::Encoding),
         ((with("\"a\": 1") + " x").into(), Broken::NotJson),
         ([with("\"a\": 1").as_bytes(), b"\0"].concat(), Broken::NotJson),
         (deep(16).into(), Broken::TooDeep),
         (deep(5_000).into(), Broken::TooDeep),
+        ("[".repeat(16).into(), Broken::NotJson),
+        ("[".repeat(17).into(), Broken::NotJsonOrTooDeep),
+        (("[".repeat(17) + &"]".repeat(17)).into(), Broken::TooDeep),
         (with(&format!("\"a\": \"{}\"", "x".repeat(65_536))).into(), Broken::TooLarge),
         (b"{\"user_id\": \"\xff\", \"timestamp\": 1694479551}".to_vec(), Broken::Encoding),
         (with("\"user_id\": \"v\"").into(), Broken::Duplicate),
@@ -65,11 +69,11 @@ fn each_hard_error_is_found() {
             with("\"hour_of_day\": 1, \"hour_of_day\": 1, \"ip\": 1, \"ip\": 1").into(),
             Broken::Duplicate,
         ),
-        (r#"{"timestamp": 1694479551}"#.into(), Broken::User),
-        (r#"{"user_id": "", "timestamp": 1694479551}"#.into(), Broken::User),
-        (r#"{"user_id": null, "timestamp": 1694479551}"#.into(), Broken::User),
-        (r#"{"user_id": 12, "timestamp": 1694479551}"#.into(), Broken::User),
-        (r#"{"user_id": "u"}"#.into(), Broken::Time),
+        (r#"{"timestamp": 1694479551}"#.into(), Broken::Missing),
+        (r#"{"user_id": "", "timestamp": 1694479551}"#.into(), Broken::Missing),
+        (r#"{"user_id": null, "timestamp": 1694479551}"#.into(), Broken::Missing),
+        (r#"{"user_id": 12, "timestamp": 1694479551}"#.into(), Broken::Type),
+        (r#"{"user_id": "u"}"#.into(), Broken::Missing),
         (with("\"locale\": {}").into(), Broken::Type),
         (with("\"device_id\": []").into(), Broken::Type),
     ];
@@ -80,6 +84,46 @@ fn each_hard_error_is_found() {
     assert_eq!(broken(with("\"x\": 1, \"x\": 2")), None);
     assert_eq!(broken(with("\"x\": [\"\\ud83d\"]")), None);
     assert_eq!(broken(with("\"hour_of_day\": 1, \"hour_of_day\": 2")), None);
+}
+
+#[test]
+fn the_first_rule_in_order_is_the_reason() {
+    for (value, expected) in [
+        (r#"{"user_id": 1, "ip": [], "ip": []}"#, Broken::Duplicate),
+        (r#"{"timestamp": true, "ip": []}"#, Broken::Missing),
+        (r#"{"user_id": "u", "timestamp": true, "ip": []}"#, Broken::Type),
+        (r#"{"user_id": "u", "timestamp": 1, "ip": []}"#, Broken::TimeRange),
+        ("{\"user_id\": \"u\", \"timestamp\": 1,", Broken::NotJson),
+    ] {
+        assert_eq!(broken(value), Some(expected), "{value}");
+    }
+    assert_eq!(broken(b"{\xff"), Some(Broken::Encoding));
+}
+
+#[test]
+fn a_wrong_timestamp_is_missing_of_a_wrong_type_no_time_or_out_of_range() {
+    for (timestamp, expected) in [
+        ("null", Broken::Missing),
+        ("\"\"", Broken::Missing),
+        ("true", Broken::Type),
+        ("{}", Broken::Type),
+        ("[1]", Broken::Type),
+        ("\"soon\"", Broken::TimeUnreadable),
+        ("\" 1694479551\"", Broken::TimeUnreadable),
+        ("\"1694479551 \"", Broken::TimeUnreadable),
+        ("\"169447955\\ud800\"", Broken::TimeUnreadable),
+        ("\"2024-13-45T00:00:00Z\"", Broken::TimeUnreadable),
+        ("-1", Broken::TimeRange),
+        ("1e400", Broken::TimeRange),
+        ("\"1e400\"", Broken::TimeRange),
+        ("\"-1e-400\"", Broken::TimeRange),
+        ("1e99999999999999999999", Broken::TimeRange),
+        ("123456789012345678901234567890", Broken::TimeRange),
+        ("\"2100-01-01T00:00:00Z\"", Broken::TimeRange),
+    ] {
+        let value = format!(r#"{{"user_id": "u", "timestamp": {timestamp}}}"#);
+        assert_eq!(broken(&value), Some(expected), "{timestamp}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use crate::json;
-use crate::rules::Reading;
+use crate::rules::{Broken, Reading};
 
 use super::record::Record;
 
@@ -20,8 +20,10 @@ const NO_NUMBER: u64 = u64::MAX;
 pub(super) enum Fate {
     /// Nothing: it has no value.
     Skipped,
+    /// Nothing: processing began behind it.
+    Unseen,
     /// A dead letter.
-    Rejected,
+    Rejected(Broken),
     /// An output, and a count in its window (or a late record).
     Valid,
 }
@@ -29,6 +31,8 @@ pub(super) enum Fate {
 /// One input record.
 pub(super) struct Entry {
     pub(super) offset: i64,
+    /// Kafka's timestamp in epoch milliseconds.
+    pub(super) timestamp_ms: i64,
     event_no: u64,
     /// Hash of key and value as they were.
     pub(super) raw: u128,
@@ -67,6 +71,7 @@ impl Input {
             record,
             Entry {
                 offset: record.offset,
+                timestamp_ms: record.timestamp_ms,
                 event_no: NO_NUMBER,
                 raw: raw_hash(record),
                 user: 0,
@@ -87,6 +92,7 @@ impl Input {
             record,
             Entry {
                 offset: record.offset,
+                timestamp_ms: record.timestamp_ms,
                 event_no: reading.event_no.unwrap_or(NO_NUMBER),
                 raw: raw_hash(record),
                 user,

@@ -2,20 +2,22 @@
 //!
 //! In:  the whole input first, then all outputs, topic by topic in any order. Out: a report.
 //! Holds: nothing is believed that an output says of itself: all is recounted from the input, save
-//!        which events were late; that the late topic says, and each of its records must be an
-//!        input event.
+//!        which of the events that may be late were; that the late topic says. An event is counted
+//!        or late, never both.
 
 use jiff::tz::TimeZone;
 
-use crate::args::TimestampStyle;
+use crate::args::{ExpectLate, TimestampStyle};
 use crate::rules::{Reading, Rules, read_output};
 
 use super::added;
-use super::input::{Fate, Input, raw_hash};
+use super::cuts::Cuts;
+use super::input::{Fate, Input};
 use super::murmur2::partition_of;
 use super::prediction::Prediction;
 use super::record::Record;
 use super::report::{Mistake, Report, shown};
+use super::seen::Seen;
 use super::windows::Windows;
 
 /// How the input was processed, and what is to be accepted.
@@ -27,28 +29,49 @@ pub(super) struct Settings {
     pub(super) timezone: TimeZone,
     pub(super) timestamp_style: TimestampStyle,
     pub(super) max_values: usize,
-    pub(super) allow_duplicates: bool,
+    /// How many times more than it should an output may be there.
+    pub(super) most_repeats: u8,
+    /// How far behind the watermark a window still takes events, in milliseconds.
+    pub(super) allowed_lateness_ms: i64,
+    pub(super) expect_late: ExpectLate,
+    /// By partition the offset at which processing began; empty for all from the start.
+    pub(super) input_from: Vec<i64>,
     pub(super) allow_incomplete: bool,
     pub(super) expect_complete: bool,
     pub(super) unique_tolerance: f64,
 }
 
+impl Settings {
+    /// Start in epoch seconds of the window that an event time falls into.
+    fn window_of(&self, time_ms: i64) -> i64 {
+        time_ms.div_euclid(1_000 * self.window_s) * self.window_s
+    }
+}
+
 /// The judge.
 pub(super) struct Judge {
-    settings: Settings,
+    pub(super) settings: Settings,
     prediction: Option<Prediction>,
-    input: Input,
+    pub(super) input: Input,
+    pub(super) cuts: Cuts,
+    seen: Seen,
+    /// Highest event time of the processed input, each event counted at most up to its record's
+    /// Kafka timestamp: no watermark was ever higher.
+    pub(super) highest_ms: i64,
     windows: Windows,
-    report: Report,
+    pub(super) report: Report,
 }
 
 impl Judge {
     /// A judge who has seen nothing; `prediction` says what the input should be.
     pub(super) fn new(settings: Settings, prediction: Option<Prediction>) -> Self {
         Self {
+            seen: Seen::from(settings.input_from.clone()),
             settings,
             prediction,
             input: Input::default(),
+            cuts: Cuts::default(),
+            highest_ms: i64::MIN,
             windows: Windows::default(),
             report: Report::default(),
         }
@@ -56,27 +79,33 @@ impl Judge {
 
     /// Takes a record of the input.
     pub(super) fn input(&mut self, record: &Record<'_>) {
+        self.cuts.input(record);
         let counts = &mut self.report.counts;
         counts.input += 1;
-        let mut reading = None;
-        match record.value {
+        let is_seen = self.seen.has(record);
+        counts.unseen += u64::from(!is_seen);
+        let reading =
+            record.value.map(|value| self.settings.rules.read_input(value, record.timestamp_ms));
+        if let Some(Ok(found)) = &reading {
+            self.seen.event(record, self.settings.window_of(found.time_ms));
+        }
+        match &reading {
+            _ if !is_seen => self.input.add_other(record, Fate::Unseen),
             None => {
                 counts.tombstones += 1;
                 self.input.add_other(record, Fate::Skipped);
             }
-            Some(value) => match self.settings.rules.read_input(value, record.timestamp_ms) {
-                Err(_) => {
-                    counts.rejected += 1;
-                    self.input.add_other(record, Fate::Rejected);
-                }
-                Ok(found) => {
-                    counts.valid += 1;
-                    let window_s = self.window_of(found.time_ms);
-                    self.input.add_valid(record, &found, window_s);
-                    reading = Some(found);
-                }
-            },
+            Some(Err(broken)) => {
+                counts.rejected += 1;
+                self.input.add_other(record, Fate::Rejected(*broken));
+            }
+            Some(Ok(found)) => {
+                counts.valid += 1;
+                self.highest_ms = self.highest_ms.max(found.time_ms.min(record.timestamp_ms));
+                self.input.add_valid(record, found, self.settings.window_of(found.time_ms));
+            }
         }
+        let reading = reading.and_then(Result::ok);
         if let Some(prediction) = &mut self.prediction {
             prediction.check(record, reading.as_ref(), &mut self.report);
         }
@@ -104,7 +133,8 @@ impl Judge {
             Some(slot) => {
                 slot.seen += 1;
                 if slot.seen > slot.expected {
-                    let is_allowed = self.settings.allow_duplicates;
+                    let most = slot.expected * (1 + u32::from(self.settings.most_repeats));
+                    let is_allowed = slot.seen <= most;
                     report.repeat(
                         is_allowed,
                         |counts| &mut counts.processed_repeats,
@@ -115,58 +145,6 @@ impl Judge {
             }
         }
         self.check_form(record, &reading);
-    }
-
-    /// Takes a record of the dead-letter topic.
-    pub(super) fn dead_letter(&mut self, record: &Record<'_>) {
-        self.report.counts.dead_letters += 1;
-        let Some((partition, offset)) = self.origin(record, Mistake::DeadLetterWrong) else {
-            return;
-        };
-        let here = || side_example(record, partition, offset);
-        let (report, settings) = (&mut self.report, &self.settings);
-        match self.input.find(partition, offset) {
-            Some(entry) if entry.fate == Fate::Rejected => {
-                if entry.raw != raw_hash(record) {
-                    report.add(Mistake::DeadLetterWrong, || format!("other bytes {}", here()));
-                }
-                entry.dead_letters = entry.dead_letters.saturating_add(1);
-                if entry.dead_letters > 1 {
-                    report.repeat(
-                        settings.allow_duplicates,
-                        |counts| &mut counts.dead_letter_repeats,
-                        Mistake::DeadLetterDoubled,
-                        here,
-                    );
-                }
-            }
-            _ => report.add(Mistake::DeadLetterUnexpected, here),
-        }
-    }
-
-    /// Takes a record of the late topic.
-    pub(super) fn late(&mut self, record: &Record<'_>) {
-        self.report.counts.late += 1;
-        let Some((partition, offset)) = self.origin(record, Mistake::LateWrong) else { return };
-        let here = || side_example(record, partition, offset);
-        let (report, settings) = (&mut self.report, &self.settings);
-        match self.input.find(partition, offset) {
-            Some(entry) if entry.fate == Fate::Valid => {
-                if entry.raw != raw_hash(record) {
-                    report.add(Mistake::LateWrong, || format!("other bytes {}", here()));
-                }
-                entry.late_records = entry.late_records.saturating_add(1);
-                if entry.late_records > 1 {
-                    report.repeat(
-                        settings.allow_duplicates,
-                        |counts| &mut counts.late_repeats,
-                        Mistake::LateDoubled,
-                        here,
-                    );
-                }
-            }
-            _ => report.add(Mistake::LateUnexpected, here),
-        }
     }
 
     /// Takes a record of aggregated-usage.
@@ -185,16 +163,15 @@ impl Judge {
             }
         }
         for (position, entry) in self.input.entries() {
-            if entry.fate == Fate::Rejected && entry.dead_letters == 0 {
+            if matches!(entry.fate, Fate::Rejected(_)) && entry.dead_letters == 0 {
                 self.report.add(Mistake::DeadLetterMissing, || position.to_string());
             }
         }
-        self.windows.compare(&self.input, &self.settings, &mut self.report);
+        if self.settings.expect_late == ExpectLate::Some && self.report.counts.late == 0 {
+            self.report.add(Mistake::LateAbsent, || "the topic is empty".to_owned());
+        }
+        self.windows.compare(&self.input, &self.seen, &self.settings, &mut self.report);
         self.report
-    }
-
-    fn window_of(&self, time_ms: i64) -> i64 {
-        time_ms.div_euclid(1_000 * self.settings.window_s) * self.settings.window_s
     }
 
     /// Checks what an output must be by itself: no key twice, key and partition, added fields.
@@ -217,38 +194,4 @@ impl Judge {
             report.add(Mistake::ProcessedWrongAddition, || format!("{wrong} {}", here()));
         }
     }
-
-    /// The input position that a side record's headers name; also checks its other headers.
-    fn origin(&mut self, record: &Record<'_>, mistake: Mistake) -> Option<(i32, i64)> {
-        let wrong = |name: &str| {
-            let value =
-                record.header(name).map_or("missing".to_owned(), |value| format!("{value:?}"));
-            format!("header {name} is {value} at [{}]@{}", record.partition, record.offset)
-        };
-        for name in ["logintide.reason", "logintide.detail", "logintide.timestamp"] {
-            if record.header(name).is_none_or(str::is_empty) {
-                self.report.add(mistake, || wrong(name));
-            }
-        }
-        if record.header("logintide.topic") != Some(&self.settings.input_topic) {
-            self.report.add(mistake, || wrong("logintide.topic"));
-        }
-        let partition = record.header("logintide.partition").and_then(|text| text.parse().ok());
-        let offset = record.header("logintide.offset").and_then(|text| text.parse().ok());
-        if let (Some(partition), Some(offset)) = (partition, offset) {
-            return Some((partition, offset));
-        }
-        let name = if partition.is_none() { "logintide.partition" } else { "logintide.offset" };
-        self.report.add(mistake, || wrong(name));
-        None
-    }
-}
-
-fn side_example(record: &Record<'_>, partition: i32, offset: i64) -> String {
-    format!(
-        "[{}]@{} of input [{partition}]@{offset}: {}",
-        record.partition,
-        record.offset,
-        shown(record.value)
-    )
 }

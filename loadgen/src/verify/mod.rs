@@ -5,6 +5,7 @@
 //! Holds: nothing is shared with the processor; the input is recounted in full.
 
 mod added;
+mod cuts;
 mod input;
 mod judge;
 mod murmur2;
@@ -12,6 +13,8 @@ mod prediction;
 mod record;
 mod recount;
 mod report;
+mod seen;
+mod side;
 mod topic;
 mod window_record;
 mod windows;
@@ -66,7 +69,7 @@ fn verify(
     window_s: i64,
     timezone: TimeZone,
     stop: &Stop,
-) -> Result<Report> {
+) -> Result<Report, Failure> {
     let open = |name: &str| Topic::open(&args.kafka, name);
     let input = open(&names.input)?;
     let processed = open(&names.processed)?;
@@ -74,6 +77,13 @@ fn verify(
     let late = open(&names.late)?;
     let aggregated = open(&names.aggregated)?;
 
+    let given = args.input_from.len();
+    if given > 0 && given != input.partitions {
+        return Err(Failure::Usage(format!(
+            "--input-from: {given} offsets, but {} has {} partitions",
+            names.input, input.partitions
+        )));
+    }
     let settings = Settings {
         input_topic: names.input.clone(),
         processed_partitions: processed.partitions,
@@ -85,7 +95,10 @@ fn verify(
         timezone,
         timestamp_style: args.timestamp_style,
         max_values: args.max_values,
-        allow_duplicates: args.allow_duplicates,
+        most_repeats: args.allow_duplicates,
+        allowed_lateness_ms: args.allowed_lateness.as_millis() as i64,
+        expect_late: args.expect_late,
+        input_from: args.input_from.clone(),
         allow_incomplete: args.allow_incomplete,
         expect_complete: args.expect_complete,
         unique_tolerance: args.unique_tolerance,
@@ -95,6 +108,7 @@ fn verify(
     });
     let mut judge = Judge::new(settings, prediction.transpose()?);
     let patience = Duration::try_from(args.timeout).context("--timeout")?;
+    dead_letter.read(patience, stop, |record| judge.cut(record))?;
     // NOTE: the input first, and whole: every output is held against it.
     input.read(patience, stop, |record| judge.input(record))?;
     late.read(patience, stop, |record| judge.late(record))?;

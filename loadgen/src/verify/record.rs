@@ -22,4 +22,15 @@ impl<'a> Record<'a> {
         }
         std::str::from_utf8(value).ok()
     }
+
+    /// Whether a header of this name is there, whatever it holds.
+    pub(super) fn has_header(&self, name: &str) -> bool {
+        self.headers.iter().any(|header| header.0 == name)
+    }
+
+    /// The input partition and offset that a side record names.
+    pub(super) fn position(&self) -> Option<(i32, i64)> {
+        let partition = self.header("logintide.partition")?.parse().ok()?;
+        Some((partition, self.header("logintide.offset")?.parse().ok()?))
+    }
 }

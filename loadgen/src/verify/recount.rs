@@ -52,10 +52,9 @@ impl Recount {
         self.counted + self.late
     }
 
-    /// Bounds of one dimension's counts. `may_count_late`: late events may be counted, too;
-    /// `may_miss`: any event may be missing.
-    pub(super) fn bounds(&self, dimension: usize, may_count_late: bool, may_miss: bool) -> Bounds {
-        let late = u64::from(may_count_late || may_miss);
+    /// Bounds of one dimension's counts. `may_miss`: any event may be missing.
+    pub(super) fn bounds(&self, dimension: usize, may_miss: bool) -> Bounds {
+        let late = u64::from(may_miss);
         let values = self.values[dimension].iter().map(|(value, tally)| {
             let least = if may_miss { 0 } else { tally.counted };
             (*value, (least, tally.counted + late * tally.late))
@@ -65,10 +64,8 @@ impl Recount {
     }
 
     /// Fewest and most users.
-    pub(super) fn users(&self, may_count_late: bool, may_miss: bool) -> (usize, usize) {
-        let least = if may_miss { 0 } else { self.users.len() };
-        let most = if may_count_late || may_miss { self.users_with_late } else { self.users.len() };
-        (least, most)
+    pub(super) fn users(&self, may_miss: bool) -> (usize, usize) {
+        if may_miss { (0, self.users_with_late) } else { (self.users.len(), self.users.len()) }
     }
 }
 

@@ -60,9 +60,13 @@ mistakes! {
     DeadLetterDoubled, DeadLetter, "dead letter is there too often";
     DeadLetterUnexpected, DeadLetter, "dead letter of a record that is valid or not there";
     DeadLetterWrong, DeadLetter, "dead letter has other bytes or headers";
+    DeadLetterReason, DeadLetter, "dead letter names another reason";
     LateDoubled, Late, "late record is there too often";
     LateUnexpected, Late, "late record of an event that is not valid or not there";
     LateWrong, Late, "late record has other bytes or headers";
+    LateInTime, Late, "late record of an event that was in time";
+    LateUnwanted, Late, "late record, but none was expected";
+    LateAbsent, Late, "no late record, but some were expected";
     WindowMissing, Aggregated, "window has no record";
     WindowUnexpected, Aggregated, "window without any event";
     WindowUnreadable, Aggregated, "record is no window";
@@ -72,6 +76,7 @@ mistakes! {
     WindowMap, Aggregated, "counts differ from the recount";
     WindowUsers, Aggregated, "unique users are off";
     WindowIncomplete, Aggregated, "window says that it is incomplete";
+    WindowNotMarked, Aggregated, "window says that it is complete, but some input was not seen";
 }
 
 /// Mistakes of one kind.
@@ -88,14 +93,16 @@ pub(super) struct Counts {
     pub(super) valid: u64,
     pub(super) rejected: u64,
     pub(super) tombstones: u64,
+    /// Records before the place where processing began.
+    pub(super) unseen: u64,
     pub(super) processed: u64,
     pub(super) processed_repeats: u64,
     pub(super) dead_letters: u64,
     pub(super) dead_letter_repeats: u64,
+    /// Dead letters with only the beginning of a value.
+    pub(super) dead_letters_cut: u64,
     pub(super) late: u64,
     pub(super) late_repeats: u64,
-    /// Late records whose event is counted in its window, too (at-least-once after a crash).
-    pub(super) late_also_counted: u64,
     pub(super) window_records: u64,
     pub(super) window_repeats: u64,
     pub(super) windows: u64,
@@ -227,9 +234,11 @@ impl fmt::Display for Table<'_> {
             counts.highest_revision,
             counts.late_events_in_windows
         )?;
-        if counts.late_also_counted > 0 {
-            let count = counts.late_also_counted;
-            writeln!(out, "{count} late records are of events that their window counts, too")?;
+        if counts.unseen > 0 {
+            writeln!(out, "{} records lie before the start and are not expected", counts.unseen)?;
+        }
+        if counts.dead_letters_cut > 0 {
+            writeln!(out, "{} dead letters were cut", counts.dead_letters_cut)?;
         }
         if self.report.is_fine() {
             return write!(out, "verified: nothing missing, doubled or wrong");

@@ -11,6 +11,7 @@ use super::judge::Settings;
 use super::record::Record;
 use super::recount::Recount;
 use super::report::{Mistake, Report, shown};
+use super::seen::Seen;
 use super::window_record::WindowRecord;
 
 /// Windows by start, as published.
@@ -24,6 +25,8 @@ struct Newest {
     value: Box<[u8]>,
     revision: u64,
     last_revision: u64,
+    /// Records since the newest revision came that are not newer.
+    repeats: u64,
     partition: i32,
 }
 
@@ -50,6 +53,7 @@ impl Windows {
             value: Box::default(),
             revision: 0,
             last_revision: 0,
+            repeats: 0,
             partition: record.partition,
         };
         let newest = self.newest.entry(start_s).or_insert(fresh);
@@ -60,17 +64,20 @@ impl Windows {
         }
         newest.last_revision = window.revision;
         let before = newest.revision;
+        let example = || format!("window {start_s}: {} after {before} {}", window.revision, here());
         if window.revision <= before {
+            newest.repeats += 1;
             report.repeat(
-                settings.allow_duplicates,
+                newest.repeats <= u64::from(settings.most_repeats),
                 |counts| &mut counts.window_repeats,
                 Mistake::WindowRevision,
-                || format!("window {start_s}: {} after {before} {}", window.revision, here()),
+                example,
             );
-        } else if window.revision > before + 1 && !settings.allow_duplicates {
-            let example =
-                || format!("window {start_s}: {} after {before} {}", window.revision, here());
-            report.add(Mistake::WindowRevision, example);
+        } else {
+            newest.repeats = 0;
+            if window.revision > before + 1 {
+                report.add(Mistake::WindowRevision, example);
+            }
         }
         if window.revision >= before {
             newest.revision = window.revision;
@@ -79,7 +86,13 @@ impl Windows {
     }
 
     /// Compares every window with the recount of the input.
-    pub(super) fn compare(mut self, input: &Input, settings: &Settings, report: &mut Report) {
+    pub(super) fn compare(
+        mut self,
+        input: &Input,
+        seen: &Seen,
+        settings: &Settings,
+        report: &mut Report,
+    ) {
         let mut entries: Vec<&Entry> = input
             .entries()
             .map(|(_, entry)| entry)
@@ -115,6 +128,7 @@ impl Windows {
                     let window = serde_json::from_slice(&newest.value)
                         .expect("only records that were read are kept");
                     judge(start_s, &window, &recount, input, settings, report);
+                    seen.check(start_s, &window, report);
                 }
             }
         }
@@ -153,13 +167,7 @@ fn judge(
     }
     let total = window.total_events;
     let is_excused = settings.allow_incomplete && !window.complete && total <= recount.all();
-    // After a crash, an event that the lost epoch sent to the late topic may be counted.
-    let surplus = total.saturating_sub(recount.counted);
-    let is_repeat = settings.allow_duplicates && surplus > 0 && surplus <= recount.late;
-    if is_repeat {
-        report.counts.late_also_counted += surplus;
-    }
-    if total != recount.counted && !is_excused && !is_repeat {
+    if total != recount.counted && !is_excused {
         report.add(Mistake::WindowTotal, || {
             format!(
                 "window {start_s}: {total} counted + {} late, but {} in the input (revision {})",
@@ -171,12 +179,12 @@ fn judge(
         return;
     }
     for (dimension, (name, stats)) in window.maps().into_iter().enumerate() {
-        let bounds = recount.bounds(dimension, is_repeat, is_excused);
+        let bounds = recount.bounds(dimension, is_excused);
         for wrong in bounds.mistakes(stats, settings.max_values, |number| input.name(number)) {
             report.add(Mistake::WindowMap, || format!("window {start_s}: {name}: {wrong}"));
         }
     }
-    let (least, most) = recount.users(is_repeat, is_excused);
+    let (least, most) = recount.users(is_excused);
     let tolerance = (settings.unique_tolerance * most as f64).max(LEAST_TOLERANCE);
     let users = window.unique_users as f64;
     if users < least as f64 - tolerance || users > most as f64 + tolerance {

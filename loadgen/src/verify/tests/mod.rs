@@ -3,5 +3,6 @@
 mod broker;
 mod events;
 mod inputs;
+mod owned;
 mod windows;
 mod world;

@@ -152,7 +152,7 @@ fn revisions_come_in_order_without_holes() {
     let newest = repeated.windows[index].clone();
     repeated.windows.insert(index, newest);
     repeated.expect(&[Mistake::WindowRevision]);
-    repeated.allow_duplicates = true;
+    repeated.most_repeats = 1;
     repeated.expect(&[]);
     assert_eq!(repeated.judge().counts.window_repeats, 1);
 
@@ -160,7 +160,7 @@ fn revisions_come_in_order_without_holes() {
     let index = newest_of_full_window(&reversed);
     reversed.windows.swap(index - 1, index);
     reversed.expect(&[Mistake::WindowRevision]);
-    reversed.allow_duplicates = true;
+    reversed.most_repeats = 1;
     reversed.expect(&[Mistake::WindowRevision]);
 
     let mut apart = World::new();
@@ -176,7 +176,7 @@ fn the_last_of_equal_revisions_counts() {
     let mut again = world.windows[index].clone();
     std::mem::swap(&mut again, &mut world.windows[index]);
     world.windows.insert(index + 1, again);
-    world.allow_duplicates = true;
+    world.most_repeats = 1;
     world.change_window(index, count_one_more);
     world.expect(&[]);
     world.windows.swap(index, index + 1);
@@ -210,29 +210,76 @@ fn incomplete_windows_are_refused_counted_or_excused() {
 }
 
 #[test]
-fn a_late_record_of_a_counted_event_is_only_excused_after_a_crash() {
+fn an_event_is_counted_or_late_and_never_both() {
+    // An event that is late, and counted in its window, too.
+    let world = World::new();
+    let late = world.late[0].clone();
+    let mut counted = World::empty(&plan(), &TimeZone::UTC, TimestampStyle::Naive);
+    counted.predict = Some(1_000);
+    for record in &world.input {
+        counted.late_after_ms = if record.key == late.key { i64::MAX } else { world.late_after_ms };
+        counted.process(record);
+        counted.input.push(record.clone());
+    }
+    counted.close_windows();
+    counted.expect(&[]);
+    counted.late.push(late);
+    for most_repeats in [0, 1, 100] {
+        counted.most_repeats = most_repeats;
+        let found: Vec<_> = counted.judge().mistakes.into_keys().collect();
+        let is_found = |mistake| found.contains(mistake);
+        let expected = [Mistake::WindowTotal, Mistake::WindowUnexpected];
+        assert!(expected.iter().any(is_found), "{most_repeats}: {found:?}");
+    }
+}
+
+#[test]
+fn repeats_of_a_revision_are_bounded_and_never_leave_a_hole() {
     let mut world = World::new();
-    let windows: Vec<_> = world.windows.iter().map(|window| window.key.clone()).collect();
-    // Any counted event of a full window, as if a lost epoch had sent it to the late topic.
-    let full = windows[newest_of_full_window(&world)].clone().expect("a key");
-    let start_s: i64 = String::from_utf8(full).expect("text").parse().expect("a number");
-    let late: Vec<_> = world.late.iter().map(|record| record.key.clone()).collect();
-    let counted = world.input.iter().find(|record| {
-        let text = record.value.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
-        let second = |s: i64| text.contains(&format!("\"timestamp\": {s}, \"device_type\""));
-        (start_s..start_s + 10).any(second) && !late.contains(&record.key)
-    });
-    let counted = counted.expect("a plain event").clone();
-    let mut record = world.late[0].clone();
-    record.key = counted.key;
-    record.value = counted.value;
-    record.set_header("logintide.partition", &counted.partition.to_string());
-    record.set_header("logintide.offset", &counted.offset.to_string());
-    world.late.push(record);
-    world.expect(&[Mistake::WindowTotal]);
-    world.allow_duplicates = true;
+    let index = newest_of_full_window(&world);
+    let newest = world.windows[index].clone();
+    for _ in 0..3 {
+        world.windows.insert(index, newest.clone());
+    }
+    world.most_repeats = 3;
     world.expect(&[]);
-    assert_eq!(world.judge().counts.late_also_counted, 1);
+    assert_eq!(world.judge().counts.window_repeats, 3);
+    world.most_repeats = 2;
+    world.expect(&[Mistake::WindowRevision]);
+    let mut hole = changed(|window| window["revision"] = json!(3));
+    hole.most_repeats = 2;
+    hole.expect(&[Mistake::WindowRevision]);
+}
+
+#[test]
+fn windows_before_the_start_of_processing_must_say_that_they_are_incomplete() {
+    let mut world = World::empty(&plan(), &TimeZone::UTC, TimestampStyle::Naive);
+    world.plan.shares.share_late = 0.0;
+    world.plan.shares.share_duplicate = 0.0;
+    world.input_from = vec![250; 4];
+    world.expect_complete = false;
+    let mut world = World::with(world, 1_000);
+    // The first event of the latest partition lies in this window; those behind it miss nothing.
+    let report = world.judge();
+    assert!(report.counts.unseen > 500, "{:?}", report.counts);
+    assert_eq!(report.mistakes.into_keys().collect::<Vec<_>>(), [Mistake::WindowNotMarked]);
+    let starts: Vec<_> = world.windows.iter().map(|window| window.key.clone()).collect();
+    let first = starts[0].clone();
+    for index in 0..world.windows.len() {
+        if world.windows[index].key == first {
+            world.change_window(index, |window| window["complete"] = json!(false));
+        }
+    }
+    world.expect(&[]);
+    assert_eq!(world.judge().counts.windows_incomplete, 1);
+    let last = world.windows.len() - 1;
+    world.change_window(last, |window| window["complete"] = json!(false));
+    world.expect(&[Mistake::WindowIncomplete]);
+    // What lies before is expected nowhere: not in the outputs either.
+    world.input_from = vec![0; 4];
+    let found: Vec<_> = world.judge().mistakes.into_keys().collect();
+    assert!(found.contains(&Mistake::ProcessedMissing), "{found:?}");
+    assert!(found.contains(&Mistake::WindowTotal), "{found:?}");
 }
 
 #[test]

@@ -6,62 +6,24 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::args::TimestampStyle;
-use crate::generate::{self, Generator, Kind, Plan, Shares};
+use crate::args::{ExpectLate, TimestampStyle};
+use crate::generate::{self, Generator, Plan, Shares};
+use crate::json;
 use crate::rules::Rules;
 
 use super::super::judge::{Judge, Settings};
 use super::super::murmur2::partition_of;
 use super::super::prediction::Prediction;
-use super::super::record::Record;
 use super::super::report::{Mistake, Report};
+
+pub(super) use super::owned::Owned;
 
 pub(super) const START_S: i64 = 1_694_479_550;
 pub(super) const SEED: u64 = 11;
 pub(super) const PARTITIONS: usize = 4;
 const WINDOW_S: i64 = 10;
+const LATENESS_MS: i64 = 300_000;
 const RULES: Rules = Rules { max_future_ms: 3_600_000, max_event_bytes: 65_536 };
-
-/// A record that owns its bytes.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Owned {
-    pub(super) partition: i32,
-    pub(super) offset: i64,
-    pub(super) timestamp_ms: i64,
-    pub(super) key: Option<Vec<u8>>,
-    pub(super) value: Option<Vec<u8>>,
-    pub(super) headers: Vec<(String, String)>,
-}
-
-impl Owned {
-    pub(super) fn borrow(&self) -> Record<'_> {
-        Record {
-            partition: self.partition,
-            offset: self.offset,
-            timestamp_ms: self.timestamp_ms,
-            key: self.key.as_deref(),
-            value: self.value.as_deref(),
-            headers: self
-                .headers
-                .iter()
-                .map(|(name, value)| (name.as_str(), Some(value.as_bytes())))
-                .collect(),
-        }
-    }
-
-    pub(super) fn text(&self) -> &str {
-        std::str::from_utf8(self.value.as_deref().expect("a value")).expect("UTF-8")
-    }
-
-    pub(super) fn set_text(&mut self, text: impl Into<String>) {
-        self.value = Some(text.into().into_bytes());
-    }
-
-    pub(super) fn set_header(&mut self, name: &str, value: &str) {
-        let header = self.headers.iter_mut().find(|header| header.0 == name).expect("there");
-        header.1 = value.to_owned();
-    }
-}
 
 /// All five topics.
 #[derive(Clone)]
@@ -75,9 +37,15 @@ pub(super) struct World {
     pub(super) windows: Vec<Owned>,
     /// Windows that are not published yet.
     open: BTreeMap<i64, Window>,
+    /// Highest event time so far.
+    watermark_ms: i64,
+    /// Events are late when their window is this far behind the watermark.
+    pub(super) late_after_ms: i64,
     pub(super) timezone: TimeZone,
     pub(super) style: TimestampStyle,
-    pub(super) allow_duplicates: bool,
+    pub(super) most_repeats: u8,
+    pub(super) expect_late: ExpectLate,
+    pub(super) input_from: Vec<i64>,
     pub(super) allow_incomplete: bool,
     pub(super) expect_complete: bool,
     pub(super) predict: Option<u64>,
@@ -95,6 +63,7 @@ pub(super) fn plan() -> Plan {
         start_time: None,
         disorder: SignedDuration::from_secs(2),
         run_length: 10,
+        partition_shares: Vec::new(),
         shares: Shares {
             share_missing_device: 0.05,
             share_late: 0.05,
@@ -127,8 +96,12 @@ impl World {
 
     /// What an honest processor makes of a plan's events.
     pub(super) fn of(plan: &Plan, count: u64, zone: &TimeZone, style: TimestampStyle) -> Self {
-        let generator = Generator::new(plan, START_S, PARTITIONS).expect("a valid plan");
-        let mut world = Self::empty(plan, zone, style);
+        Self::with(Self::empty(plan, zone, style), count)
+    }
+
+    /// What a processor makes of a plan's events; `world` is empty and says how it processes.
+    pub(super) fn with(mut world: Self, count: u64) -> Self {
+        let generator = Generator::new(&world.plan, START_S, PARTITIONS).expect("a valid plan");
         world.predict = Some(count);
         let mut made = generate::Record::new();
         let mut next_offsets = [100_i64; PARTITIONS];
@@ -144,8 +117,7 @@ impl World {
                 value: made.payload().map(<[u8]>::to_vec),
                 headers: Vec::new(),
             };
-            let is_late = made.kind == Kind::Late && event_no.is_multiple_of(3);
-            world.process(&input, is_late);
+            world.process(&input);
             world.input.push(input);
         }
         world.close_windows();
@@ -163,9 +135,13 @@ impl World {
             late: Vec::new(),
             windows: Vec::new(),
             open: BTreeMap::new(),
+            watermark_ms: i64::MIN,
+            late_after_ms: LATENESS_MS,
             timezone: zone.clone(),
             style,
-            allow_duplicates: false,
+            most_repeats: 0,
+            expect_late: ExpectLate::Any,
+            input_from: Vec::new(),
             allow_incomplete: false,
             expect_complete: true,
             predict: None,
@@ -180,10 +156,18 @@ impl World {
     }
 
     /// Processes one record.
-    pub(super) fn process(&mut self, input: &Owned, is_late: bool) {
+    pub(super) fn process(&mut self, input: &Owned) {
         let Some(value) = &input.value else { return };
-        let Ok(reading) = RULES.read_input(value, input.timestamp_ms) else {
-            return self.dead_letters.push(side(input, &self.input_topic, "not_json"));
+        let from = self.input_from.get(input.partition as usize);
+        if from.is_some_and(|from| input.offset < *from) {
+            return;
+        }
+        let reading = match RULES.read_input(value, input.timestamp_ms) {
+            Ok(reading) => reading,
+            Err(broken) => {
+                let reason = broken.reasons()[0];
+                return self.dead_letters.push(side(input, &self.input_topic, reason));
+            }
         };
         self.processed.push(Owned {
             partition: partition_of(reading.user_id.as_bytes(), PARTITIONS),
@@ -193,10 +177,13 @@ impl World {
             value: Some(self.enrich(value, reading.time_ms).into_bytes()),
             headers: Vec::new(),
         });
+        let start_s = reading.time_ms.div_euclid(1_000 * WINDOW_S) * WINDOW_S;
+        let end_ms = (start_s + WINDOW_S) * 1_000;
+        let is_late = end_ms.saturating_add(self.late_after_ms) <= self.watermark_ms;
+        self.watermark_ms = self.watermark_ms.max(reading.time_ms.min(input.timestamp_ms));
         if is_late {
             return self.late.push(side(input, &self.input_topic, "late"));
         }
-        let start_s = reading.time_ms.div_euclid(1_000 * WINDOW_S) * WINDOW_S;
         let window = self.open.entry(start_s).or_default();
         window.total += 1;
         window.users.insert(reading.user_id.to_string());
@@ -208,21 +195,30 @@ impl World {
     fn enrich(&self, value: &[u8], time_ms: i64) -> String {
         let local = Timestamp::from_millisecond(time_ms).expect("in range");
         let local = local.to_zoned_datetime(self.timezone.clone());
-        let mut event: serde_json::Map<String, Value> =
-            serde_json::from_slice(value).expect("a valid event");
+        let text = std::str::from_utf8(value).expect("a valid event");
+        let json::Fields(input) = json::Fields::read(text).expect("a valid event");
+        let mut event: Vec<(String, String)> = Vec::new();
+        let mut put = |name: &str, value: String| match event.iter_mut().find(|f| f.0 == name) {
+            Some(field) => field.1 = value,
+            None => event.push((name.to_owned(), value)),
+        };
+        for (name, value) in &input {
+            put(std::str::from_utf8(name).expect("no half surrogates in keys"), value.to_string());
+        }
         for name in ["app_version", "device_type", "ip", "locale", "device_id"] {
-            let value = event.entry(name).or_insert(Value::Null);
-            if value.is_null() || *value == "" {
-                *value = json!("unknown");
+            let found = input.iter().rev().find(|field| *field.0 == *name.as_bytes());
+            if found.is_none_or(|field| matches!(field.1.get(), "null" | "\"\"")) {
+                put(name, json!("unknown").to_string());
             }
         }
         let offset = if self.style == TimestampStyle::Rfc3339 { "%:z" } else { "" };
         let processed = format!("2024-11-02T15:14:15.044112{}", local.strftime(offset));
         let readable = local.strftime(&format!("%Y-%m-%dT%H:%M:%S{offset}")).to_string();
-        event.insert("processed_timestamp".to_owned(), json!(processed));
-        event.insert("readable_timestamp".to_owned(), json!(readable));
-        event.insert("hour_of_day".to_owned(), json!(local.hour()));
-        Value::Object(event).to_string()
+        put("hour_of_day", json!(local.hour()).to_string());
+        put("processed_timestamp", json!(processed).to_string());
+        put("readable_timestamp", json!(readable).to_string());
+        let fields = event.iter().map(|(name, value)| format!("{}:{value}", json!(name)));
+        format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
     }
 
     /// How this world was processed, and what is to be accepted.
@@ -235,7 +231,10 @@ impl World {
             timezone: self.timezone.clone(),
             timestamp_style: self.style,
             max_values: 1_000,
-            allow_duplicates: self.allow_duplicates,
+            most_repeats: self.most_repeats,
+            allowed_lateness_ms: LATENESS_MS,
+            expect_late: self.expect_late,
+            input_from: self.input_from.clone(),
             allow_incomplete: self.allow_incomplete,
             expect_complete: self.expect_complete,
             unique_tolerance: 0.05,
@@ -250,6 +249,7 @@ impl World {
                 .expect("a valid plan")
         });
         let mut judge = Judge::new(self.settings(), prediction);
+        self.dead_letters.iter().for_each(|record| judge.cut(&record.borrow()));
         self.input.iter().for_each(|record| judge.input(&record.borrow()));
         self.late.iter().for_each(|record| judge.late(&record.borrow()));
         self.dead_letters.iter().for_each(|record| judge.dead_letter(&record.borrow()));
