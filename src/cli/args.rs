@@ -117,7 +117,7 @@ pub(super) struct ProcessingArgs {
     /// Worker threads [default: cores − 2, at least 1]
     #[arg(long, value_name = "N", env = "LOGINTIDE_WORKERS")]
     pub(super) workers: Option<String>,
-    /// Guarantee for outputs: exactly-once (for readers with isolation.level=read_committed) or
+    /// Guarantee for outputs: exactly-once (for readers with `isolation.level=read_committed`) or
     /// at-least-once
     #[arg(
         long,

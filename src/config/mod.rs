@@ -89,7 +89,7 @@ pub struct Topics {
 /// Delivery guarantee of the outputs; window totals are exact either way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
-    /// Outputs and offsets in one Kafka transaction per epoch: a read_committed reader sees every
+    /// Outputs and offsets in one Kafka transaction per epoch: a `read_committed` reader sees every
     /// output once.
     ExactlyOnce,
     /// A crash may repeat outputs of the open epoch.

@@ -47,9 +47,9 @@ impl Sink {
         &mut self,
         mut image: StateImage,
         mut first: First,
-        lost: Vec<Lost>,
+        lost: &[Lost],
     ) -> Result<(), Trouble> {
-        for Lost { metadata, .. } in &lost {
+        for Lost { metadata, .. } in lost {
             image.watermark = image.watermark.max(metadata.global_watermark);
             image.horizon = image.horizon.max(metadata.horizon);
         }
@@ -62,7 +62,7 @@ impl Sink {
                 *known = meta;
             }
         }
-        if let Some(end) = self.sealed(&image, &lost) {
+        if let Some(end) = self.sealed(&image, lost) {
             tracing::warn!(
                 until_ms = end.0,
                 "published windows whose input is gone are closed for good: later events of them \
@@ -100,9 +100,9 @@ impl Sink {
         let rules = &self.settings.rules;
         let gone = lost.iter().filter(|lost| lost.gone > 0);
         // A lost record was at most as late as the partition's watermark.
-        let last = gone.filter_map(|lost| lost.metadata.watermark).max()?;
+        let reached = gone.filter_map(|lost| lost.metadata.watermark).max()?;
         let is_published = |meta: &WindowMeta| meta.revision > 0;
-        let published = image.windows.range(..=rules.window_of(last));
+        let published = image.windows.range(..=rules.window_of(reached));
         let (start, _) = published.rev().find(|(_, meta)| is_published(meta))?;
         // A window that other partitions still hold open must not be dropped unpublished.
         let open = image.partials.keys().map(|(_, start)| *start);

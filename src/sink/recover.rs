@@ -59,7 +59,7 @@ impl Sink {
             self.open(image, first);
             Ok(())
         } else {
-            self.begin_rebuild(image, first, lost)
+            self.begin_rebuild(image, first, &lost)
         }
     }
 

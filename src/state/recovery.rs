@@ -5,6 +5,8 @@
 //! Holds: a partition resumes with its windows only where the image stands exactly at an offset
 //! that this instance has reached; no epoch number that was ever seen is used again.
 
+use std::num::ParseIntError;
+
 use crate::{
     ids::{Epoch, EventTimeMs, Offset, PartitionId, WindowStart},
     window::{Completeness, EpochChange, PartitionState, StateImage},
@@ -75,10 +77,10 @@ impl CommitMetadata {
         let instance = parts.next().filter(|name| instance::is_valid(name))?.to_owned();
         let epoch = Epoch(parts.next()?.parse().ok()?);
         let replay_from = Offset(parts.next()?.parse().ok()?);
-        let watermark = parse_time(parts.next()?)?;
+        let watermark = parse_time(parts.next()?).ok()?;
         let completeness = parse_completeness(parts.next()?)?;
-        let global_watermark = parse_time(parts.next()?)?;
-        let horizon = parse_time(parts.next()?)?;
+        let global_watermark = parse_time(parts.next()?).ok()?;
+        let horizon = parse_time(parts.next()?).ok()?;
         let parsed = Self {
             instance,
             epoch,
@@ -96,10 +98,10 @@ const START: &str = "start";
 const UNTIL_FIRST: &str = "first";
 const AFTER: &str = "after";
 
-fn parse_time(text: &str) -> Option<Option<EventTimeMs>> {
+fn parse_time(text: &str) -> Result<Option<EventTimeMs>, ParseIntError> {
     match text {
-        "" => Some(None),
-        time => Some(Some(EventTimeMs(time.parse().ok()?))),
+        "" => Ok(None),
+        time => time.parse().map(|ms| Some(EventTimeMs(ms))),
     }
 }
 

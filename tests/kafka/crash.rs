@@ -26,21 +26,27 @@ const EVENTS: &[&str] = &[
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
 fn killed_in_the_middle_the_totals_stay_exact() {
-    let scenario = Scenario::new("killed");
-    let mut produced = scenario.producing(&[EVENTS, &["--rate", "20000"]].concat());
-    for (workers, epochs) in [("2", 1.0), ("4", 1.0), ("1", 2.0)] {
-        let port = free_port();
-        let address = format!("127.0.0.1:{port}");
-        let flags = ["--workers", workers, "--http", &address, "--commit-interval", "100ms"];
-        let running = scenario.start(&flags);
-        wait_for_metric(&running, port, "logintide_epochs_committed_total", |n| n >= epochs);
-        running.kill();
+    for (delivery, verify) in [
+        ("exactly-once", ["--expect-complete"].as_slice()),
+        ("at-least-once", &["--expect-complete", "--allow-duplicates"]),
+    ] {
+        let scenario = Scenario::new("killed");
+        let mut produced = scenario.producing(&[EVENTS, &["--rate", "20000"]].concat());
+        let base = ["--delivery", delivery, "--commit-interval", "100ms"];
+        for workers in ["2", "4", "1"] {
+            let port = free_port();
+            let address = format!("127.0.0.1:{port}");
+            let more = ["--workers", workers, "--http", &address];
+            let running = scenario.start(&[base.as_slice(), &more].concat());
+            wait_for_metric(&running, port, "logintide_events_in_total", |n| n >= 1.0);
+            running.kill();
+        }
+        produced.ends_with(0);
+        let end = ["--workers", "3", "--exit-at-end"];
+        scenario.start(&[base.as_slice(), &end].concat()).ends_with(0);
+        let flags = [EVENTS, verify, &["--expect-late", "some"]].concat();
+        println!("{delivery}: {}", scenario.verify(&flags));
     }
-    produced.ends_with(0);
-    scenario.start(&["--workers", "3", "--exit-at-end"]).ends_with(0);
-    let flags: Vec<&str> =
-        EVENTS.iter().chain(&["--expect-complete", "--expect-late", "some"]).copied().collect();
-    println!("{}", scenario.verify(&flags));
 }
 
 #[test]

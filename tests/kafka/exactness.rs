@@ -54,7 +54,7 @@ fn sigterm_in_the_middle_and_a_restart_with_other_workers_repeat_nothing() {
         let address = format!("127.0.0.1:{port}");
         let running = scenario.start(&["--workers", workers, "--http", &address]);
         // In the middle: something is committed, and more is coming.
-        wait_for_metric(&running, port, "logintide_epochs_committed_total", |epochs| epochs >= 1.0);
+        wait_for_metric(&running, port, "logintide_events_in_total", |events| events >= 1.0);
         running.stop();
     }
     produced.ends_with(0);
