@@ -11,6 +11,7 @@
 
 mod admin;
 mod admin_requests;
+mod allocator;
 mod committer;
 mod config;
 mod consumer;
@@ -26,6 +27,7 @@ mod partitioner;
 mod producer;
 
 pub use admin::{Admin, NewTopic, TopicInfo};
+pub use allocator::release_freed_pages_after;
 pub use committer::{CommitEntry, CommittedOffset, Committer};
 pub use config::{ClientSettings, ConsumerSettings, ProducerSettings};
 pub use consumer::{Consumer, RebalanceEvent};
