@@ -138,43 +138,52 @@ pub struct RejectBatch {
     pub permit: Permit,
 }
 
-/// Empty arenas on their way back to the thread that fills them.
+/// Empty arenas on their way back to the thread that fills them. All have the same capacity.
 #[derive(Debug, Clone)]
 pub struct Pool<T> {
     give: Sender<T>,
     take: Receiver<T>,
+    arena_bytes: usize,
 }
 
 /// An emptied arena with its emptied index.
 pub type Emptied<R> = (Vec<u8>, Vec<R>);
 
-impl<R> Pool<Emptied<R>> {
-    /// An empty pool.
-    pub fn new() -> Self {
+impl<R: Copy> Pool<Emptied<R>> {
+    /// An empty pool of arenas for batches that are sent at `batch_bytes`.
+    pub fn new(batch_bytes: usize) -> Self {
         let (give, take) = bounded(limits::POOL_ARENAS);
-        Self { give, take }
+        Self { give, take, arena_bytes: batch_bytes + limits::ARENA_SLACK_BYTES }
     }
 
     /// An empty arena and index, reused where one is there.
     pub fn take(&self) -> Emptied<R> {
-        self.take.try_recv().unwrap_or_default()
+        let fresh = || (Vec::with_capacity(self.arena_bytes), Vec::new());
+        self.take.try_recv().unwrap_or_else(|_| fresh())
+    }
+
+    /// Takes a batch out of the arena that is being filled. A batch of less than half an arena
+    /// leaves as a copy of its own size: many of them may wait, and memory must follow the bytes.
+    pub fn split(&self, (arena, records): (&mut Vec<u8>, &mut Vec<R>)) -> Emptied<R> {
+        if arena.len() < self.arena_bytes / 2 {
+            let batch = (arena.as_slice().to_vec(), records.as_slice().to_vec());
+            arena.clear();
+            records.clear();
+            return batch;
+        }
+        let (empty, index) = self.take();
+        (std::mem::replace(arena, empty), std::mem::replace(records, index))
     }
 
     /// Gives an arena and its index back, emptied; frees them when the pool is full or the arena
-    /// has grown out of the ordinary.
+    /// is not of the pool's capacity: one 1 MiB record must not make every arena that large.
     pub fn give(&self, mut arena: Vec<u8>, mut records: Vec<R>) {
-        if arena.capacity() <= limits::POOL_ARENA_MAX_BYTES {
+        if (self.arena_bytes..=2 * self.arena_bytes).contains(&arena.capacity()) {
             arena.clear();
             records.clear();
             // A full pool frees the arena: that is the bound on pooled memory.
             drop(self.give.try_send((arena, records)));
         }
-    }
-}
-
-impl<R> Default for Pool<Emptied<R>> {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -199,14 +208,32 @@ mod tests {
     }
 
     #[test]
-    fn a_pool_keeps_ordinary_arenas_and_frees_grown_ones() {
-        let pool: Pool<Emptied<Span>> = Pool::new();
-        let mut arena = Vec::with_capacity(4096);
+    fn a_pool_keeps_its_own_arenas_and_frees_all_others() {
+        let pool: Pool<Emptied<Span>> = Pool::new(4096);
+        let (mut arena, records) = pool.take();
+        let capacity = arena.capacity();
+        assert!(capacity >= 4096 + limits::ARENA_SLACK_BYTES);
+        let place = arena.as_ptr();
         arena.push(1);
-        pool.give(arena, Vec::new());
-        pool.give(Vec::with_capacity(limits::POOL_ARENA_MAX_BYTES + 1), Vec::new());
+        pool.give(Vec::with_capacity(4096), Vec::new());
+        pool.give(arena, records);
+        pool.give(Vec::with_capacity(3 * capacity), Vec::new());
         let (arena, _) = pool.take();
-        assert!(arena.is_empty() && arena.capacity() >= 4096);
-        assert_eq!(pool.take().0.capacity(), 0);
+        assert!(arena.is_empty() && arena.as_ptr() == place);
+        assert_eq!(pool.take().0.capacity(), capacity);
+    }
+
+    #[test]
+    fn a_small_batch_takes_no_more_memory_than_it_has_bytes() {
+        let pool: Pool<Emptied<Span>> = Pool::new(4096);
+        let (mut arena, mut records) = pool.take();
+        let capacity = arena.capacity();
+        for bytes in [1, 100, capacity / 2 - 1, capacity / 2, capacity] {
+            records.push(Span::append(&mut arena, None, &vec![7; bytes]));
+            let (batch, index) = pool.split((&mut arena, &mut records));
+            assert_eq!((batch.len(), index.len()), (bytes, 1));
+            assert!(batch.capacity() <= 2 * bytes, "{} for {bytes}", batch.capacity());
+            assert!(arena.is_empty() && records.is_empty() && arena.capacity() == capacity);
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! The byte budget: bounds the memory of everything between admission and delivery.
 //!
-//! Only the source takes from it, at admission, for payload and worst-case output; a permit gives
-//! its bytes back when it is dropped, wherever that happens. Window state is not admitted but
+//! Only the source waits for it, at admission, for payload and worst-case output; what a batch
+//! takes beyond that is added when it is sent. A permit gives its bytes back when it is dropped,
+//! wherever that happens. Window state is not admitted but
 //! reported, and leaves that much less for batches, down to a floor that keeps the stream moving.
 
 use std::sync::{
@@ -88,6 +89,11 @@ impl Permit {
         self.budget.batches.fetch_add(bytes, Relaxed);
     }
 
+    /// Takes what is missing to `bytes`: memory that turned out larger than was admitted.
+    pub fn cover(&mut self, bytes: usize) {
+        self.grow(bytes.saturating_sub(self.bytes));
+    }
+
     /// Moves up to `bytes` into `other`, which belongs to the same budget.
     pub fn hand_over(&mut self, other: &mut Permit, bytes: usize) {
         let moved = bytes.min(self.bytes);
@@ -124,6 +130,9 @@ mod tests {
         assert_eq!((input.bytes(), output.bytes()), (0, 1000));
         drop(input);
         assert_eq!(budget.used_bytes(), 1000);
+        output.cover(900);
+        output.cover(1500);
+        assert_eq!((output.bytes(), budget.used_bytes()), (1500, 1500));
         drop(output);
         assert_eq!(budget.used_bytes(), 0);
     }

@@ -30,13 +30,13 @@ pub const OUTPUT_BATCH_RECORDS: usize = 512;
 /// Bytes after which a worker hands an output partition's batch to the sink.
 pub const OUTPUT_BATCH_BYTES: usize = 160 * 1024;
 
+/// Room in a new arena beyond its batch's bytes: the record that completes a batch is mostly far
+/// smaller, so that an arena never grows. Growing would leave blocks of every size on the way.
+pub const ARENA_SLACK_BYTES: usize = 16 * 1024;
+
 /// Empty arenas kept per direction for reuse: what two workers' queues hold. They are outside the
 /// budget, so there are few.
 pub const POOL_ARENAS: usize = 16;
-
-/// Arenas that grew beyond this are freed instead of kept: one 1 MiB record must not make every
-/// pooled arena that large.
-pub const POOL_ARENA_MAX_BYTES: usize = 512 * 1024;
 
 /// Share of the batch pool that batches may always use, however large the window state has grown:
 /// without it a ledger as large as the budget would stop the source for ever.
@@ -53,11 +53,23 @@ pub const EARLY_CUT_PERCENT: usize = 80;
 /// is large by itself.
 pub const EARLY_CUT_MIN_DELTA_BYTES: usize = 4 * 1024 * 1024;
 
-/// Prefetched records in librdkafka. 32 MiB is 150 000 ordinary events: a third of a second.
+/// Memory for prefetched records in librdkafka. Half of it is payload: 75 000 ordinary events, an
+/// eighth of a second.
 pub const FETCH_QUEUE_BYTES: usize = 32 * 1024 * 1024;
 
-/// Records waiting in the producer.
+/// What librdkafka allocates for a fetched record beside its payload: 304 bytes, in blocks of 320.
+pub const FETCHED_RECORD_BYTES: usize = 320;
+
+/// One fetch response's part of the fetch queue. A response is taken whole, so the queue is
+/// exceeded by one, and by a multiple of it where the input is compressed.
+pub const FETCH_RESPONSE_DIVISOR: usize = 16;
+
+/// Memory for records waiting in the producer. Two thirds of it are payload.
 pub const PRODUCER_QUEUE_BYTES: usize = 48 * 1024 * 1024;
+
+/// What librdkafka allocates for a record to send beside its key and value: 176 bytes and the
+/// rounding of both blocks.
+pub const PRODUCED_RECORD_BYTES: usize = 256;
 
 /// How long the source may wait for records when nothing else is due; bounds the reaction to a
 /// message of the sink or to a signal.
@@ -314,3 +326,7 @@ pub const TOPIC_VISIBLE_POLL: Duration = Duration::from_millis(100);
 
 /// Time between two clean-ups of the metrics recorder, as its documentation suggests.
 pub const METRICS_UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How long freed pages stay with the process. Longer than an arena waits for its next use under
+/// load; a second, mimalloc's default, let 50 MiB pile up beside what was in use.
+pub const FREED_PAGES_KEPT: Duration = Duration::from_millis(50);

@@ -11,7 +11,9 @@ use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
 use super::error::KafkaError;
-use crate::limits::PRODUCER_SOCKET_TIMEOUT;
+use crate::limits::{
+    FETCH_RESPONSE_DIVISOR, FETCHED_RECORD_BYTES, PRODUCED_RECORD_BYTES, PRODUCER_SOCKET_TIMEOUT,
+};
 
 /// What every client of the process shares.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,7 +35,7 @@ pub struct ConsumerSettings {
     pub instance_id: Option<String>,
     /// The one input topic.
     pub topic: String,
-    /// Prefetched bytes that librdkafka holds, in KiB.
+    /// Memory for records that librdkafka has prefetched, in KiB.
     pub fetch_queue_kbytes: usize,
     /// Longest time between two calls of `serve` or `drain` before the group drops this member.
     pub max_poll_interval: Duration,
@@ -44,7 +46,7 @@ pub struct ConsumerSettings {
 pub struct ProducerSettings {
     /// Brokers and user properties.
     pub client: ClientSettings,
-    /// Bytes of records that wait in the producer, in KiB; beyond it sends are refused as full.
+    /// Memory for records that wait in the producer, in KiB; beyond it sends are refused as full.
     pub queue_kbytes: usize,
     /// Bytes of the largest batch; a larger record is a batch of its own.
     pub batch_bytes: usize,
@@ -113,6 +115,8 @@ impl ConsumerSettings {
     /// `Config` when a user property is protected or names a cooperative assignment strategy.
     pub(super) fn to_config(&self) -> Result<ClientConfig, KafkaError> {
         let queue_bytes = self.fetch_queue_kbytes.saturating_mul(1024).min(MAX_INT);
+        let response_bytes =
+            (queue_bytes / FETCH_RESPONSE_DIVISOR).max(self.client.largest_message());
         let mut base = vec![
             ("group.id", self.group_id.clone()),
             ("enable.auto.commit", "false".into()),
@@ -123,9 +127,12 @@ impl ConsumerSettings {
             ("partition.assignment.strategy", "range,roundrobin".into()),
             // The default of one second is how long a full queue would stall its partition.
             ("fetch.queue.backoff.ms", "10".into()),
-            ("queued.max.messages.kbytes", self.fetch_queue_kbytes.to_string()),
-            // One response must not overshoot the queue by librdkafka's default of 50 MB.
-            ("fetch.max.bytes", queue_bytes.max(self.client.largest_message()).to_string()),
+            // All partitions share one queue, so both count all of them. Half for payload, half for
+            // what comes on top of each record: small records need more of it than of payload.
+            ("queued.max.messages.kbytes", (queue_bytes / 2 / 1024).max(1).to_string()),
+            ("queued.min.messages", (queue_bytes / 2 / FETCHED_RECORD_BYTES).max(1).to_string()),
+            // librdkafka's default of 50 MB is what one response would overshoot the queue by.
+            ("fetch.max.bytes", response_bytes.to_string()),
             ("max.poll.interval.ms", self.max_poll_interval.as_millis().to_string()),
         ];
         if let Some(id) = &self.instance_id {
@@ -158,15 +165,18 @@ impl ProducerSettings {
     /// # Errors
     /// `Config` when a user property is protected, or when a record could outlive its transaction.
     pub(super) fn to_config(&self) -> Result<ClientConfig, KafkaError> {
+        let queue_bytes = self.queue_kbytes.saturating_mul(1024).min(MAX_INT);
+        let payload_bytes = queue_bytes / 3 * 2;
+        let records = (queue_bytes - payload_bytes) / PRODUCED_RECORD_BYTES;
         let mut base = vec![
             ("acks", "all".into()),
             ("enable.idempotence", "true".into()),
             ("delivery.report.only.error", "true".into()),
             // As Java clients place keys, for the topics where librdkafka chooses the partition.
             ("partitioner", "murmur2_random".into()),
-            ("queue.buffering.max.kbytes", self.queue_kbytes.to_string()),
-            // Bytes are the bound; the default of 100 000 records would come first.
-            ("queue.buffering.max.messages", "0".into()),
+            ("queue.buffering.max.kbytes", (payload_bytes / 1024).max(1).to_string()),
+            // What comes on top of each record, which the bytes do not count.
+            ("queue.buffering.max.messages", records.max(1).to_string()),
             ("batch.size", self.batch_bytes.to_string()),
             ("queue.buffering.max.ms", millis_text(self.linger)),
             ("message.timeout.ms", self.delivery_timeout.as_millis().to_string()),

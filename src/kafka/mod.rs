@@ -13,6 +13,7 @@
 mod admin;
 mod admin_configs;
 mod admin_requests;
+mod allocator;
 mod committer;
 mod config;
 mod consumer;
@@ -29,6 +30,7 @@ mod producer;
 mod transaction;
 
 pub use admin::{Admin, NewTopic, TopicInfo};
+pub use allocator::release_freed_pages_after;
 pub use committer::{CommitEntry, CommittedOffset, Committer};
 pub use config::{ClientSettings, ConsumerSettings, ProducerSettings, Transactional};
 pub use consumer::{Consumer, RebalanceEvent};

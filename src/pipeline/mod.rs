@@ -28,7 +28,7 @@ use crate::{
     http::{self, HttpContext},
     ids::WorkerId,
     kafka::{
-        Admin, ClientSettings, Consumer, ConsumerSettings, KafkaError, ProducerSettings,
+        self, Admin, ClientSettings, Consumer, ConsumerSettings, KafkaError, ProducerSettings,
         Transactional,
     },
     limits,
@@ -41,6 +41,7 @@ use crate::{
 
 /// Runs the processor until a signal or, with `--exit-at-end`, the input's end.
 pub fn run(config: RunConfig) -> Result<(), RunError> {
+    kafka::release_freed_pages_after(limits::FREED_PAGES_KEPT);
     let metrics = metrics::install();
     // source, sink, http; workers come on top.
     let health = Health::new(config.workers + 2 + usize::from(config.http.is_some()));
@@ -132,7 +133,8 @@ fn start(
     let config = &parts.config;
     let budget = Budget::new(config.memory.pool);
     metrics::set(Metric::BudgetPool, config.memory.pool as f64);
-    let (input_pool, output_pool) = (Pool::new(), Pool::new());
+    let input_pool = Pool::new(limits::INPUT_BATCH_BYTES);
+    let output_pool = Pool::new(limits::OUTPUT_BATCH_BYTES);
     let (to_sink, sink_input) = bounded(limits::SINK_QUEUE_MESSAGES);
     // Holds at most an answer per epoch and generation, and the source reads it every turn.
     let (to_source, from_sink) = unbounded();

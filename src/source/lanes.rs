@@ -89,12 +89,10 @@ impl Lanes {
     ) -> Self {
         let workers = workers
             .into_iter()
-            .map(|channel| Lane {
-                outbox: Outbox::new(channel),
-                arena: Vec::new(),
-                records: Vec::new(),
-                permit: budget.permit(),
-                opened: None,
+            .map(|channel| {
+                let (arena, records) = pool.take();
+                let outbox = Outbox::new(channel);
+                Lane { outbox, arena, records, permit: budget.permit(), opened: None }
             })
             .collect();
         Self { workers, sink: Outbox::new(sink), budget, pool }
@@ -212,12 +210,10 @@ impl Lane {
         if self.records.is_empty() {
             return Ok(());
         }
-        let (arena, records) = pool.take();
-        let batch = InputBatch {
-            arena: std::mem::replace(&mut self.arena, arena),
-            records: std::mem::replace(&mut self.records, records),
-            permit: std::mem::replace(&mut self.permit, budget.permit()),
-        };
+        let (arena, records) = pool.split((&mut self.arena, &mut self.records));
+        let mut permit = std::mem::replace(&mut self.permit, budget.permit());
+        permit.cover(arena.capacity() + records.capacity() * size_of::<InputRecord>());
+        let batch = InputBatch { arena, records, permit };
         self.opened = None;
         self.outbox.push(ToWorker::Batch(batch))
     }

@@ -40,12 +40,21 @@ struct Buffer<R> {
 }
 
 impl<R> Buffer<R> {
-    fn take(&mut self, budget: &Arc<Budget>, fresh: Emptied<R>) -> (Vec<u8>, Vec<R>, Permit) {
-        (
-            std::mem::replace(&mut self.arena, fresh.0),
-            std::mem::replace(&mut self.records, fresh.1),
-            std::mem::replace(&mut self.permit, budget.permit()),
-        )
+    fn new((arena, records): Emptied<R>, budget: &Arc<Budget>) -> Self {
+        Self { arena, records, permit: budget.permit() }
+    }
+
+    /// The permit of what was taken out of here; covers all the memory that leaves.
+    fn permit_for(&mut self, (arena, records): &Emptied<R>, budget: &Arc<Budget>) -> Permit {
+        let mut permit = std::mem::replace(&mut self.permit, budget.permit());
+        permit.cover(arena.capacity() + records.capacity() * size_of::<R>());
+        permit
+    }
+
+    fn clear(&mut self, budget: &Arc<Budget>) {
+        self.arena.clear();
+        self.records.clear();
+        self.permit = budget.permit();
     }
 }
 
@@ -58,9 +67,8 @@ impl Outputs {
         budget: Arc<Budget>,
     ) -> Self {
         assert!(partitions > 0, "a topic has at least one partition");
-        let new = || Buffer { arena: Vec::new(), records: Vec::new(), permit: budget.permit() };
-        let rejects = Buffer { arena: Vec::new(), records: Vec::new(), permit: budget.permit() };
-        let partitions = (0..partitions).map(|_| new()).collect();
+        let rejects = Buffer::new(Emptied::default(), &budget);
+        let partitions = (0..partitions).map(|_| Buffer::new(pool.take(), &budget)).collect();
         Self { sink, pool, budget, partitions, rejects }
     }
 
@@ -112,7 +120,9 @@ impl Outputs {
         if buffer.records.is_empty() {
             return Ok(());
         }
-        let (arena, records, permit) = buffer.take(&self.budget, self.pool.take());
+        let batch = self.pool.split((&mut buffer.arena, &mut buffer.records));
+        let permit = buffer.permit_for(&batch, &self.budget);
+        let (arena, records) = batch;
         let batch = OutputBatch { generation, epoch, partition, arena, records, permit };
         self.sink.send(ToSink::Output(batch)).map_err(|_| SinkGone)
     }
@@ -123,10 +133,13 @@ impl Outputs {
         generation: Generation,
         epoch: Epoch,
     ) -> Result<(), SinkGone> {
-        if self.rejects.records.is_empty() {
+        let buffer = &mut self.rejects;
+        if buffer.records.is_empty() {
             return Ok(());
         }
-        let (arena, records, permit) = self.rejects.take(&self.budget, (Vec::new(), Vec::new()));
+        let batch = (std::mem::take(&mut buffer.arena), std::mem::take(&mut buffer.records));
+        let permit = buffer.permit_for(&batch, &self.budget);
+        let (arena, records) = batch;
         let batch = RejectBatch { generation, epoch, arena, records, permit };
         self.sink.send(ToSink::Rejects(batch)).map_err(|_| SinkGone)
     }
@@ -146,9 +159,8 @@ impl Outputs {
     /// Forgets everything unsent.
     pub(crate) fn clear(&mut self) {
         for buffer in &mut self.partitions {
-            let (arena, records, _permit) = buffer.take(&self.budget, Emptied::default());
-            self.pool.give(arena, records);
+            buffer.clear(&self.budget);
         }
-        drop(self.rejects.take(&self.budget, Emptied::default()));
+        self.rejects.clear(&self.budget);
     }
 }
