@@ -161,11 +161,20 @@ fn no_epoch_number_seen_anywhere_is_used_again() {
     assert_eq!(decide(US, &loaded, &known).next_epoch, Epoch(42));
 }
 
+/// Metadata of another program named the last number there is, and the next one was 0.
+#[test]
+fn an_epoch_that_no_other_can_follow_is_no_epoch_of_this_program() {
+    let text = format!("someone-else:{}:0:", u64::MAX);
+    assert_eq!(CommitMetadata::parse(&text), None);
+    let (_, recovery) = one(true, committed(1, 400, &text));
+    assert_eq!(recovery.next_epoch, Epoch(6));
+}
+
 proptest! {
     #[test]
     fn commit_metadata_comes_back(
         instance in "[A-Za-z0-9._-]{1,128}",
-        epoch: u64,
+        epoch in 0..=i64::MAX as u64,
         replay_from: i64,
         watermark: Option<i64>,
     ) {
