@@ -18,11 +18,8 @@ fuzz_target!(|data: &[u8]| {
         assert!(again.len() <= LONGEST_BYTES, "{} bytes", again.len());
         assert_eq!(CommitMetadata::parse(&again), parsed);
     }
-    let known = Committed {
-        partition: PartitionId(0),
-        offset: Some(Offset(7)),
-        metadata: text.to_owned(),
-    };
+    let known =
+        Committed { partition: PartitionId(0), offset: Some(Offset(7)), metadata: text.to_owned() };
     let recovery = decide("us", &Loaded::default(), &[known]);
     let seen = parsed.map_or(Epoch(0), |metadata| metadata.epoch);
     assert!(recovery.next_epoch > seen, "an epoch number is used once");
