@@ -11,6 +11,7 @@ use crate::{
     batch::{InputBatch, OutputBatch, RejectBatch},
     event::{Field, RejectReason, SoftProblem},
     ids::{Epoch, EventTimeMs, Generation, Offset, PartitionId, WindowStart, WorkerId},
+    state::Committed,
     window::{PartitionDelta, PartitionProgress},
 };
 
@@ -176,8 +177,8 @@ pub struct WorkerEpoch {
 /// One partition to recover.
 #[derive(Debug, Clone)]
 pub struct RecoverPartition {
-    /// The partition and what Kafka has committed for it.
-    pub committed: crate::state::Committed,
+    /// The partition.
+    pub partition: PartitionId,
     /// Where to begin when nothing is committed, by `--start-from`.
     pub fresh_start: Offset,
     /// First offset the log still holds.
@@ -191,6 +192,9 @@ pub struct RecoverPartition {
 pub struct RecoverRequest {
     /// The generation that begins.
     pub generation: Generation,
+    /// What Kafka has committed for every partition of the topic: the last epoch may have owned
+    /// others than now.
+    pub committed: Vec<Committed>,
     /// Every owned partition.
     pub partitions: Vec<RecoverPartition>,
     /// Whether that is the whole topic.

@@ -175,6 +175,10 @@ pub const MAX_EVENT_BYTES: usize = 64 * 1024;
 /// Largest sled value: larger records are cut into chunks, because sled copies whole pages.
 pub const REDO_CHUNK_BYTES: usize = 64 * 1024;
 
+/// Chunks of a redo record, 64 GiB: no epoch has that much. A higher number is damage, and counting
+/// up to it would take for ever.
+pub const REDO_CHUNKS_MAX: u32 = 1 << 20;
+
 /// sled's page cache. Rows are read at the start only; what is written goes through once.
 pub const SLED_CACHE_BYTES: u64 = 8 * 1024 * 1024;
 

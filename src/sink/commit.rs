@@ -2,8 +2,9 @@
 //!
 //! In:  an aligned epoch whose output librdkafka has accepted.
 //! Out: one flushed redo record, window records, one commit for all owned partitions.
-//! Holds: the order redo record → window records → deliveries → commit; a change becomes the
-//! state only when its commit is known.
+//! Holds: the order redo record → window records → deliveries → commit, in one transaction; without
+//! one, window records come after the commit, so that nobody sees totals of an epoch that was lost.
+//! A change becomes the state only when its commit is known.
 
 use std::{sync::atomic::Ordering::Relaxed, time::Instant};
 
@@ -12,13 +13,14 @@ use super::{
     report::{self, EpochCounts},
 };
 use crate::{
+    config::Delivery,
     epoch::{AlignedEpoch, CommittedEpoch, CutReason, Times, ToSource},
     error::RunError,
     failpoint::{self, Point},
-    ids::{EventTimeMs, Offset, PartitionId},
+    ids::{Offset, PartitionId},
     limits,
     state::CommitMetadata,
-    window::{EpochInput, Prepared},
+    window::{EpochInput, Prepared, WindowRecord},
 };
 
 impl Sink {
@@ -35,13 +37,13 @@ impl Sink {
         if prepared.is_empty && !self.sent && !self.must_commit {
             return self.finish_epoch();
         }
-        // NOTE: before any window record can be seen: without a transaction only this record tells
-        // a later start how far the epoch had read (see `horizon_for_source`).
         failpoint::reached(Point::BeforeRedo);
         self.write_redo(&prepared)?;
         failpoint::reached(Point::AfterRedo);
-        self.outputs.windows(&prepared.records);
-        self.outputs.pump()?;
+        if self.settings.delivery == Delivery::ExactlyOnce {
+            self.outputs.windows(&prepared.records);
+            self.outputs.pump()?;
+        }
         failpoint::reached(Point::LastOutput);
         let Stage::Open(alignment) = std::mem::replace(&mut self.stage, Stage::Failed) else {
             unreachable!("the epoch was open");
@@ -124,19 +126,42 @@ impl Sink {
             failpoint::reached(Point::IdleClosed);
         }
         self.report.committed(completed.prepared.change.epoch, began.elapsed());
-        let Stage::Draining(alignment, completed) =
-            std::mem::replace(&mut self.stage, Stage::Failed)
-        else {
+        if self.settings.delivery == Delivery::ExactlyOnce {
+            return self.conclude();
+        }
+        self.outputs.windows(&completed.prepared.records);
+        let stage = std::mem::replace(&mut self.stage, Stage::Failed);
+        let Stage::Draining(alignment, completed) = stage else {
             unreachable!("the epoch was draining");
+        };
+        self.stage = Stage::Publishing(alignment, completed);
+        Ok(())
+    }
+
+    /// Puts the committed epoch in force.
+    pub(super) fn conclude(&mut self) -> Result<(), Trouble> {
+        let stage = std::mem::replace(&mut self.stage, Stage::Failed);
+        let (Stage::Draining(alignment, completed) | Stage::Publishing(alignment, completed)) =
+            stage
+        else {
+            unreachable!("the epoch was committed");
         };
         self.stage = Stage::Open(alignment);
         self.windows.commit(&completed.prepared);
         self.settings.budget.set_ledger(self.windows.memory_bytes());
         self.committed_change = Some(completed.prepared.change);
         self.must_commit = false;
-        let reached = self.windows.partitions();
-        self.lost_reach.retain(|p, reach| reached.get(p).is_some_and(|s| s.next_offset < *reach));
         self.finish_epoch()
+    }
+
+    /// Publishes windows and waits for their delivery; nothing else is under way.
+    pub(super) fn publish_now(&mut self, records: &[WindowRecord]) -> Result<(), Trouble> {
+        self.outputs.windows(records);
+        // Ends by itself: what is not delivered in time is reported as failed.
+        while !self.outputs.pump()? || self.outputs.producer().in_flight() > 0 {
+            self.outputs.producer().poll(limits::SINK_DRAIN_POLL);
+        }
+        self.check_deliveries()
     }
 
     /// Publishes the open epoch as finished and opens the next one.
@@ -165,21 +190,10 @@ impl Sink {
     /// Event-time facts as of the last committed epoch.
     pub(super) fn times(&self) -> Times {
         Times {
-            horizon: self.horizon_for_source(),
+            horizon: self.windows.next_horizon(),
             watermarks: self.windows.partition_watermarks(),
             lowest_open: self.windows.lowest_open_window(),
             open_windows: self.windows.open_windows(),
-        }
-    }
-
-    /// The horizon for the next barrier. What a lost epoch published without a transaction was
-    /// judged under the horizon in force: until all of that has been read again, it stays, so that
-    /// no event is counted the first time and late the second.
-    fn horizon_for_source(&self) -> Option<EventTimeMs> {
-        if self.lost_reach.is_empty() {
-            self.windows.next_horizon()
-        } else {
-            self.windows.horizon()
         }
     }
 }

@@ -16,7 +16,7 @@ mod rejects;
 mod report;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
@@ -38,7 +38,7 @@ use crate::{
     epoch::{Alignment, ToSink, ToSource},
     error::RunError,
     failpoint::{self, Point},
-    ids::{Epoch, Generation, Offset, PartitionId},
+    ids::{Epoch, Generation},
     kafka::{CommitEntry, Committer, KafkaError},
     limits,
     state::Store,
@@ -78,8 +78,8 @@ pub struct SinkSettings {
 ///    ▲                                             └──some lost──► Rebuilding ──counted──►┘
 ///    │
 ///    │          Open ──epoch aligned, all accepted──► Draining ──delivered, committed──► Open
-///    │            │                                      │
-///    └─Reset── Failed ◄───── delivery or commit failed ──┘
+///    │            │                                      │ └─at-least-once─► Publishing ──►┘
+///    └─Reset── Failed ◄───── delivery or commit failed ──┴───────────────────────┘
 /// ```
 /// A `Reset` leads from anywhere to Undoing.
 enum Stage {
@@ -93,6 +93,8 @@ enum Stage {
     Open(Alignment),
     /// The open epoch is complete, its redo record is written, its records are on their way.
     Draining(Alignment, Box<Completed>),
+    /// At-least-once: the epoch is committed, its window records are on their way.
+    Publishing(Alignment, Box<Completed>),
     /// The source was asked to roll back; nothing counts until it has.
     Failed,
 }
@@ -144,8 +146,6 @@ pub struct Sink {
     /// Whether the next epoch is committed even if nothing moved: a partition's first offset, or
     /// one that another instance committed, is not written down as ours yet.
     must_commit: bool,
-    /// Per partition, how far an epoch had read that published windows and was not committed.
-    lost_reach: BTreeMap<PartitionId, Offset>,
     /// Counts of the complete epoch, reported once it is finished.
     counts: Option<EpochCounts>,
     report: Report,
@@ -174,7 +174,6 @@ impl Sink {
             held: VecDeque::new(),
             sent: false,
             must_commit: false,
-            lost_reach: BTreeMap::new(),
             counts: None,
             report,
             control,
@@ -201,7 +200,7 @@ impl Sink {
 
     /// Whether something moves without a message: deliveries, or records that wait for room.
     fn busy(&self) -> bool {
-        let committing = matches!(self.stage, Stage::Draining(..));
+        let committing = matches!(self.stage, Stage::Draining(..) | Stage::Publishing(..));
         committing || self.outputs.producer().in_flight() > 0
     }
 
@@ -270,7 +269,9 @@ impl Sink {
     /// Queues output of the open epoch, holds that of the next one, drops any other.
     fn take_output(&mut self, generation: Generation, epoch: Epoch, output: ToSink) {
         let open = match &self.stage {
-            Stage::Open(alignment) | Stage::Draining(alignment, _) => alignment.open_epoch(),
+            Stage::Open(alignment)
+            | Stage::Draining(alignment, _)
+            | Stage::Publishing(alignment, _) => alignment.open_epoch(),
             Stage::Undoing { .. } | Stage::Waiting | Stage::Rebuilding(..) | Stage::Failed => {
                 // A rebuild makes no output; what comes is of a generation that is over.
                 return;
@@ -348,6 +349,13 @@ impl Sink {
                     // Failures may have been reported with the last poll.
                     self.check_deliveries()?;
                     return self.commit();
+                }
+                Ok(())
+            }
+            Stage::Publishing(..) => {
+                if self.outputs.pump()? && self.outputs.producer().in_flight() == 0 {
+                    self.check_deliveries()?;
+                    return self.conclude();
                 }
                 Ok(())
             }

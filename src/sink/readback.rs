@@ -13,7 +13,7 @@ use crate::{
     ids::{EventTimeMs, Offset, PartitionId, WindowStart},
     kafka::{Consumer, ConsumerSettings, DrainEvent, Flow, KafkaError},
     limits,
-    window::{PublishedWindow, WindowMeta, WindowRules},
+    window::{PublishedWindow, WindowRules},
 };
 
 /// How published windows are read back.
@@ -32,7 +32,7 @@ pub(super) fn published(
     settings: &ReadbackSettings,
     rules: &WindowRules,
     horizon: Option<EventTimeMs>,
-) -> Result<BTreeMap<WindowStart, WindowMeta>, KafkaError> {
+) -> Result<BTreeMap<WindowStart, PublishedWindow>, KafkaError> {
     let mut consumer = Consumer::new(&settings.consumer)?;
     let partitions: Vec<_> = (0..settings.partitions).map(PartitionId).collect();
     let mut log = BTreeMap::new();
@@ -105,7 +105,7 @@ fn starts(
 }
 
 fn take(
-    windows: &mut BTreeMap<WindowStart, WindowMeta>,
+    windows: &mut BTreeMap<WindowStart, PublishedWindow>,
     rules: &WindowRules,
     horizon: Option<EventTimeMs>,
     key: Option<&[u8]>,
@@ -115,9 +115,9 @@ fn take(
     if rules.is_late(window.start, horizon) {
         return;
     }
-    let known: &mut WindowMeta = windows.entry(window.start).or_default();
-    if window.meta.revision >= known.revision {
-        *known = window.meta;
+    let known = windows.entry(window.start).or_insert(window);
+    if window.meta.revision >= known.meta.revision {
+        *known = window;
     }
 }
 

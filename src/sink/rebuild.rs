@@ -13,11 +13,12 @@ use super::{
     recover::{First, stop},
 };
 use crate::{
+    config::Delivery,
     epoch::{AlignedEpoch, Alignment, Rebuild, ReplayRange, ToSource},
     failpoint::{self, Point},
     ids::{Epoch, EventTimeMs, Offset, PartitionId, WindowStart},
     state::CommitMetadata,
-    window::{EpochChange, Partial, PartialKey, StateImage, WindowMeta},
+    window::{EpochChange, Partial, PartialKey, StateImage, WindowMeta, WindowRecord, Windows},
 };
 
 /// A partition whose windows are lost.
@@ -39,6 +40,8 @@ pub(super) struct RebuildPlan {
     image: StateImage,
     first: First,
     lost: Vec<PartitionId>,
+    /// Events of every retained window, as published.
+    published: BTreeMap<WindowStart, u64>,
 }
 
 impl Sink {
@@ -56,10 +59,10 @@ impl Sink {
         let rules = self.settings.rules;
         let published = readback::published(&self.settings.readback, &rules, image.horizon)?;
         failpoint::reached(Point::ReadBack);
-        for (start, meta) in published {
-            let known = image.windows.entry(start).or_default();
-            if meta.revision > known.revision {
-                *known = meta;
+        for (start, window) in &published {
+            let known = image.windows.entry(*start).or_default();
+            if window.meta.revision > known.revision {
+                *known = window.meta;
             }
         }
         if let Some(end) = self.sealed(&image, lost) {
@@ -83,7 +86,8 @@ impl Sink {
         let epoch = first.epoch;
         first.epoch = epoch.next();
         let (generation, horizon) = (self.generation, image.horizon);
-        let plan = RebuildPlan { image, first, lost };
+        let published = published.into_values().map(|window| (window.start, window.total));
+        let plan = RebuildPlan { image, first, lost, published: published.collect() };
         if ranges.is_empty() {
             return self.rebuilt(plan, epoch, BTreeMap::new());
         }
@@ -150,7 +154,8 @@ impl Sink {
         epoch: Epoch,
         partials: BTreeMap<PartialKey, Partial>,
     ) -> Result<(), Trouble> {
-        let RebuildPlan { mut image, first, lost } = plan;
+        let RebuildPlan { mut image, first, lost, published } = plan;
+        self.revise(&mut image, &partials, &published);
         let windows: BTreeMap<WindowStart, Option<WindowMeta>> =
             image.windows.iter().map(|(start, meta)| (*start, Some(*meta))).collect();
         let partitions = lost.iter().map(|partition| {
@@ -167,11 +172,11 @@ impl Sink {
             horizon: image.horizon,
         };
         failpoint::reached(Point::Rebuilt);
-        let store = &mut self.settings.store;
-        store.write_epoch(None, &change).map_err(stop)?;
+        self.settings.store.write_epoch(None, &change).map_err(stop)?;
         failpoint::reached(Point::RebuiltRedo);
-        store.settle(true).map_err(stop)?;
         image.apply(&change);
+        self.publish_revised(&image, &change, &published, &first)?;
+        self.settings.store.settle(true).map_err(stop)?;
         tracing::info!(
             partitions = lost.len(),
             partials = change.partials.len(),
@@ -180,5 +185,51 @@ impl Sink {
         );
         self.open(image, first);
         Ok(())
+    }
+
+    /// Without transactions, the last commit's window records may never have arrived: a closed
+    /// window that has more events than were published gets another revision.
+    fn revise(
+        &self,
+        image: &mut StateImage,
+        partials: &BTreeMap<PartialKey, Partial>,
+        published: &BTreeMap<WindowStart, u64>,
+    ) {
+        if self.settings.delivery == Delivery::ExactlyOnce {
+            return;
+        }
+        let mut totals: BTreeMap<WindowStart, u64> = BTreeMap::new();
+        for ((_, start), partial) in partials {
+            *totals.entry(*start).or_default() += partial.total;
+        }
+        for ((_, start), partial) in &image.partials {
+            *totals.entry(*start).or_default() += partial.total;
+        }
+        for (start, meta) in image.windows.iter_mut().filter(|(_, meta)| meta.revision > 0) {
+            let total = totals.get(start).copied().unwrap_or_default();
+            if published.get(start).is_some_and(|seen| *seen < total) {
+                meta.revision += 1;
+            }
+        }
+    }
+
+    fn publish_revised(
+        &mut self,
+        image: &StateImage,
+        change: &EpochChange,
+        published: &BTreeMap<WindowStart, u64>,
+        first: &First,
+    ) -> Result<(), Trouble> {
+        if self.settings.delivery == Delivery::ExactlyOnce {
+            return Ok(());
+        }
+        let owned: Vec<_> = first.starts.iter().map(|(partition, _)| *partition).collect();
+        let windows = Windows::new(self.settings.rules, image.clone(), &owned, first.owns_all);
+        let mut records = windows.published_in(change);
+        let is_more = |record: &WindowRecord| {
+            published.get(&record.start).is_some_and(|n| *n < record.sum.total)
+        };
+        records.retain(is_more);
+        self.publish_now(&records)
     }
 }

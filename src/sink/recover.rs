@@ -28,22 +28,18 @@ impl Sink {
     pub(super) fn recover(&mut self, request: &RecoverRequest) -> Result<(), Trouble> {
         failpoint::reached(Point::Recover);
         let loaded = self.settings.store.load().map_err(stop)?;
-        let committed: Vec<_> = request.partitions.iter().map(|p| p.committed.clone()).collect();
-        let recovery = decide(&self.settings.instance, &loaded, &committed);
-        if let Some(redo) = loaded.redo.as_ref().filter(|_| !recovery.apply_redo) {
-            self.note_reach(redo);
+        let recovery = decide(&self.settings.instance, &loaded, &request.committed);
+        if let Some(redo) = loaded.redo.as_ref().filter(|_| recovery.apply_redo) {
+            self.publish_again(&recovery.image, redo, request)?;
         }
-        let is_new = |p: &PartitionRecovery| !matches!(p.start, Start::Resumed { .. });
-        self.must_commit = recovery.partitions.iter().any(is_new);
         let mut image = recovery.image;
+        self.must_commit = false;
         let mut starts = Vec::with_capacity(request.partitions.len());
         let mut lost = Vec::new();
         for PartitionRecovery { partition, start } in recovery.partitions {
-            let facts = request
-                .partitions
-                .iter()
-                .find(|facts| facts.committed.partition == partition)
-                .expect("a decision is made for partitions that were asked for");
+            let facts = request.partitions.iter().find(|facts| facts.partition == partition);
+            let Some(facts) = facts else { continue };
+            self.must_commit |= !matches!(start, Start::Resumed { .. });
             let known = image.partitions.get(&partition).copied();
             let begin = self.begin_partition(partition, start, facts, known)?;
             image.partitions.insert(partition, begin.state);
@@ -63,21 +59,29 @@ impl Sink {
         }
     }
 
-    /// A lost epoch has published windows, if there was no transaction to undo that.
-    fn note_reach(&mut self, lost: &EpochChange) {
-        if self.settings.delivery == Delivery::AtLeastOnce {
-            for (partition, state) in &lost.partitions {
-                let reach = self.lost_reach.entry(*partition).or_default();
-                *reach = state.next_offset.max(*reach);
-            }
+    /// Without transactions, windows are published after the commit. Nobody knows whether those of
+    /// the last committed epoch arrived, and once its redo record is settled, nobody knows which
+    /// they were: they are published again before.
+    fn publish_again(
+        &mut self,
+        image: &StateImage,
+        redo: &EpochChange,
+        request: &RecoverRequest,
+    ) -> Result<(), Trouble> {
+        if self.settings.delivery == Delivery::ExactlyOnce {
+            return Ok(());
         }
+        let owned = request.partitions.iter().map(|facts| facts.partition);
+        let known: Vec<_> = owned.filter(|p| image.partitions.contains_key(p)).collect();
+        let owns_all = request.owns_all && known.len() == request.partitions.len();
+        let windows = Windows::new(self.settings.rules, image.clone(), &known, owns_all);
+        self.publish_now(&windows.published_in(redo))
     }
 
     /// Opens the first epoch on this state.
     pub(super) fn open(&mut self, image: StateImage, first: First) {
         let First { starts, epoch, owns_all } = first;
         let owned: Vec<_> = starts.iter().map(|(partition, _)| *partition).collect();
-        self.lost_reach.retain(|partition, _| owned.contains(partition));
         self.windows = Windows::new(self.settings.rules, image, &owned, owns_all);
         if !owns_all {
             tracing::warn!(

@@ -56,6 +56,8 @@ pub(super) struct Known {
 
 /// What the broker said.
 struct Answer {
+    /// Of every partition of the topic.
+    committed: Vec<Committed>,
     partitions: Vec<RecoverPartition>,
     ends: BTreeMap<PartitionId, Offset>,
     owns_all: bool,
@@ -93,14 +95,16 @@ impl Source {
         why: Why,
         answer: Answer,
     ) -> Result<(), Halt> {
-        let committed = answer.partitions.iter().map(|facts| &facts.committed);
         if why == Why::Assigned {
+            let committed = answer.committed.iter();
             self.taken_over = committed.map(|known| (known.partition, known.clone())).collect();
         } else {
-            self.refuse_other_committers(committed)?;
+            let owned = |known: &&Committed| partitions.contains(&known.partition);
+            self.refuse_other_committers(answer.committed.iter().filter(owned))?;
         }
         let request = RecoverRequest {
             generation: self.generation,
+            committed: answer.committed,
             partitions: answer.partitions,
             owns_all: answer.owns_all,
         };
@@ -157,7 +161,10 @@ impl Source {
 
     fn question(&mut self, partitions: &[PartitionId]) -> Result<Answer, KafkaError> {
         let timeout = limits::BROKER_QUERY_TIMEOUT;
-        let committed = self.committed_offsets(partitions)?;
+        let topics = self.admin.topics(&[&self.settings.topic], timeout)?;
+        let total = topics.first().and_then(|topic| topic.partitions).unwrap_or_default();
+        let all: Vec<_> = (0..total).map(PartitionId).collect();
+        let committed = self.committed_offsets(&all)?;
         let mut log = BTreeMap::new();
         for partition in partitions {
             log.insert(*partition, self.consumer.watermarks(*partition, timeout)?);
@@ -168,28 +175,27 @@ impl Source {
             }
             StartFrom::Earliest | StartFrom::Latest => BTreeMap::new(),
         };
-        let topics = self.admin.topics(&[&self.settings.topic], timeout)?;
-        let total = topics.first().and_then(|topic| topic.partitions).unwrap_or_default();
         // Every commit names all partitions: one without, beside others, is new in the topic.
         let known_group = committed.iter().any(|known| known.offset.is_some());
-        let recover = committed.into_iter().map(|committed| {
-            let (log_start, log_end) = log[&committed.partition];
+        let recover = partitions.iter().map(|&partition| {
+            let (log_start, log_end) = log[&partition];
             let fresh_start = match self.settings.start_from {
                 _ if known_group => log_start,
                 StartFrom::Earliest => log_start,
                 StartFrom::Latest => log_end,
-                StartFrom::Time(_) => by_time.get(&committed.partition).copied().unwrap_or(log_end),
+                StartFrom::Time(_) => by_time.get(&partition).copied().unwrap_or(log_end),
             };
-            RecoverPartition { committed, fresh_start, log_start, log_end }
+            RecoverPartition { partition, fresh_start, log_start, log_end }
         });
         let mut recover: Vec<_> = recover.collect();
         // "The end" is where it was when it was first asked for: until that is committed, records
         // come behind it.
         for facts in &mut recover {
-            let first = self.fresh_starts.entry(facts.committed.partition);
+            let first = self.fresh_starts.entry(facts.partition);
             facts.fresh_start = *first.or_insert(facts.fresh_start);
         }
         Ok(Answer {
+            committed,
             partitions: recover,
             ends: log.iter().map(|(partition, (_, end))| (*partition, *end)).collect(),
             owns_all: partitions.len() as i32 == total,

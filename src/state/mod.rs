@@ -11,6 +11,8 @@ mod codec;
 mod database;
 mod error;
 mod folder;
+#[doc(hidden)]
+pub mod fuzzing;
 mod inspect;
 mod instance;
 mod keys;

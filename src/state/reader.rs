@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     ids::Epoch,
+    limits::REDO_CHUNKS_MAX,
     window::{EpochChange, StateImage},
 };
 
@@ -56,6 +57,10 @@ impl Reader {
             Key::Identity => {}
             Key::Progress => self.progress = codec::decode(bytes, value)?,
             Key::Committed => self.committed = codec::decode(bytes, value)?,
+            // A write that replaces a record removes what the one before it had beyond.
+            Key::RedoChunk(_, index) if index >= REDO_CHUNKS_MAX => {
+                return Err(broken(bytes, "has an impossible number"));
+            }
             Key::RedoHead(slot) => drop(self.heads.insert(slot, codec::decode(bytes, value)?)),
             Key::RedoChunk(slot, index) => {
                 self.chunks.insert((slot, index), codec::unseal(bytes, value)?.to_vec());

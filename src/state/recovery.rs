@@ -25,6 +25,9 @@ pub struct Committed {
     pub metadata: String,
 }
 
+/// Epochs beyond this are nobody's: a thousand per second for 292 million years.
+const HIGHEST_EPOCH: u64 = i64::MAX as u64;
+
 /// What this program commits beside an offset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommitMetadata {
@@ -75,7 +78,8 @@ impl CommitMetadata {
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split(':');
         let instance = parts.next().filter(|name| instance::is_valid(name))?.to_owned();
-        let epoch = Epoch(parts.next()?.parse().ok()?);
+        // Another program's numbers may be anything; there must be epochs after it.
+        let epoch = Epoch(parts.next()?.parse().ok().filter(|epoch| *epoch <= HIGHEST_EPOCH)?);
         let replay_from = Offset(parts.next()?.parse().ok()?);
         let watermark = parse_time(parts.next()?).ok()?;
         let completeness = parse_completeness(parts.next()?)?;

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::Partial;
+use super::{Partial, WindowRules};
 use crate::ids::{Epoch, EventTimeMs, Offset, PartitionId, WindowStart};
 
 /// Key of a partial result: state moves with its input partition.
@@ -85,6 +85,13 @@ pub struct StateImage {
 }
 
 impl StateImage {
+    /// Whether a window is still there. One that the last barrier has passed is, until the next
+    /// epoch: it was published, and so its memory is there. What else is behind the horizon belongs
+    /// to a partition that was away.
+    pub(super) fn retains(&self, rules: &WindowRules, start: WindowStart) -> bool {
+        !rules.is_late(start, self.horizon) || self.windows.contains_key(&start)
+    }
+
     /// Applies an epoch's change. Applying it again changes nothing.
     pub fn apply(&mut self, change: &EpochChange) {
         assert!(change.epoch >= self.epoch, "epochs are applied in order");

@@ -278,6 +278,10 @@ impl<'de> Deserialize<'de> for Counts {
         if stored.named.len() > limits::MAX_VALUES_PER_DIMENSION {
             return Err(de::Error::custom("more values in a dimension than its cap"));
         }
+        let all = stored.named.values().chain([&stored.other]);
+        if all.copied().try_fold(0, u64::checked_add).is_none() {
+            return Err(de::Error::custom("more events in a dimension than can be counted"));
+        }
         let mut counts = Self::default();
         for (name, count) in stored.named {
             counts.add(name, count);

@@ -50,17 +50,20 @@ impl Ledger {
     /// Takes the owned partitions out of an image. Panics when one has no state in it: recovery
     /// decides where an unknown partition starts and whether its windows are complete.
     pub(super) fn new(rules: WindowRules, image: StateImage, owned: &[PartitionId]) -> Self {
-        let StateImage { partials, partitions, horizon, .. } = image;
+        let is_expired = |key: &&PartialKey| !image.retains(&rules, key.1);
+        let mut expired: Vec<_> = image.partials.keys().filter(is_expired).copied().collect();
+        let StateImage { mut partials, partitions, .. } = image;
         let state_of = |p: &PartitionId| {
             let state = partitions.get(p).copied();
             (*p, state.expect("recovery gives every owned partition a state"))
         };
         let partitions: BTreeMap<_, _> = owned.iter().map(state_of).collect();
-        let owned = partials.into_iter().filter(|((p, _), _)| partitions.contains_key(p));
-        let (expired, partials): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            owned.partition(|((_, start), _)| rules.is_late(*start, horizon));
+        expired.retain(|(p, _)| partitions.contains_key(p));
+        partials.retain(|key, _| {
+            partitions.contains_key(&key.0) && expired.binary_search(key).is_err()
+        });
         let memory_bytes = partials.values().map(|partial| partial.memory_bytes()).sum();
-        Self { rules, partials, partitions, expired: expired.into_keys().collect(), memory_bytes }
+        Self { rules, partials, partitions, expired, memory_bytes }
     }
 
     /// State of the owned partitions.
@@ -69,6 +72,7 @@ impl Ledger {
     }
 
     /// All partial results.
+    #[cfg(test)]
     pub(super) fn partials(&self) -> &BTreeMap<PartialKey, Arc<Partial>> {
         &self.partials
     }
@@ -124,9 +128,6 @@ impl Ledger {
     ) -> PartialChanges {
         let mut changes: PartialChanges = self.expired.iter().map(|key| (*key, None)).collect();
         for (key, delta) in counted {
-            if self.rules.is_late(key.1, horizon) {
-                continue;
-            }
             let sum = match self.partials.get(&key) {
                 Some(before) => {
                     let mut sum = Partial::clone(before);

@@ -96,8 +96,7 @@ impl Merger {
         self.memory_bytes
     }
 
-    /// Adds an epoch's counts, closes what is due and drops what lies at or behind
-    /// `closing.horizon`. Changes nothing here.
+    /// Adds an epoch's counts and closes what is due. Changes nothing here.
     pub(super) fn prepare<'a>(
         &self,
         counted: impl Iterator<Item = (WindowStart, &'a Partial)>,
@@ -125,8 +124,12 @@ impl Merger {
             change.capped += window.sum.capped().saturating_sub(before);
             change.windows.insert(start, Some(window));
         }
-        self.drop_late(&mut change, closing.horizon);
         change
+    }
+
+    /// The last record of a published window.
+    pub(super) fn published(&self, start: WindowStart, complete: bool) -> WindowRecord {
+        self.record(start, &self.windows[&start], complete)
     }
 
     fn add<'a>(
@@ -160,16 +163,14 @@ impl Merger {
         }
     }
 
-    fn drop_late(&self, change: &mut MergerChange, horizon: Option<EventTimeMs>) {
-        let late = |start: &WindowStart| self.rules.is_late(*start, horizon);
-        let known = self.windows.keys().copied().take_while(late);
-        let new = change.windows.keys().copied().take_while(late);
-        let dropped: BTreeSet<_> = known.chain(new).collect();
-        for start in dropped {
-            let last = change.windows.insert(start, None).flatten();
-            let last = last.as_ref().or_else(|| self.windows.get(&start));
-            let published = last.is_some_and(|window| window.meta.revision > 0);
-            assert!(published, "window {start} is dropped without having been published");
+    /// Adds to a change that windows at or behind the horizon are dropped. Nothing can have been
+    /// counted in them in this epoch.
+    pub(super) fn drop_late(&self, change: &mut MergerChange, horizon: Option<EventTimeMs>) {
+        let late = |(start, _): &(&WindowStart, _)| self.rules.is_late(**start, horizon);
+        for (start, window) in self.windows.iter().take_while(late) {
+            let changed = change.windows.insert(*start, None);
+            let last = window.meta.revision > 0 && changed.is_none();
+            assert!(last, "window {start} is dropped without having been published");
         }
     }
 

@@ -119,6 +119,8 @@ pub struct PublishedWindow {
     pub start: WindowStart,
     /// What was published last.
     pub meta: WindowMeta,
+    /// Its events.
+    pub total: u64,
 }
 
 #[derive(Deserialize)]
@@ -126,17 +128,18 @@ struct Published {
     current_time: f64,
     revision: u32,
     late_events: u64,
+    total_events: u64,
 }
 
 impl PublishedWindow {
     /// Reads what `WindowRecord` wrote; `None` when it is anything else.
     pub fn parse(key: Option<&[u8]>, value: Option<&[u8]>) -> Option<Self> {
-        let Published { current_time, revision, late_events } =
+        let Published { current_time, revision, late_events, total_events } =
             serde_json::from_slice(value?).ok()?;
         let start = WindowStart((current_time * 1000.0).round() as i64);
         let meta = WindowMeta { revision, late_events };
         let known = key_of(start).as_bytes() == key? && revision > 0;
-        known.then_some(Self { start, meta })
+        known.then_some(Self { start, meta, total: total_events })
     }
 }
 
@@ -200,6 +203,7 @@ mod tests {
             let read = parse(&record.key(), &value).expect("reads");
             assert_eq!(read.start, record.start);
             assert_eq!(read.meta, WindowMeta { revision: 2, late_events: 3 });
+            assert_eq!(read.total, 19);
             assert_eq!(parse("17", &value), None, "under another window's key");
             assert_eq!(parse(&record.key(), "{}"), None);
         }

@@ -21,6 +21,14 @@ const REGISTERS: usize = 1 << LG_REGISTERS;
 /// Bytes before the registers in the stored form of a full sketch (the `DataSketches` HLL layout).
 const REGISTERS_AT: usize = 40;
 
+/// Where the stored form says how many registers there are.
+const LG_REGISTERS_AT: usize = 3;
+
+/// Where it says how they are kept, in two bits of a byte.
+const MODE_AT: usize = 7;
+const TYPE_MASK: u8 = 0b1100;
+const HLL8: u8 = 0b1000;
+
 /// The size of the stored form of a full sketch.
 const FULL_BYTES: usize = REGISTERS_AT + REGISTERS;
 
@@ -101,9 +109,15 @@ impl Serialize for UserSketch {
 impl<'de> Deserialize<'de> for UserSketch {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let bytes = <&[u8]>::deserialize(deserializer)?;
-        let sketch = HllSketch::deserialize(bytes).map_err(de::Error::custom)?;
-        if sketch.lg_config_k() != LG_REGISTERS || sketch.target_type() != HllType::Hll8 {
+        // Looked at before it is read: the bytes of another size decide how much is allocated.
+        let layout = bytes.get(MODE_AT).map(|mode| mode & TYPE_MASK);
+        if bytes.get(LG_REGISTERS_AT) != Some(&LG_REGISTERS) || layout != Some(HLL8) {
             return Err(de::Error::custom("a user sketch of another size or layout"));
+        }
+        let sketch = HllSketch::deserialize(bytes).map_err(de::Error::custom)?;
+        // The crate also reads a list with empty places in it, and then writes what it cannot read.
+        if sketch.serialize().len() != bytes.len() {
+            return Err(de::Error::custom("a user sketch that was not written like this"));
         }
         Ok(Self::from(sketch))
     }
@@ -188,6 +202,26 @@ mod tests {
         }
         let cut = &full.sketch.serialize()[..FULL_BYTES - 1];
         let bytes = postcard::to_stdvec(cut).expect("writes");
+        assert!(postcard::from_bytes::<UserSketch>(&bytes).is_err());
+    }
+
+    /// Some twenty bytes that say 2^21 registers made a table of a MiB, and were refused then.
+    #[test]
+    fn a_small_sketch_of_another_size_is_refused_before_it_is_made() {
+        let header = [3, 1, 7, 21, 18, 8, 0, 9, 0, 0, 0, 0];
+        HllSketch::deserialize(&header).expect("sound in itself");
+        let bytes = postcard::to_stdvec(&header[..]).expect("writes");
+        let error = postcard::from_bytes::<UserSketch>(&bytes).expect_err("refused");
+        assert_eq!(error, postcard::Error::SerdeDeCustom);
+    }
+
+    #[test]
+    fn a_list_with_an_empty_place_is_refused() {
+        let places = [1 << 26 | 5, 0].map(u32::to_le_bytes).concat();
+        let list = [&[2, 1, 7, 12, 3, 8, 2, 8][..], &places].concat();
+        let read = HllSketch::deserialize(&list).expect("the crate takes it");
+        assert!(HllSketch::deserialize(&read.serialize()).is_err(), "but not what it makes of it");
+        let bytes = postcard::to_stdvec(list.as_slice()).expect("writes");
         assert!(postcard::from_bytes::<UserSketch>(&bytes).is_err());
     }
 

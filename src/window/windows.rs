@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Completeness, EpochChange, EpochInput, Partial, PartialKey, PartitionDelta, PartitionProgress,
-    PartitionState, StateImage, WindowRecord, WindowRules,
+    PartitionState, StateImage, WindowMeta, WindowRecord, WindowRules,
     ledger::{Ledger, PartitionTimes},
     merger::{Merger, MergerChange},
     watermark::{self, Closing, PartitionTime},
@@ -47,19 +47,22 @@ pub struct Prepared {
 }
 
 impl Windows {
-    /// The state of the owned partitions out of an image; the others' is ignored. Panics when the
-    /// image has no state for an owned partition. `owns_all`: these are all the input has.
+    /// The state of the owned partitions out of an image. What the image holds of others is left
+    /// alone, but counts on in the windows' totals: a total that shrank when a partition goes away
+    /// would stay too low when it comes back. Panics when the image has no state for an owned
+    /// partition. `owns_all`: these are all the input has.
     pub fn new(
         rules: WindowRules,
         image: StateImage,
         owned: &[PartitionId],
         owns_all: bool,
     ) -> Self {
+        let retained =
+            image.partials.iter().filter(|((_, start), _)| image.retains(&rules, *start));
+        let partials = retained.map(|((_, start), sum)| (*start, &**sum));
+        let merger = Merger::new(rules, partials, &image.windows);
         let StateImage { epoch, watermark, horizon, .. } = image;
-        let published = image.windows.clone();
         let ledger = Ledger::new(rules, image, owned);
-        let partials = ledger.partials().iter().map(|((_, start), sum)| (*start, &**sum));
-        let merger = Merger::new(rules, partials, &published);
         Self { rules, owns_all, epoch, watermark, horizon, ledger, merger }
     }
 
@@ -77,7 +80,10 @@ impl Windows {
         let by_window = counted.iter().map(|((_, start), delta)| (*start, delta));
         let is_complete = |start| self.is_complete(start, &partitions);
         let mut merger = self.merger.prepare(by_window, closing, is_complete);
-        let partials = self.ledger.partials_after(counted, horizon);
+        // Dropped is what the barrier before this epoch's has passed: it was published then, and as
+        // long as that can be asked for again it is there.
+        self.merger.drop_late(&mut merger, self.horizon);
+        let partials = self.ledger.partials_after(counted, self.horizon);
         let replay_from = self.ledger.replay_from(&partials, &partitions);
 
         let records = std::mem::take(&mut merger.records);
@@ -103,6 +109,17 @@ impl Windows {
             replay_from,
             merger,
         }
+    }
+
+    /// What the epoch of this change has published, out of the state right after it. Of a committed
+    /// epoch whose records may not have arrived.
+    pub fn published_in(&self, change: &EpochChange) -> Vec<WindowRecord> {
+        assert_eq!(change.epoch, self.epoch, "nothing was committed since");
+        let published = |(start, meta): (&WindowStart, &Option<WindowMeta>)| {
+            let complete = self.is_complete(*start, self.ledger.partitions());
+            meta.filter(|meta| meta.revision > 0).map(|_| self.merger.published(*start, complete))
+        };
+        change.windows.iter().filter_map(published).collect()
     }
 
     /// Puts a prepared epoch in force. Panics when another one was committed since it was prepared.

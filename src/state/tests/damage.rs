@@ -5,7 +5,13 @@ use std::{fs, sync::LazyLock};
 use proptest::prelude::*;
 
 use super::*;
-use crate::state::{StateError, codec, database::Database, describe, folder, keys::Key};
+use crate::state::{
+    StateError, codec,
+    database::Database,
+    describe, folder,
+    keys::{Key, Slot},
+    reader::Reader,
+};
 
 const LAST: u64 = 30;
 
@@ -98,6 +104,14 @@ fn a_broken_row_moves_the_database_aside() {
     assert_eq!(folder::quarantined(&dir), [moved]);
     drop(opened);
     open(&dir);
+}
+
+/// The number after it did not exist, and removing chunks up to it would never have ended.
+#[test]
+fn a_chunk_with_the_highest_number_is_damage() {
+    let key = Key::RedoChunk(Slot::A, u32::MAX).encode();
+    let flaw = Reader::default().take(&key, &codec::seal(&key, b"chunk")).expect_err("refused");
+    assert!(format!("{flaw:?}").contains("impossible number"), "{flaw:?}");
 }
 
 #[test]

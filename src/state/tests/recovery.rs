@@ -175,11 +175,26 @@ fn any_completeness() -> impl Strategy<Value = Completeness> {
     ]
 }
 
+/// Metadata of another program named the last number there is, and the next one was 0.
+#[test]
+fn an_epoch_that_no_other_can_follow_is_no_epoch_of_this_program() {
+    let text = format!("someone-else:{}:0::start::", u64::MAX);
+    assert_eq!(CommitMetadata::parse(&text), None);
+    let (_, recovery) = one(true, committed(1, 400, &text));
+    assert_eq!(recovery.next_epoch, Epoch(6));
+}
+
+/// Nearly metadata, or anything.
+fn any_metadata_text() -> impl Strategy<Value = String> {
+    let nearly = "a:[0-9]:[0-9]:[0-9]?:(start|first|after)[-0-9]{0,3}:[0-9]?:[0-9]?";
+    prop_oneof!["[a-z0-9:-]{0,60}", nearly, ".{0,40}"]
+}
+
 proptest! {
     #[test]
     fn commit_metadata_comes_back(
         instance in "[A-Za-z0-9._-]{1,128}",
-        epoch: u64,
+        epoch in 0..=i64::MAX as u64,
         replay_from: i64,
         watermark: Option<i64>,
         global_watermark: Option<i64>,
@@ -201,7 +216,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_makes_the_parser_panic(text in "[a-z0-9:-]{0,60}|a:[0-9]:[0-9]:[0-9]?:(start|first|after)[-0-9]{0,3}:[0-9]?:[0-9]?|.{0,40}") {
+    fn no_text_makes_the_parser_panic(text in any_metadata_text()) {
         if let Some(metadata) = CommitMetadata::parse(&text) {
             prop_assert_eq!(CommitMetadata::parse(&metadata.encode()), Some(metadata));
         }

@@ -78,6 +78,20 @@ fn value() -> impl Strategy<Value = String> {
     prop_oneof!["[ab]{0,2}|other", ".{0,4}", "2\\.3\\.0-beta[0-9a]", "a\0{0,2}", "x{60,70}"]
 }
 
+/// Adding them up panicked where a stored state was read.
+#[test]
+fn stored_counts_that_add_up_to_too_much_are_refused() {
+    for (named, other) in [([("a", u64::MAX)], 1), ([(OTHER, u64::MAX)], 1), ([("a", 1)], u64::MAX)]
+    {
+        let named = BTreeMap::from(named);
+        let bytes = postcard::to_stdvec(&(named, other, 0_u64)).expect("writes");
+        assert!(postcard::from_bytes::<Counts>(&bytes).is_err(), "{other}");
+    }
+    let most = (BTreeMap::from([("a", u64::MAX - 1)]), 1_u64, 0_u64);
+    let bytes = postcard::to_stdvec(&most).expect("writes");
+    assert_eq!(postcard::from_bytes::<Counts>(&bytes).expect("reads").sum(), u64::MAX);
+}
+
 proptest! {
     #[test]
     fn head_is_the_first_eight_bytes(value in vec(any::<u8>(), 0..12)) {

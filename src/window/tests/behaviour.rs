@@ -84,7 +84,7 @@ fn the_end_of_the_input_closes_everything() {
 }
 
 #[test]
-fn what_the_horizon_passes_is_dropped_with_the_next_epoch() {
+fn what_a_barrier_has_passed_is_dropped_with_the_next_epoch() {
     let mut run = Run::of(1);
     run.epoch(&[(0, 3), (0, 12), (0, 39)]);
     assert_eq!(run.windows.next_horizon(), Some(EventTimeMs(9)));
@@ -93,6 +93,8 @@ fn what_the_horizon_passes_is_dropped_with_the_next_epoch() {
         (run.windows.horizon(), run.windows.next_horizon()),
         (Some(EventTimeMs(9)), Some(EventTimeMs(10)))
     );
+    run.epoch(&[(0, 41)]);
+    assert_eq!(run.windows.horizon(), Some(EventTimeMs(10)));
     assert_eq!(run.windows.retained_windows(), 4);
 
     let prepared = run.epoch(&[(0, 41)]);
@@ -109,12 +111,29 @@ fn an_event_of_the_epoch_in_which_its_window_is_dropped_is_still_published() {
     run.epoch(&[(0, 3), (0, 40)]);
     assert_eq!(run.windows.next_horizon(), Some(EventTimeMs(10)));
     assert_eq!(run.published(&[(0, 4)]), [(0, 2, 2, 1)]);
+    run.epoch(&[(0, 41)]);
     assert_eq!(run.windows.retained_windows(), 1);
 
     let mut run = Run::of(1);
     run.epoch(&[(0, 40)]);
     assert_eq!(run.published(&[(0, 4)]), [(0, 1, 1, 0)], "also a window that was never open");
+    run.epoch(&[(0, 41)]);
     assert_eq!((run.windows.retained_windows(), run.windows.open_windows()), (1, 1));
+}
+
+/// A record that became visible before its commit was known told of events that were late when
+/// they were read again. It is sent after the commit; a crash in between has it made again.
+#[test]
+fn what_a_committed_epoch_has_published_can_be_published_again() {
+    let mut run = Run::of(2);
+    run.idle.insert(1);
+    run.epoch(&[(0, 3), (0, 12), (1, 13), (0, 40)]);
+    for events in [&[(0, 4), (1, 5), (0, 13)][..], &[(0, 41)], &[(0, 42), (0, 11)]] {
+        let prepared = run.epoch(events);
+        let again = reopened(RULES, &run.image).published_in(&prepared.change);
+        assert_eq!(again, prepared.records, "{events:?}");
+    }
+    assert_eq!(run.windows.retained_windows(), 2, "0 was dropped after it could be asked for");
 }
 
 #[test]
@@ -123,6 +142,7 @@ fn a_lateness_below_the_grace_publishes_windows_before_it_drops_them() {
     let mut run = Run::new(rules, &[Completeness::FromStart]);
     assert_eq!(run.published(&[(0, 3), (0, 15)]), []);
     assert_eq!(run.published(&[(0, 16)]), [(0, 1, 1, 0)]);
+    run.epoch(&[(0, 17)]);
     assert_eq!(run.windows.retained_windows(), 1);
 }
 
@@ -169,6 +189,7 @@ fn what_an_empty_epoch_would_drop_is_dropped_with_a_later_one() {
     assert!(prepared.is_empty);
     drop(prepared);
     run.epoch(&[(0, 42)]);
+    run.epoch(&[(0, 42)]);
     assert_eq!(run.windows.retained_windows(), 1);
 }
 
@@ -190,8 +211,9 @@ fn replay_starts_at_the_lowest_offset_that_still_counts() {
     assert_eq!(prepared.replay_from[&PartitionId(1)], Offset(0));
     run.idle.insert(0);
     run.epoch(&[(1, 100)]);
-    let prepared = run.epoch(&[(1, 101)]);
-    assert_eq!(prepared.change.horizon, Some(EventTimeMs(70)));
+    run.epoch(&[(1, 101)]);
+    assert_eq!(run.windows.horizon(), Some(EventTimeMs(70)));
+    let prepared = run.epoch(&[(1, 102)]);
     assert_eq!(prepared.replay_from[&PartitionId(0)], Offset(3), "nothing retained: the next one");
     assert_eq!(prepared.replay_from[&PartitionId(1)], Offset(1));
 }

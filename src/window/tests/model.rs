@@ -107,6 +107,11 @@ impl Model {
         self.epochs[..=upto].iter().filter_map(|epoch| epoch.barrier).max()
     }
 
+    /// The horizon up to which an epoch drops windows: the one before its own.
+    fn dropped(&self, at: usize) -> Option<EventTimeMs> {
+        at.checked_sub(1).and_then(|before| self.horizon(before))
+    }
+
     fn due(&self, at: usize, start: WindowStart) -> bool {
         let epoch = &self.epochs[at];
         let (end, grace) = (start.0 + self.rules.size_ms, self.rules.grace_ms);
@@ -124,7 +129,7 @@ impl Model {
 
     /// Windows that still take events after an epoch, and of them those not closed.
     pub(super) fn retained(&self, upto: usize) -> (Vec<WindowStart>, Vec<WindowStart>) {
-        let behind = |start: &WindowStart| self.rules.is_late(*start, self.horizon(upto));
+        let behind = |start: &WindowStart| self.rules.is_late(*start, self.dropped(upto));
         let retained: Vec<_> = self.starts(upto).into_iter().filter(|s| !behind(s)).collect();
         let is_open = |start: &WindowStart| self.closed_in(upto, *start).is_none();
         let open = retained.iter().copied().filter(is_open).collect();
@@ -190,7 +195,7 @@ impl Model {
         let all = || self.epochs[..=upto].iter().flat_map(|epoch| &epoch.events);
         let mine = || all().filter(|event| event.partition == p);
         let next = mine().map(|event| event.offset + 1).max().unwrap_or(0);
-        let horizon = self.horizon(upto);
+        let horizon = self.dropped(upto);
         let retained = mine().filter(|event| {
             !event.late && !self.rules.is_late(self.rules.window_of(event.time), horizon)
         });

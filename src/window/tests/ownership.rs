@@ -20,12 +20,12 @@ fn shared_image() -> StateImage {
 }
 
 #[test]
-fn partitions_that_are_not_owned_are_ignored_and_nothing_is_complete() {
+fn partitions_that_are_not_owned_are_left_alone_and_nothing_is_complete() {
     let mut run = owning(&shared_image(), &[0], false);
     assert_eq!(run.windows.partitions().len(), 1);
     run.close_all = true;
     let prepared = run.epoch(&[]);
-    assert_eq!(prepared.records.iter().map(summary).collect::<Vec<_>>(), [(10, 1, 2, 0)]);
+    assert_eq!(prepared.records.iter().map(summary).collect::<Vec<_>>(), [(10, 1, 3, 0)]);
     assert!(!prepared.records[0].complete);
     assert_eq!(prepared.change.partitions.len(), 1);
     assert_eq!(run.image.partitions.len(), 2, "the other's state stays in the image");
@@ -38,13 +38,29 @@ fn revisions_go_on_where_the_image_left_them_also_without_partials() {
     assert_eq!(run.published(&[(1, 5)]), [(0, 2, 3, 1)]);
 
     let mut without = image.clone();
-    without.partials.retain(|(p, _), _| *p != PartitionId(1));
+    without.partials.clear();
     let mut run = owning(&without, &[1], true);
     assert_eq!((run.windows.retained_windows(), run.windows.open_windows()), (1, 0));
     assert_eq!(run.published(&[(1, 5)]), [(0, 2, 1, 1)]);
     run.epoch(&[(1, 60)]);
     run.epoch(&[(1, 61)]);
+    run.epoch(&[(1, 62)]);
     assert!(run.image.windows.is_empty(), "its memory is dropped like any other");
+}
+
+/// Partition 0 went away with an open window; its events were in no record when it came back
+/// after the horizon had passed them.
+#[test]
+fn what_a_partition_that_is_away_has_counted_is_published() {
+    let mut run = owning(&shared_image(), &[1], false);
+    assert_eq!(run.published(&[(1, 40)]), [(10, 1, 3, 0)], "two of them are partition 0's");
+    run.epoch(&[(1, 60)]);
+    run.epoch(&[(1, 61)]);
+    run.epoch(&[(1, 62)]);
+    assert_eq!(run.windows.horizon(), Some(EventTimeMs(31)));
+    let mut run = owning(&run.image, &[0, 1], true);
+    assert_eq!(run.published(&[(0, 63)]), []);
+    assert!(run.image.partials.keys().all(|(p, start)| p.0 == 1 || start.0 == 60));
 }
 
 #[test]
@@ -52,7 +68,8 @@ fn a_partition_that_comes_back_behind_the_horizon_leaves_its_old_counts() {
     let mut run = owning(&shared_image(), &[1], false);
     run.epoch(&[(1, 40)]);
     run.epoch(&[(1, 41)]);
-    let horizon = Some(EventTimeMs(10));
+    run.epoch(&[(1, 41)]);
+    let horizon = Some(EventTimeMs(11));
     assert_eq!(run.windows.horizon(), horizon);
     let old = (PartitionId(0), WindowStart(0));
     assert!(run.image.partials.contains_key(&old));
