@@ -249,6 +249,10 @@ pub const CONSUMER_CLOSE_DEADLINE: Duration = Duration::from_secs(5);
 /// Wait for one event while the consumer closes.
 pub const CONSUMER_CLOSE_POLL: Duration = Duration::from_millis(50);
 
+/// How often the topics' metadata is asked for. It bounds how long new partitions of the input go
+/// unread; librdkafka's own default is five minutes. One small request.
+pub const METADATA_REFRESH_INTERVAL: Duration = Duration::from_secs(30);
+
 /// Records per call of librdkafka's batch send: its fixed cost vanishes, and the array of native
 /// records (36 KiB) still fits the stack and the L1 cache.
 pub const PRODUCER_RUN_RECORDS: usize = 512;

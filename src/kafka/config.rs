@@ -11,6 +11,7 @@ use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
 use super::error::KafkaError;
+use crate::limits;
 
 /// What every client of the process shares.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -120,6 +121,7 @@ impl ConsumerSettings {
             // One response must not overshoot the queue by librdkafka's default of 50 MB.
             ("fetch.max.bytes", queue_bytes.max(self.client.largest_message()).to_string()),
             ("max.poll.interval.ms", self.max_poll_interval.as_millis().to_string()),
+            (METADATA_REFRESH, limits::METADATA_REFRESH_INTERVAL.as_millis().to_string()),
         ];
         if let Some(id) = &self.instance_id {
             base.push(("group.instance.id", id.clone()));
@@ -167,6 +169,7 @@ impl ProducerSettings {
     }
 }
 
+const METADATA_REFRESH: &str = "topic.metadata.refresh.interval.ms";
 const TRANSACTION_TIMEOUT: &str = "transaction.timeout.ms";
 
 /// librdkafka refuses it as well, but names no value.
