@@ -5,7 +5,7 @@
 //! else can. Aliases are folded into one name first, so that two spellings never race.
 #![forbid(unsafe_code)]
 
-use std::time::Duration;
+use std::{str::FromStr, time::Duration};
 
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
@@ -141,6 +141,14 @@ impl ConsumerSettings {
 }
 
 impl ProducerSettings {
+    /// How long the broker lets a transaction be open, as the user may have set it; zero where
+    /// there are none.
+    pub fn transaction_timeout(&self) -> Duration {
+        let Some(transactional) = &self.transactional else { return Duration::ZERO };
+        let of_user = self.client.number(TRANSACTION_TIMEOUT);
+        of_user.map_or(transactional.timeout, Duration::from_millis)
+    }
+
     /// The librdkafka configuration.
     ///
     /// # Errors
@@ -230,9 +238,13 @@ impl ClientSettings {
 
     /// `message.max.bytes`, as the user set it.
     fn largest_message(&self) -> usize {
-        let mut of_user =
-            self.properties.iter().rev().filter(|(name, _)| name == "message.max.bytes");
-        of_user.next().and_then(|(_, value)| value.parse().ok()).unwrap_or(DEFAULT_MESSAGE_BYTES)
+        self.number("message.max.bytes").unwrap_or(DEFAULT_MESSAGE_BYTES)
+    }
+
+    /// A property of the user that is a number and has one spelling.
+    fn number<N: FromStr>(&self, name: &str) -> Option<N> {
+        let mut of_user = self.properties.iter().rev().filter(|(known, _)| known == name);
+        of_user.next().and_then(|(_, value)| value.parse().ok())
     }
 }
 
@@ -337,6 +349,18 @@ mod tests {
         assert_eq!(config.get("transactional.id"), Some("tx"));
         assert_eq!(config.get("transaction.timeout.ms"), Some("60000"));
         config.create_native_config().expect("producer properties");
+    }
+
+    #[test]
+    fn the_transaction_timeout_is_the_one_that_the_user_has_set() {
+        let with = |properties: &[_], transactional| {
+            ProducerSettings { transactional, ..producer(properties) }.transaction_timeout()
+        };
+        let ours = || Some(Transactional { id: "tx".into(), timeout: Duration::from_mins(1) });
+        let user = [(TRANSACTION_TIMEOUT, "7000")];
+        assert_eq!(with(&[], ours()), Duration::from_mins(1));
+        assert_eq!(with(&user, ours()), Duration::from_secs(7));
+        assert_eq!(with(&user, None), Duration::ZERO);
     }
 
     #[test]

@@ -150,6 +150,19 @@ impl KafkaError {
         matches!(self, Self::Fenced { .. })
     }
 
+    /// The group has given this member's place to another process with the same instance id.
+    pub fn is_replaced_member(&self) -> bool {
+        let code = self.code().map(|code| Native::try_from(code.0));
+        matches!(code, Some(Ok(Native::RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID)))
+    }
+
+    /// The client is in a state that does not allow the call. Of a send in a transaction: the
+    /// transaction has failed, and the reports that say why are still to be polled.
+    pub fn is_wrong_state(&self) -> bool {
+        let code = self.code().map(|code| Native::try_from(code.0));
+        matches!(code, Some(Ok(Native::RD_KAFKA_RESP_ERR__STATE)))
+    }
+
     /// The broker denies this user the operation: an ACL is missing.
     pub fn is_authorization(&self) -> bool {
         use Native as E;

@@ -144,6 +144,10 @@ pub struct Sink {
     must_commit: bool,
     /// Per partition, how far an epoch had read that published windows and was not committed.
     lost_reach: BTreeMap<PartitionId, Offset>,
+    /// The last epoch that may have been committed.
+    last_written: Epoch,
+    /// Whether another process may have registered the transactional id.
+    may_be_replaced: bool,
     /// Counts of the complete epoch, reported once it is finished.
     counts: Option<EpochCounts>,
     report: Report,
@@ -172,6 +176,8 @@ impl Sink {
             sent: false,
             must_commit: false,
             lost_reach: BTreeMap::new(),
+            last_written: Epoch::default(),
+            may_be_replaced: false,
             counts: None,
             report,
         })
@@ -316,7 +322,10 @@ impl Sink {
         match &mut self.stage {
             Stage::Failed | Stage::Waiting => Ok(()),
             Stage::Undoing { done } => {
-                if *done == self.settings.workers && self.outputs.connection().make_ready()? {
+                if *done < self.settings.workers {
+                    return Ok(());
+                }
+                if self.nobody_has_replaced()? && self.outputs.connection().make_ready()? {
                     self.stage = Stage::Waiting;
                     // A source that is gone needs no answer.
                     drop(self.to_source.send(ToSource::Undone(self.generation)));
@@ -351,9 +360,8 @@ impl Sink {
         self.held.clear();
         self.sent = false;
         self.counts = None;
-        self.outputs.discard().map_err(|error| {
-            Trouble::Stop(RunError::Kafka(format!("a new producer cannot be made: {error}")))
-        })?;
+        let sure = self.outputs.discard()?;
+        self.may_be_replaced |= !sure;
         self.stage = Stage::Undoing { done: 0 };
         Ok(())
     }
