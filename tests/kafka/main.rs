@@ -16,4 +16,5 @@ mod hostile;
 mod operation;
 mod outage;
 mod quiet;
+mod recovery;
 mod support;

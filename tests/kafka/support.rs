@@ -52,6 +52,10 @@ impl Scenario {
         Self { prefix, brokers, dir: tempfile::tempdir().expect("a temporary folder") }
     }
 
+    pub(crate) fn brokers(&self) -> &str {
+        &self.brokers
+    }
+
     pub(crate) fn topic(&self, name: &str) -> String {
         format!("{}-{name}", self.prefix)
     }
