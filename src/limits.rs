@@ -97,10 +97,6 @@ pub const TRANSACTION_OFFSETS_TIMEOUT: Duration = Duration::from_secs(20);
 /// is nearly the transaction timeout, and a broker that hangs would hold the sink for so long.
 pub const PRODUCER_SOCKET_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Pause before a producer takes the place of a fenced one whose transaction had timed out: two
-/// heartbeats, so that the group has said before whether another process took over.
-pub const FENCE_CHECK_PAUSE: Duration = Duration::from_secs(7);
-
 /// Pause between two attempts of a commit.
 pub const COMMIT_RETRY_PAUSE: Duration = Duration::from_millis(100);
 
@@ -275,6 +271,10 @@ pub const CONSUMER_CLOSE_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Wait for one event while the consumer closes.
 pub const CONSUMER_CLOSE_POLL: Duration = Duration::from_millis(50);
+
+/// How often the topics' metadata is asked for. It bounds how long new partitions of the input go
+/// unread; librdkafka's own default is five minutes. One small request.
+pub const METADATA_REFRESH_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Records per call of librdkafka's batch send: its fixed cost vanishes, and the array of native
 /// records (36 KiB) still fits the stack and the L1 cache.

@@ -14,6 +14,7 @@ use rdkafka::bindings as rd;
 use super::error::KafkaError;
 use super::list::commit_list;
 use super::native::{NativeClient, Queue, check, error_text};
+use super::offsets::committed;
 use crate::ids::{Offset, PartitionId};
 
 /// What is committed for one partition.
@@ -98,6 +99,21 @@ impl Committer {
             return Ok(());
         }
         self.gate.pass(OPERATION, |client| commit(client, &self.topic, entries, timeout))
+    }
+
+    /// What the group has committed for these partitions, by whomever.
+    ///
+    /// # Errors
+    /// `Timeout` or `Retriable` while the broker or the coordinator is away, and while a
+    /// transaction with offsets of them is open. `NotMember` when the consumer is closed.
+    pub fn committed(
+        &self,
+        partitions: &[PartitionId],
+        timeout: Duration,
+    ) -> Result<Vec<CommittedOffset>, KafkaError> {
+        self.gate.pass("read committed offsets", |client| {
+            committed(client, &self.topic, partitions, timeout)
+        })
     }
 }
 

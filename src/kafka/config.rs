@@ -5,14 +5,15 @@
 //! else can. Aliases are folded into one name first, so that two spellings never race.
 #![forbid(unsafe_code)]
 
-use std::time::Duration;
+use std::{str::FromStr, time::Duration};
 
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
 use super::error::KafkaError;
 use crate::limits::{
-    FETCH_RESPONSE_DIVISOR, FETCHED_RECORD_BYTES, PRODUCED_RECORD_BYTES, PRODUCER_SOCKET_TIMEOUT,
+    self, FETCH_RESPONSE_DIVISOR, FETCHED_RECORD_BYTES, PRODUCED_RECORD_BYTES,
+    PRODUCER_SOCKET_TIMEOUT,
 };
 
 /// What every client of the process shares.
@@ -134,6 +135,7 @@ impl ConsumerSettings {
             // librdkafka's default of 50 MB is what one response would overshoot the queue by.
             ("fetch.max.bytes", response_bytes.to_string()),
             ("max.poll.interval.ms", self.max_poll_interval.as_millis().to_string()),
+            (METADATA_REFRESH, limits::METADATA_REFRESH_INTERVAL.as_millis().to_string()),
         ];
         if let Some(id) = &self.instance_id {
             base.push(("group.instance.id", id.clone()));
@@ -153,11 +155,12 @@ impl ConsumerSettings {
 }
 
 impl ProducerSettings {
-    /// How long the broker lets a transaction be open, as the user or the product set it.
-    pub fn transaction_timeout(&self) -> Option<Duration> {
-        let of_user = self.client.property(TRANSACTION_TIMEOUT).and_then(|ms| ms.parse().ok());
-        let of_product = self.transactional.as_ref()?.timeout;
-        Some(of_user.map_or(of_product, Duration::from_millis))
+    /// How long the broker lets a transaction be open, as the user may have set it; zero where
+    /// there are none.
+    pub fn transaction_timeout(&self) -> Duration {
+        let Some(transactional) = &self.transactional else { return Duration::ZERO };
+        let of_user = self.client.number(TRANSACTION_TIMEOUT);
+        of_user.map_or(transactional.timeout, Duration::from_millis)
     }
 
     /// The librdkafka configuration.
@@ -193,6 +196,7 @@ impl ProducerSettings {
     }
 }
 
+const METADATA_REFRESH: &str = "topic.metadata.refresh.interval.ms";
 const TRANSACTION_TIMEOUT: &str = "transaction.timeout.ms";
 
 /// librdkafka refuses it as well, but names no value.
@@ -253,14 +257,13 @@ impl ClientSettings {
 
     /// `message.max.bytes`, as the user set it.
     fn largest_message(&self) -> usize {
-        let of_user = self.property("message.max.bytes").and_then(|bytes| bytes.parse().ok());
-        of_user.unwrap_or(DEFAULT_MESSAGE_BYTES)
+        self.number("message.max.bytes").unwrap_or(DEFAULT_MESSAGE_BYTES)
     }
 
-    /// The user's value of a property that has no other spelling.
-    fn property(&self, name: &str) -> Option<&str> {
+    /// A property of the user that is a number and has one spelling.
+    fn number<N: FromStr>(&self, name: &str) -> Option<N> {
         let mut of_user = self.properties.iter().rev().filter(|(known, _)| known == name);
-        of_user.next().map(|(_, value)| value.as_str())
+        of_user.next().and_then(|(_, value)| value.parse().ok())
     }
 }
 
@@ -366,6 +369,18 @@ mod tests {
         assert_eq!(config.get("transactional.id"), Some("tx"));
         assert_eq!(config.get("transaction.timeout.ms"), Some("60000"));
         config.create_native_config().expect("producer properties");
+    }
+
+    #[test]
+    fn the_transaction_timeout_is_the_one_that_the_user_has_set() {
+        let with = |properties: &[_], transactional| {
+            ProducerSettings { transactional, ..producer(properties) }.transaction_timeout()
+        };
+        let ours = || Some(Transactional { id: "tx".into(), timeout: Duration::from_mins(1) });
+        let user = [(TRANSACTION_TIMEOUT, "7000")];
+        assert_eq!(with(&[], ours()), Duration::from_mins(1));
+        assert_eq!(with(&user, ours()), Duration::from_secs(7));
+        assert_eq!(with(&user, None), Duration::ZERO);
     }
 
     #[test]

@@ -156,11 +156,22 @@ impl KafkaError {
         matches!(self, Self::Abortable { .. })
     }
 
-    /// The broker lets this client do nothing more, because it knows a newer one. A transaction
-    /// that could be aborted is no reason to go on when the group has a newer member of our name.
+    /// The broker lets this client do nothing more, because it knows a newer one.
     pub fn is_fenced(&self) -> bool {
-        let fenced_member = Native::RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID as i32;
-        matches!(self, Self::Fenced { .. }) || self.code() == Some(ErrorCode(fenced_member))
+        matches!(self, Self::Fenced { .. })
+    }
+
+    /// The group has given this member's place to another process with the same instance id.
+    pub fn is_replaced_member(&self) -> bool {
+        let code = self.code().map(|code| Native::try_from(code.0));
+        matches!(code, Some(Ok(Native::RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID)))
+    }
+
+    /// The client is in a state that does not allow the call. Of a send in a transaction: the
+    /// transaction has failed, and the reports that say why are still to be polled.
+    pub fn is_wrong_state(&self) -> bool {
+        let code = self.code().map(|code| Native::try_from(code.0));
+        matches!(code, Some(Ok(Native::RD_KAFKA_RESP_ERR__STATE)))
     }
 
     /// The broker denies this user the operation: an ACL is missing.

@@ -13,11 +13,40 @@ use super::committer::CommittedOffset;
 use super::consumer::Consumer;
 use super::error::KafkaError;
 use super::list::{list_entries, offset_list, partition_list};
-use super::native::{error_text, millis};
+use super::native::{NativeClient, error_text, millis};
 use crate::ids::{Offset, PartitionId};
 
 /// Milliseconds since the Unix epoch.
 const YEAR_9999_MS: i64 = 253_370_764_800_000;
+
+/// What the consumer's group has committed for these partitions.
+pub(super) fn committed(
+    client: &NativeClient,
+    topic: &str,
+    partitions: &[PartitionId],
+    timeout: Duration,
+) -> Result<Vec<CommittedOffset>, KafkaError> {
+    const OPERATION: &str = "read committed offsets";
+    if partitions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let list = partition_list(topic, partitions);
+    let ms = millis(timeout);
+    // SAFETY: client and list are alive; the call fills in the list before it returns.
+    let code = unsafe { rd::rd_kafka_committed(client.ptr(), list.ptr(), ms) };
+    if code != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
+        return Err(client.query_error(OPERATION, code, timeout));
+    }
+    first_error(OPERATION, &list)?;
+    Ok(list_entries(&list)
+        .into_iter()
+        .map(|entry| CommittedOffset {
+            partition: PartitionId(entry.partition),
+            offset: (entry.offset >= 0).then_some(Offset(entry.offset)),
+            metadata: entry.metadata,
+        })
+        .collect())
+}
 
 impl Consumer {
     /// What the group has committed for these partitions.
@@ -29,26 +58,7 @@ impl Consumer {
         partitions: &[PartitionId],
         timeout: Duration,
     ) -> Result<Vec<CommittedOffset>, KafkaError> {
-        const OPERATION: &str = "read committed offsets";
-        let list = partition_list(&self.topic, partitions);
-        if partitions.is_empty() {
-            return Ok(Vec::new());
-        }
-        let ms = millis(timeout);
-        // SAFETY: client and list are alive; the call fills in the list before it returns.
-        let code = unsafe { rd::rd_kafka_committed(self.client.ptr(), list.ptr(), ms) };
-        if code != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
-            return Err(self.client.query_error(OPERATION, code, timeout));
-        }
-        first_error(OPERATION, &list)?;
-        Ok(list_entries(&list)
-            .into_iter()
-            .map(|entry| CommittedOffset {
-                partition: PartitionId(entry.partition),
-                offset: (entry.offset >= 0).then_some(Offset(entry.offset)),
-                metadata: entry.metadata,
-            })
-            .collect())
+        committed(&self.client, &self.topic, partitions, timeout)
     }
 
     /// First offset in the log, and the offset after its last record.

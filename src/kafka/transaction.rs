@@ -234,6 +234,11 @@ impl Failure {
             };
         }
         if self.requires_abort {
+            // The group has replaced this member: another try would only fence whoever it was by.
+            let known = KafkaError::from_code(operation, self.code, text.clone());
+            if known.is_replaced_member() {
+                return known;
+            }
             return KafkaError::Abortable { operation, code, text };
         }
         if self.is_retriable {
@@ -327,6 +332,14 @@ mod tests {
         let retriable = Failure { requires_abort: false, is_fatal: false, ..all(STATE) };
         assert!(retriable.classify("test", None).is_retriable());
         assert!(failure(STATE).classify("test", None).is_fatal());
+    }
+
+    #[test]
+    fn a_member_that_the_group_has_replaced_is_fenced_also_where_an_abort_would_do() {
+        let replaced = RDKafkaRespErr::RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID as i32;
+        let abortable = Failure { requires_abort: true, ..failure(replaced) };
+        let error = abortable.classify("add offsets to the transaction", None);
+        assert!(error.is_fenced() && error.is_replaced_member(), "{error:?}");
     }
 
     #[test]

@@ -77,6 +77,7 @@ impl Sink {
                 Trouble::Stop(RunError::with_exit_code(error.exit_code(), error))
             })?;
         self.committed_change = None;
+        self.last_written = prepared.change.epoch;
         self.report.stored(&stats);
         Ok(())
     }

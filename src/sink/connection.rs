@@ -57,8 +57,6 @@ pub(super) struct Connection {
     complained: Option<Instant>,
     /// No attempt of a call that failed is made before.
     not_before: Option<Instant>,
-    /// The broker has given this producer up for a newer one, or for its own late transaction.
-    timed_out: bool,
 }
 
 impl Connection {
@@ -75,20 +73,11 @@ impl Connection {
             handles,
             producer,
             transaction: transactional.map_or(Transaction::Never, |_| Transaction::New),
-            transaction_timeout: settings.producer.transaction_timeout().unwrap_or_default(),
+            transaction_timeout: settings.producer.transaction_timeout(),
             transactional_id: transactional.map(|t| t.id.clone()).unwrap_or_default(),
             complained: None,
             not_before: None,
-            timed_out: false,
         })
-    }
-
-    /// A producer that takes this one's place.
-    pub(super) fn renewed(&self, settings: &OutputSettings) -> Result<Self, KafkaError> {
-        let pause = self.timed_out.then(|| Instant::now() + limits::FENCE_CHECK_PAUSE);
-        let mut renewed = Self::new(settings)?;
-        renewed.not_before = pause;
-        Ok(renewed)
     }
 
     pub(super) fn producer(&self) -> &Producer {
@@ -192,34 +181,71 @@ impl Connection {
         Ok(())
     }
 
-    /// What an error means. One that cannot be mended here stops the process, unless it may be this
-    /// process's own transaction that the broker gave up; both look alike to a client.
-    pub(super) fn trouble(&mut self, error: KafkaError) -> Trouble {
+    /// Ends what is open, so that readers need not wait for the transaction timeout. A broker that
+    /// does not answer leaves that to the next producer of the id. False: another process may have
+    /// registered the id meanwhile, and a new producer here would fence that one.
+    pub(super) fn end(&mut self) -> Result<bool, Trouble> {
+        let Transaction::Open { offsets_sent, .. } = self.transaction else {
+            self.producer.purge();
+            return Ok(true);
+        };
+        let ended = self.producer.abort_transaction(limits::ABORT_TIMEOUT);
+        let trouble = ended.err().map(|error| {
+            tracing::debug!(%error, "the open transaction could not be aborted");
+            (error.is_fenced(), self.trouble(error))
+        });
+        self.transaction = Transaction::New;
+        match trouble {
+            None => Ok(true),
+            Some((true, stop @ Trouble::Stop(_))) => Err(stop),
+            // The broker gave it up by itself, or a newer producer has.
+            Some((true, Trouble::RollBack(_))) => Ok(false),
+            // Offsets in an open transaction could not be asked for before it has ended.
+            Some((false, _)) => Ok(offsets_sent),
+        }
+    }
+
+    /// What an error means. One that cannot be mended here stops the process, unless it is this
+    /// process's own transaction that the broker gave up.
+    pub(super) fn trouble(&self, error: KafkaError) -> Trouble {
+        let of_client = self.producer.fatal_error();
+        if of_client.is_none() && error.is_wrong_state() {
+            return Trouble::RollBack(format!("the transaction has failed: {error}"));
+        }
+        // What comes after a fence only says that there was one.
+        let error = of_client.filter(KafkaError::is_fenced).unwrap_or(error);
         if !error.is_fenced() {
             return Trouble::from(error);
         }
         match self.transaction {
-            Transaction::Open { since, .. } if since.elapsed() >= self.transaction_timeout => {
-                self.timed_out = true;
+            Transaction::Open { since, .. }
+                if since.elapsed() >= self.transaction_timeout && !error.is_replaced_member() =>
+            {
                 Trouble::RollBack(format!(
                     "the transaction was open for {} s, longer than transaction.timeout.ms: {error}",
                     since.elapsed().as_secs()
                 ))
             }
-            _ => Trouble::Stop(RunError::Kafka(format!(
-                "fenced: {error}; another logintide runs with the same --group-id and \
-                 --instance-id, or with a copy of the state folder (transactional id {}). This \
-                 process stops; nothing of its open epoch was committed",
-                self.transactional_id
-            ))),
+            _ => self.fenced(&error.to_string()),
         }
     }
 
-    fn pauses(&self) -> bool {
+    /// Another process has registered this transactional id.
+    pub(super) fn fenced(&self, how: &str) -> Trouble {
+        Trouble::Stop(RunError::Kafka(format!(
+            "fenced: {how}; another logintide runs with the same --group-id and --instance-id, or \
+             with a copy of the state folder (transactional id {}). This process stops; nothing \
+             of its open epoch was committed",
+            self.transactional_id
+        )))
+    }
+
+    pub(super) fn pauses(&self) -> bool {
         self.not_before.is_some_and(|at| Instant::now() < at)
     }
 
-    fn complain(&mut self, error: &KafkaError) {
+    /// Says now and then that something is tried again, and lets a pause follow.
+    pub(super) fn complain(&mut self, error: &KafkaError) {
         self.not_before = Some(Instant::now() + limits::COMMIT_RETRY_PAUSE);
         let due = self.complained.is_none_or(|at| at.elapsed() >= limits::TROUBLE_LOG_INTERVAL);
         if due {
@@ -231,14 +257,7 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if matches!(self.transaction, Transaction::Open { .. }) {
-            // So that readers need not wait for the transaction timeout. The next start ends it
-            // too, and so does the broker after that timeout.
-            if let Err(error) = self.producer.abort_transaction(limits::ABORT_TIMEOUT) {
-                tracing::debug!(%error, "the open transaction could not be aborted");
-            }
-        } else if self.producer.in_flight() > 0 {
-            self.producer.purge();
-        }
+        // The process ends, with its own reason.
+        drop(self.end());
     }
 }

@@ -146,6 +146,10 @@ pub struct Sink {
     /// Whether the next epoch is committed even if nothing moved: a partition's first offset, or
     /// one that another instance committed, is not written down as ours yet.
     must_commit: bool,
+    /// The last epoch that may have been committed.
+    last_written: Epoch,
+    /// Whether another process may have registered the transactional id.
+    may_be_replaced: bool,
     /// Counts of the complete epoch, reported once it is finished.
     counts: Option<EpochCounts>,
     report: Report,
@@ -174,6 +178,8 @@ impl Sink {
             held: VecDeque::new(),
             sent: false,
             must_commit: false,
+            last_written: Epoch::default(),
+            may_be_replaced: false,
             counts: None,
             report,
             control,
@@ -328,7 +334,10 @@ impl Sink {
         match &mut self.stage {
             Stage::Failed | Stage::Waiting => Ok(()),
             Stage::Undoing { done } => {
-                if *done == self.settings.workers && self.outputs.connection().make_ready()? {
+                if *done < self.settings.workers {
+                    return Ok(());
+                }
+                if self.nobody_has_replaced()? && self.outputs.connection().make_ready()? {
                     self.stage = Stage::Waiting;
                     failpoint::reached(Point::Undone);
                     // A source that is gone needs no answer.
@@ -371,9 +380,8 @@ impl Sink {
         self.held.clear();
         self.sent = false;
         self.counts = None;
-        self.outputs.discard().map_err(|error| {
-            Trouble::Stop(RunError::Kafka(format!("a new producer cannot be made: {error}")))
-        })?;
+        let sure = self.outputs.discard()?;
+        self.may_be_replaced |= !sure;
         self.stage = Stage::Undoing { done: 0 };
         Ok(())
     }

@@ -11,6 +11,7 @@ use super::{Trouble, connection::Connection, rejects};
 use crate::{
     batch::{Emptied, OutputBatch, Pool, RejectBatch, Span},
     config::Topics,
+    error::RunError,
     ids::PartitionId,
     kafka::{KafkaError, OutRecord, Producer, ProducerSettings, TopicHandle, murmur2_partition},
     window::WindowRecord,
@@ -158,13 +159,18 @@ impl Outputs {
     /// Forgets all that is queued, in flight or in an open transaction. A new producer takes the
     /// old one's place: its sequence numbers have no gaps, whatever became of the old one's
     /// requests, and registering it ends the old one's transaction.
-    pub(crate) fn discard(&mut self) -> Result<(), KafkaError> {
+    /// False when another process may have registered the id meanwhile.
+    pub(crate) fn discard(&mut self) -> Result<bool, Trouble> {
         self.queue.clear();
+        let mut sure = true;
         if !self.connection.is_clean() {
-            self.connection = self.connection.renewed(&self.settings)?;
+            sure = self.connection.end()?;
+            self.connection = Connection::new(&self.settings).map_err(|error| {
+                Trouble::Stop(RunError::Kafka(format!("a new producer cannot be made: {error}")))
+            })?;
         }
         drop(self.producer().take_delivery_failures());
-        Ok(())
+        Ok(sure)
     }
 }
 

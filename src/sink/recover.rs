@@ -13,6 +13,7 @@ use crate::{
     error::RunError,
     failpoint::{self, Point},
     ids::{Epoch, EventTimeMs, Offset, PartitionId},
+    limits,
     state::{CommitMetadata, PartitionRecovery, Start, StateError, decide},
     window::{Completeness, EpochChange, PartitionState, StateImage, Windows},
 };
@@ -76,6 +77,38 @@ impl Sink {
         let owns_all = request.owns_all && known.len() == request.partitions.len();
         let windows = Windows::new(self.settings.rules, image.clone(), &known, owns_all);
         self.publish_now(&windows.published_in(redo))
+    }
+
+    /// Whether the transactional id may be registered again: not if another process with this
+    /// instance id has committed behind our back. Registering would fence it, and it is the newer
+    /// one. False: not known yet.
+    pub(super) fn nobody_has_replaced(&mut self) -> Result<bool, Trouble> {
+        if !self.may_be_replaced {
+            return Ok(true);
+        }
+        if self.outputs.connection().pauses() {
+            return Ok(false);
+        }
+        let partitions: Vec<_> = self.windows.partitions().keys().copied().collect();
+        let timeout = limits::BROKER_QUERY_TIMEOUT;
+        let committed = match self.settings.committer.committed(&partitions, timeout) {
+            Ok(committed) => committed,
+            Err(error) if error.is_fatal() => return Err(self.outputs.connection().trouble(error)),
+            Err(error) => {
+                self.outputs.connection().complain(&error);
+                return Ok(false);
+            }
+        };
+        let theirs = |metadata: &CommitMetadata| {
+            metadata.instance == self.settings.instance && metadata.epoch > self.last_written
+        };
+        let mut known = committed.iter().filter_map(|c| CommitMetadata::parse(&c.metadata));
+        if let Some(metadata) = known.find(theirs) {
+            let how = format!("epoch {} was committed by another process", metadata.epoch);
+            return Err(self.outputs.connection().fenced(&how));
+        }
+        self.may_be_replaced = false;
+        Ok(true)
     }
 
     /// Opens the first epoch on this state.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use logintide::ids::PartitionId;
 use logintide::kafka::{
     Consumer, DeliveryFailures, KafkaError, MockCluster, OutRecord, Producer, SendError,
-    TopicHandle,
+    TopicHandle, Transactional,
 };
 
 use crate::support::*;
@@ -159,4 +159,29 @@ fn dropping_a_producer_with_records_in_flight_does_not_hang() {
     cluster.take_down().expect("down");
     send_all(&producer, topic, 0, &numbered(0..100));
     within_patience("drop of the producer", move || drop(producer));
+}
+
+#[test]
+fn a_send_in_a_transaction_that_has_failed_meanwhile_is_no_fatal_error_of_the_client() {
+    let cluster = cluster();
+    let mut settings = producer_settings(&cluster.brokers());
+    settings.delivery_timeout = Duration::from_secs(1);
+    settings.transactional =
+        Some(Transactional { id: "tx".into(), timeout: Duration::from_secs(30) });
+    let mut producer = Producer::new(&settings).expect("producer");
+    let topic = producer.topic(TOPIC).expect("topic");
+    producer.init_transactions(PATIENCE).expect("a coordinator answers");
+    producer.begin_transaction().expect("none is open");
+    cluster.take_down().expect("down");
+    // Nothing polls: the first record times out, and the client alone knows of it.
+    let error = until("a refusal", || {
+        std::thread::sleep(TURN);
+        match producer.send_with_headers(&topic, Some(PartitionId(0)), None, Some(b"x"), &[]) {
+            Ok(()) => None,
+            Err(SendError::Refused(error)) => Some(error),
+            Err(SendError::Full) => panic!("the queue has room for all of them"),
+        }
+    });
+    assert!(error.is_wrong_state(), "{error:?}");
+    assert_eq!(producer.fatal_error(), None);
 }

@@ -18,6 +18,7 @@ mod outage;
 mod own_broker;
 mod proxy;
 mod quiet;
+mod recovery;
 mod settings;
 mod support;
 mod transactions;

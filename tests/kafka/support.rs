@@ -61,6 +61,10 @@ impl Scenario {
         Self { prefix, brokers, way, dir: tempfile::tempdir().expect("a temporary folder") }
     }
 
+    pub(crate) fn brokers(&self) -> &str {
+        &self.brokers
+    }
+
     pub(crate) fn topic(&self, name: &str) -> String {
         format!("{}-{name}", self.prefix)
     }

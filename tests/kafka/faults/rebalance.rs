@@ -1,0 +1,86 @@
+//! Instances that come and go, and an input that grows: every event exactly once.
+
+use std::time::{Duration, Instant};
+
+use super::{SMALL, joined, topics};
+use crate::support::{Process, Scenario, free_port, get, metric, wait_for_metric};
+
+const QUICK: &[&str] = &["-X", "session.timeout.ms=6000", "-X", "heartbeat.interval.ms=1000"];
+
+/// The judge's report must name no mistake but those that two publishers of one window make.
+fn only_windows_are_shared(report: &serde_json::Value) {
+    let mistakes = report["mistakes"].as_array().expect("a list");
+    for mistake in mistakes {
+        let kind = mistake["mistake"].as_str().expect("a kind");
+        assert_eq!(kind, "WindowRevision", "{report:#}");
+    }
+}
+
+/// Whether a number of partitions is this one.
+fn owns(partitions: u64) -> impl Fn(f64) -> bool {
+    move |n| n as u64 == partitions
+}
+
+fn start(scenario: &Scenario, instance: &str) -> (Process, u16) {
+    let port = free_port();
+    let address = format!("127.0.0.1:{port}");
+    let own = ["--instance-id", instance, "--http", &address, "--commit-interval", "500ms"];
+    (scenario.start_group("group", instance, &joined(&[&own, QUICK])), port)
+}
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn a_second_instance_comes_and_goes_and_every_event_is_processed_once() {
+    let scenario = Scenario::new("rebalance-two");
+    let mut produced = scenario.producing(&joined(&[SMALL, &["--rate", "2000"]]));
+    let (mut first, first_port) = start(&scenario, "one");
+    wait_for_metric(&first, first_port, "logintide_epochs_committed_total", |n| n >= 2.0);
+    let (second, second_port) = start(&scenario, "two");
+    for (process, port) in [(&first, first_port), (&second, second_port)] {
+        wait_for_metric(process, port, "logintide_assigned_partitions", owns(4));
+    }
+    let before = metric(second_port, "logintide_events_in_total").unwrap_or_default();
+    wait_for_metric(&second, second_port, "logintide_events_in_total", |n| n > before + 1000.0);
+    first.wait_for_line("partitions revoked");
+    second.stop();
+    wait_for_metric(&first, first_port, "logintide_assigned_partitions", owns(8));
+    produced.ends_with(0);
+    first.stop();
+    let own = ["--instance-id", "one", "--exit-at-end"];
+    scenario.start_group("group", "one", &joined(&[&own, QUICK])).ends_with(0);
+    let report = scenario.json_report(&joined(&[SMALL, &["--allow-incomplete"]]));
+    println!("{report:#}");
+    only_windows_are_shared(&report);
+    assert_eq!(report["counts"]["processed"], report["counts"]["valid"]);
+    assert!(report["counts"]["windows_incomplete"].as_u64() > Some(0), "{report:#}");
+}
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn partitions_that_are_added_while_running_are_read_from_their_beginning() {
+    let scenario = Scenario::new("rebalance-grown");
+    let mut produced = scenario.producing(&["--seed", "61", "--count", "30000", "--rate", "1500"]);
+    let port = free_port();
+    let address = format!("127.0.0.1:{port}");
+    let running = scenario.start(&["--http", &address]);
+    wait_for_metric(&running, port, "logintide_epochs_committed_total", |n| n >= 2.0);
+    let input = scenario.topic("input");
+    topics::admin(&scenario)
+        .create_partitions(&input, 12, Duration::from_secs(30))
+        .expect("the broker adds partitions");
+    // Before the process knows of them: what is in them by then must not be passed over.
+    scenario.produce(&["--seed", "62", "--count", "6000"]);
+    let ends = topics::log_ends(&scenario, "input");
+    let new: i64 = ends.iter().filter(|(p, _)| p.0 >= 8).map(|(_, (_, high))| high).sum();
+    assert!(new > 0, "the new partitions have records: {ends:?}");
+    let began = Instant::now();
+    wait_for_metric(&running, port, "logintide_assigned_partitions", owns(12));
+    println!("12 partitions after {:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_mins(1), "{}", running.tail());
+    produced.ends_with(0);
+    wait_for_metric(&running, port, "logintide_events_in_total", |n| n >= 36_000.0);
+    assert!(get(port, "/healthz").is_some_and(|text| text.contains("\"healthy\":true")));
+    running.stop();
+    scenario.start(&["--exit-at-end"]).ends_with(0);
+    println!("{}", scenario.verify(&["--expect-complete"]));
+}

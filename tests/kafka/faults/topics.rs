@@ -1,0 +1,189 @@
+//! What a test reads from, and does to, its topics, beside the judge.
+//!
+//! Holds: only committed records are seen, as by any reader that cares.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::PathBuf,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use logintide::{
+    ids::{Offset, PartitionId},
+    kafka::{Admin, ClientSettings, Consumer, ConsumerSettings, DrainEvent, Flow},
+};
+use serde_json::Value;
+
+use crate::support::{SOON, Scenario, text};
+
+/// Length of a window, seconds: the default of both programs.
+pub(super) const WINDOW_S: i64 = 10;
+
+/// One question to the broker.
+const ASK: Duration = Duration::from_secs(30);
+
+/// The newest record of a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Window {
+    pub(super) revision: u64,
+    pub(super) total: u64,
+    pub(super) complete: bool,
+}
+
+fn client(scenario: &Scenario) -> ClientSettings {
+    ClientSettings { brokers: scenario.brokers().to_owned(), properties: Vec::new() }
+}
+
+pub(super) fn admin(scenario: &Scenario) -> Admin {
+    Admin::new(&client(scenario)).expect("an admin client")
+}
+
+/// A reader of one topic of the scenario. It never joins the group, but sees its commits.
+fn reader(scenario: &Scenario, topic: &str) -> (Consumer, Vec<PartitionId>) {
+    let topic = scenario.topic(topic);
+    let found = admin(scenario).topics(&[&topic], ASK).expect("the broker answers");
+    let count = found[0].partitions.unwrap_or_else(|| panic!("topic {topic} is missing"));
+    let settings = ConsumerSettings {
+        client: client(scenario),
+        group_id: scenario.topic("group"),
+        instance_id: None,
+        topic,
+        fetch_queue_kbytes: 8 * 1024,
+        max_poll_interval: Duration::from_mins(5),
+    };
+    let consumer = Consumer::new(&settings).expect("a consumer");
+    (consumer, (0..count).map(PartitionId).collect())
+}
+
+/// First and next offset of every partition.
+pub(super) fn log_ends(scenario: &Scenario, topic: &str) -> BTreeMap<PartitionId, (i64, i64)> {
+    let (consumer, partitions) = reader(scenario, topic);
+    let ends = partitions.into_iter().map(|partition| {
+        let (low, high) = consumer.watermarks(partition, ASK).expect("the broker answers");
+        (partition, (low.0, high.0))
+    });
+    ends.collect()
+}
+
+/// What the group has committed: offset and metadata of every partition with a commit.
+pub(super) fn committed(scenario: &Scenario) -> BTreeMap<PartitionId, (i64, String)> {
+    let (consumer, partitions) = reader(scenario, "input");
+    let known = consumer.committed(&partitions, ASK).expect("the broker answers");
+    let known = known.into_iter().filter_map(|c| Some((c.partition, (c.offset?.0, c.metadata))));
+    known.collect()
+}
+
+/// Hands every committed record of a topic, from its log's start to its end now.
+fn read(
+    scenario: &Scenario,
+    topic: &str,
+    mut each: impl FnMut(PartitionId, i64, &[u8], Option<&[u8]>),
+) {
+    let ends = log_ends(scenario, topic);
+    let (mut consumer, _) = reader(scenario, topic);
+    let starts: Vec<_> = ends.iter().map(|(p, (low, _))| (*p, Offset(*low))).collect();
+    let mut unread: BTreeSet<_> =
+        ends.iter().filter(|(_, (low, high))| low < high).map(|(p, _)| *p).collect();
+    consumer.assign(&starts).expect("assign");
+    let deadline = Instant::now() + SOON;
+    while !unread.is_empty() {
+        consumer.drain(Duration::from_millis(20), |event| {
+            let (partition, next) = match event {
+                DrainEvent::Record(record) => {
+                    let key = record.key.unwrap_or_default();
+                    each(record.partition, record.offset, key, record.value);
+                    (record.partition, record.offset + 1)
+                }
+                DrainEvent::EndOfPartition { partition, offset } => (partition, offset.0),
+                DrainEvent::Error { error, .. } => panic!("reading {topic}: {error}"),
+            };
+            if next >= ends[&partition].1 {
+                unread.remove(&partition);
+            }
+            Flow::Continue
+        });
+        consumer.serve(Duration::ZERO, &mut |_| {}).expect("the client works");
+        assert!(Instant::now() < deadline, "{topic} was not read to its end: {unread:?}");
+    }
+    consumer.close();
+}
+
+/// The newest record of every window.
+pub(super) fn newest_windows(scenario: &Scenario) -> BTreeMap<i64, Window> {
+    let mut windows: BTreeMap<i64, Window> = BTreeMap::new();
+    read(scenario, "aggregated", |_, _, key, value| {
+        let start = std::str::from_utf8(key).expect("a key").parse().expect("a window's start");
+        let value: Value = serde_json::from_slice(value.expect("a value")).expect("JSON");
+        let window = Window {
+            revision: value["revision"].as_u64().expect("a revision"),
+            total: value["total_events"].as_u64().expect("a total"),
+            complete: value["complete"].as_bool().expect("complete"),
+        };
+        windows.insert(start, window);
+    });
+    windows
+}
+
+/// An event as a topic has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Event {
+    /// Its number, as loadgen gave it.
+    pub(super) number: u64,
+    pub(super) window: i64,
+    pub(super) partition: PartitionId,
+    pub(super) offset: i64,
+}
+
+/// Every event of a topic with plain events.
+pub(super) fn events(scenario: &Scenario, topic: &str) -> Vec<Event> {
+    let mut events = Vec::new();
+    read(scenario, topic, |partition, offset, _, value| {
+        let value: Value = serde_json::from_slice(value.expect("a value")).expect("JSON");
+        let time = &value["timestamp"];
+        let seconds = time.as_f64().or_else(|| time.as_str()?.parse().ok());
+        let seconds = seconds.unwrap_or_else(|| panic!("no event time in {value}")).floor() as i64;
+        events.push(Event {
+            number: value["event_no"].as_u64().expect("an event number"),
+            window: seconds.div_euclid(WINDOW_S) * WINDOW_S,
+            partition,
+            offset,
+        });
+    });
+    events
+}
+
+/// How many events each window has.
+pub(super) fn recount(events: &[Event]) -> BTreeMap<i64, u64> {
+    let mut windows = BTreeMap::new();
+    for event in events {
+        *windows.entry(event.window).or_default() += 1;
+    }
+    windows
+}
+
+/// Deletes the input's records below these offsets, as retention does.
+pub(super) fn delete_input(scenario: &Scenario, below: &BTreeMap<PartitionId, i64>) {
+    let topic = scenario.topic("input");
+    let partitions: Vec<_> = below
+        .iter()
+        .map(|(p, offset)| serde_json::json!({"topic": topic, "partition": p.0, "offset": offset}))
+        .collect();
+    let file = scenario.dir.path().join("delete.json");
+    let request = serde_json::json!({"partitions": partitions, "version": 1});
+    fs::write(&file, request.to_string()).expect("a file");
+    let output =
+        Command::new(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scripts/kafka-local"))
+            .args(["exec", "org.apache.kafka.tools.DeleteRecordsCommand"])
+            .args(["--bootstrap-server", scenario.brokers(), "--offset-json-file"])
+            .arg(&file)
+            .stdin(Stdio::null())
+            .output()
+            .expect("scripts/kafka-local runs");
+    assert!(output.status.success(), "{}", text(&output));
+    let starts = log_ends(scenario, "input");
+    for (partition, offset) in below {
+        assert_eq!(starts[partition].0, *offset, "partition {partition}: {}", text(&output));
+    }
+}

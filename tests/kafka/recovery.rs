@@ -1,0 +1,27 @@
+//! Killed right at the start: nothing is skipped, nothing is done twice.
+
+use std::time::Duration;
+
+use crate::support::{Scenario, free_port, wait_for_metric};
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn what_arrives_after_a_start_from_latest_survives_a_kill_before_the_first_interval() {
+    let scenario = Scenario::new("latest-killed");
+    scenario.produce(&["--seed", "1", "--count", "1000"]);
+    let port = free_port();
+    let address = format!("127.0.0.1:{port}");
+    let flags = ["--start-from", "latest", "--instance-id", "fixed"];
+    let first = [&flags[..], &["--http", &address, "--commit-interval", "15s"]].concat();
+    let running = scenario.start(&first);
+    // Long before the interval is over, and without a record: the start itself is committed.
+    let committed = "logintide_epochs_committed_total";
+    let took = wait_for_metric(&running, port, committed, |n| n >= 1.0);
+    assert!(took < Duration::from_secs(12), "{took:?}\n{}", running.tail());
+    scenario.produce(&["--seed", "2", "--count", "500"]);
+    running.kill();
+    scenario.start(&[&flags[..], &["--exit-at-end"]].concat()).ends_with(0);
+    let report = scenario.json_report(&["--allow-incomplete"]);
+    assert_eq!(report["counts"]["processed"], 500, "{report:#}");
+    assert_eq!(report["counts"]["processed_repeats"], 0, "{report:#}");
+}
