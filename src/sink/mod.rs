@@ -146,6 +146,9 @@ pub struct Sink {
     lost_reach: BTreeMap<PartitionId, Offset>,
     /// Counts of the complete epoch, reported once it is finished.
     counts: Option<EpochCounts>,
+    /// Counts of an epoch that was left complete: whether its commit was done, the committed
+    /// offsets tell.
+    undecided: Option<EpochCounts>,
     report: Report,
 }
 
@@ -173,6 +176,7 @@ impl Sink {
             must_commit: false,
             lost_reach: BTreeMap::new(),
             counts: None,
+            undecided: None,
             report,
         })
     }
@@ -350,7 +354,9 @@ impl Sink {
         self.free_alignment();
         self.held.clear();
         self.sent = false;
-        self.counts = None;
+        if let Some(counts) = self.counts.take() {
+            self.undecided = Some(counts);
+        }
         self.outputs.discard().map_err(|error| {
             Trouble::Stop(RunError::Kafka(format!("a new producer cannot be made: {error}")))
         })?;

@@ -28,9 +28,14 @@ impl Sink {
         let loaded = self.settings.store.load().map_err(stop)?;
         let committed: Vec<_> = request.partitions.iter().map(|p| p.committed.clone()).collect();
         let recovery = decide(&self.settings.instance, &loaded, &committed);
-        if let Some(redo) = loaded.redo.as_ref().filter(|_| !recovery.apply_redo) {
-            self.note_reach(redo);
+        if let Some(redo) = &loaded.redo {
+            if recovery.apply_redo {
+                self.count_undecided(redo.epoch);
+            } else {
+                self.note_reach(redo);
+            }
         }
+        self.undecided = None;
         let is_new = |p: &PartitionRecovery| !matches!(p.start, Start::Resumed { .. });
         self.must_commit = recovery.partitions.iter().any(is_new);
         let mut image = recovery.image;
@@ -67,6 +72,16 @@ impl Sink {
                 let reach = self.lost_reach.entry(*partition).or_default();
                 *reach = state.next_offset.max(*reach);
             }
+        }
+    }
+
+    /// An epoch that was left without an answer to its commit is committed after all: its events
+    /// are not read again, so they are counted now.
+    fn count_undecided(&mut self, committed: Epoch) {
+        if let Some(counts) = self.undecided.take_if(|counts| counts.epoch == committed) {
+            tracing::info!(epoch = committed.0, "the epoch that was left is committed after all");
+            self.report.committed(committed, counts.completed_at.elapsed());
+            self.report.epoch(counts);
         }
     }
 
