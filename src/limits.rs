@@ -81,6 +81,12 @@ pub const TRANSACTION_CALL_TIMEOUT: Duration = Duration::from_secs(1);
 /// gives the transaction up when the group's coordinator has not answered by then.
 pub const TRANSACTION_OFFSETS_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Age at which the transactional producer closes a connection that nothing uses. librdkafka asks
+/// who the group's coordinator is again only when a connection comes or goes, whatever the call's
+/// timeout: with one broker of several dead, adding offsets would wait for that broker for ever.
+/// While it waits nothing else is sent, so connections go, and it asks again.
+pub const TRANSACTION_IDLE_CONNECTION: Duration = Duration::from_secs(5);
+
 /// Pause between two attempts of a commit.
 pub const COMMIT_RETRY_PAUSE: Duration = Duration::from_millis(100);
 

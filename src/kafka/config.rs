@@ -11,6 +11,7 @@ use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
 use super::error::KafkaError;
+use crate::limits::TRANSACTION_IDLE_CONNECTION;
 
 /// What every client of the process shares.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -161,6 +162,7 @@ impl ProducerSettings {
         };
         base.push(("transactional.id", transactional.id.clone()));
         base.push((TRANSACTION_TIMEOUT, transactional.timeout.as_millis().to_string()));
+        base.push(("connections.max.idle.ms", TRANSACTION_IDLE_CONNECTION.as_millis().to_string()));
         let config = self.client.to_config(&base)?;
         check_delivery_within_transaction(&config)?;
         Ok(config)
@@ -333,6 +335,7 @@ mod tests {
         assert_eq!(config.get("queue.buffering.max.ms"), Some("2.500"));
         assert_eq!(config.get("transactional.id"), Some("tx"));
         assert_eq!(config.get("transaction.timeout.ms"), Some("60000"));
+        assert_eq!(config.get("connections.max.idle.ms"), Some("5000"));
         config.create_native_config().expect("producer properties");
     }
 
