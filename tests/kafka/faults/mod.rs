@@ -4,4 +4,6 @@
 //! Every test asserts that its fault really hit, and lets the judge decide without
 //! `--allow-duplicates`.
 
+mod cluster;
 mod network;
+mod outage;
