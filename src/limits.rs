@@ -97,6 +97,12 @@ pub const TRANSACTION_OFFSETS_TIMEOUT: Duration = Duration::from_secs(20);
 /// is nearly the transaction timeout, and a broker that hangs would hold the sink for so long.
 pub const PRODUCER_SOCKET_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Age at which the transactional producer closes a connection that nothing uses. librdkafka asks
+/// who the group's coordinator is again only when a connection comes or goes, whatever the call's
+/// timeout: with one broker of several dead, adding offsets would wait for that broker for ever.
+/// While it waits nothing else is sent, so connections go, and it asks again.
+pub const TRANSACTION_IDLE_CONNECTION: Duration = Duration::from_secs(5);
+
 /// Pause between two attempts of a commit.
 pub const COMMIT_RETRY_PAUSE: Duration = Duration::from_millis(100);
 

@@ -49,7 +49,7 @@ const METADATA: &str = "read metadata";
 pub struct Admin {
     // NOTE: dropped in this order; the client goes last, with its last handle.
     events: Queue,
-    client: Arc<NativeClient>,
+    pub(super) client: Arc<NativeClient>,
 }
 
 impl fmt::Debug for Admin {

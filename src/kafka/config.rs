@@ -13,7 +13,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use super::error::KafkaError;
 use crate::limits::{
     self, FETCH_RESPONSE_DIVISOR, FETCHED_RECORD_BYTES, PRODUCED_RECORD_BYTES,
-    PRODUCER_SOCKET_TIMEOUT,
+    PRODUCER_SOCKET_TIMEOUT, TRANSACTION_IDLE_CONNECTION,
 };
 
 /// What every client of the process shares.
@@ -190,6 +190,7 @@ impl ProducerSettings {
         base.push(("transactional.id", transactional.id.clone()));
         base.push(("socket.timeout.ms", PRODUCER_SOCKET_TIMEOUT.as_millis().to_string()));
         base.push((TRANSACTION_TIMEOUT, transactional.timeout.as_millis().to_string()));
+        base.push(("connections.max.idle.ms", TRANSACTION_IDLE_CONNECTION.as_millis().to_string()));
         let config = self.client.to_config(&base)?;
         check_delivery_within_transaction(&config)?;
         Ok(config)
@@ -368,6 +369,7 @@ mod tests {
         assert_eq!(config.get("queue.buffering.max.ms"), Some("2.500"));
         assert_eq!(config.get("transactional.id"), Some("tx"));
         assert_eq!(config.get("transaction.timeout.ms"), Some("60000"));
+        assert_eq!(config.get("connections.max.idle.ms"), Some("5000"));
         config.create_native_config().expect("producer properties");
     }
 

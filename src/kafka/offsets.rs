@@ -9,15 +9,13 @@ use rdkafka::bindings as rd;
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 
+use super::admin::Admin;
 use super::committer::CommittedOffset;
 use super::consumer::Consumer;
 use super::error::KafkaError;
 use super::list::{list_entries, offset_list, partition_list};
 use super::native::{NativeClient, error_text, millis};
 use crate::ids::{Offset, PartitionId};
-
-/// Milliseconds since the Unix epoch.
-const YEAR_9999_MS: i64 = 253_370_764_800_000;
 
 /// What the consumer's group has committed for these partitions.
 pub(super) fn committed(
@@ -112,29 +110,6 @@ impl Consumer {
         Ok(found)
     }
 
-    /// Those of the partitions whose leaders answer just now: one small question per leader.
-    ///
-    /// # Errors
-    /// `Timeout` or `Retriable` while no broker can be reached.
-    pub fn answering(
-        &self,
-        partitions: &[PartitionId],
-        timeout: Duration,
-    ) -> Result<Vec<PartitionId>, KafkaError> {
-        const OPERATION: &str = "ask the partitions' leaders";
-        // A time that no record has, so that nothing is searched for.
-        let list =
-            offset_list(&self.topic, partitions.iter().map(|id| (*id, Offset(YEAR_9999_MS))))?;
-        let ms = millis(timeout);
-        // SAFETY: client and list are alive; the call fills in the list before it returns.
-        let code = unsafe { rd::rd_kafka_offsets_for_times(self.client.ptr(), list.ptr(), ms) };
-        if code != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
-            return Err(self.client.query_error(OPERATION, code, timeout));
-        }
-        let answered = list_entries(&list).into_iter().filter(|entry| entry.error == 0);
-        Ok(answered.map(|entry| PartitionId(entry.partition)).collect())
-    }
-
     /// The end of the log as the last fetch saw it, without asking; `None` before the first fetch.
     pub fn cached_log_end(&self, partition: PartitionId) -> Option<Offset> {
         let (mut low, mut high) = (-1, -1);
@@ -150,6 +125,37 @@ impl Consumer {
         };
         let known = code == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0;
         known.then_some(Offset(high))
+    }
+}
+
+impl Admin {
+    /// The ends of the logs, as far as a reader of committed records may read, of those of the
+    /// partitions whose leaders answer just now: one small question per leader. NOTE: not through
+    /// the consumer, where it would wait behind a fetch, and cut that short when it is late.
+    ///
+    /// # Errors
+    /// `Timeout` or `Retriable` while no broker can be reached.
+    pub fn ends(
+        &self,
+        topic: &str,
+        partitions: &[PartitionId],
+        timeout: Duration,
+    ) -> Result<Vec<(PartitionId, Offset)>, KafkaError> {
+        const OPERATION: &str = "ask the partitions' leaders";
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for partition in partitions {
+            // The broker takes it in the place of a time.
+            let end = list.add_partition(topic, partition.0).set_offset(rdkafka::Offset::End);
+            end.expect("the end is an offset that librdkafka knows");
+        }
+        let ms = millis(timeout);
+        // SAFETY: client and list are alive; the call fills in the list before it returns.
+        let code = unsafe { rd::rd_kafka_offsets_for_times(self.client.ptr(), list.ptr(), ms) };
+        if code != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
+            return Err(self.client.query_error(OPERATION, code, timeout));
+        }
+        let answered = list_entries(&list).into_iter().filter(|entry| entry.error == 0);
+        Ok(answered.map(|entry| (PartitionId(entry.partition), Offset(entry.offset))).collect())
     }
 }
 

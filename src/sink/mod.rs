@@ -152,6 +152,9 @@ pub struct Sink {
     may_be_replaced: bool,
     /// Counts of the complete epoch, reported once it is finished.
     counts: Option<EpochCounts>,
+    /// Counts of an epoch that was left complete: whether its commit was done, the committed
+    /// offsets tell.
+    undecided: Option<EpochCounts>,
     report: Report,
     control: Arc<Control>,
 }
@@ -181,6 +184,7 @@ impl Sink {
             last_written: Epoch::default(),
             may_be_replaced: false,
             counts: None,
+            undecided: None,
             report,
             control,
         })
@@ -379,7 +383,9 @@ impl Sink {
         self.free_alignment();
         self.held.clear();
         self.sent = false;
-        self.counts = None;
+        if let Some(counts) = self.counts.take() {
+            self.undecided = Some(counts);
+        }
         let sure = self.outputs.discard()?;
         self.may_be_replaced |= !sure;
         self.stage = Stage::Undoing { done: 0 };

@@ -31,8 +31,10 @@ impl Sink {
         let loaded = self.settings.store.load().map_err(stop)?;
         let recovery = decide(&self.settings.instance, &loaded, &request.committed);
         if let Some(redo) = loaded.redo.as_ref().filter(|_| recovery.apply_redo) {
+            self.count_undecided(redo.epoch);
             self.publish_again(&recovery.image, redo, request)?;
         }
+        self.undecided = None;
         let mut image = recovery.image;
         self.must_commit = false;
         let mut starts = Vec::with_capacity(request.partitions.len());
@@ -109,6 +111,16 @@ impl Sink {
         }
         self.may_be_replaced = false;
         Ok(true)
+    }
+
+    /// An epoch that was left without an answer to its commit is committed after all: its events
+    /// are not read again, so they are counted now.
+    fn count_undecided(&mut self, committed: Epoch) {
+        if let Some(counts) = self.undecided.take_if(|counts| counts.epoch == committed) {
+            tracing::info!(epoch = committed.0, "the epoch that was left is committed after all");
+            self.report.committed(committed, counts.completed_at.elapsed());
+            self.report.epoch(counts);
+        }
     }
 
     /// Opens the first epoch on this state.

@@ -32,8 +32,10 @@ struct Sums {
 }
 
 /// What an epoch adds to the counts, once it is committed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct EpochCounts {
+    pub(super) epoch: Epoch,
+    pub(super) completed_at: Instant,
     routed: u64,
     tombstones: u64,
     bytes: u64,
@@ -54,6 +56,8 @@ impl EpochCounts {
     pub(super) fn of(aligned: &AlignedEpoch, truncated: u64) -> Self {
         let AlignedEpoch { cut, workers } = aligned;
         Self {
+            epoch: cut.epoch,
+            completed_at: Instant::now(),
             routed: cut.partitions.iter().map(|p| p.routed).sum(),
             tombstones: cut.partitions.iter().map(|p| p.tombstones).sum(),
             bytes: cut.bytes,

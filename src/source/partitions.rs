@@ -185,13 +185,18 @@ impl Partitions {
         self.each().filter(|(_, owned)| due(owned)).map(|(partition, _)| partition).collect()
     }
 
-    /// Notes that a broker answers for these partitions.
-    pub(crate) fn answered(&mut self, partitions: &[PartitionId], now: Instant) {
-        for partition in partitions {
-            if let Some(owned) = self.get_mut(*partition) {
+    /// Notes that a broker answers for these partitions, whose logs end there. A partition that has
+    /// more than was read is not silent: what came while the broker could not be reached is still
+    /// to be fetched. Returns how many have nothing more.
+    pub(crate) fn answered(&mut self, ends: &[(PartitionId, Offset)], now: Instant) -> usize {
+        let mut at_end = 0;
+        for (partition, end) in ends {
+            if let Some(owned) = self.get_mut(*partition).filter(|owned| owned.next >= *end) {
                 owned.answered = Some(now);
+                at_end += 1;
             }
         }
+        at_end
     }
 
     /// Whether every partition has reached its bound, or the end of its log.
@@ -319,7 +324,7 @@ mod tests {
         let idle = |partitions: &mut Partitions, after: u64| {
             partitions.cut(at(after), timeout, |_| None)[0].progress.idle
         };
-        partitions.answered(&[P0], at(60));
+        partitions.answered(&[(P0, Offset(0))], at(60));
         assert!(!idle(&mut partitions, 60), "not at the end");
         partitions.end(P0, Offset(5));
         let mut partitions = two(start);
@@ -327,18 +332,31 @@ mod tests {
         assert_eq!(partitions.to_probe(at(9), timeout), [], "not silent for long enough");
         assert!(!idle(&mut partitions, 20), "nobody has answered");
         assert_eq!(partitions.to_probe(at(10), timeout), [P0]);
-        partitions.answered(&[P0], at(10));
+        partitions.answered(&[(P0, Offset(5))], at(10));
         assert!(idle(&mut partitions, 10));
         assert_eq!(partitions.to_probe(at(19), timeout), []);
         assert_eq!(partitions.to_probe(at(20), timeout), [P0], "asked again");
         assert!(idle(&mut partitions, 29));
         assert!(!idle(&mut partitions, 31), "the broker is away");
-        partitions.answered(&[P0], at(32));
+        partitions.answered(&[(P0, Offset(5))], at(32));
         partitions.fetch_failed(None);
         assert!(!idle(&mut partitions, 33), "cannot be fetched");
-        partitions.answered(&[P0], at(34));
+        partitions.answered(&[(P0, Offset(5))], at(34));
         partitions.record(P0, 5, false, at(35));
         assert!(!idle(&mut partitions, 60), "has more than its end");
+    }
+
+    #[test]
+    fn a_partition_with_unread_records_behind_its_last_known_end_is_not_idle() {
+        let start = Instant::now();
+        let timeout = Duration::from_secs(10);
+        let mut partitions = two(start);
+        partitions.end(P0, Offset(5));
+        let now = start + timeout;
+        assert_eq!(partitions.answered(&[(P0, Offset(6))], now), 0);
+        assert!(!partitions.cut(now, timeout, |_| None)[0].progress.idle, "one is to be fetched");
+        assert_eq!(partitions.answered(&[(P0, Offset(5))], now), 1);
+        assert!(partitions.cut(now, timeout, |_| None)[0].progress.idle);
     }
 
     #[test]

@@ -56,10 +56,9 @@ impl Source {
         if silent.is_empty() {
             return;
         }
-        match self.consumer.answering(&silent, limits::PROBE_TIMEOUT) {
-            Ok(answering) => {
-                self.intake.partitions.answered(&answering, Instant::now());
-                if answering.len() < silent.len() {
+        match self.admin.ends(&self.settings.topic, &silent, limits::PROBE_TIMEOUT) {
+            Ok(ends) => {
+                if self.intake.partitions.answered(&ends, Instant::now()) < silent.len() {
                     self.next_probe = now + limits::PROBE_RETRY_PAUSE;
                 }
             }

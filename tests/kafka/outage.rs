@@ -40,9 +40,10 @@ fn a_commit_whose_answer_is_lost_is_neither_lost_nor_doubled() {
     let (broker, proxy) = OwnBroker::behind_a_proxy();
     broker.start();
     let scenario = Scenario::through("lost-answer", broker.direct(), proxy.address());
-    let work = Work::begin(scenario, 20_000, 4_000, &[]);
+    let mut work = Work::begin(scenario, 4_000, &[]);
     proxy.arm(Trap { request: END_TXN, when: When::After, outage: Duration::ZERO, times: 2 });
     proxy.wait_sprung(2, &work.running);
     work.assert_under_way();
-    work.end();
+    work.goes_on();
+    work.drain_and_end();
 }

@@ -2,11 +2,12 @@
 //! dropped.
 
 use std::{
+    fs,
     net::TcpListener,
     path::PathBuf,
     process::{Command, Stdio},
     sync::atomic::{AtomicU16, Ordering},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use crate::{proxy::Proxy, support::text};
@@ -17,6 +18,8 @@ const FIRST_PORT: u16 = 21_000;
 const PORTS: u16 = 9_000;
 /// Ports that one test's brokers may use.
 const PORTS_STEP: u16 = 10;
+/// Lines of a broker's log that a failed test shows.
+const BROKER_LOG_LINES: usize = 30;
 /// The controllers' ports, behind the brokers'.
 const TO_CONTROLLER: u16 = 10_000;
 
@@ -62,11 +65,6 @@ impl OwnBroker {
         (broker, proxy)
     }
 
-    /// Another setting of all nodes.
-    pub(crate) fn set(&mut self, setting: &str) {
-        self.settings.push(setting.to_owned());
-    }
-
     pub(crate) fn start(&self) {
         let nodes = self.nodes.to_string();
         let mut arguments = vec!["--nodes", &nodes];
@@ -104,8 +102,51 @@ impl OwnBroker {
         format!("127.0.0.1:{}", self.port + 1)
     }
 
+    /// The end of what the brokers said was wrong.
+    fn print_logs(&self) {
+        let folders = (1..=self.nodes).map(|node| match self.nodes {
+            1 => self.dir.path().to_owned(),
+            _ => self.dir.path().join(format!("node-{node}")),
+        });
+        for path in folders.map(|folder| folder.join("broker.log")) {
+            let log = fs::read_to_string(&path).unwrap_or_default();
+            let troubles = |line: &&str| {
+                ["WARN", "ERROR", "FATAL", "Exception"].iter().any(|word| line.contains(word))
+            };
+            let lines: Vec<_> = log.lines().filter(troubles).collect();
+            let tail = &lines[lines.len().saturating_sub(BROKER_LOG_LINES)..];
+            println!("{}:\n{}", path.display(), tail.join("\n"));
+        }
+    }
+
+    /// What Kafka's topic tool says of the topics.
+    fn describe(&self, arguments: &[&str]) -> String {
+        let address = self.address();
+        let class = "org.apache.kafka.tools.TopicCommand";
+        let all = [&[class, "--bootstrap-server", &address, "--describe"], arguments].concat();
+        self.script("exec", &all)
+    }
+
+    /// Number of partitions, internal topics' included, that this node leads.
+    pub(crate) fn leads(&self, node: u16) -> usize {
+        let leader = format!("Leader: {node}\t");
+        self.describe(&[]).lines().filter(|line| line.contains(&leader)).count()
+    }
+
+    /// Waits until every partition has all its replicas in sync.
+    pub(crate) fn wait_in_sync(&self, within: Duration) {
+        let deadline = Instant::now() + within;
+        loop {
+            let behind = self.describe(&["--under-replicated-partitions"]);
+            if !behind.contains("Partition: ") {
+                return;
+            }
+            assert!(Instant::now() < deadline, "replicas are behind:\n{behind}");
+        }
+    }
+
     /// Any command of the script on this broker.
-    pub(crate) fn script(&self, command: &str, arguments: &[&str]) {
+    pub(crate) fn script(&self, command: &str, arguments: &[&str]) -> String {
         let began = Instant::now();
         let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scripts/kafka-local");
         let mut process = Command::new(script);
@@ -114,11 +155,15 @@ impl OwnBroker {
         let output = output.expect("scripts/kafka-local runs");
         println!("kafka-local {command}: {}, {:?}", output.status, began.elapsed());
         assert!(output.status.success(), "{command}: {}", text(&output));
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 }
 
 impl Drop for OwnBroker {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.print_logs();
+        }
         self.script("wipe", &[]);
     }
 }

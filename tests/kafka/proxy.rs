@@ -186,16 +186,16 @@ impl Shared {
 
     /// The trap, if this request springs it.
     fn springs(&self, frame: &[u8]) -> Option<Trap> {
-        let mut rules = self.rules();
-        let trap = rules.trap.as_mut()?;
-        if trap.times == 0 || frame.get(4..6)? != trap.request.to_be_bytes() {
-            return None;
-        }
-        trap.times -= 1;
-        Some(*trap)
+        let trap = self.rules().trap?;
+        let is_it = trap.times > 0 && frame.get(4..6)? == trap.request.to_be_bytes();
+        is_it.then_some(trap)
     }
 
+    /// Of several such requests under way at once, the first one cuts for all.
     fn spring(&self, trap: Trap) {
+        if let Some(armed) = &mut self.rules().trap {
+            armed.times = armed.times.saturating_sub(1);
+        }
         self.cut(trap.outage);
         self.sprung.fetch_add(1, Ordering::SeqCst);
     }

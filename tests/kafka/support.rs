@@ -207,11 +207,23 @@ impl Process {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// The log's last lines, for messages.
+    /// The log's last lines, for messages; of the statistics, one a second, only a few.
     pub(crate) fn tail(&self) -> String {
         let log = self.log();
-        let lines: Vec<&str> = log.lines().collect();
+        let statistics = |line: &&str| line.contains(" statistics ");
+        let count = log.lines().filter(statistics).count();
+        let mut number = 0;
+        let told = |line: &&str| {
+            number += usize::from(statistics(line));
+            !statistics(line) || number + 5 > count
+        };
+        let lines: Vec<&str> = log.lines().filter(told).collect();
         lines[lines.len().saturating_sub(40)..].join("\n")
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("a child can be waited for")
     }
 
     pub(crate) fn wait(&mut self, within: Duration) -> ExitStatus {

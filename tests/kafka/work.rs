@@ -1,83 +1,125 @@
 //! A processor at work while something breaks: events come in the background, and at the end the
 //! judge counts.
 
-use std::time::Duration;
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
 
 use crate::support::{Process, SOON, Scenario, free_port, metric, wait_for_metric};
 
 /// Epochs that must be committed before anything breaks: processing is under way then.
 const WARM_UP_EPOCHS: f64 = 3.0;
 
+/// Flags for 5 000 events of one window whose time is long past: it closes once all is quiet.
+pub(crate) const ONE_WINDOW: &[&str] = &[
+    "--start-time",
+    "2024-11-02T15:00:01Z",
+    "--events-per-second-of-event-time",
+    "1000",
+    "--disorder",
+    "0s",
+];
+
 pub(crate) struct Work {
     pub(crate) scenario: Scenario,
     pub(crate) running: Process,
     produced: Process,
     port: u16,
-    count: u32,
 }
 
 impl Work {
-    /// Produces `count` events at this rate, processes them, and returns while both go on.
-    pub(crate) fn begin(scenario: Scenario, count: u32, rate: u32, flags: &[&str]) -> Self {
-        let produce = ["--seed", "81", "--count", &count.to_string(), "--rate", &rate.to_string()];
-        Self::begin_with(scenario, count, &produce, flags)
+    /// Produces so many events per second until `end`, and processes them with these flags. Returns
+    /// once both are under way.
+    pub(crate) fn begin(scenario: Scenario, rate: u32, flags: &[&str]) -> Self {
+        Self::begin_with(scenario, &["--rate", &rate.to_string()], flags)
     }
 
-    /// As `begin`, with all flags of `loadgen produce`.
-    pub(crate) fn begin_with(
-        scenario: Scenario,
-        count: u32,
-        produce: &[&str],
-        flags: &[&str],
-    ) -> Self {
-        let produced = scenario.producing(produce);
+    /// As `begin`, with any flags of `loadgen produce`.
+    pub(crate) fn begin_with(scenario: Scenario, produce: &[&str], flags: &[&str]) -> Self {
+        let produced = scenario.producing(&[&["--seed", "81"], produce].concat());
         let port = free_port();
         let address = format!("127.0.0.1:{port}");
         let running = scenario.start(&[&["--http", &address], flags].concat());
-        let work = Self { scenario, running, produced, port, count };
+        let mut work = Self { scenario, running, produced, port };
         work.wait_for("logintide_epochs_committed_total", |n| n >= WARM_UP_EPOCHS);
         work.wait_for("logintide_events_in_total", |n| n > 0.0);
+        work.assert_under_way();
         work
     }
 
-    pub(crate) fn metric(&self, name: &str) -> Option<f64> {
-        metric(self.port, name)
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let value = metric(self.port, name);
+        value.unwrap_or_else(|| panic!("no {name}: not running?\n{}", self.running.tail()))
     }
 
     pub(crate) fn wait_for(&self, name: &str, reached: impl Fn(f64) -> bool) -> Duration {
         wait_for_metric(&self.running, self.port, name, reached)
     }
 
-    pub(crate) fn read(&self) -> f64 {
-        self.metric("logintide_events_in_total").expect("the processor runs")
+    /// Events of committed epochs.
+    pub(crate) fn read(&self) -> u64 {
+        self.metric("logintide_events_in_total") as u64
+    }
+
+    /// How often the log says that an epoch was rolled back, also as its partitions were lost.
+    pub(crate) fn left_epochs(&self) -> usize {
+        self.running.log().matches("rolled back").count()
+    }
+
+    pub(crate) fn wait_left_epochs(&self, at_least: usize) {
+        let deadline = Instant::now() + SOON;
+        while self.left_epochs() < at_least {
+            assert!(Instant::now() < deadline, "nothing rolled back\n{}", self.running.tail());
+            sleep(Duration::from_millis(50));
+        }
     }
 
     pub(crate) fn rollbacks(&self) -> f64 {
-        self.metric("logintide_epoch_rollbacks_total").expect("the processor runs")
+        self.metric("logintide_epoch_rollbacks_total")
     }
 
-    /// That the fault came while events were coming, not before or after all of them.
-    pub(crate) fn assert_under_way(&self) {
+    /// Waits until further epochs with events are committed, by the same process.
+    pub(crate) fn goes_on(&self) -> Duration {
         let read = self.read();
-        assert!(
-            read > 0.0 && read < f64::from(self.count),
-            "{read} of {} events were read at the fault\n{}",
-            self.count,
-            self.running.tail()
-        );
+        self.wait_for("logintide_events_in_total", |n| n as u64 > read)
     }
 
-    /// Everything is read by the same process, which then stops in good order; what is still open
-    /// closes in another one. The judge must find nothing missing, doubled or wrong.
-    pub(crate) fn end(mut self) {
-        let ended = self.produced.wait(2 * SOON);
-        assert!(ended.success(), "loadgen produce: {ended}\n{}", self.produced.tail());
-        let count = f64::from(self.count);
-        let rest = self.wait_for("logintide_events_in_total", |n| n >= count);
-        println!("read to the end {rest:?} after the last event; {} rollbacks", self.rollbacks());
+    /// That the fault comes while events are coming.
+    pub(crate) fn assert_under_way(&mut self) {
+        let ended = self.produced.ended();
+        assert!(ended.is_none(), "loadgen produce: {ended:?}\n{}", self.produced.tail());
+    }
+
+    /// Production ends; all of it is read by the process that saw the faults. Returns how much.
+    pub(crate) fn drain(&mut self) -> u64 {
+        self.assert_under_way();
+        self.produced.signal("-TERM");
+        self.produced.ends_with(0);
+        let log = self.produced.log();
+        let sent = log.lines().find_map(|line| line.strip_prefix("sent ")?.split(' ').next());
+        let sent: u64 = sent.and_then(|sent| sent.parse().ok()).expect("loadgen says how many");
+        let rest = self.wait_for("logintide_events_in_total", |n| n as u64 >= sent);
+        println!("{sent} events; the rest took {rest:?}; {} rollbacks", self.rollbacks());
+        sent
+    }
+
+    /// The process stops in good order; what is still open closes in another one. The judge must
+    /// find nothing missing, doubled or wrong.
+    pub(crate) fn end(self, sent: u64) {
+        assert_eq!(self.read(), sent, "events are counted twice\n{}", self.running.tail());
         let Self { scenario, running, .. } = self;
         running.stop();
         scenario.start(&["--exit-at-end"]).ends_with(0);
         println!("{}", scenario.verify(&["--expect-complete"]));
+    }
+
+    pub(crate) fn drain_and_end(mut self) {
+        let sent = self.drain();
+        self.end(sent);
     }
 }

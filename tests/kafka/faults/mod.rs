@@ -4,9 +4,11 @@
 //! Every test asserts that its fault really hit, and lets the judge decide without
 //! `--allow-duplicates`.
 
+mod cluster;
 mod disk;
 mod fencing;
 mod network;
+mod outage;
 mod rebalance;
 mod retention;
 mod startup;
