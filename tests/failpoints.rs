@@ -64,7 +64,7 @@ fn killed_at(scenario: &Scenario, points: &str, flags: &[&str]) {
     assert!(running.log().contains("failpoint: killed"), "{points}\n{}", running.tail());
 }
 
-fn flags<'a>(workers: &'a str) -> Vec<&'a str> {
+fn flags(workers: &str) -> Vec<&str> {
     vec!["--workers", workers, "--commit-interval", "100ms", "--instance-id", "one"]
 }
 

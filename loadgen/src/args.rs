@@ -202,8 +202,8 @@ pub(crate) struct VerifyArgs {
     #[arg(long, help_heading = "What to accept")]
     pub(crate) expect_complete: bool,
 
-    /// How far `unique_users` may be off; always at least 3 users
-    #[arg(long, value_name = "SHARE", default_value_t = 0.05, value_parser = share,
+    /// How far `unique_users` may be off: five standard errors; always at least 3 users
+    #[arg(long, value_name = "SHARE", default_value_t = 0.08, value_parser = share,
           help_heading = "What to accept")]
     pub(crate) unique_tolerance: f64,
 

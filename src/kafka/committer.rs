@@ -56,6 +56,11 @@ impl Gate {
         }
     }
 
+    /// Lets commits begin again, through another client.
+    pub(super) fn reopen(&self, client: &Arc<NativeClient>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(client));
+    }
+
     /// Waits for a running commit, at most its timeout, and lets no further one begin.
     pub(super) fn close(&self) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = None;

@@ -188,7 +188,9 @@ impl ProducerSettings {
             return self.client.to_config(&base);
         };
         base.push(("transactional.id", transactional.id.clone()));
-        base.push(("socket.timeout.ms", PRODUCER_SOCKET_TIMEOUT.as_millis().to_string()));
+        // librdkafka wants it below the transaction's.
+        let socket_timeout = PRODUCER_SOCKET_TIMEOUT.min(self.transaction_timeout() / 2);
+        base.push(("socket.timeout.ms", socket_timeout.as_millis().to_string()));
         base.push((TRANSACTION_TIMEOUT, transactional.timeout.as_millis().to_string()));
         base.push(("connections.max.idle.ms", TRANSACTION_IDLE_CONNECTION.as_millis().to_string()));
         let config = self.client.to_config(&base)?;

@@ -59,7 +59,7 @@ pub struct Consumer {
     // NOTE: dropped in this order; the client goes last, with its last handle.
     data: Queue,
     group: Queue,
-    gate: Gate,
+    pub(super) gate: Gate,
     pub(super) client: Arc<NativeClient>,
     pub(super) topic: String,
     pub(super) c_topic: CString,

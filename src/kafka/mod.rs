@@ -27,6 +27,7 @@ mod native;
 mod offsets;
 mod partitioner;
 mod producer;
+mod renew;
 mod transaction;
 
 pub use admin::{Admin, NewTopic, TopicInfo};

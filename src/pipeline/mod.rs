@@ -168,6 +168,7 @@ fn start(
     let source_settings = SourceSettings {
         topic: config.topics.input.clone(),
         instance: parts.instance.clone(),
+        consumer: consumer_settings(&parts),
         fields: config.event.fields.clone(),
         rules: config.window,
         commit_interval: config.commit_interval,

@@ -12,7 +12,11 @@ use super::{
     intake::Trouble,
     recover::{Asking, Why},
 };
-use crate::{kafka::RebalanceEvent, limits};
+use crate::{
+    error::RunError,
+    kafka::{KafkaError, RebalanceEvent},
+    limits,
+};
 
 impl Source {
     pub(super) fn serve_group(&mut self) -> Result<(), Halt> {
@@ -34,6 +38,7 @@ impl Source {
         match event {
             RebalanceEvent::Assigned(partitions) => {
                 tracing::info!(partitions = partitions.len(), "partitions assigned");
+                self.lost = false;
                 self.leave(if partitions.is_empty() {
                     tracing::warn!("the group gave this instance no partition: it stands by");
                     After::StandBy
@@ -57,6 +62,7 @@ impl Source {
                     partitions = partitions.len(),
                     "partitions lost: the open epoch is rolled back"
                 );
+                self.lost = true;
                 // Before this process asks for them again: has somebody taken them over?
                 let now = self.intake.now();
                 self.leave(After::Ask(Asking::new(partitions, Why::Lost, now)))
@@ -66,6 +72,29 @@ impl Source {
                 self.give_away()
             }
         }
+    }
+
+    /// The group says that another process has this one's instance id. When its own session had run
+    /// out before, that may be the answer to a heartbeat of its former membership: it asks who has
+    /// committed since, and if nobody has, joins again. Otherwise, and the second time, it stops.
+    pub(super) fn replaced(&mut self, error: &KafkaError) -> Result<(), Halt> {
+        if !std::mem::take(&mut self.lost) {
+            return Err(Halt::Failed(RunError::Failed(format!(
+                "fenced: another process with this instance id, {}, has taken this one's place in \
+                 the consumer group; this process stops. Nothing is lost or doubled; give each \
+                 process its own --instance-id ({error})",
+                self.settings.instance
+            ))));
+        }
+        tracing::warn!(
+            %error,
+            "the group knows another member of this name, after this one's session had run out: \
+             joining again, unless somebody has committed since"
+        );
+        self.consumer.renew(&self.settings.consumer).map_err(|error| fatal(&error))?;
+        let partitions = self.taken_over.keys().copied().collect();
+        let asking = Asking::new(partitions, Why::Rejoin, self.intake.now());
+        self.leave(After::Ask(asking))
     }
 
     /// Leaves the generation and, once the sink has undone it, unassigns.

@@ -39,7 +39,7 @@ use crate::{
     error::RunError,
     event::FieldNames,
     ids::{Epoch, Generation, Offset, PartitionId},
-    kafka::{Admin, Consumer, KafkaError},
+    kafka::{Admin, Consumer, ConsumerSettings, KafkaError},
     limits, metrics,
     state::Committed,
     window::WindowRules,
@@ -52,6 +52,8 @@ pub struct SourceSettings {
     pub topic: String,
     /// Who commits, as commit metadata names it.
     pub instance: String,
+    /// How the consumer was made, to make another one.
+    pub consumer: ConsumerSettings,
     /// Names of the input's fields, for routing.
     pub fields: FieldNames,
     /// Window rules, for alignment.
@@ -168,6 +170,8 @@ pub struct Source {
     bounds: BTreeMap<PartitionId, Offset>,
     /// What was committed, by whomever, when the partitions were last taken over.
     taken_over: BTreeMap<PartitionId, Committed>,
+    /// Whether partitions were lost and none were assigned since.
+    lost: bool,
 }
 
 impl Source {
@@ -208,6 +212,7 @@ impl Source {
             next_probe: now,
             bounds: BTreeMap::new(),
             taken_over: BTreeMap::new(),
+            lost: false,
         }
     }
 

@@ -38,6 +38,8 @@ pub(super) enum Why {
     RolledBack,
     /// The group took them away unasked. Only who has them now is of interest.
     Lost,
+    /// As `Lost`, for a consumer that has not joined the group yet.
+    Rejoin,
 }
 
 impl Asking {
@@ -72,13 +74,16 @@ impl Source {
         }
         let (partitions, why) = (asking.partitions.clone(), asking.why);
         let answered = match why {
-            Why::Lost => self.committed_offsets(&partitions).map(|committed| self.lost(&committed)),
+            Why::Lost | Why::Rejoin => {
+                self.committed_offsets(&partitions).map(|committed| self.lost(&committed, why))
+            }
             Why::Assigned | Why::RolledBack => self
                 .question(&partitions)
                 .map(|answer| self.answered(partitions.clone(), why, answer)),
         };
         match answered {
             Ok(done) => done,
+            Err(error) if error.is_replaced_member() => self.replaced(&error),
             Err(error) if error.is_fatal() => Err(fatal(&error)),
             Err(error) => {
                 self.complain(&error);
@@ -114,9 +119,13 @@ impl Source {
     }
 
     /// Partitions were lost. If nobody has committed them since, the group is joined again.
-    fn lost(&mut self, committed: &[Committed]) -> Result<(), Halt> {
+    fn lost(&mut self, committed: &[Committed], why: Why) -> Result<(), Halt> {
         self.refuse_other_committers(committed.iter())?;
-        self.consumer.unassign().map_err(|error| fatal(&error))?;
+        let joining = match why {
+            Why::Rejoin => self.consumer.subscribe(),
+            _ => self.consumer.unassign(),
+        };
+        joining.map_err(|error| fatal(&error))?;
         self.phase = Phase::Unassigned;
         Ok(())
     }

@@ -7,7 +7,7 @@
 use std::time::Instant;
 
 use super::{Halt, Phase, Source, fatal, intake::Trouble};
-use crate::{error::RunError, kafka::KafkaError, limits};
+use crate::{kafka::KafkaError, limits};
 
 impl Source {
     pub(super) fn handle_troubles(&mut self) -> Result<(), Halt> {
@@ -20,14 +20,7 @@ impl Source {
                     ))?;
                 }
                 Trouble::OutOfRange(_) => {}
-                Trouble::Reported(error) if error.is_replaced_member() => {
-                    return Err(Halt::Failed(RunError::Failed(format!(
-                        "fenced: another process with this instance id, {}, has taken this one's \
-                         place in the consumer group; this process stops. Nothing is lost or \
-                         doubled; give each process its own --instance-id ({error})",
-                        self.settings.instance
-                    ))));
-                }
+                Trouble::Reported(error) if error.is_replaced_member() => self.replaced(&error)?,
                 Trouble::Reported(error) if error.is_fatal() => return Err(fatal(&error)),
                 Trouble::Reported(error) => self.complain(&error),
             }

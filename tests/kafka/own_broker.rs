@@ -65,6 +65,11 @@ impl OwnBroker {
         (broker, proxy)
     }
 
+    /// Another setting of all nodes.
+    pub(crate) fn set(&mut self, setting: &str) {
+        self.settings.push(setting.to_owned());
+    }
+
     pub(crate) fn start(&self) {
         let nodes = self.nodes.to_string();
         let mut arguments = vec!["--nodes", &nodes];

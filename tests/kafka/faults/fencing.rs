@@ -16,6 +16,8 @@ const QUICK: &[&str] = &[
     "transaction.timeout.ms=10000",
     "-X",
     "message.timeout.ms=8000",
+    "-X",
+    "socket.timeout.ms=8000",
 ];
 
 /// Longer than the session timeout.
