@@ -17,7 +17,7 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// The three things it does.
+/// The four things it does.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
     /// Send login events: as fast as possible, or at a rate that waits for nobody
@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Verify(Box<VerifyArgs>),
     /// Copy one topic to another the ordinary way, and say what it cost
     Copy(Box<CopyArgs>),
+    /// Read a topic as it grows, and say how long its events took since they were due
+    Latency(Box<LatencyArgs>),
 }
 
 /// How to reach Kafka.
@@ -262,6 +264,26 @@ pub(crate) struct CopyArgs {
     /// Stop when every partition's end is reached
     #[arg(long)]
     pub(crate) exit_at_end: bool,
+}
+
+/// `loadgen latency`.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct LatencyArgs {
+    /// Brokers.
+    #[command(flatten)]
+    pub(crate) kafka: KafkaArgs,
+
+    /// Topic to read, from its end on
+    #[arg(long, value_name = "NAME", default_value = "processed-logins")]
+    pub(crate) topic: String,
+
+    /// How long to read
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    pub(crate) duration: SignedDuration,
+
+    /// Leave out what comes within this time after the first event
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
+    pub(crate) skip: SignedDuration,
 }
 
 /// Compression codecs of Kafka.

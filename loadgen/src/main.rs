@@ -7,6 +7,7 @@ mod client;
 mod copy;
 mod generate;
 mod json;
+mod latency;
 mod produce;
 mod progress;
 mod rules;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
             Command::Produce(args) => produce::run(&args, &stop),
             Command::Verify(args) => verify::run(&args, &stop),
             Command::Copy(args) => copy::run(&args, &stop),
+            Command::Latency(args) => latency::run(&args, &stop),
         },
     );
     match outcome {

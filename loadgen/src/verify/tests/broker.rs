@@ -14,7 +14,7 @@ use super::world::{Owned, World, plan};
 use crate::args::{Cli, Command, KafkaArgs, TimestampStyle};
 use crate::client;
 use crate::stop::Stop;
-use crate::{Outcome, copy, produce, verify};
+use crate::{Outcome, copy, latency, produce, verify};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -56,6 +56,7 @@ impl Topics {
             Command::Produce(args) => produce::run(&args, &stop),
             Command::Verify(args) => verify::run(&args, &stop),
             Command::Copy(args) => copy::run(&args, &stop),
+            Command::Latency(args) => latency::run(&args, &stop),
         };
         outcome.unwrap_or_else(|failure| panic!("{line}: {failure:?}"))
     }

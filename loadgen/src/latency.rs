@@ -1,0 +1,105 @@
+//! `loadgen latency`: how long events take from their scheduled send time to a reader.
+//!
+//! In:  records that come into a topic from now on, as a `read_committed` reader gets them.
+//! Out: percentiles of now - `sent_us`, in milliseconds; the first seconds can be left out.
+//! Holds: the time is read once per record, right when it is handed over; clocks are one machine's.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result, bail};
+use hdrhistogram::Histogram;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::message::Message as _;
+use rdkafka::{Offset, TopicPartitionList};
+
+use crate::args::LatencyArgs;
+use crate::client::{self, Reporter};
+use crate::stop::Stop;
+use crate::{Failure, Outcome};
+
+/// How long one poll waits for a record.
+const POLL_TIMEOUT: Duration = Duration::from_millis(50);
+
+/// Longest latency that is told apart, microseconds: ten minutes.
+const LONGEST_US: u64 = 600_000_000;
+
+const SETTINGS: &[(&str, &str)] = &[
+    // Never joined and never committed: assigning partitions needs a name.
+    ("group.id", "loadgen-latency"),
+    ("enable.auto.commit", "false"),
+    ("isolation.level", "read_committed"),
+    // A reader that wants records soon, not in large responses.
+    ("fetch.wait.max.ms", "10"),
+    ("fetch.queue.backoff.ms", "10"),
+];
+
+/// Runs the command.
+pub(crate) fn run(args: &LatencyArgs, stop: &Stop) -> Result<Outcome, Failure> {
+    Ok(measure(args, stop)?)
+}
+
+fn measure(args: &LatencyArgs, stop: &Stop) -> Result<Outcome> {
+    let consumer: BaseConsumer<Reporter> = client::config(&args.kafka, SETTINGS)
+        .create_with_context(Reporter::default())
+        .context("cannot make a Kafka consumer")?;
+    let Some(partitions) = client::partitions(consumer.client(), &args.topic)? else {
+        bail!("topic {} does not exist", args.topic);
+    };
+    let mut all = TopicPartitionList::new();
+    for partition in 0..partitions as i32 {
+        all.add_partition_offset(&args.topic, partition, Offset::End)?;
+    }
+    consumer.assign(&all).context("cannot assign")?;
+    let duration = Duration::try_from(args.duration).context("--duration")?;
+    let skip = Duration::try_from(args.skip).context("--skip")?;
+    let mut latencies = Histogram::<u64>::new_with_max(LONGEST_US, 3).context("a histogram")?;
+    let (mut first, mut skipped) = (None, 0_u64);
+    let began = Instant::now();
+    while !stop.is_asked() && began.elapsed() < duration {
+        let Some(message) = consumer.poll(POLL_TIMEOUT) else { continue };
+        let message = message.context("cannot read")?;
+        let now_us = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock")?.as_micros();
+        let Some(sent_us) = message.payload().and_then(sent_us) else { continue };
+        if first.get_or_insert_with(Instant::now).elapsed() < skip {
+            skipped += 1;
+            continue;
+        }
+        latencies.saturating_record((now_us as u64).saturating_sub(sent_us));
+    }
+    let count = latencies.len();
+    if count == 0 {
+        bail!("no event with a sent_us came into {} within {duration:?}", args.topic);
+    }
+    let at = |percent| latencies.value_at_percentile(percent) as f64 / 1000.0;
+    println!(
+        "{count} events after the first {skipped}: p50 {:.1} ms, p90 {:.1} ms, p99 {:.1} ms, \
+         p99.9 {:.1} ms, max {:.1} ms",
+        at(50.0),
+        at(90.0),
+        at(99.0),
+        at(99.9),
+        latencies.max() as f64 / 1000.0
+    );
+    Ok(Outcome::Fine)
+}
+
+/// The event's scheduled send time, microseconds since the Unix epoch.
+fn sent_us(value: &[u8]) -> Option<u64> {
+    #[derive(serde::Deserialize)]
+    struct Sent {
+        sent_us: u64,
+    }
+    serde_json::from_slice::<Sent>(value).ok().map(|event| event.sent_us)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_send_time_is_found_in_events_that_have_one() {
+        assert_eq!(sent_us(br#"{"a": "b", "sent_us": 17, "hour_of_day": 0}"#), Some(17));
+        assert_eq!(sent_us(br#"{"a": "b"}"#), None);
+        assert_eq!(sent_us(b"no event"), None);
+    }
+}
