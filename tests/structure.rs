@@ -22,8 +22,8 @@ const LAYERS: &[&[&str]] = &[
 const PEERS: &[(&str, &str)] =
     &[("epoch", "control"), ("budget", "limits"), ("event", "window"), ("batch", "error")];
 
-/// The house aims at 400; one file of the client wrapper is a few lines over.
-const LONGEST_FILE_LINES: usize = 410;
+/// The house's rule.
+const LONGEST_FILE_LINES: usize = 400;
 
 fn sources(dir: &str) -> Vec<(PathBuf, String)> {
     fn walk(dir: &Path, found: &mut Vec<(PathBuf, String)>) {

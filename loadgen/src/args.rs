@@ -5,6 +5,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::generate::Plan;
+use crate::latency::LatencyArgs;
 
 /// Makes login events, judges what a processor made of them, and copies topics as a yardstick.
 ///
@@ -27,7 +28,7 @@ pub(crate) enum Command {
     /// Copy one topic to another the ordinary way, and say what it cost
     Copy(Box<CopyArgs>),
     /// Read a topic as it grows, and say how long its events took since they were due
-    Latency(Box<LatencyArgs>),
+    Latency(LatencyArgs),
 }
 
 /// How to reach Kafka.
@@ -264,26 +265,6 @@ pub(crate) struct CopyArgs {
     /// Stop when every partition's end is reached
     #[arg(long)]
     pub(crate) exit_at_end: bool,
-}
-
-/// `loadgen latency`.
-#[derive(Args, Debug, Clone)]
-pub(crate) struct LatencyArgs {
-    /// Brokers.
-    #[command(flatten)]
-    pub(crate) kafka: KafkaArgs,
-
-    /// Topic to read, from its end on
-    #[arg(long, value_name = "NAME", default_value = "processed-logins")]
-    pub(crate) topic: String,
-
-    /// How long to read
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
-    pub(crate) duration: SignedDuration,
-
-    /// Leave out what comes within this time after the first event
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
-    pub(crate) skip: SignedDuration,
 }
 
 /// Compression codecs of Kafka.

@@ -7,15 +7,37 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail};
+use clap::Args;
 use hdrhistogram::Histogram;
+use jiff::SignedDuration;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::Message as _;
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::args::LatencyArgs;
+use crate::args::{KafkaArgs, duration};
 use crate::client::{self, Reporter};
 use crate::stop::Stop;
 use crate::{Failure, Outcome};
+
+/// `loadgen latency`.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct LatencyArgs {
+    /// Brokers.
+    #[command(flatten)]
+    pub(crate) kafka: KafkaArgs,
+
+    /// Topic to read, from its end on
+    #[arg(long, value_name = "NAME", default_value = "processed-logins")]
+    pub(crate) topic: String,
+
+    /// How long to read
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    pub(crate) duration: SignedDuration,
+
+    /// Leave out what comes within this time after the first event
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
+    pub(crate) skip: SignedDuration,
+}
 
 /// How long one poll waits for a record.
 const POLL_TIMEOUT: Duration = Duration::from_millis(50);

@@ -15,13 +15,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ffi::CString;
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rdkafka::bindings as rd;
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::{RDKafkaRespErr, RDKafkaType};
-use tracing::{debug, warn};
+use tracing::debug;
 
+use super::close::unassign;
 use super::committer::{Committer, Gate};
 use super::config::ConsumerSettings;
 use super::drain::{DrainEvent, Flow, drain, event_of};
@@ -30,7 +31,7 @@ use super::list::{list_entries, offset_list, partition_list};
 use super::native::{Event, NativeClient, Queue, c_string, check};
 use super::offsets::first_error;
 use crate::ids::{Offset, PartitionId};
-use crate::limits::{CONSUMER_CLOSE_DEADLINE, CONSUMER_CLOSE_POLL, CONSUMER_SERVE_EVENTS};
+use crate::limits::CONSUMER_SERVE_EVENTS;
 
 /// What the group decided, as recorded by `serve`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +48,7 @@ pub enum RebalanceEvent {
 
 /// A rebalance event that neither `assign` nor `unassign` has answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Unanswered {
+pub(super) enum Unanswered {
     /// Partitions are offered; only `assign` is an answer.
     Offer,
     /// Partitions are asked back or gone; only `unassign` is an answer.
@@ -58,14 +59,14 @@ enum Unanswered {
 pub struct Consumer {
     // NOTE: dropped in this order; the client goes last, with its last handle.
     data: Queue,
-    group: Queue,
+    pub(super) group: Queue,
     pub(super) gate: Gate,
     pub(super) client: Arc<NativeClient>,
     pub(super) topic: String,
     pub(super) c_topic: CString,
     rebalances: VecDeque<RebalanceEvent>,
     /// The rebalance that the group waits for an answer to.
-    unanswered: Option<Unanswered>,
+    pub(super) unanswered: Option<Unanswered>,
     /// Start offset of every assigned partition.
     assigned: BTreeMap<PartitionId, Offset>,
 }
@@ -340,66 +341,4 @@ impl Consumer {
     pub fn close(self) {
         drop(self);
     }
-
-    /// True when librdkafka says that the group was left.
-    fn leave_group(&self, deadline: Instant) -> bool {
-        // SAFETY: client and queue are alive; the returned error is ours to destroy.
-        let refused = unsafe {
-            let error = rd::rd_kafka_consumer_close_queue(self.client.ptr(), self.group.ptr());
-            let refused = !error.is_null();
-            if refused {
-                rd::rd_kafka_error_destroy(error);
-            }
-            refused
-        };
-        if refused {
-            // After a fatal error there is nothing to leave, and destroying does not wait.
-            return true;
-        }
-        // NOTE: exactly one unassign per event, and none unasked for. The group waits for the
-        // answer to an event, so it cannot end before it; but an unassign that reaches it in the
-        // moment of its end is dropped unanswered, and its caller waits for ever.
-        if self.unanswered.is_some() {
-            self.answer_while_closing();
-        }
-        // SAFETY: the client is alive.
-        while unsafe { rd::rd_kafka_consumer_closed(self.client.ptr()) } == 0 {
-            if Instant::now() >= deadline {
-                return false;
-            }
-            let Some(event) = self.group.poll(CONSUMER_CLOSE_POLL) else { continue };
-            if event.kind() == rd::RD_KAFKA_EVENT_REBALANCE {
-                self.answer_while_closing();
-            } else {
-                event.serve_log(self.client.context());
-            }
-        }
-        true
-    }
-
-    fn answer_while_closing(&self) {
-        if let Err(error) = unassign(&self.client) {
-            debug!("while the consumer closes: {error}");
-        }
-    }
-}
-
-impl Drop for Consumer {
-    fn drop(&mut self) {
-        self.gate.close();
-        if !self.leave_group(Instant::now() + CONSUMER_CLOSE_DEADLINE) {
-            warn!(
-                "the group was not left within {} s; its partitions are given to others after \
-                 the session timeout",
-                CONSUMER_CLOSE_DEADLINE.as_secs()
-            );
-            self.client.abandon();
-        }
-        debug_assert_eq!(Arc::strong_count(&self.client), 3, "data queue, group queue, this");
-    }
-}
-
-fn unassign(client: &NativeClient) -> Result<(), KafkaError> {
-    // SAFETY: the client is alive; no list means no partitions.
-    check("unassign", unsafe { rd::rd_kafka_assign(client.ptr(), std::ptr::null()) })
 }

@@ -14,6 +14,7 @@ mod admin;
 mod admin_configs;
 mod admin_requests;
 mod allocator;
+mod close;
 mod committer;
 mod config;
 mod consumer;

@@ -14,6 +14,7 @@ mod rebuild;
 mod recover;
 mod rejects;
 mod report;
+mod trouble;
 
 use std::{
     collections::VecDeque,
@@ -29,6 +30,7 @@ use self::{
     outputs::Outputs,
     rebuild::RebuildPlan,
     report::{EpochCounts, Report},
+    trouble::Trouble,
 };
 use crate::{
     batch::{Emptied, Pool, Span},
@@ -39,7 +41,7 @@ use crate::{
     error::RunError,
     failpoint::{self, Point},
     ids::{Epoch, Generation},
-    kafka::{CommitEntry, Committer, KafkaError},
+    kafka::{CommitEntry, Committer},
     limits,
     state::Store,
     window::{EpochChange, Prepared, StateImage, WindowRules, Windows},
@@ -105,28 +107,6 @@ struct Completed {
     offsets: Vec<CommitEntry>,
     /// Since when its commit is tried.
     committing: Option<Instant>,
-}
-
-/// Why the sink cannot go on with the open epoch.
-enum Trouble {
-    /// Reading again from the committed offsets mends it.
-    RollBack(String),
-    /// Nothing mends it.
-    Stop(RunError),
-}
-
-impl From<KafkaError> for Trouble {
-    fn from(error: KafkaError) -> Self {
-        if error.is_fatal() {
-            Self::Stop(RunError::Kafka(error.to_string()))
-        } else if error.is_refused() {
-            Self::Stop(RunError::Kafka(format!(
-                "{error}: an output record is larger than -X message.max.bytes allows; raise it"
-            )))
-        } else {
-            Self::RollBack(error.to_string())
-        }
-    }
 }
 
 /// The sink.
