@@ -150,8 +150,14 @@ fn killed_in_an_idle_close_the_windows_appear_once_with_the_right_totals() {
 fn killed_in_a_rebuild_the_next_start_is_exact() {
     for (number, point) in REBUILD.iter().enumerate() {
         let scenario = Scenario::new("rebuild-step");
-        let produced = producing(&scenario, &(40 + number).to_string());
-        killed_at(&scenario, "delivered=6*off->return", &flags("2"));
+        // So much that no partition's part is read in one turn with all others'.
+        scenario.produce(&[EVENTS, &["--seed", &(40 + number).to_string()]].concat());
+        let port = free_port();
+        let address = format!("127.0.0.1:{port}");
+        let running = scenario.start(&[flags("2").as_slice(), &["--http", &address]].concat());
+        wait_for_metric(&running, port, "logintide_events_in_total", |n| n >= 12_000.0);
+        running.kill();
+        let produced = producing(&scenario, &(50 + number).to_string());
         fs::remove_dir_all(scenario.state_dir()).expect("the folder was there");
         killed_at(&scenario, &format!("{}=return", point.name()), &flags("1"));
         // Reached a second time: the first left nothing behind that spares it.
