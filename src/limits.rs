@@ -137,6 +137,10 @@ pub const READBACK_MARGIN: Duration = Duration::from_hours(1);
 /// Short, so that a signal is still noticed while the broker is away.
 pub const BROKER_QUERY_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// One attempt of such a question while partitions are recovered. Longer: on a slow line no answer
+/// would ever come, and the group waits for minutes.
+pub const RECOVERY_QUERY_TIMEOUT: Duration = Duration::from_secs(8);
+
 /// Pause between two attempts of a question to a broker that is away.
 pub const BROKER_RETRY_PAUSE: Duration = Duration::from_millis(500);
 

@@ -37,7 +37,7 @@ pub(super) fn published(
     let partitions: Vec<_> = (0..settings.partitions).map(PartitionId).collect();
     let mut log = BTreeMap::new();
     for partition in &partitions {
-        let ends = consumer.watermarks(*partition, limits::BROKER_QUERY_TIMEOUT)?;
+        let ends = consumer.watermarks(*partition, limits::RECOVERY_QUERY_TIMEOUT)?;
         log.insert(*partition, ends);
     }
     let starts = starts(&consumer, settings, &log, horizon)?;
@@ -101,7 +101,7 @@ fn starts(
     let lead = settings.max_future + limits::READBACK_MARGIN;
     let since = horizon.0.saturating_sub(lead.as_millis() as i64);
     let partitions: Vec<_> = log.keys().copied().collect();
-    consumer.offset_for_time(&partitions, since, limits::BROKER_QUERY_TIMEOUT)
+    consumer.offset_for_time(&partitions, since, limits::RECOVERY_QUERY_TIMEOUT)
 }
 
 fn take(

@@ -92,7 +92,7 @@ impl Sink {
             return Ok(false);
         }
         let partitions: Vec<_> = self.windows.partitions().keys().copied().collect();
-        let timeout = limits::BROKER_QUERY_TIMEOUT;
+        let timeout = limits::RECOVERY_QUERY_TIMEOUT;
         let committed = match self.settings.committer.committed(&partitions, timeout) {
             Ok(committed) => committed,
             Err(error) if error.is_fatal() => return Err(self.outputs.connection().trouble(error)),

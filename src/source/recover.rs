@@ -159,7 +159,7 @@ impl Source {
     }
 
     fn committed_offsets(&self, partitions: &[PartitionId]) -> Result<Vec<Committed>, KafkaError> {
-        let committed = self.consumer.committed(partitions, limits::BROKER_QUERY_TIMEOUT)?;
+        let committed = self.consumer.committed(partitions, limits::RECOVERY_QUERY_TIMEOUT)?;
         let known = committed.into_iter().map(|committed| Committed {
             partition: committed.partition,
             offset: committed.offset,
@@ -169,7 +169,7 @@ impl Source {
     }
 
     fn question(&mut self, partitions: &[PartitionId]) -> Result<Answer, KafkaError> {
-        let timeout = limits::BROKER_QUERY_TIMEOUT;
+        let timeout = limits::RECOVERY_QUERY_TIMEOUT;
         let topics = self.admin.topics(&[&self.settings.topic], timeout)?;
         let total = topics.first().and_then(|topic| topic.partitions).unwrap_or_default();
         let all: Vec<_> = (0..total).map(PartitionId).collect();
