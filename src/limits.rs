@@ -107,8 +107,9 @@ pub const TRANSACTION_IDLE_CONNECTION: Duration = Duration::from_secs(5);
 pub const COMMIT_RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long one epoch's commit is tried before the epoch is rolled back: longer than a leader
-/// election, and well below the transaction timeout.
-pub const COMMIT_DEADLINE: Duration = Duration::from_secs(30);
+/// election, and than the half dozen answers that a commit waits for on a line that takes seconds
+/// for each; below the transaction timeout.
+pub const COMMIT_DEADLINE: Duration = Duration::from_secs(45);
 
 /// How long the broker lets a transaction be open before it aborts it: the default of Kafka's own
 /// clients. It bounds how long a dead instance's open transaction hides later records.
