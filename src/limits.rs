@@ -210,6 +210,10 @@ pub const PROBE_RETRY_PAUSE: Duration = Duration::from_secs(3);
 /// of the whole for the two queues.
 pub const MEMORY_BUDGET_MIN_BYTES: usize = 32 * 1024 * 1024;
 
+/// Part of the budget beside the queues that is given to nobody: pages that the allocator keeps
+/// between threads, and what librdkafka holds while it encodes and decodes requests.
+pub const MEMORY_RESERVE_DIVISOR: usize = 4;
+
 /// Budget from which on both queues have their full size; it is the default.
 pub const MEMORY_BUDGET_FULL_BYTES: usize = 256 * 1024 * 1024;
 

@@ -147,7 +147,7 @@ impl fmt::Debug for ClientProperties {
 /// The memory budget and its parts, bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryPlan {
-    /// The whole budget; the sum of the others.
+    /// The whole budget: the sum of the others, and a reserve for what cannot be counted.
     pub total: usize,
     /// Records fetched and not yet drained (`queued.max.messages.kbytes`).
     pub fetch_queue: usize,
@@ -161,7 +161,7 @@ impl MemoryPlan {
     /// Divides `total` bytes; the error says how much is needed at least.
     ///
     /// The queues have their full size from `MEMORY_BUDGET_FULL_BYTES` on and shrink in proportion
-    /// below it, so that the pool always keeps two thirds.
+    /// below it. A quarter of the rest is the reserve.
     pub fn new(total: usize) -> Result<Self, String> {
         if total < limits::MEMORY_BUDGET_MIN_BYTES {
             return Err(format!(
@@ -173,7 +173,8 @@ impl MemoryPlan {
         let scale = |full: usize| full / 1024 * (share / 1024) / MEMORY_BUDGET_FULL_KIB * 1024;
         let fetch_queue = scale(limits::FETCH_QUEUE_BYTES);
         let producer_queue = scale(limits::PRODUCER_QUEUE_BYTES);
-        let pool = total - fetch_queue - producer_queue;
+        let rest = total - fetch_queue - producer_queue;
+        let pool = rest - rest / limits::MEMORY_RESERVE_DIVISOR;
         assert!(pool >= 2 * limits::BUDGET_FLOOR_BYTES, "batches and state each have the floor");
         Ok(Self { total, fetch_queue, producer_queue, pool })
     }
