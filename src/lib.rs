@@ -5,6 +5,7 @@
 //! and counts, `sink` produces and commits; `pipeline` builds and joins their threads. `kafka`,
 //! `state`, `window` and `event` are what they are made of, `epoch` and `batch` what they say to
 //! each other.
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 pub mod batch;
 pub mod budget;
