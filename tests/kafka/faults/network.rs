@@ -14,7 +14,7 @@ use crate::{
 
 /// Longer than an epoch's commit is tried, also when the first attempt takes 20 s and the second
 /// one, too: the epoch is rolled back with an unknown outcome.
-const LONG_OUTAGE: Duration = Duration::from_secs(42);
+const LONG_OUTAGE: Duration = Duration::from_secs(66);
 
 /// A processor that reaches its broker through the proxy only.
 fn begin(name: &str, rate: u32) -> (OwnBroker, Proxy, Work) {
