@@ -1,6 +1,6 @@
 //! Old data, all at once: ends by itself with every window closed.
 
-use crate::support::Scenario;
+use crate::support::{Scenario, free_port, wait_for_metric};
 
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
@@ -53,4 +53,31 @@ fn events_that_arrive_after_a_bounded_run_revise_its_windows() {
     scenario.produce(&[["--seed", "3", "--count", "5000"].as_slice(), &start].concat());
     scenario.start(&["--exit-at-end"]).ends_with(0);
     println!("{}", scenario.verify(&["--expect-complete", "--expect-late", "none"]));
+}
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn an_epoch_whose_counts_nearly_fill_the_budget_ends_early() {
+    let scenario = Scenario::new("early-cut");
+    // Thousands of windows at once, long before the commit interval has passed.
+    let events = [
+        "--seed",
+        "29",
+        "--count",
+        "200000",
+        "--users",
+        "20000",
+        "--events-per-second-of-event-time",
+        "40",
+    ];
+    scenario.produce(&events);
+    let port = free_port();
+    let address = format!("127.0.0.1:{port}");
+    let small = ["--window", "1s", "--memory-budget", "32MiB", "--workers", "2"];
+    let running = scenario
+        .start(&[small.as_slice(), &["--commit-interval", "15s", "--http", &address]].concat());
+    wait_for_metric(&running, port, "logintide_epochs_cut_early_total", |cuts| cuts >= 1.0);
+    running.stop();
+    scenario.start(&[small.as_slice(), &["--exit-at-end"]].concat()).ends_with(0);
+    println!("{}", scenario.verify(&["--window", "1s", "--expect-complete"]));
 }
