@@ -4,10 +4,11 @@
 //! without problems there is a configuration. Checks between settings only look at those that are
 //! well-formed by themselves.
 
+mod http;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    net::SocketAddr,
     path::PathBuf,
     time::Duration,
 };
@@ -73,7 +74,8 @@ impl Checker {
         let state_dir = self.state_dir(folder, group_id.as_deref(), surroundings);
         let mismatch = &state.on_state_mismatch;
         let on_state_mismatch = self.parse("on_state_mismatch", mismatch, parse_state_mismatch);
-        let http = self.parse("http", &operation.http, parse_http);
+        let http = self.http(operation);
+        let http_token = self.http_token(operation.http_token.as_deref());
         let stats = &operation.stats_interval;
         let stats_interval = self.parse("stats_interval", stats, parse_stats_interval);
         let stall = &operation.stall_timeout;
@@ -95,6 +97,7 @@ impl Checker {
             memory: memory?,
             event: event?,
             http: http?,
+            http_token: http_token.ok()?,
             stats_interval: stats_interval?,
             stall_timeout: stall_timeout?,
             log_format: log_format?,
@@ -333,15 +336,6 @@ fn parse_log_format(text: &str) -> Result<LogFormat, String> {
         "json" => Ok(LogFormat::Json),
         _ => Err("is no format; use text or json".to_owned()),
     }
-}
-
-fn parse_http(text: &str) -> Result<Option<SocketAddr>, String> {
-    if text == "off" {
-        return Ok(None);
-    }
-    let how = "is no address with a port; use IP:PORT such as 127.0.0.1:9464 or 0.0.0.0:9464, \
-               or off";
-    text.parse().map(Some).map_err(|_| how.to_owned())
 }
 
 fn parse_stats_interval(text: &str) -> Result<Option<Duration>, String> {

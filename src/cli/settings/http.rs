@@ -1,0 +1,48 @@
+//! Who may read the HTTP port: the address, the token, and what must be said to open it.
+
+use std::net::SocketAddr;
+
+use super::{Checker, Noted};
+use crate::{
+    cli::args::OperationArgs,
+    config::{HttpToken, parse_http_token},
+};
+
+impl Checker {
+    /// Other machines may come in only when the operator has said how.
+    pub(super) fn http(&mut self, args: &OperationArgs) -> Option<Option<SocketAddr>> {
+        let address = self.parse("http", &args.http, parse_http)?;
+        let is_remote = address.is_some_and(|address| !address.ip().to_canonical().is_loopback());
+        if is_remote && args.http_token.is_none() && !args.http_open {
+            let what = "is reachable from other machines; set a token in LOGINTIDE_HTTP_TOKEN, \
+                        or let everyone read with --http-open";
+            self.wrong("http", &args.http, what);
+            return None;
+        }
+        if let (Some(_), true) = (&args.http_token, args.http_open) {
+            let (open, token) = (self.name("http_open"), self.name("http_token"));
+            self.problems.add_text(format!("{open} and {token} exclude each other; keep one"));
+            return None;
+        }
+        Some(address)
+    }
+
+    /// The value is a secret, so no problem shows it.
+    pub(super) fn http_token(&mut self, given: Option<&str>) -> Result<Option<HttpToken>, Noted> {
+        let Some(text) = given else { return Ok(None) };
+        let name = self.name("http_token");
+        parse_http_token(text)
+            .map(Some)
+            .map_err(|what| self.problems.add_text(format!("{name} {what}")))
+            .map_err(|()| Noted)
+    }
+}
+
+fn parse_http(text: &str) -> Result<Option<SocketAddr>, String> {
+    if text == "off" {
+        return Ok(None);
+    }
+    let how = "is no address with a port; use IP:PORT such as 127.0.0.1:9464 or 0.0.0.0:9464, \
+               or off";
+    text.parse().map(Some).map_err(|_| how.to_owned())
+}
