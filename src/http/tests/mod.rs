@@ -1,3 +1,9 @@
+//! Every route of a real server on a free port, spoken to over plain sockets.
+
+mod api;
+mod bounds;
+mod guard;
+
 use std::{
     io::{Read, Write},
     net::{Ipv4Addr, TcpStream},
@@ -6,7 +12,10 @@ use std::{
 };
 
 use super::*;
-use crate::metrics::{self, Metric, Phase, ThreadAlive};
+use crate::{
+    config::parse_http_token,
+    metrics::{self, Metric, Phase, ThreadAlive},
+};
 
 /// Longest wait of a test for an answer; only reached when the test fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -14,25 +23,57 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Server {
     address: SocketAddr,
     health: Arc<Health>,
+    board: Arc<Board>,
     alive: Option<ThreadAlive>,
     stopper: oneshot::Sender<()>,
     thread: JoinHandle<Result<(), RunError>>,
 }
 
+/// What a request got.
+struct Answer {
+    status: u16,
+    /// In lower case.
+    head: String,
+    body: String,
+}
+
+impl Answer {
+    fn json(&self) -> serde_json::Value {
+        assert!(self.head.contains("content-type: application/json"), "{}", self.head);
+        serde_json::from_str(&self.body).expect("JSON")
+    }
+
+    /// The error's text, once it is sure that it has all that an error has.
+    fn error(&self, status: u16) -> String {
+        assert_eq!(self.status, status, "{}", self.body);
+        let body = self.json();
+        assert!(body["remedy"].as_str().is_some_and(|remedy| !remedy.is_empty()), "{body}");
+        body["error"].as_str().expect("an error").to_owned()
+    }
+}
+
 impl Server {
     fn start() -> Self {
+        Self::start_with(None, (Ipv4Addr::LOCALHOST, 0).into())
+    }
+
+    fn start_with(token: Option<&str>, address: SocketAddr) -> Self {
         let health = Health::new(1);
         let alive = Some(health.thread_started());
-        let listener = bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a free port");
-        let address = listener.local_addr().expect("is bound");
+        let listener = bind(address).expect("a free port");
+        let port = listener.local_addr().expect("is bound").port();
+        let board = Board::new();
         let context = HttpContext {
             health: Arc::clone(&health),
             metrics: metrics::install(),
-            board: Board::new(),
+            board: Arc::clone(&board),
+            about: About { input_topic: "logins".to_owned(), ..About::default() },
+            token: token.map(|token| parse_http_token(token).expect("a token")),
         };
         let (stopper, stop) = oneshot::channel();
         let thread = thread::spawn(move || serve(listener, context, stop));
-        Self { address, health, alive, stopper, thread }
+        let address = (Ipv4Addr::LOCALHOST, port).into();
+        Self { address, health, board, alive, stopper, thread }
     }
 
     fn connect(&self) -> TcpStream {
@@ -41,16 +82,29 @@ impl Server {
         stream
     }
 
-    /// Status, headers and body of one request.
-    fn ask(&self, method: &str, path: &str) -> (u16, String, String) {
+    /// The answer to one request.
+    fn ask(&self, method: &str, path: &str) -> Answer {
+        self.ask_with(method, path, "host: localhost\r\n")
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path)
+    }
+
+    /// With these header lines, and whatever follows them.
+    fn ask_with(&self, method: &str, path: &str, headers: &str) -> Answer {
         let mut stream = self.connect();
-        let request = format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        let request = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n{headers}\r\n");
         stream.write_all(request.as_bytes()).expect("sent");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("answered");
         let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
         let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
-        (status.expect("a status"), head.to_lowercase(), body.to_owned())
+        Answer {
+            status: status.expect("a status"),
+            head: head.to_lowercase(),
+            body: body.to_owned(),
+        }
     }
 
     fn stop(self) {
@@ -63,7 +117,7 @@ impl Server {
 fn metrics_are_served_as_prometheus_text() {
     let server = Server::start();
     metrics::add(Metric::BytesIn, 3);
-    let (status, head, body) = server.ask("GET", "/metrics");
+    let Answer { status, head, body } = server.get("/metrics");
     assert_eq!(status, 200);
     assert!(head.contains("content-type: text/plain; version=0.0.4"), "{head}");
     assert!(body.contains("\nlogintide_bytes_in_total "), "{body}");
@@ -76,32 +130,58 @@ fn health_is_200_until_a_thread_dies_then_503() {
     let mut server = Server::start();
     server.health.set_phase(Phase::Running);
     server.health.set_assigned(2);
-    let (status, head, body) = server.ask("GET", "/healthz");
-    assert_eq!(status, 200);
-    assert!(head.contains("content-type: application/json"), "{head}");
-    let body: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+    let answer = server.get("/healthz");
+    assert_eq!(answer.status, 200);
+    let body = answer.json();
     assert_eq!(body["ready"], true);
     assert_eq!(body["reason"], "running with 2 partitions");
 
     drop(server.alive.take());
-    let (status, _, body) = server.ask("GET", "/healthz");
-    let body: serde_json::Value = serde_json::from_str(&body).expect("JSON");
-    assert_eq!((status, &body["healthy"]), (503, &serde_json::Value::Bool(false)));
+    let answer = server.get("/healthz");
+    let body = answer.json();
+    assert_eq!((answer.status, &body["healthy"]), (503, &serde_json::Value::Bool(false)));
     assert_eq!(body["reason"], "a thread died; the process is stopping");
+    server.stop();
+}
+
+#[test]
+fn ready_is_200_only_while_assigned_and_recovered() {
+    let server = Server::start();
+    let ready = || (server.get("/readyz").status, server.get("/healthz").status);
+    assert_eq!(ready(), (503, 200), "before the first assignment");
+    server.health.set_assigned(2);
+    server.health.set_phase(Phase::Running);
+    assert_eq!(ready(), (200, 200));
+    server.health.set_phase(Phase::RollingBack);
+    assert_eq!(ready(), (503, 200));
+    assert_eq!(server.get("/readyz").json()["ready"], false);
     server.stop();
 }
 
 #[test]
 fn other_paths_and_methods_are_refused_in_json() {
     let server = Server::start();
-    for (method, path, expected) in
-        [("GET", "/", 404), ("GET", "/healthz/x", 404), ("POST", "/metrics", 405)]
-    {
-        let (status, _, body) = server.ask(method, path);
-        assert_eq!(status, expected, "{method} {path}");
-        let body: serde_json::Value = serde_json::from_str(&body).expect("JSON");
-        assert_eq!(body["paths"][1], "/healthz");
+    for (method, path, expected) in [
+        ("GET", "/index.html", 404),
+        ("GET", "/healthz/x", 404),
+        ("GET", "/../etc/passwd", 404),
+        ("GET", "/api", 404),
+        ("GET", "/api/v1/", 404),
+        ("GET", "/api/v2/status", 404),
+        ("GET", "/api/v1/windows/1/x", 404),
+        ("POST", "/metrics", 405),
+        ("DELETE", "/api/v1/windows/1", 405),
+        ("PUT", "/", 405),
+    ] {
+        let answer = server.ask(method, path);
+        answer.error(expected);
+        let paths = answer.json()["paths"].clone();
+        assert!(paths.as_array().expect("a list").contains(&"/api/v1/status".into()), "{paths}");
+        let allowed = answer.head.contains("\r\nallow: get,head\r\n");
+        assert_eq!(allowed, expected == 405, "{method} {path}: {}", answer.head);
     }
+    let answer = server.ask("HEAD", "/api/v1/status");
+    assert_eq!((answer.status, answer.body.as_str()), (200, ""));
     server.stop();
 }
 
@@ -112,7 +192,7 @@ fn idle_connections_do_not_hold_up_a_stop() {
     let mut half_sent = server.connect();
     half_sent.write_all(b"GET /metrics HT").expect("sent");
     // Answered, so both connections before it were accepted.
-    assert_eq!(server.ask("GET", "/healthz").0, 200);
+    assert_eq!(server.get("/healthz").status, 200);
     server.stop();
     let mut rest = Vec::new();
     assert_eq!(silent.read_to_end(&mut rest).unwrap_or(0), 0);
@@ -123,29 +203,6 @@ fn dropping_the_stopper_stops() {
     let Server { stopper, thread, .. } = Server::start();
     drop(stopper);
     thread.join().expect("no panic").expect("served");
-}
-
-#[test]
-fn connections_beyond_the_bound_wait_for_a_place() {
-    let server = Server::start();
-    let mut open: Vec<TcpStream> =
-        (0..limits::HTTP_CONNECTIONS).map(|_| server.connect()).collect();
-    let mut waiting = server.connect();
-    waiting.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").expect("sent");
-    // The last accepted one answers; the one beyond the bound has had its turn and got none.
-    let last = open.last_mut().expect("the bound is not 0");
-    last.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").expect("sent");
-    let mut answer = [0; 12];
-    last.read_exact(&mut answer).expect("answered");
-    assert_eq!(&answer, b"HTTP/1.1 200");
-    waiting.set_nonblocking(true).expect("a socket option");
-    let early = waiting.read(&mut answer).expect_err("not accepted yet");
-    assert_eq!(early.kind(), io::ErrorKind::WouldBlock);
-    waiting.set_nonblocking(false).expect("a socket option");
-    open.truncate(limits::HTTP_CONNECTIONS - 1);
-    waiting.read_exact(&mut answer).expect("answered once a place is free");
-    assert_eq!(&answer, b"HTTP/1.1 200");
-    server.stop();
 }
 
 #[test]
