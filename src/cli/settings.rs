@@ -96,7 +96,7 @@ impl Checker {
             on_state_mismatch: on_state_mismatch?,
             memory: memory?,
             event: event?,
-            http: http?,
+            http: http.ok()?,
             http_token: http_token.ok()?,
             stats_interval: stats_interval?,
             stall_timeout: stall_timeout?,

@@ -55,7 +55,7 @@ impl<'a> Shown<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct Windows<'a> {
+struct Listed<'a> {
     at_ms: i64,
     /// Older ones match too: ask again with `to` as the last one's start.
     more: bool,
@@ -87,7 +87,7 @@ pub(super) async fn list(
     windows.retain(|window| asked.includes(window.start_ms));
     let more = windows.len() > asked.limit;
     let windows = windows.into_iter().take(asked.limit).map(Shown::new).collect();
-    Json(Windows { at_ms: snapshot.at_ms, more, windows }).into_response()
+    Json(Listed { at_ms: snapshot.at_ms, more, windows }).into_response()
 }
 
 pub(super) async fn one(

@@ -22,6 +22,7 @@ mod proxy;
 mod quiet;
 mod recovery;
 mod settings;
+mod streams;
 mod support;
 mod transactions;
 mod work;

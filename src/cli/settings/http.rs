@@ -10,21 +10,21 @@ use crate::{
 
 impl Checker {
     /// Other machines may come in only when the operator has said how.
-    pub(super) fn http(&mut self, args: &OperationArgs) -> Option<Option<SocketAddr>> {
-        let address = self.parse("http", &args.http, parse_http)?;
+    pub(super) fn http(&mut self, args: &OperationArgs) -> Result<Option<SocketAddr>, Noted> {
+        let address = self.parse("http", &args.http, parse_http).ok_or(Noted)?;
         let is_remote = address.is_some_and(|address| !address.ip().to_canonical().is_loopback());
         if is_remote && args.http_token.is_none() && !args.http_open {
             let what = "is reachable from other machines; set a token in LOGINTIDE_HTTP_TOKEN, \
                         or let everyone read with --http-open";
             self.wrong("http", &args.http, what);
-            return None;
+            return Err(Noted);
         }
         if let (Some(_), true) = (&args.http_token, args.http_open) {
             let (open, token) = (self.name("http_open"), self.name("http_token"));
             self.problems.add_text(format!("{open} and {token} exclude each other; keep one"));
-            return None;
+            return Err(Noted);
         }
-        Some(address)
+        Ok(address)
     }
 
     /// The value is a secret, so no problem shows it.

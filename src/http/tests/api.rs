@@ -193,7 +193,7 @@ fn hostile_values_cannot_end_an_event_or_leave_their_string() {
     let server = serving();
     let mut stream = server.connect();
     stream.write_all(b"GET /api/v1/stream HTTP/1.1\r\nhost: localhost\r\n\r\n").expect("sent");
-    let (mut read, mut part) = (Vec::new(), [0; 65_536]);
+    let (mut read, mut part) = (Vec::new(), vec![0; 65_536]);
     while !read.ends_with(b"\n\n\r\n") {
         let n = stream.read(&mut part).expect("an event");
         assert!(n > 0, "ended");

@@ -33,10 +33,15 @@ impl Served {
         Self { running, port }
     }
 
+    /// Waits until so many records are committed.
+    fn has_committed(&self, events: f64) {
+        let committed = |n: f64| n >= events;
+        wait_for_metric(&self.running, self.port, "logintide_events_in_total", committed);
+    }
+
     /// Waits until so many records are committed, and the snapshot has them.
     fn has_read(&self, events: f64) {
-        let read = |n: f64| n >= events;
-        wait_for_metric(&self.running, self.port, "logintide_events_in_total", read);
+        self.has_committed(events);
         let deadline = Instant::now() + SOON;
         while self.api("audit")["total"]["in"].as_f64() < Some(events) {
             assert!(Instant::now() < deadline, "no snapshot\n{}", self.running.tail());
@@ -310,7 +315,7 @@ fn the_token_is_asked_for_and_is_in_no_address() {
     let mut command = scenario.command("group", "state", &["--http", &address]);
     command.env("LOGINTIDE_HTTP_TOKEN", TOKEN);
     let served = Served { running: scenario.spawn(command), port };
-    served.has_read(1_000.0);
+    served.has_committed(1_000.0);
     let browser = Browser::start(&scenario);
     browser.goto(&served.origin());
     browser.wait_until("asking for the token", |browser| browser.is_shown("login"));
