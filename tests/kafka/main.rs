@@ -20,6 +20,7 @@ mod proxy;
 mod quiet;
 mod recovery;
 mod settings;
+mod statistics;
 mod support;
 mod transactions;
 mod work;
