@@ -19,6 +19,7 @@ mod own_broker;
 mod proxy;
 mod quiet;
 mod recovery;
+mod security;
 mod settings;
 mod statistics;
 mod support;
