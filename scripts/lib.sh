@@ -95,3 +95,11 @@ kafka_answers() {
   [[ ${reply:8:8} == 00000001 && ${reply:24:8} =~ ^[0-9a-f]{8}$ ]] \
     && ((16#${reply:24:8} >= ${2:-1}))
 }
+
+# ---- tools of scripts/check-deploy -------------------------------------------------------------
+
+# Where scripts/setup --deploy puts them: programs built by Go, Debian packages unpacked, schemas.
+deploy_tools=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/.tools
+
+# Makes them known; those that the machine has are used before them.
+use_deploy_tools() { PATH=$PATH:$deploy_tools/go/bin:$deploy_tools/debian/usr/bin; }
