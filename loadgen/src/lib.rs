@@ -29,6 +29,7 @@ use args::{Cli, Command};
 pub use failure::Failure;
 pub use produce::Sent;
 pub use stop::Stop;
+pub use usage::Usage;
 pub use verify::Counts;
 
 /// How a command ended that did not fail.
