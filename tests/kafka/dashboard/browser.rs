@@ -1,4 +1,4 @@
-//! A headless Chromium, told what to do over WebDriver (W3C) by plain HTTP to chromedriver.
+//! A headless Chromium, told what to do over W3C `WebDriver` by plain HTTP to chromedriver.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -15,7 +15,7 @@ use crate::support::{Process, SOON, Scenario, free_port};
 /// Longest wait for one answer of chromedriver: it starts a browser on a busy machine.
 const ANSWER: Duration = Duration::from_mins(1);
 
-/// Under this key WebDriver hands out elements (W3C WebDriver, 12.2).
+/// Under this key `WebDriver` hands out elements (its specification, 12.2).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// A browser with one page. Closed when dropped.
@@ -55,7 +55,8 @@ impl Browser {
             "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
         }}});
         let started = browser.call("POST", "/session", &wanted);
-        browser.session = started["sessionId"].as_str().expect("a session").to_owned();
+        let session = started["sessionId"].as_str().expect("a session");
+        session.clone_into(&mut browser.session);
         browser
     }
 
@@ -101,7 +102,7 @@ impl Browser {
         self.post(&format!("element/{element}/value"), &json!({"text": text}));
     }
 
-    /// A command of the DevTools protocol.
+    /// A command of Chromium's own protocol for developers' tools.
     pub(super) fn devtools(&self, command: &str, parameters: &Value) {
         self.post("goog/cdp/execute", &json!({"cmd": command, "params": parameters}));
     }
