@@ -17,7 +17,7 @@ use super::admin_requests::{
     Requests, delete_topic, first_failure, named, new_partitions, new_topic,
 };
 use super::config::ClientSettings;
-use super::error::{KafkaError, is_broker_away};
+use super::error::{ErrorCode, KafkaError, is_broker_away};
 use super::native::{Event, NativeClient, Queue, Topic, millis, owned_text};
 use crate::limits::{ADMIN_SERVE_EVENTS, TOPIC_VISIBLE_POLL};
 
@@ -44,6 +44,7 @@ pub struct NewTopic {
 }
 
 const METADATA: &str = "read metadata";
+const AUTHENTICATION: i32 = RDKafkaRespErr::RD_KAFKA_RESP_ERR__AUTHENTICATION as i32;
 
 /// A client without group or records.
 pub struct Admin {
@@ -330,6 +331,9 @@ impl Admin {
             let is_error = event.kind() == rd::RD_KAFKA_EVENT_ERROR;
             if !event.serve_log(context) && is_error && is_broker_away(event.error_code()) {
                 context.broker_away(&event.error_text());
+                if event.error_code() == AUTHENTICATION {
+                    context.login_refused(&event.error_text());
+                }
             }
         }
     }
@@ -337,6 +341,16 @@ impl Admin {
     /// A timeout with the trouble that arrived while it was waited for.
     fn explained(&self, error: KafkaError) -> KafkaError {
         self.serve_events();
+        match (error, self.client.context().take_refused_login()) {
+            // librdkafka tries for ever; the same password is refused for ever.
+            (error, Some(text)) if error.is_retriable() => {
+                KafkaError::Fatal { operation: "log in", code: ErrorCode(AUTHENTICATION), text }
+            }
+            (error, _) => self.with_trouble(error),
+        }
+    }
+
+    fn with_trouble(&self, error: KafkaError) -> KafkaError {
         match error {
             KafkaError::Timeout { operation, waited, .. } => self.client.timeout(operation, waited),
             other => other,
