@@ -115,6 +115,10 @@ pub const COMMIT_DEADLINE: Duration = Duration::from_secs(45);
 /// clients. It bounds how long a dead instance's open transaction hides later records.
 pub const TRANSACTION_TIMEOUT: Duration = Duration::from_mins(1);
 
+/// Commit intervals that a transaction's timeout must hold: a transaction lasts at most two, and
+/// that leaves half of its timeout for trouble.
+pub const TRANSACTION_INTERVALS: u32 = 4;
+
 /// Longest commit interval in exactly-once: a transaction lasts at most twice as long, and that
 /// leaves half of its timeout for trouble.
 pub const TRANSACTION_COMMIT_INTERVAL_MAX: Duration = Duration::from_secs(15);
@@ -213,6 +217,10 @@ pub const MEMORY_BUDGET_MIN_BYTES: usize = 32 * 1024 * 1024;
 /// Part of the budget beside the queues that is given to nobody: pages that the allocator keeps
 /// between threads, and what librdkafka holds while it encodes and decodes requests.
 pub const MEMORY_RESERVE_DIVISOR: usize = 4;
+
+/// What a worker needs of the batch pool to work without waiting for the next commit: an input
+/// batch that fills and one that is worked on, each with its output, and an output batch.
+pub const WORKER_POOL_BYTES: usize = 2 * 2 * INPUT_BATCH_BYTES + OUTPUT_BATCH_BYTES;
 
 /// Budget from which on both queues have their full size; it is the default.
 pub const MEMORY_BUDGET_FULL_BYTES: usize = 256 * 1024 * 1024;
@@ -336,6 +344,19 @@ pub const OUTPUT_RECORD_MIN_BYTES: usize = 256 * 1024;
 
 /// Partitions of topics created by `--create-topics` when the input does not exist either.
 pub const NEW_TOPIC_PARTITIONS: i32 = 8;
+
+/// Most partitions that `--partitions` asks for: more than a topic of logins has, and few enough
+/// that a slip of the keyboard is refused here and not made on the cluster.
+pub const NEW_TOPIC_PARTITIONS_MAX: i32 = 10_000;
+
+/// Most copies of a partition that `--replication` asks for: brokers of a large cluster.
+pub const NEW_TOPIC_REPLICATION_MAX: i32 = 100;
+
+/// Largest file of settings: hundreds of times what one with all settings and comments needs.
+pub const CONFIG_FILE_MAX_BYTES: u64 = 1024 * 1024;
+
+/// Largest file that a secret is read from; a private key in PEM has some thousand bytes.
+pub const SECRET_FILE_MAX_BYTES: u64 = 64 * 1024;
 
 /// Log lines and errors that one admin call serves.
 pub const ADMIN_SERVE_EVENTS: usize = 256;
