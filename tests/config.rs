@@ -174,6 +174,7 @@ fn a_secret_from_a_file_is_used_and_never_shown() {
     fs::write(settings.path("secret"), "\n").expect("writable");
     let text = settings.refused(&["-X", "sasl.password.file=secret"], &[]);
     assert_eq!(text, "error: -X sasl.password.file secret: is empty; write the secret into it\n");
+    fs::write(settings.path("secret"), "hunter2\n").expect("writable");
     let twice = ["-X", "sasl.password.file=secret", "-X", "sasl.password=hunter2"];
     let text = settings.refused(&twice, &[]);
     assert_eq!(text, "error: -X sasl.password: is given twice; keep one\n");

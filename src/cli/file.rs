@@ -2,7 +2,8 @@
 //!
 //! Pure, but for reading the file. In: the text of `--config FILE`. Out: the settings it gives, in
 //! the order of their lines. Holds: a key that is none, a value of a wrong type and every error of
-//! syntax is a problem that names the file, the line and the remedy; the rest is still read.
+//! syntax is a problem that names the file, the line and the remedy; what the parser finds behind
+//! it is still read.
 
 use std::{fs::File, io::Read, path::Path};
 
@@ -207,6 +208,7 @@ fn how(setting: Setting) -> String {
         (Kind::Table, _) => "[client] and below it \"security.protocol\" = \"ssl\"".to_owned(),
         (Kind::Number, _) => format!("{} = 4", setting.key()),
         (Kind::Switch, _) => format!("{} = true", setting.key()),
+        (Kind::Text, "brokers") => "brokers = \"localhost:9092\"".to_owned(),
         (Kind::Text, id) => {
             let text = default_of(id).unwrap_or_else(|| "…".to_owned());
             format!("{} = \"{text}\"", setting.key())

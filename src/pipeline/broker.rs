@@ -87,7 +87,15 @@ fn ask(config: &RunConfig, admin: &Admin) -> Result<Result<BrokerFacts, RunError
     let missing: Vec<&str> =
         names.iter().zip(&counts).filter(|(_, n)| n.is_none()).map(|(name, _)| *name).collect();
     if !missing.is_empty() && config.create_topics {
-        create(config, admin, &missing, counts[0])?;
+        match create(config, admin, &missing, counts[0]) {
+            Err(error) if !error.is_retriable() => {
+                return Ok(Err(RunError::Refused(format!(
+                    "{error}; change --partitions or --replication, or have the topics created by \
+                     someone who may"
+                ))));
+            }
+            created => created?,
+        }
         counts = self::counts(admin, &names)?;
     }
     let [Some(input), Some(processed), Some(aggregated), Some(dead_letter), Some(late)] = counts

@@ -16,6 +16,8 @@ pub(crate) fn assert_said(name: &str, dir: &Path, code: Option<i32>, stderr: &st
     settings.add_filter(r"-\d+-\d+-", "-[run]-");
     settings.add_filter(r"waited_s=\d+", "waited_s=[n]");
     settings.add_filter(r"after \d+ms in state", "after [n]ms in state");
+    settings.add_filter(r", \d+ identical error\(s\) suppressed", "");
+    settings.set_snapshot_path("../snapshots");
     settings.set_omit_expression(true);
     settings.set_prepend_module_to_snapshot(false);
     settings.bind(|| insta::assert_snapshot!(name, format!("exit code: {code}\n\n{said}")));
