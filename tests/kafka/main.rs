@@ -15,6 +15,7 @@ mod dashboard;
 mod exactness;
 mod faults;
 mod hostile;
+mod mistakes;
 mod operation;
 mod outage;
 mod own_broker;

@@ -2,25 +2,25 @@
 
 use std::net::SocketAddr;
 
-use super::{Checker, Noted};
-use crate::{
-    cli::args::OperationArgs,
-    config::{HttpToken, parse_http_token},
-};
+use super::{Checker, Noted, parse_switch};
+use crate::config::{HttpToken, parse_http_token};
 
 impl Checker {
     /// Other machines may come in only when the operator has said how.
-    pub(super) fn http(&mut self, args: &OperationArgs) -> Result<Option<SocketAddr>, Noted> {
-        let address = self.parse("http", &args.http, parse_http).ok_or(Noted)?;
+    pub(super) fn http(&mut self) -> Result<Option<SocketAddr>, Noted> {
+        let address = self.parse("http", parse_http);
+        let is_open = self.parse("http_open", parse_switch);
+        let (address, is_open) = (address.ok_or(Noted)?, is_open.ok_or(Noted)?);
+        let has_token = self.layers.value("http_token").is_some();
         let is_remote = address.is_some_and(|address| !address.ip().to_canonical().is_loopback());
-        if is_remote && args.http_token.is_none() && !args.http_open {
+        if is_remote && !has_token && !is_open {
             let what = "is reachable from other machines; set a token in LOGINTIDE_HTTP_TOKEN, \
                         or let everyone read with --http-open";
-            self.wrong("http", &args.http, what);
+            self.wrong("http", what);
             return Err(Noted);
         }
-        if let (Some(_), true) = (&args.http_token, args.http_open) {
-            let (open, token) = (self.name("http_open"), self.name("http_token"));
+        if has_token && is_open {
+            let (open, token) = (self.layers.name("http_open"), self.layers.name("http_token"));
             self.problems.add_text(format!("{open} and {token} exclude each other; keep one"));
             return Err(Noted);
         }
@@ -28,13 +28,13 @@ impl Checker {
     }
 
     /// The value is a secret, so no problem shows it.
-    pub(super) fn http_token(&mut self, given: Option<&str>) -> Result<Option<HttpToken>, Noted> {
-        let Some(text) = given else { return Ok(None) };
-        let name = self.name("http_token");
-        parse_http_token(text)
-            .map(Some)
-            .map_err(|what| self.problems.add_text(format!("{name} {what}")))
-            .map_err(|()| Noted)
+    pub(super) fn http_token(&mut self) -> Result<Option<HttpToken>, Noted> {
+        let Some(value) = self.layers.value("http_token") else { return Ok(None) };
+        let name = self.layers.name("http_token");
+        parse_http_token(&value.text).map(Some).map_err(|what| {
+            self.problems.add_text(format!("{name} {what}"));
+            Noted
+        })
     }
 }
 
