@@ -349,3 +349,17 @@ pub const METRICS_UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 /// How long freed pages stay with the process. Longer than an arena waits for its next use under
 /// load; a second, mimalloc's default, let 50 MiB pile up beside what was in use.
 pub const FREED_PAGES_KEPT: Duration = Duration::from_millis(50);
+
+/// Largest state database that `check-config` copies to look into it: a second or two of copying.
+/// An ordinary one has some MiB.
+pub const STATE_PEEK_MAX_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Free space below which `check-config` warns of the state folder's disk: sled writes in segments
+/// of 8 MiB, and keeps the old ones until the next snapshot.
+pub const STATE_FREE_MIN_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Most records of `check-config --sample`: some seconds of reading, and more than anybody reads.
+pub const SAMPLE_MAX_RECORDS: usize = 10_000;
+
+/// Bytes of a rejected record's value that are shown.
+pub const SHOWN_RAW_BYTES: usize = 200;

@@ -5,17 +5,18 @@
 //! reported together and before anything is opened; only this module writes to stdout.
 
 mod args;
+mod check;
 mod run;
 mod settings;
 mod state;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, io};
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, parser::ValueSource};
 
-pub use self::{args::RunArgs, state::StateArgs};
+pub use self::{args::RunArgs, check::CheckArgs, state::StateArgs};
 use crate::{config::LogFormat, error::RunError};
 
 /// Reads login events from Kafka, enriches each and counts them in event-time windows, without
@@ -39,6 +40,8 @@ The log goes to stderr; LOGINTIDE_LOG filters it (info by default; debug, logint
 enum Command {
     /// Process events until SIGTERM or SIGINT
     Run(Box<RunArgs>),
+    /// Say what `run` would do, ask the broker, and name every problem; changes nothing
+    CheckConfig(Box<CheckArgs>),
     /// Look at the state folder, or clear it
     State(StateArgs),
 }
@@ -69,8 +72,19 @@ impl Cli {
     pub fn execute(self, start_logging: StartLogging) -> Result<(), RunError> {
         match self.command {
             Command::Run(args) => run::run(&args, self.from_variables, start_logging),
+            Command::CheckConfig(args) => check::run(&args, self.from_variables, start_logging),
             Command::State(args) => state::run(&args),
         }
+    }
+}
+
+/// A reader that went away (`| head`) is no failure.
+fn printed(result: io::Result<()>) -> Result<(), RunError> {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(RunError::Failed(format!("writing to stdout failed: {error}")))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
-use super::{args::STATE_DIR_HELP, settings::parse_state_dir};
+use super::{args::STATE_DIR_HELP, printed, settings::parse_state_dir};
 use crate::{
     config::{Surroundings, default_state_dir, parse_group_id},
     error::RunError,
@@ -185,16 +185,6 @@ fn size(bytes: u64) -> String {
 
 fn of_state(error: StateError) -> RunError {
     RunError::with_exit_code(error.exit_code(), error)
-}
-
-/// A reader that went away (`| head`) is no failure.
-fn printed(result: io::Result<()>) -> Result<(), RunError> {
-    match result {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(RunError::Failed(format!("writing to stdout failed: {error}")))
-        }
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

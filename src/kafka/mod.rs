@@ -12,6 +12,7 @@
 
 mod admin;
 mod admin_configs;
+mod admin_describe;
 mod admin_requests;
 mod allocator;
 mod close;
@@ -28,10 +29,14 @@ mod native;
 mod offsets;
 mod partitioner;
 mod producer;
+mod property_check;
 mod renew;
 mod transaction;
 
 pub use admin::{Admin, NewTopic, TopicInfo};
+pub use admin_describe::{
+    ClusterDescription, GroupDescription, GroupMember, Operation, Rights, TopicReplicas,
+};
 pub use allocator::release_freed_pages_after;
 pub use committer::{CommitEntry, CommittedOffset, Committer};
 pub use config::{ClientSettings, ConsumerSettings, ProducerSettings, Transactional};

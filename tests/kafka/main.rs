@@ -7,6 +7,7 @@
 //! - all others: the ordinary suite.
 
 mod backfill;
+mod check;
 mod client;
 mod codecs;
 mod crash;
