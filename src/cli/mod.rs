@@ -6,6 +6,7 @@
 
 mod args;
 mod check;
+mod redrive;
 mod run;
 mod settings;
 mod state;
@@ -16,7 +17,7 @@ use std::{collections::BTreeSet, io};
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, parser::ValueSource};
 
-pub use self::{args::RunArgs, check::CheckArgs, state::StateArgs};
+pub use self::{args::RunArgs, check::CheckArgs, redrive::RedriveArgs, state::StateArgs};
 use crate::{config::LogFormat, error::RunError};
 
 /// Reads login events from Kafka, enriches each and counts them in event-time windows, without
@@ -42,6 +43,8 @@ enum Command {
     Run(Box<RunArgs>),
     /// Say what `run` would do, ask the broker, and name every problem; changes nothing
     CheckConfig(Box<CheckArgs>),
+    /// Put dead letters back into the input topic, each once
+    Redrive(Box<RedriveArgs>),
     /// Look at the state folder, or clear it
     State(StateArgs),
 }
@@ -73,6 +76,7 @@ impl Cli {
         match self.command {
             Command::Run(args) => run::run(&args, self.from_variables, start_logging),
             Command::CheckConfig(args) => check::run(&args, self.from_variables, start_logging),
+            Command::Redrive(args) => redrive::run(&args, start_logging),
             Command::State(args) => state::run(&args),
         }
     }

@@ -327,7 +327,8 @@ fn parse_timestamp_style(text: &str) -> Result<TimestampStyle, String> {
     }
 }
 
-fn parse_log_format(text: &str) -> Result<LogFormat, String> {
+/// Checks the form of the log.
+pub(super) fn parse_log_format(text: &str) -> Result<LogFormat, String> {
     match text {
         "text" => Ok(LogFormat::Text),
         "json" => Ok(LogFormat::Json),

@@ -22,6 +22,7 @@ mod consumer;
 mod delivery;
 mod drain;
 mod error;
+mod headers;
 mod list;
 mod log;
 mod mock;
@@ -30,6 +31,7 @@ mod offsets;
 mod partitioner;
 mod producer;
 mod property_check;
+mod redrive_mark;
 mod renew;
 mod transaction;
 
@@ -44,9 +46,11 @@ pub use consumer::{Consumer, RebalanceEvent};
 pub use delivery::{DeliveryFailure, DeliveryFailures};
 pub use drain::{DrainEvent, Flow, Record};
 pub use error::{ErrorCode, KafkaError};
+pub use headers::Headers;
 pub use mock::{MockCluster, MockRequest};
 pub use partitioner::murmur2_partition;
 pub use producer::{OutRecord, Producer, SendError, SendOutcome, TopicHandle};
+pub use redrive_mark::{REDRIVEN_HEADER, redriven_count, redriven_time};
 pub use transaction::GroupMetadata;
 
 /// Version of the linked librdkafka, for example `2.12.1`.

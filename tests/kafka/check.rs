@@ -66,6 +66,7 @@ fn a_check_beside_a_running_processor_names_it_and_does_not_disturb_it() {
     running.stop();
     let stopped = exits(&check(&scenario, &["--instance-id", "one"]), 0);
     assert!(stopped.contains("committed offsets of all 8 partitions, 0 behind"), "{stopped}");
+    assert!(stopped.contains("has just stopped"), "{stopped}");
     let window = exits(&check(&scenario, &["--instance-id", "one", "--window", "20s"]), 2);
     assert!(window.contains("belongs to another window size (--window)"), "{window}");
     scenario.start(&["--instance-id", "one", "--exit-at-end"]).ends_with(0);

@@ -20,6 +20,7 @@ mod own_broker;
 mod proxy;
 mod quiet;
 mod recovery;
+mod redrive;
 mod settings;
 mod support;
 mod transactions;

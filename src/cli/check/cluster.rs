@@ -17,6 +17,8 @@ pub(super) struct Own<'a> {
     pub(super) transaction_timeout_ms: i64,
     /// The configured instance id, else the one in the state folder.
     pub(super) instance_id: Option<&'a str>,
+    /// The state folder has been used, and nobody uses it now.
+    pub(super) has_stopped: bool,
 }
 
 /// Judges all of it.
@@ -141,7 +143,13 @@ fn judge_group(
         return;
     }
     let same = |member: &&GroupMember| own.instance_id == Some(member.instance_id.as_str());
-    if let Some(member) = group.members.iter().find(same) {
+    if let Some(member) = group.members.iter().find(same).filter(|_| own.has_stopped) {
+        findings.hint(format!(
+            "group {name} (--group-id): {} has this instance id; a process that has just stopped \
+             is listed until its session ends (45 s), one that runs elsewhere would be stopped",
+            who(member)
+        ));
+    } else if let Some(member) = group.members.iter().find(same) {
         findings.problem(format!(
             "group {name} (--group-id): {} has this instance id and would be stopped by the run; \
              stop it before, or give this one another --instance-id and --state-dir",

@@ -34,7 +34,7 @@ use crate::{
         Transactional,
     },
     limits,
-    state::Peek,
+    state::{Peek, StateError},
 };
 
 /// Flags of `check-config`.
@@ -192,7 +192,10 @@ impl Check {
         summary::of_broker(config, facts, transactional_id.as_deref(), findings);
         local::judge_identity(config, peek, Some(&facts.cluster_id), findings);
         topics::judge(config, facts, findings);
-        let own = Own { transaction_timeout_ms, instance_id };
+        let locked =
+            peek.problems.iter().any(|problem| matches!(problem, StateError::Locked { .. }));
+        let has_stopped = peek.summary.is_some() && !locked;
+        let own = Own { transaction_timeout_ms, instance_id, has_stopped };
         cluster::judge(config, facts, own, findings);
     }
 }

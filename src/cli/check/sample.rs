@@ -294,6 +294,7 @@ mod tests {
                 timestamp_ms: *timestamp_ms,
                 key: None,
                 value: Some(value),
+                redriven: 0,
             };
             tasting.record(&record, &mut out).expect("a Vec takes everything");
         }

@@ -78,7 +78,7 @@ fn facts() -> Facts {
 fn judged(config: &RunConfig, facts: &Facts) -> (Vec<String>, Vec<String>) {
     let mut findings = Findings::default();
     topics::judge(config, facts, &mut findings);
-    let own = Own { transaction_timeout_ms: 60_000, instance_id: Some("one") };
+    let own = Own { transaction_timeout_ms: 60_000, instance_id: Some("one"), has_stopped: false };
     cluster::judge(config, facts, own, &mut findings);
     let (problems, hints) = findings.all();
     (problems.to_vec(), hints.to_vec())
