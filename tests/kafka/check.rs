@@ -5,14 +5,14 @@ use std::process::{Command, Output};
 use crate::support::{Scenario, free_port, text};
 
 /// `check-config` with the flags that the scenario gives `run`.
-fn check(scenario: &Scenario, flags: &[&str]) -> Output {
+pub(crate) fn check(scenario: &Scenario, flags: &[&str]) -> Output {
     let run = scenario.command("group", "state", flags);
     let arguments: Vec<_> = run.get_args().skip(1).collect();
     let mut command = Command::new(run.get_program());
     command.arg("check-config").args(arguments).output().expect("logintide runs")
 }
 
-fn exits(output: &Output, code: i32) -> String {
+pub(crate) fn exits(output: &Output, code: i32) -> String {
     assert_eq!(output.status.code(), Some(code), "{}", text(output));
     String::from_utf8(output.stdout.clone()).expect("UTF-8")
 }

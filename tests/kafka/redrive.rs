@@ -163,11 +163,6 @@ fn a_redrive_that_is_killed_again_and_again_sends_every_letter_once() {
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
 fn letters_of_another_input_are_refused_and_named() {
     let scenario = with_early_events("redrive-other", "500");
-    let mut command = redrive_command(&scenario, &["--all"]);
-    command.args(["--input-topic", &scenario.topic("late")]);
-    let output = command.output().expect("logintide runs");
-    // The flag is given twice then, and clap says so.
-    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
     let run = scenario.command("group", "state", &[crate::support::WITHOUT_TOPICS]);
     let output = Command::new(run.get_program())
         .args(["redrive", "--brokers", &brokers(), "--all", "--group-id", &scenario.topic("x")])
@@ -180,4 +175,53 @@ fn letters_of_another_input_are_refused_and_named() {
     let refused = format!("refused: it came from {}", scenario.topic("input"));
     assert!(number(&said, &refused) > 0, "{said}");
     assert_eq!(committed(&scenario.topic("late")).len(), 0);
+}
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn a_letter_that_was_cut_is_named_and_stays() {
+    let scenario = Scenario::new("redrive-cut");
+    let size = ["--seed", "59", "--event-size", "1500000", "--count", "5"];
+    let input_takes_it =
+        ["--topic-config", "max.message.bytes=3000000", "-X", "message.max.bytes=3000000"];
+    scenario.produce(&[size.as_slice(), &input_takes_it].concat());
+    scenario.start(&["--exit-at-end"]).ends_with(0);
+    let said = redrive(&scenario, &["--all"]);
+    assert_eq!((number(&said, " to "), number(&said, "cut: ")), (0, 5), "{said}");
+    assert_eq!(marked(&scenario.topic("input")), 0);
+}
+
+/// One kill at every step of a transaction; each next run begins where Kafka says.
+#[cfg(feature = "failpoints")]
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn a_redrive_that_is_killed_at_every_step_of_a_transaction_sends_every_letter_once() {
+    use std::os::unix::process::ExitStatusExt;
+
+    use logintide::failpoint::Point;
+
+    let scenario = with_early_events("redrive-steps", "20000");
+    let letters = committed(&scenario.topic("dead-letter")).len();
+    let steps = [
+        Point::FirstOutput,
+        Point::LastOutput,
+        Point::Delivered,
+        Point::OffsetsSent,
+        Point::Committing,
+        Point::Committed,
+    ];
+    for step in steps {
+        // Small transactions, and one of them done before.
+        let mut command = redrive_command(&scenario, &["--all", "--rate", "400/s"]);
+        command.env("FAILPOINTS", format!("{}=1*off->return", step.name()));
+        let log = scenario.dir.path().join(format!("redrive-{}.log", step.name()));
+        let mut running = Process::spawn(command, log);
+        let status = running.wait(crate::support::SOON);
+        assert_eq!(status.signal(), Some(9), "{}: {}", step.name(), running.log());
+        println!("{}: {} of {letters}", step.name(), marked(&scenario.topic("input")));
+    }
+    let sent = marked(&scenario.topic("input"));
+    assert!(sent >= 6 * 200 && sent < letters, "{sent} of {letters}");
+    redrive(&scenario, &["--all"]);
+    assert_eq!(marked(&scenario.topic("input")), letters);
 }

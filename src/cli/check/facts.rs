@@ -16,6 +16,7 @@ use crate::{
         Admin, ClusterDescription, CommittedOffset, Consumer, GroupDescription, KafkaError,
         TopicReplicas,
     },
+    limits,
 };
 
 /// Settings by name.
@@ -68,6 +69,21 @@ impl Deadline {
     fn left(self) -> Duration {
         self.0.saturating_duration_since(Instant::now())
     }
+
+    /// Asks until there is an answer or no time.
+    fn within<T>(
+        self,
+        mut ask: impl FnMut(Duration) -> Result<T, KafkaError>,
+    ) -> Result<T, KafkaError> {
+        loop {
+            match ask(self.left()) {
+                Err(error) if error.is_retriable() && self.left() > limits::BROKER_RETRY_PAUSE => {
+                    std::thread::sleep(limits::BROKER_RETRY_PAUSE);
+                }
+                answer => return answer,
+            }
+        }
+    }
 }
 
 /// The topics' names in the order of `Facts::topics`.
@@ -85,20 +101,24 @@ pub(super) fn ask(
     consumer: &Consumer,
     deadline: Deadline,
 ) -> Result<Facts, KafkaError> {
-    let cluster_id = admin.cluster_id(deadline.left())?.unwrap_or_default();
+    let cluster_id = deadline.within(|left| admin.cluster_id(left))?.unwrap_or_default();
     let mut asked = Asked { admin, deadline, unseen: Vec::new() };
-    let cluster = admin.describe_cluster(deadline.left())?;
+    let cluster = deadline.within(|left| admin.describe_cluster(left))?;
     let broker = asked.allowed(Admin::broker_config)?;
     let names = names(config);
     let mut topics = asked.topics(&[&names[..], &[OFFSETS_TOPIC, TRANSACTIONS_TOPIC]].concat())?;
     let transactions_topic = topics.pop().expect("one answer per name");
     let offsets_topic = topics.pop().expect("one answer per name");
-    let group = asked.allowed(|admin, left| admin.describe_group(&config.group_id, left))?;
+    // NOTE: without the offsets' topic there are no groups, and a question about one creates it.
+    let has_groups = !matches!(offsets_topic.replicas, Ok(None));
+    let group = if has_groups {
+        asked.allowed(|admin, left| admin.describe_group(&config.group_id, left))?
+    } else {
+        Some(GroupDescription::default())
+    };
     let input = topics[0].replicas.as_ref().ok().and_then(Option::as_ref);
     let partitions: Vec<PartitionId> =
         input.map_or(0..0, |input| 0..input.partitions as i32).map(PartitionId).collect();
-    // Before the first group there is nobody to ask, and librdkafka would wait for one.
-    let has_groups = !matches!(offsets_topic.replicas, Ok(None));
     let (committed, ends) = if has_groups && group.is_some() && !partitions.is_empty() {
         let committed = asked.allowed(|_, left| consumer.committed(&partitions, left))?;
         let ends = asked.allowed(|admin, left| admin.ends(names[0], &partitions, left))?;
@@ -131,9 +151,9 @@ impl Asked<'_> {
     /// The answer; `None` where the broker refuses it, as to a user who may not ask.
     fn allowed<T>(
         &mut self,
-        ask: impl FnOnce(&Admin, Duration) -> Result<T, KafkaError>,
+        mut ask: impl FnMut(&Admin, Duration) -> Result<T, KafkaError>,
     ) -> Result<Option<T>, KafkaError> {
-        match ask(self.admin, self.deadline.left()) {
+        match self.deadline.within(|left| ask(self.admin, left)) {
             Ok(answer) => Ok(Some(answer)),
             Err(error) if error.is_retriable() => Err(error),
             Err(error) => {
@@ -144,7 +164,7 @@ impl Asked<'_> {
     }
 
     fn topics(&mut self, names: &[&str]) -> Result<Vec<TopicFacts>, KafkaError> {
-        let described = self.admin.describe_topics(names, self.deadline.left())?;
+        let described = self.deadline.within(|left| self.admin.describe_topics(names, left))?;
         let mut topics = Vec::with_capacity(names.len());
         for (name, replicas) in names.iter().zip(described) {
             let replicas = match replicas {

@@ -84,7 +84,10 @@ pub(super) fn of_broker(
     }
     if let Some(group) = &facts.group {
         let members = group.members.len();
-        let state = if group.state.is_empty() { "new" } else { group.state.as_str() };
+        let state = match group.state.as_str() {
+            "" | "Dead" => "new",
+            state => state,
+        };
         findings.fact("group", format!("{}: {state}, {members} members", config.group_id));
     }
     if let Some(id) = transactional_id {

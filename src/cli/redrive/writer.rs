@@ -13,6 +13,7 @@ use super::{
 use crate::{
     clock,
     error::RunError,
+    failpoint::{self, Point},
     kafka::{
         CommitEntry, GroupMetadata, KafkaError, Producer, ProducerSettings, REDRIVEN_HEADER,
         SendError, TopicHandle, Transactional, redriven_time,
@@ -64,13 +65,24 @@ impl Writer {
 
     fn transact(&self, batch: &Batch, progress: &[CommitEntry]) -> Result<(), KafkaError> {
         self.producer.begin_transaction()?;
+        failpoint::reached(Point::FirstOutput);
         for record in &batch.records {
             self.offer(record)?;
         }
+        failpoint::reached(Point::LastOutput);
         self.delivered()?;
+        failpoint::reached(Point::Delivered);
         let timeout = limits::TRANSACTION_OFFSETS_TIMEOUT;
         self.producer.send_offsets(&self.dead_letter_topic, progress, &self.group, timeout)?;
-        patiently(|| self.producer.commit_transaction(limits::TRANSACTION_CALL_TIMEOUT))
+        failpoint::reached(Point::OffsetsSent);
+        if failpoint::is_set(Point::Committing) {
+            // Long enough for the request to leave, too short for its answer to be waited for.
+            drop(self.producer.commit_transaction(limits::SINK_DRAIN_POLL));
+            failpoint::kill(Point::Committing);
+        }
+        patiently(|| self.producer.commit_transaction(limits::TRANSACTION_CALL_TIMEOUT))?;
+        failpoint::reached(Point::Committed);
+        Ok(())
     }
 
     fn offer(&self, record: &Outgoing) -> Result<(), KafkaError> {
