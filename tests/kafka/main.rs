@@ -22,6 +22,7 @@ mod quiet;
 mod recovery;
 mod redrive;
 mod settings;
+mod statistics;
 mod support;
 mod transactions;
 mod work;
