@@ -7,6 +7,7 @@
 //! - all others: the ordinary suite.
 
 mod backfill;
+mod check;
 mod client;
 mod codecs;
 mod crash;
@@ -20,6 +21,7 @@ mod own_broker;
 mod proxy;
 mod quiet;
 mod recovery;
+mod redrive;
 mod security;
 mod settings;
 mod statistics;
