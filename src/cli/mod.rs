@@ -6,6 +6,7 @@
 //! this module writes to stdout.
 
 mod args;
+mod demo;
 mod file;
 mod generate;
 mod keys;
@@ -19,13 +20,14 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-use std::sync::LazyLock;
+use std::{fs::File, sync::LazyLock};
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use self::layers::Given;
 pub use self::{
     args::RunArgs,
+    demo::DemoArgs,
     generate::{CompletionsArgs, ManArgs},
     state::StateArgs,
 };
@@ -55,6 +57,8 @@ The log goes to stderr; LOGINTIDE_LOG filters it (info by default; debug, logint
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// See it work: embedded broker, load, processor and audit in one process, nothing installed
+    Demo(DemoArgs),
     /// Process events until SIGTERM or SIGINT
     Run(Box<RunArgs>),
     /// Look at the state folder, or clear it
@@ -65,8 +69,8 @@ enum Command {
     Man(ManArgs),
 }
 
-/// Starts logging in the form that the configuration names; the error is for the operator.
-pub type StartLogging = fn(LogFormat) -> Result<(), RunError>;
+/// Starts logging in this form, to stderr or to a file; the error is for the operator.
+pub type StartLogging = fn(LogFormat, Option<File>) -> Result<(), RunError>;
 
 impl Cli {
     /// Reads the process's arguments and variables. Wrong ones, `--help` and `--version` end the
@@ -90,6 +94,7 @@ impl Cli {
     /// Does what was asked for, until it is done.
     pub fn execute(self, start_logging: StartLogging) -> Result<(), RunError> {
         match self.command {
+            Command::Demo(args) => demo::run(&args, start_logging),
             Command::Run(args) => run::run(*args, &self.given, start_logging),
             Command::State(args) => state::run(&args),
             Command::Completions(args) => generate::completions(&args),

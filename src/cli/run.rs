@@ -19,6 +19,6 @@ pub(super) fn run(
     if print_config {
         return printed(print::config(&mut io::stdout().lock(), &loaded));
     }
-    start_logging(loaded.config.log_format)?;
+    start_logging(loaded.config.log_format, None)?;
     pipeline::run(loaded.config)
 }

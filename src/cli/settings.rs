@@ -12,9 +12,9 @@ use std::{collections::BTreeMap, fmt, path::Path, path::PathBuf, time::Duration}
 use self::values::{
     millis, parse_commit_interval, parse_delivery, parse_http, parse_idle_timeout,
     parse_log_format, parse_memory, parse_partitions, parse_replication, parse_stall_timeout,
-    parse_state_mismatch, parse_stats_interval, parse_timestamp_style, parse_window, parse_workers,
+    parse_state_mismatch, parse_stats_interval, parse_timestamp_style, parse_workers,
 };
-pub(super) use self::values::{parse_state_dir, parse_switch};
+pub(super) use self::values::{parse_state_dir, parse_switch, parse_window};
 use super::{
     RunArgs,
     keys::{CLIENT, FIELD},

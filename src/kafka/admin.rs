@@ -4,6 +4,7 @@
 //! client: the start-up checks, the sink at an epoch cut, tests.
 //! Holds: asking for a topic never creates it.
 
+use std::cell::Cell;
 use std::fmt;
 use std::ptr;
 use std::sync::Arc;
@@ -17,8 +18,9 @@ use super::admin_requests::{
     Requests, delete_topic, first_failure, named, new_partitions, new_topic,
 };
 use super::config::ClientSettings;
-use super::error::{ErrorCode, KafkaError, is_broker_away};
+use super::error::{KafkaError, is_broker_away};
 use super::native::{Event, NativeClient, Queue, Topic, millis, owned_text};
+use super::refusal::Refusal;
 use crate::limits::{ADMIN_SERVE_EVENTS, TOPIC_VISIBLE_POLL};
 
 /// A topic as the cluster knows it.
@@ -44,10 +46,10 @@ pub struct NewTopic {
 }
 
 const METADATA: &str = "read metadata";
-const AUTHENTICATION: i32 = RDKafkaRespErr::RD_KAFKA_RESP_ERR__AUTHENTICATION as i32;
 
 /// A client without group or records.
 pub struct Admin {
+    refusal: Cell<Option<Refusal>>,
     // NOTE: dropped in this order; the client goes last, with its last handle.
     events: Queue,
     pub(super) client: Arc<NativeClient>,
@@ -68,7 +70,14 @@ impl Admin {
         let kind = RDKafkaType::RD_KAFKA_CONSUMER;
         let events = rd::RD_KAFKA_EVENT_ERROR | rd::RD_KAFKA_EVENT_STATS;
         let client = NativeClient::new(&config, kind, events, "admin")?;
-        Ok(Self { events: Queue::main(&client), client })
+        Ok(Self { refusal: Cell::new(None), events: Queue::main(&client), client })
+    }
+
+    /// For how long brokers have refused this client although they answer, why, and the remedy.
+    pub fn refused(&self) -> Option<(Duration, String)> {
+        let refusal = self.refusal.take();
+        self.refusal.set(refusal.clone());
+        refusal.map(|refusal| refusal.explain(Instant::now()))
     }
 
     /// The cluster's own identifier; `None` when the brokers do not have one.
@@ -330,10 +339,11 @@ impl Admin {
             let Some(event) = self.events.poll(Duration::ZERO) else { return };
             let is_error = event.kind() == rd::RD_KAFKA_EVENT_ERROR;
             if !event.serve_log(context) && is_error && is_broker_away(event.error_code()) {
-                context.broker_away(&event.error_text());
-                if event.error_code() == AUTHENTICATION {
-                    context.login_refused(&event.error_text());
-                }
+                let text = event.error_text();
+                let before = self.refusal.take();
+                let refusal = Refusal::next(before, event.error_code(), &text, Instant::now());
+                self.refusal.set(refusal);
+                context.broker_away(&text);
             }
         }
     }
@@ -341,16 +351,6 @@ impl Admin {
     /// A timeout with the trouble that arrived while it was waited for.
     fn explained(&self, error: KafkaError) -> KafkaError {
         self.serve_events();
-        match (error, self.client.context().take_refused_login()) {
-            // librdkafka tries for ever; the same password is refused for ever.
-            (error, Some(text)) if error.is_retriable() => {
-                KafkaError::Fatal { operation: "log in", code: ErrorCode(AUTHENTICATION), text }
-            }
-            (error, _) => self.with_trouble(error),
-        }
-    }
-
-    fn with_trouble(&self, error: KafkaError) -> KafkaError {
         match error {
             KafkaError::Timeout { operation, waited, .. } => self.client.timeout(operation, waited),
             other => other,

@@ -188,12 +188,6 @@ impl KafkaError {
         )
     }
 
-    /// A broker has refused user and password, or what stands for them.
-    pub fn is_authentication(&self) -> bool {
-        let code = self.code().map(|code| Native::try_from(code.0));
-        matches!(code, Some(Ok(Native::RD_KAFKA_RESP_ERR__AUTHENTICATION)))
-    }
-
     /// librdkafka's code, where the variant has one.
     pub fn code(&self) -> Option<ErrorCode> {
         match self {

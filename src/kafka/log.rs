@@ -28,8 +28,6 @@ impl ClientContext for Context {}
 #[derive(Debug, Default)]
 struct Trouble {
     last: Option<(Instant, String)>,
-    /// What a broker said when it refused the login.
-    login: Option<String>,
     throttle: Throttle,
 }
 
@@ -104,17 +102,6 @@ impl Context {
             }
             None => {}
         }
-    }
-
-    /// A broker has refused user and password, or what stands for them.
-    pub(super) fn login_refused(&self, text: &str) {
-        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        trouble.login = Some(without_thread_name(text).to_owned());
-    }
-
-    /// The text of a refused login since the last call.
-    pub(super) fn take_refused_login(&self) -> Option<String> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).login.take()
     }
 
     /// Text of the last trouble with a broker, if it was within `window`; empty otherwise.

@@ -29,6 +29,7 @@ mod offsets;
 mod partitioner;
 mod producer;
 mod properties;
+mod refusal;
 mod renew;
 mod transaction;
 

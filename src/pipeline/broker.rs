@@ -11,7 +11,7 @@ use crate::{
     config::RunConfig,
     control::Control,
     error::RunError,
-    kafka::{Admin, KafkaError, NewTopic},
+    kafka::{Admin, KafkaError, MockCluster, NewTopic},
     limits,
     sink::{OutputTopic, OutputTopics},
 };
@@ -43,16 +43,14 @@ pub(super) fn prepare(
                 return facts.map(Some);
             }
             Err(error) if error.is_retriable() => {
+                if let Some((lasted, why)) = admin.refused()
+                    && lasted >= limits::REFUSAL_PATIENCE
+                {
+                    return Err(RunError::Refused(why));
+                }
                 control.health().set_broker_away(true);
                 waiting.say(&config.brokers, &error);
                 std::thread::sleep(limits::BROKER_RETRY_PAUSE);
-            }
-            Err(error) if error.is_authentication() => {
-                return Err(RunError::Refused(format!(
-                    "{error}; set -X sasl.mechanisms, sasl.username and sasl.password (or \
-                     sasl.password.file) to what {} (--brokers) expects",
-                    config.brokers
-                )));
             }
             Err(error) => return Err(RunError::Kafka(error.to_string())),
         }
@@ -115,7 +113,7 @@ fn ask(config: &RunConfig, admin: &Admin) -> Result<Result<BrokerFacts, RunError
             missing.join(", ")
         ))));
     };
-    let largest = largest_records(config, admin, &names[1..])?;
+    let largest = largest_records(config, admin, &names[1..], &cluster_id)?;
     let topic = |partitions, index: usize| OutputTopic {
         partitions,
         record_bytes: largest[index].saturating_sub(limits::RECORD_OVERHEAD_BYTES),
@@ -148,10 +146,14 @@ fn largest_records(
     config: &RunConfig,
     admin: &Admin,
     topics: &[&str],
+    cluster_id: &str,
 ) -> Result<Vec<usize>, KafkaError> {
     let of_client = config.client_properties.iter().rev().find(|(name, _)| name == MESSAGE_MAX);
     let of_client = of_client.and_then(|(_, bytes)| bytes.parse().ok());
     let of_client = of_client.unwrap_or(limits::MESSAGE_MAX_BYTES);
+    if MockCluster::has_id(cluster_id) {
+        return Ok(vec![of_client; topics.len()]);
+    }
     let settings = match admin.topic_config(topics, limits::BROKER_QUERY_TIMEOUT) {
         Ok(settings) => settings,
         Err(error) if error.is_authorization() => {

@@ -111,7 +111,7 @@ pub(super) fn parse_memory(text: &str) -> Result<MemoryPlan, String> {
 }
 
 /// Window records are keyed by whole seconds.
-pub(super) fn parse_window(text: &str) -> Result<Duration, String> {
+pub(in crate::cli) fn parse_window(text: &str) -> Result<Duration, String> {
     let size = duration_within(text, limits::WINDOW_MIN, limits::DURATION_MAX)?;
     if size.subsec_millis() == 0 {
         Ok(size)
