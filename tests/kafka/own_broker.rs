@@ -65,29 +65,6 @@ impl OwnBroker {
         (broker, proxy)
     }
 
-    /// A broker whose port for `direct` wants the user `logintide` with this password.
-    pub(crate) fn with_password(password: &str) -> Self {
-        let mut broker = Self::new();
-        let (port, direct) = (broker.port, broker.port + 1);
-        let controller = broker.port + TO_CONTROLLER;
-        let login = "org.apache.kafka.common.security.plain.PlainLoginModule";
-        let addresses = format!("PLAINTEXT://127.0.0.1:{port},DIRECT://127.0.0.1:{direct}");
-        broker.settings = vec![
-            format!("listeners={addresses},CONTROLLER://127.0.0.1:{controller}"),
-            format!("advertised.listeners={addresses}"),
-            "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,DIRECT:SASL_PLAINTEXT,\
-             CONTROLLER:PLAINTEXT"
-                .to_owned(),
-            format!("controller.quorum.voters=1@127.0.0.1:{controller}"),
-            "sasl.enabled.mechanisms=PLAIN".to_owned(),
-            format!(
-                "listener.name.direct.plain.sasl.jaas.config={login} required \
-                 user_logintide=\"{password}\";"
-            ),
-        ];
-        broker
-    }
-
     /// A broker with access rights: anonymous (all rights) on its first port, SASL over TLS and
     /// mutual TLS on the next two. `key` has the broker's key and certificate, `ca` whom it trusts.
     pub(crate) fn secured(key: &str, ca: &str, plain: (&str, &str)) -> Self {
@@ -144,6 +121,29 @@ impl OwnBroker {
     /// The way of clients that show a certificate.
     pub(crate) fn mutual_tls(&self) -> String {
         format!("127.0.0.1:{}", self.port + 2)
+    }
+
+    /// A broker whose port for `direct` wants the user `logintide` with this password.
+    pub(crate) fn with_password(password: &str) -> Self {
+        let mut broker = Self::new();
+        let (port, direct) = (broker.port, broker.port + 1);
+        let controller = broker.port + TO_CONTROLLER;
+        let login = "org.apache.kafka.common.security.plain.PlainLoginModule";
+        let addresses = format!("PLAINTEXT://127.0.0.1:{port},DIRECT://127.0.0.1:{direct}");
+        broker.settings = vec![
+            format!("listeners={addresses},CONTROLLER://127.0.0.1:{controller}"),
+            format!("advertised.listeners={addresses}"),
+            "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,DIRECT:SASL_PLAINTEXT,\
+             CONTROLLER:PLAINTEXT"
+                .to_owned(),
+            format!("controller.quorum.voters=1@127.0.0.1:{controller}"),
+            "sasl.enabled.mechanisms=PLAIN".to_owned(),
+            format!(
+                "listener.name.direct.plain.sasl.jaas.config={login} required \
+                 user_logintide=\"{password}\";"
+            ),
+        ];
+        broker
     }
 
     /// Another setting of all nodes.

@@ -115,6 +115,8 @@ impl Settings {
             group_id: "logintide-demo".to_owned(),
             instance_id: None,
             topics: topics(),
+            new_topic_partitions: None,
+            new_topic_replication: None,
             workers: Surroundings::read().default_workers(),
             delivery: Delivery::AtLeastOnce,
             window: WindowRules {
@@ -140,8 +142,6 @@ impl Settings {
             stall_timeout: Duration::from_mins(1),
             log_format: LogFormat::Text,
             create_topics: false,
-            new_topic_partitions: None,
-            new_topic_replication: None,
             exit_at_end: false,
             client_properties: ClientProperties::default(),
         }
