@@ -11,6 +11,7 @@ use crate::{
     batch::{InputBatch, OutputBatch, RejectBatch},
     event::{Field, RejectReason, SoftProblem},
     ids::{Epoch, EventTimeMs, Generation, Offset, PartitionId, WindowStart, WorkerId},
+    latency::EpochLatency,
     state::Committed,
     window::{PartitionDelta, PartitionProgress},
 };
@@ -170,6 +171,8 @@ pub struct WorkerEpoch {
     pub reasons: Vec<(RejectReason, u64)>,
     /// Soft data problems, only those that occurred.
     pub soft: Vec<((Field, SoftProblem), u64)>,
+    /// How old its records were, and how long it took.
+    pub latency: EpochLatency,
     /// Bytes of the deltas, as reported to the budget.
     pub delta_bytes: usize,
 }

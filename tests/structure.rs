@@ -12,10 +12,10 @@ const LAYERS: &[&[&str]] = &[
     &["pipeline"],
     &["source", "worker", "sink", "http"],
     &["epoch", "control"],
-    &["batch", "config", "error"],
+    &["batch", "config", "error", "status"],
     &["kafka", "state", "metrics"],
     &["window", "event"],
-    &["budget", "failpoint", "ids", "limits", "clock"],
+    &["budget", "failpoint", "ids", "latency", "limits", "clock"],
 ];
 
 /// Modules of one layer that may use each other.

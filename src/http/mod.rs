@@ -27,6 +27,7 @@ use crate::{
     error::RunError,
     limits,
     metrics::{Health, MetricsHandle},
+    status::Board,
 };
 
 /// What the routes read.
@@ -36,6 +37,8 @@ pub struct HttpContext {
     pub health: Arc<Health>,
     /// The recorded metrics.
     pub metrics: MetricsHandle,
+    /// The newest snapshot.
+    pub board: Arc<Board>,
 }
 
 /// Takes the port of `--http`, so that a taken one ends the start. `Refused` otherwise.

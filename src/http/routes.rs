@@ -36,7 +36,14 @@ pub(super) fn router(context: HttpContext) -> Router {
 }
 
 async fn exposition(State(context): State<HttpContext>) -> Response {
-    metrics::set(Metric::Healthy, f64::from(u8::from(context.health.report().healthy)));
+    let report = context.health.report();
+    for (metric, holds) in [
+        (Metric::Healthy, report.healthy),
+        (Metric::Ready, report.ready),
+        (Metric::Stalled, report.stalled),
+    ] {
+        metrics::set(metric, f64::from(u8::from(holds)));
+    }
     // The version parameter is part of the text format.
     let content_type = [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     (content_type, context.metrics.render()).into_response()

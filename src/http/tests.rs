@@ -25,7 +25,11 @@ impl Server {
         let alive = Some(health.thread_started());
         let listener = bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a free port");
         let address = listener.local_addr().expect("is bound");
-        let context = HttpContext { health: Arc::clone(&health), metrics: metrics::install() };
+        let context = HttpContext {
+            health: Arc::clone(&health),
+            metrics: metrics::install(),
+            board: Board::new(),
+        };
         let (stopper, stop) = oneshot::channel();
         let thread = thread::spawn(move || serve(listener, context, stop));
         Self { address, health, alive, stopper, thread }

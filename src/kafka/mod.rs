@@ -28,6 +28,7 @@ mod native;
 mod offsets;
 mod partitioner;
 mod producer;
+mod refusal;
 mod renew;
 mod transaction;
 

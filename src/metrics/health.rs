@@ -62,6 +62,8 @@ pub struct HealthReport {
     pub healthy: bool,
     /// Healthy, running and assigned: records are being read.
     pub ready: bool,
+    /// Nothing moves although there is work.
+    pub stalled: bool,
     /// One sentence for people.
     pub reason: String,
     /// Input partitions owned.
@@ -156,7 +158,7 @@ impl Health {
             && phase == Phase::Running
             && assigned_partitions > 0;
         let committed_epoch = self.committed_epoch.load(Acquire).checked_sub(1);
-        HealthReport { healthy, ready, reason, assigned_partitions, committed_epoch }
+        HealthReport { healthy, ready, stalled, reason, assigned_partitions, committed_epoch }
     }
 }
 

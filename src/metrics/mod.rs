@@ -6,6 +6,7 @@
 //! without it, writing does nothing.
 
 mod health;
+mod histogram;
 
 use std::sync::OnceLock;
 
@@ -13,16 +14,17 @@ use metrics::{Counter, Gauge, Label};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 pub use health::{Health, HealthReport, Phase, ThreadAlive};
-
-use crate::ids::PartitionId;
+pub use histogram::observe;
 
 /// Whether a metric only grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MetricKind {
     /// Only grows; `add` and `add_labeled`.
     Counter,
-    /// Goes up and down; `set` and `set_partition`.
+    /// Goes up and down; `set` and `set_labeled`.
     Gauge,
+    /// Durations in buckets; `observe`.
+    Histogram,
 }
 
 /// What is fixed about a metric.
@@ -30,7 +32,7 @@ pub enum MetricKind {
 pub struct MetricSpec {
     /// Name in the exposition, with unit.
     pub name: &'static str,
-    /// Counter or gauge.
+    /// Counter, gauge or histogram.
     pub kind: MetricKind,
     /// Label names, in the order in which `add_labeled` takes their values.
     pub labels: &'static [&'static str],
@@ -91,10 +93,24 @@ metrics_table! {
         "Records that were gone before they could be read.";
     WindowRecords: Counter "window_records_total" []
         "Window records written, revisions included.";
+    WindowRevisions: Counter "window_revisions_total" []
+        "Window records written that revise an earlier one of the same window.";
+    LoginsByLocation: Counter "logins_by_location_total" ["location"]
+        "Events counted in windows by location; beyond the first 50 values `other`.";
+    LoginsByDeviceType: Counter "logins_by_device_type_total" ["device_type"]
+        "Events counted in windows by device type; beyond the first 50 values `other`.";
+    LoginsByAppVersion: Counter "logins_by_app_version_total" ["app_version"]
+        "Events counted in windows by app version; beyond the first 50 values `other`.";
     EpochsCommitted: Counter "epochs_committed_total" []
         "Epochs committed.";
     EpochRollbacks: Counter "epoch_rollbacks_total" []
         "Epochs rolled back to be read again.";
+    CommitRetries: Counter "commit_retries_total" []
+        "Further attempts of a commit or a transaction that was not answered.";
+    Stalls: Counter "stalls_total" []
+        "Times that nothing moved for `--stall-timeout` although there was work.";
+    Rebalances: Counter "rebalances_total" ["kind"]
+        "Partitions assigned, revoked or lost: how often.";
     EarlyCuts: Counter "epochs_cut_early_total" []
         "Epochs that ended before the commit interval because the memory budget was nearly full.";
     Lag: Gauge "lag_records" ["partition"]
@@ -103,10 +119,34 @@ metrics_table! {
         "Input partitions that this instance owns.";
     Watermark: Gauge "watermark_seconds" []
         "Global watermark, seconds since the Unix epoch.";
+    WatermarkDelay: Gauge "watermark_delay_seconds" []
+        "How far the global watermark is behind the wall clock.";
     OpenWindows: Gauge "open_windows" []
         "Windows that have events and are not closed.";
-    CommitSeconds: Gauge "commit_seconds" []
-        "Time from the last epoch's cut to its commit.";
+    WindowEvents: Gauge "window_events" []
+        "Events of the window that was published last.";
+    WindowUniqueUsers: Gauge "window_unique_users" []
+        "Distinct users of the window that was published last, an estimate.";
+    AuditDifference: Gauge "audit_difference_events" []
+        "Records read that are neither processed nor dead-lettered nor tombstones; always 0.";
+    LatencyQuantile: Gauge "latency_quantile_seconds" ["stage", "quantile"]
+        "Percentiles of a stage's time in the last minute; quantile 1 is the slowest.";
+    EndToEndSeconds: Histogram "end_to_end_seconds" []
+        "Time from a record's append in Kafka to the commit that covers it.";
+    KafkaQueueSeconds: Histogram "kafka_queue_seconds" []
+        "Time from a record's append in Kafka to the worker.";
+    WorkerBatchSeconds: Histogram "worker_batch_seconds" []
+        "A worker's time for one batch.";
+    SinkEpochSeconds: Histogram "sink_epoch_seconds" []
+        "Time from an epoch's cut until everything it made is delivered.";
+    CommitSeconds: Histogram "commit_seconds" []
+        "Time from an epoch's delivery to its commit.";
+    StateFlushSeconds: Histogram "state_flush_seconds" []
+        "Time to write an epoch's state.";
+    StateSize: Gauge "state_size_bytes" []
+        "Bytes of the state folder's database.";
+    QueueMessages: Gauge "queue_messages" ["thread"]
+        "Messages that wait for a thread.";
     CommittedEpoch: Gauge "committed_epoch" []
         "Number of the last committed epoch.";
     BudgetUsed: Gauge "budget_used_bytes" []
@@ -115,6 +155,10 @@ metrics_table! {
         "Bytes that the memory pool has.";
     Healthy: Gauge "healthy" []
         "1 while /healthz answers 200, else 0.";
+    Ready: Gauge "ready" []
+        "1 while /readyz answers 200, else 0.";
+    Stalled: Gauge "stalled" []
+        "1 while nothing moves although there is work, else 0.";
     BuildInfo: Gauge "build_info" ["version"]
         "Always 1; the label tells the version.";
 }
@@ -128,7 +172,9 @@ pub struct MetricsHandle {
 impl MetricsHandle {
     /// The Prometheus text exposition, version 0.0.4.
     pub fn render(&self) -> String {
-        self.prometheus.render()
+        let mut text = self.prometheus.render();
+        histogram::render(&mut text);
+        text
     }
 
     /// Sorts pending work of the recorder so that it does not grow while nobody scrapes.
@@ -156,11 +202,13 @@ fn describe_all() {
         match kind {
             MetricKind::Counter => metrics::describe_counter!(name, help),
             MetricKind::Gauge => metrics::describe_gauge!(name, help),
+            MetricKind::Histogram => {}
         }
         if labels.is_empty() {
             match kind {
                 MetricKind::Counter => counter(*metric, &[]).increment(0),
                 MetricKind::Gauge => gauge(*metric, Vec::new()).set(0.0),
+                MetricKind::Histogram => {}
             }
         }
     }
@@ -183,9 +231,25 @@ pub fn set(metric: Metric, value: f64) {
     gauge(metric, Vec::new()).set(value);
 }
 
-/// Sets a gauge of a partition. `f64::NAN` says that the partition has no value any more.
-pub fn set_partition(metric: Metric, partition: PartitionId, value: f64) {
-    gauge(metric, vec![Label::new("partition", partition.to_string())]).set(value);
+/// Adds `n` to the series of a counter whose only label has this value. Control characters in it
+/// are escaped: the text format allows them, and tools that read it mostly do not expect them.
+pub fn add_value(metric: Metric, value: &str, n: u64) {
+    let spec = metric.spec();
+    debug_assert!(spec.kind == MetricKind::Counter && spec.labels.len() == 1, "{metric:?}");
+    let value = if value.contains(char::is_control) {
+        value.escape_debug().to_string()
+    } else {
+        value.to_owned()
+    };
+    let label = Label::new(spec.labels[0], value);
+    metrics::counter!(spec.name, vec![label]).increment(n);
+}
+
+/// Sets the series of a gauge with the given label values, in the order of its spec. `f64::NAN`
+/// says that it has no value any more.
+pub fn set_labeled(metric: Metric, values: &[&str], value: f64) {
+    let labels = metric.spec().labels.iter().zip(values);
+    gauge(metric, labels.map(|(k, v)| Label::new(*k, (*v).to_owned())).collect()).set(value);
 }
 
 fn counter(metric: Metric, values: &[&'static str]) -> Counter {
@@ -237,7 +301,9 @@ mod tests {
         add_labeled(Metric::DeadLettered, &["not_json"], 1);
         add_labeled(Metric::SoftProblems, &["ip", "not_an_address"], 3);
         set(Metric::Watermark, 1_730_653_310.5);
-        set_partition(Metric::Lag, PartitionId(7), 42.0);
+        set_labeled(Metric::Lag, &["7"], 42.0);
+        add_value(Metric::LoginsByLocation, "a\"b", 2);
+        add_value(Metric::LoginsByLocation, "a\0b", 1);
         handle.run_upkeep();
         let text = handle.render();
         for line in [
@@ -249,6 +315,9 @@ mod tests {
             "logintide_soft_problems_total{field=\"ip\",problem=\"not_an_address\"} 3",
             "logintide_watermark_seconds 1730653310.5",
             "logintide_lag_records{partition=\"7\"} 42",
+            "logintide_logins_by_location_total{location=\"a\\\"b\"} 2",
+            "logintide_logins_by_location_total{location=\"a\\\\0b\"} 1",
+            "logintide_commit_seconds_count 0",
             concat!("logintide_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
         ] {
             assert!(text.lines().any(|l| l == line), "{line} is missing in\n{text}");

@@ -43,6 +43,11 @@ pub(super) fn prepare(
                 return facts.map(Some);
             }
             Err(error) if error.is_retriable() => {
+                if let Some((lasted, why)) = admin.refused()
+                    && lasted >= limits::REFUSAL_PATIENCE
+                {
+                    return Err(RunError::Refused(why));
+                }
                 control.health().set_broker_away(true);
                 waiting.say(&config.brokers, &error);
                 std::thread::sleep(limits::BROKER_RETRY_PAUSE);

@@ -36,18 +36,41 @@ use crate::{
     sink::{OutputSettings, ReadbackSettings, Sink, SinkSettings},
     source::{Source, SourceChannels, SourceSettings},
     state::{Identity, Opened, SledStore, StateError, instance_id},
+    status::Board,
     worker::{Worker, WorkerSettings},
 };
 
+/// What a run shares with whoever started it.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    /// Stops it, and knows its health.
+    pub control: Arc<Control>,
+    /// Holds its newest snapshot.
+    pub board: Arc<Board>,
+}
+
+impl Shared {
+    /// Of a run that has not begun.
+    pub fn new(config: &RunConfig) -> Self {
+        // source, sink, http; workers come on top.
+        let health = Health::new(config.workers + 2 + usize::from(config.http.is_some()));
+        Self { control: Control::new(health, config.workers), board: Board::new() }
+    }
+}
+
 /// Runs the processor until a signal or, with `--exit-at-end`, the input's end.
 pub fn run(config: RunConfig) -> Result<(), RunError> {
+    let shared = Shared::new(&config);
+    handle_signals(Arc::clone(&shared.control))?;
+    run_with(config, shared)
+}
+
+/// As `run`, but signals are the caller's: `shared.control` ends it.
+pub fn run_with(config: RunConfig, shared: Shared) -> Result<(), RunError> {
+    let Shared { control, board } = shared;
     kafka::release_freed_pages_after(limits::FREED_PAGES_KEPT);
     let metrics = metrics::install();
-    // source, sink, http; workers come on top.
-    let health = Health::new(config.workers + 2 + usize::from(config.http.is_some()));
-    let control = Control::new(Arc::clone(&health), config.workers);
     let listener = config.http.map(http::bind).transpose()?;
-    handle_signals(Arc::clone(&control))?;
     let client = ClientSettings {
         brokers: config.brokers.clone(),
         properties: config.client_properties.to_vec(),
@@ -60,8 +83,9 @@ pub fn run(config: RunConfig) -> Result<(), RunError> {
     let (opened, instance) = open_state(&config, &facts)?;
     let stall_timeout = config.stall_timeout;
     let mut watchdog = Watchdog::new(Arc::clone(&control), client.clone(), stall_timeout);
-    let parts = Parts { config, client, admin, facts, opened, instance, control };
-    let context = HttpContext { health, metrics };
+    let health = Arc::clone(control.health());
+    let context = HttpContext { health, metrics, board: Arc::clone(&board) };
+    let parts = Parts { config, client, admin, facts, opened, instance, control, board };
     start(parts, listener, context)?.join(|| watchdog.look())
 }
 
@@ -74,6 +98,7 @@ struct Parts {
     opened: Opened,
     instance: String,
     control: Arc<Control>,
+    board: Arc<Board>,
 }
 
 /// First signal: an ordered stop. Second: out at once.
@@ -181,7 +206,7 @@ fn start(
     let channels = SourceChannels { workers, sink: to_sink, from_sink };
     let control = Arc::clone(&parts.control);
     let (output_settings, readback) = (output_settings(&parts), readback_settings(&parts));
-    let Parts { config, admin, opened, instance, .. } = parts;
+    let Parts { config, admin, opened, instance, board, .. } = parts;
     let sink_settings = SinkSettings {
         workers: config.workers,
         outputs: output_settings,
@@ -191,6 +216,7 @@ fn start(
         instance,
         on_state_mismatch: config.on_state_mismatch,
         stats_interval: config.stats_interval,
+        board,
         store: Box::new(opened.store),
         committer: consumer.committer(),
         budget,

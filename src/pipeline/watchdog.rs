@@ -14,6 +14,7 @@ use crate::{
     error::RunError,
     kafka::{Admin, ClientSettings},
     limits,
+    metrics::{self, Metric},
 };
 
 /// What is compared between two looks.
@@ -121,6 +122,7 @@ impl Watchdog {
         if !self.stalled {
             self.stalled = true;
             self.control.health().set_stalled(true);
+            metrics::add(Metric::Stalls, 1);
             tracing::error!(
                 "stalled: a broker answers and there is work, but nothing moved for {seconds} s \
                  (--stall-timeout); {activity}"

@@ -27,12 +27,12 @@ impl Sink {
     /// Completes the open epoch if the cut and all answers are in.
     pub(super) fn complete(&mut self) -> Result<(), Trouble> {
         let Stage::Open(alignment) = &mut self.stage else { return Ok(()) };
-        let Some(aligned) = alignment.take_complete() else { return Ok(()) };
+        let Some(mut aligned) = alignment.take_complete() else { return Ok(()) };
         aligned.assert_conserved();
         failpoint::reached(Point::Aligned);
-        let mut counts = EpochCounts::of(&aligned, self.outputs.take_truncated());
+        let mut counts = EpochCounts::of(&mut aligned, self.outputs.take_truncated());
         let prepared = self.prepare(aligned);
-        counts.add_windows(prepared.records.len(), prepared.capped_values);
+        counts.add_windows(&prepared.records, prepared.capped_values);
         self.counts = Some(counts);
         if prepared.is_empty && !self.sent && !self.must_commit {
             return self.finish_epoch();
@@ -78,7 +78,7 @@ impl Sink {
             })?;
         self.committed_change = None;
         self.last_written = prepared.change.epoch;
-        self.report.stored(&stats);
+        self.report.stored(&stats, self.settings.store.size_bytes());
         Ok(())
     }
 

@@ -19,6 +19,7 @@ use crate::{
     failpoint::{self, Point},
     kafka::{CommitEntry, Committer, KafkaError, Producer, TopicHandle},
     limits,
+    metrics::{self, Metric},
 };
 
 /// Handles of the output topics.
@@ -246,6 +247,7 @@ impl Connection {
 
     /// Says now and then that something is tried again, and lets a pause follow.
     pub(super) fn complain(&mut self, error: &KafkaError) {
+        metrics::add(Metric::CommitRetries, 1);
         self.not_before = Some(Instant::now() + limits::COMMIT_RETRY_PAUSE);
         let due = self.complained.is_none_or(|at| at.elapsed() >= limits::TROUBLE_LOG_INTERVAL);
         if due {

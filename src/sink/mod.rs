@@ -44,6 +44,7 @@ use crate::{
     kafka::{CommitEntry, Committer},
     limits,
     state::Store,
+    status::Board,
     window::{EpochChange, Prepared, StateImage, WindowRules, Windows},
 };
 
@@ -65,6 +66,8 @@ pub struct SinkSettings {
     pub on_state_mismatch: OnStateMismatch,
     /// Time between two statistics lines.
     pub stats_interval: Option<Duration>,
+    /// Where snapshots go.
+    pub board: Arc<Board>,
     /// The window state's store.
     pub store: Box<dyn Store>,
     /// Commits through the source's consumer.
@@ -149,7 +152,8 @@ impl Sink {
         let outputs = Outputs::new(settings.outputs.clone(), settings.output_pool.clone())
             .map_err(|error| RunError::Kafka(error.to_string()))?;
         let windows = Windows::new(settings.rules, StateImage::default(), &[], true);
-        let report = Report::new(settings.stats_interval, Arc::clone(&control));
+        let report =
+            Report::new(settings.stats_interval, Arc::clone(&control), Arc::clone(&settings.board));
         Ok(Self {
             settings,
             outputs,
@@ -282,7 +286,10 @@ impl Sink {
         self.sent = true;
         match output {
             ToSink::Output(batch) => self.outputs.processed(batch),
-            ToSink::Rejects(batch) => self.outputs.rejected(batch),
+            ToSink::Rejects(batch) => {
+                self.report.rejected(&batch);
+                self.outputs.rejected(batch);
+            }
             other => unreachable!("only outputs are queued: {other:?}"),
         }
     }

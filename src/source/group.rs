@@ -16,6 +16,7 @@ use crate::{
     error::RunError,
     kafka::{KafkaError, RebalanceEvent},
     limits,
+    metrics::{self, Metric},
 };
 
 impl Source {
@@ -37,6 +38,7 @@ impl Source {
     fn rebalanced(&mut self, event: RebalanceEvent) -> Result<(), Halt> {
         match event {
             RebalanceEvent::Assigned(partitions) => {
+                metrics::add_labeled(Metric::Rebalances, &["assigned"], 1);
                 tracing::info!(partitions = partitions.len(), "partitions assigned");
                 self.lost = false;
                 self.leave(if partitions.is_empty() {
@@ -47,6 +49,7 @@ impl Source {
                 })
             }
             RebalanceEvent::Revoked(partitions) => {
+                metrics::add_labeled(Metric::Rebalances, &["revoked"], 1);
                 tracing::info!(partitions = partitions.len(), "partitions revoked");
                 match self.phase {
                     Phase::Running => {
@@ -58,6 +61,7 @@ impl Source {
                 }
             }
             RebalanceEvent::Lost(partitions) => {
+                metrics::add_labeled(Metric::Rebalances, &["lost"], 1);
                 tracing::warn!(
                     partitions = partitions.len(),
                     "partitions lost: the open epoch is rolled back"

@@ -127,7 +127,7 @@ impl Merger {
         change
     }
 
-    /// The last record of a published window.
+    /// The last record of a window, as published; of an open one, what it has so far.
     pub(super) fn published(&self, start: WindowStart, complete: bool) -> WindowRecord {
         self.record(start, &self.windows[&start], complete)
     }

@@ -173,6 +173,13 @@ impl Windows {
         self.merger.open().len()
     }
 
+    /// The newest windows that are not closed yet, at most so many, as revision 0.
+    pub fn newest_open(&self, most: usize) -> Vec<WindowRecord> {
+        let newest = self.merger.open().iter().rev().take(most);
+        let complete = |start| self.is_complete(start, self.ledger.partitions());
+        newest.map(|start| self.merger.published(*start, complete(*start))).collect()
+    }
+
     /// The earliest window that is not closed yet.
     pub fn lowest_open_window(&self) -> Option<WindowStart> {
         self.merger.open().first().copied()

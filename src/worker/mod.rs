@@ -2,7 +2,7 @@
 //!
 //! In:  `ToWorker` in order: batches, barriers, resets.
 //! Out: enriched and rejected records, one `WorkerEpoch` per barrier.
-//! Holds: no lock, no I/O, no log line and no clock per event (one clock read per batch); nothing
+//! Holds: no lock, no I/O, no log line and no clock per event (two clock reads per batch); nothing
 //! of an epoch is sent after its `WorkerEpoch`.
 
 mod delta;
@@ -11,6 +11,7 @@ mod output;
 use std::{
     collections::BTreeMap,
     sync::{Arc, atomic::Ordering::Relaxed},
+    time::Instant,
 };
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
@@ -29,6 +30,7 @@ use crate::{
     failpoint::{self, Point},
     ids::{Epoch, EventTimeMs, Generation, WorkerId},
     kafka::murmur2_partition,
+    latency::EpochAges,
     window::WindowRules,
 };
 
@@ -71,6 +73,7 @@ pub struct Worker {
     /// Part of the delta's bytes that the budget knows.
     reported_bytes: usize,
     late: u64,
+    ages: EpochAges,
     reasons: BTreeMap<RejectReason, u64>,
     soft: BTreeMap<(Field, SoftProblem), u64>,
 }
@@ -100,6 +103,7 @@ impl Worker {
             delta: EpochDelta::default(),
             reported_bytes: 0,
             late: 0,
+            ages: EpochAges::default(),
             reasons: BTreeMap::new(),
             soft: BTreeMap::new(),
         }
@@ -144,12 +148,15 @@ impl Worker {
 
     fn process(&mut self, batch: InputBatch) -> Result<(), SinkGone> {
         let InputBatch { arena, records, mut permit } = batch;
-        let processed_at_us = clock::now_us();
+        let (began, processed_at_us) = (Instant::now(), clock::now_us());
         match self.mode {
             Mode::Process => {
+                self.ages.begin_batch(processed_at_us / 1000);
                 for record in &records {
+                    self.ages.record(record.position.timestamp_ms);
                     self.record(record, &arena, processed_at_us, &mut permit)?;
                 }
+                self.ages.end_batch(began.elapsed());
             }
             Mode::Replay => records.iter().for_each(|record| self.replay(record, &arena)),
         }
@@ -235,6 +242,7 @@ impl Worker {
             late: std::mem::take(&mut self.late),
             reasons: std::mem::take(&mut self.reasons).into_iter().collect(),
             soft: std::mem::take(&mut self.soft).into_iter().collect(),
+            latency: self.ages.take(),
             delta_bytes: std::mem::take(&mut self.reported_bytes),
         };
         self.epoch = epoch.next();
@@ -247,6 +255,7 @@ impl Worker {
         drop(self.delta.take());
         self.budget.delta_freed(std::mem::take(&mut self.reported_bytes));
         self.late = 0;
+        self.ages.clear();
         self.reasons.clear();
         self.soft.clear();
         self.generation = generation;

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use logintide::{
     epoch::{PartitionCounts, WorkerEpoch},
     ids::{Epoch, EventTimeMs, Generation, PartitionId, WindowStart, WorkerId},
+    latency::EpochLatency,
     window::{Partial, PartitionDelta, WindowRules},
 };
 
@@ -114,6 +115,7 @@ impl Worker {
             late: std::mem::take(&mut self.late),
             reasons: Vec::new(),
             soft: Vec::new(),
+            latency: EpochLatency::default(),
             delta_bytes: 0,
         }
     }

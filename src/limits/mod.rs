@@ -2,7 +2,12 @@
 //!
 //! Used by every thread; constants only. Units stand last in the names.
 
+mod broker;
+mod people;
+
 use std::time::Duration;
+
+pub use self::{broker::*, people::*};
 
 /// Bytes of payload after which the source sends a worker's batch: about 1 200 ordinary events,
 /// enough that the cost of a channel operation vanishes, and small enough to stay in the L2 cache.
@@ -81,73 +86,6 @@ pub const SINK_IDLE_WAIT: Duration = Duration::from_millis(20);
 /// How long the sink lets librdkafka serve reports while an epoch drains.
 pub const SINK_DRAIN_POLL: Duration = Duration::from_millis(1);
 
-/// One attempt of an offset commit outside a transaction. A healthy broker answers in 5 ms; while
-/// it waits the sink does nothing else.
-pub const COMMIT_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// One attempt of a call that the transaction coordinator answers. Such a call goes on where it
-/// stood when it is made again.
-pub const TRANSACTION_CALL_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// Adding offsets to a transaction. Unlike the other calls it cannot be taken up again: librdkafka
-/// gives the transaction up when the group's coordinator has not answered by then.
-pub const TRANSACTION_OFFSETS_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// Longest wait of the producer for an answer to a request. librdkafka's own value in exactly-once
-/// is nearly the transaction timeout, and a broker that hangs would hold the sink for so long.
-pub const PRODUCER_SOCKET_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Age at which the transactional producer closes a connection that nothing uses. librdkafka asks
-/// who the group's coordinator is again only when a connection comes or goes, whatever the call's
-/// timeout: with one broker of several dead, adding offsets would wait for that broker for ever.
-/// While it waits nothing else is sent, so connections go, and it asks again.
-pub const TRANSACTION_IDLE_CONNECTION: Duration = Duration::from_secs(5);
-
-/// Pause between two attempts of a commit.
-pub const COMMIT_RETRY_PAUSE: Duration = Duration::from_millis(100);
-
-/// How long one epoch's commit is tried before the epoch is rolled back: longer than a leader
-/// election, and than the half dozen answers that a commit waits for on a line that takes seconds
-/// for each; below the transaction timeout.
-pub const COMMIT_DEADLINE: Duration = Duration::from_secs(45);
-
-/// How long the broker lets a transaction be open before it aborts it: the default of Kafka's own
-/// clients. It bounds how long a dead instance's open transaction hides later records.
-pub const TRANSACTION_TIMEOUT: Duration = Duration::from_mins(1);
-
-/// Longest commit interval in exactly-once: a transaction lasts at most twice as long, and that
-/// leaves half of its timeout for trouble.
-pub const TRANSACTION_COMMIT_INTERVAL_MAX: Duration = Duration::from_secs(15);
-
-/// How long ending a process or a rollback waits for an open transaction's abort. It is a courtesy
-/// to readers: the next start ends it as well.
-pub const ABORT_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Longest wait for published windows while they are read back: as long as a dead instance's
-/// transaction can hide them, and a little more.
-pub const READBACK_STALL_TIMEOUT: Duration = Duration::from_secs(75);
-
-/// Fetch queue of the reader that reads published windows back.
-pub const READBACK_QUEUE_BYTES: usize = 8 * 1024 * 1024;
-
-/// How much earlier than its first event's time a window may seem to have been published: the
-/// largest lead of event time that can be allowed, within reason, and wrong clocks.
-pub const READBACK_MARGIN: Duration = Duration::from_hours(1);
-
-/// One attempt of a blocking question to the broker (committed offsets, watermarks, metadata).
-/// Short, so that a signal is still noticed while the broker is away.
-pub const BROKER_QUERY_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// One attempt of such a question while partitions are recovered. Longer: on a slow line no answer
-/// would ever come, and the group waits for minutes.
-pub const RECOVERY_QUERY_TIMEOUT: Duration = Duration::from_secs(8);
-
-/// Pause between two attempts of a question to a broker that is away.
-pub const BROKER_RETRY_PAUSE: Duration = Duration::from_millis(500);
-
-/// Time between two log lines about the same lasting trouble.
-pub const TROUBLE_LOG_INTERVAL: Duration = Duration::from_secs(5);
-
 /// Rollbacks without a committed epoch between them before the process gives up; with the backoff
 /// between them this is several minutes of steady failure.
 pub const ROLLBACK_ATTEMPTS: u32 = 20;
@@ -199,13 +137,6 @@ pub const DRAIN_MAX_RECORDS: usize = 4096;
 /// Wait of a source that may not take records (an outbox or the budget is full).
 pub const SOURCE_BLOCKED_WAIT: Duration = Duration::from_micros(500);
 
-/// Asking whether brokers answer for quiet partitions, in the source's loop.
-pub const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// Pause after such a question was not answered for all: while some brokers are away, the records
-/// of others must not wait for it most of the time.
-pub const PROBE_RETRY_PAUSE: Duration = Duration::from_secs(3);
-
 /// Smallest memory budget: the batch floor for batches and once more for window state, and a third
 /// of the whole for the two queues.
 pub const MEMORY_BUDGET_MIN_BYTES: usize = 32 * 1024 * 1024;
@@ -239,24 +170,11 @@ pub const SUPERVISION_INTERVAL: Duration = Duration::from_millis(500);
 /// operation would count as a stall.
 pub const STALL_TIMEOUT_MIN: Duration = Duration::from_secs(5);
 
-/// Shortest time between two statistics lines.
-pub const STATS_INTERVAL_MIN: Duration = Duration::from_secs(1);
-
 /// Most worker threads: more than any machine this runs on has cores for.
 pub const MAX_WORKERS: usize = 256;
 
 /// Kafka's own limit for topic names.
 pub const MAX_TOPIC_NAME_BYTES: usize = 249;
-
-/// Open connections to the HTTP port; a scraper and a probe need two.
-pub const HTTP_CONNECTIONS: usize = 64;
-
-/// Time from a connection's last answer (or its start) to the end of its next request. Above the
-/// usual scrape interval of a minute, so that a scraper keeps its connection.
-pub const HTTP_REQUEST_DEADLINE: Duration = Duration::from_secs(75);
-
-/// How long a stop waits for open HTTP connections.
-pub const HTTP_STOP_DEADLINE: Duration = Duration::from_secs(1);
 
 /// How long an open waits for sled's own file lock while the state folder's lock is already ours:
 /// sled's threads let go of it some time after the database is dropped.
@@ -275,76 +193,6 @@ pub const FIELD_NAME_MAX_BYTES: usize = 48;
 
 /// Messages the sink takes before it lets librdkafka report: some thousand records' batches.
 pub const SINK_TURN_MESSAGES: usize = 64;
-
-/// Group and error events that one `Consumer::serve` handles. A crowd of log lines must not keep
-/// the source from its records; what is left is served next time.
-pub const CONSUMER_SERVE_EVENTS: usize = 64;
-
-/// How long closing the consumer may take. Leaving a group is one request; a broker that is away
-/// must not hold up the end of the process.
-pub const CONSUMER_CLOSE_DEADLINE: Duration = Duration::from_secs(5);
-
-/// Wait for one event while the consumer closes.
-pub const CONSUMER_CLOSE_POLL: Duration = Duration::from_millis(50);
-
-/// How often the topics' metadata is asked for. It bounds how long new partitions of the input go
-/// unread; librdkafka's own default is five minutes. One small request.
-pub const METADATA_REFRESH_INTERVAL: Duration = Duration::from_secs(30);
-
-/// Records per call of librdkafka's batch send: its fixed cost vanishes, and the array of native
-/// records (36 KiB) still fits the stack and the L1 cache.
-pub const PRODUCER_RUN_RECORDS: usize = 512;
-
-/// Events that one `Producer::poll` handles; a report event covers a whole request's records.
-pub const PRODUCER_SERVE_EVENTS: usize = 256;
-
-/// Longest time between two polls before the group takes the partitions away: librdkafka's own
-/// default. The source polls at least every few milliseconds; a broker that is away takes seconds.
-pub const MAX_POLL_INTERVAL: Duration = Duration::from_mins(5);
-
-/// How long a record waits in librdkafka for others to share its request. Short, because an epoch
-/// waits for its last request.
-pub const PRODUCER_LINGER: Duration = Duration::from_millis(5);
-
-/// How long librdkafka tries to deliver a record before the epoch is rolled back: longer than a
-/// leader election or an ordinary broker restart, and shorter than `TRANSACTION_TIMEOUT`.
-pub const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// One attempt of aborting a transaction. librdkafka waits for reports that only a poll between two
-/// attempts takes away, so a long one would only block; but its own thread must have had its turn
-/// within an attempt, or an answer that comes late is taken for that of the next step.
-pub const TRANSACTION_ABORT_ATTEMPT: Duration = Duration::from_millis(200);
-
-/// How long the reports of thrown-away records are served between two attempts of an abort, if so
-/// many come.
-pub const TRANSACTION_ABORT_SERVE: Duration = Duration::from_millis(100);
-
-/// Wait for one report between two attempts of an abort; also the pause of one that failed at once.
-pub const TRANSACTION_ABORT_POLL: Duration = Duration::from_millis(10);
-
-/// librdkafka's own default of `message.max.bytes`.
-pub const MESSAGE_MAX_BYTES: usize = 1_000_000;
-
-/// Bytes of a batch of one record beyond its key, value and headers: batch head, lengths, and what
-/// a compression that does not help adds.
-pub const RECORD_OVERHEAD_BYTES: usize = 1024;
-
-/// What processed-logins and aggregated-usage must take in one record: an enriched event of the
-/// largest size under a user id that is most of it, or a window with a thousand long values in each
-/// dimension; and something to spare.
-pub const OUTPUT_RECORD_MIN_BYTES: usize = 256 * 1024;
-
-/// Partitions of topics created by `--create-topics` when the input does not exist either.
-pub const NEW_TOPIC_PARTITIONS: i32 = 8;
-
-/// Log lines and errors that one admin call serves.
-pub const ADMIN_SERVE_EVENTS: usize = 256;
-
-/// Pause before asking again whether a new topic is seen by the broker; usually once.
-pub const TOPIC_VISIBLE_POLL: Duration = Duration::from_millis(100);
-
-/// Time between two clean-ups of the metrics recorder, as its documentation suggests.
-pub const METRICS_UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How long freed pages stay with the process. Longer than an arena waits for its next use under
 /// load; a second, mimalloc's default, let 50 MiB pile up beside what was in use.

@@ -1,0 +1,44 @@
+//! What the pipeline says about itself to people: one snapshot, replaced as a whole.
+//!
+//! The sink writes it about twice a second, the http thread and the demo's screen read it. Nobody
+//! waits: the lock is held for as long as a pointer takes to copy.
+//! Holds: all numbers of a snapshot are of the same moment, and count committed epochs only.
+
+mod sample;
+mod snapshot;
+mod window;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub use self::{
+    sample::{Sample, Samples},
+    snapshot::{
+        DeadLetters, LastEpoch, Latencies, PartitionStatus, Point, Snapshot, SoftProblems, Totals,
+        Usage,
+    },
+    window::WindowView,
+};
+
+/// Where the newest snapshot hangs.
+#[derive(Debug, Default)]
+pub struct Board {
+    newest: Mutex<Arc<Snapshot>>,
+}
+
+impl Board {
+    /// An empty board.
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// Replaces the snapshot.
+    pub fn publish(&self, snapshot: Snapshot) {
+        let snapshot = Arc::new(snapshot);
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = snapshot;
+    }
+
+    /// The newest snapshot; the empty one before the first.
+    pub fn newest(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.newest.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

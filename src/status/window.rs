@@ -1,0 +1,63 @@
+//! A window as shown to people: its totals and most frequent values.
+
+use serde::Serialize;
+
+use super::Usage;
+use crate::{
+    limits,
+    window::{Counts, WindowRecord},
+};
+
+/// One window, open or published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WindowView {
+    /// First millisecond since the Unix epoch.
+    pub start_ms: i64,
+    /// First millisecond after it.
+    pub end_ms: i64,
+    /// The last one published; 0: still open.
+    pub revision: u32,
+    /// Events counted.
+    pub total_events: u64,
+    /// Of these, after the window had closed.
+    pub late_events: u64,
+    /// Distinct users, an estimate.
+    pub unique_users: u64,
+    /// False when some of its input may not have been seen.
+    pub complete: bool,
+    /// The most frequent values.
+    pub usage: Usage,
+}
+
+impl WindowView {
+    /// What is shown of a record.
+    pub fn of(record: &WindowRecord) -> Self {
+        Self {
+            start_ms: record.start.0,
+            end_ms: record.end.0,
+            revision: record.revision,
+            total_events: record.sum.total,
+            late_events: record.late_events,
+            unique_users: record.sum.users.estimate(),
+            complete: record.complete,
+            usage: Usage {
+                locations: top(&record.sum.locations),
+                devices: top(&record.sum.devices),
+                versions: top(&record.sum.versions),
+            },
+        }
+    }
+}
+
+impl Usage {
+    /// The most frequent values of each dimension.
+    pub fn of(locations: &Counts, devices: &Counts, versions: &Counts) -> Self {
+        Self { locations: top(locations), devices: top(devices), versions: top(versions) }
+    }
+}
+
+fn top(counts: &Counts) -> Vec<(String, u64)> {
+    let mut top = counts.most_frequent(limits::SHOWN_VALUES + 1);
+    top.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
+    top.into_iter().map(|(name, count)| (name.to_owned(), count)).collect()
+}
