@@ -5,17 +5,18 @@
 //! reported together and before anything is opened; only this module writes to stdout.
 
 mod args;
+mod demo;
 mod run;
 mod settings;
 mod state;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs::File};
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, parser::ValueSource};
 
-pub use self::{args::RunArgs, state::StateArgs};
+pub use self::{args::RunArgs, demo::DemoArgs, state::StateArgs};
 use crate::{config::LogFormat, error::RunError};
 
 /// Reads login events from Kafka, enriches each and counts them in event-time windows, without
@@ -37,14 +38,16 @@ The log goes to stderr; LOGINTIDE_LOG filters it (info by default; debug, logint
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// See it work: embedded broker, load, processor and audit in one process, nothing installed
+    Demo(DemoArgs),
     /// Process events until SIGTERM or SIGINT
     Run(Box<RunArgs>),
     /// Look at the state folder, or clear it
     State(StateArgs),
 }
 
-/// Starts logging in the form that the configuration names; the error is for the operator.
-pub type StartLogging = fn(LogFormat) -> Result<(), RunError>;
+/// Starts logging in this form, to stderr or to a file; the error is for the operator.
+pub type StartLogging = fn(LogFormat, Option<File>) -> Result<(), RunError>;
 
 impl Cli {
     /// Reads the process's arguments and variables. Wrong ones, `--help` and `--version` end the
@@ -68,6 +71,7 @@ impl Cli {
     /// Does what was asked for, until it is done.
     pub fn execute(self, start_logging: StartLogging) -> Result<(), RunError> {
         match self.command {
+            Command::Demo(args) => demo::run(&args, start_logging),
             Command::Run(args) => run::run(&args, self.from_variables, start_logging),
             Command::State(args) => state::run(&args),
         }

@@ -188,7 +188,8 @@ fn of_state(error: StateError) -> RunError {
 }
 
 /// A reader that went away (`| head`) is no failure.
-fn printed(result: io::Result<()>) -> Result<(), RunError> {
+/// A reader that left is no failure.
+pub(super) fn printed(result: io::Result<()>) -> Result<(), RunError> {
     match result {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(RunError::Failed(format!("writing to stdout failed: {error}")))

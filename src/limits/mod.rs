@@ -3,11 +3,12 @@
 //! Used by every thread; constants only. Units stand last in the names.
 
 mod broker;
+mod demo;
 mod people;
 
 use std::time::Duration;
 
-pub use self::{broker::*, people::*};
+pub use self::{broker::*, demo::*, people::*};
 
 /// Bytes of payload after which the source sends a worker's batch: about 1 200 ordinary events,
 /// enough that the cost of a channel operation vanishes, and small enough to stay in the L2 cache.
