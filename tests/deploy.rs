@@ -247,12 +247,12 @@ fn ports_and_topics_are_the_programs() {
     let logintide = &compose["services"]["logintide"];
     assert_eq!(logintide["ports"][0], format!("127.0.0.1:{port}:{port}"));
     assert_eq!(logintide["environment"]["LOGINTIDE_HTTP"], format!("0.0.0.0:{port}"));
-    let creates = text("docker-compose.yml");
-    let created: Vec<&str> = creates
+    let script = text("docker-compose.yml");
+    let made: Vec<&str> = script
         .lines()
         .filter_map(|line| line.trim().strip_prefix("create ")?.split(' ').next())
         .collect();
-    assert_eq!(created, topics);
+    assert_eq!(made, topics);
     let ids = ["INPUT", "PROCESSED", "AGGREGATED", "DEAD_LETTER", "LATE"];
     for (id, topic) in ids.iter().zip(&topics) {
         assert_eq!(logintide["environment"][format!("LOGINTIDE_{id}_TOPIC")], **topic);
