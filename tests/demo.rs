@@ -13,7 +13,7 @@ use std::{
 const UP: &str = "\u{1b}[";
 
 /// How long a demo of a second or two may take on a slow machine before a test gives up.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A demo whose temporary folder is made in `tmp`, with nothing of this machine's settings.
 fn demo(tmp: &Path, arguments: &[&str]) -> Command {
