@@ -13,7 +13,7 @@ use std::{
 const UP: &str = "\u{1b}[";
 
 /// How long a demo of a second or two may take on a slow machine before a test gives up.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A demo whose temporary folder is made in `tmp`, with nothing of this machine's settings.
 fn demo(tmp: &Path, arguments: &[&str]) -> Command {
@@ -71,7 +71,7 @@ fn assert_audit(output: &Output, text: &str) {
     for part in [
         "generated - processed - dead-lettered - tombstones = 0",
         "windows recounted from the input",
-        "latency, append to commit: p50",
+        "latency of the last minute, append to commit: p50",
         "p99.9",
         "memory at most",
         "verified: nothing missing, doubled or wrong",
@@ -132,7 +132,8 @@ fn a_terminal_gets_one_block_that_is_drawn_again() {
     let moves: Vec<u32> = text.split(UP).filter_map(lines_up).collect();
     assert!(moves.len() >= 4, "{moves:?}");
     assert!(moves.iter().all(|lines| (10..24).contains(lines)), "{moves:?}");
-    for part in ["locations", "dead letters", "windows", "metrics http://", "█"] {
+    for part in ["locations", "dead letters", "windows", "http://127.0.0.1:", "at-least-once", "█"]
+    {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert!(text.ends_with("--create-topics\r\n\u{1b}[?25h"), "the cursor is shown again: {text}");
