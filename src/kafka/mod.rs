@@ -28,6 +28,8 @@ mod native;
 mod offsets;
 mod partitioner;
 mod producer;
+mod properties;
+mod refusal;
 mod renew;
 mod transaction;
 
@@ -42,6 +44,7 @@ pub use error::{ErrorCode, KafkaError};
 pub use mock::{MockCluster, MockRequest};
 pub use partitioner::murmur2_partition;
 pub use producer::{OutRecord, Producer, SendError, SendOutcome, TopicHandle};
+pub use properties::{check_property, property_name, protected_property};
 pub use transaction::GroupMetadata;
 
 /// Version of the linked librdkafka, for example `2.12.1`.

@@ -231,11 +231,17 @@ pub fn set(metric: Metric, value: f64) {
     gauge(metric, Vec::new()).set(value);
 }
 
-/// Adds `n` to the series of a counter whose only label has this value.
+/// Adds `n` to the series of a counter whose only label has this value. Control characters in it
+/// are escaped: the text format allows them, and tools that read it mostly do not expect them.
 pub fn add_value(metric: Metric, value: &str, n: u64) {
     let spec = metric.spec();
     debug_assert!(spec.kind == MetricKind::Counter && spec.labels.len() == 1, "{metric:?}");
-    let label = Label::new(spec.labels[0], value.to_owned());
+    let value = if value.contains(char::is_control) {
+        value.escape_debug().to_string()
+    } else {
+        value.to_owned()
+    };
+    let label = Label::new(spec.labels[0], value);
     metrics::counter!(spec.name, vec![label]).increment(n);
 }
 
@@ -297,6 +303,7 @@ mod tests {
         set(Metric::Watermark, 1_730_653_310.5);
         set_labeled(Metric::Lag, &["7"], 42.0);
         add_value(Metric::LoginsByLocation, "a\"b", 2);
+        add_value(Metric::LoginsByLocation, "a\0b", 1);
         handle.run_upkeep();
         let text = handle.render();
         for line in [
@@ -309,6 +316,7 @@ mod tests {
             "logintide_watermark_seconds 1730653310.5",
             "logintide_lag_records{partition=\"7\"} 42",
             "logintide_logins_by_location_total{location=\"a\\\"b\"} 2",
+            "logintide_logins_by_location_total{location=\"a\\\\0b\"} 1",
             "logintide_commit_seconds_count 0",
             concat!("logintide_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
         ] {

@@ -30,7 +30,7 @@ use self::{
     screen::{Phase, Screen, View},
     settings::Settings,
 };
-use super::{StartLogging, state::printed};
+use super::{StartLogging, output::printed};
 use crate::{config::LogFormat, error::RunError, limits, metrics::Health, status::Snapshot};
 
 /// Runs the demo to its end.

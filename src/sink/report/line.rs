@@ -3,7 +3,11 @@
 use std::{fmt::Write as _, time::Duration};
 
 use super::Report;
-use crate::{clock, window::Windows};
+use crate::{
+    clock,
+    event::RejectReason,
+    window::{OTHER, Windows},
+};
 
 /// Values of a dimension in the line.
 const TOP_VALUES: usize = 3;
@@ -41,12 +45,15 @@ impl Report {
         );
     }
 
-    /// All since the start, the most frequent first; `None` without any.
-    fn reasons_text(&self) -> Option<String> {
-        let mut reasons: Vec<_> = self.reasons.iter().collect();
-        reasons.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
-        let list = reasons.iter().map(|(reason, count)| format!("{reason} {count}"));
-        let list: Vec<_> = list.collect();
+    /// Dead letters since the last line, the most frequent reason first; `None` without any.
+    fn reasons_text(&mut self) -> Option<String> {
+        let told = std::mem::replace(&mut self.told_reasons, self.reasons.clone());
+        let since = |(reason, count): (&RejectReason, &u64)| {
+            (*reason, count - told.get(reason).copied().unwrap_or(0))
+        };
+        let mut reasons: Vec<_> = self.reasons.iter().map(since).filter(|(_, n)| *n > 0).collect();
+        reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        let list: Vec<_> = reasons.iter().map(|(reason, n)| format!("{reason} {n}")).collect();
         (!list.is_empty()).then(|| list.join(", "))
     }
 }
@@ -55,7 +62,7 @@ impl Report {
 fn top(values: &[(String, u64)]) -> Option<String> {
     let all: u64 = values.iter().map(|(_, count)| count).sum();
     let mut text = String::new();
-    for (value, count) in values.iter().take(TOP_VALUES) {
+    for (value, count) in values.iter().filter(|(value, _)| value != OTHER).take(TOP_VALUES) {
         let separator = if text.is_empty() { "" } else { ", " };
         let share = *count as f64 * 100.0 / all as f64;
         let _ = write!(text, "{separator}{} {share:.0} %", value.escape_debug());
@@ -69,9 +76,9 @@ mod tests {
 
     #[test]
     fn the_most_frequent_values_are_told_with_their_shares() {
-        let values = [("iOS", 50), ("android", 30), ("a\nb", 15), ("other", 5)];
+        let values = [("iOS", 40), (OTHER, 25), ("android", 20), ("a\nb", 10), ("b", 5)];
         let values: Vec<_> = values.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect();
-        assert_eq!(top(&values).as_deref(), Some("iOS 50 %, android 30 %, a\\nb 15 %"));
+        assert_eq!(top(&values).as_deref(), Some("iOS 40 %, android 20 %, a\\nb 10 %"));
         assert_eq!(top(&[]), None);
     }
 }

@@ -62,6 +62,7 @@ pub(super) struct Report {
     totals: Totals,
     /// What the last line has told.
     told: Totals,
+    told_reasons: BTreeMap<RejectReason, u64>,
     since_line: Durations,
     stages: Stages,
     reasons: BTreeMap<RejectReason, u64>,
@@ -103,6 +104,7 @@ impl Report {
             line_at: now,
             totals: Totals::default(),
             told: Totals::default(),
+            told_reasons: BTreeMap::new(),
             since_line: Durations::default(),
             stages,
             reasons: BTreeMap::new(),
