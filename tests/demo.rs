@@ -179,6 +179,28 @@ fn what_a_killed_demo_left_goes_at_the_next_start_and_a_signal_brings_the_audit(
     assert_eq!(folders(tmp.path()), Vec::<PathBuf>::new());
 }
 
+#[test]
+fn a_second_signal_leaves_at_once_and_leaves_nothing() {
+    let tmp = temporary();
+    // The last window of these would close a minute later.
+    let long = ["--duration", "50s", "--window", "60s", "--rate", "100"];
+    let mut child = demo(tmp.path(), &long).spawn().expect("it starts");
+    let mut out = first_line(&mut child);
+    let mut text = String::new();
+    while !text.contains("/s, ") {
+        assert!(out.read_line(&mut text).expect("UTF-8") > 0, "{text}");
+    }
+    let pid = child.id().to_string();
+    let interrupt = || Command::new("kill").args(["-INT", &pid]).status().expect("kill");
+    assert!(interrupt().success());
+    while !text.contains("finishing") {
+        assert!(out.read_line(&mut text).expect("UTF-8") > 0, "{text}");
+    }
+    assert!(interrupt().success());
+    assert_eq!(child.wait().expect("it ends").code(), Some(130), "{text}");
+    assert_eq!(folders(tmp.path()), Vec::<PathBuf>::new());
+}
+
 fn first_line(child: &mut Child) -> BufReader<std::process::ChildStdout> {
     let mut out = BufReader::new(child.stdout.take().expect("piped"));
     let mut line = String::new();
