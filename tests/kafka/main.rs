@@ -4,6 +4,7 @@
 //! - `faults::…`, one file per thing that breaks: tests of more than about 20 s. Only
 //!   `scripts/test --faults` runs them; otherwise its summary names them as left out.
 //! - `outage::…`: quick, but with brokers of their own (`scripts/kafka-local`).
+//! - `dashboard::…`: in a browser; left out, by name, where there is no chromedriver.
 //! - all others: the ordinary suite.
 
 mod backfill;
@@ -11,6 +12,7 @@ mod check;
 mod client;
 mod codecs;
 mod crash;
+mod dashboard;
 mod exactness;
 mod faults;
 mod hostile;
@@ -25,6 +27,7 @@ mod redrive;
 mod security;
 mod settings;
 mod statistics;
+mod streams;
 mod support;
 mod transactions;
 mod work;
