@@ -4,9 +4,14 @@
 //! Holds: an error is one clear message on stderr and an exit code, never a backtrace.
 
 use std::{
+    fs::File,
     io::{self, IsTerminal, Write},
     panic::{self, PanicHookInfo},
     process::ExitCode,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
 };
 
@@ -32,9 +37,12 @@ fn main() -> ExitCode {
     }
 }
 
+/// Whether the log is what people see, not a file.
+static LOG_IS_SEEN: AtomicBool = AtomicBool::new(false);
+
 /// Through the log once that runs, so that every line has the form that was asked for.
 fn report(error: &RunError) {
-    if tracing::enabled!(tracing::Level::ERROR) {
+    if LOG_IS_SEEN.load(Ordering::Relaxed) && tracing::enabled!(tracing::Level::ERROR) {
         tracing::error!("{error}");
     } else {
         // A closed stderr leaves only the exit code to tell it.
@@ -42,8 +50,8 @@ fn report(error: &RunError) {
     }
 }
 
-/// Lines on stderr; `LOGINTIDE_LOG` chooses which.
-fn start_logging(format: LogFormat) -> Result<(), RunError> {
+/// Lines on stderr or in a file; `LOGINTIDE_LOG` chooses which.
+fn start_logging(format: LogFormat, file: Option<File>) -> Result<(), RunError> {
     let filter = std::env::var(LOG_VARIABLE).unwrap_or_default();
     let filter = EnvFilter::builder()
         .with_default_directive(tracing::Level::INFO.into())
@@ -52,15 +60,22 @@ fn start_logging(format: LogFormat) -> Result<(), RunError> {
             let remedy = "write a level or target=level, such as info,logintide::sink=debug";
             RunError::Refused(format!("{LOG_VARIABLE} {filter}: {error}; {remedy}"))
         })?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_thread_names(true);
     let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_thread_names(true)
-        .with_ansi(colours);
-    match format {
-        LogFormat::Text => log.with_target(false).init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
+    LOG_IS_SEEN.store(file.is_none(), Ordering::Relaxed);
+    match (format, file) {
+        (LogFormat::Text, None) => {
+            log.with_writer(io::stderr).with_ansi(colours).with_target(false).init();
+        }
+        (LogFormat::Json, None) => {
+            log.with_writer(io::stderr).json().flatten_event(true).init();
+        }
+        (LogFormat::Text, Some(file)) => {
+            log.with_writer(Mutex::new(file)).with_ansi(false).with_target(false).init();
+        }
+        (LogFormat::Json, Some(file)) => {
+            log.with_writer(Mutex::new(file)).json().flatten_event(true).init();
+        }
     }
     panic::set_hook(Box::new(log_panic));
     Ok(())

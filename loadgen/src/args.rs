@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::generate::Plan;
 use crate::latency::LatencyArgs;
+use crate::voice::Voice;
 
 /// Makes login events, judges what a processor made of them, and copies topics as a yardstick.
 ///
@@ -42,6 +43,10 @@ pub(crate) struct KafkaArgs {
     /// Any librdkafka property; wins over what loadgen sets
     #[arg(short = 'X', value_name = "PROPERTY=VALUE", value_parser = property)]
     pub(crate) properties: Vec<(String, String)>,
+
+    /// Where news go.
+    #[arg(skip)]
+    pub(crate) voice: Voice,
 }
 
 /// How to create a topic that is not there.

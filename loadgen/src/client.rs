@@ -18,6 +18,7 @@ use rdkafka::producer::{DeliveryResult, ProducerContext};
 use rdkafka::types::RDKafkaErrorCode;
 
 use crate::args::{CreateArgs, KafkaArgs};
+use crate::voice::Voice;
 
 /// How long a broker may take to answer a question about topics.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -29,14 +30,24 @@ const CREATION_TIMEOUT: Duration = Duration::from_secs(15);
 const REPORT_INTERVAL: Duration = Duration::from_secs(3);
 
 /// Serves a client's errors and delivery reports.
-#[derive(Default)]
 pub(crate) struct Reporter {
+    voice: Voice,
     failed: AtomicU64,
     first_failure: Mutex<Option<String>>,
     last_report: Mutex<Option<Instant>>,
 }
 
 impl Reporter {
+    /// Says errors where `kafka` wants them.
+    pub(crate) fn new(kafka: &KafkaArgs) -> Self {
+        Self {
+            voice: kafka.voice,
+            failed: AtomicU64::new(0),
+            first_failure: Mutex::default(),
+            last_report: Mutex::default(),
+        }
+    }
+
     /// Records that were given up, and why the first one was.
     pub(crate) fn failures(&self) -> (u64, Option<String>) {
         let first = self.first_failure.lock().expect("no panic while it is held").clone();
@@ -47,7 +58,7 @@ impl Reporter {
 impl ClientContext for Reporter {
     fn log(&self, level: RDKafkaLogLevel, _facility: &str, message: &str) {
         if (level as i32) <= RDKafkaLogLevel::Critical as i32 {
-            eprintln!("loadgen: {message}");
+            self.voice.trouble(message);
         }
     }
 
@@ -59,7 +70,7 @@ impl ClientContext for Reporter {
         let mut last = self.last_report.lock().expect("no panic while it is held");
         if last.is_none_or(|last| last.elapsed() >= REPORT_INTERVAL) {
             *last = Some(Instant::now());
-            eprintln!("loadgen: Kafka: {error}: {reason}");
+            self.voice.trouble(&format!("Kafka: {error}: {reason}"));
         }
     }
 }

@@ -64,7 +64,7 @@ fn copy(args: &CopyArgs, stop: &Stop) -> Result<Outcome> {
     client::open_topic(&args.kafka, &args.to, &args.create)?;
     let mut pipe = Copier::new(args)?;
     let interval = Duration::try_from(args.commit_interval).context("--commit-interval")?;
-    let mut progress = Progress::new(format!("copying {}", args.from), None);
+    let mut progress = Progress::new(args.kafka.voice, format!("copying {}", args.from), None);
     let (mut before, mut started) = (Usage::now(), None);
     let (mut copied, mut bytes) = (0_u64, 0_u64);
     let mut last_commit = Instant::now();
@@ -123,7 +123,7 @@ impl Copier {
         let mut own = CONSUMER.to_vec();
         own.push(("group.id", &args.group_id));
         let consumer: BaseConsumer<Reporter> = client::config(&args.kafka, &own)
-            .create_with_context(Reporter::default())
+            .create_with_context(Reporter::new(&args.kafka))
             .context("cannot make a Kafka consumer")?;
         let Some(partitions) = client::partitions(consumer.client(), &args.from)? else {
             bail!("topic {} does not exist", args.from);
@@ -134,7 +134,7 @@ impl Copier {
             own.push(("transactional.id", &id));
         }
         let producer: BaseProducer<Reporter> = client::config(&args.kafka, &own)
-            .create_with_context(Reporter::default())
+            .create_with_context(Reporter::new(&args.kafka))
             .context("cannot make a Kafka producer")?;
         if args.transactions {
             producer.init_transactions(DELIVERY_TIMEOUT).context("cannot start transactions")?;

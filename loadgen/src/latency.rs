@@ -62,7 +62,7 @@ pub(crate) fn run(args: &LatencyArgs, stop: &Stop) -> Result<Outcome, Failure> {
 
 fn measure(args: &LatencyArgs, stop: &Stop) -> Result<Outcome> {
     let consumer: BaseConsumer<Reporter> = client::config(&args.kafka, SETTINGS)
-        .create_with_context(Reporter::default())
+        .create_with_context(Reporter::new(&args.kafka))
         .context("cannot make a Kafka consumer")?;
     let Some(partitions) = client::partitions(consumer.client(), &args.topic)? else {
         bail!("topic {} does not exist", args.topic);

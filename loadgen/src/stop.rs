@@ -11,8 +11,8 @@ use signal_hook::flag;
 const ENDED_BY_SIGNAL: i32 = 130;
 
 /// Whether the run is to end.
-#[derive(Clone, Default)]
-pub(crate) struct Stop(Arc<AtomicBool>);
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<AtomicBool>);
 
 impl Stop {
     /// Listens to signals from now on.
@@ -26,8 +26,13 @@ impl Stop {
         Ok(stop)
     }
 
-    /// True once a signal has come.
-    pub(crate) fn is_asked(&self) -> bool {
+    /// Asks for a clean end, as a signal does.
+    pub fn ask(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// True once a signal has come, or somebody has asked.
+    pub fn is_asked(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }

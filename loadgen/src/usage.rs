@@ -7,28 +7,28 @@ const TICKS_PER_SECOND: f64 = 100.0;
 
 /// Resources used since the process started.
 #[derive(Clone, Copy, Debug, Default, serde::Serialize)]
-pub(crate) struct Usage {
+pub struct Usage {
     /// Processor time of all threads, in user and kernel mode, in seconds.
-    pub(crate) cpu_seconds: f64,
+    pub cpu_seconds: f64,
     /// Highest resident memory so far, in KiB.
-    pub(crate) max_resident_kib: u64,
+    pub max_resident_kib: u64,
 }
 
 impl Usage {
     /// What the kernel says now; zeros where there is no `/proc`.
-    pub(crate) fn now() -> Self {
+    pub fn now() -> Self {
         let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         Self { cpu_seconds: cpu_seconds(&stat), max_resident_kib: max_resident_kib(&status) }
     }
 
     /// Processor time since an earlier reading, in seconds.
-    pub(crate) fn cpu_since(&self, earlier: &Self) -> f64 {
+    pub fn cpu_since(&self, earlier: &Self) -> f64 {
         self.cpu_seconds - earlier.cpu_seconds
     }
 
     /// Highest resident memory in MiB.
-    pub(crate) fn max_resident_mib(&self) -> f64 {
+    pub fn max_resident_mib(&self) -> f64 {
         self.max_resident_kib as f64 / 1024.0
     }
 }

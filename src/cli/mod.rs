@@ -6,6 +6,7 @@
 
 mod args;
 mod check;
+mod demo;
 mod redrive;
 mod run;
 mod settings;
@@ -13,11 +14,13 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeSet, io};
+use std::{collections::BTreeSet, fs::File, io};
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, parser::ValueSource};
 
-pub use self::{args::RunArgs, check::CheckArgs, redrive::RedriveArgs, state::StateArgs};
+pub use self::{
+    args::RunArgs, check::CheckArgs, demo::DemoArgs, redrive::RedriveArgs, state::StateArgs,
+};
 use crate::{config::LogFormat, error::RunError};
 
 /// Reads login events from Kafka, enriches each and counts them in event-time windows, without
@@ -39,6 +42,8 @@ The log goes to stderr; LOGINTIDE_LOG filters it (info by default; debug, logint
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// See it work: embedded broker, load, processor and audit in one process, nothing installed
+    Demo(DemoArgs),
     /// Process events until SIGTERM or SIGINT
     Run(Box<RunArgs>),
     /// Say what `run` would do, ask the broker, and name every problem; changes nothing
@@ -49,8 +54,8 @@ enum Command {
     State(StateArgs),
 }
 
-/// Starts logging in the form that the configuration names; the error is for the operator.
-pub type StartLogging = fn(LogFormat) -> Result<(), RunError>;
+/// Starts logging in this form, to stderr or to a file; the error is for the operator.
+pub type StartLogging = fn(LogFormat, Option<File>) -> Result<(), RunError>;
 
 impl Cli {
     /// Reads the process's arguments and variables. Wrong ones, `--help` and `--version` end the
@@ -74,6 +79,7 @@ impl Cli {
     /// Does what was asked for, until it is done.
     pub fn execute(self, start_logging: StartLogging) -> Result<(), RunError> {
         match self.command {
+            Command::Demo(args) => demo::run(&args, start_logging),
             Command::Run(args) => run::run(&args, self.from_variables, start_logging),
             Command::CheckConfig(args) => check::run(&args, self.from_variables, start_logging),
             Command::Redrive(args) => redrive::run(&args, start_logging),

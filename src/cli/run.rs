@@ -15,6 +15,6 @@ pub(super) fn run(
 ) -> Result<(), RunError> {
     let config = settings::check(args, from_variables, &Surroundings::read())
         .map_err(|error| RunError::Refused(error.to_string()))?;
-    start_logging(config.log_format)?;
+    start_logging(config.log_format, None)?;
     pipeline::run(config)
 }

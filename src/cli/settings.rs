@@ -370,7 +370,7 @@ fn parse_memory(text: &str) -> Result<MemoryPlan, String> {
 }
 
 /// Window records are keyed by whole seconds.
-fn parse_window(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_window(text: &str) -> Result<Duration, String> {
     let size = duration_within(text, limits::WINDOW_MIN, limits::DURATION_MAX)?;
     if size.subsec_millis() == 0 {
         Ok(size)

@@ -4,6 +4,7 @@
 //! client: the start-up checks, the sink at an epoch cut, tests.
 //! Holds: asking for a topic never creates it.
 
+use std::cell::Cell;
 use std::fmt;
 use std::ptr;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use super::admin_requests::{
 use super::config::ClientSettings;
 use super::error::{KafkaError, is_broker_away};
 use super::native::{Event, NativeClient, Queue, Topic, millis, owned_text};
+use super::refusal::Refusal;
 use crate::limits::{ADMIN_SERVE_EVENTS, TOPIC_VISIBLE_POLL};
 
 /// A topic as the cluster knows it.
@@ -47,6 +49,7 @@ const METADATA: &str = "read metadata";
 
 /// A client without group or records.
 pub struct Admin {
+    refusal: Cell<Option<Refusal>>,
     // NOTE: dropped in this order; the client goes last, with its last handle.
     events: Queue,
     pub(super) client: Arc<NativeClient>,
@@ -67,7 +70,14 @@ impl Admin {
         let kind = RDKafkaType::RD_KAFKA_CONSUMER;
         let events = rd::RD_KAFKA_EVENT_ERROR | rd::RD_KAFKA_EVENT_STATS;
         let client = NativeClient::new(&config, kind, events, "admin")?;
-        Ok(Self { events: Queue::main(&client), client })
+        Ok(Self { refusal: Cell::new(None), events: Queue::main(&client), client })
+    }
+
+    /// For how long brokers have refused this client although they answer, why, and the remedy.
+    pub fn refused(&self) -> Option<(Duration, String)> {
+        let refusal = self.refusal.take();
+        self.refusal.set(refusal.clone());
+        refusal.map(|refusal| refusal.explain(Instant::now()))
     }
 
     /// The cluster's own identifier; `None` when the brokers do not have one.
@@ -329,7 +339,11 @@ impl Admin {
             let Some(event) = self.events.poll(Duration::ZERO) else { return };
             let is_error = event.kind() == rd::RD_KAFKA_EVENT_ERROR;
             if !event.serve_log(context) && is_error && is_broker_away(event.error_code()) {
-                context.broker_away(&event.error_text());
+                let text = event.error_text();
+                let before = self.refusal.take();
+                let refusal = Refusal::next(before, event.error_code(), &text, Instant::now());
+                self.refusal.set(refusal);
+                context.broker_away(&text);
             }
         }
     }

@@ -86,6 +86,11 @@ impl MockCluster {
         unsafe { owned_text(rd::rd_kafka_mock_cluster_bootstraps(self.ptr())) }
     }
 
+    /// Whether a cluster with this id is a mock: it leaves questions about settings unanswered.
+    pub fn has_id(cluster_id: &str) -> bool {
+        cluster_id.starts_with("mockCluster")
+    }
+
     /// Creates a topic with one replica.
     pub fn create_topic(&self, name: &str, partitions: i32) -> Result<(), KafkaError> {
         let name = c_string("topic", name)?;

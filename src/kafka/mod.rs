@@ -32,6 +32,7 @@ mod partitioner;
 mod producer;
 mod property_check;
 mod redrive_mark;
+mod refusal;
 mod renew;
 mod transaction;
 

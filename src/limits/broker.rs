@@ -63,6 +63,10 @@ pub const BROKER_QUERY_TIMEOUT: Duration = Duration::from_secs(3);
 /// would ever come, and the group waits for minutes.
 pub const RECOVERY_QUERY_TIMEOUT: Duration = Duration::from_secs(8);
 
+/// How long a broker may refuse the password or the certificate before the start ends with that:
+/// one that has just started may not know its users yet.
+pub const REFUSAL_PATIENCE: Duration = Duration::from_secs(10);
+
 /// Pause between two attempts of a question to a broker that is away.
 pub const BROKER_RETRY_PAUSE: Duration = Duration::from_millis(500);
 

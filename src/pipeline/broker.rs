@@ -11,7 +11,7 @@ use crate::{
     config::RunConfig,
     control::Control,
     error::RunError,
-    kafka::{Admin, KafkaError, NewTopic},
+    kafka::{Admin, KafkaError, MockCluster, NewTopic},
     limits,
     sink::{OutputTopic, OutputTopics},
 };
@@ -43,6 +43,11 @@ pub(super) fn prepare(
                 return facts.map(Some);
             }
             Err(error) if error.is_retriable() => {
+                if let Some((lasted, why)) = admin.refused()
+                    && lasted >= limits::REFUSAL_PATIENCE
+                {
+                    return Err(RunError::Refused(why));
+                }
                 control.health().set_broker_away(true);
                 waiting.say(&config.brokers, &error);
                 std::thread::sleep(limits::BROKER_RETRY_PAUSE);
@@ -100,7 +105,7 @@ fn ask(config: &RunConfig, admin: &Admin) -> Result<Result<BrokerFacts, RunError
             missing.join(", ")
         ))));
     };
-    let largest = largest_records(config, admin, &names[1..])?;
+    let largest = largest_records(config, admin, &names[1..], &cluster_id)?;
     let topic = |partitions, index: usize| OutputTopic {
         partitions,
         record_bytes: largest[index].saturating_sub(limits::RECORD_OVERHEAD_BYTES),
@@ -133,10 +138,14 @@ fn largest_records(
     config: &RunConfig,
     admin: &Admin,
     topics: &[&str],
+    cluster_id: &str,
 ) -> Result<Vec<usize>, KafkaError> {
     let of_client = config.client_properties.iter().rev().find(|(name, _)| name == MESSAGE_MAX);
     let of_client = of_client.and_then(|(_, bytes)| bytes.parse().ok());
     let of_client = of_client.unwrap_or(limits::MESSAGE_MAX_BYTES);
+    if MockCluster::has_id(cluster_id) {
+        return Ok(vec![of_client; topics.len()]);
+    }
     let settings = match admin.topic_config(topics, limits::BROKER_QUERY_TIMEOUT) {
         Ok(settings) => settings,
         Err(error) if error.is_authorization() => {

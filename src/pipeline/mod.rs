@@ -67,10 +67,20 @@ pub fn run(config: RunConfig) -> Result<(), RunError> {
 
 /// As `run`, but signals are the caller's: `shared.control` ends it.
 pub fn run_with(config: RunConfig, shared: Shared) -> Result<(), RunError> {
+    let listener = config.http.map(http::bind).transpose()?;
+    run_on(listener, config, shared)
+}
+
+/// As `run_with`, but the port of `--http` is taken already.
+pub fn run_on(
+    listener: Option<TcpListener>,
+    config: RunConfig,
+    shared: Shared,
+) -> Result<(), RunError> {
+    assert_eq!(listener.is_some(), config.http.is_some(), "health counts the http thread");
     let Shared { control, board } = shared;
     kafka::release_freed_pages_after(limits::FREED_PAGES_KEPT);
     let metrics = metrics::install();
-    let listener = config.http.map(http::bind).transpose()?;
     let client = ClientSettings {
         brokers: config.brokers.clone(),
         properties: config.client_properties.to_vec(),

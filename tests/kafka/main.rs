@@ -21,6 +21,7 @@ mod proxy;
 mod quiet;
 mod recovery;
 mod redrive;
+mod security;
 mod settings;
 mod statistics;
 mod support;

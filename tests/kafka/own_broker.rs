@@ -65,6 +65,64 @@ impl OwnBroker {
         (broker, proxy)
     }
 
+    /// A broker with access rights: anonymous (all rights) on its first port, SASL over TLS and
+    /// mutual TLS on the next two. `key` has the broker's key and certificate, `ca` whom it trusts.
+    pub(crate) fn secured(key: &str, ca: &str, plain: (&str, &str)) -> Self {
+        const MODULES: &str = "org.apache.kafka.common.security";
+        let mut broker = Self::new();
+        let (port, sasl, mutual) = (broker.port, broker.port + 1, broker.port + 2);
+        let controller = port + TO_CONTROLLER;
+        let (user, password) = plain;
+        let all = "127.0.0.1";
+        broker.settings = vec![
+            format!(
+                "listeners=PLAINTEXT://{all}:{port},SASLTLS://{all}:{sasl},MUTUAL://{all}:{mutual},\
+                 CONTROLLER://{all}:{controller}"
+            ),
+            format!(
+                "advertised.listeners=PLAINTEXT://{all}:{port},SASLTLS://{all}:{sasl},\
+                 MUTUAL://{all}:{mutual}"
+            ),
+            "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASLTLS:SASL_SSL,MUTUAL:SSL,\
+             CONTROLLER:PLAINTEXT"
+                .to_owned(),
+            format!("controller.quorum.voters=1@{all}:{controller}"),
+            "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer"
+                .to_owned(),
+            "super.users=User:ANONYMOUS".to_owned(),
+            "listener.name.sasltls.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512"
+                .to_owned(),
+            format!(
+                "listener.name.sasltls.plain.sasl.jaas.config=\
+                 {MODULES}.plain.PlainLoginModule required user_{user}=\"{password}\";"
+            ),
+            format!("listener.name.mutual.ssl.truststore.location={ca}"),
+            "listener.name.mutual.ssl.truststore.type=PEM".to_owned(),
+            "listener.name.mutual.ssl.client.auth=required".to_owned(),
+        ];
+        for listener in ["sasltls", "mutual"] {
+            broker.set(&format!("listener.name.{listener}.ssl.keystore.type=PEM"));
+            broker.set(&format!("listener.name.{listener}.ssl.keystore.location={key}"));
+        }
+        for mechanism in ["scram-sha-256", "scram-sha-512"] {
+            broker.set(&format!(
+                "listener.name.sasltls.{mechanism}.sasl.jaas.config=\
+                 {MODULES}.scram.ScramLoginModule required;"
+            ));
+        }
+        broker
+    }
+
+    /// The way of a `secured` broker's SASL users.
+    pub(crate) fn sasl_tls(&self) -> String {
+        format!("127.0.0.1:{}", self.port + 1)
+    }
+
+    /// The way of clients that show a certificate.
+    pub(crate) fn mutual_tls(&self) -> String {
+        format!("127.0.0.1:{}", self.port + 2)
+    }
+
     /// Another setting of all nodes.
     pub(crate) fn set(&mut self, setting: &str) {
         self.settings.push(setting.to_owned());

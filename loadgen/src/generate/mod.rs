@@ -19,9 +19,7 @@ use anyhow::{Context as _, Result, ensure};
 use rand_distr::{Distribution as _, Zipf};
 
 pub(crate) use event::Login;
-pub(crate) use plan::Plan;
-#[cfg(test)]
-pub(crate) use plan::Shares;
+pub(crate) use plan::{Plan, Shares};
 pub(crate) use poison::WRONG_MESSAGE;
 use rng::{Draw, Purpose};
 pub(crate) use rng::{UuidText, event_no_of, key_of, mix};

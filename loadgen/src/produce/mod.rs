@@ -73,77 +73,99 @@ fn resolve(args: &ProduceArgs) -> Result<Plan, String> {
 }
 
 fn produce(args: &ProduceArgs, plan: &Plan, stop: &Stop) -> Result<Outcome> {
+    let before = Usage::now();
+    let (tally, sender) = send(args, plan, stop)?;
+    summarise(args, plan, &tally, &before);
+    sender.outcome()
+}
+
+/// As the command, but says nothing: what was sent, all of it delivered.
+pub(crate) fn quietly(args: &ProduceArgs, stop: &Stop) -> Result<Sent, Failure> {
+    let plan = resolve(args).map_err(Failure::Usage)?;
+    let (tally, sender) = send(args, &plan, stop)?;
+    sender.outcome()?;
+    Ok(tally)
+}
+
+/// Sends until there is enough or a stop comes, and waits for the delivery reports.
+fn send(args: &ProduceArgs, plan: &Plan, stop: &Stop) -> Result<(Sent, Sender)> {
     let partitions = client::open_topic(&args.kafka, &args.topic, &args.create)?;
     let start_s = plan.start_time.context("the start time was just filled in")?;
     let generator = Generator::new(plan, start_s, partitions)?;
     let sender = Sender::new(args)?;
-    let before = Usage::now();
     let pace = Pace::start(args.rate);
-    let mut tally = Tally::default();
-    let mut progress = Progress::new(format!("sending to {}", args.topic), args.count);
+    let mut tally = Sent::default();
+    let mut progress =
+        Progress::new(args.kafka.voice, format!("sending to {}", args.topic), args.count);
     let mut record = Record::new();
 
     while !is_over(args, &pace, &tally, stop) {
-        if !pace.wait(tally.sent, || stop.is_asked() || sender.has_failed(), || sender.serve()) {
+        if !pace.wait(tally.records, || stop.is_asked() || sender.has_failed(), || sender.serve()) {
             break;
         }
-        generator.make(tally.sent, pace.sent_us(tally.sent), &mut record);
-        if args.transactional && tally.sent.is_multiple_of(plan.shares.transaction_size) {
+        generator.make(tally.records, pace.sent_us(tally.records), &mut record);
+        if args.transactional && tally.records.is_multiple_of(plan.shares.transaction_size) {
             sender.begin()?;
         }
         let time_ms = (args.kafka_timestamp == KafkaTimestamp::Event).then_some(record.place_ms);
         sender.send(record.partition, &record.key, record.payload(), time_ms)?;
-        tally.sent += 1;
+        tally.records += 1;
         tally.bytes += record.value.len() as u64;
         tally.note_time(record.time_ms);
-        if args.transactional && tally.sent.is_multiple_of(plan.shares.transaction_size) {
+        if args.transactional && tally.records.is_multiple_of(plan.shares.transaction_size) {
             end_transaction(&sender, &generator, plan, &mut tally)?;
         }
-        if tally.sent.is_multiple_of(LOOK_EVERY) {
+        if tally.records.is_multiple_of(LOOK_EVERY) {
             sender.serve();
-            progress.set(tally.sent);
+            progress.set(tally.records);
         }
     }
-    if args.transactional && !tally.sent.is_multiple_of(plan.shares.transaction_size) {
+    if args.transactional && !tally.records.is_multiple_of(plan.shares.transaction_size) {
         end_transaction(&sender, &generator, plan, &mut tally)?;
     }
     sender.flush()?;
     progress.finish();
     tally.seconds = pace.elapsed_s();
     tally.behind_s = pace.most_behind_s();
-    summarise(args, plan, &tally, &before);
-    sender.outcome()
+    Ok((tally, sender))
 }
 
-/// What was done so far.
-#[derive(Default)]
-struct Tally {
-    sent: u64,
+/// What was sent so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sent {
+    /// Records, those of aborted transactions included.
+    pub records: u64,
+    /// Bytes of their values.
+    pub bytes: u64,
+    /// How long it took.
+    pub seconds: f64,
+    /// How late a record was sent at most, with a rate.
+    pub behind_s: f64,
+    /// Records in aborted transactions.
     aborted: u64,
-    bytes: u64,
     first_ms: Option<i64>,
     last_ms: Option<i64>,
-    seconds: f64,
-    behind_s: f64,
 }
 
-impl Tally {
+impl Sent {
     fn note_time(&mut self, time_ms: i64) {
         self.first_ms = Some(self.first_ms.map_or(time_ms, |first| first.min(time_ms)));
         self.last_ms = Some(self.last_ms.map_or(time_ms, |last| last.max(time_ms)));
     }
 }
 
-fn is_over(args: &ProduceArgs, pace: &Pace, tally: &Tally, stop: &Stop) -> bool {
-    if args.count.is_some_and(|count| tally.sent >= count) {
+fn is_over(args: &ProduceArgs, pace: &Pace, tally: &Sent, stop: &Stop) -> bool {
+    if args.count.is_some_and(|count| tally.records >= count) {
         return true;
     }
     // Without a rate the clock is only asked now and then; a rate has its own schedule.
     let is_late = args.duration.is_some_and(|duration| match args.rate {
-        Some(_) => pace.due_s(tally.sent) >= duration.as_secs_f64(),
-        None => tally.sent.is_multiple_of(LOOK_EVERY) && pace.elapsed_s() >= duration.as_secs_f64(),
+        Some(_) => pace.due_s(tally.records) >= duration.as_secs_f64(),
+        None => {
+            tally.records.is_multiple_of(LOOK_EVERY) && pace.elapsed_s() >= duration.as_secs_f64()
+        }
     });
-    is_late || (tally.sent.is_multiple_of(LOOK_EVERY) && stop.is_asked())
+    is_late || (tally.records.is_multiple_of(LOOK_EVERY) && stop.is_asked())
 }
 
 /// Commits or aborts the transaction of the event that was sent last.
@@ -151,9 +173,9 @@ fn end_transaction(
     sender: &Sender,
     generator: &Generator,
     plan: &Plan,
-    tally: &mut Tally,
+    tally: &mut Sent,
 ) -> Result<()> {
-    let last = tally.sent - 1;
+    let last = tally.records - 1;
     let is_aborted = generator.is_aborted(last);
     sender.end(is_aborted)?;
     if is_aborted {
@@ -162,13 +184,13 @@ fn end_transaction(
     Ok(())
 }
 
-fn summarise(args: &ProduceArgs, plan: &Plan, tally: &Tally, before: &Usage) {
+fn summarise(args: &ProduceArgs, plan: &Plan, tally: &Sent, before: &Usage) {
     let usage = Usage::now();
-    let sent = tally.sent as f64;
+    let sent = tally.records as f64;
     let cpu_s = usage.cpu_since(before);
     println!(
         "sent {} records to {} in {:.2} s: {:.0}/s, {:.1} MB/s, {:.0} bytes each",
-        tally.sent,
+        tally.records,
         args.topic,
         tally.seconds,
         sent / tally.seconds,
@@ -195,7 +217,7 @@ fn summarise(args: &ProduceArgs, plan: &Plan, tally: &Tally, before: &Usage) {
         "to verify: the same event and share flags, --seed {} --count {} --start-time {} \
          --events-per-second-of-event-time {}{}",
         plan.seed.unwrap_or(1),
-        tally.sent,
+        tally.records,
         plan.start_time.unwrap_or(0),
         plan.speed(),
         if args.transactional { " --transactional" } else { "" },

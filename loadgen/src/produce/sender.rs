@@ -65,7 +65,7 @@ impl Sender {
 
     fn with(kafka: &KafkaArgs, topic: &str, more: &[(&str, &str)]) -> Result<Self> {
         let producer = client::config(kafka, &[SETTINGS, more].concat())
-            .create_with_context(Reporter::default())
+            .create_with_context(Reporter::new(kafka))
             .context("cannot make a Kafka producer")?;
         Ok(Self { producer, topic: topic.to_owned() })
     }

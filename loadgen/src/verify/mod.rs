@@ -34,11 +34,23 @@ use crate::{Failure, Outcome};
 
 use judge::{Judge, Settings};
 use prediction::Prediction;
-use report::{Names, Report};
+pub use report::Counts;
+pub(crate) use report::{Names, Report};
 use topic::Topic;
 
 /// Runs the command.
 pub(crate) fn run(args: &VerifyArgs, stop: &Stop) -> Result<Outcome, Failure> {
+    let (report, names) = judge(args, stop)?;
+    if args.json {
+        println!("{:#}", report.to_json(&names));
+    } else {
+        println!("{}", report.print(&names));
+    }
+    Ok(if report.is_fine() { Outcome::Fine } else { Outcome::Wrong })
+}
+
+/// Recounts everything; the report and the topics' names in it.
+pub(crate) fn judge(args: &VerifyArgs, stop: &Stop) -> Result<(Report, Names), Failure> {
     args.plan.check().map_err(Failure::Usage)?;
     let window_s = args.window.as_secs();
     if window_s < 1 || args.window.subsec_nanos() != 0 {
@@ -55,12 +67,7 @@ pub(crate) fn run(args: &VerifyArgs, stop: &Stop) -> Result<Outcome, Failure> {
         aggregated: args.aggregated_topic.clone(),
     };
     let report = verify(args, &names, window_s, timezone, stop)?;
-    if args.json {
-        println!("{:#}", report.to_json(&names));
-    } else {
-        println!("{}", report.print(&names));
-    }
-    Ok(if report.is_fine() { Outcome::Fine } else { Outcome::Wrong })
+    Ok((report, names))
 }
 
 fn verify(

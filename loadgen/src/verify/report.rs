@@ -88,34 +88,51 @@ pub(super) struct Found {
 
 /// Records counted, by what they are.
 #[derive(Clone, Copy, Default, Debug, Serialize)]
-pub(super) struct Counts {
-    pub(super) input: u64,
-    pub(super) valid: u64,
-    pub(super) rejected: u64,
-    pub(super) tombstones: u64,
+pub struct Counts {
+    /// Records of the input.
+    pub input: u64,
+    /// Of these, valid events.
+    pub valid: u64,
+    /// Of these, records that break a rule.
+    pub rejected: u64,
+    /// Of these, records without a value.
+    pub tombstones: u64,
     /// Records before the place where processing began.
-    pub(super) unseen: u64,
-    pub(super) processed: u64,
-    pub(super) processed_repeats: u64,
-    pub(super) dead_letters: u64,
-    pub(super) dead_letter_repeats: u64,
+    pub unseen: u64,
+    /// Records of processed-logins.
+    pub processed: u64,
+    /// Of these, repeated ones.
+    pub processed_repeats: u64,
+    /// Dead letters.
+    pub dead_letters: u64,
+    /// Of these, repeated ones.
+    pub dead_letter_repeats: u64,
     /// Dead letters with only the beginning of a value.
-    pub(super) dead_letters_cut: u64,
-    pub(super) late: u64,
-    pub(super) late_repeats: u64,
-    pub(super) window_records: u64,
-    pub(super) window_repeats: u64,
-    pub(super) windows: u64,
-    pub(super) windows_expected: u64,
-    pub(super) windows_incomplete: u64,
-    pub(super) highest_revision: u64,
-    pub(super) late_events_in_windows: u64,
+    pub dead_letters_cut: u64,
+    /// Late records.
+    pub late: u64,
+    /// Of these, repeated ones.
+    pub late_repeats: u64,
+    /// Records of aggregated-usage.
+    pub window_records: u64,
+    /// Of these, repeated ones.
+    pub window_repeats: u64,
+    /// Windows published.
+    pub windows: u64,
+    /// Windows that the input makes.
+    pub windows_expected: u64,
+    /// Windows that say so of themselves.
+    pub windows_incomplete: u64,
+    /// The highest revision of any window.
+    pub highest_revision: u64,
+    /// Events that windows counted after they had closed.
+    pub late_events_in_windows: u64,
 }
 
 /// Everything found.
 #[derive(Default, Debug)]
-pub(super) struct Report {
-    pub(super) counts: Counts,
+pub(crate) struct Report {
+    pub(crate) counts: Counts,
     pub(super) mistakes: BTreeMap<Mistake, Found>,
 }
 
@@ -144,7 +161,7 @@ impl Report {
     }
 
     /// True if nothing is wrong.
-    pub(super) fn is_fine(&self) -> bool {
+    pub(crate) fn is_fine(&self) -> bool {
         self.mistakes.is_empty()
     }
 
@@ -167,14 +184,14 @@ impl Report {
     }
 
     /// The report as a table.
-    pub(super) fn print<'a>(&'a self, names: &'a Names) -> impl fmt::Display {
+    pub(crate) fn print<'a>(&'a self, names: &'a Names) -> impl fmt::Display {
         Table { report: self, names }
     }
 }
 
 /// The topics' names.
 #[derive(Clone, Debug)]
-pub(super) struct Names {
+pub(crate) struct Names {
     pub(super) input: String,
     pub(super) processed: String,
     pub(super) dead_letter: String,

@@ -13,6 +13,7 @@ use crate::args::KafkaArgs;
 use crate::client::{self, Reporter};
 use crate::progress::Progress;
 use crate::stop::Stop;
+use crate::voice::Voice;
 
 use super::record::Record;
 
@@ -38,6 +39,7 @@ const SETTINGS: &[(&str, &str)] = &[
 pub(super) struct Topic {
     consumer: BaseConsumer<Reporter>,
     name: String,
+    voice: Voice,
     pub(super) partitions: usize,
 }
 
@@ -45,11 +47,11 @@ impl Topic {
     /// Looks for the topic.
     pub(super) fn open(kafka: &KafkaArgs, name: &str) -> Result<Self> {
         let consumer: BaseConsumer<Reporter> = client::config(kafka, SETTINGS)
-            .create_with_context(Reporter::default())
+            .create_with_context(Reporter::new(kafka))
             .context("cannot make a Kafka consumer")?;
         let partitions = client::partitions(consumer.client(), name)?
             .ok_or_else(|| anyhow!("topic {name} does not exist"))?;
-        Ok(Self { consumer, name: name.to_owned(), partitions })
+        Ok(Self { consumer, name: name.to_owned(), voice: kafka.voice, partitions })
     }
 
     /// Hands every record to `take`; fails when nothing comes for `patience` before the end.
@@ -64,7 +66,7 @@ impl Topic {
             offsets.add_partition_offset(&self.name, partition as i32, Offset::Beginning)?;
         }
         self.consumer.assign(&offsets).context("cannot assign partitions")?;
-        let mut progress = Progress::new(format!("reading {}", self.name), None);
+        let mut progress = Progress::new(self.voice, format!("reading {}", self.name), None);
         let mut at_end = HashSet::new();
         let mut taken = 0_u64;
         let mut last = Instant::now();

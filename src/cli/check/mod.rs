@@ -97,7 +97,7 @@ pub(super) fn run(
     let config = settings::check(&args.run, from_variables, &surroundings).map_err(|error| {
         RunError::Refused(format!("{error}\nnothing else was checked: that needs right settings"))
     })?;
-    start_logging(config.log_format)?;
+    start_logging(config.log_format, None)?;
     let mut check = Check { config, findings: Findings::default() };
     let asked = check.all(&surroundings, timeout);
     let mut out = io::stdout().lock();

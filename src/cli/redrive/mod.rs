@@ -45,7 +45,7 @@ use crate::{
 /// Redrives what was selected, until the end or a signal.
 pub(super) fn run(args: &RedriveArgs, start_logging: StartLogging) -> Result<(), RunError> {
     let config = args.checked()?;
-    start_logging(config.log_format)?;
+    start_logging(config.log_format, None)?;
     let stop = stop_on_signals()?;
     let mut session = Session::open(&config)?;
     let done = session.work(&stop);

@@ -14,6 +14,7 @@ use super::world::{Owned, World, plan};
 use crate::args::{Cli, Command, KafkaArgs, TimestampStyle};
 use crate::client;
 use crate::stop::Stop;
+use crate::voice::Voice;
 use crate::{Outcome, copy, latency, produce, verify};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -28,7 +29,7 @@ struct Topics {
 impl Topics {
     fn new(test: &str) -> Self {
         let brokers = std::env::var("KAFKA_BROKERS").expect("KAFKA_BROKERS names a broker");
-        let kafka = KafkaArgs { brokers, properties: Vec::new() };
+        let kafka = KafkaArgs { brokers, properties: Vec::new(), voice: Voice::Stderr };
         let suffix = format!("{test}-{:x}", Timestamp::now().as_nanosecond());
         Self { kafka, suffix, names: Vec::new() }
     }

@@ -1,0 +1,39 @@
+# docker build -t logintide .                    the processor
+# docker build -t loadgen --target loadgen .     the load generator
+#
+# Runs as user 65532 with a read-only root; only /var/lib/logintide is written.
+
+FROM rust:1.95.0-bookworm AS build
+WORKDIR /src
+COPY . .
+# Compiler, make and perl, for librdkafka and OpenSSL, are in the image.
+RUN cargo build --profile dist --workspace --bins --locked \
+ && install -D -t /out target/dist/logintide target/dist/loadgen
+
+FROM debian:12.11-slim AS base
+# The system's certificates: for -X security.protocol=ssl without ssl.ca.location.
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends ca-certificates \
+ && rm -rf /var/lib/apt/lists/*
+USER 65532:65532
+STOPSIGNAL SIGTERM
+
+FROM base AS loadgen
+COPY --from=build /out/loadgen /usr/local/bin/loadgen
+ENTRYPOINT ["/usr/local/bin/loadgen"]
+
+FROM base AS logintide
+COPY --from=build /out/logintide /usr/local/bin/logintide
+# A fresh volume takes the folder's owner.
+USER root
+RUN install -d -o 65532 -g 65532 -m 700 /var/lib/logintide
+USER 65532:65532
+ENV LOGINTIDE_STATE_DIR=/var/lib/logintide \
+    LOGINTIDE_HTTP=0.0.0.0:9464
+VOLUME /var/lib/logintide
+EXPOSE 9464
+# bash, because the image has no HTTP client; ready or not, the process answers when it lives.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
+  CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/9464 && printf 'GET /healthz HTTP/1.0\\r\\n\\r\\n' >&3 && read -r line <&3 && [[ $line == *' 200 '* ]]"]
+ENTRYPOINT ["/usr/local/bin/logintide"]
+CMD ["run"]

@@ -1,0 +1,213 @@
+//! Load and judge for a program that has them in its own process, such as a demonstration.
+//!
+//! In:  one description of the load, and how it was processed. Out: what was sent, and a verdict.
+//! Holds: nothing is printed; troubles of the Kafka clients go to the caller's function. What is
+//!        sent and what is expected come from the same description, by its seed.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use crate::args::{
+    Compression, CreateArgs, ExpectLate, KafkaArgs, KafkaTimestamp, ProduceArgs, TimestampStyle,
+    VerifyArgs,
+};
+use crate::failure::Failure;
+use crate::generate::{Plan, Shares};
+use crate::produce::{self as producing, Sent};
+use crate::stop::Stop;
+use crate::verify::{self as judging, Counts};
+use crate::voice::Voice;
+
+/// Events at a rate, as of now.
+#[derive(Clone, Debug)]
+pub struct Load {
+    /// Brokers to start from, `host:port`, separated by commas.
+    pub brokers: String,
+    /// Topic to send to; it must be there.
+    pub topic: String,
+    /// The same seed gives the same events.
+    pub seed: u64,
+    /// Events per second, of the clock and of event time.
+    pub rate: f64,
+    /// How long to send.
+    pub duration: Duration,
+    /// Event time of the first event, epoch seconds.
+    pub start_time_s: i64,
+    /// Different users.
+    pub users: u64,
+    /// Exponent of their Zipf distribution; 0 makes all equally busy.
+    pub zipf: f64,
+    /// Event times are up to this much older than their place in the stream.
+    pub disorder: Duration,
+    /// Records in a row that go to one partition.
+    pub run_length: u64,
+    /// Which part of the records is special.
+    pub shares: LoadShares,
+    /// Called with a line for people when a Kafka client has trouble.
+    pub on_trouble: fn(&str),
+}
+
+/// Shares of special records, each from 0 to 1, together at most 1.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LoadShares {
+    /// Events that are older than their place in the stream, by up to `late_by`.
+    pub late: f64,
+    /// How old a late event is at most; ages are spread evenly from 0.
+    pub late_by: Duration,
+    /// Events that repeat a recent login.
+    pub duplicate: f64,
+    /// Valid events in unusual JSON.
+    pub odd: f64,
+    /// Records that must end in the dead-letter topic.
+    pub poison: f64,
+    /// Records without a value.
+    pub tombstone: f64,
+}
+
+/// How the events were processed.
+#[derive(Clone, Debug)]
+pub struct Processing {
+    /// Topic with the enriched events.
+    pub processed_topic: String,
+    /// Topic with the windows.
+    pub aggregated_topic: String,
+    /// Topic with the rejected records.
+    pub dead_letter_topic: String,
+    /// Topic with the events that came too late for their window.
+    pub late_topic: String,
+    /// Length of a window, whole seconds.
+    pub window: Duration,
+    /// How far behind the watermark a window still takes events.
+    pub allowed_lateness: Duration,
+    /// How far an event may be ahead of its record's Kafka timestamp.
+    pub max_future: Duration,
+    /// Longest accepted value, bytes.
+    pub max_event_bytes: usize,
+    /// Values that a window counts under their own name, per dimension.
+    pub max_values: usize,
+    /// How many times more than it should an output may be there.
+    pub allowed_repeats: u8,
+}
+
+/// What the judge says.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    /// Nothing is missing, doubled or wrong.
+    pub is_fine: bool,
+    /// What was counted.
+    pub counts: Counts,
+    /// The whole report, lines for people.
+    pub report: String,
+}
+
+/// How long a topic may give nothing before its end is reached.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(30);
+
+/// How far `unique_users` may be off: five standard errors of the estimate.
+const UNIQUE_TOLERANCE: f64 = 0.08;
+
+/// Sends the load until it is all sent or a stop is asked for; everything sent is then delivered.
+pub fn produce(load: &Load, stop: &Stop) -> Result<Sent, Failure> {
+    let args = ProduceArgs {
+        kafka: load.kafka(),
+        topic: load.topic.clone(),
+        create: CreateArgs { create_topic: None, replication: 1, topic_config: Vec::new() },
+        compression: Compression::None,
+        kafka_timestamp: KafkaTimestamp::Now,
+        transactional: false,
+        count: None,
+        duration: Some(signed(load.duration)?),
+        rate: Some(load.rate),
+        sample: false,
+        plan: load.plan()?,
+    };
+    producing::quietly(&args, stop)
+}
+
+/// Recounts everything that came out of the `count` records that were sent, every window complete.
+pub fn verify(
+    load: &Load,
+    count: u64,
+    processing: &Processing,
+    stop: &Stop,
+) -> Result<Verdict, Failure> {
+    let args = VerifyArgs {
+        kafka: load.kafka(),
+        input_topic: load.topic.clone(),
+        processed_topic: processing.processed_topic.clone(),
+        aggregated_topic: processing.aggregated_topic.clone(),
+        dead_letter_topic: processing.dead_letter_topic.clone(),
+        late_topic: processing.late_topic.clone(),
+        window: signed(processing.window)?,
+        timezone: "UTC".to_owned(),
+        timestamp_style: TimestampStyle::Naive,
+        max_future: signed(processing.max_future)?,
+        max_event_bytes: processing.max_event_bytes,
+        max_values: processing.max_values,
+        allow_duplicates: processing.allowed_repeats,
+        allowed_lateness: signed(processing.allowed_lateness)?,
+        expect_late: ExpectLate::Any,
+        input_from: Vec::new(),
+        allow_incomplete: false,
+        expect_complete: true,
+        unique_tolerance: UNIQUE_TOLERANCE,
+        timeout: PATIENCE,
+        json: false,
+        count: Some(count),
+        transactional: false,
+        plan: load.plan()?,
+    };
+    let (report, names) = judging::judge(&args, stop)?;
+    Ok(Verdict {
+        is_fine: report.is_fine(),
+        counts: report.counts,
+        report: report.print(&names).to_string(),
+    })
+}
+
+impl Load {
+    fn kafka(&self) -> KafkaArgs {
+        KafkaArgs {
+            brokers: self.brokers.clone(),
+            properties: Vec::new(),
+            voice: Voice::Caller(self.on_trouble),
+        }
+    }
+
+    fn plan(&self) -> Result<Plan, Failure> {
+        let shares = self.shares;
+        Ok(Plan {
+            seed: Some(self.seed),
+            users: self.users,
+            zipf: self.zipf,
+            locales: 50,
+            bare: false,
+            event_size: 0,
+            events_per_second_of_event_time: Some(self.rate),
+            start_time: Some(self.start_time_s),
+            disorder: signed(self.disorder)?,
+            run_length: self.run_length,
+            partition_shares: Vec::new(),
+            shares: Shares {
+                share_missing_device: 0.05,
+                share_late: shares.late,
+                late_by: signed(shares.late_by)?,
+                share_early: 0.0,
+                early_by: SignedDuration::ZERO,
+                share_duplicate: shares.duplicate,
+                share_odd: shares.odd,
+                share_poison: shares.poison,
+                share_tombstone: shares.tombstone,
+                share_huge: 0.0,
+                share_aborted: 0.0,
+                transaction_size: 1_000,
+            },
+        })
+    }
+}
+
+fn signed(duration: Duration) -> Result<SignedDuration, Failure> {
+    SignedDuration::try_from(duration)
+        .map_err(|_| Failure::Usage(format!("{duration:?}: is too long a time")))
+}

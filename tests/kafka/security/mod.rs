@@ -1,0 +1,200 @@
+//! TLS, SASL and access rights, on a broker that insists on them.
+
+mod certificates;
+
+use std::path::Path;
+
+use self::certificates::{Certificates, Kind};
+use crate::{
+    own_broker::OwnBroker,
+    support::{Process, Scenario, WITHOUT_TOPICS},
+};
+
+/// SASL users and their passwords, by mechanism.
+const PLAIN: (&str, &str) = ("plain-user", "plain-secret");
+const SCRAM: (&str, &str) = ("scram-user", "scram-secret");
+const PARTITIONS: &str = "8";
+const CLIENTS: &[(&str, Kind)] =
+    &[("client", Kind::Good), ("expired", Kind::Expired), ("unknown", Kind::Unknown)];
+
+/// A broker whose anonymous listener is for the test alone; the others are as in production.
+struct Secured {
+    broker: OwnBroker,
+    certificates: Certificates,
+}
+
+impl Secured {
+    fn start() -> Self {
+        let certificates = Certificates::new(CLIENTS);
+        let broker = OwnBroker::secured(
+            &certificates.path("broker.pem"),
+            &certificates.path("ca.pem"),
+            PLAIN,
+        );
+        broker.start();
+        let secured = Self { broker, certificates };
+        for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-512"] {
+            let config = format!("{mechanism}=[password={}]", SCRAM.1);
+            let user = ["--entity-type", "users", "--entity-name", SCRAM.0];
+            let change = [&user[..], &["--alter", "--add-config", &config]].concat();
+            secured.tool("kafka.admin.ConfigCommand", &change);
+        }
+        secured
+    }
+
+    fn tool(&self, class: &str, arguments: &[&str]) {
+        let address = self.broker.address();
+        let all = [&[class, "--bootstrap-server", &address], arguments].concat();
+        self.broker.script("exec", &all);
+    }
+
+    /// A scenario with its topics, an input, and just the documented rights for this user.
+    fn scenario(&self, name: &str, way: String, user: &str) -> Scenario {
+        let scenario = Scenario::through(name, self.broker.address(), way);
+        scenario.produce(&["--seed", "71", "--count", "2000"]);
+        for topic in ["processed", "aggregated", "dead-letter", "late"] {
+            self.broker.script("topics", &["create", &scenario.topic(topic), PARTITIONS]);
+        }
+        let allow = |resource: &[&str], operations: &[&str]| {
+            let principal = format!("User:{user}");
+            let mut arguments = vec!["--add", "--allow-principal", &principal];
+            arguments.extend(resource);
+            for operation in operations {
+                arguments.extend(["--operation", operation]);
+            }
+            self.tool("org.apache.kafka.tools.AclCommand", &arguments);
+        };
+        let topic = |name: &str| scenario.topic(name);
+        allow(&["--topic", &topic("input")], &["Read"]);
+        allow(&["--topic", &topic("aggregated")], &["Read", "Write", "DescribeConfigs"]);
+        for name in ["processed", "dead-letter", "late"] {
+            allow(&["--topic", &topic(name)], &["Write", "DescribeConfigs"]);
+        }
+        let group = topic("group");
+        allow(&["--group", &group], &["Read"]);
+        let prefix = ["--transactional-id", &group, "--resource-pattern-type", "prefixed"];
+        allow(&prefix, &["Write"]);
+        scenario
+    }
+
+    fn sasl(&self, mechanism: &str, (user, password): (&str, &str), ca: &str) -> Vec<String> {
+        let ca = self.certificates.path(ca);
+        properties(&[
+            ("security.protocol", "SASL_SSL"),
+            ("sasl.mechanism", mechanism),
+            ("sasl.username", user),
+            ("sasl.password", password),
+            ("ssl.ca.location", &ca),
+        ])
+    }
+
+    fn mutual_tls(&self, client: &str) -> Vec<String> {
+        let (key, certificate) = (format!("{client}.key"), format!("{client}.crt"));
+        properties(&[
+            ("security.protocol", "SSL"),
+            ("ssl.ca.location", &self.certificates.path("ca.pem")),
+            ("ssl.key.location", &self.certificates.path(&key)),
+            ("ssl.certificate.location", &self.certificates.path(&certificate)),
+        ])
+    }
+}
+
+fn properties(pairs: &[(&str, &str)]) -> Vec<String> {
+    pairs.iter().flat_map(|(name, value)| ["-X".to_owned(), format!("{name}={value}")]).collect()
+}
+
+fn start(scenario: &Scenario, flags: &[String]) -> Process {
+    let flags = flags.iter().map(String::as_str);
+    let flags: Vec<_> = ["--exit-at-end", WITHOUT_TOPICS].into_iter().chain(flags).collect();
+    scenario.start(&flags)
+}
+
+fn assert_exact(scenario: &Scenario, flags: &[String], secret: &str) {
+    let mut running = start(scenario, flags);
+    running.ends_with(0);
+    assert!(!running.log().contains(secret), "a secret is in the log\n{}", running.tail());
+    println!("{}", scenario.verify(&["--expect-complete"]));
+}
+
+/// It says what is wrong, with a remedy, and ends: nothing would change by waiting.
+fn assert_refused(scenario: &Scenario, flags: &[String], needles: &[&str]) {
+    let mut running = start(scenario, flags);
+    running.ends_with(2);
+    let log = running.log();
+    for needle in needles {
+        assert!(log.contains(needle), "{needle} is not in\n{log}");
+    }
+}
+
+#[test]
+#[ignore = "needs Java and Maven or KAFKA_HOME; run scripts/test"]
+fn sasl_over_tls_with_just_the_documented_rights() {
+    let secured = Secured::start();
+    let way = secured.broker.sasl_tls();
+    for (mechanism, user) in [("PLAIN", PLAIN), ("SCRAM-SHA-256", SCRAM), ("SCRAM-SHA-512", SCRAM)]
+    {
+        let scenario = secured.scenario(mechanism, way.clone(), user.0);
+        assert_exact(&scenario, &secured.sasl(mechanism, user, "ca.pem"), user.1);
+    }
+    let scenario = secured.scenario("wrong", way, PLAIN.0);
+    let wrong_password = secured.sasl("PLAIN", (PLAIN.0, "wrong-secret"), "ca.pem");
+    assert_refused(&scenario, &wrong_password, &["refuses the authentication", "sasl.password"]);
+    let wrong_password = secured.sasl("SCRAM-SHA-512", (SCRAM.0, "wrong-secret"), "ca.pem");
+    assert_refused(&scenario, &wrong_password, &["refuses the authentication", "sasl.password"]);
+    let unknown_broker = secured.sasl("PLAIN", PLAIN, "other-ca.pem");
+    assert_refused(&scenario, &unknown_broker, &["certificate", "ssl.ca.location"]);
+    // And with the right ones all is there as if nothing had happened.
+    assert_exact(&scenario, &secured.sasl("PLAIN", PLAIN, "ca.pem"), PLAIN.1);
+}
+
+#[test]
+#[ignore = "needs Java and Maven or KAFKA_HOME; run scripts/test"]
+fn mutual_tls_and_certificates_that_nobody_should_accept() {
+    let secured = Secured::start();
+    let way = secured.broker.mutual_tls();
+    let scenario = secured.scenario("mutual", way, "CN=client");
+    for client in ["expired", "unknown"] {
+        assert_refused(&scenario, &secured.mutual_tls(client), &["certificate"]);
+    }
+    let key = std::fs::read_to_string(Path::new(&secured.certificates.path("client.key")));
+    let key = key.expect("the client's key");
+    assert_exact(&scenario, &secured.mutual_tls("client"), key.lines().nth(1).expect("a line"));
+}
+
+#[test]
+#[ignore = "needs Java and Maven or KAFKA_HOME; run scripts/test"]
+fn a_missing_right_is_named() {
+    let secured = Secured::start();
+    let way = secured.broker.sasl_tls();
+    let scenario = secured.scenario("rights", way, PLAIN.0);
+    let flags = secured.sasl("PLAIN", PLAIN, "ca.pem");
+    let principal = format!("User:{}", PLAIN.0);
+    let (group, input) = (scenario.topic("group"), scenario.topic("input"));
+    let prefixed = ["--resource-pattern-type", "prefixed"];
+    for (resource, right, prefix) in [
+        (["--group", &group], "Read", &[][..]),
+        (["--topic", &input], "Read", &[]),
+        (["--transactional-id", &group], "Write", &prefixed),
+    ] {
+        let change = |how: &str| {
+            let mut arguments = vec![how, "--allow-principal", &principal];
+            arguments.extend(resource);
+            arguments.extend(prefix);
+            arguments.extend(["--operation", right]);
+            if how == "--remove" {
+                arguments.push("--force");
+            }
+            secured.tool("org.apache.kafka.tools.AclCommand", &arguments);
+        };
+        change("--remove");
+        let mut running = start(&scenario, &flags);
+        let code = running.wait(crate::support::SOON).code();
+        let log = running.log();
+        println!("without {right} on {resource:?}: exit {code:?}\n{}", running.tail());
+        assert!(matches!(code, Some(1 | 2)), "{code:?}");
+        let named = log.to_lowercase().contains("authoriz") && log.contains(resource[1]);
+        assert!(named, "the missing right on {} is not named\n{log}", resource[1]);
+        change("--add");
+    }
+    assert_exact(&scenario, &flags, PLAIN.1);
+}
