@@ -45,9 +45,31 @@ fn accepted(command: Command) -> String {
 }
 
 #[test]
-fn version_is_the_packages() {
-    let expected = format!("logintide {}\n", env!("CARGO_PKG_VERSION"));
-    assert_eq!(accepted(logintide(&["--version"])), expected);
+fn version_is_the_packages_with_the_commit_and_the_librdkafka() {
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(accepted(logintide(&["-V"])), format!("logintide {version}\n"));
+    let text = accepted(logintide(&["--version"]));
+    let librdkafka = logintide::kafka::librdkafka_version();
+    let rest = text.strip_prefix(&format!("logintide {version} (commit ")).expect(&text);
+    let commit = rest.strip_suffix(&format!(", librdkafka {librdkafka})\n")).expect(&text);
+    let is_hash = commit.len() >= 7 && commit.chars().all(|c| c.is_ascii_hexdigit());
+    assert!(is_hash || commit == "unknown", "{text}");
+    assert_eq!(
+        accepted(logintide(&["state", "show", "-V"])),
+        format!("logintide-state-show {version}\n")
+    );
+}
+
+#[test]
+fn completions_and_manual_pages_are_printed() {
+    let script = accepted(logintide(&["completions", "bash"]));
+    assert!(script.contains("_logintide()") && script.contains("--commit-interval"), "{script}");
+    assert!(refused(logintide(&["completions", "cmd"])).contains("bash"));
+    let page = accepted(logintide(&["man", "state", "show"]));
+    assert!(page.contains(".TH logintide-state-show 1"), "{page}");
+    assert!(
+        refused(logintide(&["man", "shaw"])).starts_with("error: man shaw: there is no command")
+    );
 }
 
 #[test]
@@ -108,13 +130,19 @@ fn contradictions_are_named_together() {
         "0",
         "--memory-budget",
         "8MiB",
+        "-X",
+        "group.id=x",
+        "-X",
+        "transaction.timeout.ms=10000",
     ]));
-    assert!(text.starts_with("error: 4 settings are wrong\n"), "{text}");
+    assert!(text.starts_with("error: 6 settings are wrong\n"), "{text}");
     for part in [
         "--grace 10m: is longer than --allowed-lateness 5m",
         "--late-topic user-login: is also --input-topic",
         "--workers 0: is no number from 1 to 256",
         "--memory-budget 8MiB: is below the smallest budget of 32 MiB",
+        "-X group.id=x: this property cannot be set; use --group-id",
+        "message.timeout.ms=30000: is above -X transaction.timeout.ms=10000",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
@@ -135,12 +163,6 @@ fn an_unknown_time_zone_brings_the_nearest() {
 }
 
 #[test]
-fn what_is_not_built_yet_says_so() {
-    let text = refused(run(&["--config", "c.toml"]));
-    assert!(text.starts_with("error: --config c.toml: is not built yet; use "), "{text}");
-}
-
-#[test]
 fn a_wrong_variable_is_named_and_a_flag_beats_it() {
     let mut from_variable = run(&[]);
     from_variable.env("LOGINTIDE_WINDOW", "10");
@@ -152,7 +174,8 @@ fn a_wrong_variable_is_named_and_a_flag_beats_it() {
 
     let mut flag = run(&[]);
     flag.env("LOGINTIDE_CREATE_TOPICS", "perhaps");
-    assert!(refused(flag).contains("--create-topics"));
+    let text = refused(flag);
+    assert!(text.starts_with("error: LOGINTIDE_CREATE_TOPICS perhaps: is neither true"), "{text}");
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! The arguments of `logintide run`, as typed.
 //!
 //! Everything is text here, so that `settings` can report all wrong values together instead of
-//! stopping at the first. The comments are the help texts. A default that stands here stands
-//! nowhere else.
+//! stopping at the first; `keys` says which of them are settings, and of what kind. The comments
+//! are the help texts. A default that stands here stands nowhere else.
 
-use clap::{ArgAction, Args, builder::BoolishValueParser};
+use clap::{ArgAction, Args};
 
 /// Flags of `run`, by heading of the help.
 #[derive(Debug, Args)]
@@ -34,11 +34,15 @@ Examples:
   Count a backlog in one-minute windows and end:
     logintide run --brokers kafka:9092 --group-id backfill --window 1m --exit-at-end
 
-  Read fields of other names, over TLS (a password is safer in a variable than in a flag):
-    LOGINTIDE_CLIENT_PROPERTIES=ssl.key.password=… \\
-    logintide run --brokers kafka:9093 --field user_id=sub,timestamp=iat -X security.protocol=ssl
+  Read fields of other names, over TLS, with a password that no process list shows:
+    logintide run --brokers kafka:9093 --field user_id=sub,timestamp=iat \\
+      -X security.protocol=ssl -X ssl.key.password.file=/run/secrets/key
 
-Every flag has a variable; the flag wins. Durations and sizes need a unit: 500ms, 10s, 256MiB.";
+  Take the settings from a file, one of them from here, and see what holds:
+    logintide run --config /etc/logintide.toml --workers 4 --print-config
+
+Every flag has a variable and a key of the file: file < variable < flag. Properties and fields are
+merged by name. Durations and sizes need a unit: 500ms, 10s, 256MiB.";
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Kafka")]
@@ -52,7 +56,8 @@ pub(super) struct KafkaArgs {
     /// Name of this instance in the group [default: generated once into the state folder]
     #[arg(long, value_name = "NAME", env = "LOGINTIDE_INSTANCE_ID")]
     pub(super) instance_id: Option<String>,
-    /// Property for librdkafka; repeat it, or one per line in the variable
+    /// Property for librdkafka; repeat it, or one per line in the variable; NAME.file=PATH reads a
+    /// secret from a file
     #[arg(
         short = 'X',
         value_name = "NAME=VALUE",
@@ -104,11 +109,20 @@ pub(super) struct TopicArgs {
     /// Create the topics that are missing
     #[arg(
         long,
+        value_name = "true|false",
         env = "LOGINTIDE_CREATE_TOPICS",
-        action = ArgAction::SetTrue,
-        value_parser = BoolishValueParser::new()
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "false",
+        default_missing_value = "true"
     )]
-    pub(super) create_topics: bool,
+    pub(super) create_topics: String,
+    /// Partitions of the topics that are created [default: as many as the input, else 8]
+    #[arg(long, value_name = "N", env = "LOGINTIDE_PARTITIONS")]
+    pub(super) partitions: Option<String>,
+    /// Copies of each partition of the topics that are created [default: the broker's]
+    #[arg(long, value_name = "N", env = "LOGINTIDE_REPLICATION")]
+    pub(super) replication: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -140,11 +154,14 @@ pub(super) struct ProcessingArgs {
     /// End when the end offsets seen at the start are processed and all windows are closed
     #[arg(
         long,
+        value_name = "true|false",
         env = "LOGINTIDE_EXIT_AT_END",
-        action = ArgAction::SetTrue,
-        value_parser = BoolishValueParser::new()
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "false",
+        default_missing_value = "true"
     )]
-    pub(super) exit_at_end: bool,
+    pub(super) exit_at_end: String,
     /// Memory for batches, fetch and producer queues and window state, from 32MiB
     #[arg(long, value_name = "SIZE", env = "LOGINTIDE_MEMORY_BUDGET", default_value = "256MiB")]
     pub(super) memory_budget: String,
@@ -230,7 +247,10 @@ pub(super) struct OperationArgs {
     /// Form of the log: text or json
     #[arg(long, value_name = "FORMAT", env = "LOGINTIDE_LOG_FORMAT", default_value = "text")]
     pub(super) log_format: String,
-    /// File with settings (not built yet)
+    /// TOML file with settings, keys as the flags; variables and flags beat it
     #[arg(long, value_name = "FILE", env = "LOGINTIDE_CONFIG")]
     pub(super) config: Option<String>,
+    /// Print the settings that hold, as a file for --config, with where each comes from; then end
+    #[arg(long)]
+    pub(super) print_config: bool,
 }

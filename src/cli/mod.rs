@@ -1,27 +1,41 @@
 //! The command line: arguments as typed, turned into a checked configuration and a job.
 //!
-//! Runs on the main thread, before any other. In: arguments and `LOGINTIDE_…` variables; a flag
-//! beats its variable. Out: the job's result. Holds: whatever is wrong with the settings is
-//! reported together and before anything is opened; only this module writes to stdout.
+//! Runs on the main thread, before any other. In: arguments, `LOGINTIDE_…` variables and a file of
+//! settings; a flag beats its variable, which beats the file. Out: the job's result. Holds:
+//! whatever is wrong with the settings is reported together and before anything is opened; only
+//! this module writes to stdout.
 
 mod args;
 mod check;
 mod demo;
+mod file;
+mod generate;
+mod keys;
+mod layers;
+mod output;
+mod print;
 mod redrive;
 mod run;
+mod secrets;
 mod settings;
 mod state;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeSet, fs::File, io};
+use std::{fs::File, sync::LazyLock};
 
-use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, parser::ValueSource};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use self::layers::Given;
 pub use self::{
-    args::RunArgs, check::CheckArgs, demo::DemoArgs, redrive::RedriveArgs, state::StateArgs,
+    args::RunArgs,
+    check::CheckArgs,
+    demo::DemoArgs,
+    generate::{CompletionsArgs, ManArgs},
+    redrive::RedriveArgs,
+    state::StateArgs,
 };
-use crate::{config::LogFormat, error::RunError};
+use crate::{config::LogFormat, error::RunError, kafka};
 
 /// Reads login events from Kafka, enriches each and counts them in event-time windows, without
 /// losing or double-counting one.
@@ -31,12 +45,17 @@ use crate::{config::LogFormat, error::RunError};
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// Settings that came from variables, by argument id.
+    /// Which settings came from where.
     #[arg(skip)]
-    from_variables: BTreeSet<String>,
+    given: Given,
 }
 
 const EXIT_CODES: &str = "\
+Examples:
+  logintide run --brokers localhost:9092 --create-topics
+  logintide run --config /etc/logintide.toml --print-config
+  logintide state show --state-dir /var/lib/logintide
+
 Exit codes: 0 clean, 1 failure while running, 2 usage or configuration.
 The log goes to stderr; LOGINTIDE_LOG filters it (info by default; debug, logintide::sink=trace, …).";
 
@@ -52,6 +71,10 @@ enum Command {
     Redrive(Box<RedriveArgs>),
     /// Look at the state folder, or clear it
     State(StateArgs),
+    /// Print the completions of a shell
+    Completions(CompletionsArgs),
+    /// Print a manual page, or write all into a folder
+    Man(ManArgs),
 }
 
 /// Starts logging in this form, to stderr or to a file; the error is for the operator.
@@ -61,18 +84,18 @@ impl Cli {
     /// Reads the process's arguments and variables. Wrong ones, `--help` and `--version` end the
     /// process here, with exit code 2 or 0.
     pub fn from_process() -> Self {
-        Self::from_matches(&mut definition().get_matches()).unwrap_or_else(|error| error.exit())
+        let variable = |name: &str| std::env::var(name).ok();
+        Self::from_matches(&mut definition().get_matches(), variable)
+            .unwrap_or_else(|error| error.exit())
     }
 
-    fn from_matches(matches: &mut ArgMatches) -> Result<Self, clap::Error> {
-        let from_variables = matches.subcommand().map_or_else(BTreeSet::new, |(_, matches)| {
-            let ids = matches.ids().map(clap::Id::as_str);
-            ids.filter(|id| matches.value_source(id) == Some(ValueSource::EnvVariable))
-                .map(str::to_owned)
-                .collect()
-        });
+    fn from_matches(
+        matches: &mut ArgMatches,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, clap::Error> {
+        let given = matches.subcommand().map(|(_, matches)| Given::new(matches, variable));
         let mut cli = Self::from_arg_matches_mut(matches)?;
-        cli.from_variables = from_variables;
+        cli.given = given.unwrap_or_default();
         Ok(cli)
     }
 
@@ -80,29 +103,27 @@ impl Cli {
     pub fn execute(self, start_logging: StartLogging) -> Result<(), RunError> {
         match self.command {
             Command::Demo(args) => demo::run(&args, start_logging),
-            Command::Run(args) => run::run(&args, self.from_variables, start_logging),
-            Command::CheckConfig(args) => check::run(&args, self.from_variables, start_logging),
+            Command::Run(args) => run::run(*args, &self.given, start_logging),
+            Command::CheckConfig(args) => check::run(*args, &self.given, start_logging),
             Command::Redrive(args) => redrive::run(&args, start_logging),
             Command::State(args) => state::run(&args),
+            Command::Completions(args) => generate::completions(&args),
+            Command::Man(args) => generate::man(&args),
         }
-    }
-}
-
-/// A reader that went away (`| head`) is no failure.
-fn printed(result: io::Result<()>) -> Result<(), RunError> {
-    match result {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(RunError::Failed(format!("writing to stdout failed: {error}")))
-        }
-        _ => Ok(()),
     }
 }
 
 /// The parser's definition. The help shows the names of variables and never their values, which
 /// may be secret and would make the help differ from machine to machine.
 fn definition() -> clap::Command {
-    Cli::command().mut_subcommands(hide_values)
+    Cli::command().long_version(LONG_VERSION.as_str()).mut_subcommands(hide_values)
 }
+
+/// `--version`; `-V` leaves out what is in brackets. The build script finds the commit.
+static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
+    let (version, commit) = (env!("CARGO_PKG_VERSION"), env!("LOGINTIDE_COMMIT"));
+    format!("{version} (commit {commit}, librdkafka {})", kafka::librdkafka_version())
+});
 
 fn hide_values(command: clap::Command) -> clap::Command {
     command.mut_args(|arg| arg.hide_env_values(true)).mut_subcommands(hide_values)

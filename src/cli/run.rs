@@ -2,19 +2,23 @@
 //!
 //! On the main thread. Nothing is opened, created or asked before all settings are checked.
 
-use std::collections::BTreeSet;
+use std::io;
 
-use super::{RunArgs, StartLogging, settings};
+use super::{RunArgs, StartLogging, layers::Given, output::printed, print, settings};
 use crate::{config::Surroundings, error::RunError, pipeline};
 
-/// Runs the processor until it is stopped or done.
+/// Runs the processor until it is stopped or done; or prints its settings.
 pub(super) fn run(
-    args: &RunArgs,
-    from_variables: BTreeSet<String>,
+    args: RunArgs,
+    given: &Given,
     start_logging: StartLogging,
 ) -> Result<(), RunError> {
-    let config = settings::check(args, from_variables, &Surroundings::read())
+    let print_config = args.operation.print_config;
+    let loaded = settings::load(args, given, &Surroundings::read())
         .map_err(|error| RunError::Refused(error.to_string()))?;
-    start_logging(config.log_format, None)?;
-    pipeline::run(config)
+    if print_config {
+        return printed(print::config(&mut io::stdout().lock(), &loaded));
+    }
+    start_logging(loaded.config.log_format, None)?;
+    pipeline::run(loaded.config)
 }

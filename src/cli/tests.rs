@@ -1,6 +1,12 @@
-use super::*;
+use super::{
+    keys::{Kind, SETTINGS},
+    settings::Loaded,
+    *,
+};
 use crate::{
-    config::{ConfigError, Delivery, OnStateMismatch, RunConfig, StartFrom, Surroundings},
+    config::{
+        ConfigError, Delivery, OnStateMismatch, Problems, RunConfig, StartFrom, Surroundings,
+    },
     event::{Field, TimestampStyle},
 };
 
@@ -14,12 +20,20 @@ fn configured(arguments: &[&str]) -> Result<RunConfig, ConfigError> {
     checked(&[&fixed, arguments].concat(), &[])
 }
 
-fn checked(line: &[&str], from_variables: &[&str]) -> Result<RunConfig, ConfigError> {
+fn checked(line: &[&str], variables: &[(&str, &str)]) -> Result<RunConfig, ConfigError> {
+    loaded(line, variables).map(|loaded| loaded.config)
+}
+
+/// `line` with these variables; those of tables are read from here, others cannot be injected into
+/// the parser and are given as flags that are marked as variables.
+fn loaded(line: &[&str], variables: &[(&str, &str)]) -> Result<Loaded, ConfigError> {
     let mut matches = definition().try_get_matches_from(line).expect("parses");
-    let cli = Cli::from_matches(&mut matches).expect("fits the definition");
+    let variable = |name: &str| {
+        variables.iter().find(|(known, _)| *known == name).map(|(_, text)| (*text).to_owned())
+    };
+    let cli = Cli::from_matches(&mut matches, variable).expect("fits the definition");
     let Command::Run(args) = cli.command else { panic!("not run") };
-    let from_variables = from_variables.iter().map(|&id| id.to_owned()).collect();
-    settings::check(&args, from_variables, &surroundings())
+    settings::load(*args, &cli.given, &surroundings())
 }
 
 fn problem(arguments: &[&str]) -> String {
@@ -36,15 +50,30 @@ fn every_setting_has_the_variable_of_its_name() {
     let definition = definition();
     let run = definition.find_subcommand("run").expect("exists");
     let mut checked = 0;
-    for arg in run.get_arguments().filter(|arg| arg.get_id() != "help") {
+    for arg in run.get_arguments() {
         let id = arg.get_id().as_str();
+        if ["help", "version", "print_config"].contains(&id) {
+            continue;
+        }
         let variable = format!("LOGINTIDE_{}", id.to_ascii_uppercase());
         assert_eq!(arg.get_env().and_then(|v| v.to_str()), Some(variable.as_str()));
         assert!(arg.is_hide_env_values_set(), "{id}");
         assert!(arg.get_help_heading().is_some(), "{id}");
+        // Also a key of a file, but for the file itself.
+        assert!(id == "config" || SETTINGS.iter().any(|setting| setting.id == id), "{id}");
         checked += 1;
     }
-    assert!(checked >= 30, "{checked}");
+    assert_eq!(checked, SETTINGS.len() + 1);
+}
+
+#[test]
+fn every_setting_that_is_no_table_has_a_text() {
+    let mut matches = definition().try_get_matches_from(["logintide", "run"]).expect("parses");
+    let cli = Cli::from_matches(&mut matches, |_| None).expect("fits the definition");
+    let Command::Run(args) = cli.command else { panic!("not run") };
+    let texts: Vec<_> = args.into_texts().into_iter().map(|(id, _)| id).collect();
+    let settings = SETTINGS.iter().filter(|setting| setting.kind != Kind::Table);
+    assert_eq!(texts, settings.map(|setting| setting.id).collect::<Vec<_>>());
 }
 
 #[test]
@@ -84,7 +113,8 @@ fn settings_reach_the_configuration() {
         --memory-budget 64MiB --timezone Europe/Berlin --timestamp-style rfc3339 \
         --field user_id=sub,timestamp=iat --field ip=addr --max-future 0s --http off \
         --stats-interval off --log-format json --create-topics --exit-at-end \
-        -X a=b,c -X d= --delivery at-least-once --stall-timeout 30s";
+        --partitions 12 --replication 3 \
+        -X client.rack=b,c -X ssl.ca.location= --delivery at-least-once --stall-timeout 30s";
     let config = configured(&line.split_whitespace().collect::<Vec<_>>()).expect("right");
     assert_eq!((config.group_id.as_str(), config.instance_id.as_deref()), ("g", Some("i-1")));
     assert_eq!((config.topics.input.as_str(), config.topics.late.as_str()), ("in", "l"));
@@ -107,8 +137,12 @@ fn settings_reach_the_configuration() {
     assert_eq!((config.http, config.stats_interval), (None, None));
     assert_eq!(config.log_format, LogFormat::Json);
     assert!(config.create_topics && config.exit_at_end);
+    assert_eq!((config.new_topic_partitions, config.new_topic_replication), (Some(12), Some(3)));
     let property = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    assert_eq!(*config.client_properties, [property("a", "b,c"), property("d", "")]);
+    assert_eq!(
+        *config.client_properties,
+        [property("client.rack", "b,c"), property("ssl.ca.location", "")]
+    );
 }
 
 #[test]
@@ -149,7 +183,10 @@ fn each_wrong_value_is_named_with_its_remedy() {
         ("--stats-interval", "10", "has no unit"),
         ("--stats-interval", "0s", "is below the smallest value of 1s"),
         ("--log-format", "xml", "use text or json"),
-        ("--config", "c.toml", "is not built yet"),
+        ("--config", "/no/c.toml", "cannot be read: No such file or directory"),
+        ("--partitions", "0", "is no number from 1 to 10000"),
+        ("--replication", "x", "is no number from 1 to 100"),
+        ("--create-topics", "perhaps", "is neither true nor false"),
         ("-X", "linger.ms", "has no '='"),
     ] {
         let fixed = ["logintide", "run"];
@@ -177,7 +214,8 @@ fn a_topic_used_twice_names_both_settings() {
 
 #[test]
 fn names_given_twice_are_refused() {
-    assert_eq!(problem(&["-Xa=1", "-Xa=2"]), "-X a: is given twice; keep one");
+    let twice = problem(&["-Xretries=1", "-Xretries=2"]);
+    assert_eq!(twice, "-X retries: is given twice; keep one");
     let twice = problem(&["--field", "ip=a", "--field", "ip=b"]);
     assert_eq!(twice, "--field ip: is given twice; keep one");
 }
@@ -202,16 +240,120 @@ fn everything_that_is_wrong_is_reported_together() {
 }
 
 #[test]
-fn a_setting_from_a_variable_is_named_by_it() {
-    let line = ["logintide", "run", "--brokers", "b:1", "--window", "10", "-X", "x"];
-    let text = checked(&line, &["window", "client_properties"]).expect_err("wrong").to_string();
-    assert!(text.contains("LOGINTIDE_WINDOW 10: has no unit"), "{text}");
-    assert!(text.contains("LOGINTIDE_CLIENT_PROPERTIES x: has no '='"), "{text}");
-}
-
-#[test]
 fn a_group_that_names_no_folder_needs_a_state_dir() {
     assert!(problem(&["--group-id", "a/b"]).contains("set --state-dir"));
     let config = configured(&["--group-id", "a/b", "--state-dir", "/s"]).expect("right");
     assert_eq!(config.group_id, "a/b");
+}
+
+/// The example with the lines that are commented out, because their default is worked out.
+fn example_uncommented() -> String {
+    let is_setting = |line: &str| {
+        let key = line.strip_prefix("# ").and_then(|rest| rest.split_once(" = "));
+        key.is_some_and(|(key, _)| key.chars().all(|c| c.is_ascii_lowercase() || c == '-'))
+    };
+    let lines = EXAMPLE.lines().map(|line| if is_setting(line) { &line[2..] } else { line });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+const EXAMPLE: &str = include_str!("../../logintide.example.toml");
+
+#[test]
+fn the_example_file_has_every_key_and_the_defaults() {
+    let mut problems = Problems::new();
+    let active = file::parse("example", EXAMPLE, &mut problems);
+    let all = file::parse("example", &example_uncommented(), &mut problems);
+    assert_eq!(problems.into_error(), None);
+    let in_order: Vec<_> = all.iter().filter(|v| v.name.is_empty()).map(|v| v.id).collect();
+    let settings = SETTINGS.iter().filter(|setting| setting.kind != Kind::Table);
+    assert_eq!(in_order, settings.map(|setting| setting.id).collect::<Vec<_>>());
+    for setting in SETTINGS.iter().filter(|setting| setting.kind != Kind::Table) {
+        let of_file = active.iter().find(|value| value.id == setting.id);
+        // What is commented out has no default; all others have exactly theirs.
+        let text = of_file.map(|value| value.text.clone());
+        assert_eq!(text, keys::default_of(setting.id), "{}", setting.id);
+    }
+    let fields: Vec<_> = active.iter().filter(|value| value.id == keys::FIELD).collect();
+    assert_eq!(fields.len(), Field::ALL.len());
+    assert!(fields.iter().all(|field| field.name == field.text));
+    for table in ["[field]", "[client]"] {
+        assert!(EXAMPLE.lines().any(|line| line == table), "{table}");
+    }
+}
+
+#[test]
+fn the_example_file_changes_nothing_and_is_right_as_a_whole() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let path = dir.path().join("logintide.toml");
+    let path_text = path.to_str().expect("UTF-8");
+    std::fs::write(&path, EXAMPLE).expect("writable");
+    let with_file = configured(&["--config", path_text]).expect("right");
+    let without = configured(&[]).expect("right");
+    assert_eq!(format!("{with_file:?}"), format!("{without:?}"));
+    std::fs::write(&path, example_uncommented()).expect("writable");
+    let config = checked(&["logintide", "run", "--config", path_text], &[]).expect("right");
+    assert_eq!((config.workers, config.brokers.as_str()), (4, "localhost:9092"));
+    assert_eq!((config.new_topic_partitions, config.new_topic_replication), (Some(8), Some(3)));
+}
+
+#[test]
+fn contradictions_name_both_settings_and_the_remedy() {
+    for (arguments, expected) in [
+        (
+            &["--commit-interval=10s", "-Xmax.poll.interval.ms=15000"][..],
+            "--commit-interval 10s: is above 7.5s, half of -X max.poll.interval.ms=15000: ",
+        ),
+        (
+            &["--commit-interval=3s", "-Xtransaction.timeout.ms=8000", "-Xmessage.timeout.ms=8000"],
+            "--commit-interval 3s: is above 2s, a quarter of -X transaction.timeout.ms=8000: ",
+        ),
+        (
+            &["-Xtransaction.timeout.ms=20000"],
+            "message.timeout.ms=30000: is above -X transaction.timeout.ms=20000 (0 is no limit)",
+        ),
+        (
+            &["-Xdelivery.timeout.ms=0"],
+            "-X delivery.timeout.ms=0: is above transaction.timeout.ms=60000 (0 is no limit)",
+        ),
+        (
+            &["--memory-budget=32MiB", "--workers=64"],
+            "--memory-budget 32MiB: is below the 160MiB that --workers 64 cannot work without; ",
+        ),
+        (&["-Xgroup.id=x"], "-X group.id=x: this property cannot be set; use --group-id"),
+        (&["-Xlinger=5"], "-X linger=5: No such configuration property: \"linger\"; see "),
+        (&["-Xretries=many"], "-X retries=many: "),
+    ] {
+        let text = problem(arguments);
+        assert!(text.starts_with(expected), "{text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+    }
+}
+
+#[test]
+fn what_does_not_contradict_is_taken() {
+    let at_least_once = "--delivery=at-least-once";
+    for arguments in [
+        &["--commit-interval=10s", "-Xmax.poll.interval.ms=20000", "-Xsession.timeout.ms=6000"][..],
+        &["-Xtransaction.timeout.ms=60000", "--commit-interval=15s"],
+        &["-Xmessage.timeout.ms=60000"],
+        &[at_least_once, "-Xmessage.timeout.ms=0", "--commit-interval=60s"],
+        &["--memory-budget=32MiB", "--workers=7"],
+    ] {
+        configured(arguments).unwrap_or_else(|error| panic!("{arguments:?}: {error}"));
+    }
+}
+
+#[test]
+fn the_reference_has_every_key_with_its_default() {
+    let reference = include_str!("../../docs/CONFIGURATION.md");
+    for setting in SETTINGS {
+        let key = setting.key();
+        let default = keys::default_of(setting.id).map(|default| format!("`{default}`"));
+        let start = match (setting.kind, default) {
+            (Kind::Table, _) => format!("[{key}]"),
+            (_, Some(default)) => format!("| `{key}` | {default} |"),
+            (_, None) => format!("| `{key}` | "),
+        };
+        assert!(reference.lines().any(|line| line.starts_with(&start)), "{start}");
+    }
 }

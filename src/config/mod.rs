@@ -65,6 +65,11 @@ pub struct RunConfig {
     pub log_format: LogFormat,
     /// Whether missing topics are created.
     pub create_topics: bool,
+    /// Partitions of the topics that are created; `None`: as many as the input, else
+    /// `NEW_TOPIC_PARTITIONS`.
+    pub new_topic_partitions: Option<i32>,
+    /// Copies of their partitions; `None`: the broker's default.
+    pub new_topic_replication: Option<i32>,
     /// Whether the run ends at the end offsets that it saw at its start.
     pub exit_at_end: bool,
     /// Properties handed through to librdkafka.
@@ -177,6 +182,29 @@ impl MemoryPlan {
         let pool = rest - rest / limits::MEMORY_RESERVE_DIVISOR;
         assert!(pool >= 2 * limits::BUDGET_FLOOR_BYTES, "batches and state each have the floor");
         Ok(Self { total, fetch_queue, producer_queue, pool })
+    }
+
+    /// The smallest budget, MiB, under which this many workers all have their batches while window
+    /// state has its floor.
+    pub fn smallest_mib(workers: usize) -> usize {
+        Self::smallest_mib_of_pool(workers * limits::WORKER_POOL_BYTES)
+    }
+
+    /// The smallest budget, MiB, in which every worker can fill a batch for every partition of the
+    /// enriched events at the same time. With less, full batches wait for the next commit.
+    pub fn roomy_mib(workers: usize, partitions: usize) -> usize {
+        let open = workers * partitions * limits::OUTPUT_BATCH_BYTES;
+        Self::smallest_mib_of_pool(workers * limits::WORKER_POOL_BYTES + open)
+    }
+
+    fn smallest_mib_of_pool(batches: usize) -> usize {
+        let pool = batches + limits::BUDGET_FLOOR_BYTES;
+        let holds = |mib: &usize| Self::new(mib << 20).is_ok_and(|plan| plan.pool >= pool);
+        // Pool and queues together are less than twice the pool and the full queues.
+        let most = (2 * pool + limits::MEMORY_BUDGET_FULL_BYTES) >> 20;
+        let candidates: Vec<usize> = (limits::MEMORY_BUDGET_MIN_BYTES >> 20..=most).collect();
+        // A larger budget never has a smaller pool.
+        candidates[candidates.partition_point(|mib| !holds(mib)).min(candidates.len() - 1)]
     }
 }
 

@@ -23,6 +23,22 @@ fn the_smallest_budget_is_divided_in_proportion_and_less_is_refused() {
 }
 
 #[test]
+fn the_smallest_budget_of_some_workers_is_the_first_that_holds_them() {
+    assert_eq!(MemoryPlan::smallest_mib(1), 32);
+    for workers in [8, 16, 62, 256] {
+        let mib = MemoryPlan::smallest_mib(workers);
+        let needed = limits::BUDGET_FLOOR_BYTES + workers * limits::WORKER_POOL_BYTES;
+        let pool = |mib: usize| MemoryPlan::new(mib << 20).expect("large enough").pool;
+        assert!(pool(mib) >= needed && (mib == 32 || pool(mib - 1) < needed), "{workers}: {mib}");
+        let roomy = MemoryPlan::roomy_mib(workers, 64);
+        let needed = needed + workers * 64 * limits::OUTPUT_BATCH_BYTES;
+        assert!(pool(roomy) >= needed && pool(roomy - 1) < needed, "{workers}: {roomy}");
+    }
+    // The default budget holds the default workers of a machine of a hundred cores.
+    assert!(MemoryPlan::smallest_mib(98) <= 256);
+}
+
+#[test]
 fn passwords_do_not_reach_a_debug_line() {
     let pair = ("sasl.password".to_owned(), "hunter2".to_owned());
     assert_eq!(format!("{:?}", ClientProperties(vec![pair])), r#"["sasl.password"]"#);

@@ -11,6 +11,7 @@ use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
 use super::error::KafkaError;
+use super::properties::{property_name, protected_property};
 use crate::limits::{
     self, FETCH_RESPONSE_DIVISOR, FETCHED_RECORD_BYTES, PRODUCED_RECORD_BYTES,
     PRODUCER_SOCKET_TIMEOUT, TRANSACTION_IDLE_CONNECTION,
@@ -69,7 +70,7 @@ pub struct Transactional {
 }
 
 /// Names that librdkafka takes for the same property: (alias, name used here).
-const ALIASES: &[(&str, &str)] = &[
+pub(super) const ALIASES: &[(&str, &str)] = &[
     ("metadata.broker.list", "bootstrap.servers"),
     ("max.in.flight", "max.in.flight.requests.per.connection"),
     ("max.partition.fetch.bytes", "fetch.message.max.bytes"),
@@ -82,7 +83,7 @@ const ALIASES: &[(&str, &str)] = &[
 ];
 
 /// Properties that `-X` may not set, with the remedy that the error names.
-const PROTECTED: &[(&str, &str)] = &[
+pub(super) const PROTECTED: &[(&str, &str)] = &[
     ("bootstrap.servers", "use --brokers"),
     ("group.id", "use --group-id"),
     ("group.instance.id", "use --instance-id"),
@@ -272,11 +273,9 @@ impl ClientSettings {
 
 /// The one spelling of a user property.
 fn user_property<'a>(name: &'a str, value: &str) -> Result<&'a str, KafkaError> {
-    let canonical =
-        ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, name)| *name);
-    match PROTECTED.iter().find(|(protected, _)| *protected == canonical) {
-        None => Ok(canonical),
-        Some((_, remedy)) => Err(KafkaError::Config {
+    match protected_property(name) {
+        None => Ok(property_name(name)),
+        Some(remedy) => Err(KafkaError::Config {
             text: format!("-X {name}={value}: this property cannot be set; {remedy}"),
         }),
     }

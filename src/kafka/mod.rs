@@ -30,6 +30,7 @@ mod native;
 mod offsets;
 mod partitioner;
 mod producer;
+mod properties;
 mod property_check;
 mod redrive_mark;
 mod refusal;
@@ -51,6 +52,7 @@ pub use headers::Headers;
 pub use mock::{MockCluster, MockRequest};
 pub use partitioner::murmur2_partition;
 pub use producer::{OutRecord, Producer, SendError, SendOutcome, TopicHandle};
+pub use properties::{check_property, property_name, protected_property};
 pub use redrive_mark::{REDRIVEN_HEADER, redriven_count, redriven_time};
 pub use transaction::GroupMetadata;
 

@@ -50,7 +50,7 @@ impl Refusal {
         let explained = match self.kind {
             Kind::Authentication => format!(
                 "the broker refuses the authentication: {text}; check sasl.mechanism, \
-                 sasl.username and sasl.password (-X)"
+                 sasl.username and sasl.password or sasl.password.file (-X)"
             ),
             Kind::Tls => format!(
                 "no TLS connection to the broker: {text}; check ssl.ca.location (whom to trust), \

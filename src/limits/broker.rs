@@ -64,8 +64,8 @@ pub const BROKER_QUERY_TIMEOUT: Duration = Duration::from_secs(3);
 pub const RECOVERY_QUERY_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// How long a broker may refuse the password or the certificate before the start ends with that:
-/// one that has just started may not know its users yet.
-pub const REFUSAL_PATIENCE: Duration = Duration::from_secs(10);
+/// several attempts, because one that has just started may not know its users yet.
+pub const REFUSAL_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Pause between two attempts of a question to a broker that is away.
 pub const BROKER_RETRY_PAUSE: Duration = Duration::from_millis(500);
@@ -143,3 +143,14 @@ pub const ADMIN_SERVE_EVENTS: usize = 256;
 
 /// Pause before asking again whether a new topic is seen by the broker; usually once.
 pub const TOPIC_VISIBLE_POLL: Duration = Duration::from_millis(100);
+
+/// Commit intervals that a transaction's timeout must hold: a transaction lasts at most two, and
+/// that leaves half of its timeout for trouble.
+pub const TRANSACTION_INTERVALS: u32 = 4;
+
+/// Most partitions that `--partitions` asks for: more than a topic of logins has, and few enough
+/// that a slip of the keyboard is refused here and not made on the cluster.
+pub const NEW_TOPIC_PARTITIONS_MAX: i32 = 10_000;
+
+/// Most copies of a partition that `--replication` asks for: brokers of a large cluster.
+pub const NEW_TOPIC_REPLICATION_MAX: i32 = 100;

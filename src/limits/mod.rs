@@ -147,6 +147,10 @@ pub const MEMORY_BUDGET_MIN_BYTES: usize = 32 * 1024 * 1024;
 /// between threads, and what librdkafka holds while it encodes and decodes requests.
 pub const MEMORY_RESERVE_DIVISOR: usize = 4;
 
+/// What a worker needs of the batch pool to work without waiting for the next commit: an input
+/// batch that fills and one that is worked on, each with its output, and an output batch.
+pub const WORKER_POOL_BYTES: usize = 2 * 2 * INPUT_BATCH_BYTES + OUTPUT_BATCH_BYTES;
+
 /// Budget from which on both queues have their full size; it is the default.
 pub const MEMORY_BUDGET_FULL_BYTES: usize = 256 * 1024 * 1024;
 

@@ -38,3 +38,9 @@ pub const HISTORY_POINTS: usize = 600;
 
 /// Bytes of a dead letter's value that are shown.
 pub const SAMPLE_BYTES: usize = 256;
+
+/// Largest file of settings: hundreds of times what one with all settings and comments needs.
+pub const CONFIG_FILE_MAX_BYTES: u64 = 1024 * 1024;
+
+/// Largest file that a secret is read from; a private key in PEM has some thousand bytes.
+pub const SECRET_FILE_MAX_BYTES: u64 = 64 * 1024;

@@ -87,7 +87,15 @@ fn ask(config: &RunConfig, admin: &Admin) -> Result<Result<BrokerFacts, RunError
     let missing: Vec<&str> =
         names.iter().zip(&counts).filter(|(_, n)| n.is_none()).map(|(name, _)| *name).collect();
     if !missing.is_empty() && config.create_topics {
-        create(admin, &missing, counts[0])?;
+        match create(config, admin, &missing, counts[0]) {
+            Err(error) if !error.is_retriable() => {
+                return Ok(Err(RunError::Refused(format!(
+                    "{error}; change --partitions or --replication, or have the topics created by \
+                     someone who may"
+                ))));
+            }
+            created => created?,
+        }
         counts = self::counts(admin, &names)?;
     }
     let [Some(input), Some(processed), Some(aggregated), Some(dead_letter), Some(late)] = counts
@@ -177,15 +185,21 @@ fn counts(admin: &Admin, names: &[&str; 5]) -> Result<[Option<i32>; 5], KafkaErr
     }))
 }
 
-fn create(admin: &Admin, missing: &[&str], input: Option<i32>) -> Result<(), KafkaError> {
-    let partitions = input.unwrap_or(limits::NEW_TOPIC_PARTITIONS);
+/// Creates topics; `input` is the number of the input's partitions, if it exists.
+fn create(
+    config: &RunConfig,
+    admin: &Admin,
+    missing: &[&str],
+    input: Option<i32>,
+) -> Result<(), KafkaError> {
+    let partitions = config.new_topic_partitions.or(input).unwrap_or(limits::NEW_TOPIC_PARTITIONS);
     let new: Vec<NewTopic> = missing
         .iter()
         .map(|name| NewTopic {
             name: (*name).to_owned(),
             partitions,
             // -1: the broker's default.
-            replication: -1,
+            replication: config.new_topic_replication.unwrap_or(-1),
             config: Vec::new(),
         })
         .collect();

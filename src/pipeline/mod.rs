@@ -22,7 +22,7 @@ use self::{broker::BrokerFacts, threads::Threads, watchdog::Watchdog};
 use crate::{
     batch::Pool,
     budget::Budget,
-    config::{Delivery, RunConfig},
+    config::{Delivery, MemoryPlan, RunConfig},
     control::Control,
     error::RunError,
     http::{self, HttpContext},
@@ -90,6 +90,7 @@ pub fn run_on(
         tracing::info!("stopped before a broker answered");
         return Ok(());
     };
+    say_if_memory_is_short(&config, &facts);
     let (opened, instance) = open_state(&config, &facts)?;
     let stall_timeout = config.stall_timeout;
     let mut watchdog = Watchdog::new(Arc::clone(&control), client.clone(), stall_timeout);
@@ -129,6 +130,22 @@ fn handle_signals(control: Arc<Control>) -> Result<(), RunError> {
     // Not joined: it waits for signals until the process ends.
     std::thread::Builder::new().name("signals".to_owned()).spawn(body).map_err(failed)?;
     Ok(())
+}
+
+/// The number of partitions is known only now. It works all the same, so this is no refusal.
+fn say_if_memory_is_short(config: &RunConfig, facts: &BrokerFacts) {
+    let partitions = facts.outputs.processed.partitions as usize;
+    let roomy = MemoryPlan::roomy_mib(config.workers, partitions);
+    if config.memory.total < roomy << 20 {
+        tracing::warn!(
+            workers = config.workers,
+            partitions,
+            "--memory-budget is below the {roomy}MiB in which every worker can fill a batch for \
+             every partition of {}: under full load, reading waits for commits; raise it or lower \
+             --workers",
+            config.topics.processed
+        );
+    }
 }
 
 fn open_state(config: &RunConfig, facts: &BrokerFacts) -> Result<(Opened, String), RunError> {

@@ -14,6 +14,7 @@ mod crash;
 mod exactness;
 mod faults;
 mod hostile;
+mod mistakes;
 mod operation;
 mod outage;
 mod own_broker;

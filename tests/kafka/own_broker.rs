@@ -123,6 +123,29 @@ impl OwnBroker {
         format!("127.0.0.1:{}", self.port + 2)
     }
 
+    /// A broker whose port for `direct` wants the user `logintide` with this password.
+    pub(crate) fn with_password(password: &str) -> Self {
+        let mut broker = Self::new();
+        let (port, direct) = (broker.port, broker.port + 1);
+        let controller = broker.port + TO_CONTROLLER;
+        let login = "org.apache.kafka.common.security.plain.PlainLoginModule";
+        let addresses = format!("PLAINTEXT://127.0.0.1:{port},DIRECT://127.0.0.1:{direct}");
+        broker.settings = vec![
+            format!("listeners={addresses},CONTROLLER://127.0.0.1:{controller}"),
+            format!("advertised.listeners={addresses}"),
+            "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,DIRECT:SASL_PLAINTEXT,\
+             CONTROLLER:PLAINTEXT"
+                .to_owned(),
+            format!("controller.quorum.voters=1@127.0.0.1:{controller}"),
+            "sasl.enabled.mechanisms=PLAIN".to_owned(),
+            format!(
+                "listener.name.direct.plain.sasl.jaas.config={login} required \
+                 user_logintide=\"{password}\";"
+            ),
+        ];
+        broker
+    }
+
     /// Another setting of all nodes.
     pub(crate) fn set(&mut self, setting: &str) {
         self.settings.push(setting.to_owned());

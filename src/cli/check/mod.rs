@@ -15,7 +15,7 @@ mod summary;
 mod tests;
 mod topics;
 
-use std::{collections::BTreeSet, io, time::Duration};
+use std::{io, time::Duration};
 
 use clap::Args;
 
@@ -25,7 +25,7 @@ use self::{
     findings::{Findings, Form},
     sample::Plan,
 };
-use super::{RunArgs, StartLogging, printed, settings};
+use super::{RunArgs, StartLogging, layers::Given, output::printed, settings};
 use crate::{
     config::{Delivery, RunConfig, Surroundings, parse_duration},
     error::RunError,
@@ -79,8 +79,8 @@ Exit codes: 0 nothing wrong, 1 no broker answered in time, 2 problems, each name
 
 /// Looks and tells.
 pub(super) fn run(
-    args: &CheckArgs,
-    from_variables: BTreeSet<String>,
+    args: CheckArgs,
+    given: &Given,
     start_logging: StartLogging,
 ) -> Result<(), RunError> {
     let refused = |setting: &str, value: &str, what: String| {
@@ -94,9 +94,10 @@ pub(super) fn run(
         .map(|text| parse_sample(text).map_err(|what| refused("--sample", text, what)));
     let sample = sample.transpose()?.unwrap_or(0);
     let surroundings = Surroundings::read();
-    let config = settings::check(&args.run, from_variables, &surroundings).map_err(|error| {
+    let loaded = settings::load(args.run, given, &surroundings).map_err(|error| {
         RunError::Refused(format!("{error}\nnothing else was checked: that needs right settings"))
     })?;
+    let config = loaded.config;
     start_logging(config.log_format, None)?;
     let mut check = Check { config, findings: Findings::default() };
     let asked = check.all(&surroundings, timeout);

@@ -13,6 +13,7 @@ use std::{
 use serde_json::json;
 
 use super::findings::Form;
+use crate::cli::output::printed;
 use crate::{
     clock,
     error::RunError,
@@ -70,12 +71,12 @@ pub(super) fn show(
             let enough = open.is_empty() || tasting.taken >= plan.count;
             if enough || wrong.is_some() || written.is_err() { Flow::Stop } else { Flow::Continue }
         });
-        super::printed(written)?;
+        printed(written)?;
         let served = consumer.serve(Duration::ZERO, &mut |_| {});
         served.map_err(failed)?;
     }
     wrong.map_or(Ok(()), Err)?;
-    super::printed(tasting.summary(out))
+    printed(tasting.summary(out))
 }
 
 /// Where to begin, and where the log ends now, of each partition with records: an even share of

@@ -29,7 +29,7 @@ use self::{
     screen::{Phase, Screen, View},
     settings::Settings,
 };
-use super::{StartLogging, printed};
+use super::{StartLogging, output::printed};
 use crate::{config::LogFormat, error::RunError, latency::Percentiles, limits};
 
 /// Runs the demo to its end.

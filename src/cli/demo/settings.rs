@@ -115,6 +115,8 @@ impl Settings {
             group_id: "logintide-demo".to_owned(),
             instance_id: None,
             topics: topics(),
+            new_topic_partitions: None,
+            new_topic_replication: None,
             workers: Surroundings::read().default_workers(),
             delivery: Delivery::AtLeastOnce,
             window: WindowRules {

@@ -34,7 +34,7 @@ use self::{
     scan::{Scan, Start},
     writer::{Writer, patiently},
 };
-use super::{StartLogging, printed};
+use super::{StartLogging, output::printed};
 use crate::{
     error::RunError,
     ids::{Offset, PartitionId},

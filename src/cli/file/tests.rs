@@ -1,0 +1,139 @@
+use super::*;
+
+/// What a file gives, and what is wrong with it.
+fn read_text(text: &str) -> (Vec<(String, String)>, Vec<String>) {
+    let mut problems = Problems::new();
+    let found = parse("f.toml", text, &mut problems);
+    let found = found.into_iter().map(|value| {
+        let dot = if value.name.is_empty() { "" } else { "." };
+        (format!("{}{dot}{}", value.id, value.name), value.text)
+    });
+    let error = problems.into_error().map(|error| error.to_string()).unwrap_or_default();
+    let lines = error.lines().filter(|line| !line.ends_with(" settings are wrong"));
+    (found.collect(), lines.map(|line| line.trim().to_owned()).collect())
+}
+
+fn problem(text: &str) -> String {
+    let (_, problems) = read_text(text);
+    assert_eq!(problems.len(), 1, "{text}: {problems:?}");
+    problems[0].clone()
+}
+
+#[test]
+fn texts_numbers_switches_and_tables_are_read_in_order() {
+    let (found, problems) = read_text(
+        "workers = 4\nbrokers = 'a:1'\nexit-at-end = true\nstart-from = 2024-11-02T13:00:00Z\n\
+         [client]\nssl.ca.location = \"/x\"\n\"linger.ms\" = 2.5\nretries = 3\n\
+         [client.sasl]\nusername = \"u\"\n[field]\nuser_id = \"sub\"\n",
+    );
+    assert_eq!(problems, Vec::<String>::new());
+    let expected = [
+        ("workers", "4"),
+        ("brokers", "a:1"),
+        ("exit_at_end", "true"),
+        ("start_from", "2024-11-02T13:00:00Z"),
+        ("client_properties.ssl.ca.location", "/x"),
+        ("client_properties.linger.ms", "2.5"),
+        ("client_properties.retries", "3"),
+        ("client_properties.sasl.username", "u"),
+        ("field.user_id", "sub"),
+    ];
+    assert_eq!(found, expected.map(|(id, text)| (id.to_owned(), text.to_owned())));
+}
+
+#[test]
+fn a_key_that_is_none_brings_the_nearest() {
+    for (text, expected) in [
+        ("wimdow = '1s'", "there is no key wimdow; did you mean window?"),
+        ("commit_interval = '1s'", "commit_interval is written commit-interval here; rename it"),
+        ("Brokers = 'b'", "Brokers is written brokers here; rename it"),
+        (
+            "allowed_latenes = '1s'",
+            "there is no key allowed_latenes; did you mean allowed-lateness?",
+        ),
+        ("config = 'x'", "config: a file cannot name another; remove it"),
+        ("print-config = true", "there is no key print-config; "),
+        ("zzz = 1", "there is no key zzz; logintide run --help lists them"),
+        ("[field]\nuserid = 'x'", "[field] has no key userid; did you mean user_id?"),
+        ("[field]\nzz = 'x'", "[field] has no key zz; use one of user_id, timestamp, "),
+        (
+            "[client]\nwindow = '1s'",
+            "window is no property of librdkafka; write it above all tables",
+        ),
+    ] {
+        let line = text.lines().count();
+        let problem = problem(text);
+        assert!(problem.starts_with(&format!("f.toml:{line}: {expected}")), "{problem}");
+    }
+    // As the first line of a table, not of what is in it.
+    let expected = "f.toml:2: there is no table [kafka]; the tables are [client] and [field]";
+    assert!(problem("\n[kafka]\nx = 1").starts_with(expected));
+}
+
+#[test]
+fn a_value_of_a_wrong_type_is_told_how_it_is_written() {
+    for (text, expected) in [
+        ("window = 10", "window is no text; write window = \"10s\""),
+        ("brokers = ['a:1']", "brokers is no text; write brokers = \"localhost:9092\""),
+        ("workers = '4'", "workers is no whole number; write workers = 4"),
+        ("partitions = 1.5", "partitions is no whole number; write partitions = 4"),
+        (
+            "create-topics = 1",
+            "create-topics is neither true nor false; write create-topics = true",
+        ),
+        ("field = 'user_id=sub'", "field is a table; write [field] and below it user_id = \"sub\""),
+        ("client = 1", "client is a table; write [client] and below it "),
+        ("[client]\nx = [1]", "x is no text; write x = \"…\""),
+        ("[field]\nip = 1", "ip is no text; write ip = \"…\""),
+    ] {
+        let line = text.lines().count();
+        let problem = problem(text);
+        assert!(problem.starts_with(&format!("f.toml:{line}: {expected}")), "{problem}");
+    }
+}
+
+#[test]
+fn every_error_of_syntax_is_named_and_the_rest_is_read() {
+    let (found, problems) =
+        read_text("brokers = \"b:1\ngrace =\nwindow = \"20s\"\nworkers = 0x10\nx y\n");
+    let lines: Vec<&str> = problems.iter().map(|p| p.split(": ").next().unwrap_or(p)).collect();
+    assert_eq!(lines, ["f.toml:1", "f.toml:2", "f.toml:5"], "{problems:?}");
+    assert!(problems.iter().all(|p| p.ends_with("write key = value, texts in quotes")));
+    // A value that the parser made up for the broken line is not there.
+    assert!(found.iter().all(|(id, _)| id != "grace"), "{found:?}");
+    assert!(found.contains(&("window".to_owned(), "20s".to_owned())), "{found:?}");
+    assert!(found.contains(&("workers".to_owned(), "0x10".to_owned())), "{found:?}");
+    assert!(problem("window = '1s'\nwindow = '2s'").starts_with("f.toml:2: duplicate key"));
+}
+
+#[test]
+fn a_file_that_is_none_is_refused() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let path = dir.path().join("f.toml");
+    assert!(read(&path).expect_err("missing").starts_with("cannot be read: No such file"));
+    assert!(read(dir.path()).expect_err("a folder").starts_with("cannot be read: "));
+    std::fs::write(&path, b"window = \"\xff\"").expect("writable");
+    assert_eq!(read(&path), Err("is no UTF-8 text; save it as UTF-8".to_owned()));
+    let zeros = read(Path::new("/dev/zero")).expect_err("endless");
+    assert!(zeros.starts_with("is larger than 1 MiB; "), "{zeros}");
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_panics(text in proptest::prelude::any::<String>()) {
+        read_text(&text);
+    }
+
+    #[test]
+    fn no_text_of_tokens_panics(
+        tokens in proptest::collection::vec(
+            proptest::sample::select(vec![
+                "[client]", "[field]", "\n", "=", "window", "\"10s\"", ".", "x", "1", "{", "}", "[",
+                "]", "'", "\"", "#", "\r",
+            ]),
+            0..20,
+        )
+    ) {
+        read_text(&tokens.concat());
+    }
+}

@@ -1,0 +1,136 @@
+//! Checks of single settings that know the program's own words and limits.
+//!
+//! Pure. Each takes what was given and gives the value or a remedy that follows "`setting value:`".
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use crate::{
+    config::{Delivery, LogFormat, MemoryPlan, OnStateMismatch, parse_duration, parse_size},
+    event::TimestampStyle,
+    limits,
+};
+
+/// Checks a folder that was named.
+pub(in crate::cli) fn parse_state_dir(text: &str) -> Result<PathBuf, String> {
+    match text.trim() {
+        "" => Err("is empty; name a folder".to_owned()),
+        _ => Ok(PathBuf::from(text)),
+    }
+}
+
+pub(super) fn parse_workers(text: &str) -> Result<usize, String> {
+    let range = 1..=limits::MAX_WORKERS;
+    let workers = text.parse().ok().filter(|workers| range.contains(workers));
+    workers.ok_or_else(|| format!("is no number from 1 to {}", limits::MAX_WORKERS))
+}
+
+pub(super) fn parse_partitions(text: &str) -> Result<i32, String> {
+    number_to(text, limits::NEW_TOPIC_PARTITIONS_MAX)
+}
+
+pub(super) fn parse_replication(text: &str) -> Result<i32, String> {
+    number_to(text, limits::NEW_TOPIC_REPLICATION_MAX)
+}
+
+fn number_to(text: &str, most: i32) -> Result<i32, String> {
+    let number = text.parse().ok().filter(|number| (1..=most).contains(number));
+    number.ok_or_else(|| format!("is no number from 1 to {most}"))
+}
+
+pub(in crate::cli) fn parse_switch(text: &str) -> Result<bool, String> {
+    match text {
+        "true" | "yes" | "on" | "1" => Ok(true),
+        "false" | "no" | "off" | "0" => Ok(false),
+        _ => Err("is neither true nor false; use one of them".to_owned()),
+    }
+}
+
+pub(super) fn parse_delivery(text: &str) -> Result<Delivery, String> {
+    match text {
+        "exactly-once" => Ok(Delivery::ExactlyOnce),
+        "at-least-once" => Ok(Delivery::AtLeastOnce),
+        _ => Err("is no guarantee; use exactly-once or at-least-once".to_owned()),
+    }
+}
+
+pub(super) fn parse_state_mismatch(text: &str) -> Result<OnStateMismatch, String> {
+    match text {
+        "rebuild" => Ok(OnStateMismatch::Rebuild),
+        "fail" => Ok(OnStateMismatch::Fail),
+        _ => Err("is no reaction; use rebuild or fail".to_owned()),
+    }
+}
+
+pub(super) fn parse_timestamp_style(text: &str) -> Result<TimestampStyle, String> {
+    match text {
+        "naive" => Ok(TimestampStyle::Naive),
+        "rfc3339" => Ok(TimestampStyle::Rfc3339),
+        _ => Err("is no style; use naive or rfc3339".to_owned()),
+    }
+}
+
+pub(in crate::cli) fn parse_log_format(text: &str) -> Result<LogFormat, String> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("is no format; use text or json".to_owned()),
+    }
+}
+
+pub(super) fn parse_http(text: &str) -> Result<Option<SocketAddr>, String> {
+    if text == "off" {
+        return Ok(None);
+    }
+    let how = "is no address with a port; use IP:PORT such as 127.0.0.1:9464 or 0.0.0.0:9464, \
+               or off";
+    text.parse().map(Some).map_err(|_| how.to_owned())
+}
+
+pub(super) fn parse_stats_interval(text: &str) -> Result<Option<Duration>, String> {
+    if text == "off" {
+        return Ok(None);
+    }
+    duration_within(text, limits::STATS_INTERVAL_MIN, limits::DURATION_MAX).map(Some)
+}
+
+pub(super) fn parse_stall_timeout(text: &str) -> Result<Duration, String> {
+    duration_within(text, limits::STALL_TIMEOUT_MIN, limits::DURATION_MAX)
+}
+
+pub(super) fn parse_commit_interval(text: &str) -> Result<Duration, String> {
+    let (min, max) = limits::COMMIT_INTERVAL_RANGE;
+    duration_within(text, min, max)
+}
+
+pub(super) fn parse_idle_timeout(text: &str) -> Result<Duration, String> {
+    duration_within(text, limits::IDLE_TIMEOUT_MIN, limits::DURATION_MAX)
+}
+
+pub(super) fn parse_memory(text: &str) -> Result<MemoryPlan, String> {
+    parse_size(text).and_then(MemoryPlan::new)
+}
+
+/// Window records are keyed by whole seconds.
+pub(in crate::cli) fn parse_window(text: &str) -> Result<Duration, String> {
+    let size = duration_within(text, limits::WINDOW_MIN, limits::DURATION_MAX)?;
+    if size.subsec_millis() == 0 {
+        Ok(size)
+    } else {
+        Err("is not a whole number of seconds; round it".to_owned())
+    }
+}
+
+fn duration_within(text: &str, min: Duration, max: Duration) -> Result<Duration, String> {
+    let duration = parse_duration(text)?;
+    if duration < min {
+        Err(format!("is below the smallest value of {min:?}; raise it"))
+    } else if duration > max {
+        Err(format!("is above the largest value of {max:?}; lower it"))
+    } else {
+        Ok(duration)
+    }
+}
+
+pub(super) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).expect("durations are at most DURATION_MAX")
+}
