@@ -13,6 +13,7 @@ use std::{
 use serde_json::json;
 
 use super::findings::Form;
+use crate::cli::output::printed;
 use crate::{
     cli::output::printed,
     clock,

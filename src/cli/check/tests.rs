@@ -1,7 +1,5 @@
 //! What is a problem and what a hint, on facts made by hand.
 
-use clap::FromArgMatches;
-
 use super::{
     cluster::{self, Own},
     facts::{Facts, Settings, TopicFacts},
@@ -9,18 +7,18 @@ use super::{
     topics,
 };
 use crate::{
-    cli::{Cli, Command, definition, layers::Given, settings},
+    cli::{Cli, Command, definition, settings},
     config::{RunConfig, Surroundings},
     kafka::{ClusterDescription, GroupDescription, GroupMember, Operation, Rights, TopicReplicas},
 };
 
 fn config(arguments: &[&str]) -> RunConfig {
     let line = [&["logintide", "run", "--brokers", "b:9092"], arguments].concat();
-    let matches = definition().try_get_matches_from(line).expect("parses");
-    let cli = Cli::from_arg_matches(&matches).expect("fits the definition");
+    let mut matches = definition().try_get_matches_from(line).expect("parses");
+    let cli = Cli::from_matches(&mut matches, |_| None).expect("fits the definition");
     let Command::Run(args) = cli.command else { panic!("not run") };
     let surroundings = Surroundings { home: Some("/h".into()), cores: 4, ..Default::default() };
-    settings::load(*args, &Given::default(), &surroundings).expect("right settings").config
+    settings::load(*args, &cli.given, &surroundings).expect("right settings").config
 }
 
 fn topic(name: &str, replicas: usize, settings: &[(&str, &str)]) -> TopicFacts {

@@ -62,7 +62,7 @@ fn a_folder_in_use_a_file_and_a_foreign_database_are_named() {
 fn a_damaged_database_is_named_and_stays_where_it_is() {
     let (_parent, dir) = new_folder();
     write_to(&mut open(&dir), 3);
-    fs::write(dir.join("db").join("conf"), "nonsense").expect("writable");
+    fs::write(dir.join("db").join("db"), vec![0xa5; 1 << 16]).expect("writable");
     let before = image(&dir);
     let seen = peek(&dir);
     assert!(matches!(seen.problems.as_slice(), [StateError::Unreadable { .. }]), "{seen:?}");
