@@ -86,5 +86,9 @@ fn log_panic(info: &PanicHookInfo<'_>) {
     let thread = thread::current();
     let message = info.payload_as_str().unwrap_or("no message");
     let place = info.location().map(ToString::to_string).unwrap_or_default();
-    tracing::error!(thread = thread.name().unwrap_or("unnamed"), place, "panic: {message}");
+    let name = thread.name().unwrap_or("unnamed");
+    tracing::error!(thread = name, place, "panic: {message}");
+    if !LOG_IS_SEEN.load(Ordering::Relaxed) {
+        let _ = writeln!(io::stderr(), "error: thread {name}: panic: {message} ({place})");
+    }
 }

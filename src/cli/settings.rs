@@ -11,11 +11,11 @@ mod values;
 use std::{collections::BTreeMap, fmt, path::Path, path::PathBuf, time::Duration};
 
 use self::values::{
-    millis, parse_commit_interval, parse_delivery, parse_idle_timeout, parse_log_format,
-    parse_memory, parse_partitions, parse_replication, parse_stall_timeout, parse_state_mismatch,
+    millis, parse_commit_interval, parse_delivery, parse_idle_timeout, parse_memory,
+    parse_partitions, parse_replication, parse_stall_timeout, parse_state_mismatch,
     parse_stats_interval, parse_timestamp_style, parse_workers,
 };
-pub(super) use self::values::{parse_state_dir, parse_switch, parse_window};
+pub(super) use self::values::{parse_log_format, parse_state_dir, parse_switch, parse_window};
 use super::{
     RunArgs,
     keys::{CLIENT, FIELD},

@@ -49,6 +49,10 @@ pub enum MockRequest {
     TxnOffsetCommit = 28,
 }
 
+/// The cluster's thread answers a call first and empties its wake-up pipe after that; a call that
+/// comes between would wait for a second. This is some hundred times what it needs.
+const MOCK_CALL_PAUSE: Duration = Duration::from_millis(5);
+
 /// Every broker of the cluster.
 const ALL_BROKERS: i32 = -1;
 
@@ -94,6 +98,7 @@ impl MockCluster {
     /// Creates a topic with one replica.
     pub fn create_topic(&self, name: &str, partitions: i32) -> Result<(), KafkaError> {
         let name = c_string("topic", name)?;
+        std::thread::sleep(MOCK_CALL_PAUSE);
         // SAFETY: cluster and name are alive; the name is copied.
         check("create a mock topic", unsafe {
             rd::rd_kafka_mock_topic_create(self.ptr(), name.as_ptr(), partitions, 1)

@@ -8,6 +8,7 @@
 //! - all others: the ordinary suite.
 
 mod backfill;
+mod check;
 mod client;
 mod codecs;
 mod crash;
@@ -22,6 +23,7 @@ mod own_broker;
 mod proxy;
 mod quiet;
 mod recovery;
+mod redrive;
 mod security;
 mod settings;
 mod statistics;

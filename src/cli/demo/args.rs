@@ -24,4 +24,5 @@ const NOTES: &str = "\
 Everything is in this process: a small Kafka broker (librdkafka's mock cluster, which keeps 5 MiB
 per partition and has no transactions, so delivery is at-least-once), a generator whose events are
 partly broken, late and odd, the whole pipeline, and a judge that recounts everything at the end.
-Ctrl-C ends it early, with the audit; a second one leaves at once. Exit code 1: something is wrong.";
+Ctrl-C ends it early, with the audit; a second one leaves at once. Exit code 1: something is wrong.
+State and log are in a temporary folder, removed at the end; memory: about 300 MiB by default.";

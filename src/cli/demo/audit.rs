@@ -9,7 +9,7 @@ use std::{fmt, io, io::Write};
 use loadgen::{Sent, Usage, embedded::Verdict};
 
 use super::screen::text::grouped;
-use crate::{latency::Percentiles, status::Snapshot};
+use crate::status::Snapshot;
 
 /// All that was found.
 pub(super) struct Audit {
@@ -17,8 +17,6 @@ pub(super) struct Audit {
     pub(super) sent: Sent,
     /// By the pipeline.
     pub(super) counted: Snapshot,
-    /// From the append in the broker to the commit, up to a minute before the last event was sent.
-    pub(super) latency: Percentiles,
     /// By the judge.
     pub(super) verdict: Verdict,
 }
@@ -42,7 +40,7 @@ impl Audit {
         let dead_letters = once(found.dead_letters, found.dead_letter_repeats);
         differ("records in user-login-dlq", dead_letters, totals.dead_lettered);
         differ("records in user-login-late", once(found.late, found.late_repeats), totals.late);
-        if !self.counted.open_windows.is_empty() {
+        if self.counted.open_window_count > 0 {
             problems.push(format!("{} windows are still open", self.counted.open_window_count));
         }
         if !self.verdict.is_fine {
@@ -74,16 +72,16 @@ impl Audit {
         writeln!(out, "  generated - processed - dead-lettered - tombstones = {difference}")?;
         writeln!(
             out,
-            "  {} windows recounted from the input by loadgen, {} revised for {} late events",
+            "  {} windows recounted from the input by loadgen, {} revisions for {} late events",
             grouped(found.windows),
             grouped(found.window_records.saturating_sub(found.windows)),
             grouped(found.late_events_in_windows),
         )?;
-        let latency = &self.latency;
+        let latency = &self.counted.latency.end_to_end;
         writeln!(
             out,
-            "  latency, append to commit: p50 {:.0} ms, p90 {:.0} ms, p99 {:.0} ms, p99.9 {:.0} ms, \
-             max {:.0} ms",
+            "  latency of the last minute, append to commit: p50 {:.0} ms, p90 {:.0} ms, p99 {:.0} ms, \
+             p99.9 {:.0} ms, max {:.0} ms",
             latency.p50_ms, latency.p90_ms, latency.p99_ms, latency.p999_ms, latency.max_ms
         )?;
         writeln!(
@@ -103,4 +101,75 @@ fn reasons(counted: &Snapshot) -> String {
         .map(|of| format!("{} {}", of.reason, of.count))
         .collect();
     reasons.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use loadgen::Counts;
+
+    use super::*;
+    use crate::status::Totals;
+
+    /// A hundred records, all accounted for.
+    fn fine() -> Audit {
+        let mut sent = Sent::default();
+        sent.records = 100;
+        let totals = Totals {
+            events_in: 100,
+            processed: 90,
+            dead_lettered: 9,
+            tombstones: 1,
+            late: 2,
+            ..Totals::default()
+        };
+        let counts =
+            Counts { input: 100, processed: 90, dead_letters: 9, late: 2, ..Counts::default() };
+        Audit {
+            sent,
+            counted: Snapshot { totals, ..Snapshot::default() },
+            verdict: Verdict { is_fine: true, counts, report: "the report".to_owned() },
+        }
+    }
+
+    #[test]
+    fn nothing_is_wrong_when_all_three_agree() {
+        assert_eq!(fine().problems(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn every_disagreement_is_named() {
+        let spoilt = |spoil: fn(&mut Audit)| {
+            let mut audit = fine();
+            spoil(&mut audit);
+            audit.problems().join("; ")
+        };
+        for (spoil, expected) in [
+            (
+                (|audit| audit.counted.totals.processed -= 1) as fn(&mut Audit),
+                "processed + dead-lettered + tombstones: 99, but 100 expected; records in \
+                 processed-logins: 90, but 89 expected",
+            ),
+            (
+                |audit| audit.verdict.counts.input -= 1,
+                "records in user-login: 99, but 100 expected",
+            ),
+            (
+                |audit| audit.verdict.counts.dead_letters += 1,
+                "records in user-login-dlq: 10, but 9 expected",
+            ),
+            (
+                |audit| audit.verdict.counts.late = 0,
+                "records in user-login-late: 0, but 2 expected",
+            ),
+            (|audit| audit.counted.open_window_count = 3, "3 windows are still open"),
+            (|audit| audit.verdict.is_fine = false, "the report"),
+        ] {
+            assert_eq!(spoilt(spoil), expected);
+        }
+        let repeated = |audit: &mut Audit| {
+            audit.verdict.counts.processed += 5;
+            audit.verdict.counts.processed_repeats += 5;
+        };
+        assert_eq!(spoilt(repeated), "", "a repeat is the judge's to allow or not");
+    }
 }

@@ -15,6 +15,7 @@ mod signals;
 use std::{
     fs::File,
     io::{self, Write},
+    net::SocketAddr,
     thread,
     time::Instant,
 };
@@ -30,7 +31,7 @@ use self::{
     settings::Settings,
 };
 use super::{StartLogging, output::printed};
-use crate::{config::LogFormat, error::RunError, latency::Percentiles, limits};
+use crate::{config::LogFormat, error::RunError, limits, metrics::Health, status::Snapshot};
 
 /// Runs the demo to its end.
 pub(super) fn run(args: &DemoArgs, start_logging: StartLogging) -> Result<(), RunError> {
@@ -43,13 +44,20 @@ pub(super) fn run(args: &DemoArgs, start_logging: StartLogging) -> Result<(), Ru
     start_logging(LogFormat::Text, Some(log))?;
     let stop = Stop::default();
     signals::watch(&stop, folder.path())?;
-    let mut demo = Demo {
-        parts: Parts::start(&settings, folder.path())?,
-        screen: Screen::new(began),
-        settings,
-        folder: &folder,
-        stop,
+    let (listener, http) = parts::bind()?;
+    let mut screen = Screen::new(began);
+    // Before the parts, which may take a second: whoever started it should see something.
+    let view = View {
+        phase: Phase::Starting,
+        settings: &settings,
+        snapshot: &Snapshot::default(),
+        health: &Health::new(1).report(),
+        http,
+        log: &folder.log(),
     };
+    printed(screen.show(&view, false))?;
+    let parts = Parts::start(&settings, folder.path(), (listener, http))?;
+    let mut demo = Demo { parts, screen, settings, folder: &folder, http, stop };
     match demo.run() {
         Ok(()) => Ok(()),
         Err(error) => {
@@ -67,6 +75,7 @@ struct Demo<'a> {
     screen: Screen,
     settings: Settings,
     folder: &'a Folder,
+    http: SocketAddr,
     stop: Stop,
 }
 
@@ -74,9 +83,8 @@ impl Demo<'_> {
     fn run(&mut self) -> Result<(), RunError> {
         self.start()?;
         let sent = self.send()?;
-        let latency = self.parts.snapshot().latency.end_to_end;
         self.finish(&sent)?;
-        self.audit(sent, latency)
+        self.audit(sent)
     }
 
     /// Until the pipeline has its partitions.
@@ -123,7 +131,7 @@ impl Demo<'_> {
         self.parts.stop_pipeline()
     }
 
-    fn audit(&mut self, sent: Sent, latency: Percentiles) -> Result<(), RunError> {
+    fn audit(&mut self, sent: Sent) -> Result<(), RunError> {
         let counted = self.parts.snapshot().as_ref().clone();
         let load = self.parts.load().expect("it was begun, as something was sent");
         let processing = self.settings.processing(counted.totals.rollbacks);
@@ -131,7 +139,7 @@ impl Demo<'_> {
         // Not `self.stop`: that one says to stop sending.
         let verdict = embedded::verify(load, sent.records, &processing, &Stop::default())
             .map_err(|error| RunError::Failed(format!("the judge: {error}")))?;
-        let audit = Audit { sent, counted, latency, verdict };
+        let audit = Audit { sent, counted, verdict };
         let mut out = io::stdout().lock();
         printed(audit.print(&mut out))?;
         let problems = audit.problems();
@@ -158,7 +166,7 @@ impl Demo<'_> {
             settings: &self.settings,
             snapshot: &self.parts.snapshot(),
             health: &self.parts.health(),
-            http: self.parts.http,
+            http: self.http,
             log: &self.folder.log(),
         };
         let shown = self.screen.show(&view, is_last);

@@ -4,7 +4,7 @@
 //! outlives everything that talks to it.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     path::Path,
     sync::Arc,
     thread::JoinHandle,
@@ -37,30 +37,36 @@ pub(super) struct Parts {
     pipeline: Option<JoinHandle<Result<(), RunError>>>,
     generator: Option<JoinHandle<Result<Sent, Failure>>>,
     load: Option<Load>,
-    /// Where metrics and health are served.
-    pub(super) http: SocketAddr,
+}
+
+/// Takes the port of metrics and health: the usual one, or any that is free.
+pub(super) fn bind() -> Result<(TcpListener, SocketAddr), RunError> {
+    let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let listener = http::bind(local(USUAL_PORT)).or_else(|_| http::bind(local(0)))?;
+    let address = listener.local_addr();
+    let address = address.map_err(|error| RunError::Failed(format!("the HTTP port: {error}")))?;
+    Ok((listener, address))
 }
 
 impl Parts {
     /// Starts broker and pipeline.
-    pub(super) fn start(settings: &Settings, folder: &Path) -> Result<Self, RunError> {
+    pub(super) fn start(
+        settings: &Settings,
+        folder: &Path,
+        (listener, http): (TcpListener, SocketAddr),
+    ) -> Result<Self, RunError> {
         let failed = |error| RunError::Failed(format!("the embedded broker: {error}"));
         let broker = MockCluster::new(1).map_err(failed)?;
         for (topic, partitions) in partitions() {
             broker.create_topic(&topic, partitions).map_err(failed)?;
         }
-        let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let listener = http::bind(local(USUAL_PORT)).or_else(|_| http::bind(local(0)))?;
-        let http = listener
-            .local_addr()
-            .map_err(|error| RunError::Failed(format!("the HTTP port: {error}")))?;
         let config: RunConfig = settings.config(&broker.brokers(), state_dir(folder), http);
         let shared = Shared::new(&config);
         let of_pipeline = shared.clone();
         let pipeline =
             spawn("pipeline", move || pipeline::run_on(Some(listener), config, of_pipeline))?;
         let (pipeline, generator) = (Some(pipeline), None);
-        Ok(Self { broker, shared, pipeline, generator, load: None, http })
+        Ok(Self { broker, shared, pipeline, generator, load: None })
     }
 
     /// Starts to send events, as of now.

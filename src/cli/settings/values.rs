@@ -69,7 +69,7 @@ pub(super) fn parse_timestamp_style(text: &str) -> Result<TimestampStyle, String
     }
 }
 
-pub(super) fn parse_log_format(text: &str) -> Result<LogFormat, String> {
+pub(in crate::cli) fn parse_log_format(text: &str) -> Result<LogFormat, String> {
     match text {
         "text" => Ok(LogFormat::Text),
         "json" => Ok(LogFormat::Json),

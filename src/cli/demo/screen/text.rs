@@ -28,7 +28,8 @@ pub(super) fn safe(value: &str, width: usize) -> String {
 
 /// `text`, cut or filled with spaces to `width` columns; styles in it stay whole.
 pub(super) fn fitted(text: &str, width: usize) -> String {
-    let cut = truncate_str(text, width, "…");
+    // Of no width, the mark of the cut would be too wide.
+    let cut = truncate_str(text, width, if width == 0 { "" } else { "…" });
     let missing = width.saturating_sub(measure_text_width(&cut));
     format!("{cut}{}", " ".repeat(missing))
 }

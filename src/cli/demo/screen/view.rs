@@ -26,7 +26,7 @@ const VALUES: usize = 4;
 
 /// Columns of a value's name and count beside its bar.
 const NAME: usize = 8;
-const COUNT: usize = 9;
+const COUNT: usize = 8;
 
 /// Narrowest column of values.
 const COLUMN_MIN: usize = 24;
@@ -69,7 +69,7 @@ pub(super) fn block(view: &View<'_>, columns: usize, ascii: bool) -> Vec<String>
     lines.extend(dead_letters(view.snapshot));
     lines.push(String::new());
     let address = style(format!("http://{}/metrics", view.http)).cyan();
-    lines.push(format!("metrics {address}   Ctrl-C: finish and audit; once more: leave at once"));
+    lines.push(format!("metrics {address}   Ctrl-C ends with the audit"));
     lines.push(style(format!("log     {}", view.log.display())).dim().to_string());
     lines.iter().map(|line| fitted(line, width).trim_end().to_owned()).collect()
 }
@@ -78,22 +78,17 @@ fn title(view: &View<'_>) -> String {
     let doing = match view.phase {
         Phase::Starting => "starting".to_owned(),
         Phase::Sending(time) => format!("{} of {}", clock(time), clock(view.settings.duration)),
-        Phase::Finishing => "finishing: the last windows close".to_owned(),
-    };
-    let health = if view.health.healthy {
-        style(view.health.reason.as_str()).green()
-    } else {
-        style(view.health.reason.as_str()).red().bold()
+        Phase::Finishing => "finishing: last windows".to_owned(),
     };
     format!(
-        "{}  {}  {health}  {}",
+        "{}  {}  {}",
         style("logintide demo").bold(),
-        style(doing).yellow(),
-        style("(embedded broker, at-least-once)").dim()
+        style("embedded broker, at-least-once").dim(),
+        style(doing).yellow()
     )
 }
 
-/// Rate, lag, delays.
+/// Rate, lag, delays, health.
 fn flow(view: &View<'_>, width: usize, ascii: bool) -> Vec<String> {
     let snapshot = view.snapshot;
     let rate = format!("{}/s", grouped(snapshot.events_per_second.round() as u64));
@@ -101,6 +96,8 @@ fn flow(view: &View<'_>, width: usize, ascii: bool) -> Vec<String> {
     let curve = if ascii { String::new() } else { curve(rates, width.min(30)) };
     let behind = snapshot.watermark_delay_ms.map_or("-".to_owned(), |ms| milliseconds(ms as f64));
     let latency = &snapshot.latency.end_to_end;
+    let health = style(view.health.reason.as_str());
+    let health = if view.health.healthy { health.green() } else { health.red().bold() };
     vec![
         format!(
             "events    {}  {} in  {}",
@@ -109,11 +106,11 @@ fn flow(view: &View<'_>, width: usize, ascii: bool) -> Vec<String> {
             style(curve).cyan()
         ),
         format!(
-            "behind    lag {} records   watermark {behind}",
+            "behind    lag {} records   watermark {behind}   {health}",
             style(grouped(snapshot.lag_records)).bold()
         ),
         format!(
-            "latency   p50 {}   p99 {}   max {}   append to commit, last minute",
+            "latency   p50 {}   p99 {}   max {}   (append to commit)",
             style(milliseconds(latency.p50_ms)).bold(),
             style(milliseconds(latency.p99_ms)).bold(),
             milliseconds(latency.max_ms)
