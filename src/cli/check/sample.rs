@@ -13,7 +13,6 @@ use std::{
 use serde_json::json;
 
 use super::findings::Form;
-use crate::cli::output::printed;
 use crate::{
     cli::output::printed,
     clock,
