@@ -47,6 +47,15 @@ missing_for_kafka() {
   [[ -n ${KAFKA_HOME:-} ]] || command -v mvn >/dev/null || echo "maven: fetches that broker"
 }
 
+# The browser that looks at the dashboard. Only its tests are left out without it.
+missing_for_browser() {
+  command -v chromium >/dev/null || echo "chromium: shows the dashboard to its tests"
+  command -v chromedriver >/dev/null || echo "chromium-driver: drives that browser"
+  # A page that has no font to show its text in has no width either.
+  [[ -n $(find /usr/share/fonts -name '*.ttf' -print -quit 2>/dev/null) ]] \
+    || echo "fonts-dejavu-core: the browser's font"
+}
+
 # Prints what is wrong with Rust and the command that mends it; nothing when all is well. $1: the
 # project's folder, which names its toolchain.
 missing_rust() {

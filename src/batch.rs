@@ -64,6 +64,8 @@ pub struct Position {
     pub offset: i64,
     /// The record's Kafka timestamp, milliseconds; the time it was read where it has none.
     pub timestamp_ms: i64,
+    /// How often it was put into the input again.
+    pub redriven: u8,
 }
 
 /// One input record in a batch.

@@ -75,7 +75,13 @@ fn completions_and_manual_pages_are_printed() {
 #[test]
 fn help_names_commands_exit_codes_and_groups() {
     let text = accepted(logintide(&["--help"]));
-    for part in ["run", "state", "Exit codes: 0 clean, 1 failure while running, 2 usage"] {
+    for part in [
+        "run",
+        "check-config",
+        "redrive",
+        "state",
+        "Exit codes: 0 clean, 1 failure while running, 2 usage",
+    ] {
         assert!(text.contains(part), "{part}: {text}");
     }
     let mut help = logintide(&["run", "--help"]);
@@ -253,4 +259,33 @@ fn a_stop_while_the_broker_is_away_is_clean_and_logged_as_json() {
 fn terminate(child: &Child) {
     let status = Command::new("kill").arg(child.id().to_string()).status().expect("kill runs");
     assert!(status.success());
+}
+
+#[test]
+fn a_check_of_wrong_settings_names_them_and_asks_nobody() {
+    let text = refused(logintide(&["check-config", "--workers", "0", "--window", "10"]));
+    assert!(text.starts_with("error: 3 settings are wrong\n"), "{text}");
+    assert!(text.contains("--brokers is missing") && text.contains("nothing else was checked"));
+    let text = refused(logintide(&["check-config", "--sample", "10001", "--brokers", "b:9092"]));
+    assert_eq!(text, "error: --sample 10001: is no number from 1 to 10000\n");
+}
+
+#[test]
+fn a_redrive_needs_a_selection_and_names_what_is_wrong_with_it() {
+    let text = refused(logintide(&["redrive", "--brokers", "b:9092"]));
+    assert!(text.contains("--reason") && text.contains("--all"), "{text}");
+    let both = ["redrive", "--brokers", "b:9092", "--all", "--reason", "empty"];
+    assert!(refused(logintide(&both)).contains("--reason"));
+    let wrong = ["--reason", "notjson", "--rate", "5", "--from", "noon", "--max-redrives", "0"];
+    let text =
+        refused(logintide(&[["redrive", "--brokers", "b:9092"].as_slice(), &wrong].concat()));
+    for part in [
+        "4 settings are wrong",
+        "--reason notjson: is no reason; use one of empty, too_large,",
+        "--rate 5: is no rate; write it as in 500/s",
+        "--from noon: is no time with an offset",
+        "--max-redrives 0: is no number from 1 to 255",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
 }

@@ -235,9 +235,23 @@ pub(super) struct StateFolderArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Operation")]
 pub(super) struct OperationArgs {
-    /// Address of /metrics and /healthz, or off
+    /// Address of the dashboard, the API, /metrics and /healthz, or off
     #[arg(long, value_name = "IP:PORT", env = "LOGINTIDE_HTTP", default_value = "127.0.0.1:9464")]
     pub(super) http: String,
+    /// Token that the API asks for; needed beyond loopback, and safer in the variable
+    #[arg(long, value_name = "TOKEN", env = "LOGINTIDE_HTTP_TOKEN")]
+    pub(super) http_token: Option<String>,
+    /// Let everyone who reaches the port read the API, beyond loopback and without a token
+    #[arg(
+        long,
+        value_name = "true|false",
+        env = "LOGINTIDE_HTTP_OPEN",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "false",
+        default_missing_value = "true"
+    )]
+    pub(super) http_open: String,
     /// Time between two statistics lines in the log, or off
     #[arg(long, value_name = "DURATION", env = "LOGINTIDE_STATS_INTERVAL", default_value = "10s")]
     pub(super) stats_interval: String,

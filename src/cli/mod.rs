@@ -6,6 +6,7 @@
 //! this module writes to stdout.
 
 mod args;
+mod check;
 mod demo;
 mod file;
 mod generate;
@@ -13,6 +14,7 @@ mod keys;
 mod layers;
 mod output;
 mod print;
+mod redrive;
 mod run;
 mod secrets;
 mod settings;
@@ -27,8 +29,10 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use self::layers::Given;
 pub use self::{
     args::RunArgs,
+    check::CheckArgs,
     demo::DemoArgs,
     generate::{CompletionsArgs, ManArgs},
+    redrive::RedriveArgs,
     state::StateArgs,
 };
 use crate::{config::LogFormat, error::RunError, kafka};
@@ -61,6 +65,10 @@ enum Command {
     Demo(DemoArgs),
     /// Process events until SIGTERM or SIGINT
     Run(Box<RunArgs>),
+    /// Say what `run` would do, ask the broker, and name every problem; changes nothing
+    CheckConfig(Box<CheckArgs>),
+    /// Put dead letters back into the input topic, each once
+    Redrive(Box<RedriveArgs>),
     /// Look at the state folder, or clear it
     State(StateArgs),
     /// Print the completions of a shell
@@ -96,6 +104,8 @@ impl Cli {
         match self.command {
             Command::Demo(args) => demo::run(&args, start_logging),
             Command::Run(args) => run::run(*args, &self.given, start_logging),
+            Command::CheckConfig(args) => check::run(*args, &self.given, start_logging),
+            Command::Redrive(args) => redrive::run(&args, start_logging),
             Command::State(args) => state::run(&args),
             Command::Completions(args) => generate::completions(&args),
             Command::Man(args) => generate::man(&args),

@@ -5,16 +5,17 @@
 //! configuration. Checks between settings only look at those that are well-formed by themselves.
 
 mod contradictions;
+mod http;
 mod values;
 
 use std::{collections::BTreeMap, fmt, path::Path, path::PathBuf, time::Duration};
 
 use self::values::{
-    millis, parse_commit_interval, parse_delivery, parse_http, parse_idle_timeout,
-    parse_log_format, parse_memory, parse_partitions, parse_replication, parse_stall_timeout,
-    parse_state_mismatch, parse_stats_interval, parse_timestamp_style, parse_workers,
+    millis, parse_commit_interval, parse_delivery, parse_idle_timeout, parse_memory,
+    parse_partitions, parse_replication, parse_stall_timeout, parse_state_mismatch,
+    parse_stats_interval, parse_timestamp_style, parse_workers,
 };
-pub(super) use self::values::{parse_state_dir, parse_switch, parse_window};
+pub(super) use self::values::{parse_log_format, parse_state_dir, parse_switch, parse_window};
 use super::{
     RunArgs,
     keys::{CLIENT, FIELD},
@@ -93,7 +94,8 @@ impl Checker {
         let event = self.event();
         let state_dir = self.state_dir(group_id.as_deref(), surroundings);
         let on_state_mismatch = self.parse("on_state_mismatch", parse_state_mismatch);
-        let http = self.parse("http", parse_http);
+        let http = self.http();
+        let http_token = self.http_token();
         let stats_interval = self.parse("stats_interval", parse_stats_interval);
         let stall_timeout = self.parse("stall_timeout", parse_stall_timeout);
         let log_format = self.parse("log_format", parse_log_format);
@@ -120,7 +122,8 @@ impl Checker {
             on_state_mismatch: on_state_mismatch?,
             memory: memory?,
             event: event?,
-            http: http?,
+            http: http.ok()?,
+            http_token: http_token.ok()?,
             stats_interval: stats_interval?,
             stall_timeout: stall_timeout?,
             log_format: log_format?,

@@ -100,6 +100,7 @@ fn defaults_are_the_documented_ones() {
     assert_eq!(config.event.timestamp_style, TimestampStyle::Naive);
     assert_eq!(config.event.timezone.iana_name(), Some("UTC"));
     assert_eq!(config.http.map(|a| a.to_string()).as_deref(), Some("127.0.0.1:9464"));
+    assert!(config.http_token.is_none());
     assert_eq!(config.stats_interval.map(|d| d.as_secs()), Some(10));
     assert_eq!(config.log_format, LogFormat::Text);
     assert!(!config.create_topics && !config.exit_at_end && config.client_properties.is_empty());
@@ -225,6 +226,30 @@ fn a_secret_is_not_shown_in_a_message() {
     let text = problem(&["-X", "=hunter2", "-Xsasl.password=hunter2", "-Xsasl.password=hunter2"]);
     assert!(text.contains("-X sasl.password: is given twice"), "{text}");
     assert!(!text.contains("hunter2") && text.lines().count() == 3, "{text}");
+}
+
+#[test]
+fn beyond_loopback_somebody_says_who_may_read() {
+    for local in ["off", "127.0.0.1:80", "127.9.9.9:80", "[::1]:80", "[::ffff:127.0.0.1]:80"] {
+        assert!(configured(&["--http", local]).is_ok(), "{local}");
+    }
+    let token = "0123456789abcdef";
+    for remote in ["0.0.0.0:80", "192.0.2.1:80", "[::]:80", "[2001:db8::1]:80"] {
+        let text = problem(&["--http", remote]);
+        assert!(text.starts_with(&format!("--http {remote}: is reachable from other")), "{text}");
+        assert!(text.contains("LOGINTIDE_HTTP_TOKEN") && text.contains("--http-open"), "{text}");
+        assert!(configured(&["--http", remote, "--http-open"]).is_ok());
+        let config = configured(&["--http", remote, "--http-token", token]).expect("right");
+        assert!(config.http_token.as_ref().is_some_and(|set| set.is(token.as_bytes())));
+        assert!(!format!("{config:?}").contains(token), "a secret is not shown");
+    }
+    let both = problem(&["--http-token", token, "--http-open"]);
+    assert_eq!(both, "--http-open and --http-token exclude each other; keep one");
+    let short = problem(&["--http-token", "hunter2", "--http", "0.0.0.0:80"]);
+    assert!(short.starts_with("--http-token is shorter than 16 characters"), "{short}");
+    assert!(!short.contains("hunter2"), "{short}");
+    let empty = problem(&["--http-token="]);
+    assert!(empty.starts_with("--http-token is shorter than 16"), "{empty}");
 }
 
 #[test]

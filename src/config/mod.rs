@@ -10,6 +10,7 @@ mod state_dir;
 #[cfg(test)]
 mod tests;
 mod timezone;
+mod token;
 mod units;
 
 use std::{fmt, net::SocketAddr, ops::Deref, path::PathBuf, time::Duration};
@@ -20,6 +21,7 @@ pub use checks::{
 pub use problems::{ConfigError, Problems};
 pub use state_dir::{Surroundings, default_state_dir};
 pub use timezone::parse_timezone;
+pub use token::{HttpToken, parse_http_token};
 pub use units::{parse_duration, parse_size};
 
 use crate::{event::EventConfig, limits, window::WindowRules};
@@ -55,8 +57,10 @@ pub struct RunConfig {
     pub memory: MemoryPlan,
     /// Rules for a single event.
     pub event: EventConfig,
-    /// Address of metrics and health; `None`: not served.
+    /// Address of dashboard, API, metrics and health; `None`: not served.
     pub http: Option<SocketAddr>,
+    /// What the API asks for; `None`: nothing.
+    pub http_token: Option<HttpToken>,
     /// Time between two statistics lines in the log; `None`: none are written.
     pub stats_interval: Option<Duration>,
     /// Time without progress after which the process is unhealthy; it ends after twice that.

@@ -2,7 +2,8 @@
 //!
 //! On the http thread. A connection holds a permit until it ends. Its deadline starts with it and
 //! starts again with every byte of an answer that the peer takes, so a peer that sends nothing, or
-//! sends slowly, is closed in bounded time.
+//! sends slowly, is closed in bounded time, and a stream lasts as long as somebody reads it. A peer
+//! that takes nothing of a waiting answer has less time, and one that sends too much has none.
 
 use std::{
     io,
@@ -45,7 +46,9 @@ impl Listener for BoundedListener {
         // axum's own listener waits and tries again when accepting fails.
         let (stream, address) = Listener::accept(&mut self.listener).await;
         let deadline = Box::pin(sleep(limits::HTTP_REQUEST_DEADLINE));
-        (BoundedConnection { stream, deadline, _place: place }, address)
+        let connection =
+            BoundedConnection { stream, deadline, unanswered: 0, is_full: false, _place: place };
+        (connection, address)
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
@@ -57,6 +60,10 @@ impl Listener for BoundedListener {
 pub(super) struct BoundedConnection {
     stream: TcpStream,
     deadline: Pin<Box<Sleep>>,
+    /// Bytes read since the peer has last taken some.
+    unanswered: usize,
+    /// The peer takes nothing at the moment.
+    is_full: bool,
     _place: OwnedSemaphorePermit,
 }
 
@@ -80,7 +87,12 @@ impl AsyncRead for BoundedConnection {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        self.unanswered += buffer.filled().len() - before;
+        if self.unanswered > limits::HTTP_REQUEST_BYTES {
+            return Poll::Ready(Err(io::ErrorKind::FileTooLarge.into()));
+        }
         self.in_time(cx, polled)
     }
 }
@@ -93,7 +105,11 @@ impl AsyncWrite for BoundedConnection {
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
         if polled.is_ready() {
+            (self.unanswered, self.is_full) = (0, false);
             self.deadline.as_mut().reset(Instant::now() + limits::HTTP_REQUEST_DEADLINE);
+        } else if !self.is_full {
+            self.is_full = true;
+            self.deadline.as_mut().reset(Instant::now() + limits::HTTP_WRITE_DEADLINE);
         }
         self.in_time(cx, polled)
     }

@@ -1,14 +1,21 @@
-//! Serves metrics and health. Owns the thread `http`, and the only tokio runtime, in it.
+//! Serves dashboard, API, metrics and health. Owns the thread `http`, and the only tokio runtime.
 //!
 //! In:  a listener that was bound before any thread started, what other threads publish.
-//! Out: `/metrics` (Prometheus text), `/healthz` (200 or 503, JSON), 404 and 405 as JSON.
-//! Holds: it never waits for another thread and no other thread waits for it; the number of open
-//! connections and the time of each request are bounded.
+//! Out: the page, `/metrics` (Prometheus text), everything else as JSON, errors too.
+//! Holds: it never waits for another thread and no other thread waits for it; connections, streams,
+//! the size of requests and the time of each are bounded; nothing is changed by a request.
 
+mod about;
+mod api;
+mod assets;
 mod connection;
+mod guard;
+mod refusal;
 mod routes;
+mod stream;
 #[cfg(test)]
 mod tests;
+mod windows;
 
 use std::{
     io,
@@ -16,14 +23,17 @@ use std::{
     sync::Arc,
 };
 
+use socket2::SockRef;
 use tokio::{
     sync::{Notify, oneshot},
     task::JoinHandle,
     time::sleep,
 };
 
-use self::connection::BoundedListener;
+pub use self::about::About;
+use self::{connection::BoundedListener, stream::Streams};
 use crate::{
+    config::HttpToken,
     error::RunError,
     limits,
     metrics::{Health, MetricsHandle},
@@ -39,12 +49,27 @@ pub struct HttpContext {
     pub metrics: MetricsHandle,
     /// The newest snapshot.
     pub board: Arc<Board>,
+    /// Which pipeline this is.
+    pub about: About,
+    /// What the API asks for; `None`: nothing.
+    pub token: Option<HttpToken>,
+}
+
+/// What the handlers share.
+#[derive(Debug, Clone)]
+struct App {
+    context: HttpContext,
+    streams: Streams,
+    /// The port is on a loopback address: only names that cannot be rebound are answered.
+    is_loopback: bool,
 }
 
 /// Takes the port of `--http`, so that a taken one ends the start. `Refused` otherwise.
 pub fn bind(address: SocketAddr) -> Result<TcpListener, RunError> {
     let bound = TcpListener::bind(address).and_then(|listener| {
         listener.set_nonblocking(true)?;
+        // Accepted connections inherit it.
+        SockRef::from(&listener).set_send_buffer_size(limits::HTTP_SEND_BUFFER_BYTES)?;
         Ok(listener)
     });
     bound.map_err(|error| {
@@ -74,17 +99,23 @@ pub fn serve(
         .build()
         .map_err(|error| failed(&error))?;
     runtime.block_on(async move {
+        let address = listener.local_addr().map_err(|e| failed(&e))?;
         let listener = tokio::net::TcpListener::from_std(listener).map_err(|e| failed(&e))?;
         let listener = BoundedListener::new(listener, limits::HTTP_CONNECTIONS);
         tokio::spawn(keep_metrics_small(context.metrics.clone()));
+        let streams = Streams::new(limits::HTTP_STREAMS);
+        tokio::spawn(stream::feed(streams.clone(), context.clone()));
+        let is_loopback = address.ip().to_canonical().is_loopback();
+        let app = App { context, streams: streams.clone(), is_loopback };
         let stopped = Arc::new(Notify::new());
-        let server = axum::serve(listener, routes::router(context))
+        let server = axum::serve(listener, routes::router(app))
             .with_graceful_shutdown(Arc::clone(&stopped).notified_owned());
         let server: JoinHandle<io::Result<()>> = tokio::spawn(server.into_future());
         let abort = server.abort_handle();
         tokio::spawn(async move {
             // An error says that the sender was dropped, which stops as well.
             let _ = stop.await;
+            streams.end();
             stopped.notify_one();
             sleep(limits::HTTP_STOP_DEADLINE).await;
             abort.abort();

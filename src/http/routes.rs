@@ -1,4 +1,4 @@
-//! The routes and their answers.
+//! The routes, and those outside the API.
 //!
 //! On the http thread. Every handler reads what others published and returns at once.
 
@@ -6,37 +6,65 @@ use axum::{
     Json, Router,
     extract::State,
     http::{StatusCode, header::CONTENT_TYPE},
+    middleware,
     response::{IntoResponse, Response},
     routing::get,
 };
-use serde::Serialize;
 
-use super::HttpContext;
+use super::{App, api, assets, guard, refusal::Refusal, stream, windows};
 use crate::metrics::{self, HealthReport, Metric};
 
-const PATHS: [&str; 2] = ["/metrics", "/healthz"];
-
-/// An answer that is not the asked one.
-#[derive(Serialize)]
-struct Refusal {
-    error: &'static str,
-    paths: [&'static str; 2],
-}
+/// What there is, for whoever asks for something else.
+pub(super) const PATHS: &[&str] = &[
+    "/",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/api/v1/status",
+    "/api/v1/windows",
+    "/api/v1/windows/{start}",
+    "/api/v1/audit",
+    "/api/v1/history",
+    "/api/v1/stream",
+];
 
 /// All routes.
-pub(super) fn router(context: HttpContext) -> Router {
-    Router::new()
-        .route(PATHS[0], get(exposition))
-        .route(PATHS[1], get(healthz))
-        .fallback(async || refusal(StatusCode::NOT_FOUND, "no such path"))
-        .method_not_allowed_fallback(async || {
-            refusal(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are served")
-        })
-        .with_state(context)
+pub(super) fn router(app: App) -> Router {
+    let api = Router::new()
+        .route("/v1/status", get(api::status))
+        .route("/v1/windows", get(windows::list))
+        .route("/v1/windows/{start}", get(windows::one))
+        .route("/v1/audit", get(api::audit))
+        .route("/v1/history", get(api::history))
+        .route("/v1/stream", get(stream::open));
+    let api = refusing(api).layer(middleware::from_fn_with_state(app.clone(), guard::authorize));
+    let all = assets::routes()
+        .route("/metrics", get(exposition))
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz));
+    refusing(all)
+        .nest("/api", api)
+        .layer(middleware::from_fn_with_state(app.clone(), guard::admit))
+        .layer(middleware::map_response(guard::harden))
+        .with_state(app)
 }
 
-async fn exposition(State(context): State<HttpContext>) -> Response {
-    let report = context.health.report();
+/// Adds the answers to other paths and methods.
+fn refusing(router: Router<App>) -> Router<App> {
+    router
+        .fallback(async || {
+            Refusal::new(StatusCode::NOT_FOUND, "no such path", "ask for one of `paths`")
+                .with_paths(PATHS)
+        })
+        .method_not_allowed_fallback(async || {
+            let error = "only GET and HEAD are served";
+            let refusal = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, error, "use GET");
+            ([("allow", "GET,HEAD")], refusal.with_paths(PATHS))
+        })
+}
+
+async fn exposition(State(app): State<App>) -> Response {
+    let report = app.context.health.report();
     for (metric, holds) in [
         (Metric::Healthy, report.healthy),
         (Metric::Ready, report.ready),
@@ -46,15 +74,19 @@ async fn exposition(State(context): State<HttpContext>) -> Response {
     }
     // The version parameter is part of the text format.
     let content_type = [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    (content_type, context.metrics.render()).into_response()
+    (content_type, app.context.metrics.render()).into_response()
 }
 
-async fn healthz(State(context): State<HttpContext>) -> (StatusCode, Json<HealthReport>) {
-    let report = context.health.report();
-    let status = if report.healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(report))
+async fn healthz(State(app): State<App>) -> (StatusCode, Json<HealthReport>) {
+    let report = app.context.health.report();
+    (ok_if(report.healthy), Json(report))
 }
 
-fn refusal(status: StatusCode, error: &'static str) -> Response {
-    (status, Json(Refusal { error, paths: PATHS })).into_response()
+async fn readyz(State(app): State<App>) -> (StatusCode, Json<HealthReport>) {
+    let report = app.context.health.report();
+    (ok_if(report.ready), Json(report))
+}
+
+fn ok_if(holds: bool) -> StatusCode {
+    if holds { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
 }

@@ -152,7 +152,7 @@ impl Answer {
 ///
 /// # Safety
 /// `elements` is null or points to `count` elements that live and stay unchanged for `'a`.
-unsafe fn array<'a, T>(elements: *mut T, count: usize) -> &'a [T] {
+pub(super) unsafe fn array<'a, T>(elements: *const T, count: usize) -> &'a [T] {
     if elements.is_null() {
         return &[];
     }

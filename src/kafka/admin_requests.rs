@@ -13,7 +13,7 @@ use super::error::KafkaError;
 use super::native::{c_string, check, error_text, owned_text};
 
 /// Size of the buffers that librdkafka writes the reason of a refused argument to.
-const ERROR_TEXT_BYTES: usize = 256;
+pub(super) const ERROR_TEXT_BYTES: usize = 256;
 
 /// # Errors
 /// `Config` when name, numbers or configuration are impossible.

@@ -13,8 +13,10 @@ use std::time::Duration;
 use rdkafka::bindings as rd;
 
 use super::error::{KafkaError, is_out_of_range};
+use super::headers::Headers;
 use super::list::bytes;
 use super::native::{Queue, error_text, millis, owned_text};
+use super::redrive_mark::redriven;
 use crate::ids::{Offset, PartitionId};
 
 /// What the closure wants next.
@@ -39,6 +41,8 @@ pub struct Record<'a> {
     pub key: Option<&'a [u8]>,
     /// The value's bytes; `None` is a tombstone.
     pub value: Option<&'a [u8]>,
+    /// How often `logintide redrive` has put it here.
+    pub redriven: u8,
 }
 
 /// What a drain meets.
@@ -91,14 +95,17 @@ pub(super) unsafe fn event_of<'a>(message: *const rd::rd_kafka_message_t) -> Dra
         // SAFETY: alive, as above.
         return unsafe { error_event_of(message) };
     }
+    let mut kind = rd::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
     // SAFETY: payload and key are null or hold `len` and `key_len` bytes while the message lives.
     unsafe {
+        let timestamp_ms = rd::rd_kafka_message_timestamp(message, &raw mut kind);
         DrainEvent::Record(Record {
             partition: PartitionId(native.partition),
             offset: native.offset,
-            timestamp_ms: rd::rd_kafka_message_timestamp(message, std::ptr::null_mut()),
+            timestamp_ms,
             key: bytes(native.key.cast(), native.key_len),
             value: bytes(native.payload.cast(), native.len),
+            redriven: redriven(message, timestamp_ms, kind),
         })
     }
 }
@@ -115,6 +122,18 @@ unsafe fn error_event_of<'a>(message: *const rd::rd_kafka_message_t) -> DrainEve
     DrainEvent::from_error(partition, native.offset, code, text)
 }
 
+/// As [`drain`], with the headers of each record.
+pub(super) fn drain_with_headers(
+    queue: &Queue,
+    timeout: Duration,
+    mut on_event: impl FnMut(DrainEvent<'_>, Headers<'_>) -> Flow,
+) -> usize {
+    drain_messages(queue, timeout, |message| {
+        // SAFETY: librdkafka frees the message after this closure returns.
+        unsafe { on_event(event_of(message), Headers::of(message)) }
+    })
+}
+
 /// State of one drain, on the stack of the thread that drains.
 struct Drain<F> {
     on_event: F,
@@ -124,7 +143,21 @@ struct Drain<F> {
 
 /// Hands queued messages to `on_event` until it says `Stop`, the queue is empty, or none came
 /// within `timeout`. Returns how many it took.
-pub(super) fn drain<F: FnMut(DrainEvent<'_>) -> Flow>(
+pub(super) fn drain(
+    queue: &Queue,
+    timeout: Duration,
+    mut on_event: impl FnMut(DrainEvent<'_>) -> Flow,
+) -> usize {
+    drain_messages(queue, timeout, |message| {
+        // SAFETY: librdkafka frees the message after this closure returns; the event ends before.
+        on_event(unsafe { event_of(message) })
+    })
+}
+
+/// A consumer's message, alive for the time of a call.
+type Message = *const rd::rd_kafka_message_t;
+
+fn drain_messages<F: FnMut(Message) -> Flow>(
     queue: &Queue,
     timeout: Duration,
     on_event: F,
@@ -150,7 +183,7 @@ pub(super) fn drain<F: FnMut(DrainEvent<'_>) -> Flow>(
 ///
 /// # Safety
 /// `message` is a live consumer message and `state` points to the `Drain<F>` of this call.
-unsafe extern "C" fn on_message<F: FnMut(DrainEvent<'_>) -> Flow>(
+unsafe extern "C" fn on_message<F: FnMut(Message) -> Flow>(
     message: *mut rd::rd_kafka_message_t,
     state: *mut c_void,
 ) {
@@ -158,9 +191,7 @@ unsafe extern "C" fn on_message<F: FnMut(DrainEvent<'_>) -> Flow>(
     let state = unsafe { &mut *state.cast::<Drain<F>>() };
     debug_assert!(state.panic.is_none(), "a drain ends with the first panic");
     state.taken += 1;
-    // SAFETY: librdkafka frees the message after this function returns; the event ends before.
-    let event = unsafe { event_of(message) };
-    let flow = match catch_unwind(AssertUnwindSafe(|| (state.on_event)(event))) {
+    let flow = match catch_unwind(AssertUnwindSafe(|| (state.on_event)(message))) {
         Ok(flow) => flow,
         Err(panic) => {
             state.panic = Some(panic);

@@ -174,6 +174,16 @@ impl KafkaError {
         matches!(code, Some(Ok(Native::RD_KAFKA_RESP_ERR__STATE)))
     }
 
+    /// There is no such topic, as far as this user may see.
+    pub fn is_unknown_topic(&self) -> bool {
+        let code = self.code().map(|code| Native::try_from(code.0));
+        matches!(
+            code,
+            Some(Ok(Native::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
+                | Native::RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC))
+        )
+    }
+
     /// The broker denies this user the operation: an ACL is missing.
     pub fn is_authorization(&self) -> bool {
         use Native as E;

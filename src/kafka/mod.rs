@@ -12,6 +12,7 @@
 
 mod admin;
 mod admin_configs;
+mod admin_describe;
 mod admin_requests;
 mod allocator;
 mod close;
@@ -21,6 +22,7 @@ mod consumer;
 mod delivery;
 mod drain;
 mod error;
+mod headers;
 mod list;
 mod log;
 mod mock;
@@ -29,11 +31,15 @@ mod offsets;
 mod partitioner;
 mod producer;
 mod properties;
+mod redrive_mark;
 mod refusal;
 mod renew;
 mod transaction;
 
 pub use admin::{Admin, NewTopic, TopicInfo};
+pub use admin_describe::{
+    ClusterDescription, GroupDescription, GroupMember, Operation, Rights, TopicReplicas,
+};
 pub use allocator::release_freed_pages_after;
 pub use committer::{CommitEntry, CommittedOffset, Committer};
 pub use config::{ClientSettings, ConsumerSettings, ProducerSettings, Transactional};
@@ -41,10 +47,12 @@ pub use consumer::{Consumer, RebalanceEvent};
 pub use delivery::{DeliveryFailure, DeliveryFailures};
 pub use drain::{DrainEvent, Flow, Record};
 pub use error::{ErrorCode, KafkaError};
+pub use headers::Headers;
 pub use mock::{MockCluster, MockRequest};
 pub use partitioner::murmur2_partition;
 pub use producer::{OutRecord, Producer, SendError, SendOutcome, TopicHandle};
 pub use properties::{check_property, property_name, protected_property};
+pub use redrive_mark::{REDRIVEN_HEADER, redriven_count, redriven_time};
 pub use transaction::GroupMetadata;
 
 /// Version of the linked librdkafka, for example `2.12.1`.

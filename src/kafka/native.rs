@@ -180,7 +180,7 @@ impl NativeClient {
 /// only every 30 s.
 const TROUBLE_MEMORY: Duration = Duration::from_secs(30);
 
-fn config_error(role: &str, error: &rdkafka::error::KafkaError) -> KafkaError {
+pub(super) fn config_error(role: &str, error: &rdkafka::error::KafkaError) -> KafkaError {
     use rdkafka::error::KafkaError as Native;
     let text = match error {
         Native::ClientConfig(_, description, name, value) => {

@@ -27,6 +27,8 @@ use crate::limits::{PRODUCER_RUN_RECORDS, PRODUCER_SERVE_EVENTS};
 const OPERATION: &str = "send";
 /// `RD_KAFKA_PARTITION_UA`: librdkafka chooses the partition.
 const ANY_PARTITION: i32 = -1;
+/// librdkafka stamps the record itself.
+const NOW: i64 = 0;
 
 /// A topic of one producer, for its sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,6 +162,19 @@ impl Producer {
         value: Option<&[u8]>,
         headers: &[(&str, &[u8])],
     ) -> Result<(), SendError> {
+        self.send_stamped(topic, partition, key, value, headers, NOW)
+    }
+
+    /// As [`Self::send_with_headers`], with the record's Kafka timestamp, milliseconds.
+    pub fn send_stamped(
+        &self,
+        topic: &TopicHandle,
+        partition: Option<PartitionId>,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: &[(&str, &[u8])],
+        timestamp_ms: i64,
+    ) -> Result<(), SendError> {
         let (key, key_len) = raw(key);
         let (value, value_len) = raw(value);
         // SAFETY: topic, key, value and headers are alive through the call, and the list of
@@ -181,6 +196,8 @@ impl Producer {
                 arg::RD_KAFKA_VTYPE_KEY,
                 key,
                 key_len,
+                arg::RD_KAFKA_VTYPE_TIMESTAMP,
+                timestamp_ms,
                 arg::RD_KAFKA_VTYPE_HEADERS,
                 native_headers,
                 arg::RD_KAFKA_VTYPE_END,

@@ -30,7 +30,7 @@ use rdkafka::types::RDKafkaRespErr;
 use super::committer::{CommitEntry, Committer, not_member};
 use super::error::{ErrorCode, KafkaError};
 use super::list::commit_list;
-use super::native::{NativeClient, millis, owned_text};
+use super::native::{NativeClient, c_string, millis, owned_text};
 use super::producer::Producer;
 use crate::limits::{TRANSACTION_ABORT_ATTEMPT, TRANSACTION_ABORT_POLL, TRANSACTION_ABORT_SERVE};
 
@@ -255,6 +255,18 @@ pub struct GroupMetadata(NonNull<rd::rd_kafka_consumer_group_metadata_t>);
 unsafe impl Send for GroupMetadata {}
 
 impl GroupMetadata {
+    /// A group that nobody is in, whose offsets only transactions write. The broker refuses them
+    /// while there are members.
+    ///
+    /// # Errors
+    /// `Config` for an impossible name.
+    pub fn without_members(group_id: &str) -> Result<Self, KafkaError> {
+        let group_id = c_string("the group", group_id)?;
+        // SAFETY: the name is alive and is copied; the returned metadata is ours.
+        let native = unsafe { rd::rd_kafka_consumer_group_metadata_new(group_id.as_ptr()) };
+        Ok(Self(NonNull::new(native).expect("a group with a name has metadata")))
+    }
+
     fn generation(&self) -> i32 {
         // SAFETY: the metadata is alive.
         unsafe { rd::rd_kafka_consumer_group_metadata_generation_id(self.0.as_ptr()) }

@@ -3,12 +3,13 @@
 //! Used by every thread; constants only. Units stand last in the names.
 
 mod broker;
+mod commands;
 mod demo;
 mod people;
 
 use std::time::Duration;
 
-pub use self::{broker::*, demo::*, people::*};
+pub use self::{broker::*, commands::*, demo::*, people::*};
 
 /// Bytes of payload after which the source sends a worker's batch: about 1 200 ordinary events,
 /// enough that the cost of a channel operation vanishes, and small enough to stay in the L2 cache.

@@ -8,12 +8,51 @@ pub const TROUBLE_LOG_INTERVAL: Duration = Duration::from_secs(5);
 /// Shortest time between two statistics lines.
 pub const STATS_INTERVAL_MIN: Duration = Duration::from_secs(1);
 
-/// Open connections to the HTTP port; a scraper and a probe need two.
-pub const HTTP_CONNECTIONS: usize = 64;
+/// Open connections to the HTTP port: all streams, and as many others, so that streams never keep
+/// a scraper or a probe out.
+pub const HTTP_CONNECTIONS: usize = 2 * HTTP_STREAMS;
+
+/// Open streams of snapshots, one for each page that someone looks at. They share one text a
+/// second, so each costs one write of it.
+pub const HTTP_STREAMS: usize = 128;
+
+/// Time between two events of a stream: what a person can follow.
+pub const HTTP_STREAM_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Windows in each event of a stream, without their values: what a page shows at once.
+pub const HTTP_STREAM_WINDOWS: usize = 12;
 
 /// Time from a connection's last answer (or its start) to the end of its next request. Above the
 /// usual scrape interval of a minute, so that a scraper keeps its connection.
 pub const HTTP_REQUEST_DEADLINE: Duration = Duration::from_secs(75);
+
+/// Time in which a peer must take a part of an answer that waits for it; one that does not is
+/// dropped, and with it a stream that nobody reads.
+pub const HTTP_WRITE_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Bytes of an answer that wait in the kernel for a slow peer. Linux doubles the number, and
+/// without it grows the buffer to megabytes, so that a stream that nobody reads lived for minutes.
+pub const HTTP_SEND_BUFFER_BYTES: usize = 64 * 1024;
+
+/// Largest path with its query. The longest that means anything has 60.
+pub const HTTP_PATH_BYTES: usize = 1024;
+
+/// Largest head of a request that is answered: a browser's has about 1 KiB.
+pub const HTTP_HEAD_BYTES: usize = 8 * 1024;
+
+/// Bytes that a peer may send before it has taken an answer; beyond them it is dropped unheard.
+/// Well above `HTTP_HEAD_BYTES`, so that whoever is only somewhat above gets its answer.
+pub const HTTP_REQUEST_BYTES: usize = 64 * 1024;
+
+/// Windows in an answer when the request does not say how many.
+pub const HTTP_WINDOWS_DEFAULT: usize = 50;
+
+/// Most windows in an answer: all that are kept.
+pub const HTTP_WINDOWS_MAX: usize = SHOWN_OPEN_WINDOWS + RECENT_WINDOWS;
+
+/// Length of an access token: 16 random letters cannot be guessed over a network, and 256 bytes
+/// fit in every client's header.
+pub const HTTP_TOKEN_BYTES: (usize, usize) = (16, 256);
 
 /// How long a stop waits for open HTTP connections.
 pub const HTTP_STOP_DEADLINE: Duration = Duration::from_secs(1);

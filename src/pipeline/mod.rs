@@ -95,7 +95,9 @@ pub fn run_on(
     let stall_timeout = config.stall_timeout;
     let mut watchdog = Watchdog::new(Arc::clone(&control), client.clone(), stall_timeout);
     let health = Arc::clone(control.health());
-    let context = HttpContext { health, metrics, board: Arc::clone(&board) };
+    let (token, board_shown) = (config.http_token.clone(), Arc::clone(&board));
+    let about = http::About::new(&config, &instance);
+    let context = HttpContext { health, metrics, board: board_shown, about, token };
     let parts = Parts { config, client, admin, facts, opened, instance, control, board };
     start(parts, listener, context)?.join(|| watchdog.look())
 }

@@ -26,6 +26,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 pub use self::outputs::{OutputSettings, OutputTopic, OutputTopics};
 pub use self::readback::ReadbackSettings;
+pub(crate) use self::rejects::{KEY_CUT, VALUE_CUT};
 use self::{
     outputs::Outputs,
     rebuild::RebuildPlan,

@@ -8,14 +8,14 @@ use super::{OutputSettings, connection::Handles};
 use crate::{
     batch::{RejectBatch, RejectKind, RejectedRecord},
     ids::PartitionId,
-    kafka::{KafkaError, Producer, SendError, TopicHandle},
+    kafka::{KafkaError, Producer, REDRIVEN_HEADER, SendError, TopicHandle},
 };
 
 /// Length of the input record's value, where it was cut.
-const VALUE_CUT: &str = "logintide.truncated_from";
+pub(crate) const VALUE_CUT: &str = "logintide.truncated_from";
 
 /// Length of the input record's key, where it was cut.
-const KEY_CUT: &str = "logintide.key_truncated_from";
+pub(crate) const KEY_CUT: &str = "logintide.key_truncated_from";
 
 /// Bytes of both headers, with lengths of any size.
 const CUT_HEADERS_BYTES: usize = VALUE_CUT.len() + KEY_CUT.len() + 2 * 20;
@@ -83,6 +83,12 @@ fn send_one(
         ("logintide.offset", offset.as_bytes()),
         ("logintide.timestamp", timestamp.as_bytes()),
     ];
+    // What was redriven and fails again says so, or it would be redriven for ever.
+    let redriven = position.redriven.to_string();
+    if position.redriven > 0 {
+        headers.push((REDRIVEN_HEADER, redriven.as_bytes()));
+    }
+    let whole_headers = headers.len();
     let header_bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
     let (key, value) = (record.span.key(arena), record.span.value(arena));
     let room = most_bytes.saturating_sub(header_bytes);
@@ -95,7 +101,7 @@ fn send_one(
     if key.is_some_and(|key| key_len < key.len()) {
         headers.push((KEY_CUT, key_length.as_bytes()));
     }
-    let was_cut = headers.len() > 6;
+    let was_cut = headers.len() > whole_headers;
     let (key, value) = (key.map(|key| &key[..key_len]), &value[..value_len]);
     producer.send_with_headers(&topic, Some(partition), key, Some(value), &headers)?;
     Ok(was_cut)

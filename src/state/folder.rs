@@ -16,7 +16,8 @@ use super::error::StateError;
 pub(super) const DB: &str = "db";
 /// The file with the generated instance id.
 pub(super) const INSTANCE_ID: &str = "instance-id";
-const LOCK: &str = "lock";
+/// The file whose lock keeps other processes out.
+pub(super) const LOCK: &str = "lock";
 const BROKEN_PREFIX: &str = "db.broken-";
 
 /// Keeps other processes out of the folder until dropped, or until the process ends however.
@@ -72,7 +73,7 @@ pub(super) fn refuse_foreign(dir: &Path) -> Result<(), StateError> {
 }
 
 /// Refuses a `db` folder that another program made.
-fn refuse_foreign_db(dir: &Path) -> Result<(), StateError> {
+pub(super) fn refuse_foreign_db(dir: &Path) -> Result<(), StateError> {
     let found = match names(&dir.join(DB)) {
         Ok(names) => names,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

@@ -127,7 +127,7 @@ fn lock_existing(dir: &Path) -> Result<FolderLock, StateError> {
     FolderLock::take(dir)
 }
 
-fn read_summary(dir: &Path) -> Result<Option<StateSummary>, Fault> {
+pub(super) fn read_summary(dir: &Path) -> Result<Option<StateSummary>, Fault> {
     let db = Database::open(dir)?;
     let Some(identity) = db.identity()? else { return Ok(None) };
     let contents = db.read_all()?;
@@ -160,7 +160,7 @@ fn read_summary(dir: &Path) -> Result<Option<StateSummary>, Fault> {
     }))
 }
 
-fn size_of(path: &Path) -> io::Result<u64> {
+pub(super) fn size_of(path: &Path) -> io::Result<u64> {
     let metadata = fs::symlink_metadata(path)?;
     if !metadata.is_dir() {
         return Ok(metadata.len());

@@ -17,6 +17,7 @@ mod inspect;
 mod instance;
 mod keys;
 mod memory;
+mod peek;
 mod reader;
 pub mod recovery;
 mod rows;
@@ -33,6 +34,7 @@ pub use self::{
     inspect::{PartitionSummary, RedoSummary, ResetReport, StateSummary, describe, reset},
     instance::instance_id,
     memory::MemoryStore,
+    peek::{Peek, fits, peek},
     recovery::{CommitMetadata, Committed, PartitionRecovery, Recovery, Start, decide},
     sled_store::SledStore,
 };

@@ -1,5 +1,6 @@
 //! The snapshot's parts. Times are milliseconds since the Unix epoch, counts are since the start of
-//! the process.
+//! the process. Its lists of windows and its history are not serialized with it: they are long, and
+//! have answers of their own.
 
 use std::sync::Arc;
 
@@ -40,10 +41,13 @@ pub struct Snapshot {
     /// The last committed epoch.
     pub last_epoch: Option<LastEpoch>,
     /// The newest windows that are not closed, newest first.
+    #[serde(skip_serializing)]
     pub open_windows: Vec<WindowView>,
     /// The last revision of recently published windows, newest first.
+    #[serde(skip_serializing)]
     pub recent_windows: Arc<Vec<Arc<WindowView>>>,
     /// One point a second, oldest first.
+    #[serde(skip_serializing)]
     pub history: Arc<Vec<Point>>,
 }
 

@@ -4,12 +4,15 @@
 //! - `faults::…`, one file per thing that breaks: tests of more than about 20 s. Only
 //!   `scripts/test --faults` runs them; otherwise its summary names them as left out.
 //! - `outage::…`: quick, but with brokers of their own (`scripts/kafka-local`).
+//! - `dashboard::…`: in a browser; left out, by name, where there is no chromedriver.
 //! - all others: the ordinary suite.
 
 mod backfill;
+mod check;
 mod client;
 mod codecs;
 mod crash;
+mod dashboard;
 mod exactness;
 mod faults;
 mod hostile;
@@ -20,9 +23,11 @@ mod own_broker;
 mod proxy;
 mod quiet;
 mod recovery;
+mod redrive;
 mod security;
 mod settings;
 mod statistics;
+mod streams;
 mod support;
 mod transactions;
 mod work;

@@ -1,5 +1,6 @@
 //! A broker that is away: a clear line, no exit, nothing lost. Uses brokers of its own.
 
+mod check;
 mod client;
 
 use std::{thread::sleep, time::Duration};

@@ -20,6 +20,9 @@ use super::record::Record;
 /// How long one poll waits.
 const POLL_TIMEOUT: Duration = Duration::from_millis(100);
 
+/// How long one question for the end of a partition waits.
+const ENDS_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Records between two looks at the progress.
 const LOOK_EVERY: u64 = 4_096;
 
@@ -29,7 +32,6 @@ const SETTINGS: &[(&str, &str)] = &[
     ("enable.auto.commit", "false"),
     ("enable.auto.offset.store", "false"),
     ("auto.offset.reset", "error"),
-    ("isolation.level", "read_committed"),
     ("enable.partition.eof", "true"),
     ("check.crcs", "true"),
     ("fetch.queue.backoff.ms", "10"),
@@ -38,6 +40,8 @@ const SETTINGS: &[(&str, &str)] = &[
 /// A topic that is there.
 pub(super) struct Topic {
     consumer: BaseConsumer<Reporter>,
+    /// Sees open transactions, too; only asked for ends.
+    everything: BaseConsumer<Reporter>,
     name: String,
     voice: Voice,
     pub(super) partitions: usize,
@@ -46,12 +50,17 @@ pub(super) struct Topic {
 impl Topic {
     /// Looks for the topic.
     pub(super) fn open(kafka: &KafkaArgs, name: &str) -> Result<Self> {
-        let consumer: BaseConsumer<Reporter> = client::config(kafka, SETTINGS)
-            .create_with_context(Reporter::new(kafka))
-            .context("cannot make a Kafka consumer")?;
+        let reader = |isolation| {
+            client::config(kafka, SETTINGS)
+                .set("isolation.level", isolation)
+                .create_with_context(Reporter::new(kafka))
+                .context("cannot make a Kafka consumer")
+        };
+        let consumer: BaseConsumer<Reporter> = reader("read_committed")?;
+        let everything = reader("read_uncommitted")?;
         let partitions = client::partitions(consumer.client(), name)?
             .ok_or_else(|| anyhow!("topic {name} does not exist"))?;
-        Ok(Self { consumer, name: name.to_owned(), voice: kafka.voice, partitions })
+        Ok(Self { consumer, everything, name: name.to_owned(), voice: kafka.voice, partitions })
     }
 
     /// Hands every record to `take`; fails when nothing comes for `patience` before the end.
@@ -65,6 +74,7 @@ impl Topic {
         for partition in 0..self.partitions {
             offsets.add_partition_offset(&self.name, partition as i32, Offset::Beginning)?;
         }
+        self.wait_for_ends(patience, stop)?;
         self.consumer.assign(&offsets).context("cannot assign partitions")?;
         let mut progress = Progress::new(self.voice, format!("reading {}", self.name), None);
         let mut at_end = HashSet::new();
@@ -107,6 +117,41 @@ impl Topic {
         }
         progress.finish();
         Ok(())
+    }
+}
+
+impl Topic {
+    /// Waits until all that is in the topic now can be seen. A commit is answered before every
+    /// partition has its mark; until then its records are behind the end for these readers.
+    fn wait_for_ends(&self, patience: Duration, stop: &Stop) -> Result<()> {
+        let began = Instant::now();
+        let written = self.ends(&self.everything)?;
+        loop {
+            let seen = self.ends(&self.consumer)?;
+            let hidden = (0..self.partitions).find(|p| seen[*p] < written[*p]);
+            let Some(partition) = hidden else { return Ok(()) };
+            if began.elapsed() > patience {
+                let count = written[partition] - seen[partition];
+                self.voice.trouble(&format!(
+                    "{}: an open transaction hides {count} offsets of partition {partition}; what \
+                     is behind it counts as missing",
+                    self.name
+                ));
+                return Ok(());
+            }
+            if stop.is_asked() {
+                bail!("stopped while waiting for transactions in {}", self.name);
+            }
+            std::thread::sleep(POLL_TIMEOUT);
+        }
+    }
+
+    /// Where each partition ends for this reader.
+    fn ends(&self, reader: &BaseConsumer<Reporter>) -> Result<Vec<i64>> {
+        let end = |partition| reader.fetch_watermarks(&self.name, partition, ENDS_TIMEOUT);
+        let ends = (0..self.partitions as i32).map(|partition| Ok(end(partition)?.1));
+        let ends: Result<_, KafkaError> = ends.collect();
+        ends.with_context(|| format!("cannot ask for the ends of {}", self.name))
     }
 }
 

@@ -142,6 +142,7 @@ impl Settings {
                 max_event_bytes: limits::MAX_EVENT_BYTES,
             },
             http: Some(http),
+            http_token: None,
             stats_interval: Some(Duration::from_secs(10)),
             stall_timeout: Duration::from_mins(1),
             log_format: LogFormat::Text,

@@ -2,7 +2,7 @@
 //!
 //! Pure. Each takes what was given and gives the value or a remedy that follows "`setting value:`".
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use crate::{
     config::{Delivery, LogFormat, MemoryPlan, OnStateMismatch, parse_duration, parse_size},
@@ -69,21 +69,12 @@ pub(super) fn parse_timestamp_style(text: &str) -> Result<TimestampStyle, String
     }
 }
 
-pub(super) fn parse_log_format(text: &str) -> Result<LogFormat, String> {
+pub(in crate::cli) fn parse_log_format(text: &str) -> Result<LogFormat, String> {
     match text {
         "text" => Ok(LogFormat::Text),
         "json" => Ok(LogFormat::Json),
         _ => Err("is no format; use text or json".to_owned()),
     }
-}
-
-pub(super) fn parse_http(text: &str) -> Result<Option<SocketAddr>, String> {
-    if text == "off" {
-        return Ok(None);
-    }
-    let how = "is no address with a port; use IP:PORT such as 127.0.0.1:9464 or 0.0.0.0:9464, \
-               or off";
-    text.parse().map(Some).map_err(|_| how.to_owned())
 }
 
 pub(super) fn parse_stats_interval(text: &str) -> Result<Option<Duration>, String> {

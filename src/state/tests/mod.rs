@@ -3,6 +3,7 @@
 mod child;
 mod damage;
 mod folder;
+mod peeking;
 mod recovery;
 mod twin;
 

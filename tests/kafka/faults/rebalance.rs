@@ -12,7 +12,8 @@ fn only_windows_are_shared(report: &serde_json::Value) {
     let mistakes = report["mistakes"].as_array().expect("a list");
     for mistake in mistakes {
         let kind = mistake["mistake"].as_str().expect("a kind");
-        assert_eq!(kind, "WindowRevision", "{report:#}");
+        // Each publishes what it has, with the revision and late events that it has read back.
+        assert!(["WindowRevision", "WindowInconsistent"].contains(&kind), "{report:#}");
     }
 }
 

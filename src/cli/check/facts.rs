@@ -1,0 +1,182 @@
+//! Asks the broker everything that `check-config` judges.
+//!
+//! In:  the configuration, a client, a deadline. Out: [`Facts`], or that nobody answers.
+//! Holds: no question changes anything; one that this user may not ask leaves a gap in the facts,
+//! named in `unseen`.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    config::RunConfig,
+    ids::PartitionId,
+    kafka::{
+        Admin, ClusterDescription, CommittedOffset, Consumer, GroupDescription, KafkaError,
+        TopicReplicas,
+    },
+    limits,
+};
+
+/// Settings by name.
+pub(super) type Settings = BTreeMap<String, String>;
+
+/// The topics that the brokers keep for groups and transactions.
+pub(super) const OFFSETS_TOPIC: &str = "__consumer_offsets";
+/// As above.
+pub(super) const TRANSACTIONS_TOPIC: &str = "__transaction_state";
+
+/// A topic as the broker describes it.
+#[derive(Debug, Clone)]
+pub(super) struct TopicFacts {
+    /// `None`: it does not exist.
+    pub(super) replicas: Result<Option<TopicReplicas>, KafkaError>,
+    /// `None`: it does not exist, or its settings may not be read.
+    pub(super) settings: Option<Settings>,
+}
+
+/// What the broker said.
+#[derive(Debug, Clone)]
+pub(super) struct Facts {
+    pub(super) cluster_id: String,
+    pub(super) cluster: ClusterDescription,
+    /// Settings of one broker; `None`: they may not be read.
+    pub(super) broker: Option<Settings>,
+    /// Input, processed, aggregated, dead letters, late: as `names` gives them.
+    pub(super) topics: Vec<TopicFacts>,
+    pub(super) offsets_topic: TopicFacts,
+    pub(super) transactions_topic: TopicFacts,
+    /// `None`: it may not be seen.
+    pub(super) group: Option<GroupDescription>,
+    /// What the group has committed for the input; empty without one.
+    pub(super) committed: Vec<CommittedOffset>,
+    /// Ends of the input's partitions.
+    pub(super) ends: Vec<(PartitionId, crate::ids::Offset)>,
+    /// Questions that this user may not ask, with the broker's words.
+    pub(super) unseen: Vec<String>,
+}
+
+/// Time that is left for all questions together.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deadline(Instant);
+
+impl Deadline {
+    pub(super) fn after(timeout: Duration) -> Self {
+        Self(Instant::now() + timeout)
+    }
+
+    fn left(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now())
+    }
+
+    /// Asks until there is an answer or no time.
+    fn within<T>(
+        self,
+        mut ask: impl FnMut(Duration) -> Result<T, KafkaError>,
+    ) -> Result<T, KafkaError> {
+        loop {
+            match ask(self.left()) {
+                Err(error) if error.is_retriable() && self.left() > limits::BROKER_RETRY_PAUSE => {
+                    std::thread::sleep(limits::BROKER_RETRY_PAUSE);
+                }
+                answer => return answer,
+            }
+        }
+    }
+}
+
+/// The topics' names in the order of `Facts::topics`.
+pub(super) fn names(config: &RunConfig) -> [&str; 5] {
+    let topics = &config.topics;
+    let all =
+        [&topics.input, &topics.processed, &topics.aggregated, &topics.dead_letter, &topics.late];
+    all.map(String::as_str)
+}
+
+/// Asks. The consumer is in no group and joins none.
+pub(super) fn ask(
+    config: &RunConfig,
+    admin: &Admin,
+    consumer: &Consumer,
+    deadline: Deadline,
+) -> Result<Facts, KafkaError> {
+    let cluster_id = deadline.within(|left| admin.cluster_id(left))?.unwrap_or_default();
+    let mut asked = Asked { admin, deadline, unseen: Vec::new() };
+    let cluster = deadline.within(|left| admin.describe_cluster(left))?;
+    let broker = asked.allowed(Admin::broker_config)?;
+    let names = names(config);
+    let mut topics = asked.topics(&[&names[..], &[OFFSETS_TOPIC, TRANSACTIONS_TOPIC]].concat())?;
+    let transactions_topic = topics.pop().expect("one answer per name");
+    let offsets_topic = topics.pop().expect("one answer per name");
+    // NOTE: without the offsets' topic there are no groups, and a question about one creates it.
+    let has_groups = !matches!(offsets_topic.replicas, Ok(None));
+    let group = if has_groups {
+        asked.allowed(|admin, left| admin.describe_group(&config.group_id, left))?
+    } else {
+        Some(GroupDescription::default())
+    };
+    let input = topics[0].replicas.as_ref().ok().and_then(Option::as_ref);
+    let partitions: Vec<PartitionId> =
+        input.map_or(0..0, |input| 0..input.partitions as i32).map(PartitionId).collect();
+    let (committed, ends) = if has_groups && group.is_some() && !partitions.is_empty() {
+        let committed = asked.allowed(|_, left| consumer.committed(&partitions, left))?;
+        let ends = asked.allowed(|admin, left| admin.ends(names[0], &partitions, left))?;
+        (committed.unwrap_or_default(), ends.unwrap_or_default())
+    } else {
+        (Vec::new(), Vec::new())
+    };
+    let unseen = asked.unseen;
+    Ok(Facts {
+        cluster_id,
+        cluster,
+        broker,
+        topics,
+        offsets_topic,
+        transactions_topic,
+        group,
+        committed,
+        ends,
+        unseen,
+    })
+}
+
+struct Asked<'a> {
+    admin: &'a Admin,
+    deadline: Deadline,
+    unseen: Vec<String>,
+}
+
+impl Asked<'_> {
+    /// The answer; `None` where the broker refuses it, as to a user who may not ask.
+    fn allowed<T>(
+        &mut self,
+        mut ask: impl FnMut(&Admin, Duration) -> Result<T, KafkaError>,
+    ) -> Result<Option<T>, KafkaError> {
+        match self.deadline.within(|left| ask(self.admin, left)) {
+            Ok(answer) => Ok(Some(answer)),
+            Err(error) if error.is_retriable() => Err(error),
+            Err(error) => {
+                self.unseen.push(error.to_string());
+                Ok(None)
+            }
+        }
+    }
+
+    fn topics(&mut self, names: &[&str]) -> Result<Vec<TopicFacts>, KafkaError> {
+        let described = self.deadline.within(|left| self.admin.describe_topics(names, left))?;
+        let mut topics = Vec::with_capacity(names.len());
+        for (name, replicas) in names.iter().zip(described) {
+            let replicas = match replicas {
+                Err(error) if error.is_unknown_topic() => Ok(None),
+                other => other.map(Some),
+            };
+            let settings = match replicas {
+                Ok(Some(_)) => self.allowed(|admin, left| admin.topic_config(&[name], left))?,
+                _ => None,
+            };
+            topics.push(TopicFacts { replicas, settings: settings.and_then(|mut all| all.pop()) });
+        }
+        Ok(topics)
+    }
+}

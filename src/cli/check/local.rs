@@ -1,0 +1,86 @@
+//! Judges what the machine has to offer: state folder, port, cores. Nothing is created or taken.
+
+use super::findings::Findings;
+use crate::{
+    config::{OnStateMismatch, RunConfig, Surroundings},
+    http, limits,
+    state::{self, Identity, Peek, StateError},
+};
+
+/// Looks at the state folder and judges it, but for the cluster it belongs to.
+pub(super) fn judge(
+    config: &RunConfig,
+    surroundings: &Surroundings,
+    findings: &mut Findings,
+) -> Peek {
+    let peek = state::peek(&config.state_dir);
+    for problem in &peek.problems {
+        match problem {
+            // A run helps itself: it moves the folder's database aside and counts again.
+            StateError::Unreadable { .. }
+                if config.on_state_mismatch == OnStateMismatch::Rebuild =>
+            {
+                findings.hint(problem.to_string());
+            }
+            problem => findings.problem(problem.to_string()),
+        }
+    }
+    if let Some(free) = peek.free_bytes.filter(|free| *free < limits::STATE_FREE_MIN_BYTES) {
+        findings.problem(format!(
+            "the disk of the state folder {} (--state-dir) has {} left, and {} are needed; free \
+             space there, or name a folder on a larger disk",
+            config.state_dir.display(),
+            size(free),
+            size(limits::STATE_FREE_MIN_BYTES)
+        ));
+    }
+    if let Some(bytes) = peek.unread_bytes {
+        findings.hint(format!(
+            "the state in {} (--state-dir) has {}, too much to be copied for a look; whether it \
+             belongs to this topic and group shows at the start",
+            config.state_dir.display(),
+            size(bytes)
+        ));
+    }
+    if let Some(address) = config.http {
+        // The listener is closed at once; nobody is answered.
+        if let Err(error) = http::bind(address) {
+            findings.problem(error.to_string());
+        }
+    }
+    let cores = surroundings.cores;
+    if config.workers > cores {
+        findings.hint(format!(
+            "--workers {}: this machine has {cores} cores for them, the source and the sink; use \
+             --workers {}",
+            config.workers,
+            surroundings.default_workers()
+        ));
+    }
+    peek
+}
+
+/// Refuses state of something else. Without a broker's answer its cluster is taken to be right.
+pub(super) fn judge_identity(
+    config: &RunConfig,
+    peek: &Peek,
+    cluster_id: Option<&str>,
+    findings: &mut Findings,
+) {
+    let Some(summary) = &peek.summary else { return };
+    let stored = &summary.identity;
+    let configured = Identity {
+        cluster_id: cluster_id.unwrap_or(&stored.cluster_id).to_owned(),
+        topic: config.topics.input.clone(),
+        group_id: config.group_id.clone(),
+        window_size_ms: config.window.size_ms,
+    };
+    if let Err(error) = state::fits(&config.state_dir, stored, &configured) {
+        findings.problem(error.to_string());
+    }
+}
+
+/// Bytes for people.
+pub(super) fn size(bytes: u64) -> String {
+    bytesize::ByteSize::b(bytes).display().iec().to_string()
+}

@@ -1,0 +1,149 @@
+//! What `run` would do with this configuration, in a few lines. Pure.
+
+use super::{
+    facts::{Facts, TopicFacts, names},
+    findings::Findings,
+    local::size,
+};
+use crate::{
+    config::{Delivery, RunConfig, StartFrom},
+    kafka::librdkafka_version,
+    state::Peek,
+};
+
+/// What the settings alone say.
+pub(super) fn of_settings(config: &RunConfig, findings: &mut Findings) {
+    let version = env!("CARGO_PKG_VERSION");
+    findings.fact("program", format!("logintide {version}, librdkafka {}", librdkafka_version()));
+    let group = &config.group_id;
+    findings.fact("read", format!("{} on {} as group {group}", names(config)[0], config.brokers));
+    let [_, processed, aggregated, dead_letter, late] = names(config);
+    let guarantee = match config.delivery {
+        Delivery::ExactlyOnce => "exactly-once",
+        Delivery::AtLeastOnce => "at-least-once",
+    };
+    findings.fact(
+        "write",
+        format!(
+            "{processed}, {aggregated}, {dead_letter}, {late}; {guarantee}, a commit every {:?}",
+            config.commit_interval
+        ),
+    );
+    let seconds = |ms: i64| format!("{} s", ms as f64 / 1000.0);
+    findings.fact(
+        "windows",
+        format!(
+            "{}, grace {}, allowed lateness {}, idle after {:?}",
+            seconds(config.window.size_ms),
+            seconds(config.window.grace_ms),
+            seconds(config.window.allowed_lateness_ms),
+            config.idle_timeout
+        ),
+    );
+    let workers = config.workers;
+    let http = config.http.map_or_else(|| "off".to_owned(), |address| address.to_string());
+    findings.fact(
+        "process",
+        format!("{workers} workers, {} of memory, http {http}", size(config.memory.total as u64)),
+    );
+}
+
+/// What the state folder says.
+pub(super) fn of_state(config: &RunConfig, peek: &Peek, findings: &mut Findings) {
+    let holds = match &peek.summary {
+        Some(summary) => format!(
+            "epoch {}, {} partitions, {} windows, {}",
+            summary.epoch,
+            summary.partitions.len(),
+            summary.windows,
+            size(summary.size_bytes)
+        ),
+        None if peek.problems.is_empty() && peek.unread_bytes.is_none() => "new".to_owned(),
+        None => "not read".to_owned(),
+    };
+    let free = peek.free_bytes.map_or_else(String::new, |free| format!(", {} free", size(free)));
+    findings.fact("state", format!("{} ({holds}{free})", config.state_dir.display()));
+}
+
+/// What the broker says.
+pub(super) fn of_broker(
+    config: &RunConfig,
+    facts: &Facts,
+    transactional_id: Option<&str>,
+    findings: &mut Findings,
+) {
+    let setting = |name| facts.broker.as_ref().and_then(|settings| settings.get(name));
+    let version = setting("inter.broker.protocol.version")
+        .map_or_else(String::new, |version| format!(", protocol {version}"));
+    let (id, count) = (&facts.cluster_id, facts.cluster.brokers);
+    let plural = if count == 1 { "" } else { "s" };
+    findings.fact("cluster", format!("{id}, {count} broker{plural} up{version}"));
+    findings.fact("start", start(config, facts));
+    for (name, topic) in names(config).into_iter().zip(&facts.topics) {
+        findings.fact("topic", format!("{name}: {}", described(config, topic)));
+    }
+    if let Some(group) = &facts.group {
+        let members = group.members.len();
+        let state = match group.state.as_str() {
+            "" | "Dead" => "new",
+            state => state,
+        };
+        findings.fact("group", format!("{}: {state}, {members} members", config.group_id));
+    }
+    if let Some(id) = transactional_id {
+        findings.fact(
+            "transactions",
+            format!("id {id}; whether this user may Write it shows only when it is taken over"),
+        );
+    }
+}
+
+fn described(config: &RunConfig, topic: &TopicFacts) -> String {
+    match &topic.replicas {
+        Err(_) => "not seen".to_owned(),
+        Ok(None) if config.create_topics => {
+            "missing, would be created with the brokers' default replicas".to_owned()
+        }
+        Ok(None) => "missing".to_owned(),
+        Ok(Some(replicas)) => {
+            let setting = |name: &str| {
+                let value = topic.settings.as_ref().and_then(|settings| settings.get(name));
+                value.map_or("?", String::as_str)
+            };
+            format!(
+                "{} partitions, {} replicas, cleanup.policy={}, retention.ms={}, \
+                 message.timestamp.type={}",
+                replicas.partitions,
+                replicas.replication,
+                setting("cleanup.policy"),
+                setting("retention.ms"),
+                setting("message.timestamp.type")
+            )
+        }
+    }
+}
+
+/// Where reading would begin.
+fn start(config: &RunConfig, facts: &Facts) -> String {
+    let otherwise = match config.start_from {
+        StartFrom::Earliest => "earliest".to_owned(),
+        StartFrom::Latest => "latest".to_owned(),
+        StartFrom::Time(ms) => jiff::Timestamp::from_millisecond(ms)
+            .map_or_else(|_| format!("{ms} ms"), |time| time.to_string()),
+    };
+    let mut behind = 0;
+    let mut committed = 0;
+    for partition in &facts.committed {
+        let Some(offset) = partition.offset else { continue };
+        committed += 1;
+        let end = facts.ends.iter().find(|(id, _)| *id == partition.partition);
+        behind += end.map_or(0, |(_, end)| (end.0 - offset.0).max(0));
+    }
+    match (committed, facts.committed.len() - committed) {
+        (0, _) => format!("{otherwise}: the group has committed nothing"),
+        (some, 0) => format!("committed offsets of all {some} partitions, {behind} behind"),
+        (some, rest) => {
+            format!("committed offsets of {some} partitions, {behind} behind; {rest} {otherwise}")
+        }
+    }
+}

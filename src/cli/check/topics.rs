@@ -1,0 +1,238 @@
+//! Judges the five topics. Pure: in facts, out findings.
+
+use super::{
+    facts::{Facts, Settings, TopicFacts, names},
+    findings::Findings,
+};
+use crate::{
+    config::RunConfig,
+    kafka::{Operation, TopicReplicas},
+    limits,
+};
+
+/// What a topic is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Input,
+    Processed,
+    Aggregated,
+    DeadLetter,
+    Late,
+}
+
+const ROLES: [Role; 5] =
+    [Role::Input, Role::Processed, Role::Aggregated, Role::DeadLetter, Role::Late];
+
+impl Role {
+    fn flag(self) -> &'static str {
+        match self {
+            Self::Input => "--input-topic",
+            Self::Processed => "--processed-topic",
+            Self::Aggregated => "--aggregated-topic",
+            Self::DeadLetter => "--dead-letter-topic",
+            Self::Late => "--late-topic",
+        }
+    }
+
+    /// What a run does with the topic; the windows of a lost state are read back.
+    fn needs(self) -> &'static [Operation] {
+        match self {
+            Self::Input => &[Operation::Read],
+            Self::Aggregated => &[Operation::Write, Operation::Read],
+            Self::Processed | Self::DeadLetter | Self::Late => &[Operation::Write],
+        }
+    }
+
+    fn is_side_topic(self) -> bool {
+        matches!(self, Self::DeadLetter | Self::Late)
+    }
+}
+
+/// Judges all five.
+pub(super) fn judge(config: &RunConfig, facts: &Facts, findings: &mut Findings) {
+    let input = &facts.topics[0];
+    for ((role, name), topic) in ROLES.into_iter().zip(names(config)).zip(&facts.topics) {
+        let mut judge = Judge { config, role, name, findings };
+        match &topic.replicas {
+            Err(error) => judge.unseen(&error.to_string(), error.is_authorization()),
+            Ok(None) => judge.missing(facts),
+            Ok(Some(replicas)) => {
+                judge.replicas(replicas, topic.settings.as_ref());
+                judge.rights(replicas);
+                if let Some(settings) = &topic.settings {
+                    judge.settings(settings, input);
+                }
+            }
+        }
+    }
+}
+
+/// A setting that is a number.
+pub(super) fn number(settings: &Settings, name: &str) -> Option<i64> {
+    settings.get(name).and_then(|text| text.parse().ok())
+}
+
+struct Judge<'a> {
+    config: &'a RunConfig,
+    role: Role,
+    name: &'a str,
+    findings: &'a mut Findings,
+}
+
+impl Judge<'_> {
+    fn problem(&mut self, what: &str) {
+        self.findings.problem(format!("topic {} ({}): {what}", self.name, self.role.flag()));
+    }
+
+    fn hint(&mut self, what: &str) {
+        self.findings.hint(format!("topic {} ({}): {what}", self.name, self.role.flag()));
+    }
+
+    fn unseen(&mut self, error: &str, is_authorization: bool) {
+        let remedy = if is_authorization {
+            "allow this user Describe on it, or name another topic"
+        } else {
+            "see the broker's log"
+        };
+        self.problem(&format!("{error}; {remedy}"));
+    }
+
+    fn missing(&mut self, facts: &Facts) {
+        if !self.config.create_topics {
+            self.problem(
+                "does not exist; create it, name another, or let `run` do it with --create-topics",
+            );
+        } else if facts.cluster.rights.lacks(Operation::Create) {
+            self.hint(
+                "does not exist, and this user has no right to Create on the cluster; unless an \
+                 ACL for topics of this name allows it, --create-topics fails: create it by hand",
+            );
+        }
+    }
+
+    fn replicas(&mut self, replicas: &TopicReplicas, settings: Option<&Settings>) {
+        let TopicReplicas { replication, in_sync, leaderless, partitions, .. } = *replicas;
+        if leaderless > 0 {
+            self.problem(&format!(
+                "{leaderless} of {partitions} partitions have no leader; start the brokers that \
+                 hold them"
+            ));
+        }
+        if self.role == Role::Input {
+            return;
+        }
+        let least = settings.and_then(|s| number(s, "min.insync.replicas")).unwrap_or(1) as usize;
+        if least > replication {
+            self.problem(&format!(
+                "min.insync.replicas={least} is above its {replication} replicas, so every write \
+                 is refused; lower the setting to {replication}, or add replicas"
+            ));
+        } else if least > in_sync {
+            self.problem(&format!(
+                "only {in_sync} replicas are in sync and min.insync.replicas={least}, so writes \
+                 are refused; start the brokers that are away"
+            ));
+        } else if replication > 1 && least < 2 {
+            self.hint(&format!(
+                "min.insync.replicas={least} with {replication} replicas: a record that only one \
+                 broker has counts as written; set it to {}",
+                replication - 1
+            ));
+        }
+    }
+
+    fn rights(&mut self, replicas: &TopicReplicas) {
+        let lacks = |operation: &&Operation| replicas.rights.lacks(**operation);
+        for operation in self.role.needs().iter().filter(lacks) {
+            let name = operation.name();
+            self.problem(&format!("this user may not {name} it; add an ACL that allows {name}"));
+        }
+    }
+
+    fn settings(&mut self, settings: &Settings, input: &TopicFacts) {
+        self.size(settings, input);
+        self.cleanup(settings);
+        if self.role == Role::Input {
+            self.retention(settings);
+        }
+        if self.role == Role::Processed && time_is_append(settings) {
+            self.hint(
+                "message.timestamp.type=LogAppendTime: its records' time is the broker's, not the \
+                 processor's; both are about now, so nothing is to be done unless readers care",
+            );
+        }
+    }
+
+    /// Kafka refuses what is above a topic's `max.message.bytes`; side records are cut instead.
+    fn size(&mut self, settings: &Settings, input: &TopicFacts) {
+        let Some(largest) = number(settings, MAX_MESSAGE) else { return };
+        let needed = limits::OUTPUT_RECORD_MIN_BYTES as i64;
+        if matches!(self.role, Role::Processed | Role::Aggregated) && largest < needed {
+            self.problem(&format!(
+                "{MAX_MESSAGE}={largest} is below {needed}, which the largest output needs; raise \
+                 it"
+            ));
+        }
+        let of_input = input.settings.as_ref().and_then(|settings| number(settings, MAX_MESSAGE));
+        if let Some(of_input) =
+            of_input.filter(|of_input| self.role.is_side_topic() && largest < *of_input)
+        {
+            self.hint(&format!(
+                "{MAX_MESSAGE}={largest} is below the input topic's {of_input}: larger records are \
+                 cut, and a cut dead letter cannot be redriven; raise it to {}, and -X \
+                 message.max.bytes with it",
+                of_input + limits::RECORD_OVERHEAD_BYTES as i64
+            ));
+        }
+    }
+
+    fn cleanup(&mut self, settings: &Settings) {
+        let Some(policy) = settings.get("cleanup.policy") else { return };
+        let compacted = policy.contains("compact");
+        match self.role {
+            Role::Aggregated if !compacted => self.hint(&format!(
+                "cleanup.policy={policy}: with compact the newest revision of each window stays \
+                 for ever; set it if readers start at the beginning"
+            )),
+            Role::Processed if compacted => self.problem(&format!(
+                "cleanup.policy={policy} keeps only the newest event of each user; set it to delete"
+            )),
+            Role::DeadLetter | Role::Late if compacted => self.problem(&format!(
+                "cleanup.policy={policy} refuses records without a key, which the input may have, \
+                 and drops others; set it to delete"
+            )),
+            Role::Input if compacted => self.hint(&format!(
+                "cleanup.policy={policy} drops events whose key comes again, perhaps before they \
+                 are read; set it to delete"
+            )),
+            _ => {}
+        }
+    }
+
+    /// What lost windows are counted from must still be there.
+    fn retention(&mut self, settings: &Settings) {
+        let Some(retention) = number(settings, "retention.ms").filter(|ms| *ms >= 0) else {
+            return;
+        };
+        let rules = self.config.window;
+        let needed = rules.allowed_lateness_ms + rules.size_ms;
+        if retention < needed {
+            let clock = if time_is_append(settings) {
+                "from when the broker took them"
+            } else {
+                "from their producers' timestamps (message.timestamp.type=CreateTime)"
+            };
+            self.hint(&format!(
+                "retention.ms={retention} is below the allowed lateness and a window, {needed} ms: \
+                 records, counted {clock}, go before a lost state could be rebuilt from them; \
+                 raise it"
+            ));
+        }
+    }
+}
+
+const MAX_MESSAGE: &str = "max.message.bytes";
+
+fn time_is_append(settings: &Settings) -> bool {
+    settings.get("message.timestamp.type").is_some_and(|kind| kind == "LogAppendTime")
+}

@@ -1,0 +1,125 @@
+//! Sends batches back into the input topic, each with its progress in one transaction.
+//!
+//! Holds: the transactional id has a character that no instance id may have, so it is never a
+//! processor's; a second redrive of the group ends the first. Whatever an error leaves open, the
+//! progress that Kafka has is of exactly what it has sent.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    RedriveConfig,
+    scan::{Batch, Outgoing},
+};
+use crate::{
+    clock,
+    error::RunError,
+    failpoint::{self, Point},
+    kafka::{
+        CommitEntry, GroupMetadata, KafkaError, Producer, ProducerSettings, REDRIVEN_HEADER,
+        SendError, TopicHandle, Transactional, redriven_time,
+    },
+    limits,
+};
+
+/// A producer whose transactional id is registered.
+pub(super) struct Writer {
+    topic: TopicHandle,
+    producer: Producer,
+    group: GroupMetadata,
+    dead_letter_topic: String,
+}
+
+impl Writer {
+    /// Registers the id: that ends what an earlier redrive has left open.
+    pub(super) fn new(config: &RedriveConfig, batch_bytes: usize) -> Result<Self, KafkaError> {
+        let settings = ProducerSettings {
+            client: config.client.clone(),
+            queue_kbytes: limits::PRODUCER_QUEUE_BYTES / 1024,
+            batch_bytes,
+            linger: limits::PRODUCER_LINGER,
+            delivery_timeout: limits::DELIVERY_TIMEOUT,
+            transactional: Some(Transactional {
+                id: format!("{}:redrive", config.group_id),
+                timeout: limits::TRANSACTION_TIMEOUT,
+            }),
+        };
+        let mut producer = Producer::new(&settings)?;
+        let topic = producer.topic(&config.input_topic)?;
+        let group = GroupMetadata::without_members(&config.progress_group())?;
+        patiently(|| producer.init_transactions(limits::TRANSACTION_CALL_TIMEOUT))?;
+        let dead_letter_topic = config.dead_letter_topic.clone();
+        Ok(Self { topic, producer, group, dead_letter_topic })
+    }
+
+    /// Sends all of the batch and commits the progress, or neither.
+    pub(super) fn send(&self, batch: &Batch, progress: &[CommitEntry]) -> Result<(), RunError> {
+        self.transact(batch, progress).map_err(|error| {
+            // A courtesy to readers; the next start ends it as well.
+            drop(self.producer.abort_transaction(limits::ABORT_TIMEOUT));
+            RunError::Kafka(format!(
+                "{error}; start again: it goes on behind what was committed, and sends nothing \
+                 twice"
+            ))
+        })
+    }
+
+    fn transact(&self, batch: &Batch, progress: &[CommitEntry]) -> Result<(), KafkaError> {
+        self.producer.begin_transaction()?;
+        failpoint::reached(Point::FirstOutput);
+        for record in &batch.records {
+            self.offer(record)?;
+        }
+        failpoint::reached(Point::LastOutput);
+        self.delivered()?;
+        failpoint::reached(Point::Delivered);
+        let timeout = limits::TRANSACTION_OFFSETS_TIMEOUT;
+        self.producer.send_offsets(&self.dead_letter_topic, progress, &self.group, timeout)?;
+        failpoint::reached(Point::OffsetsSent);
+        if failpoint::is_set(Point::Committing) {
+            // Long enough for the request to leave, too short for its answer to be waited for.
+            drop(self.producer.commit_transaction(limits::SINK_DRAIN_POLL));
+            failpoint::kill(Point::Committing);
+        }
+        patiently(|| self.producer.commit_transaction(limits::TRANSACTION_CALL_TIMEOUT))?;
+        failpoint::reached(Point::Committed);
+        Ok(())
+    }
+
+    fn offer(&self, record: &Outgoing) -> Result<(), KafkaError> {
+        let count = record.redriven.to_string();
+        let headers = [(REDRIVEN_HEADER, count.as_bytes())];
+        let (key, value) = (record.key.as_deref(), record.value.as_deref());
+        loop {
+            let time = redriven_time(clock::now_ms());
+            match self.producer.send_stamped(&self.topic, None, key, value, &headers, time) {
+                Ok(()) => return Ok(()),
+                Err(SendError::Full) => drop(self.producer.poll(limits::SINK_DRAIN_POLL)),
+                Err(SendError::Refused(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// Waits until the broker has every record.
+    fn delivered(&self) -> Result<(), KafkaError> {
+        while self.producer.in_flight() > 0 {
+            self.producer.poll(limits::SINK_DRAIN_POLL);
+        }
+        let failures = self.producer.take_delivery_failures();
+        failures.first.map_or(Ok(()), |first| Err(first.error))
+    }
+}
+
+/// Makes a call again that may be taken up again, for `REDRIVE_PATIENCE`.
+pub(super) fn patiently<T>(
+    mut call: impl FnMut() -> Result<T, KafkaError>,
+) -> Result<T, KafkaError> {
+    let deadline = Instant::now() + limits::REDRIVE_PATIENCE;
+    loop {
+        match call() {
+            Err(error) if error.is_retriable() && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            result => return result,
+        }
+    }
+}

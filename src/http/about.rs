@@ -1,0 +1,42 @@
+//! Which program and which pipeline answers. Names and settings only, never a secret.
+
+use serde::Serialize;
+
+use crate::config::{Delivery, RunConfig};
+
+/// The pipeline, as people know it.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct About {
+    /// Version of the program.
+    pub version: &'static str,
+    /// Topic it reads.
+    pub input_topic: String,
+    /// Consumer group.
+    pub group_id: String,
+    /// Name in that group.
+    pub instance_id: String,
+    /// Guarantee for outputs, as `--delivery` names it.
+    pub delivery: &'static str,
+    /// Length of a window, milliseconds.
+    pub window_ms: i64,
+    /// Worker threads.
+    pub workers: usize,
+}
+
+impl About {
+    /// Of a run as `instance`.
+    pub fn new(config: &RunConfig, instance: &str) -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            input_topic: config.topics.input.clone(),
+            group_id: config.group_id.clone(),
+            instance_id: instance.to_owned(),
+            delivery: match config.delivery {
+                Delivery::ExactlyOnce => "exactly-once",
+                Delivery::AtLeastOnce => "at-least-once",
+            },
+            window_ms: config.window.size_ms,
+            workers: config.workers,
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The API's answers about the whole pipeline.
+//!
+//! On the http thread. Times are milliseconds since the Unix epoch, counts are since the start of
+//! the process and of committed epochs only, so the numbers of one answer belong together.
+
+use axum::{Json, extract::State, response::IntoResponse};
+use serde::Serialize;
+
+use super::{About, App, HttpContext};
+use crate::{
+    metrics::HealthReport,
+    status::{PartitionStatus, Point, Snapshot, Totals},
+};
+
+/// Who answers, how it is, what it has done.
+#[derive(Debug, Serialize)]
+pub(super) struct Status<'a> {
+    about: &'a About,
+    health: HealthReport,
+    snapshot: &'a Snapshot,
+}
+
+impl<'a> Status<'a> {
+    pub(super) fn new(context: &'a HttpContext, snapshot: &'a Snapshot) -> Self {
+        Self { about: &context.about, health: context.health.report(), snapshot }
+    }
+}
+
+pub(super) async fn status(State(app): State<App>) -> impl IntoResponse {
+    let snapshot = app.context.board.newest();
+    Json(Status::new(&app.context, &snapshot)).into_response()
+}
+
+/// What came in, and what became of it.
+#[derive(Debug, Serialize)]
+struct Account {
+    #[serde(rename = "in")]
+    events_in: u64,
+    processed: u64,
+    dead_lettered: u64,
+    tombstones: u64,
+    /// `in` less the others: 0, or records are lost or doubled.
+    difference: i64,
+}
+
+impl From<Totals> for Account {
+    fn from(totals: Totals) -> Self {
+        let Totals { events_in, processed, dead_lettered, tombstones, .. } = totals;
+        let difference = totals.difference();
+        Self { events_in, processed, dead_lettered, tombstones, difference }
+    }
+}
+
+impl From<PartitionStatus> for Account {
+    fn from(partition: PartitionStatus) -> Self {
+        let PartitionStatus { events_in, processed, dead_lettered, tombstones, .. } = partition;
+        Totals { events_in, processed, dead_lettered, tombstones, ..Totals::default() }.into()
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct PartitionAccount {
+    partition: i32,
+    #[serde(flatten)]
+    account: Account,
+}
+
+/// The answer of `/api/v1/audit`.
+#[derive(Debug, Serialize)]
+struct Audit {
+    at_ms: i64,
+    started_at_ms: i64,
+    /// Every difference is 0.
+    balanced: bool,
+    /// Also of partitions that were given away since.
+    total: Account,
+    /// The owned ones.
+    partitions: Vec<PartitionAccount>,
+}
+
+pub(super) async fn audit(State(app): State<App>) -> impl IntoResponse {
+    let snapshot = app.context.board.newest();
+    let total = Account::from(snapshot.totals);
+    let accounts = snapshot.partitions.iter().map(|partition| PartitionAccount {
+        partition: partition.partition,
+        account: Account::from(*partition),
+    });
+    let partitions: Vec<_> = accounts.collect();
+    let balanced = total.difference == 0 && partitions.iter().all(|p| p.account.difference == 0);
+    let (at_ms, started_at_ms) = (snapshot.at_ms, snapshot.started_at_ms);
+    Json(Audit { at_ms, started_at_ms, balanced, total, partitions })
+}
+
+#[derive(Debug, Serialize)]
+struct History<'a> {
+    at_ms: i64,
+    started_at_ms: i64,
+    /// One a second, oldest first.
+    points: &'a [Point],
+}
+
+pub(super) async fn history(State(app): State<App>) -> impl IntoResponse {
+    let snapshot = app.context.board.newest();
+    let (at_ms, started_at_ms) = (snapshot.at_ms, snapshot.started_at_ms);
+    Json(History { at_ms, started_at_ms, points: &snapshot.history }).into_response()
+}

@@ -1,0 +1,66 @@
+//! The dashboard: hand-written files in the program itself. They hold no data and ask nobody else.
+
+use axum::{
+    Router,
+    http::{
+        HeaderMap, StatusCode,
+        header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH},
+    },
+    response::{IntoResponse, Response},
+    routing::get,
+};
+
+use super::App;
+
+/// A file of the dashboard.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asset {
+    pub(super) path: &'static str,
+    pub(super) content_type: &'static str,
+    pub(super) text: &'static str,
+}
+
+const JS: &str = "text/javascript; charset=utf-8";
+
+/// All of them.
+pub(super) const ASSETS: [Asset; 8] = [
+    Asset {
+        path: "/",
+        content_type: "text/html; charset=utf-8",
+        text: include_str!("assets/index.html"),
+    },
+    Asset {
+        path: "/app.css",
+        content_type: "text/css; charset=utf-8",
+        text: include_str!("assets/app.css"),
+    },
+    Asset { path: "/app.js", content_type: JS, text: include_str!("assets/app.js") },
+    Asset { path: "/api.js", content_type: JS, text: include_str!("assets/api.js") },
+    Asset { path: "/chart.js", content_type: JS, text: include_str!("assets/chart.js") },
+    Asset { path: "/panels.js", content_type: JS, text: include_str!("assets/panels.js") },
+    Asset { path: "/text.js", content_type: JS, text: include_str!("assets/text.js") },
+    Asset {
+        path: "/icon.svg",
+        content_type: "image/svg+xml",
+        text: include_str!("assets/icon.svg"),
+    },
+];
+
+/// Their routes.
+pub(super) fn routes() -> Router<App> {
+    ASSETS.into_iter().fold(Router::new(), |router, asset| {
+        router.route(asset.path, get(async move |headers: HeaderMap| answer(asset, &headers)))
+    })
+}
+
+/// The file, unless the browser has it. It asks each time, so that a new version is seen at once.
+fn answer(asset: Asset, headers: &HeaderMap) -> Response {
+    let tag = format!("\"{:08x}\"", crc32c::crc32c(asset.text.as_bytes()));
+    let is_known =
+        headers.get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
+    let caching = [(CACHE_CONTROL, "no-cache".to_owned()), (ETAG, tag)];
+    if is_known {
+        return (StatusCode::NOT_MODIFIED, caching).into_response();
+    }
+    (caching, [(CONTENT_TYPE, asset.content_type)], asset.text).into_response()
+}

@@ -1,0 +1,217 @@
+// The dashboard: follows the server's stream and hands each snapshot to the parts of the page.
+
+import { follow, forgetToken, get, setToken } from '/api.js';
+import { Chart } from '/chart.js';
+import * as panels from '/panels.js';
+import { byId, count, millis, rate, setText, short, span, time } from '/text.js';
+
+/** A snapshot that does not change for so long is old: they come twice a second. */
+const STALE_MS = 5000;
+
+/** Seconds of history that are kept, as many as the server has. */
+const POINTS = 600;
+
+/** Windows on a page of the table, as many as an event of the stream brings. */
+const WINDOWS_SHOWN = 12;
+
+const charts = [
+  new Chart(byId('chart-rate'), [
+    { name: 'rate', className: 'one', of: (point) => point.events_per_second },
+  ], short),
+  new Chart(byId('chart-lag'), [
+    { name: 'lag', className: 'one', of: (point) => point.lag_records },
+  ], short),
+  new Chart(byId('chart-latency'), [
+    { name: '50 %', className: 'one', of: (point) => point.p50_ms },
+    { name: '99 %', className: 'two', of: (point) => point.p99_ms },
+  ], millis),
+];
+
+const state = {
+  history: [],
+  startedAtMs: null,
+  version: null,
+  isAway: true,
+  /** When the snapshot last changed, by this page's clock. */
+  changedAt: 0,
+  atMs: null,
+  /** Older windows that are shown instead of the newest ones. */
+  older: null,
+  newestWindows: [],
+};
+
+function showHealth(kind, sentence) {
+  byId('health').dataset.state = kind;
+  setText(byId('health-text'), sentence);
+}
+
+function showBanner(sentence) {
+  byId('banner').hidden = sentence === '';
+  setText(byId('banner'), sentence);
+}
+
+/** Also the tab's title says when something is wrong. */
+function showState(health) {
+  const { healthy, ready, reason } = health;
+  const sentence = reason.charAt(0).toUpperCase() + reason.slice(1);
+  showHealth(healthy ? (ready ? 'good' : 'wait') : 'bad', sentence);
+  document.title = healthy ? 'logintide' : '⚠ logintide';
+}
+
+async function loadHistory() {
+  try {
+    state.history = (await get('/api/v1/history')).points;
+  } catch {
+    // The stream goes on without it, and brings a point a second.
+    state.history = [];
+  }
+}
+
+function showTiles(snapshot) {
+  const { totals, latency } = snapshot;
+  const { end_to_end: end } = latency;
+  setText(byId('rate'), rate(snapshot.events_per_second));
+  setText(byId('rate-note'), `${count(totals.events_in)} records in all`);
+  setText(byId('lag'), count(snapshot.lag_records));
+  setText(byId('p99'), end.count === 0 ? '–' : millis(end.p99_ms));
+  setText(byId('p99-note'), end.count === 0 ? 'nothing in the last minute'
+    : `half within ${millis(end.p50_ms)}`);
+  const delay = snapshot.watermark_delay_ms;
+  setText(byId('watermark'), delay === null ? '–' : `${span(Math.abs(delay))}`);
+  setText(byId('watermark-note'), delay === null ? 'no event yet'
+    : `${delay < 0 ? 'ahead of' : 'behind'} the clock`);
+  setText(byId('processed'), count(totals.processed));
+  setText(byId('processed-note'), `${count(totals.late)} too late for a window`);
+  setText(byId('dead'), count(totals.dead_lettered));
+  const share = totals.events_in === 0 ? 0 : (100 * totals.dead_lettered) / totals.events_in;
+  setText(byId('dead-note'), `${Number(share.toPrecision(2))} % of all records`);
+}
+
+function showWindows(snapshot) {
+  panels.windows(state.older ?? state.newestWindows, showDetail);
+  const open = snapshot.open_window_count;
+  setText(byId('windows-note'), state.older ? 'Older windows; they do not move on'
+    : `${count(open)} open`);
+  byId('newest').hidden = state.older === null;
+}
+
+function showHistory(event) {
+  const { point } = event;
+  if (point && (state.history.at(-1)?.at_ms ?? 0) < point.at_ms) {
+    state.history = [...state.history, point].slice(-POINTS);
+  }
+  for (const chart of charts) chart.draw(state.history, event.snapshot.at_ms);
+}
+
+async function onEvent(event) {
+  const { about, health, snapshot } = event;
+  if (state.version !== null && state.version !== about.version) {
+    // Another version of the program has another page.
+    window.location.reload();
+    return;
+  }
+  state.version = about.version;
+  byId('login').hidden = true;
+  byId('board').hidden = false;
+  document.body.classList.remove('away');
+  if (state.isAway || state.startedAtMs !== snapshot.started_at_ms) {
+    state.isAway = false;
+    state.startedAtMs = snapshot.started_at_ms;
+    await loadHistory();
+  }
+  if (state.atMs !== snapshot.at_ms) {
+    state.atMs = snapshot.at_ms;
+    state.changedAt = performance.now();
+  }
+  const age = performance.now() - state.changedAt;
+  showBanner(age < STALE_MS || snapshot.at_ms === 0 ? ''
+    : `The pipeline has said nothing for ${span(age)}; these numbers are old.`);
+  showState(health);
+  setText(byId('about'), `${about.input_topic}, group ${about.group_id}`);
+  state.newestWindows = event.windows;
+  show(event);
+}
+
+function show(event) {
+  const { about, snapshot } = event;
+  showTiles(snapshot);
+  showHistory(event);
+  showWindows(snapshot);
+  panels.audit(snapshot.totals);
+  for (const name of ['locations', 'devices', 'versions']) {
+    panels.bars(byId(name), snapshot.usage[name]);
+  }
+  panels.deadLetters(snapshot.dead_letters);
+  panels.softProblems(snapshot.soft_problems);
+  panels.partitions(snapshot.partitions);
+  panels.stages(snapshot.latency);
+  panels.process(about, snapshot);
+  if (snapshot.at_ms > 0) {
+    setText(byId('foot'), `As of ${time(snapshot.at_ms)} UTC. Counts are of committed epochs.`);
+  }
+}
+
+function onAway(reason) {
+  state.isAway = true;
+  document.body.classList.add('away');
+  showHealth('bad', 'Server away');
+  document.title = '⚠ logintide';
+  const old = byId('board').hidden ? '' : ' The numbers below are its last ones.';
+  showBanner(`${reason}${old} Trying again…`);
+}
+
+/** Asks for the token, and returns once there is one. */
+function onLocked(wasRefused) {
+  forgetToken();
+  byId('board').hidden = true;
+  byId('login').hidden = false;
+  showBanner('');
+  showHealth('wait', 'Locked');
+  const problem = wasRefused ? 'This is not the token. The server’s operator has it.' : '';
+  setText(byId('login-problem'), problem);
+  byId('token').focus();
+  return new Promise((resolve) => {
+    byId('login-form').addEventListener('submit', (event) => {
+      event.preventDefault();
+      setToken(byId('token').value.trim());
+      byId('token').value = '';
+      resolve();
+    }, { once: true });
+  });
+}
+
+async function showDetail(startMs) {
+  try {
+    panels.detail(await get(`/api/v1/windows/${startMs / 1000}`));
+  } catch (error) {
+    showBanner(error.status === 404 ? 'This window is no longer kept.' : 'No answer; try again.');
+  }
+}
+
+async function showOlder() {
+  const shown = state.older ?? state.newestWindows;
+  const last = shown.at(-1);
+  if (!last) return;
+  try {
+    const path = `/api/v1/windows?limit=${WINDOWS_SHOWN}&to=${last.start_ms / 1000}`;
+    const { windows, more } = await get(path);
+    if (windows.length > 0) state.older = windows;
+    byId('older').disabled = windows.length === 0 || !more;
+    panels.windows(state.older ?? state.newestWindows, showDetail);
+    byId('newest').hidden = state.older === null;
+  } catch {
+    showBanner('No answer; try again.');
+  }
+}
+
+byId('detail-close').addEventListener('click', () => byId('detail').close());
+byId('older').addEventListener('click', showOlder);
+byId('newest').addEventListener('click', () => {
+  state.older = null;
+  byId('older').disabled = false;
+  byId('newest').hidden = true;
+  byId('older').focus();
+  panels.windows(state.newestWindows, showDetail);
+});
+
+follow({ onEvent, onAway, onLocked });

@@ -1,0 +1,151 @@
+//! The stream of snapshots: server-sent events, one a second, the same bytes for every reader.
+//!
+//! On the http thread. One task makes the text once a second while somebody listens; each stream
+//! waits for the newest one. A reader that is slow misses some, one that reads nothing is dropped
+//! by its connection.
+//! Holds: the number of streams is bounded, and none outlives the server's stop.
+
+use std::{convert::Infallible, sync::Arc};
+
+use axum::{
+    body::{Body, Bytes},
+    extract::State,
+    http::{
+        StatusCode,
+        header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER},
+    },
+    response::{IntoResponse, Response},
+};
+use futures_util::stream;
+use serde::Serialize;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    time::{MissedTickBehavior, interval},
+};
+
+use super::{App, HttpContext, api::Status, refusal::Refusal, windows};
+use crate::{
+    limits,
+    status::{Point, Snapshot, WindowView},
+};
+
+/// The streams' places and what they send next; `None`: the server stops.
+#[derive(Debug, Clone)]
+pub(super) struct Streams {
+    places: Arc<Semaphore>,
+    events: Arc<watch::Sender<Option<Bytes>>>,
+}
+
+impl Streams {
+    /// At most `places` at once.
+    pub(super) fn new(places: usize) -> Self {
+        let (events, _) = watch::channel(Some(Bytes::new()));
+        Self { places: Arc::new(Semaphore::new(places)), events: Arc::new(events) }
+    }
+
+    /// Ends them all.
+    pub(super) fn end(&self) {
+        self.events.send_replace(None);
+    }
+}
+
+/// Makes an event a second while somebody listens, until the streams are ended.
+pub(super) async fn feed(streams: Streams, context: HttpContext) {
+    let mut ticks = interval(limits::HTTP_STREAM_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        ticks.tick().await;
+        if streams.events.borrow().is_none() {
+            return;
+        }
+        if streams.events.receiver_count() > 0 {
+            streams.events.send_replace(Some(event(&context)));
+        }
+    }
+}
+
+pub(super) async fn open(State(app): State<App>) -> Response {
+    let Ok(place) = Arc::clone(&app.streams.places).try_acquire_owned() else {
+        let error = format!("{} streams are open, the most there may be", limits::HTTP_STREAMS);
+        let remedy = "close one, or ask /api/v1/status now and then";
+        let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error, remedy);
+        return ([(RETRY_AFTER, "5"), (CONNECTION, "close")], refusal).into_response();
+    };
+    let events = app.streams.events.subscribe();
+    let open = OpenStream { first: Some(event(&app.context)), events, _place: place };
+    let headers = [
+        (CONTENT_TYPE, "text/event-stream; charset=utf-8"),
+        // nginx would hold the events back.
+        ("x-accel-buffering".parse().expect("a header's name"), "no"),
+    ];
+    (headers, Body::from_stream(stream::unfold(open, OpenStream::next))).into_response()
+}
+
+/// A stream that is being read.
+struct OpenStream {
+    /// Sent at once, so that a page need not wait for the next second.
+    first: Option<Bytes>,
+    events: watch::Receiver<Option<Bytes>>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl OpenStream {
+    async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
+        if let Some(first) = self.first.take() {
+            return Some((Ok(first), self));
+        }
+        self.events.changed().await.ok()?;
+        let event = self.events.borrow_and_update().clone()?;
+        Some((Ok(event), self))
+    }
+}
+
+/// What a page shows at once: the status, the newest windows without their values, the newest
+/// second.
+#[derive(Debug, Serialize)]
+struct Event<'a> {
+    #[serde(flatten)]
+    status: Status<'a>,
+    windows: Vec<Summary>,
+    point: Option<Point>,
+}
+
+#[derive(Debug, Serialize)]
+struct Summary {
+    state: &'static str,
+    start_ms: i64,
+    end_ms: i64,
+    revision: u32,
+    total_events: u64,
+    late_events: u64,
+    unique_users: u64,
+    complete: bool,
+}
+
+impl From<&WindowView> for Summary {
+    fn from(window: &WindowView) -> Self {
+        Self {
+            state: windows::state(window),
+            start_ms: window.start_ms,
+            end_ms: window.end_ms,
+            revision: window.revision,
+            total_events: window.total_events,
+            late_events: window.late_events,
+            unique_users: window.unique_users,
+            complete: window.complete,
+        }
+    }
+}
+
+/// The newest snapshot as an event. JSON text has no line break, which would end it early.
+fn event(context: &HttpContext) -> Bytes {
+    let snapshot: Arc<Snapshot> = context.board.newest();
+    let newest = windows::newest_first(&snapshot).into_iter().take(limits::HTTP_STREAM_WINDOWS);
+    let event = Event {
+        status: Status::new(context, &snapshot),
+        windows: newest.map(Summary::from).collect(),
+        point: snapshot.history.last().copied(),
+    };
+    let json = serde_json::to_string(&event).expect("numbers, texts and lists of them");
+    Bytes::from(format!("event: snapshot\ndata: {json}\n\n"))
+}

@@ -1,0 +1,400 @@
+//! Questions about topics, the cluster and a group that change nothing.
+//!
+//! In: names. Out: replicas, members, and what this user may do. Used by `logintide check-config`.
+//! Holds: nothing is created, joined or registered; a group that does not exist is an empty one.
+
+use std::ffi::{CString, c_char};
+use std::ptr::NonNull;
+use std::time::Duration;
+
+use rdkafka::bindings as rd;
+use rdkafka::bindings::rd_kafka_admin_op_t as op;
+use rdkafka::types::RDKafkaRespErr;
+
+use super::admin::Admin;
+use super::admin_configs::array;
+use super::admin_requests::{ERROR_TEXT_BYTES, named};
+use super::error::{ErrorCode, KafkaError};
+use super::native::{NativeClient, c_string, check, error_text, millis, owned_text};
+
+/// What an ACL can allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// Consume, or join a group.
+    Read,
+    /// Produce.
+    Write,
+    /// Create topics.
+    Create,
+    /// See that it exists.
+    Describe,
+    /// Read settings.
+    DescribeConfigs,
+}
+
+impl Operation {
+    /// Its name in ACLs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Read => "Read",
+            Self::Write => "Write",
+            Self::Create => "Create",
+            Self::Describe => "Describe",
+            Self::DescribeConfigs => "DescribeConfigs",
+        }
+    }
+}
+
+/// What this user may do with one topic, group or cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Rights(Option<Vec<Operation>>);
+
+impl Rights {
+    /// What the broker has listed; `None` where it does not tell.
+    pub fn new(allowed: Option<Vec<Operation>>) -> Self {
+        Self(allowed)
+    }
+
+    /// True only when the broker has said so.
+    pub fn lacks(&self, operation: Operation) -> bool {
+        self.0.as_ref().is_some_and(|allowed| !allowed.contains(&operation))
+    }
+}
+
+/// The replicas of a topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicReplicas {
+    /// The topic.
+    pub name: String,
+    /// Number of partitions.
+    pub partitions: usize,
+    /// Fewest replicas that a partition has.
+    pub replication: usize,
+    /// Fewest replicas in sync that a partition has.
+    pub in_sync: usize,
+    /// Partitions without a leader.
+    pub leaderless: usize,
+    /// What this user may do with the topic.
+    pub rights: Rights,
+}
+
+/// The cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterDescription {
+    /// Brokers that are up.
+    pub brokers: usize,
+    /// What this user may do with the cluster.
+    pub rights: Rights,
+}
+
+/// A member of a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupMember {
+    /// Its `client.id`.
+    pub client_id: String,
+    /// Where it runs.
+    pub host: String,
+    /// Its `group.instance.id`; empty for a dynamic member.
+    pub instance_id: String,
+}
+
+/// A consumer group.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GroupDescription {
+    /// `Stable`, `Empty`, `Dead` (no such group), …
+    pub state: String,
+    /// Whether it has the newer group protocol (`group.protocol=consumer`).
+    pub is_new_protocol: bool,
+    /// Assignment strategy in force; empty without members.
+    pub assignor: String,
+    /// Who is in it.
+    pub members: Vec<GroupMember>,
+    /// What this user may do with the group.
+    pub rights: Rights,
+}
+
+impl Admin {
+    /// Replicas and rights of topics; one that does not exist or may not be seen has its error.
+    ///
+    /// # Errors
+    /// `Timeout` or `Retriable` while no broker is reachable.
+    pub fn describe_topics(
+        &self,
+        names: &[&str],
+        timeout: Duration,
+    ) -> Result<Vec<Result<TopicReplicas, KafkaError>>, KafkaError> {
+        const OPERATION: &str = "describe topics";
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let texts = c_strings(names)?;
+        let mut pointers: Vec<*const c_char> = texts.iter().map(|text| text.as_ptr()).collect();
+        let options = Options::new(&self.client, op::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, timeout)?;
+        let answer = self.ask(OPERATION, timeout, |client, queue| {
+            // SAFETY: names, client, queue and options are alive; librdkafka copies the names, and
+            // the collection is destroyed once.
+            unsafe {
+                let topics = rd::rd_kafka_TopicCollection_of_topic_names(
+                    pointers.as_mut_ptr(),
+                    pointers.len(),
+                );
+                rd::rd_kafka_DescribeTopics(client, topics, options.ptr(), queue);
+                rd::rd_kafka_TopicCollection_destroy(topics);
+            }
+        })?;
+        let mut count = 0;
+        // SAFETY: the answer is alive, is this kind of result, and owns the array of topics.
+        let found: Vec<_> = unsafe {
+            let result = rd::rd_kafka_event_DescribeTopics_result(answer.ptr());
+            let topics = rd::rd_kafka_DescribeTopics_result_topics(result, &raw mut count);
+            array(topics, count).iter().map(|topic| topic_of(*topic)).collect()
+        };
+        // The order of the answer is the broker's.
+        Ok(names
+            .iter()
+            .map(|name| {
+                let of_name = found.iter().find(|(found, _)| found == name);
+                of_name.map_or_else(|| Err(unanswered(OPERATION, name)), |(_, topic)| topic.clone())
+            })
+            .collect())
+    }
+
+    /// How many brokers are up, and what this user may do.
+    ///
+    /// # Errors
+    /// `Timeout` or `Retriable` while no broker is reachable.
+    pub fn describe_cluster(&self, timeout: Duration) -> Result<ClusterDescription, KafkaError> {
+        let options = Options::new(&self.client, op::RD_KAFKA_ADMIN_OP_DESCRIBECLUSTER, timeout)?;
+        let answer = self.ask("describe the cluster", timeout, |client, queue| {
+            // SAFETY: client, options and queue are alive.
+            unsafe { rd::rd_kafka_DescribeCluster(client, options.ptr(), queue) };
+        })?;
+        let (mut brokers, mut count) = (0, 0);
+        // SAFETY: the answer is alive, is this kind of result, and owns both arrays.
+        unsafe {
+            let result = rd::rd_kafka_event_DescribeCluster_result(answer.ptr());
+            rd::rd_kafka_DescribeCluster_result_nodes(result, &raw mut brokers);
+            let allowed =
+                rd::rd_kafka_DescribeCluster_result_authorized_operations(result, &raw mut count);
+            Ok(ClusterDescription { brokers, rights: rights(allowed, count) })
+        }
+    }
+
+    /// Who is in a group. Without being in it.
+    ///
+    /// # Errors
+    /// `Timeout` or `Retriable` while the coordinator is away; `is_authorization` when this user
+    /// may not see it.
+    pub fn describe_group(
+        &self,
+        group: &str,
+        timeout: Duration,
+    ) -> Result<GroupDescription, KafkaError> {
+        const OPERATION: &str = "describe the group";
+        let name = c_string("the group", group)?;
+        let mut names = [name.as_ptr()];
+        let kind = op::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS;
+        let options = Options::new(&self.client, kind, timeout)?;
+        let answer = self.ask(OPERATION, timeout, |client, queue| {
+            // SAFETY: name, client, options and queue are alive; librdkafka copies the name.
+            unsafe {
+                rd::rd_kafka_DescribeConsumerGroups(
+                    client,
+                    names.as_mut_ptr(),
+                    names.len(),
+                    options.ptr(),
+                    queue,
+                );
+            }
+        })?;
+        let mut count = 0;
+        // SAFETY: the answer is alive, is this kind of result, and owns the array of groups.
+        unsafe {
+            let result = rd::rd_kafka_event_DescribeConsumerGroups_result(answer.ptr());
+            let groups = rd::rd_kafka_DescribeConsumerGroups_result_groups(result, &raw mut count);
+            let first = array(groups, count).first();
+            first.map_or_else(|| Err(unanswered(OPERATION, group)), |g| group_of(OPERATION, *g))
+        }
+    }
+}
+
+/// # Safety
+/// `topic` is alive.
+unsafe fn topic_of(
+    topic: *const rd::rd_kafka_TopicDescription_t,
+) -> (String, Result<TopicReplicas, KafkaError>) {
+    // SAFETY: the topic is alive, as the caller vouches, and owns its texts, partitions and nodes.
+    unsafe {
+        let name = owned_text(rd::rd_kafka_TopicDescription_name(topic));
+        let error = failure(rd::rd_kafka_TopicDescription_error(topic));
+        if let Some((code, reason)) = error {
+            let error = named("describe topics", &name, code, &reason);
+            return (name, Err(error));
+        }
+        let mut count = 0;
+        let partitions = rd::rd_kafka_TopicDescription_partitions(topic, &raw mut count);
+        let (mut replication, mut in_sync, mut leaderless) = (usize::MAX, usize::MAX, 0);
+        for partition in array(partitions, count) {
+            let (mut replicas, mut isr) = (0, 0);
+            rd::rd_kafka_TopicPartitionInfo_replicas(*partition, &raw mut replicas);
+            rd::rd_kafka_TopicPartitionInfo_isr(*partition, &raw mut isr);
+            replication = replication.min(replicas);
+            in_sync = in_sync.min(isr);
+            let leader = rd::rd_kafka_TopicPartitionInfo_leader(*partition);
+            leaderless += usize::from(leader.is_null() || rd::rd_kafka_Node_id(leader) < 0);
+        }
+        let mut allowed_count = 0;
+        let allowed =
+            rd::rd_kafka_TopicDescription_authorized_operations(topic, &raw mut allowed_count);
+        let rights = rights(allowed, allowed_count);
+        let replicas = TopicReplicas {
+            name: name.clone(),
+            partitions: count,
+            replication,
+            in_sync,
+            leaderless,
+            rights,
+        };
+        (name, Ok(replicas))
+    }
+}
+
+/// # Safety
+/// `group` is alive.
+unsafe fn group_of(
+    operation: &'static str,
+    group: *const rd::rd_kafka_ConsumerGroupDescription_t,
+) -> Result<GroupDescription, KafkaError> {
+    use rd::rd_kafka_consumer_group_type_t::RD_KAFKA_CONSUMER_GROUP_TYPE_CONSUMER as NEW;
+    // SAFETY: the group is alive, as the caller vouches, and owns its texts and members.
+    unsafe {
+        let error = failure(rd::rd_kafka_ConsumerGroupDescription_error(group));
+        match error {
+            None => {}
+            Some((code, _)) if code == GROUP_NOT_FOUND => return Ok(GroupDescription::default()),
+            Some((code, reason)) => return Err(KafkaError::from_code(operation, code, reason)),
+        }
+        let members = 0..rd::rd_kafka_ConsumerGroupDescription_member_count(group);
+        let members = members.map(|index| {
+            let member = rd::rd_kafka_ConsumerGroupDescription_member(group, index);
+            GroupMember {
+                client_id: owned_text(rd::rd_kafka_MemberDescription_client_id(member)),
+                host: owned_text(rd::rd_kafka_MemberDescription_host(member)),
+                instance_id: owned_text(rd::rd_kafka_MemberDescription_group_instance_id(member)),
+            }
+        });
+        let mut count = 0;
+        let allowed =
+            rd::rd_kafka_ConsumerGroupDescription_authorized_operations(group, &raw mut count);
+        let state = rd::rd_kafka_ConsumerGroupDescription_state(group);
+        let assignor = rd::rd_kafka_ConsumerGroupDescription_partition_assignor(group);
+        Ok(GroupDescription {
+            state: owned_text(rd::rd_kafka_consumer_group_state_name(state)),
+            is_new_protocol: rd::rd_kafka_ConsumerGroupDescription_type(group) == NEW,
+            assignor: owned_text(assignor),
+            members: members.collect(),
+            rights: rights(allowed, count),
+        })
+    }
+}
+
+const GROUP_NOT_FOUND: i32 = RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND as i32;
+
+/// Code and text of a native error; `None` for success.
+///
+/// # Safety
+/// `error` is null or alive.
+unsafe fn failure(error: *const rd::rd_kafka_error_t) -> Option<(i32, String)> {
+    if error.is_null() {
+        return None;
+    }
+    // SAFETY: alive, as the caller vouches, and so is its text.
+    unsafe {
+        let code = rd::rd_kafka_error_code(error) as i32;
+        let text = owned_text(rd::rd_kafka_error_string(error));
+        (code != 0).then(|| (code, if text.is_empty() { error_text(code) } else { text }))
+    }
+}
+
+/// # Safety
+/// `allowed` is null or points to `count` operations.
+unsafe fn rights(allowed: *const rd::rd_kafka_AclOperation_t, count: usize) -> Rights {
+    use rd::rd_kafka_AclOperation_t as acl;
+    if allowed.is_null() {
+        return Rights(None);
+    }
+    // SAFETY: as the caller vouches. NOTE: read as numbers, so that one that this version of
+    // librdkafka does not know is no invalid enum.
+    let numbers = unsafe { std::slice::from_raw_parts(allowed.cast::<u32>(), count) };
+    let known = [
+        (acl::RD_KAFKA_ACL_OPERATION_READ, Operation::Read),
+        (acl::RD_KAFKA_ACL_OPERATION_WRITE, Operation::Write),
+        (acl::RD_KAFKA_ACL_OPERATION_CREATE, Operation::Create),
+        (acl::RD_KAFKA_ACL_OPERATION_DESCRIBE, Operation::Describe),
+        (acl::RD_KAFKA_ACL_OPERATION_DESCRIBE_CONFIGS, Operation::DescribeConfigs),
+    ];
+    let listed = known.into_iter().filter(|(native, _)| numbers.contains(&(*native as u32)));
+    Rights(Some(listed.map(|(_, operation)| operation).collect()))
+}
+
+fn c_strings(names: &[&str]) -> Result<Vec<CString>, KafkaError> {
+    names.iter().map(|name| c_string("the name", name)).collect()
+}
+
+fn unanswered(operation: &'static str, name: &str) -> KafkaError {
+    KafkaError::Fatal {
+        operation,
+        code: ErrorCode(RDKafkaRespErr::RD_KAFKA_RESP_ERR__BAD_MSG as i32),
+        text: format!("the broker's answer does not name {name}"),
+    }
+}
+
+/// Options of a question: its timeout, and that rights are asked for.
+struct Options(NonNull<rd::rd_kafka_AdminOptions_t>);
+
+impl Options {
+    fn new(client: &NativeClient, kind: op, timeout: Duration) -> Result<Self, KafkaError> {
+        const OPERATION: &str = "describe";
+        // SAFETY: the client is alive; the returned options are ours.
+        let native = unsafe { rd::rd_kafka_AdminOptions_new(client.ptr(), kind) };
+        let options = Self(NonNull::new(native).expect("every kind of question has options"));
+        let mut text: [c_char; ERROR_TEXT_BYTES] = [0; ERROR_TEXT_BYTES];
+        // librdkafka refuses zero.
+        let timeout_ms = millis(timeout).max(1);
+        // SAFETY: options and buffer are alive.
+        let code = unsafe {
+            rd::rd_kafka_AdminOptions_set_request_timeout(
+                options.ptr(),
+                timeout_ms,
+                text.as_mut_ptr(),
+                text.len(),
+            )
+        };
+        check(OPERATION, code)?;
+        // SAFETY: the options are alive; the returned error is ours to destroy.
+        let refused = unsafe {
+            let error =
+                rd::rd_kafka_AdminOptions_set_include_authorized_operations(options.ptr(), 1);
+            let refused = failure(error);
+            if !error.is_null() {
+                rd::rd_kafka_error_destroy(error);
+            }
+            refused
+        };
+        match refused {
+            None => Ok(options),
+            Some((code, text)) => Err(KafkaError::from_code(OPERATION, code, text)),
+        }
+    }
+
+    fn ptr(&self) -> *mut rd::rd_kafka_AdminOptions_t {
+        self.0.as_ptr()
+    }
+}
+
+impl Drop for Options {
+    fn drop(&mut self) {
+        // SAFETY: ours since `new`, and destroyed once.
+        unsafe { rd::rd_kafka_AdminOptions_destroy(self.ptr()) };
+    }
+}

@@ -1,0 +1,237 @@
+//! `logintide redrive` on a real broker: each dead letter goes back once, whatever happens.
+
+use std::{
+    process::{Command, Output},
+    time::Duration,
+};
+
+use logintide::kafka::{Consumer, DrainEvent, Flow};
+
+use crate::{
+    client::support::{PATIENCE, consumer_settings},
+    support::{Process, Scenario, brokers, text},
+};
+
+/// Events with a time too far ahead, which a larger --max-future accepts.
+fn with_early_events(name: &str, count: &str) -> Scenario {
+    with_early_events_in(name, count, &[])
+}
+
+fn with_early_events_in(name: &str, count: &str, topic: &[&str]) -> Scenario {
+    let scenario = Scenario::new(name);
+    let early = ["--share-early", "0.2", "--early-by", "3h", "--seed", "71", "--count", count];
+    scenario.produce(&[early.as_slice(), topic].concat());
+    scenario.start(&["--exit-at-end"]).ends_with(0);
+    scenario
+}
+
+fn redrive_command(scenario: &Scenario, flags: &[&str]) -> Command {
+    let run = scenario.command("group", "state", &[crate::support::WITHOUT_TOPICS]);
+    let mut command = Command::new(run.get_program());
+    command.args(["redrive", "--brokers", &brokers()]).args(flags);
+    command.args(["--group-id", &scenario.topic("group")]);
+    command.args(["--input-topic", &scenario.topic("input")]);
+    command.args(["--dead-letter-topic", &scenario.topic("dead-letter")]);
+    command
+}
+
+fn redrive(scenario: &Scenario, flags: &[&str]) -> String {
+    let output: Output = redrive_command(scenario, flags).output().expect("logintide runs");
+    assert!(output.status.success(), "{}", text(&output));
+    text(&output)
+}
+
+/// The number in front of `what` in a summary.
+fn number(summary: &str, what: &str) -> u64 {
+    let line = summary.lines().find(|line| line.contains(what));
+    let mut words = line.unwrap_or_else(|| panic!("no {what}\n{summary}")).split_whitespace();
+    words.find_map(|word| word.parse().ok()).expect("a number")
+}
+
+/// Records of a topic as a `read_committed` reader sees them: (partition, offset, marks).
+fn committed(topic: &str) -> Vec<(i32, i64, u8)> {
+    let settings = consumer_settings(&brokers(), topic, "nobody");
+    let mut consumer = Consumer::new(&settings).expect("consumer");
+    let mut partitions: std::collections::BTreeSet<i32> = (0..8).collect();
+    let start: Vec<_> = partitions
+        .iter()
+        .map(|p| (logintide::ids::PartitionId(*p), logintide::ids::Offset(0)))
+        .collect();
+    consumer.assign(&start).expect("assigns");
+    let mut records = Vec::new();
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while !partitions.is_empty() {
+        assert!(std::time::Instant::now() < deadline, "no end of {topic}");
+        consumer.drain(Duration::from_millis(100), |event| {
+            match event {
+                DrainEvent::Record(r) => records.push((r.partition.0, r.offset, r.redriven)),
+                DrainEvent::EndOfPartition { partition, .. } => {
+                    partitions.remove(&partition.0);
+                }
+                DrainEvent::Error { error, .. } => panic!("{error}"),
+            }
+            Flow::Continue
+        });
+        consumer.serve(Duration::ZERO, &mut |_| {}).expect("serves");
+    }
+    records
+}
+
+fn marked(topic: &str) -> usize {
+    committed(topic).iter().filter(|(_, _, redriven)| *redriven > 0).count()
+}
+
+const REASON: [&str; 2] = ["--reason", "timestamp_out_of_range"];
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn what_became_valid_is_processed_once_and_a_second_run_sends_nothing() {
+    let scenario = with_early_events("redrive", "2000");
+    let input = scenario.topic("input");
+    let letters = committed(&scenario.topic("dead-letter")).len() as u64;
+    assert!(letters > 200, "{letters}");
+    let dry = redrive(&scenario, &["--all", "--dry-run"]);
+    assert_eq!((number(&dry, "selected"), number(&dry, "a dry run")), (letters, 0));
+    assert!(dry.contains("partition ") && dry.contains("timestamp_out_of_range: "), "{dry}");
+    assert_eq!(committed(&input).len(), 2000, "a dry run changes nothing");
+    let other = redrive(&scenario, &["--reason", "not_json"]);
+    assert_eq!(number(&other, "to "), 0, "{other}");
+    let sent = redrive(&scenario, &REASON);
+    assert_eq!(number(&sent, " to "), letters, "{sent}");
+    let again = redrive(&scenario, &REASON);
+    assert_eq!((number(&again, " to "), number(&again, "earlier run")), (0, letters), "{again}");
+    assert_eq!(marked(&input) as u64, letters);
+    scenario.start(&["--exit-at-end", "--max-future", "4h"]).ends_with(0);
+    // Every event once: those rejected at first are there now, and no further letter.
+    assert_eq!(committed(&scenario.topic("processed")).len(), 2000);
+    assert_eq!(committed(&scenario.topic("dead-letter")).len() as u64, letters);
+}
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn a_record_that_fails_again_carries_its_mark_and_is_left_alone() {
+    fails_again(&with_early_events("redrive-mark", "500"));
+    // There the record's time is not the one that redrive has chosen.
+    let of_broker = ["--topic-config", "message.timestamp.type=LogAppendTime"];
+    fails_again(&with_early_events_in("redrive-append", "500", &of_broker));
+}
+
+fn fails_again(scenario: &Scenario) {
+    let letters = committed(&scenario.topic("dead-letter")).len() as u64;
+    redrive(scenario, &["--all"]);
+    scenario.start(&["--exit-at-end"]).ends_with(0);
+    assert_eq!(committed(&scenario.topic("dead-letter")).len() as u64, 2 * letters);
+    let again = redrive(scenario, &["--all"]);
+    assert_eq!((number(&again, " to "), number(&again, "failed again")), (0, letters), "{again}");
+    let twice = redrive(scenario, &["--all", "--max-redrives", "2"]);
+    assert_eq!((number(&twice, " to "), number(&twice, "earlier run")), (letters, letters));
+    let counts = committed(&scenario.topic("input"));
+    for (marks, expected) in [(1, letters), (2, letters), (3, 0)] {
+        let found = counts.iter().filter(|(_, _, redriven)| *redriven == marks).count();
+        assert_eq!(found as u64, expected, "{marks}");
+    }
+    let ignored = redrive(scenario, &["--all", "--again", "--dry-run"]);
+    assert_eq!(number(&ignored, "selected"), letters, "{ignored}");
+}
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn a_redrive_that_is_killed_again_and_again_sends_every_letter_once() {
+    let scenario = with_early_events("redrive-kill", "20000");
+    let input = scenario.topic("input");
+    let letters = committed(&scenario.topic("dead-letter")).len();
+    let mut kills = 0;
+    for pause_ms in [900, 1300, 700, 1700, 1100, 2100] {
+        let command = redrive_command(&scenario, &["--all", "--rate", "400/s"]);
+        let log = scenario.dir.path().join(format!("redrive-{kills}.log"));
+        let mut running = Process::spawn(command, log);
+        std::thread::sleep(Duration::from_millis(pause_ms));
+        if running.ended().is_none() {
+            running.kill();
+            kills += 1;
+        }
+    }
+    assert_eq!(kills, 6);
+    let before = marked(&input);
+    assert!(before > 0 && before < letters, "{before} of {letters}");
+    // An ordered stop in between, too.
+    let command = redrive_command(&scenario, &["--all", "--rate", "400/s"]);
+    let mut running = Process::spawn(command, scenario.dir.path().join("redrive-stop.log"));
+    std::thread::sleep(Duration::from_secs(2));
+    running.signal("-INT");
+    running.ends_with(0);
+    assert!(running.log().contains("stopped before the end"), "{}", running.log());
+    let last = redrive(&scenario, &["--all"]);
+    assert!(number(&last, " to ") > 0, "{last}");
+    assert_eq!(marked(&input), letters);
+    println!("{letters} letters, {kills} kills, {before} sent before the last runs");
+    scenario.start(&["--exit-at-end", "--max-future", "4h"]).ends_with(0);
+    assert_eq!(committed(&scenario.topic("processed")).len(), 20_000);
+}
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn letters_of_another_input_are_refused_and_named() {
+    let scenario = with_early_events("redrive-other", "500");
+    let run = scenario.command("group", "state", &[crate::support::WITHOUT_TOPICS]);
+    let output = Command::new(run.get_program())
+        .args(["redrive", "--brokers", &brokers(), "--all", "--group-id", &scenario.topic("x")])
+        .args(["--input-topic", &scenario.topic("late")])
+        .args(["--dead-letter-topic", &scenario.topic("dead-letter")])
+        .output()
+        .expect("logintide runs");
+    let said = text(&output);
+    assert!(output.status.success() && number(&said, " to ") == 0, "{said}");
+    let refused = format!("refused: it came from {}", scenario.topic("input"));
+    assert!(number(&said, &refused) > 0, "{said}");
+    assert_eq!(committed(&scenario.topic("late")).len(), 0);
+}
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn a_letter_that_was_cut_is_named_and_stays() {
+    let scenario = Scenario::new("redrive-cut");
+    let size = ["--seed", "59", "--event-size", "1500000", "--count", "5"];
+    let input_takes_it =
+        ["--topic-config", "max.message.bytes=3000000", "-X", "message.max.bytes=3000000"];
+    scenario.produce(&[size.as_slice(), &input_takes_it].concat());
+    scenario.start(&["--exit-at-end"]).ends_with(0);
+    let said = redrive(&scenario, &["--all"]);
+    assert_eq!((number(&said, " to "), number(&said, "cut: ")), (0, 5), "{said}");
+    assert_eq!(marked(&scenario.topic("input")), 0);
+}
+
+/// One kill at every step of a transaction; each next run begins where Kafka says.
+#[cfg(feature = "failpoints")]
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn a_redrive_that_is_killed_at_every_step_of_a_transaction_sends_every_letter_once() {
+    use std::os::unix::process::ExitStatusExt;
+
+    use logintide::failpoint::Point;
+
+    let scenario = with_early_events("redrive-steps", "20000");
+    let letters = committed(&scenario.topic("dead-letter")).len();
+    let steps = [
+        Point::FirstOutput,
+        Point::LastOutput,
+        Point::Delivered,
+        Point::OffsetsSent,
+        Point::Committing,
+        Point::Committed,
+    ];
+    for step in steps {
+        // Small transactions, and one of them done before.
+        let mut command = redrive_command(&scenario, &["--all", "--rate", "400/s"]);
+        command.env("FAILPOINTS", format!("{}=1*off->return", step.name()));
+        let log = scenario.dir.path().join(format!("redrive-{}.log", step.name()));
+        let mut running = Process::spawn(command, log);
+        let status = running.wait(crate::support::SOON);
+        assert_eq!(status.signal(), Some(9), "{}: {}", step.name(), running.log());
+        println!("{}: {} of {letters}", step.name(), marked(&scenario.topic("input")));
+    }
+    let sent = marked(&scenario.topic("input"));
+    assert!(sent >= 6 * 200 && sent < letters, "{sent} of {letters}");
+    redrive(&scenario, &["--all"]);
+    assert_eq!(marked(&scenario.topic("input")), letters);
+}
