@@ -49,6 +49,10 @@ const MEMORY_BUDGET: usize = 64 * 1024 * 1024;
 /// Turns of the input's partitions per second.
 const PARTITION_TURNS_PER_SECOND: u64 = 200;
 
+/// The mock cluster answers a fetch that finds nothing only when its time is over, also when a
+/// record comes meanwhile: the usual half second would be half of every latency.
+const FETCH_WAIT: [&str; 2] = ["fetch.wait.max.ms", "20"];
+
 /// A checked demo.
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
@@ -144,7 +148,7 @@ impl Settings {
             log_format: LogFormat::Text,
             create_topics: false,
             exit_at_end: false,
-            client_properties: ClientProperties::default(),
+            client_properties: ClientProperties(vec![FETCH_WAIT.map(str::to_owned).into()]),
         }
     }
 

@@ -68,9 +68,11 @@ pub(super) fn block(view: &View<'_>, columns: usize, ascii: bool) -> Vec<String>
     lines.push(String::new());
     lines.extend(dead_letters(view.snapshot));
     lines.push(String::new());
-    let address = style(format!("http://{}/metrics", view.http)).cyan();
-    lines.push(format!("metrics {address}   Ctrl-C ends with the audit"));
-    lines.push(style(format!("log     {}", view.log.display())).dim().to_string());
+    let address = style(format!("http://{}/", view.http)).cyan();
+    lines.push(format!("dashboard {address}   metrics {address}metrics"));
+    lines.push(
+        style(format!("Ctrl-C ends with the audit   log {}", view.log.display())).dim().to_string(),
+    );
     lines.iter().map(|line| fitted(line, width).trim_end().to_owned()).collect()
 }
 
@@ -214,12 +216,12 @@ pub(super) fn line(view: &View<'_>, elapsed: Duration) -> String {
     if view.phase == Phase::Starting {
         return format!(
             "{seconds} s: logintide demo: embedded broker, at-least-once; {} events/s for {:?}, \
-             windows of {:?}; metrics http://{}/metrics; log {}",
+             windows of {:?}; dashboard http://{4}/, metrics http://{4}/metrics; log {}",
             view.settings.rate,
             view.settings.duration,
             view.settings.window,
-            view.http,
-            view.log.display()
+            view.log.display(),
+            view.http
         );
     }
     let doing = if view.phase == Phase::Finishing { "finishing, " } else { "" };
