@@ -2,13 +2,20 @@
 
 use serde::Serialize;
 
-use crate::config::{Delivery, RunConfig};
+use crate::{
+    config::{Delivery, RunConfig},
+    kafka,
+};
 
 /// The pipeline, as people know it.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct About {
     /// Version of the program.
     pub version: &'static str,
+    /// Commit it was built from.
+    pub commit: &'static str,
+    /// Version of librdkafka in it.
+    pub librdkafka: String,
     /// Topic it reads.
     pub input_topic: String,
     /// Consumer group.
@@ -28,6 +35,8 @@ impl About {
     pub fn new(config: &RunConfig, instance: &str) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION"),
+            commit: env!("LOGINTIDE_COMMIT"),
+            librdkafka: kafka::librdkafka_version(),
             input_topic: config.topics.input.clone(),
             group_id: config.group_id.clone(),
             instance_id: instance.to_owned(),

@@ -159,8 +159,8 @@ metrics_table! {
         "1 while /readyz answers 200, else 0.";
     Stalled: Gauge "stalled" []
         "1 while nothing moves although there is work, else 0.";
-    BuildInfo: Gauge "build_info" ["version"]
-        "Always 1; the label tells the version.";
+    BuildInfo: Gauge "build_info" ["version", "commit", "librdkafka"]
+        "Always 1; the labels tell what runs.";
 }
 
 /// Renders what was recorded in this process.
@@ -212,8 +212,6 @@ fn describe_all() {
             }
         }
     }
-    let version = Label::from_static_parts("version", env!("CARGO_PKG_VERSION"));
-    gauge(Metric::BuildInfo, vec![version]).set(1.0);
 }
 
 /// Adds `n` to a counter without labels.
@@ -300,6 +298,7 @@ mod tests {
         add(Metric::EventsIn, 2);
         add_labeled(Metric::DeadLettered, &["not_json"], 1);
         add_labeled(Metric::SoftProblems, &["ip", "not_an_address"], 3);
+        set_labeled(Metric::BuildInfo, &["1", "c", "2"], 1.0);
         set(Metric::Watermark, 1_730_653_310.5);
         set_labeled(Metric::Lag, &["7"], 42.0);
         add_value(Metric::LoginsByLocation, "a\"b", 2);
@@ -318,7 +317,7 @@ mod tests {
             "logintide_logins_by_location_total{location=\"a\\\"b\"} 2",
             "logintide_logins_by_location_total{location=\"a\\\\0b\"} 1",
             "logintide_commit_seconds_count 0",
-            concat!("logintide_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
+            "logintide_build_info{version=\"1\",commit=\"c\",librdkafka=\"2\"} 1",
         ] {
             assert!(text.lines().any(|l| l == line), "{line} is missing in\n{text}");
         }

@@ -97,6 +97,8 @@ pub fn run_on(
     let health = Arc::clone(control.health());
     let (token, board_shown) = (config.http_token.clone(), Arc::clone(&board));
     let about = http::About::new(&config, &instance);
+    let build = [about.version, about.commit, about.librdkafka.as_str()];
+    metrics::set_labeled(Metric::BuildInfo, &build, 1.0);
     let context = HttpContext { health, metrics, board: board_shown, about, token };
     let parts = Parts { config, client, admin, facts, opened, instance, control, board };
     start(parts, listener, context)?.join(|| watchdog.look())
