@@ -56,8 +56,8 @@ fn files(folder: &str, is_wanted: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
 fn known() -> BTreeSet<String> {
     let mut known: BTreeSet<String> = FOREIGN.iter().map(|flag| (*flag).to_owned()).collect();
     for command in COMMANDS {
-        let help = Command::new(env!("CARGO_BIN_EXE_logintide")).args(*command).arg("--help");
-        let output = { help }.output().expect("logintide runs");
+        let mut program = Command::new(env!("CARGO_BIN_EXE_logintide"));
+        let output = program.args(*command).arg("--help").output().expect("logintide runs");
         assert!(output.status.success(), "{command:?}");
         known.extend(flags(&String::from_utf8_lossy(&output.stdout)));
     }

@@ -13,7 +13,7 @@ use crate::args::{
     VerifyArgs,
 };
 use crate::failure::Failure;
-use crate::generate::{Plan, Shares};
+use crate::generate::{Generator, Plan, Record, Shares};
 use crate::produce::{self as producing, Sent};
 use crate::stop::Stop;
 use crate::verify::{self as judging, Counts};
@@ -167,6 +167,20 @@ pub fn verify(
 }
 
 impl Load {
+    /// The values of the first `count` records, without sending them; tombstones are left out.
+    ///
+    /// # Errors
+    /// `Usage` when the description contradicts itself.
+    pub fn values(&self, count: u64) -> Result<Vec<Vec<u8>>, Failure> {
+        let generator = Generator::new(&self.plan()?, self.start_time_s, 1)?;
+        let mut record = Record::new();
+        let made = (0..count).filter_map(|number| {
+            generator.make(number, 0, &mut record);
+            record.payload().map(<[u8]>::to_vec)
+        });
+        Ok(made.collect())
+    }
+
     fn kafka(&self) -> KafkaArgs {
         KafkaArgs {
             brokers: self.brokers.clone(),

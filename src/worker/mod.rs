@@ -35,7 +35,7 @@ use crate::{
 };
 
 /// What a worker is made of.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct WorkerSettings {
     /// Which one.
     pub id: WorkerId,
