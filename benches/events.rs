@@ -1,0 +1,76 @@
+//! One event's way without Kafka and threads: route, parse, enrich; beside a bare simd-json parse
+//! of the same bytes. Time per 10 000 events, throughput in bytes.
+
+mod common;
+
+use std::hint::black_box;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use logintide::{
+    event::{Enricher, EventConfig, FieldNames, Parser},
+    source::Router,
+};
+
+const EVENTS: u64 = 10_000;
+
+fn bytes(values: &[Vec<u8>]) -> u64 {
+    values.iter().map(|value| value.len() as u64).sum()
+}
+
+fn events(criterion: &mut Criterion) {
+    let plain = common::values(EVENTS, 0.0);
+    let mut group = criterion.benchmark_group("events");
+    group.throughput(Throughput::Bytes(bytes(&plain)));
+
+    let router = Router::new(&FieldNames::default(), 4);
+    group.bench_function("route", |bench| {
+        bench.iter(|| {
+            (0..).zip(&plain).map(|(at, value)| router.worker_of(value, at).0).sum::<usize>()
+        });
+    });
+
+    let mut buffers = simd_json::Buffers::default();
+    let mut copy = Vec::new();
+    group.bench_function("bare simd-json tape", |bench| {
+        bench.iter(|| {
+            for value in &plain {
+                copy.clear();
+                copy.extend_from_slice(value);
+                let tape = simd_json::to_tape_with_buffers(&mut copy, &mut buffers);
+                black_box(tape.expect("plain events are JSON").0.len());
+            }
+        });
+    });
+
+    let config = EventConfig::default();
+    let mut parser = Parser::new(&config);
+    group.bench_function("parse and validate", |bench| {
+        bench.iter(|| {
+            for value in &plain {
+                black_box(parser.parse(value, common::KAFKA_MS).expect("plain events are valid"));
+            }
+        });
+    });
+
+    let odd = common::values(EVENTS, 1.0);
+    for (name, values) in [("enrich", &plain), ("enrich, slow path", &odd)] {
+        let mut enricher = Enricher::new(&config);
+        let mut out = Vec::new();
+        group.throughput(Throughput::Bytes(bytes(values)));
+        group.bench_function(format!("parse, validate, {name}"), |bench| {
+            bench.iter(|| {
+                for value in values {
+                    out.clear();
+                    if let Ok(event) = parser.parse(value, common::KAFKA_MS) {
+                        enricher.append(value, &event, common::KAFKA_MS * 1000, &mut out);
+                    }
+                    black_box(out.len());
+                }
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, events);
+criterion_main!(benches);

@@ -1,0 +1,169 @@
+//! A worker from batch to output, and what an epoch costs the sink beside Kafka: merging, encoding
+//! and the store's flushed write. Without a broker; the output is thrown away.
+
+mod common;
+
+use std::{collections::BTreeMap, hint::black_box, sync::Arc};
+
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use crossbeam_channel::{bounded, unbounded};
+use logintide::{
+    batch::{InputBatch, InputRecord, Pool, Position, Span},
+    budget::Budget,
+    control::Control,
+    epoch::{Mode, ToSink, ToWorker},
+    event::EventConfig,
+    ids::{Epoch, EventTimeMs, Offset, PartitionId, WindowStart, WorkerId},
+    metrics::Health,
+    state::{Identity, SledStore, Store},
+    window::{
+        Completeness, EpochInput, Partial, PartitionDelta, PartitionProgress, PartitionState,
+        StateImage, WindowRules, Windows,
+    },
+    worker::{Worker, WorkerSettings},
+};
+
+const EVENTS: u64 = 10_000;
+const BATCH_EVENTS: usize = 1_000;
+const RULES: WindowRules =
+    WindowRules { size_ms: 10_000, grace_ms: 7_000, allowed_lateness_ms: 300_000 };
+
+fn batch(values: &[Vec<u8>], budget: &Arc<Budget>) -> InputBatch {
+    let mut batch = InputBatch { arena: Vec::new(), records: Vec::new(), permit: budget.permit() };
+    for (offset, value) in (0..).zip(values) {
+        let span = Span::append(&mut batch.arena, None, value);
+        let timestamp_ms = common::KAFKA_MS;
+        let position = Position { partition: PartitionId(0), offset, timestamp_ms, redriven: 0 };
+        batch.permit.grow(2 * value.len() + 512);
+        batch.records.push(InputRecord { position, span });
+    }
+    batch
+}
+
+fn worker(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("worker");
+    group.throughput(Throughput::Elements(EVENTS));
+    for (name, odd) in [("plain", 0.0), ("slow path", 1.0)] {
+        let values = common::values(EVENTS, odd);
+        let budget = Budget::new(512 << 20);
+        let settings = WorkerSettings {
+            id: WorkerId(0),
+            event: EventConfig::default(),
+            rules: RULES,
+            output_partitions: 8,
+            budget: Arc::clone(&budget),
+            input_pool: Pool::new(256 << 10),
+            output_pool: Pool::new(256 << 10),
+        };
+        let ready = || {
+            let (to_worker, input) = bounded(values.len() / BATCH_EVENTS + 2);
+            let begin = ToWorker::Begin { epoch: Epoch(1), horizon: None, mode: Mode::Process };
+            to_worker.send(begin).expect("there is room");
+            for some in values.chunks(BATCH_EVENTS) {
+                to_worker.send(ToWorker::Batch(batch(some, &budget))).expect("there is room");
+            }
+            let (to_sink, sink) = unbounded::<ToSink>();
+            let control = Control::new(Health::new(0), 1);
+            (Worker::new(settings.clone(), to_sink, control), input, sink)
+        };
+        group.bench_function(name, |bench| {
+            bench.iter_batched(
+                ready,
+                |(worker, input, sink)| {
+                    worker.run(&input);
+                    // Dropped outside the measurement.
+                    (input, sink)
+                },
+                BatchSize::PerIteration,
+            );
+        });
+    }
+    group.finish();
+}
+
+/// Window state with one window per partition, and the next epoch's counts.
+fn epoch(partitions: i32) -> (Windows, EpochInput) {
+    let all = (0..partitions).map(PartitionId);
+    let state = PartitionState {
+        epoch: Epoch(0),
+        next_offset: Offset(0),
+        watermark: None,
+        completeness: Completeness::FromStart,
+    };
+    let states: BTreeMap<_, _> = all.clone().map(|partition| (partition, state)).collect();
+    let owned: Vec<_> = all.clone().collect();
+    let image = StateImage { partitions: states, ..StateImage::default() };
+    let windows = Windows::new(RULES, image, &owned, true);
+    let start = common::START_S * 1000;
+    let delta = |partition| {
+        let mut partial = Partial::new();
+        for number in 0..500_i64 {
+            let (locale, user) = (format!("L{}", number % 50), format!("user-{number}"));
+            partial.count(number, &locale, ["android", "iOS"][number as usize % 2], "2.3.0", &user);
+        }
+        PartitionDelta {
+            partition,
+            windows: vec![(WindowStart(start), partial)],
+            highest_event_time: Some(EventTimeMs(start + 5_000)),
+            first_event: Some((0, EventTimeMs(start))),
+        }
+    };
+    let progress =
+        |partition| PartitionProgress { partition, next_offset: Offset(500), idle: false };
+    let input = EpochInput {
+        epoch: Epoch(1),
+        deltas: all.clone().map(delta).collect(),
+        progress: all.map(progress).collect(),
+        horizon: None,
+        now_ms: start + 6_000,
+        close_all: true,
+    };
+    (windows, input)
+}
+
+fn epochs(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("epoch");
+    group.sample_size(20);
+    for partitions in [8, 64, 256] {
+        let name = |what| BenchmarkId::new(what, partitions);
+        group.bench_function(name("merge"), |bench| {
+            bench.iter_batched(
+                || epoch(partitions),
+                |(windows, input)| (windows.prepare(input), windows),
+                BatchSize::PerIteration,
+            );
+        });
+        let (windows, input) = epoch(partitions);
+        let mut prepared = windows.prepare(input);
+        let mut out = Vec::new();
+        group.bench_function(name("encode"), |bench| {
+            bench.iter(|| {
+                out.clear();
+                prepared.records.iter().for_each(|record| record.encode(&mut out, usize::MAX));
+                black_box(out.len())
+            });
+        });
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let identity = Identity {
+            cluster_id: "bench".to_owned(),
+            topic: "user-login".to_owned(),
+            group_id: "bench".to_owned(),
+            window_size_ms: RULES.size_ms,
+        };
+        let mut store = SledStore::open(dir.path(), &identity).expect("an empty folder").store;
+        let mut committed = None;
+        group.bench_function(name("store, flushed"), |bench| {
+            bench.iter(|| {
+                let redo = &mut prepared.change;
+                store.write_epoch(committed.as_ref(), redo).expect("a write");
+                committed = Some(redo.clone());
+                redo.epoch = redo.epoch.next();
+                redo.partitions.values_mut().for_each(|state| state.epoch = redo.epoch);
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, worker, epochs);
+criterion_main!(benches);
