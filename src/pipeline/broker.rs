@@ -43,13 +43,15 @@ pub(super) fn prepare(
                 return facts.map(Some);
             }
             Err(error) if error.is_retriable() => {
-                if let Some((lasted, why)) = admin.refused()
-                    && lasted >= limits::REFUSAL_PATIENCE
-                {
-                    return Err(RunError::Refused(why));
-                }
                 control.health().set_broker_away(true);
-                waiting.say(&config.brokers, &error);
+                match admin.refused() {
+                    Some((lasted, why)) if lasted >= limits::REFUSAL_PATIENCE => {
+                        return Err(RunError::Refused(why));
+                    }
+                    // It answers, and the log says how; it may think better of it.
+                    Some(_) => {}
+                    None => waiting.say(&config.brokers, &error),
+                }
                 std::thread::sleep(limits::BROKER_RETRY_PAUSE);
             }
             Err(error) => return Err(RunError::Kafka(error.to_string())),
