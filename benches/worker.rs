@@ -14,6 +14,7 @@ use logintide::{
     epoch::{Mode, ToSink, ToWorker},
     event::EventConfig,
     ids::{Epoch, EventTimeMs, Offset, PartitionId, WindowStart, WorkerId},
+    latency::EpochAges,
     metrics::Health,
     state::{Identity, SledStore, Store},
     window::{
@@ -76,6 +77,19 @@ fn worker(criterion: &mut Criterion) {
                 },
                 BatchSize::PerIteration,
             );
+        });
+    }
+    // What the latency percentiles add to that: records of one Kafka timestamp, and of ever new
+    // ones.
+    for (name, step) in [("ages, one timestamp", 0), ("ages, new timestamps", 1)] {
+        let mut ages = EpochAges::default();
+        group.bench_function(name, |bench| {
+            bench.iter(|| {
+                ages.begin_batch(common::KAFKA_MS);
+                for number in 0..EVENTS as i64 {
+                    ages.record(common::KAFKA_MS - step * (number % 1000));
+                }
+            });
         });
     }
     group.finish();
