@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use crate::support::{Scenario, free_port, text};
+use crate::support::{Scenario, free_port, text, wait_for_metric};
 
 /// `check-config` with the flags that the scenario gives `run`.
 pub(crate) fn check(scenario: &Scenario, flags: &[&str]) -> Output {
@@ -52,8 +52,10 @@ fn a_check_names_all_problems_and_leaves_no_trace() {
 fn a_check_beside_a_running_processor_names_it_and_does_not_disturb_it() {
     let scenario = Scenario::new("check-beside");
     scenario.produce(&["--count", "1000"]);
-    let mut running = scenario.start(&["--instance-id", "one"]);
-    running.wait_for_line("reading");
+    let port = free_port();
+    let address = format!("127.0.0.1:{port}");
+    let mut running = scenario.start(&["--instance-id", "one", "--http", &address]);
+    wait_for_metric(&running, port, "logintide_events_in_total", |n| n >= 1_000.0);
     let same = exits(&check(&scenario, &["--instance-id", "one"]), 2);
     for part in ["(instance id one) has this instance id", "is in use by process"] {
         assert!(same.contains(part), "{part}\n{same}");
