@@ -48,8 +48,22 @@ fn number(summary: &str, what: &str) -> u64 {
     words.find_map(|word| word.parse().ok()).expect("a number")
 }
 
-/// Records of a topic as a `read_committed` reader sees them: (partition, offset, marks).
+/// Records of a topic as a `read_committed` reader sees them: (partition, offset, marks). A commit is
+/// answered before every partition has its mark, so that they come into sight a little later: read
+/// until nothing is added any more.
 fn committed(topic: &str) -> Vec<(i32, i64, u8)> {
+    let mut records = in_sight(topic);
+    loop {
+        std::thread::sleep(Duration::from_secs(1));
+        let again = in_sight(topic);
+        if again.len() == records.len() {
+            return again;
+        }
+        records = again;
+    }
+}
+
+fn in_sight(topic: &str) -> Vec<(i32, i64, u8)> {
     let settings = consumer_settings(&brokers(), topic, "nobody");
     let mut consumer = Consumer::new(&settings).expect("consumer");
     let mut partitions: std::collections::BTreeSet<i32> = (0..8).collect();
