@@ -84,8 +84,8 @@ fn send_one(
         ("logintide.timestamp", timestamp.as_bytes()),
     ];
     // What was redriven and fails again says so, or it would be redriven for ever.
-    let redriven = position.redriven.to_string();
-    if position.redriven > 0 {
+    let redriven = (position.redriven > 0).then(|| position.redriven.to_string());
+    if let Some(redriven) = &redriven {
         headers.push((REDRIVEN_HEADER, redriven.as_bytes()));
     }
     let whole_headers = headers.len();

@@ -2,7 +2,7 @@
 //!
 //! In:  `ToWorker` in order: batches, barriers, resets.
 //! Out: enriched and rejected records, one `WorkerEpoch` per barrier.
-//! Holds: no lock, no I/O, no log line and no clock per event (two clock reads per batch); nothing
+//! Holds: no lock, no I/O, no log line and no clock per event (three clock reads per batch); nothing
 //! of an epoch is sent after its `WorkerEpoch`.
 
 mod delta;
