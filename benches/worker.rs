@@ -53,8 +53,8 @@ fn worker(criterion: &mut Criterion) {
             rules: RULES,
             output_partitions: 8,
             budget: Arc::clone(&budget),
-            input_pool: Pool::new(256 << 10),
-            output_pool: Pool::new(256 << 10),
+            input_pool: Pool::new(256 << 10, Arc::default()),
+            output_pool: Pool::new(256 << 10, Arc::default()),
         };
         let ready = || {
             let (to_worker, input) = bounded(values.len() / BATCH_EVENTS + 2);

@@ -4,6 +4,11 @@
 //! Out: workers fill `OutputBatch`es (one output partition each) and `RejectBatch`es for the sink.
 //! Holds: a batch owns its bytes and its share of the budget; dropping it frees both.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+};
+
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::{
@@ -146,6 +151,16 @@ pub struct Pool<T> {
     give: Sender<T>,
     take: Receiver<T>,
     arena_bytes: usize,
+    usage: Arc<PoolUsage>,
+}
+
+/// How a pool is used, for whoever watches.
+#[derive(Debug, Default)]
+pub struct PoolUsage {
+    /// Empty arenas that wait.
+    pub idle: AtomicUsize,
+    /// Arenas that were allocated because none waited.
+    pub allocated: AtomicU64,
 }
 
 /// An emptied arena with its emptied index.
@@ -153,15 +168,19 @@ pub type Emptied<R> = (Vec<u8>, Vec<R>);
 
 impl<R: Copy> Pool<Emptied<R>> {
     /// An empty pool of arenas for batches that are sent at `batch_bytes`.
-    pub fn new(batch_bytes: usize) -> Self {
+    pub fn new(batch_bytes: usize, usage: Arc<PoolUsage>) -> Self {
         let (give, take) = bounded(limits::POOL_ARENAS);
-        Self { give, take, arena_bytes: batch_bytes + limits::ARENA_SLACK_BYTES }
+        Self { give, take, arena_bytes: batch_bytes + limits::ARENA_SLACK_BYTES, usage }
     }
 
     /// An empty arena and index, reused where one is there.
     pub fn take(&self) -> Emptied<R> {
-        let fresh = || (Vec::with_capacity(self.arena_bytes), Vec::new());
-        self.take.try_recv().unwrap_or_else(|_| fresh())
+        let taken = self.take.try_recv();
+        self.usage.idle.store(self.take.len(), Relaxed);
+        taken.unwrap_or_else(|_| {
+            self.usage.allocated.fetch_add(1, Relaxed);
+            (Vec::with_capacity(self.arena_bytes), Vec::new())
+        })
     }
 
     /// Takes a batch out of the arena that is being filled. A batch of less than half an arena
@@ -185,6 +204,7 @@ impl<R: Copy> Pool<Emptied<R>> {
             records.clear();
             // A full pool frees the arena: that is the bound on pooled memory.
             drop(self.give.try_send((arena, records)));
+            self.usage.idle.store(self.take.len(), Relaxed);
         }
     }
 }
@@ -211,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_pool_keeps_its_own_arenas_and_frees_all_others() {
-        let pool: Pool<Emptied<Span>> = Pool::new(4096);
+        let pool: Pool<Emptied<Span>> = Pool::new(4096, Arc::default());
         let (mut arena, records) = pool.take();
         let capacity = arena.capacity();
         assert!(capacity >= 4096 + limits::ARENA_SLACK_BYTES);
@@ -222,12 +242,17 @@ mod tests {
         pool.give(Vec::with_capacity(3 * capacity), Vec::new());
         let (arena, _) = pool.take();
         assert!(arena.is_empty() && arena.as_ptr() == place);
+        assert_eq!(pool.usage.idle.load(Relaxed), 0);
         assert_eq!(pool.take().0.capacity(), capacity);
+        // The first one and the last one: in between the arena came back.
+        assert_eq!(pool.usage.allocated.load(Relaxed), 2);
+        pool.give(arena, Vec::new());
+        assert_eq!(pool.usage.idle.load(Relaxed), 1);
     }
 
     #[test]
     fn a_small_batch_takes_no_more_memory_than_it_has_bytes() {
-        let pool: Pool<Emptied<Span>> = Pool::new(4096);
+        let pool: Pool<Emptied<Span>> = Pool::new(4096, Arc::default());
         let (mut arena, mut records) = pool.take();
         let capacity = arena.capacity();
         for bytes in [1, 100, capacity / 2 - 1, capacity / 2, capacity] {

@@ -13,7 +13,7 @@ use std::{
     },
 };
 
-use crate::metrics::Health;
+use crate::{batch::PoolUsage, metrics::Health};
 
 /// The shared control block.
 #[derive(Debug)]
@@ -73,6 +73,10 @@ pub struct Activity {
     pub finished: AtomicU64,
     /// Records handed to the producer and not delivered.
     pub in_flight: AtomicUsize,
+    /// Batches that the source fills and the workers empty.
+    pub input_pool: Arc<PoolUsage>,
+    /// Batches that the workers fill and the sink empties.
+    pub output_pool: Arc<PoolUsage>,
     /// Per worker.
     pub workers: Vec<WorkerActivity>,
 }
@@ -98,6 +102,8 @@ impl Activity {
             sink_turns: AtomicU64::new(0),
             finished: AtomicU64::new(0),
             in_flight: AtomicUsize::new(0),
+            input_pool: Arc::default(),
+            output_pool: Arc::default(),
             workers: (0..workers).map(|_| WorkerActivity::default()).collect(),
         }
     }

@@ -88,8 +88,8 @@ fn allocations(events: &[Vec<u8>]) -> (u64, usize) {
         rules: WindowRules { size_ms: 10_000, grace_ms: 7_000, allowed_lateness_ms: 300_000 },
         output_partitions: OUTPUT_PARTITIONS,
         budget: Arc::clone(&budget),
-        input_pool: Pool::new(256 << 10),
-        output_pool: Pool::new(256 << 10),
+        input_pool: Pool::new(256 << 10, Arc::default()),
+        output_pool: Pool::new(256 << 10, Arc::default()),
     };
     let run = |events: &[Vec<u8>]| {
         let (to_sink, sink) = unbounded::<ToSink>();

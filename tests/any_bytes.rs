@@ -65,8 +65,8 @@ fn work(id: usize, records: &[(i64, &[u8])]) -> Made {
         rules: RULES,
         output_partitions: OUTPUT_PARTITIONS,
         budget: Arc::clone(&budget),
-        input_pool: Pool::new(256 << 10),
-        output_pool: Pool::new(256 << 10),
+        input_pool: Pool::new(256 << 10, Arc::default()),
+        output_pool: Pool::new(256 << 10, Arc::default()),
     };
     let (to_sink, sink) = unbounded();
     let worker = Worker::new(settings, to_sink, Control::new(Health::new(0), WORKERS));

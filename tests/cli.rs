@@ -288,4 +288,7 @@ fn a_redrive_needs_a_selection_and_names_what_is_wrong_with_it() {
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
+    let property = "sasl.password.file=/nonexistent/secret";
+    let text = refused(logintide(&["redrive", "--brokers", "b:9092", "--all", "-X", property]));
+    assert!(text.contains("-X sasl.password.file /nonexistent/secret: cannot be read"), "{text}");
 }

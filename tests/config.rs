@@ -73,6 +73,17 @@ retries = 3
 ";
 
 #[test]
+fn check_config_prints_the_same_settings_as_run() {
+    let settings = Settings::new(FILE);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_logintide"));
+    command.args(["check-config", "--config", "c.toml", "--print-config"]);
+    command.env_clear().env("HOME", "/nonexistent").current_dir(&settings.dir);
+    let output = command.stdin(Stdio::null()).output().expect("the program starts");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), settings.printed(&[], &[]));
+}
+
+#[test]
 fn a_variable_beats_the_file_and_a_flag_beats_both() {
     let settings = Settings::new(FILE);
     let printed = settings.printed(

@@ -147,6 +147,10 @@ metrics_table! {
         "Bytes of the state folder's database.";
     QueueMessages: Gauge "queue_messages" ["thread"]
         "Messages that wait for a thread.";
+    BatchPoolIdle: Gauge "batch_pool_idle" ["thread"]
+        "Emptied batches that wait to be filled again by the source or the workers.";
+    BatchPoolAllocations: Counter "batch_pool_allocations_total" ["thread"]
+        "Batches that the source or the workers had to allocate because none waited.";
     CommittedEpoch: Gauge "committed_epoch" []
         "Number of the last committed epoch.";
     BudgetUsed: Gauge "budget_used_bytes" []

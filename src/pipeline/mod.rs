@@ -189,8 +189,9 @@ fn start(
     let config = &parts.config;
     let budget = Budget::new(config.memory.pool);
     metrics::set(Metric::BudgetPool, config.memory.pool as f64);
-    let input_pool = Pool::new(limits::INPUT_BATCH_BYTES);
-    let output_pool = Pool::new(limits::OUTPUT_BATCH_BYTES);
+    let activity = parts.control.activity();
+    let input_pool = Pool::new(limits::INPUT_BATCH_BYTES, Arc::clone(&activity.input_pool));
+    let output_pool = Pool::new(limits::OUTPUT_BATCH_BYTES, Arc::clone(&activity.output_pool));
     let (to_sink, sink_input) = bounded(limits::SINK_QUEUE_MESSAGES);
     // Holds at most an answer per epoch and generation, and the source reads it every turn.
     let (to_source, from_sink) = unbounded();

@@ -36,6 +36,13 @@ fn metrics_and_statistics_line_tell_the_same_as_the_judge() {
     for stage in ["worker_batch", "sink_epoch", "commit", "state_flush"] {
         assert!(sum(&format!("logintide_{stage}_seconds_count")) > 0, "{stage}\n{text}");
     }
+    for thread in ["source", "workers"] {
+        let line = |name: &str| format!("logintide_batch_pool_{name}{{thread=\"{thread}\"}} ");
+        assert!(text.contains(&line("idle")), "{text}");
+        let name = line("allocations_total");
+        let allocated = text.lines().find_map(|line| line.strip_prefix(&name)?.parse::<u64>().ok());
+        assert!(allocated.is_some_and(|n| n > 0), "{text}");
+    }
     let late = sum("logintide_events_late_total");
     for dimension in ["location", "device_type", "app_version"] {
         assert_eq!(sum(&format!("logintide_logins_by_{dimension}_total")), processed - late);

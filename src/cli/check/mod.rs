@@ -25,7 +25,7 @@ use self::{
     findings::{Findings, Form},
     sample::Plan,
 };
-use super::{RunArgs, StartLogging, layers::Given, output::printed, settings};
+use super::{RunArgs, StartLogging, layers::Given, output::printed, print, settings};
 use crate::{
     config::{Delivery, RunConfig, Surroundings, parse_duration},
     error::RunError,
@@ -95,9 +95,13 @@ pub(super) fn run(
         .map(|text| parse_sample(text).map_err(|what| refused("--sample", text, what)));
     let sample = sample.transpose()?.unwrap_or(0);
     let surroundings = Surroundings::read();
+    let print_config = run.operation.print_config;
     let loaded = settings::load(run, given, &surroundings).map_err(|error| {
         RunError::Refused(format!("{error}\nnothing else was checked: that needs right settings"))
     })?;
+    if print_config {
+        return printed(print::config(&mut io::stdout().lock(), &loaded));
+    }
     let config = loaded.config;
     start_logging(config.log_format, None)?;
     let mut check = Check { config, findings: Findings::default() };

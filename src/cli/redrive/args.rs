@@ -1,13 +1,13 @@
 //! Arguments of `logintide redrive`, and the checked configuration they become.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
 use clap::{ArgAction, ArgGroup, Args};
 use jiff::Timestamp;
 
 use super::selection::{Selection, parse_reason};
 use crate::{
-    cli::settings::parse_log_format,
+    cli::{secrets, settings::parse_log_format},
     config::{LogFormat, Problems, parse_brokers, parse_group_id, parse_pair, parse_topic},
     error::RunError,
     kafka::ClientSettings,
@@ -25,7 +25,8 @@ pub struct RedriveArgs {
     /// Consumer group of the processor; progress is kept in the group NAME-redrive
     #[arg(long, value_name = "NAME", env = "LOGINTIDE_GROUP_ID", default_value = "logintide")]
     group_id: String,
-    /// Property for librdkafka; repeat it, or one per line in the variable
+    /// Property for librdkafka; repeat it, or one per line in the variable. NAME.file=PATH reads a
+    /// secret one from a file
     #[arg(
         short = 'X',
         value_name = "NAME=VALUE",
@@ -182,7 +183,11 @@ impl RedriveArgs {
         let given = self.client_properties.iter().map(|text| text.trim_end_matches(['\r', '\n']));
         let pairs = given.filter(|text| !text.is_empty()).map(|text| {
             let name = text.split_inclusive('=').next().unwrap_or(text);
-            parse_pair(text).map_err(|what| problems.add("-X", name, what)).ok()
+            let pair = parse_pair(text).map_err(|what| problems.add("-X", name, what)).ok()?;
+            let Some(secret) = secrets::property_of_file(&pair.0) else { return Some(pair) };
+            let setting = format!("-X {}", pair.0);
+            let value = problems.check(&setting, &pair.1, |path| secrets::read(Path::new(path)))?;
+            Some((secret.to_owned(), value))
         });
         pairs.collect()
     }
@@ -202,4 +207,29 @@ fn parse_count(text: &str) -> Result<u8, String> {
 fn parse_rate(text: &str) -> Result<u32, String> {
     let number = text.strip_suffix("/s").and_then(|number| number.parse().ok());
     number.filter(|rate| *rate > 0).ok_or_else(|| "is no rate; write it as in 500/s".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: RedriveArgs,
+    }
+
+    #[test]
+    fn a_secret_comes_from_its_file_and_a_property_of_librdkafka_stays_as_it_is() {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::fs::write(&file, "hunter2\n").expect("writable");
+        let secret = format!("sasl.password.file={}", file.path().display());
+        let line = ["redrive", "--brokers", "b:9092", "--all", "-X", &secret, "-X", "a.file=x"];
+        let args = Line::parse_from(line).args;
+        let properties = args.properties(&mut Problems::new()).expect("all is right");
+        let expected = [("sasl.password", "hunter2"), ("a.file", "x")];
+        assert_eq!(properties, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
 }

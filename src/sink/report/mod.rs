@@ -63,6 +63,8 @@ pub(super) struct Report {
     /// What the last line has told.
     told: Totals,
     told_reasons: BTreeMap<RejectReason, u64>,
+    /// Allocations of the input and the output pool that the metrics have.
+    told_allocations: [u64; 2],
     since_line: Durations,
     stages: Stages,
     reasons: BTreeMap<RejectReason, u64>,
@@ -105,6 +107,7 @@ impl Report {
             totals: Totals::default(),
             told: Totals::default(),
             told_reasons: BTreeMap::new(),
+            told_allocations: [0; 2],
             since_line: Durations::default(),
             stages,
             reasons: BTreeMap::new(),

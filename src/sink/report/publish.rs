@@ -10,7 +10,7 @@ use crate::{
     clock,
     latency::Percentiles,
     limits,
-    metrics::{Metric, set, set_labeled},
+    metrics::{Metric, add_labeled, set, set_labeled},
     status::{DeadLetters, Latencies, Point, Snapshot, SoftProblems, WindowView},
     window::Windows,
 };
@@ -90,7 +90,7 @@ impl Report {
         if seconds > 0.0 { (events - before) as f64 / seconds } else { 0.0 }
     }
 
-    fn set_gauges(&self, at_ms: i64, watermark_ms: Option<i64>, latency: &Latencies) {
+    fn set_gauges(&mut self, at_ms: i64, watermark_ms: Option<i64>, latency: &Latencies) {
         if let Some(watermark) = watermark_ms {
             set(Metric::WatermarkDelay, (at_ms - watermark) as f64 / 1000.0);
         }
@@ -119,6 +119,13 @@ impl Report {
         for (number, worker) in activity.workers.iter().enumerate() {
             let queue = worker.queue.load(Relaxed) as f64;
             set_labeled(Metric::QueueMessages, &[&format!("worker-{number}")], queue);
+        }
+        let pools = [("source", &activity.input_pool), ("workers", &activity.output_pool)];
+        for ((thread, pool), told) in pools.into_iter().zip(&mut self.told_allocations) {
+            set_labeled(Metric::BatchPoolIdle, &[thread], pool.idle.load(Relaxed) as f64);
+            let allocated = pool.allocated.load(Relaxed);
+            let more = allocated - std::mem::replace(told, allocated);
+            add_labeled(Metric::BatchPoolAllocations, &[thread], more);
         }
     }
 
