@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use crate::support::{Scenario, free_port, wait_for_metric};
+use crate::support::{Scenario, free_port, get, wait_for_metric};
 
 const MIB: u64 = 1024 * 1024;
 
-/// Runs to the end and checks the resident memory against `--memory-budget` + 100 MiB.
+/// Runs to the end and checks the resident memory against `--memory-budget` + 100 MiB, and that input
+/// cannot make series without end.
 fn run_within_budget(scenario: &Scenario, budget_mib: u64, events: f64, flags: &[&str]) {
     let port = free_port();
     let (address, budget) = (format!("127.0.0.1:{port}"), format!("{budget_mib}MiB"));
@@ -16,6 +17,11 @@ fn run_within_budget(scenario: &Scenario, budget_mib: u64, events: f64, flags: &
     let peak = running.peak_memory();
     println!("peak memory {} MiB of {budget_mib} + 100 MiB", peak / MIB);
     assert!(peak <= (budget_mib + 100) * MIB, "{} MiB\n{}", peak / MIB, running.tail());
+    let text = get(port, "/metrics").expect("an answer");
+    let is_location = |line: &&str| line.starts_with("logintide_logins_by_location_total{");
+    let locations = text.lines().filter(is_location).count();
+    // 50 and `other`.
+    assert!((1..=51).contains(&locations), "{locations} series of locations");
     running.stop();
     scenario.start(&[flags, &["--exit-at-end"]].concat()).ends_with(0);
 }
