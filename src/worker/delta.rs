@@ -71,15 +71,15 @@ impl EpochDelta {
         partition.first_event.get_or_insert((at.offset, event.event_time));
         if let Some(window) = window {
             let (partial, opened) = partition.window(window);
-            let before = if opened { 0 } else { partial.memory_bytes() };
-            partial.count(
+            let new = if opened { partial.memory_bytes() } else { 0 };
+            let grown = partial.count(
                 at.offset,
                 event.locale,
                 event.device_type,
                 event.app_version,
                 event.user_id,
             );
-            self.memory_bytes += partial.memory_bytes() - before;
+            self.memory_bytes += new + grown;
         }
     }
 
