@@ -35,10 +35,14 @@ fn predicted(more: &[&'static str]) -> Vec<&'static str> {
 fn mixed_input_is_exact_with_1_2_and_4_workers() {
     for workers in ["1", "2", "4"] {
         let scenario = Scenario::new("mixed");
-        scenario.produce(MIXED);
-        // Short epochs: only a commit moves the horizon that makes an event late.
-        let short = ["--commit-interval", "50ms", "--exit-at-end"];
-        scenario.start(&[["--workers", workers].as_slice(), &short].concat()).ends_with(0);
+        // Read while it is produced, for seconds: only a commit moves the horizon that makes an
+        // event late, and a cold broker's first one takes longer than reading everything.
+        let mut produced = scenario.producing(&[MIXED, &["--rate", "40000"]].concat());
+        let flags = ["--workers", workers, "--commit-interval", "50ms"];
+        let running = scenario.start(&flags);
+        produced.ends_with(0);
+        running.stop();
+        scenario.start(&[flags.as_slice(), &["--exit-at-end"]].concat()).ends_with(0);
         println!(
             "{}",
             scenario.verify(&predicted(&["--expect-complete", "--expect-late", "some"]))
