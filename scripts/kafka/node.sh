@@ -132,10 +132,15 @@ show_log_end() {
 # ---- end ---------------------------------------------------------------------------------------
 
 # Waits until the process $1 is gone, at most $2 seconds. A process that ends loses its command
-# line before its port and its file locks; a zombie has lost them all.
+# line before its port and its file locks. A zombie has lost them only when it is the last thread:
+# the others may still be ending.
 wait_gone() {
-  local deadline=$((SECONDS + $2))
-  while [[ -e /proc/$1 ]] && ! grep -qs '^State:[[:space:]]*Z' "/proc/$1/status"; do
+  local deadline=$((SECONDS + $2)) threads
+  while [[ -e /proc/$1 ]]; do
+    if grep -qs '^State:[[:space:]]*Z' "/proc/$1/status"; then
+      threads=("/proc/$1/task/"*)
+      if [[ ${#threads[@]} -le 1 ]]; then return 0; fi
+    fi
     ((SECONDS < deadline)) || return 1
     sleep 0.1
   done
@@ -146,7 +151,7 @@ finish_node() {
   if ! wait_gone "$1" "$STOP_TIMEOUT_S"; then
     say "pid $1 did not end within $STOP_TIMEOUT_S s; SIGKILL"
     kill -KILL "$1" 2>/dev/null || true
-    wait_gone "$1" 10 || die "pid $1 does not end even on SIGKILL"
+    wait_gone "$1" 60 || die "pid $1 does not end even on SIGKILL"
   fi
   rm -f "$pid_file"
   say "stopped: pid $1, folder $node_dir"
