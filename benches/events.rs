@@ -1,11 +1,11 @@
 //! One event's way without Kafka and threads: route, parse, enrich; beside a bare simd-json parse
-//! of the same bytes. Time per 10 000 events, throughput in bytes.
+//! of the same bytes. Time per 10 000 events, throughput in bytes and events.
 
 mod common;
 
 use std::hint::black_box;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group, criterion_main};
 use logintide::{
     event::{Enricher, EventConfig, FieldNames, Parser},
     source::Router,
@@ -13,14 +13,10 @@ use logintide::{
 
 const EVENTS: u64 = 10_000;
 
-fn bytes(values: &[Vec<u8>]) -> u64 {
-    values.iter().map(|value| value.len() as u64).sum()
-}
-
 fn events(criterion: &mut Criterion) {
     let plain = common::values(EVENTS, 0.0);
     let mut group = criterion.benchmark_group("events");
-    group.throughput(Throughput::Bytes(bytes(&plain)));
+    group.throughput(common::throughput(&plain));
 
     let router = Router::new(&FieldNames::default(), 4);
     group.bench_function("route", |bench| {
@@ -56,7 +52,7 @@ fn events(criterion: &mut Criterion) {
     for (name, values) in [("enrich", &plain), ("enrich, slow path", &odd)] {
         let mut enricher = Enricher::new(&config);
         let mut out = Vec::new();
-        group.throughput(Throughput::Bytes(bytes(values)));
+        group.throughput(common::throughput(values));
         group.bench_function(format!("parse, validate, {name}"), |bench| {
             bench.iter(|| {
                 for value in values {

@@ -3,77 +3,56 @@
 
 mod common;
 
-use std::{collections::BTreeMap, hint::black_box, sync::Arc};
+use std::{cell::RefCell, collections::BTreeMap, hint::black_box};
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use crossbeam_channel::{bounded, unbounded};
+use crossbeam_channel::{Receiver, unbounded};
 use logintide::{
-    batch::{InputBatch, InputRecord, Pool, Position, Span},
-    budget::Budget,
     control::Control,
     epoch::{Mode, ToSink, ToWorker},
-    event::EventConfig,
-    ids::{Epoch, EventTimeMs, Offset, PartitionId, WindowStart, WorkerId},
+    ids::{Epoch, EventTimeMs, Offset, PartitionId, WindowStart},
     latency::EpochAges,
     metrics::Health,
     state::{Identity, SledStore, Store},
     window::{
         Completeness, EpochInput, Partial, PartitionDelta, PartitionProgress, PartitionState,
-        StateImage, WindowRules, Windows,
+        StateImage, Windows,
     },
-    worker::{Worker, WorkerSettings},
+    worker::Worker,
 };
 
-const EVENTS: u64 = 10_000;
-const BATCH_EVENTS: usize = 1_000;
-const RULES: WindowRules =
-    WindowRules { size_ms: 10_000, grace_ms: 7_000, allowed_lateness_ms: 300_000 };
+use common::{Memory, RULES};
 
-fn batch(values: &[Vec<u8>], budget: &Arc<Budget>) -> InputBatch {
-    let mut batch = InputBatch { arena: Vec::new(), records: Vec::new(), permit: budget.permit() };
-    for (offset, value) in (0..).zip(values) {
-        let span = Span::append(&mut batch.arena, None, value);
-        let timestamp_ms = common::KAFKA_MS;
-        let position = Position { partition: PartitionId(0), offset, timestamp_ms, redriven: 0 };
-        batch.permit.grow(2 * value.len() + 512);
-        batch.records.push(InputRecord { position, span });
-    }
-    batch
-}
+const EVENTS: u64 = 20_000;
 
 fn worker(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("worker");
-    group.throughput(Throughput::Elements(EVENTS));
     for (name, odd) in [("plain", 0.0), ("slow path", 1.0)] {
         let values = common::values(EVENTS, odd);
-        let budget = Budget::new(512 << 20);
-        let settings = WorkerSettings {
-            id: WorkerId(0),
-            event: EventConfig::default(),
-            rules: RULES,
-            output_partitions: 8,
-            budget: Arc::clone(&budget),
-            input_pool: Pool::new(256 << 10, Arc::default()),
-            output_pool: Pool::new(256 << 10, Arc::default()),
-        };
+        group.throughput(common::throughput(&values));
+        let memory = Memory::new();
+        let last_output = RefCell::new(None::<Receiver<ToSink>>);
         let ready = || {
-            let (to_worker, input) = bounded(values.len() / BATCH_EVENTS + 2);
-            let begin = ToWorker::Begin { epoch: Epoch(1), horizon: None, mode: Mode::Process };
-            to_worker.send(begin).expect("there is room");
-            for some in values.chunks(BATCH_EVENTS) {
-                to_worker.send(ToWorker::Batch(batch(some, &budget))).expect("there is room");
+            // The arenas that the sink has emptied come back, as they do while the program runs.
+            if let Some(output) = last_output.take() {
+                memory.empty(&output);
             }
-            let (to_sink, sink) = unbounded::<ToSink>();
+            let (to_worker, input) = unbounded();
+            let begin = ToWorker::Begin { epoch: Epoch(1), horizon: None, mode: Mode::Process };
+            to_worker.send(begin).expect("it is open");
+            for batch in common::batches(&values, &memory) {
+                to_worker.send(ToWorker::Batch(batch)).expect("it is open");
+            }
+            let (to_sink, output) = unbounded();
             let control = Control::new(Health::new(0), 1);
-            (Worker::new(settings.clone(), to_sink, control), input, sink)
+            (Worker::new(memory.worker(0), to_sink, control), input, output)
         };
         group.bench_function(name, |bench| {
             bench.iter_batched(
                 ready,
-                |(worker, input, sink)| {
+                |(worker, input, output)| {
                     worker.run(&input);
-                    // Dropped outside the measurement.
-                    (input, sink)
+                    last_output.replace(Some(output));
                 },
                 BatchSize::PerIteration,
             );
@@ -81,6 +60,7 @@ fn worker(criterion: &mut Criterion) {
     }
     // What the latency percentiles add to that: records of one Kafka timestamp, and of ever new
     // ones.
+    group.throughput(Throughput::Elements(EVENTS));
     for (name, step) in [("ages, one timestamp", 0), ("ages, new timestamps", 1)] {
         let mut ages = EpochAges::default();
         group.bench_function(name, |bench| {

@@ -56,6 +56,11 @@ missing_for_browser() {
     || echo "fonts-dejavu-core: the browser's font"
 }
 
+missing_for_bench() {
+  command -v valgrind >/dev/null || echo "valgrind: counts instructions"
+  command -v gnuplot >/dev/null || echo "gnuplot-nox: draws the plots of the benchmarks"
+}
+
 # Prints what is wrong with Rust and the command that mends it; nothing when all is well. $1: the
 # project's folder, which names its toolchain.
 missing_rust() {

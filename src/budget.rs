@@ -33,7 +33,7 @@ impl Budget {
     }
 
     /// Whether the source may admit more. Admission itself never fails, so the pool can be
-    /// exceeded by one record.
+    /// exceeded by one record and what its batch takes in advance.
     pub fn has_room(&self) -> bool {
         let state = self.deltas.load(Relaxed) + self.ledger.load(Relaxed);
         let room = self.pool_bytes.saturating_sub(state).max(limits::BUDGET_FLOOR_BYTES);

@@ -1,14 +1,36 @@
-//! The events that all benchmarks share: loadgen's, by a seed.
+//! What the benchmarks share: loadgen's events, by a seed, and workers without a source and a sink.
 
-use std::time::Duration;
+// Each benchmark uses its part.
+#![allow(dead_code)]
 
+use std::{sync::Arc, time::Duration};
+
+use criterion::Throughput;
+use crossbeam_channel::Receiver;
 use loadgen::embedded::{Load, LoadShares};
+use logintide::{
+    batch::{Emptied, InputBatch, InputRecord, Pool, Position, Span},
+    budget::Budget,
+    epoch::ToSink,
+    event::EventConfig,
+    ids::{PartitionId, WorkerId},
+    limits,
+    window::WindowRules,
+    worker::WorkerSettings,
+};
 
 /// First event's time, epoch seconds.
 pub(crate) const START_S: i64 = 1_730_653_310;
 
 /// Kafka timestamp of all records, milliseconds.
 pub(crate) const KAFKA_MS: i64 = (START_S + 60) * 1000;
+
+/// Partitions of the input and of the output.
+pub(crate) const PARTITIONS: usize = 8;
+
+/// The windows of the default settings.
+pub(crate) const RULES: WindowRules =
+    WindowRules { size_ms: 10_000, grace_ms: 7_000, allowed_lateness_ms: 300_000 };
 
 /// So many values; `odd` of them in unusual JSON, which takes the slow path.
 pub(crate) fn values(count: u64, odd: f64) -> Vec<Vec<u8>> {
@@ -27,4 +49,81 @@ pub(crate) fn values(count: u64, odd: f64) -> Vec<Vec<u8>> {
         on_trouble: |_| {},
     };
     load.values(count).expect("a load that makes sense")
+}
+
+/// The values in both units.
+pub(crate) fn throughput(values: &[Vec<u8>]) -> Throughput {
+    let bytes = values.iter().map(|value| value.len() as u64).sum();
+    Throughput::ElementsAndBytes { elements: values.len() as u64, bytes }
+}
+
+/// The arenas and the budget of some workers. Cloning shares them.
+#[derive(Clone)]
+pub(crate) struct Memory {
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) input: Pool<Emptied<InputRecord>>,
+    pub(crate) output: Pool<Emptied<Span>>,
+}
+
+impl Memory {
+    pub(crate) fn new() -> Self {
+        Self {
+            budget: Budget::new(512 << 20),
+            input: Pool::new(limits::INPUT_BATCH_BYTES, Arc::default()),
+            output: Pool::new(limits::OUTPUT_BATCH_BYTES, Arc::default()),
+        }
+    }
+
+    pub(crate) fn worker(&self, number: usize) -> WorkerSettings {
+        WorkerSettings {
+            id: WorkerId(number),
+            event: EventConfig::default(),
+            rules: RULES,
+            output_partitions: PARTITIONS,
+            budget: Arc::clone(&self.budget),
+            input_pool: self.input.clone(),
+            output_pool: self.output.clone(),
+        }
+    }
+
+    /// What the sink does beside Kafka: the arenas of what is there go back to the workers.
+    pub(crate) fn empty(&self, sink: &Receiver<ToSink>) {
+        sink.try_iter().for_each(|message| self.take_back(message));
+    }
+
+    /// As [`Self::empty`], for one message.
+    pub(crate) fn take_back(&self, message: ToSink) {
+        if let ToSink::Output(batch) = message {
+            self.output.give(batch.arena, batch.records);
+        }
+    }
+
+    /// An empty batch for a worker.
+    pub(crate) fn batch(&self) -> InputBatch {
+        let (arena, records) = self.input.take();
+        InputBatch { arena, records, permit: self.budget.permit() }
+    }
+}
+
+/// Appends the event with this number; the numbers go round the partitions in runs.
+pub(crate) fn append(batch: &mut InputBatch, number: i64, value: &[u8]) {
+    const RUN: i64 = 500;
+    let span = Span::append(&mut batch.arena, None, value);
+    let partition = PartitionId((number / RUN % PARTITIONS as i64) as i32);
+    let position = Position { partition, offset: number, timestamp_ms: KAFKA_MS, redriven: 0 };
+    batch.permit.grow(2 * value.len() + limits::ENRICH_MAX_ADDED_BYTES);
+    batch.records.push(InputRecord { position, span });
+}
+
+/// All values in full batches.
+pub(crate) fn batches(values: &[Vec<u8>], memory: &Memory) -> Vec<InputBatch> {
+    let mut batches = vec![memory.batch()];
+    for (number, value) in (0..).zip(values) {
+        let batch = batches.last_mut().expect("there is one");
+        append(batch, number, value);
+        if batch.arena.len() >= limits::INPUT_BATCH_BYTES {
+            batches.push(memory.batch());
+        }
+    }
+    batches
 }

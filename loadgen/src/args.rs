@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::generate::Plan;
 use crate::latency::LatencyArgs;
+use crate::rate::RateArgs;
 use crate::voice::Voice;
 
 /// Makes login events, judges what a processor made of them, and copies topics as a yardstick.
@@ -19,7 +20,7 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// The four things it does.
+/// The five things it does.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
     /// Send login events: as fast as possible, or at a rate that waits for nobody
@@ -30,6 +31,8 @@ pub(crate) enum Command {
     Copy(Box<CopyArgs>),
     /// Read a topic as it grows, and say how long its events took since they were due
     Latency(LatencyArgs),
+    /// Watch a topic grow, and say how fast, without the beginning and the end
+    Rate(RateArgs),
 }
 
 /// How to reach Kafka.

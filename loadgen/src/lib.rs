@@ -14,6 +14,7 @@ mod json;
 mod latency;
 mod produce;
 mod progress;
+mod rate;
 mod rules;
 mod stop;
 mod usage;
@@ -50,6 +51,7 @@ pub fn run_command_line() -> ExitCode {
             Command::Verify(args) => verify::run(&args, &stop),
             Command::Copy(args) => copy::run(&args, &stop),
             Command::Latency(args) => latency::run(&args, &stop),
+            Command::Rate(args) => rate::run(&args, &stop),
         },
     );
     match outcome {

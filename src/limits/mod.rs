@@ -45,6 +45,10 @@ pub const ARENA_SLACK_BYTES: usize = 16 * 1024;
 /// budget, so there are few.
 pub const POOL_ARENAS: usize = 16;
 
+/// Bytes of the budget that an open batch takes in advance, so that the shared account is touched
+/// once for some dozens of records.
+pub const ADMISSION_STEP_BYTES: usize = 32 * 1024;
+
 /// Share of the batch pool that batches may always use, however large the window state has grown:
 /// without it a ledger as large as the budget would stop the source for ever.
 pub const BUDGET_FLOOR_BYTES: usize = 8 * 1024 * 1024;

@@ -197,6 +197,7 @@ fn start(
     let (to_source, from_sink) = unbounded();
     let consumer = Consumer::new(&consumer_settings(&parts)).map_err(refused)?;
     consumer.subscribe().map_err(refused)?;
+    tracing::debug!("joining the group");
     let mut threads = Threads::new(Arc::clone(&parts.control));
     let mut workers = Vec::with_capacity(config.workers);
     for (number, core) in pinning::plan(config.workers).into_iter().enumerate() {

@@ -66,7 +66,10 @@ struct Lane {
     outbox: Outbox<ToWorker>,
     arena: Vec<u8>,
     records: Vec<InputRecord>,
+    /// Covers `admitted`, and up to a step more.
     permit: Permit,
+    /// Bytes of the budget that the open batch needs.
+    admitted: usize,
     opened: Option<Instant>,
 }
 
@@ -92,7 +95,7 @@ impl Lanes {
             .map(|channel| {
                 let (arena, records) = pool.take();
                 let outbox = Outbox::new(channel);
-                Lane { outbox, arena, records, permit: budget.permit(), opened: None }
+                Lane { outbox, arena, records, permit: budget.permit(), admitted: 0, opened: None }
             })
             .collect();
         Self { workers, sink: Outbox::new(sink), budget, pool }
@@ -111,7 +114,12 @@ impl Lanes {
         let lane = &mut self.workers[worker.0];
         // Payload, the same again enriched under a user id that is part of it, and what is added.
         let key_bytes = key.map_or(0, <[u8]>::len);
-        lane.permit.grow(key_bytes + 2 * value.len() + limits::ENRICH_MAX_ADDED_BYTES);
+        lane.admitted += key_bytes + 2 * value.len() + limits::ENRICH_MAX_ADDED_BYTES;
+        let uncovered = lane.admitted.saturating_sub(lane.permit.bytes());
+        if uncovered > 0 {
+            // In steps: the account is shared with the threads that give bytes back.
+            lane.permit.grow(uncovered + limits::ADMISSION_STEP_BYTES);
+        }
         let span = Span::append(&mut lane.arena, key, value);
         lane.records.push(InputRecord { position, span });
         lane.opened.get_or_insert(now);
@@ -119,7 +127,7 @@ impl Lanes {
             lane.send(&self.pool, &self.budget)?;
         }
         let outbox_full = lane.outbox.waiting.len() >= limits::OUTBOX_MESSAGES;
-        Ok(!outbox_full && self.budget.has_room())
+        Ok(!outbox_full && (uncovered == 0 || self.budget.has_room()))
     }
 
     /// Whether records may be taken: no outbox is full and the budget has room.
@@ -214,6 +222,7 @@ impl Lane {
         let mut permit = std::mem::replace(&mut self.permit, budget.permit());
         permit.cover(arena.capacity() + records.capacity() * size_of::<InputRecord>());
         let batch = InputBatch { arena, records, permit };
+        self.admitted = 0;
         self.opened = None;
         self.outbox.push(ToWorker::Batch(batch))
     }
@@ -222,6 +231,7 @@ impl Lane {
         self.arena.clear();
         self.records.clear();
         self.permit = budget.permit();
+        self.admitted = 0;
         self.opened = None;
     }
 }

@@ -307,7 +307,10 @@ impl Source {
         activity.source_turns.fetch_add(1, Relaxed);
         activity.reading.store(reading, Relaxed);
         activity.at_end.store(self.intake.partitions.all_at_end(), Relaxed);
-        activity.taken.fetch_add(self.intake.taken(), Relaxed);
+        let taken = self.intake.taken();
+        if activity.taken.fetch_add(taken, Relaxed) == 0 && taken > 0 {
+            tracing::debug!("the first records are read");
+        }
         activity.cut_open.store(self.cut.is_some(), Relaxed);
         let (workers, sink) = self.intake.lanes.queued();
         activity.sink_queue.store(sink, Relaxed);

@@ -142,7 +142,11 @@ impl Report {
     /// An epoch is finished: committed, or without anything to commit.
     pub(super) fn epoch(&mut self, counts: EpochCounts) {
         self.count_times(&counts);
+        let had_output = self.totals.processed > 0;
         self.count_partitions(&counts);
+        if !had_output && self.totals.processed > 0 {
+            tracing::debug!(epoch = counts.epoch.0, "the first output is committed");
+        }
         add(Metric::BytesIn, counts.bytes);
         add(Metric::Unowned, counts.dropped);
         add(Metric::Late, counts.late);

@@ -36,6 +36,7 @@ impl Report {
             self.history.drain(..surplus);
         }
         self.set_gauges(at_ms, watermark_ms, &latency);
+        self.tell_pools();
         let watermarks = windows.partition_watermarks();
         for (partition, watermark) in watermarks {
             if let Some(status) = self.partitions.get_mut(&partition.0) {
@@ -90,7 +91,7 @@ impl Report {
         if seconds > 0.0 { (events - before) as f64 / seconds } else { 0.0 }
     }
 
-    fn set_gauges(&mut self, at_ms: i64, watermark_ms: Option<i64>, latency: &Latencies) {
+    fn set_gauges(&self, at_ms: i64, watermark_ms: Option<i64>, latency: &Latencies) {
         if let Some(watermark) = watermark_ms {
             set(Metric::WatermarkDelay, (at_ms - watermark) as f64 / 1000.0);
         }
@@ -120,6 +121,10 @@ impl Report {
             let queue = worker.queue.load(Relaxed) as f64;
             set_labeled(Metric::QueueMessages, &[&format!("worker-{number}")], queue);
         }
+    }
+
+    fn tell_pools(&mut self) {
+        let activity = self.control.activity();
         let pools = [("source", &activity.input_pool), ("workers", &activity.output_pool)];
         for ((thread, pool), told) in pools.into_iter().zip(&mut self.told_allocations) {
             set_labeled(Metric::BatchPoolIdle, &[thread], pool.idle.load(Relaxed) as f64);

@@ -1,0 +1,68 @@
+# shellcheck shell=bash
+# Variables of the script that sources this, and of its other files.
+# shellcheck disable=SC2034,SC2154
+# The section "latency": how long events take through it at a steady rate. Sourced.
+
+readonly LATENCY_RATE=20000
+
+latency() {
+  start_broker
+  say "latency: $LATENCY_RATE events per second"
+  # A broker that has just started is slower than one that has worked.
+  fill warm 8 1000000
+  process latency at-least-once warm 0 1000000 warm
+  live copy 'an ordinary copy'
+  live at-least-once 'logintide, at-least-once' --delivery at-least-once
+  live exactly-once 'logintide, exactly-once' --delivery exactly-once
+  stop_broker
+  {
+    conditions
+    printf '\n%s %s\n\n' "$LATENCY_RATE events/s in open loop, one partition at a time, for ${latency_seconds} s:" \
+      "from an event's scheduled send time to a read_committed reader, the first ten seconds left out; \`--commit-interval 100ms\`."
+    echo '| | events | p50, ms | p90 | p99 | p99.9 | max |'
+    echo '|---|---|---|---|---|---|---|'
+    cat "$scratch/latency"
+  } | publish latency
+}
+
+# Measures a live run: $1 its name, $2 what the table calls it, "${@:3}" flags of logintide.
+live() {
+  local name=$1 label=$2 run produce numbers
+  shift 2
+  scripts/kafka-local topics --dir "$broker_dir" create "live-$name" 8
+  scripts/kafka-local topics --dir "$broker_dir" create "out-$name" 8
+  if [[ $name == copy ]]; then
+    "$loadgen" copy --from "live-$name" --to "out-$name" --commit-interval 100ms \
+      >"$scratch/run" 2>&1 &
+    run=$!
+    children+=("$run")
+    # It says nothing of its group; the first ten seconds do not count.
+  else
+    "$logintide" run --brokers "$KAFKA_BROKERS" --group-id "live-$name" \
+      --input-topic "live-$name" --processed-topic "out-$name" \
+      --aggregated-topic "out-aggregated-$name" --dead-letter-topic "out-dlq-$name" \
+      --late-topic "out-late-$name" --create-topics --http off \
+      --state-dir "$scratch/state/live-$name" --commit-interval 100ms "$@" >"$scratch/run" 2>&1 &
+    run=$!
+    children+=("$run")
+    until grep -q reading "$scratch/run"; do
+      kill -0 "$run" 2>/dev/null || die "$name ended: $(tail -n 5 "$scratch/run")"
+      pause 0.1
+    done
+  fi
+  "$loadgen" produce --topic "live-$name" --rate "$LATENCY_RATE" \
+    --count $((LATENCY_RATE * latency_seconds)) --run-length 200 --seed 2 >"$scratch/out" 2>&1 &
+  produce=$!
+  children+=("$produce")
+  "$loadgen" latency --topic "out-$name" --duration "${latency_seconds}s" --skip 10s \
+    >"$scratch/live"
+  wait "$produce" || die "loadgen produce failed: $(tail -n 5 "$scratch/out")"
+  kill -TERM "$run"
+  wait "$run" || die "$name failed: $(tail -n 5 "$scratch/run")"
+  children=()
+  numbers=$(sed -n 's/^\([0-9]*\) events.*p50 \([0-9.]*\) ms, p90 \([0-9.]*\) ms, p99 \([0-9.]*\) ms, p99.9 \([0-9.]*\) ms, max \([0-9.]*\) ms.*/\1 | \2 | \3 | \4 | \5 | \6/p' \
+    "$scratch/live")
+  [[ -n $numbers ]] || die "loadgen latency said: $(<"$scratch/live")"
+  echo "| $label | $numbers |" >>"$scratch/latency"
+  drop_topics "out-.*|live-.*"
+}

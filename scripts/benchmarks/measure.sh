@@ -1,0 +1,241 @@
+# shellcheck shell=bash
+# Variables of the script that sources this, and of its other files.
+# shellcheck disable=SC2034,SC2154
+# What the sections of scripts/bench share: a broker, one measured run, tables and plots. Sourced.
+#
+# Needs: root, scratch, logintide, loadgen, copy_tuned.
+# Results: $scratch/results, one line per run, "section kind point round events wall_s own_s
+# broker_s peak_KiB steady"; steady is events/s between 10 and 90 %. $scratch/threads: "section
+# kind point round thread own_s".
+
+# Where to look for a free port; see scripts/test.
+readonly FIRST_PORT=20392
+hertz=$(getconf CLK_TCK)
+readonly hertz
+
+broker_dir=
+broker_pids=()
+children=()
+
+# Something to wait on without starting a program: nothing ever comes.
+exec {nothing}<> <(:)
+pause() { read -rt "$1" -u "$nothing" || true; }
+
+# Starts $1 brokers (1), ends those that ran. "${@:2}" goes to kafka-local.
+start_broker() {
+  local nodes=${1:-1} port pid_file
+  stop_broker
+  broker_dir=$scratch/kafka
+  port=$(free_port "$FIRST_PORT") || die "no free port from $FIRST_PORT on"
+  KAFKA_BROKERS=$(scripts/kafka-local start --port "$port" --dir "$broker_dir" --nodes "$nodes" \
+    "${@:2}" | tail -n 1)
+  export KAFKA_BROKERS
+  broker_pids=()
+  while read -r pid_file; do broker_pids+=("$(<"$pid_file")"); done \
+    < <(find "$broker_dir" -name broker.pid)
+}
+
+stop_broker() {
+  [[ -n $broker_dir ]] || return 0
+  scripts/kafka-local wipe --dir "$broker_dir" >/dev/null 2>&1 || true
+  broker_dir=
+}
+
+# Ends everything that was started here.
+end_children() {
+  local pid
+  for pid in "${children[@]}"; do kill -TERM "$pid" 2>/dev/null || true; done
+  children=()
+}
+
+# Sets `ticks` to user and system time of the task whose folder is $1; fails when it is gone.
+read_ticks() {
+  local line
+  { read -r line <"$1/stat"; } 2>/dev/null || return 1
+  # After the name, which may have blanks in it: state is the first field, user time the 12th.
+  line=${line##*) }
+  # shellcheck disable=SC2086
+  set -- $line
+  ticks=$((${12} + ${13}))
+  state=$1
+}
+
+broker_ticks() {
+  local pid sum=0
+  for pid in "${broker_pids[@]}"; do
+    read_ticks "/proc/$pid" || die "the broker is gone"
+    sum=$((sum + ticks))
+  done
+  ticks=$sum
+}
+
+# Runs "${@:7}" and adds its results: $1 section, $2 kind, $3 point, $4 round, $5 events it takes,
+# $6 topic that grows by as many records (its rate between 10 and 90 % is the steady one; - for
+# none).
+measure() {
+  local section=$1 kind=$2 point=$3 round=$4 events=$5 topic=$6
+  shift 6
+  local before began ended pid watcher=0 code=0 own=0 peak=0 steady=0 task name line ticks state
+  local -A threads=() names=()
+  if [[ $topic != - ]]; then
+    "$loadgen" rate --topic "$topic" --count "$events" >"$scratch/rate" 2>&1 &
+    watcher=$!
+    children+=("$watcher")
+  fi
+  broker_ticks
+  before=$ticks
+  began=$EPOCHREALTIME
+  "$@" >"$scratch/out" 2>&1 &
+  pid=$!
+  children+=("$pid")
+  # A process that has ended keeps its times until it is waited for, but not its memory.
+  while read_ticks "/proc/$pid" && [[ $state != Z ]]; do
+    {
+      while read -r name line; do
+        if [[ $name == VmHWM: ]]; then peak=${line%% *}; fi
+      done <"/proc/$pid/status"
+    } 2>/dev/null || true
+    for task in "/proc/$pid/task/"*; do
+      read_ticks "$task" || continue
+      { read -r name <"$task/comm"; } 2>/dev/null || continue
+      names[$task]=$name
+      threads[$task]=$ticks
+    done
+    pause 0.05
+  done
+  ended=$EPOCHREALTIME
+  own=$ticks
+  wait "$pid" || code=$?
+  if [[ $code -ne 0 ]]; then
+    tail -n 20 "$scratch/out" >&2
+    die "$section, $kind at $point ended with exit code $code"
+  fi
+  broker_ticks
+  if [[ $watcher -ne 0 ]]; then
+    wait "$watcher" || die "$section, $kind at $point: $(<"$scratch/rate")"
+    steady=$(sed -n 's:^rate \([0-9]*\)/s.*:\1:p' "$scratch/rate")
+  fi
+  children=()
+  awk -v began="$began" -v ended="$ended" -v hz="$hertz" -v own="$own" \
+    -v broker=$((ticks - before)) -v head="$section $kind $point $round $events" \
+    -v tail="$peak $steady" \
+    'BEGIN { print head, ended - began, own / hz, broker / hz, tail }' >>"$scratch/results"
+  for task in "${!threads[@]}"; do
+    # Threads of one kind together: worker-0, worker-1; rdk:broker1, rdk:broker2.
+    name=${names[$task]}
+    [[ $name != worker-* ]] || name=worker
+    [[ $name != rdk:broker* ]] || name=rdk:broker
+    echo "$section $kind $point $round ${name// /_} $((threads[$task] * 1000 / hertz))"
+  done >>"$scratch/threads"
+}
+
+# Deletes the topics of the outputs, all in one go.
+drop_topics() {
+  scripts/kafka-local exec --dir "$broker_dir" org.apache.kafka.tools.TopicCommand \
+    --bootstrap-server "$KAFKA_BROKERS" --delete --if-exists --topic "$1" >/dev/null
+}
+
+# Fills the topic $1 of $2 partitions with $3 events; "${@:4}" are flags of loadgen produce.
+fill() {
+  "$loadgen" produce --topic "$1" --create-topic "$2" --count "$3" --seed 1 "${@:4}" \
+    >"$scratch/out" 2>&1 || { tail -n 20 "$scratch/out" >&2; die "loadgen produce failed"; }
+}
+
+# Measures a copy: $1 section, $2 kind, $3 point, $4 round, $5 events, $6 program, $7 topic.
+copy() {
+  measure "$1" "$2" "$3" "$4" "$5" out-copy "$6" copy --from "$7" --to out-copy --create-topic 8 \
+    --group-id "$2-$3-$4" --exit-at-end "${@:8}"
+  drop_topics 'out-.*'
+}
+
+# Measures logintide: $1 section, $2 delivery, $3 point, $4 round, $5 events, $6 topic.
+process() {
+  measure "$1" "$2" "$3" "$4" "$5" "${watched:-out-processed}" \
+    "${pinned[@]}" "$logintide" run --brokers "$KAFKA_BROKERS" --group-id "$1-$2-$3-$4" \
+    --input-topic "$6" --processed-topic out-processed --aggregated-topic out-aggregated \
+    --dead-letter-topic out-dlq --late-topic out-late --create-topics --http off \
+    --state-dir "$scratch/state/$1-$2-$3-$4" --exit-at-end --delivery "$2" "${@:7}"
+  drop_topics 'out-.*'
+}
+# A command in front of logintide, such as taskset.
+pinned=()
+
+# ---- tables and plots --------------------------------------------------------------------------
+
+# awk functions over results: value[section, kind, point, round, what].
+# shellcheck disable=SC2034 # used by the sections
+readonly RESULTS_AWK='
+  { id = $1 SUBSEP $2 SUBSEP $3 SUBSEP $4
+    if ($4 > rounds[$1, $2, $3]) rounds[$1, $2, $3] = $4
+    value[id, "rate"] = $5 / $6 / 1000; value[id, "own"] = $7 / $5 * 1e6
+    value[id, "broker"] = $8 / $5 * 1e6; value[id, "peak"] = $9 / 1024
+    value[id, "steady"] = $10 / 1000 }
+  # Minimum, median and maximum over the rounds from 1 on; of ratios to kind b where there is one.
+  function spread(section, a, b, point, what, format,   r, n, i, j, t, list) {
+    n = 0
+    for (r = 1; r <= rounds[section, a, point]; r++) {
+      list[++n] = value[section, a, point, r, what]
+      if (b != "") list[n] /= value[section, b, point, r, what]
+    }
+    for (i = 1; i < n; i++) for (j = i + 1; j <= n; j++)
+      if (list[j] < list[i]) { t = list[i]; list[i] = list[j]; list[j] = t }
+    return sprintf(format " / " format " / " format, list[1], list[int((n + 1) / 2)], list[n])
+  }'
+
+# Writes standard input as the section $1: to the terminal, and with --write into the document.
+publish() {
+  local text
+  text=$(cat)
+  printf '\n%s\n' "$text"
+  if [[ $write == yes ]]; then
+    grep -q "<!-- bench: $1 -->" "$DOCUMENT" || die "$DOCUMENT has no mark <!-- bench: $1 -->"
+    text=$text awk -v mark="$1" '
+      index($0, "<!-- bench: " mark " -->") { print; print ""; print ENVIRON["text"]; print ""
+        skip = 1 }
+      index($0, "<!-- /bench: " mark " -->") { skip = 0 }
+      !skip' "$DOCUMENT" >"$scratch/document"
+    cp "$scratch/document" "$DOCUMENT"
+  fi
+}
+
+# What the figures were made on: date, commit, machine, versions.
+conditions() {
+  local cpu memory
+  cpu=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)
+  memory=$(awk '/^MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo)
+  printf '%s, commit %s, %s cores of %s, %s, the broker on the same cores; Kafka %s, librdkafka %s.\n' \
+    "$(date +%F)" "$(git rev-parse --short HEAD)$(git diff --quiet HEAD -- src loadgen || echo '+')" \
+    "$(nproc)" "$cpu" "$memory" \
+    "$(sed -n 's:.*<kafka.version>\(.*\)</kafka.version>.*:\1:p' scripts/kafka/pom.xml)" \
+    "$("$logintide" --version | sed -n 's/.*librdkafka \([0-9.]*\).*/\1/p')"
+}
+
+# Draws docs/benchmarks/$1.svg from the lines of standard input, "point value value": $2 title,
+# $3 label of the points, "${@:4}" pairs of a label and an axis (1: rate, left; 2: memory, right).
+plot() {
+  local name=$1 title=$2 points=$3 column=2 curves=()
+  shift 3
+  command -v gnuplot >/dev/null || { say "no plot $name: gnuplot is not here"; return 0; }
+  cat >"$scratch/plot"
+  while [[ $# -gt 0 ]]; do
+    curves+=("'$scratch/plot' using 0:$column:xtic(1) axes x1y$2 with linespoints lw 2 pt 7 title '$1'")
+    column=$((column + 1))
+    shift 2
+  done
+  mkdir -p docs/benchmarks
+  gnuplot <<PLOT
+set terminal svg size 640,360 font 'sans-serif,12' background rgb 'white'
+set output 'docs/benchmarks/$name.svg'
+set title '$title'
+set xlabel '$points'
+set ylabel 'thousand events/s'
+set y2label 'MiB'
+set yrange [0:*]
+set y2range [0:*]
+set ytics nomirror
+set y2tics
+set grid ytics
+set key below
+plot $(IFS=,; echo "${curves[*]}")
+PLOT
+}

@@ -1,0 +1,58 @@
+# shellcheck shell=bash
+# Variables of the script that sources this, and of its other files.
+# shellcheck disable=SC2034,SC2154
+# The section "pairs": an ordinary pass-through, and logintide, in turn over one topic. Sourced.
+
+pairs() {
+  local round
+  start_broker
+  say "pairs: producing $events events"
+  fill in 8 "$events"
+  for ((round = 0; round <= rounds; round++)); do
+    say "pairs: round $round of $rounds$( ((round > 0)) || echo ' (warms up, does not count)')"
+    copy pairs copy - "$round" "$events" "$loadgen" in
+    process pairs at-least-once - "$round" "$events" in
+    copy pairs copy-mimalloc - "$round" "$events" "$loadgen_mimalloc" in
+    copy pairs copy-transactions - "$round" "$events" "$loadgen" in --transactions
+    process pairs exactly-once - "$round" "$events" in
+    copy pairs copy-transactions-mimalloc - "$round" "$events" "$loadgen_mimalloc" in --transactions
+  done
+  stop_broker
+  {
+    conditions
+    printf '\n%s events of loadgen in 8 partitions, no compression, acks=all, default settings. %s\n' \
+      "$events" "Minimum / median / maximum of $rounds rounds (\`scripts/bench pairs --rounds $rounds\`)."
+    awk "$RESULTS_AWK"'
+      function row(name, kind, i) {
+        printf "| %s |", name
+        split("steady rate own broker peak", whats, " ")
+        for (i = 1; i <= 5; i++)
+          printf " %s |", spread("pairs", kind, "", "-", whats[i], i == 1 || i == 2 || i == 5 ? "%.0f" : "%.2f")
+        print ""
+      }
+      function ratio(name, a, b, what) {
+        printf "| %s | %s |\n", name, spread("pairs", a, b, "-", what, "%.2f")
+      }
+      END {
+        print "\n| | steady rate, thousand events/s | whole run, thousand events/s | own CPU, µs/event | broker CPU, µs/event | peak memory, MiB |"
+        print "|---|---|---|---|---|---|"
+        row("`loadgen copy`", "copy")
+        row("`loadgen copy` with mimalloc", "copy-mimalloc")
+        row("logintide, at-least-once", "at-least-once")
+        row("`loadgen copy --transactions`", "copy-transactions")
+        row("`loadgen copy --transactions` with mimalloc", "copy-transactions-mimalloc")
+        row("logintide, exactly-once", "exactly-once")
+        print "\n| ratio, round by round | min / median / max |"
+        print "|---|---|"
+        ratio("at-least-once : copy, steady rate", "at-least-once", "copy", "steady")
+        ratio("at-least-once : copy, whole run", "at-least-once", "copy", "rate")
+        ratio("at-least-once : copy, own CPU", "at-least-once", "copy", "own")
+        ratio("at-least-once : copy with mimalloc, steady rate", "at-least-once", "copy-mimalloc", "steady")
+        ratio("at-least-once : copy with mimalloc, own CPU", "at-least-once", "copy-mimalloc", "own")
+        ratio("exactly-once : copy with transactions, steady rate", "exactly-once", "copy-transactions", "steady")
+        ratio("exactly-once : copy with transactions, whole run", "exactly-once", "copy-transactions", "rate")
+        ratio("exactly-once : copy with transactions and mimalloc, steady rate", "exactly-once", "copy-transactions-mimalloc", "steady")
+        ratio("exactly-once : at-least-once, own CPU (500 ms epochs)", "exactly-once", "at-least-once", "own")
+      }' "$scratch/results"
+  } | publish pairs
+}

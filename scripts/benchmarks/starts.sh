@@ -1,0 +1,111 @@
+# shellcheck shell=bash
+# Variables of the script that sources this, and of its other files.
+# shellcheck disable=SC2034,SC2154
+# The section "starts": what a start takes beyond the group join, fresh and with many open windows.
+# Sourced.
+
+readonly START_PARTITIONS=64 START_WINDOWS=50
+
+starts() {
+  local round
+  start_broker
+  say "starts: $START_PARTITIONS partitions, $START_WINDOWS open windows"
+  # 50 windows of ten seconds in every partition, and none of them over.
+  fill in "$START_PARTITIONS" 1000000 --run-length 10 \
+    --events-per-second-of-event-time $((1000000 / (START_WINDOWS * 10)))
+  for ((round = 1; round <= rounds; round++)); do
+    # Fresh: every round is a group of its own.
+    start_until fresh "$round" "the first output is committed"
+    # Killed with its windows open; then more events come.
+    catch_up "$round"
+    fill in "$START_PARTITIONS" 100000 --run-length 10 --start-time "$(date +%s)"
+    start_until recovery "$round" "the first output is committed"
+  done
+  stop_broker
+  {
+    conditions
+    printf '\n%s %s %s\n' "$START_PARTITIONS partitions, exactly-once, epochs of 500 ms." \
+      "Recovery: killed by SIGKILL with $START_WINDOWS open windows in every partition, 100 000 new events." \
+      "Milliseconds without the time that the group took to assign partitions; minimum / median / maximum of $rounds starts."
+    awk '
+      { n[$1]++; for (i = 2; i <= 5; i++) value[$1, i, n[$1]] = $i }
+      function spread(kind, column,   i, j, t, list, count) {
+        count = n[kind]
+        for (i = 1; i <= count; i++) list[i] = value[kind, column, i]
+        for (i = 1; i < count; i++) for (j = i + 1; j <= count; j++)
+          if (list[j] < list[i]) { t = list[i]; list[i] = list[j]; list[j] = t }
+        return sprintf("%.0f / %.0f / %.0f", list[1], list[int((count + 1) / 2)], list[count])
+      }
+      END {
+        print "\n| | group join (left out) | start to first record | to first committed output | open windows |"
+        print "|---|---|---|---|---|"
+        split("fresh recovery", kinds, " ")
+        for (k = 1; k <= 2; k++) printf "| %s | %s | %s | %s | %s |\n", kinds[k], spread(kinds[k], 2), \
+          spread(kinds[k], 3), spread(kinds[k], 4), spread(kinds[k], 5)
+      }' "$scratch/starts"
+  } | publish starts
+}
+
+# Starts logintide in the group and folder of round $1, its log in $scratch/run.
+start_logintide() {
+  LOGINTIDE_LOG=info,logintide=debug,librdkafka=off "$logintide" run --brokers "$KAFKA_BROKERS" \
+    --group-id "starts-$1" --instance-id "starts-$1" --input-topic in \
+    --processed-topic out-processed --aggregated-topic out-aggregated \
+    --dead-letter-topic out-dlq --late-topic out-late --create-topics --http off \
+    --grace 10m --allowed-lateness 15m --state-dir "$scratch/state/starts-$1" --delivery exactly-once \
+    --stats-interval 1s --log-format json >"$scratch/run" 2>&1 &
+  run=$!
+  children=("$run")
+}
+
+wait_for_line() {
+  local deadline=$((SECONDS + 60))
+  until grep -q "$1" "$scratch/run"; do
+    if ((SECONDS >= deadline)) || ! kill -0 "$run" 2>/dev/null; then
+      die "no line '$1' in: $(tail -n 5 "$scratch/run")"
+    fi
+    pause 0.02
+  done
+}
+
+# Reads everything, with all windows open, and is killed.
+catch_up() {
+  local run
+  start_logintide "$1"
+  wait_for_line '"lag":0[,}].*"message":"statistics"\|"message":"statistics".*"lag":0[,}]'
+  kill -KILL "$run"
+  wait "$run" 2>/dev/null || true
+  children=()
+}
+
+# Milliseconds of the day at which the line with the message $1 was written.
+line_ms() {
+  grep -m 1 "\"message\":\"$1\"" "$scratch/run" \
+    | sed -n 's/.*"timestamp":"[^T]*T\([0-9]*\):\([0-9]*\):\([0-9.]*\)Z".*/\1 \2 \3/p' \
+    | awk '{ printf "%.3f", (($1 * 60 + $2) * 60 + $3) * 1000 }'
+}
+
+# Starts, waits for the line $3, stops; adds "kind join_ms record_ms commit_ms windows".
+start_until() {
+  local kind=$1 round=$2 began run join record commit windows
+  began=$(date -u '+%H %M %S.%N' | awk '{ printf "%.3f", (($1 * 60 + $2) * 60 + $3) * 1000 }')
+  start_logintide "$round"
+  wait_for_line "$3"
+  windows=$(sed -n 's/.*"message":"reading".*"open_windows":\([0-9]*\).*/\1/p' "$scratch/run" | head -n 1)
+  join=$(awk -v a="$(line_ms 'joining the group')" -v b="$(line_ms 'partitions assigned')" \
+    'BEGIN { print b - a }')
+  record=$(line_ms 'the first records are read')
+  commit=$(line_ms "$3")
+  awk -v kind="$kind" -v began="$began" -v join="$join" -v record="$record" -v commit="$commit" \
+    -v windows="${windows:-0}" \
+    'BEGIN { print kind, join, record - began - join, commit - began - join, windows }' \
+    >>"$scratch/starts"
+  if [[ $kind == fresh ]]; then
+    # As the next start finds it: killed, so that its place in the group stays.
+    kill -KILL "$run"
+  else
+    kill -TERM "$run"
+  fi
+  wait "$run" 2>/dev/null || true
+  children=()
+}
