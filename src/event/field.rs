@@ -193,6 +193,68 @@ impl KnownKeys {
     }
 }
 
+/// What the keys of the last event meant, by their place. Events of one producer have theirs in
+/// one order, so that nearly every key is the one that stood at its place before.
+#[derive(Debug, Clone)]
+pub(super) struct Shape {
+    places: [(ShortKey, Option<Known>); SHAPE_PLACES],
+}
+
+/// Members of which the keys are remembered.
+const SHAPE_PLACES: usize = 16;
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self { places: [(ShortKey::default(), None); SHAPE_PLACES] }
+    }
+}
+
+impl Shape {
+    /// As [`KnownKeys::find`], for the key at a place.
+    #[inline]
+    pub(super) fn find(&mut self, place: usize, key: &[u8], known: &KnownKeys) -> Option<Known> {
+        if let Some(short) = ShortKey::of(key)
+            && let Some((last, meaning)) = self.places.get_mut(place)
+        {
+            if *last != short {
+                (*last, *meaning) = (short, known.find(key));
+            }
+            return *meaning;
+        }
+        known.find(key)
+    }
+}
+
+/// A key of 1 to 16 bytes as numbers: equal for equal keys only. The default is no key's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct ShortKey {
+    len: usize,
+    head: u64,
+    tail: u64,
+}
+
+impl ShortKey {
+    #[inline]
+    fn of(key: &[u8]) -> Option<Self> {
+        let len = key.len();
+        if len > 16 {
+            return None;
+        }
+        // Where head and tail overlap they have the same bytes.
+        let (head, tail) = if let (Some(head), Some(tail)) = (key.first_chunk(), key.last_chunk()) {
+            (u64::from_le_bytes(*head), u64::from_le_bytes(*tail))
+        } else if let (Some(head), Some(tail)) = (key.first_chunk(), key.last_chunk()) {
+            (u64::from(u32::from_le_bytes(*head)), u64::from(u32::from_le_bytes(*tail)))
+        } else {
+            let [first, .., last] = *key else {
+                return key.first().map(|byte| Self { len, head: u64::from(*byte), tail: 0 });
+            };
+            (u64::from(first) | u64::from(key[len / 2]) << 8, u64::from(last))
+        };
+        Some(Self { len, head, tail })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,6 +281,31 @@ mod tests {
         }
         for name in ADDED_FIELDS {
             assert_eq!(known.find(name.as_bytes()), Some(Known::Added));
+        }
+    }
+
+    #[test]
+    fn a_shape_finds_what_its_keys_mean_in_any_order() {
+        let known = KnownKeys::new(&FieldNames::default());
+        let mut shape = Shape::default();
+        let long = "x".repeat(40);
+        let keys = ["user_id", "ip", "", "i", "xy", "loc", "locale", "processed_timestamp", &long];
+        for shift in [0, 0, 1, 5, 0] {
+            for place in 0..40 {
+                let key = keys[(place + shift) % keys.len()].as_bytes();
+                assert_eq!(shape.find(place, key, &known), known.find(key), "{place}, {shift}");
+            }
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn short_keys_are_equal_for_equal_keys_only(a in "[ab]{0,17}", b in "[ab]{0,17}") {
+            let [short_a, short_b] = [&a, &b].map(|key| ShortKey::of(key.as_bytes()));
+            proptest::prop_assert_eq!(short_a.is_some(), (1..=16).contains(&a.len()));
+            if let (Some(short_a), Some(short_b)) = (short_a, short_b) {
+                proptest::prop_assert_eq!(short_a == short_b, a == b);
+            }
         }
     }
 

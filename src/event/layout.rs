@@ -9,7 +9,7 @@ use simd_json::Node;
 
 use super::{
     Field, Reject, RejectReason,
-    field::{FieldSet, Known, KnownKeys},
+    field::{FieldSet, Known, KnownKeys, Shape},
 };
 
 /// What enrichment needs to know of the raw text.
@@ -45,49 +45,45 @@ pub(super) struct Found<'t, 'a> {
 /// A member's value: index of its node and of its token. 0 (the event itself) = not there.
 #[derive(Clone, Copy, Default)]
 struct Slot {
-    node: usize,
-    token: usize,
+    node: u32,
+    token: u32,
 }
 
-/// Finds the known members of a decoded event.
+/// Finds the known members of a decoded event. `shape` is that of the one before.
 pub(super) fn find<'t, 'a>(
     raw: &'a [u8],
     nodes: &'t [Node<'a>],
     tokens: &'a [u32],
     known: &KnownKeys,
+    shape: &mut Shape,
 ) -> Result<Found<'t, 'a>, Reject> {
-    let Some(&Node::Object { len: members, .. }) = nodes.first() else {
+    let Some((&Node::Object { len: members, .. }, mut rest)) = nodes.split_first() else {
         return Err(Reject::new(RejectReason::NotAnObject));
     };
     let mut slots = [Slot::default(); Field::ALL.len()];
     let mut rewrite = false;
-    let mut spaced = false;
+    // Of the member's key.
     let (mut node, mut token) = (1, 1);
     for member in 0..members {
-        let Node::String(key) = nodes[node] else {
+        let [Node::String(key), values @ ..] = rest else {
             unreachable!("the nodes of an object alternate between keys and values")
         };
-        let value = Slot { node: node + 1, token: token + 2 };
-        match known.find(key.as_bytes()) {
+        match shape.find(member, key.as_bytes(), known) {
             Some(Known::Input(field)) => {
                 let slot = &mut slots[field as usize];
                 if slot.node != 0 {
                     return Err(Reject::of(field, RejectReason::DuplicateField));
                 }
-                *slot = value;
+                *slot = Slot { node: node + 1, token: token + 2 };
             }
             Some(Known::Added) => rewrite = true,
             None => {}
         }
-        let (value_nodes, value_tokens) = extent(&nodes[value.node..]);
-        node = value.node + value_nodes;
-        token = value.token + value_tokens;
-        if member == 0 {
-            let after = |token: usize| raw.get(tokens[token] as usize + 1);
-            spaced = after(2) == Some(&b' ') || after(token) == Some(&b' ');
-        }
-        // Over the comma, or the closing brace.
-        token += 1;
+        let (value_nodes, value_tokens) = extent(values);
+        rest = &values[value_nodes..];
+        node += 1 + value_nodes as u32;
+        // Over the colon, and the comma or the closing brace.
+        token += 3 + value_tokens as u32;
     }
     let closing = tokens.last().map_or(0, |last| *last as usize);
     let layout = Layout {
@@ -95,12 +91,19 @@ pub(super) fn find<'t, 'a>(
         raw_len: raw.len(),
         start: tokens.first().map_or(0, |first| *first as usize),
         end: raw[..closing].trim_ascii_end().len(),
-        spaced,
+        spaced: members > 0 && is_spaced(raw, tokens, 3 + extent(&nodes[2..]).1),
         rewrite,
         absent: FieldSet::default(),
         replaced: FieldSet::default(),
     };
     Ok(Found { raw, nodes, slots, layout })
+}
+
+/// Whether a space follows the first colon or what stands behind the first member: a comma or the
+/// closing brace.
+fn is_spaced(raw: &[u8], tokens: &[u32], behind: usize) -> bool {
+    let is_followed = |token: usize| raw.get(tokens[token] as usize + 1) == Some(&b' ');
+    is_followed(2) || is_followed(behind)
 }
 
 /// How many nodes and how many tokens the value at the front has.
@@ -130,13 +133,13 @@ impl<'a> Found<'_, 'a> {
     pub(super) fn value(&self, field: Field) -> Option<Node<'a>> {
         match self.slots[field as usize].node {
             0 => None,
-            node => Some(self.nodes[node]),
+            node => Some(self.nodes[node as usize]),
         }
     }
 
     /// The raw text of a field's string, number or literal.
     pub(super) fn raw_text(&self, field: Field) -> &'a [u8] {
-        let token = self.slots[field as usize].token;
+        let token = self.slots[field as usize].token as usize;
         let [start, next] = [token, token + 1].map(|token| self.layout.tokens[token] as usize);
         self.raw[start..next].trim_ascii_end()
     }

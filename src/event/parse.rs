@@ -11,7 +11,7 @@ use simd_json::{Buffers, ErrorType, Tape};
 
 use super::{
     EventConfig, Reject, RejectReason, SoftProblems,
-    field::KnownKeys,
+    field::{KnownKeys, Shape},
     layout::{self, Layout},
     lenient,
     validate::Fields,
@@ -21,6 +21,7 @@ use crate::{ids::EventTimeMs, limits};
 /// Parses events. Keeps its buffers from one to the next.
 pub struct Parser {
     known: KnownKeys,
+    shape: Shape,
     max_future_ms: i64,
     max_event_bytes: usize,
     /// The copy that is decoded in place, and the padding that decoding reads beyond it.
@@ -56,6 +57,7 @@ impl Parser {
     pub fn new(config: &EventConfig) -> Self {
         Self {
             known: KnownKeys::new(&config.fields),
+            shape: Shape::default(),
             max_future_ms: config.max_future_ms,
             max_event_bytes: config.max_event_bytes,
             copy: Vec::new(),
@@ -82,7 +84,7 @@ impl Parser {
             return Err(Reject::new(RejectReason::TooLarge));
         }
         let latest_ms = record_timestamp_ms.saturating_add(self.max_future_ms);
-        let Self { known, copy, blunted, buffers, tape: kept, .. } = self;
+        let Self { known, shape, copy, blunted, buffers, tape: kept, .. } = self;
         let mut tape: Tape<'a> = mem::replace(kept, Tape(Vec::new()));
 
         let mut is_blunted = false;
@@ -98,7 +100,7 @@ impl Parser {
                 decode(copy, value.len(), buffers, &mut tape)
             });
         let event = match decoded {
-            Ok(()) => layout::find(value, &tape.0, buffers.structural_indexes(), known)
+            Ok(()) => layout::find(value, &tape.0, buffers.structural_indexes(), known, shape)
                 .and_then(|found| Fields { found, is_blunted }.validate(latest_ms)),
             Err(error) => Err(explain(value, &error)),
         };
