@@ -75,7 +75,7 @@ broker_ticks() {
 measure() {
   local section=$1 kind=$2 point=$3 round=$4 events=$5 topic=$6
   shift 6
-  local before began ended pid watcher=0 code=0 own=0 peak=0 steady=0 task name line ticks state
+  local before began ended shell pid='' watcher=0 code=0 peak=0 steady=0 task name line ticks state
   local -A threads=() names=()
   if [[ $topic != - ]]; then
     "$loadgen" rate --topic "$topic" --count "$events" >"$scratch/rate" 2>&1 &
@@ -85,11 +85,19 @@ measure() {
   broker_ticks
   before=$ticks
   began=$EPOCHREALTIME
-  "$@" >"$scratch/out" 2>&1 &
-  pid=$!
-  children+=("$pid")
-  # A process that has ended keeps its times until it is waited for, but not its memory.
-  while read_ticks "/proc/$pid" && [[ $state != Z ]]; do
+  # In a shell of its own, which is told the times of what it waited for.
+  (
+    TIMEFORMAT='%3U %3S'
+    time "$@" >"$scratch/out" 2>&1
+  ) 2>"$scratch/times" &
+  shell=$!
+  children+=("$shell")
+  while kill -0 "$shell" 2>/dev/null && [[ -z $pid ]]; do
+    # There is no end of line in it.
+    { read -r pid line <"/proc/$shell/task/$shell/children"; } 2>/dev/null || true
+  done
+  [[ -z $pid ]] || children+=("$pid")
+  while [[ -n $pid ]] && read_ticks "/proc/$pid" && [[ $state != Z ]]; do
     {
       while read -r name line; do
         if [[ $name == VmHWM: ]]; then peak=${line%% *}; fi
@@ -103,9 +111,8 @@ measure() {
     done
     pause 0.05
   done
+  wait "$shell" || code=$?
   ended=$EPOCHREALTIME
-  own=$ticks
-  wait "$pid" || code=$?
   if [[ $code -ne 0 ]]; then
     tail -n 20 "$scratch/out" >&2
     die "$section, $kind at $point ended with exit code $code"
@@ -116,10 +123,11 @@ measure() {
     steady=$(sed -n 's:^rate \([0-9]*\)/s.*:\1:p' "$scratch/rate")
   fi
   children=()
-  awk -v began="$began" -v ended="$ended" -v hz="$hertz" -v own="$own" \
+  awk -v began="$began" -v ended="$ended" -v hz="$hertz" -v own="$(tail -n 1 "$scratch/times")" \
     -v broker=$((ticks - before)) -v head="$section $kind $point $round $events" \
     -v tail="$peak $steady" \
-    'BEGIN { print head, ended - began, own / hz, broker / hz, tail }' >>"$scratch/results"
+    'BEGIN { split(own, cpu, " "); print head, ended - began, cpu[1] + cpu[2], broker / hz, tail }' \
+    >>"$scratch/results"
   for task in "${!threads[@]}"; do
     # Threads of one kind together: worker-0, worker-1; rdk:broker1, rdk:broker2.
     name=${names[$task]}
