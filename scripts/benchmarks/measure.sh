@@ -218,11 +218,12 @@ conditions() {
     "$("$logintide" --version | sed -n 's/.*librdkafka \([0-9.]*\).*/\1/p')"
 }
 
-# Draws docs/benchmarks/$1.svg from the lines of standard input, "point value value": $2 title,
+# With --write: draws docs/benchmarks/$1.svg from the lines of standard input, "point value value": $2 title,
 # $3 label of the points, "${@:4}" pairs of a label and an axis (1: rate, left; 2: memory, right).
 plot() {
   local name=$1 title=$2 points=$3 column=2 curves=()
   shift 3
+  [[ $write == yes ]] || return 0
   command -v gnuplot >/dev/null || { say "no plot $name: gnuplot is not here"; return 0; }
   cat >"$scratch/plot"
   while [[ $# -gt 0 ]]; do

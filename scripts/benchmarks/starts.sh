@@ -72,7 +72,7 @@ wait_for_line() {
 catch_up() {
   local run
   start_logintide "$1"
-  wait_for_line '"lag":0[,}].*"message":"statistics"\|"message":"statistics".*"lag":0[,}]'
+  wait_for_line '"message":"statistics".*"events":[1-9].*"lag":0,'
   kill -KILL "$run"
   wait "$run" 2>/dev/null || true
   children=()
