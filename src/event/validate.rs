@@ -84,7 +84,7 @@ impl<'a> Fields<'_, 'a> {
         };
         if address.is_empty() {
             self.replace(Field::Ip);
-        } else if !is_ipv4(address.as_bytes()) && address.parse::<IpAddr>().is_err() {
+        } else if address.parse::<IpAddr>().is_err() {
             soft.insert(Field::Ip, SoftProblem::BadIp);
         }
         Ok(())
@@ -124,49 +124,5 @@ impl<'a> Fields<'_, 'a> {
     fn replace(&mut self, field: Field) {
         self.found.layout.replaced.insert(field);
         self.found.layout.rewrite = true;
-    }
-}
-
-/// Whether this is an IPv4 address as the standard library reads one: the frequent case, decided in
-/// one pass.
-fn is_ipv4(text: &[u8]) -> bool {
-    let (mut dots, mut digits, mut number) = (0, 0, 0_u32);
-    for &byte in text {
-        match byte {
-            b'0'..=b'9' => {
-                // No leading zeros.
-                if digits > 0 && number == 0 {
-                    return false;
-                }
-                number = number * 10 + u32::from(byte - b'0');
-                digits += 1;
-                if number > 255 {
-                    return false;
-                }
-            }
-            b'.' if digits > 0 => {
-                (dots, digits, number) = (dots + 1, 0, 0);
-            }
-            _ => return false,
-        }
-    }
-    dots == 3 && digits > 0
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::Ipv4Addr;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn an_address_is_what_the_standard_library_takes(
-            text in "[0-9]{0,3}(\\.[0-9]{0,3}){2,4}|[0-9.:a]{0,16}|(25[4-6]|0|00|01|9)(\\.(25[4-6]|0|1)){3}",
-        ) {
-            prop_assert_eq!(is_ipv4(text.as_bytes()), text.parse::<Ipv4Addr>().is_ok(), "{}", text);
-        }
     }
 }
