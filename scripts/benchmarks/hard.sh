@@ -47,6 +47,7 @@ behind() {
   local run produce began caught=0 total lag took
   say "hard: a backlog of $events events, and 20 000 a second on top"
   fill in 8 "$events"
+  : >"$scratch/run"
   LOGINTIDE_LOG=info,librdkafka=off "$logintide" run --brokers "$KAFKA_BROKERS" \
     --group-id hard-behind --input-topic in --processed-topic out-processed \
     --aggregated-topic out-aggregated --dead-letter-topic out-dlq --late-topic out-late \

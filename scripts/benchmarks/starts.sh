@@ -48,6 +48,8 @@ starts() {
 
 # Starts logintide in the group and folder of round $1, its log in $scratch/run.
 start_logintide() {
+  # What the run before it wrote would be taken for this one's.
+  : >"$scratch/run"
   LOGINTIDE_LOG=info,logintide=debug,librdkafka=off "$logintide" run --brokers "$KAFKA_BROKERS" \
     --group-id "starts-$1" --instance-id "starts-$1" --input-topic in \
     --processed-topic out-processed --aggregated-topic out-aggregated \
