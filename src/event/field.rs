@@ -241,14 +241,13 @@ impl ShortKey {
             return None;
         }
         // Where head and tail overlap they have the same bytes.
-        let (head, tail) = if let (Some(head), Some(tail)) = (key.first_chunk(), key.last_chunk()) {
-            (u64::from_le_bytes(*head), u64::from_le_bytes(*tail))
-        } else if let (Some(head), Some(tail)) = (key.first_chunk(), key.last_chunk()) {
+        let (head, tail) = if let Some(head) = key.first_chunk::<8>() {
+            (u64::from_le_bytes(*head), u64::from_le_bytes(*key.last_chunk()?))
+        } else if let Some(head) = key.first_chunk::<4>() {
+            let tail = key.last_chunk::<4>()?;
             (u64::from(u32::from_le_bytes(*head)), u64::from(u32::from_le_bytes(*tail)))
         } else {
-            let [first, .., last] = *key else {
-                return key.first().map(|byte| Self { len, head: u64::from(*byte), tail: 0 });
-            };
+            let (first, last) = (*key.first()?, *key.last()?);
             (u64::from(first) | u64::from(key[len / 2]) << 8, u64::from(last))
         };
         Some(Self { len, head, tail })

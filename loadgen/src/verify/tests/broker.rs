@@ -15,7 +15,7 @@ use crate::args::{Cli, Command, KafkaArgs, TimestampStyle};
 use crate::client;
 use crate::stop::Stop;
 use crate::voice::Voice;
-use crate::{Outcome, copy, latency, produce, verify};
+use crate::{Outcome, copy, latency, produce, rate, verify};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -58,6 +58,7 @@ impl Topics {
             Command::Verify(args) => verify::run(&args, &stop),
             Command::Copy(args) => copy::run(&args, &stop),
             Command::Latency(args) => latency::run(&args, &stop),
+            Command::Rate(args) => rate::run(&args, &stop),
         };
         outcome.unwrap_or_else(|failure| panic!("{line}: {failure:?}"))
     }
@@ -202,6 +203,8 @@ fn a_copy_has_the_same_keys_and_values() {
     };
     let expected = contents(&topics, &input);
     assert_eq!(expected.len(), 20_000);
+    let grown = topics.run(&format!("rate --topic {input} --count 20000"));
+    assert_eq!(grown, Outcome::Fine, "all that was expected is there");
     for way in ["", "--transactions"] {
         let copied = topics.name(&format!("copied{way}"), None);
         topics.run(&format!(
