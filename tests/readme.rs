@@ -21,7 +21,7 @@ const COMMANDS: &[&[&str]] = &[
 ];
 
 /// Flags of other programs: cargo, docker.
-const FOREIGN: &[&str] = &["--release", "--workspace", "--build"];
+const FOREIGN: &[&str] = &["--release", "--workspace", "--build", "--call-graph", "--sort"];
 
 fn root(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
@@ -62,7 +62,7 @@ fn known() -> BTreeSet<String> {
         known.extend(flags(&String::from_utf8_lossy(&output.stdout)));
     }
     // An argument of loadgen is a field of its structs.
-    for path in ["args.rs", "latency.rs", "generate/plan.rs"] {
+    for path in ["args.rs", "latency.rs", "rate.rs", "generate/plan.rs"] {
         let source = text(&root("loadgen/src").join(path));
         let fields = source.lines().filter_map(|line| line.trim().strip_prefix("pub(crate) "));
         let names = fields.filter_map(|field| field.split_once(':')).map(|(name, _)| name);
