@@ -20,7 +20,7 @@ const COMMANDS: &[&[&str]] = &[
     &["man"],
 ];
 
-/// Flags of other programs: cargo, docker.
+/// Flags of other programs: cargo, docker, perf.
 const FOREIGN: &[&str] = &["--release", "--workspace", "--build", "--call-graph", "--sort"];
 
 fn root(relative: &str) -> PathBuf {
