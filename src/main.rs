@@ -60,7 +60,11 @@ fn start_logging(format: LogFormat, file: Option<File>) -> Result<(), RunError> 
             let remedy = "write a level or target=level, such as info,logintide::sink=debug";
             RunError::Refused(format!("{LOG_VARIABLE} {filter}: {error}; {remedy}"))
         })?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_thread_names(true);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_thread_names(true)
+        // It would say on stderr that stderr is closed, and panic over that.
+        .log_internal_errors(false);
     let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     LOG_IS_SEEN.store(file.is_none(), Ordering::Relaxed);
     match (format, file) {

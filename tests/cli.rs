@@ -5,6 +5,7 @@ use std::{
     net::{Ipv4Addr, TcpListener},
     path::Path,
     process::{Child, Command, Output, Stdio},
+    time::Duration,
 };
 
 use logintide::state::{Identity, SledStore};
@@ -291,4 +292,22 @@ fn a_redrive_needs_a_selection_and_names_what_is_wrong_with_it() {
     let property = "sasl.password.file=/nonexistent/secret";
     let text = refused(logintide(&["redrive", "--brokers", "b:9092", "--all", "-X", property]));
     assert!(text.contains("-X sasl.password.file /nonexistent/secret: cannot be read"), "{text}");
+}
+
+/// `logintide run 2>&1 | head` closes it.
+#[test]
+fn a_closed_stderr_ends_nothing() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut child = run(&["--http", "off", "--state-dir"])
+        .arg(folder.path())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("logintide starts");
+    drop(child.stderr.take());
+    // It says that no broker answers after three seconds.
+    std::thread::sleep(Duration::from_secs(5));
+    let ended = child.try_wait().expect("the child is ours");
+    child.kill().expect("it runs");
+    child.wait().expect("the child is ours");
+    assert_eq!(ended, None, "it waits for a broker");
 }
