@@ -342,7 +342,7 @@ fn contradictions_name_both_settings_and_the_remedy() {
         ),
         (
             &["--memory-budget=32MiB", "--workers=64"],
-            "--memory-budget 32MiB: is below the 160MiB that --workers 64 cannot work without; ",
+            "--memory-budget 32MiB: is below the 150MiB that --workers 64 cannot work without; ",
         ),
         (&["-Xgroup.id=x"], "-X group.id=x: this property cannot be set; use --group-id"),
         (&["-Xlinger=5"], "-X linger=5: No such configuration property: \"linger\"; see "),

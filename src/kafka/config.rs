@@ -103,7 +103,7 @@ pub(super) const PROTECTED: &[(&str, &str)] = &[
     ("enable.idempotence", "without it a retry doubles or reorders output"),
     ("enable.gapless.guarantee", "a failed delivery is rolled back, not fatal"),
     ("transactional.id", "use --delivery and --instance-id"),
-    ("delivery.report.only.error", "the sink counts what is in flight, not single reports"),
+    ("delivery.report.only.error", "the sink counts what was delivered by its reports"),
     ("log.queue", "log lines are served with the events"),
     ("test.mock.num.brokers", "every client would get brokers of its own; use the demo"),
 ];
@@ -175,7 +175,7 @@ impl ProducerSettings {
         let mut base = vec![
             ("acks", "all".into()),
             ("enable.idempotence", "true".into()),
-            ("delivery.report.only.error", "true".into()),
+            ("delivery.report.only.error", "false".into()),
             // As Java clients place keys, for the topics where librdkafka chooses the partition.
             ("partitioner", "murmur2_random".into()),
             ("queue.buffering.max.kbytes", (payload_bytes / 1024).max(1).to_string()),

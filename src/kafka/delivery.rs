@@ -1,7 +1,7 @@
-//! Failed deliveries, as the producer's reports tell them.
+//! Deliveries, as the producer's reports tell them.
 //!
-//! In: native delivery reports (librdkafka makes them for failures only). Out: counts and the first
-//! failure since they were last taken. Runs in the sink thread.
+//! In: native delivery reports. Out: batches that were delivered; counts and the first failure
+//! since they were last taken. Runs in the sink thread.
 //! Holds: a report of a purged record is no failure and is counted apart.
 
 use std::ffi::CStr;
@@ -33,6 +33,31 @@ pub struct DeliveryFailures {
     pub first: Option<DeliveryFailure>,
     /// Records that `purge` threw away.
     pub purged: u64,
+}
+
+/// Records of one partition that were delivered together.
+pub(super) struct DeliveredBatch {
+    pub(super) topic: *mut rd::rd_kafka_topic_t,
+    pub(super) partition: PartitionId,
+    pub(super) records: usize,
+}
+
+impl DeliveredBatch {
+    /// What a report without an error is about; `None` where there is one. librdkafka makes such a
+    /// report of one request's records for one partition, so the first speaks for all.
+    pub(super) fn of(event: &Event) -> Option<Self> {
+        if event.error_code() != 0 {
+            return None;
+        }
+        // SAFETY: the event is alive and owns the messages it counts and iterates over; the count
+        // is of those that the iteration has not passed.
+        let (records, first) = unsafe {
+            let records = rd::rd_kafka_event_message_count(event.ptr());
+            (records, rd::rd_kafka_event_message_next(event.ptr()).as_ref())
+        };
+        let first = first.expect("a report has records");
+        Some(Self { topic: first.rkt, partition: PartitionId(first.partition), records })
+    }
 }
 
 impl DeliveryFailures {

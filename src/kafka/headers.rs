@@ -1,6 +1,6 @@
-//! The headers of a fetched message, borrowed for the time of a drain's call.
+//! Headers: of a fetched message, borrowed for the time of a drain's call; of one to send, copied.
 //!
-//! Holds: librdkafka decodes them at the first question and frees them with the message.
+//! Holds: librdkafka decodes those of a fetched message at the first question, and frees them with it.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -52,5 +52,26 @@ impl<'a> Headers<'a> {
             let found = code == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
             bytes(value.cast(), length).filter(|_| found)
         }
+    }
+}
+
+/// A native copy of headers; the caller owns it.
+///
+/// # Safety
+/// None beyond the ownership of the result.
+pub(super) unsafe fn native_headers(headers: &[(&str, &[u8])]) -> *mut rd::rd_kafka_headers_t {
+    // SAFETY: names and values are alive through the calls, which copy them.
+    unsafe {
+        let list = rd::rd_kafka_headers_new(headers.len());
+        for (name, value) in headers {
+            rd::rd_kafka_header_add(
+                list,
+                name.as_ptr().cast(),
+                name.len() as isize,
+                value.as_ptr().cast(),
+                value.len() as isize,
+            );
+        }
+        list
     }
 }

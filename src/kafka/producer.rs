@@ -1,9 +1,10 @@
 //! The one producer. Owned by the sink thread.
 //!
 //! In: runs of records for one topic partition, or single records with headers. Out: how many were
-//! taken, which can never be sent, and later the failures of delivery.
+//! taken, which can never be sent, and later what was delivered and what was not.
 //! Holds: librdkafka copies every record, so nothing is borrowed after a call; a run is taken from
-//! the front without gaps, in order; the partition is always explicit in runs.
+//! the front without gaps, in order; the partition is always explicit in runs. Reports give the
+//! memory of delivered records back in this thread, which also took it.
 
 use std::cell::RefCell;
 use std::ffi::{c_int, c_void};
@@ -18,9 +19,11 @@ use rdkafka::types::{RDKafkaRespErr, RDKafkaType};
 use tracing::debug;
 
 use super::config::ProducerSettings;
-use super::delivery::DeliveryFailures;
+use super::delivery::{DeliveredBatch, DeliveryFailures};
 use super::error::{KafkaError, is_broker_away};
+use super::headers::native_headers;
 use super::native::{Event, NativeClient, Queue, Topic, check};
+use super::progress::{Mark, Progress};
 use crate::ids::PartitionId;
 use crate::limits::{PRODUCER_RUN_RECORDS, PRODUCER_SERVE_EVENTS};
 
@@ -81,6 +84,7 @@ pub struct Producer {
     reports: Queue,
     pub(super) client: Arc<NativeClient>,
     failures: RefCell<DeliveryFailures>,
+    progress: RefCell<Progress>,
 }
 
 impl fmt::Debug for Producer {
@@ -103,6 +107,7 @@ impl Producer {
             reports: Queue::main(&client),
             client,
             failures: RefCell::default(),
+            progress: RefCell::default(),
         })
     }
 
@@ -115,6 +120,7 @@ impl Producer {
             return Ok(TopicHandle(index));
         }
         self.topics.push((name.to_owned(), Topic::new(&self.client, name)?));
+        self.progress.get_mut().add_topic();
         Ok(TopicHandle(self.topics.len() - 1))
     }
 
@@ -146,7 +152,11 @@ impl Producer {
             let Some(run) = run.get_mut(..filled).filter(|run| !run.is_empty()) else {
                 return outcome;
             };
-            if !send_run(native, partition, run, &mut outcome) || filled < PRODUCER_RUN_RECORDS {
+            let before = outcome.accepted;
+            let goes_on = send_run(native, partition, run, &mut outcome);
+            let accepted = outcome.accepted - before;
+            self.progress.borrow_mut().accepted(topic.0, partition, accepted);
+            if !goes_on || filled < PRODUCER_RUN_RECORDS {
                 return outcome;
             }
         }
@@ -208,14 +218,36 @@ impl Producer {
             code
         };
         match code {
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(()),
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => {
+                if let Some(partition) = partition {
+                    self.progress.borrow_mut().accepted(topic.0, partition, 1);
+                }
+                Ok(())
+            }
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__QUEUE_FULL => Err(SendError::Full),
             code => Err(SendError::Refused(KafkaError::from_native(OPERATION, code))),
         }
     }
 
+    /// Remembers what was accepted so far for these topics' partitions. Records whose partition
+    /// librdkafka chose do not count.
+    pub fn mark(&self, topics: &[TopicHandle]) -> Mark {
+        self.progress.borrow().mark(topics.iter().map(|topic| topic.0))
+    }
+
+    /// Whether all that the mark counts was delivered, whatever was accepted later.
+    pub fn has_delivered(&self, mark: &Mark) -> bool {
+        self.progress.borrow().have_delivered(mark)
+    }
+
+    fn count_delivered(&self, batch: &DeliveredBatch) {
+        let topic = self.topics.iter().position(|(_, topic)| topic.ptr() == batch.topic);
+        let topic = topic.expect("a batch of a topic that this producer has a handle of");
+        self.progress.borrow_mut().delivered(topic, batch.partition, batch.records);
+    }
+
     /// Serves reports, errors and log lines; waits up to `timeout` for the first one only. Returns
-    /// how many delivery reports (of failures) there were.
+    /// how many records they were about.
     pub fn poll(&self, timeout: Duration) -> usize {
         let mut reports = 0;
         let mut wait = timeout;
@@ -233,7 +265,15 @@ impl Producer {
             return 0;
         }
         match event.kind() {
-            rd::RD_KAFKA_EVENT_DR => return self.failures.borrow_mut().add(event),
+            rd::RD_KAFKA_EVENT_DR => {
+                return match DeliveredBatch::of(event) {
+                    Some(batch) => {
+                        self.count_delivered(&batch);
+                        batch.records
+                    }
+                    None => self.failures.borrow_mut().add(event),
+                };
+            }
             // A fatal error stays readable with `fatal_error`.
             rd::RD_KAFKA_EVENT_ERROR if is_broker_away(event.error_code()) => {
                 context.broker_away(&event.error_text());
@@ -344,27 +384,6 @@ fn send_run(
 
 fn raw(bytes: Option<&[u8]>) -> (*mut c_void, usize) {
     bytes.map_or((ptr::null_mut(), 0), |bytes| (bytes.as_ptr().cast_mut().cast(), bytes.len()))
-}
-
-/// A native copy of headers; the caller owns it.
-///
-/// # Safety
-/// None beyond the ownership of the result.
-unsafe fn native_headers(headers: &[(&str, &[u8])]) -> *mut rd::rd_kafka_headers_t {
-    // SAFETY: names and values are alive through the calls, which copy them.
-    unsafe {
-        let list = rd::rd_kafka_headers_new(headers.len());
-        for (name, value) in headers {
-            rd::rd_kafka_header_add(
-                list,
-                name.as_ptr().cast(),
-                name.len() as isize,
-                value.as_ptr().cast(),
-                value.len() as isize,
-            );
-        }
-        list
-    }
 }
 
 #[cfg(test)]

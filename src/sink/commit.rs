@@ -10,6 +10,7 @@ use std::{sync::atomic::Ordering::Relaxed, time::Instant};
 
 use super::{
     Completed, Sink, Stage, Trouble,
+    outputs::Awaited,
     report::{self, EpochCounts},
 };
 use crate::{
@@ -49,8 +50,15 @@ impl Sink {
             unreachable!("the epoch was open");
         };
         let offsets = self.commit_entries(&prepared);
-        let completed = Completed { offsets, prepared, committing: None };
+        let sent = std::mem::take(&mut self.sent);
+        // Before anything of the next epoch is sent.
+        let awaited = match self.settings.delivery {
+            Delivery::AtLeastOnce => Some(self.outputs.mark(Awaited::Everything)),
+            Delivery::ExactlyOnce => None,
+        };
+        let completed = Completed { prepared, offsets, sent, awaited, committing: None };
         self.stage = Stage::Draining(alignment, Box::new(completed));
+        self.take_held();
         Ok(())
     }
 
@@ -106,7 +114,7 @@ impl Sink {
     pub(super) fn commit(&mut self) -> Result<(), Trouble> {
         let Stage::Draining(_, completed) = &mut self.stage else { return Ok(()) };
         let began = *completed.committing.get_or_insert_with(Instant::now);
-        let closes_by_silence = !self.sent && !completed.prepared.records.is_empty();
+        let closes_by_silence = !completed.sent && !completed.prepared.records.is_empty();
         failpoint::reached(Point::Delivered);
         if closes_by_silence {
             failpoint::reached(Point::IdleClose);
@@ -132,9 +140,10 @@ impl Sink {
         }
         self.outputs.windows(&completed.prepared.records);
         let stage = std::mem::replace(&mut self.stage, Stage::Failed);
-        let Stage::Draining(alignment, completed) = stage else {
+        let Stage::Draining(alignment, mut completed) = stage else {
             unreachable!("the epoch was draining");
         };
+        completed.awaited = None;
         self.stage = Stage::Publishing(alignment, completed);
         Ok(())
     }
@@ -170,7 +179,6 @@ impl Sink {
         let Stage::Open(alignment) = &mut self.stage else { return Ok(()) };
         let epoch = alignment.open_epoch();
         alignment.finish();
-        self.sent = false;
         self.control.activity().finished.fetch_add(1, Relaxed);
         if let Some(counts) = self.counts.take() {
             self.report.epoch(counts);
@@ -181,9 +189,7 @@ impl Sink {
         // A source that is gone needs no answer.
         drop(self.to_source.send(ToSource::Committed(done)));
         failpoint::reached(Point::Finished);
-        while let Some(output) = self.held.pop_front() {
-            self.queue(output);
-        }
+        self.take_held();
         self.outputs.pump()?;
         Ok(())
     }

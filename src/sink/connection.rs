@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Handles of the output topics.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Handles {
     pub(super) processed: TopicHandle,
     pub(super) aggregated: TopicHandle,

@@ -3,11 +3,13 @@
 //! In:  `ToSink` from the source and every worker.
 //! Out: records to Kafka, one redo record per epoch to the store, offset commits, `ToSource`.
 //! Holds: epochs complete in order, each at most once; a commit only after everything of the epoch
-//! was delivered and the store was flushed; nothing of epoch N+1 is sent before N is committed;
-//! nothing is done per event.
+//! was delivered and the store was flushed; nothing of epoch N+1 is sent before N is committed,
+//! except enriched events in at-least-once, and those not before librdkafka has all of N; nothing
+//! is done per event.
 
 mod commit;
 mod connection;
+mod incoming;
 mod outputs;
 mod readback;
 mod rebuild;
@@ -17,7 +19,6 @@ mod report;
 mod trouble;
 
 use std::{
-    collections::VecDeque,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
@@ -28,7 +29,8 @@ pub use self::outputs::{OutputSettings, OutputTopic, OutputTopics};
 pub use self::readback::ReadbackSettings;
 pub(crate) use self::rejects::{KEY_CUT, VALUE_CUT};
 use self::{
-    outputs::Outputs,
+    incoming::Output,
+    outputs::{Awaited, Outputs},
     rebuild::RebuildPlan,
     report::{EpochCounts, Report},
     trouble::Trouble,
@@ -42,7 +44,7 @@ use crate::{
     error::RunError,
     failpoint::{self, Point},
     ids::{Epoch, Generation},
-    kafka::{CommitEntry, Committer},
+    kafka::{CommitEntry, Committer, Mark},
     limits,
     state::Store,
     status::Board,
@@ -109,6 +111,10 @@ enum Stage {
 struct Completed {
     prepared: Prepared,
     offsets: Vec<CommitEntry>,
+    /// Whether it has sent anything besides windows.
+    sent: bool,
+    /// What has to be delivered before the next step; `None` until librdkafka has taken all of it.
+    awaited: Option<Mark>,
     /// Since when its commit is tried.
     committing: Option<Instant>,
 }
@@ -123,9 +129,9 @@ pub struct Sink {
     windows: Windows,
     /// The last committed change, folded into the store's base with the next write.
     committed_change: Option<EpochChange>,
-    /// Output of the epoch after the open one.
-    held: VecDeque<ToSink>,
-    /// Whether the open epoch has sent anything.
+    /// Output of the epoch after the open one that must not be sent yet.
+    held: Vec<Output>,
+    /// Whether the epoch that is collected has sent anything.
     sent: bool,
     /// Whether the next epoch is committed even if nothing moved: a partition's first offset, or
     /// one that another instance committed, is not written down as ours yet.
@@ -163,7 +169,7 @@ impl Sink {
             stage: Stage::Failed,
             windows,
             committed_change: None,
-            held: VecDeque::new(),
+            held: Vec::new(),
             sent: false,
             must_commit: false,
             last_written: Epoch::default(),
@@ -221,14 +227,8 @@ impl Sink {
 
     fn handle(&mut self, message: ToSink) -> Result<(), Trouble> {
         match message {
-            ToSink::Output(batch) => {
-                let (generation, epoch) = (batch.generation, batch.epoch);
-                self.take_output(generation, epoch, ToSink::Output(batch));
-            }
-            ToSink::Rejects(batch) => {
-                let (generation, epoch) = (batch.generation, batch.epoch);
-                self.take_output(generation, epoch, ToSink::Rejects(batch));
-            }
+            ToSink::Output(batch) => self.take_output(Output::Enriched(batch)),
+            ToSink::Rejects(batch) => self.take_output(Output::Rejected(batch)),
             ToSink::WorkerEpoch(answer) => match &mut self.stage {
                 Stage::Open(alignment) | Stage::Rebuilding(alignment, _)
                     if answer.generation == self.generation =>
@@ -261,40 +261,6 @@ impl Sink {
         Ok(())
     }
 
-    /// Queues output of the open epoch, holds that of the next one, drops any other.
-    fn take_output(&mut self, generation: Generation, epoch: Epoch, output: ToSink) {
-        let open = match &self.stage {
-            Stage::Open(alignment)
-            | Stage::Draining(alignment, _)
-            | Stage::Publishing(alignment, _) => alignment.open_epoch(),
-            Stage::Undoing { .. } | Stage::Waiting | Stage::Rebuilding(..) | Stage::Failed => {
-                // A rebuild makes no output; what comes is of a generation that is over.
-                return;
-            }
-        };
-        if generation != self.generation {
-            return;
-        }
-        if epoch == open {
-            self.queue(output);
-        } else {
-            assert_eq!(epoch, open.next(), "workers are at most one epoch ahead");
-            self.held.push_back(output);
-        }
-    }
-
-    fn queue(&mut self, output: ToSink) {
-        self.sent = true;
-        match output {
-            ToSink::Output(batch) => self.outputs.processed(batch),
-            ToSink::Rejects(batch) => {
-                self.report.rejected(&batch);
-                self.outputs.rejected(batch);
-            }
-            other => unreachable!("only outputs are queued: {other:?}"),
-        }
-    }
-
     fn check_deliveries(&mut self) -> Result<(), Trouble> {
         if let Some(error) = self.outputs.producer().fatal_error() {
             return Err(match self.settings.delivery {
@@ -303,8 +269,12 @@ impl Sink {
                 Delivery::ExactlyOnce => self.outputs.connection().trouble(error),
             });
         }
-        let is_open = matches!(self.stage, Stage::Open(_) | Stage::Draining(..));
-        if is_open && self.sent && failpoint::is_set(Point::FailDelivery) {
+        let has_sent = match &self.stage {
+            Stage::Open(_) => self.sent,
+            Stage::Draining(_, completed) => completed.sent,
+            _ => false,
+        };
+        if has_sent && failpoint::is_set(Point::FailDelivery) {
             return Err(Trouble::RollBack("a test lets the deliveries fail".to_owned()));
         }
         let failures = self.outputs.producer().take_delivery_failures();
@@ -345,17 +315,16 @@ impl Sink {
                     Ok(())
                 }
             }
-            Stage::Draining(..) => {
-                if self.outputs.pump()? && self.outputs.producer().in_flight() == 0 {
-                    // Failures may have been reported with the last poll.
-                    self.check_deliveries()?;
+            Stage::Draining(_, completed) => {
+                self.outputs.pump()?;
+                if self.outputs.have_delivered(Awaited::Everything, &mut completed.awaited) {
                     return self.commit();
                 }
                 Ok(())
             }
-            Stage::Publishing(..) => {
-                if self.outputs.pump()? && self.outputs.producer().in_flight() == 0 {
-                    self.check_deliveries()?;
+            Stage::Publishing(_, completed) => {
+                self.outputs.pump()?;
+                if self.outputs.have_delivered(Awaited::Windows, &mut completed.awaited) {
                     return self.conclude();
                 }
                 Ok(())

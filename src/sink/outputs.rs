@@ -1,19 +1,25 @@
 //! Everything that is to be produced, in order, in front of librdkafka's queue. Owned by the sink.
 //!
-//! In:  batches of enriched records, rejected records and window records of the open epoch.
+//! In:  batches of enriched records, rejected records and window records.
 //! Out: librdkafka, whole batches at a time; emptied arenas back to the workers.
 //! Holds: a record is taken out of here once librdkafka has accepted its copy; order per output
-//! partition is the order of arrival.
+//! partition is the order of arrival. Windows do not wait behind records: an epoch waits for them.
 
 use std::collections::VecDeque;
 
-use super::{Trouble, connection::Connection, rejects};
+use super::{
+    Trouble,
+    connection::{Connection, Handles},
+    rejects,
+};
 use crate::{
     batch::{Emptied, OutputBatch, Pool, RejectBatch, Span},
     config::Topics,
     error::RunError,
     ids::PartitionId,
-    kafka::{KafkaError, OutRecord, Producer, ProducerSettings, TopicHandle, murmur2_partition},
+    kafka::{
+        KafkaError, Mark, OutRecord, Producer, ProducerSettings, TopicHandle, murmur2_partition,
+    },
     window::WindowRecord,
 };
 
@@ -54,7 +60,24 @@ pub struct OutputSettings {
 enum Outgoing {
     Processed(OutputBatch, usize),
     Rejected(RejectBatch, usize),
-    Windows { partition: PartitionId, arena: Vec<u8>, records: Vec<Span>, sent: usize },
+}
+
+/// Window records for one partition of aggregated-usage.
+#[derive(Debug)]
+struct WindowBatch {
+    partition: PartitionId,
+    arena: Vec<u8>,
+    records: Vec<Span>,
+    sent: usize,
+}
+
+/// What has to be delivered before an epoch goes on.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Awaited {
+    /// All that was given here.
+    Everything,
+    /// The window records.
+    Windows,
 }
 
 /// The producing side of the sink.
@@ -62,6 +85,7 @@ enum Outgoing {
 pub(crate) struct Outputs {
     settings: OutputSettings,
     connection: Connection,
+    windows: VecDeque<WindowBatch>,
     queue: VecDeque<Outgoing>,
     pool: Pool<Emptied<Span>>,
     truncated: u64,
@@ -73,7 +97,8 @@ impl Outputs {
         pool: Pool<Emptied<Span>>,
     ) -> Result<Self, KafkaError> {
         let connection = Connection::new(&settings)?;
-        Ok(Self { settings, connection, queue: VecDeque::new(), pool, truncated: 0 })
+        let (windows, queue) = (VecDeque::new(), VecDeque::new());
+        Ok(Self { settings, connection, windows, queue, pool, truncated: 0 })
     }
 
     /// Queues enriched records.
@@ -103,26 +128,32 @@ impl Outputs {
         for (number, (arena, records)) in per_partition.into_iter().enumerate() {
             if !records.is_empty() {
                 let partition = PartitionId(number as i32);
-                self.queue.push_back(Outgoing::Windows { partition, arena, records, sent: 0 });
+                self.windows.push_back(WindowBatch { partition, arena, records, sent: 0 });
             }
         }
     }
 
     /// Hands over as much as librdkafka takes. True when nothing waits here any more.
     pub(crate) fn pump(&mut self) -> Result<bool, Trouble> {
-        if !self.queue.is_empty() {
-            self.connection.begin()?;
+        if self.windows.is_empty() && self.queue.is_empty() {
+            return Ok(true);
+        }
+        self.connection.begin()?;
+        let (producer, handles) = (self.connection.producer(), self.connection.handles());
+        while let Some(batch) = self.windows.front_mut() {
+            let records = (batch.arena.as_slice(), batch.records.as_slice());
+            let topic = handles.aggregated;
+            match send_spans(producer, topic, batch.partition, records, &mut batch.sent) {
+                Ok(true) => drop(self.windows.pop_front()),
+                Ok(false) => return Ok(false),
+                Err(error) => return Err(self.connection.trouble(error)),
+            }
         }
         while let Some(front) = self.queue.front_mut() {
-            let (producer, handles) = (self.connection.producer(), self.connection.handles());
             let sent = match front {
                 Outgoing::Processed(batch, sent) => {
                     let records = (batch.arena.as_slice(), batch.records.as_slice());
                     send_spans(producer, handles.processed, batch.partition, records, sent)
-                }
-                Outgoing::Windows { partition, arena, records, sent } => {
-                    let records = (arena.as_slice(), records.as_slice());
-                    send_spans(producer, handles.aggregated, *partition, records, sent)
                 }
                 Outgoing::Rejected(batch, sent) => {
                     let truncated = &mut self.truncated;
@@ -139,6 +170,26 @@ impl Outputs {
             }
         }
         Ok(true)
+    }
+
+    /// Whether all that `mark` counts was delivered. The mark is made here, once librdkafka has
+    /// taken the windows; without records that wait behind it, that is all there is.
+    pub(super) fn have_delivered(&self, what: Awaited, mark: &mut Option<Mark>) -> bool {
+        if mark.is_none() && self.windows.is_empty() {
+            *mark = Some(self.mark(what));
+        }
+        mark.as_ref().is_some_and(|mark| self.producer().has_delivered(mark))
+    }
+
+    /// Counts what librdkafka has taken.
+    pub(super) fn mark(&self, what: Awaited) -> Mark {
+        let Handles { processed, aggregated, dead_letter, late } = *self.connection.handles();
+        match what {
+            Awaited::Everything => {
+                self.producer().mark(&[processed, aggregated, dead_letter, late])
+            }
+            Awaited::Windows => self.producer().mark(&[aggregated]),
+        }
     }
 
     /// The producer and its transaction.
@@ -161,6 +212,7 @@ impl Outputs {
     /// requests, and registering it ends the old one's transaction.
     /// False when another process may have registered the id meanwhile.
     pub(crate) fn discard(&mut self) -> Result<bool, Trouble> {
+        self.windows.clear();
         self.queue.clear();
         let mut sure = true;
         if !self.connection.is_clean() {

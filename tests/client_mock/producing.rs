@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use logintide::ids::PartitionId;
 use logintide::kafka::{
-    Consumer, DeliveryFailures, KafkaError, MockCluster, OutRecord, Producer, SendError,
-    TopicHandle, Transactional,
+    Consumer, DeliveryFailures, ErrorCode, KafkaError, MockCluster, MockRequest, OutRecord,
+    Producer, SendError, TopicHandle, Transactional,
 };
 
 use crate::support::*;
@@ -123,6 +123,45 @@ fn a_partition_that_does_not_exist_is_reported_and_not_a_refusal_of_the_record()
     for error in errors {
         assert!(matches!(error, KafkaError::Retriable { .. }), "{error:?}");
     }
+}
+
+#[test]
+fn a_mark_waits_for_what_was_accepted_before_it_and_for_nothing_else() {
+    let cluster = cluster();
+    let (mut producer, topic) = producer(&cluster, 16 * 1024);
+    let other = producer.topic("other").expect("topic");
+    let nothing = producer.mark(&[topic, other]);
+    assert!(producer.has_delivered(&nothing));
+    send_all(&producer, topic, 0, &numbered(0..700));
+    let partition = Some(PartitionId(1));
+    producer.send_with_headers(&topic, partition, None, Some(b"v"), &[]).expect("accepted");
+    let (mark, untouched) = (producer.mark(&[topic]), producer.mark(&[other]));
+    assert!(!producer.has_delivered(&mark), "no report was served yet");
+    assert!(producer.has_delivered(&untouched));
+    until("the marked records", || {
+        producer.poll(TURN);
+        producer.has_delivered(&mark).then_some(())
+    });
+    // What comes later and is never delivered changes nothing.
+    cluster.take_down().expect("down");
+    send_all(&producer, topic, 1, &numbered(0..10));
+    producer.poll(TURN);
+    assert!(producer.has_delivered(&mark) && !producer.has_delivered(&producer.mark(&[topic])));
+}
+
+#[test]
+fn records_that_are_not_delivered_never_satisfy_a_mark() {
+    let cluster = cluster();
+    let (producer, topic) = producer(&cluster, 16 * 1024);
+    send_all(&producer, topic, 0, &numbered(0..10));
+    flush(&producer);
+    assert!(producer.has_delivered(&producer.mark(&[topic])));
+    // INVALID_RECORD
+    cluster.fail_next(MockRequest::Produce, &[ErrorCode(87)]);
+    send_all(&producer, topic, 0, &numbered(10..20));
+    flush(&producer);
+    assert_eq!(producer.take_delivery_failures().count, 10);
+    assert!(!producer.has_delivered(&producer.mark(&[topic])));
 }
 
 #[test]
