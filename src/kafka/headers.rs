@@ -1,6 +1,7 @@
 //! Headers: of a fetched message, borrowed for the time of a drain's call; of one to send, copied.
 //!
-//! Holds: librdkafka decodes those of a fetched message at the first question, and frees them with it.
+//! Holds: librdkafka decodes those of a fetched message at the first question, and frees them with
+//! it.
 
 use std::fmt;
 use std::marker::PhantomData;

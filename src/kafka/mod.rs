@@ -48,7 +48,6 @@ pub use consumer::{Consumer, RebalanceEvent};
 pub use delivery::{DeliveryFailure, DeliveryFailures};
 pub use drain::{DrainEvent, Flow, Record};
 pub use error::{ErrorCode, KafkaError};
-
 pub use headers::Headers;
 pub use mock::{MockCluster, MockRequest};
 pub use partitioner::murmur2_partition;

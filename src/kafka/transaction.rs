@@ -86,8 +86,8 @@ impl Producer {
         })
     }
 
-    /// Commits. The caller has polled until `in_flight() == 0`: librdkafka waits for the reports of
-    /// everything sent, and only `poll` takes them.
+    /// Commits. The caller has polled until everything sent is reported: librdkafka waits for the
+    /// reports, and only `poll` takes them.
     ///
     /// # Errors
     /// `Timeout` or `Retriable`: whether it is committed is unknown; the same call resumes it, and

@@ -65,7 +65,7 @@ pub const EARLY_CUT_PERCENT: usize = 80;
 pub const EARLY_CUT_MIN_DELTA_BYTES: usize = 4 * 1024 * 1024;
 
 /// Memory for prefetched records in librdkafka. Half of it is payload: 38 000 ordinary events, a
-/// sixteenth of a second. Twice as much gained nothing but cold caches.
+/// sixteenth of a second.
 pub const FETCH_QUEUE_BYTES: usize = 16 * 1024 * 1024;
 
 /// What librdkafka allocates for a fetched record beside its payload: 304 bytes, in blocks of 320.
@@ -76,7 +76,7 @@ pub const FETCHED_RECORD_BYTES: usize = 320;
 pub const FETCH_RESPONSE_DIVISOR: usize = 8;
 
 /// Memory for records waiting in the producer. Two thirds of it are payload: 48 000 enriched
-/// events. Twice as much gained nothing but cold caches.
+/// events.
 pub const PRODUCER_QUEUE_BYTES: usize = 24 * 1024 * 1024;
 
 /// What librdkafka allocates for a record to send beside its key and value: 176 bytes and the
@@ -205,6 +205,6 @@ pub const FIELD_NAME_MAX_BYTES: usize = 48;
 /// Messages the sink takes before it lets librdkafka report: some thousand records' batches.
 pub const SINK_TURN_MESSAGES: usize = 64;
 
-/// How long freed pages stay with the process: at 50 ms a third of the system time went into getting
-/// them again; a second, mimalloc's default, lets more pile up beside what is in use.
+/// How long freed pages stay with the process: shorter, they are fetched again all the time; longer,
+/// such as mimalloc's default of a second, more of them pile up beside what is in use.
 pub const FREED_PAGES_KEPT: Duration = Duration::from_millis(500);
