@@ -61,7 +61,7 @@ impl Enricher {
             }
         }
         let event_s = event.event_time.0.div_euclid(1000);
-        out.extend_from_slice(ending.times(&mut self.clock, processed_at_us, event_s));
+        ending.append_times(&mut self.clock, processed_at_us, event_s, out);
     }
 
     /// The slow path: copies the object without its closing brace, member by member, leaves out
@@ -94,12 +94,23 @@ struct Ending {
     defaults: [Vec<u8>; Field::OPTIONAL.len()],
     /// Text before each added value, the first two with their opening quote.
     before: [String; ADDED_FIELDS.len()],
-    /// The added fields and the closing brace, as last written.
-    times: Vec<u8>,
-    /// Length of `times` up to the value of the second added field.
-    readable_at: usize,
     processed_at_us: i64,
+    /// The first added field and the second up to its value.
+    processed: Vec<u8>,
+    /// The last ones written, each at the place of its time: events come in near order.
+    seconds: [Second; SECONDS_KEPT],
+}
+
+/// Seconds of event time whose text is kept.
+const SECONDS_KEPT: usize = 16;
+
+/// Room for the text of one.
+const SECOND_TEXT_BYTES: usize = 64;
+
+/// The value of the second added field, the third, and the closing brace.
+struct Second {
     event_s: i64,
+    text: Vec<u8>,
 }
 
 impl Ending {
@@ -110,41 +121,60 @@ impl Ending {
         Self {
             defaults: Field::OPTIONAL.map(|field| default(field).into_bytes()),
             before: [processed + "\"", format!("\"{readable}\""), format!("\"{hour}")],
-            times: Vec::with_capacity(ENRICH_MAX_ADDED_BYTES),
-            readable_at: 0,
             processed_at_us: i64::MIN,
-            event_s: i64::MIN,
+            processed: Vec::with_capacity(ENRICH_MAX_ADDED_BYTES),
+            seconds: std::array::from_fn(|_| Second {
+                event_s: i64::MIN,
+                text: Vec::with_capacity(SECOND_TEXT_BYTES),
+            }),
         }
     }
 
-    /// The added fields and the closing brace.
+    /// Appends the added fields and the closing brace.
     #[inline]
-    fn times(&mut self, clock: &mut LocalClock, processed_at_us: i64, event_s: i64) -> &[u8] {
-        if self.processed_at_us != processed_at_us || self.event_s != event_s {
-            self.write_times(clock, processed_at_us, event_s);
+    fn append_times(
+        &mut self,
+        clock: &mut LocalClock,
+        processed_at_us: i64,
+        event_s: i64,
+        out: &mut Vec<u8>,
+    ) {
+        if self.processed_at_us != processed_at_us {
+            self.write_processed(clock, processed_at_us);
         }
-        &self.times
+        let second = &mut self.seconds[event_s as usize % SECONDS_KEPT];
+        if second.event_s != event_s {
+            second.write(clock, &self.before, event_s);
+        }
+        out.extend_from_slice(&self.processed);
+        out.extend_from_slice(&second.text);
     }
 
-    fn write_times(&mut self, clock: &mut LocalClock, processed_at_us: i64, event_s: i64) {
-        let [before_processed, before_readable, before_hour] = &self.before;
-        if self.processed_at_us != processed_at_us {
-            self.processed_at_us = processed_at_us;
-            self.times.clear();
-            self.times.extend_from_slice(before_processed.as_bytes());
-            let micros = processed_at_us.rem_euclid(1_000_000) as u32;
-            let second = processed_at_us.div_euclid(1_000_000);
-            clock.append(second, Some(micros), &mut self.times);
-            self.times.extend_from_slice(before_readable.as_bytes());
-            self.readable_at = self.times.len();
-        }
+    fn write_processed(&mut self, clock: &mut LocalClock, processed_at_us: i64) {
+        let [before_processed, before_readable, _] = &self.before;
+        self.processed_at_us = processed_at_us;
+        self.processed.clear();
+        self.processed.extend_from_slice(before_processed.as_bytes());
+        let micros = processed_at_us.rem_euclid(1_000_000) as u32;
+        clock.append(processed_at_us.div_euclid(1_000_000), Some(micros), &mut self.processed);
+        self.processed.extend_from_slice(before_readable.as_bytes());
+    }
+}
+
+impl Second {
+    fn write(
+        &mut self,
+        clock: &mut LocalClock,
+        [.., before_hour]: &[String; ADDED_FIELDS.len()],
+        event_s: i64,
+    ) {
         self.event_s = event_s;
-        self.times.truncate(self.readable_at);
-        let hour = clock.append(event_s, None, &mut self.times);
-        self.times.extend_from_slice(before_hour.as_bytes());
+        self.text.clear();
+        let hour = clock.append(event_s, None, &mut self.text);
+        self.text.extend_from_slice(before_hour.as_bytes());
         if hour >= 10 {
-            self.times.push(b'0' + hour / 10);
+            self.text.push(b'0' + hour / 10);
         }
-        self.times.extend_from_slice(&[b'0' + hour % 10, b'}']);
+        self.text.extend_from_slice(&[b'0' + hour % 10, b'}']);
     }
 }

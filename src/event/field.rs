@@ -183,6 +183,12 @@ impl KnownKeys {
         None
     }
 
+    /// As [`Self::find`], for a key that is seldom met.
+    #[cold]
+    fn find_anew(&self, key: &[u8]) -> Option<Known> {
+        self.find(key)
+    }
+
     /// The meaning of a key as it stands between its quotes in the raw text.
     pub(super) fn find_raw(&self, raw_key: &[u8]) -> Option<Known> {
         if memchr::memchr(b'\\', raw_key).is_none() {
@@ -211,17 +217,18 @@ impl Default for Shape {
 
 impl Shape {
     /// As [`KnownKeys::find`], for the key at a place.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "otherwise half its instructions are the call's")]
     pub(super) fn find(&mut self, place: usize, key: &[u8], known: &KnownKeys) -> Option<Known> {
         if let Some(short) = ShortKey::of(key)
             && let Some((last, meaning)) = self.places.get_mut(place)
         {
             if *last != short {
-                (*last, *meaning) = (short, known.find(key));
+                (*last, *meaning) = (short, known.find_anew(key));
             }
             return *meaning;
         }
-        known.find(key)
+        known.find_anew(key)
     }
 }
 

@@ -57,34 +57,16 @@ pub(super) fn find<'t, 'a>(
     known: &KnownKeys,
     shape: &mut Shape,
 ) -> Result<Found<'t, 'a>, Reject> {
-    let Some((&Node::Object { len: members, .. }, mut rest)) = nodes.split_first() else {
+    let Some((&Node::Object { len: members, .. }, inner)) = nodes.split_first() else {
         return Err(Reject::new(RejectReason::NotAnObject));
     };
-    let mut slots = [Slot::default(); Field::ALL.len()];
-    let mut rewrite = false;
-    // Of the member's key.
-    let (mut node, mut token) = (1, 1);
-    for member in 0..members {
-        let [Node::String(key), values @ ..] = rest else {
-            unreachable!("the nodes of an object alternate between keys and values")
-        };
-        match shape.find(member, key.as_bytes(), known) {
-            Some(Known::Input(field)) => {
-                let slot = &mut slots[field as usize];
-                if slot.node != 0 {
-                    return Err(Reject::of(field, RejectReason::DuplicateField));
-                }
-                *slot = Slot { node: node + 1, token: token + 2 };
-            }
-            Some(Known::Added) => rewrite = true,
-            None => {}
-        }
-        let (value_nodes, value_tokens) = extent(values);
-        rest = &values[value_nodes..];
-        node += 1 + value_nodes as u32;
-        // Over the colon, and the comma or the closing brace.
-        token += 3 + value_tokens as u32;
-    }
+    // Of every member of most events: a key and a value that is no object and no array.
+    let is_flat = inner.len() == 2 * members && tokens.len() == 1 + 4 * members;
+    let (slots, rewrite) = if is_flat {
+        collect(flat_members(inner), known, shape)
+    } else {
+        collect(nested_members(inner), known, shape)
+    }?;
     let closing = tokens.last().map_or(0, |last| *last as usize);
     let layout = Layout {
         tokens,
@@ -97,6 +79,57 @@ pub(super) fn find<'t, 'a>(
         replaced: FieldSet::default(),
     };
     Ok(Found { raw, nodes, slots, layout })
+}
+
+/// Where the known members' values are, and whether one of the fields that are added is there.
+#[inline]
+fn collect<'t, 'a: 't>(
+    members: impl Iterator<Item = (&'t Node<'a>, Slot)>,
+    known: &KnownKeys,
+    shape: &mut Shape,
+) -> Result<([Slot; Field::ALL.len()], bool), Reject> {
+    let mut slots = [Slot::default(); Field::ALL.len()];
+    let mut has_added = false;
+    for (place, (key, value)) in members.enumerate() {
+        let Node::String(key) = key else {
+            unreachable!("the nodes of an object alternate between keys and values")
+        };
+        match shape.find(place, key.as_bytes(), known) {
+            Some(Known::Input(field)) => {
+                let slot = &mut slots[field as usize];
+                if slot.node != 0 {
+                    return Err(Reject::of(field, RejectReason::DuplicateField));
+                }
+                *slot = value;
+            }
+            Some(Known::Added) => has_added = true,
+            None => {}
+        }
+    }
+    Ok((slots, has_added))
+}
+
+/// Keys and values of an object, by the nodes inside it; every value has one node and one token.
+fn flat_members<'t, 'a>(inner: &'t [Node<'a>]) -> impl Iterator<Item = (&'t Node<'a>, Slot)> {
+    // Over a member's key, colon, value, and the comma or the closing brace.
+    let members = inner.chunks_exact(2).zip(0..);
+    members.map(|(member, at)| (&member[0], Slot { node: 2 + 2 * at, token: 3 + 4 * at }))
+}
+
+/// Keys and values of an object, by the nodes inside it.
+fn nested_members<'t, 'a>(inner: &'t [Node<'a>]) -> impl Iterator<Item = (&'t Node<'a>, Slot)> {
+    let mut rest = inner;
+    // Of the next member's value: behind the object, the key, and the colon.
+    let mut value = Slot { node: 2, token: 3 };
+    std::iter::from_fn(move || {
+        let (key, values) = rest.split_first()?;
+        let (nodes, tokens) = extent(values);
+        rest = &values[nodes..];
+        let found = value;
+        value.node += 1 + nodes as u32;
+        value.token += 3 + tokens as u32;
+        Some((key, found))
+    })
 }
 
 /// Whether a space follows the first colon or what stands behind the first member: a comma or the
