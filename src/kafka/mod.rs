@@ -35,6 +35,7 @@ mod properties;
 mod redrive_mark;
 mod refusal;
 mod renew;
+mod run;
 mod transaction;
 
 pub use admin::{Admin, NewTopic, TopicInfo};

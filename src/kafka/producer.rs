@@ -24,12 +24,15 @@ use super::error::{KafkaError, is_broker_away};
 use super::headers::native_headers;
 use super::native::{Event, NativeClient, Queue, Topic, check};
 use super::progress::{Mark, Progress};
+use super::run::{EMPTY_MESSAGE, message_of, send_run};
 use crate::ids::PartitionId;
 use crate::limits::{PRODUCER_RUN_RECORDS, PRODUCER_SERVE_EVENTS};
 
-const OPERATION: &str = "send";
+pub(super) const OPERATION: &str = "send";
 /// `RD_KAFKA_PARTITION_UA`: librdkafka chooses the partition.
 const ANY_PARTITION: i32 = -1;
+/// The shortest wait that librdkafka knows.
+const HURRY_MS: c_int = 1;
 /// librdkafka stamps the record itself.
 const NOW: i64 = 0;
 
@@ -246,6 +249,19 @@ impl Producer {
         self.progress.borrow_mut().delivered(topic, batch.partition, batch.records);
     }
 
+    /// Lets records that wait for others to share their request go now. Blocks until all are
+    /// delivered, at most a millisecond: librdkafka's threads see the wish only meanwhile.
+    pub fn hurry(&self) {
+        // SAFETY: the client is alive.
+        let code = unsafe { rd::rd_kafka_flush(self.client.ptr(), HURRY_MS) };
+        // Not all delivered is no failure: what is not is reported by `poll`.
+        debug_assert!(matches!(
+            code,
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR
+                | RDKafkaRespErr::RD_KAFKA_RESP_ERR__TIMED_OUT
+        ));
+    }
+
     /// Serves reports, errors and log lines; waits up to `timeout` for the first one only. Returns
     /// how many records they were about.
     pub fn poll(&self, timeout: Duration) -> usize {
@@ -311,75 +327,6 @@ impl Producer {
         let result = check("purge", unsafe { rd::rd_kafka_purge(self.client.ptr(), flags) });
         result.expect("purging fails only for consumers and unknown flags");
     }
-}
-
-const EMPTY_MESSAGE: rd::rd_kafka_message_t = rd::rd_kafka_message_t {
-    err: RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR,
-    rkt: ptr::null_mut(),
-    partition: 0,
-    payload: ptr::null_mut(),
-    len: 0,
-    key: ptr::null_mut(),
-    key_len: 0,
-    offset: 0,
-    _private: ptr::null_mut(),
-};
-
-/// librdkafka only reads the bytes, though its types do not say so.
-fn message_of(record: &OutRecord<'_>) -> rd::rd_kafka_message_t {
-    rd::rd_kafka_message_t {
-        payload: record.value.as_ptr().cast_mut().cast(),
-        len: record.value.len(),
-        key: record.key.as_ptr().cast_mut().cast(),
-        key_len: record.key.len(),
-        ..EMPTY_MESSAGE
-    }
-}
-
-/// Sends one run and adds what became of it. False: the next one is not to be sent.
-fn send_run(
-    topic: &Topic,
-    partition: PartitionId,
-    run: &mut [rd::rd_kafka_message_t],
-    outcome: &mut SendOutcome,
-) -> bool {
-    let first = outcome.settled();
-    // SAFETY: the topic is alive, and the run's pointers borrow from records that the caller keeps
-    // alive through this call; with F_COPY librdkafka keeps none of them.
-    let accepted = unsafe {
-        rd::rd_kafka_produce_batch(
-            topic.ptr(),
-            partition.0,
-            rd::RD_KAFKA_MSG_F_COPY,
-            run.as_mut_ptr(),
-            run.len() as c_int,
-        )
-    };
-    let accepted = usize::try_from(accepted).expect("a count is not negative");
-    outcome.accepted += accepted;
-    if accepted == run.len() {
-        return true;
-    }
-    // The full queue, a failed producer and an unknown partition also end librdkafka's own loop:
-    // it takes no later record of the same call.
-    for (index, message) in run.iter().enumerate() {
-        match message.err {
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => {}
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR__QUEUE_FULL => {
-                outcome.full = true;
-                return false;
-            }
-            code => {
-                let error = KafkaError::from_native(OPERATION, code);
-                let only_this_record = matches!(error, KafkaError::Refused { .. });
-                outcome.refused.push((first + index, error));
-                if !only_this_record {
-                    return false;
-                }
-            }
-        }
-    }
-    true
 }
 
 fn raw(bytes: Option<&[u8]>) -> (*mut c_void, usize) {

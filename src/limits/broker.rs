@@ -103,9 +103,15 @@ pub const PRODUCER_SERVE_EVENTS: usize = 256;
 /// default. The source polls at least every few milliseconds; a broker that is away takes seconds.
 pub const MAX_POLL_INTERVAL: Duration = Duration::from_mins(5);
 
-/// How long a record waits in librdkafka for others to share its request. Short, because an epoch
-/// waits for its last request.
+/// How long a record waits in librdkafka for others to share its request, at most.
 pub const PRODUCER_LINGER: Duration = Duration::from_millis(5);
+
+/// After how long the sink lets its records go nevertheless, while little is in flight.
+pub const SINK_LINGER: Duration = Duration::from_millis(2);
+
+/// Records in flight from which on larger requests are worth the longer wait: some hundred thousand
+/// events a second, or a broker that is slow to answer.
+pub const SINK_LINGER_RECORDS: usize = 1000;
 
 /// How long librdkafka tries to deliver a record before the epoch is rolled back: longer than a
 /// leader election or an ordinary broker restart, and shorter than `TRANSACTION_TIMEOUT`.

@@ -27,6 +27,47 @@ impl Output {
     }
 }
 
+/// When output goes to Kafka.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Now,
+    /// After the commit of the epoch in front of it.
+    Later,
+    /// Its generation is over.
+    Never,
+}
+
+/// What the sink is at, as far as output is concerned.
+#[derive(Debug, Clone, Copy)]
+struct Collecting {
+    delivery: Delivery,
+    generation: Generation,
+    open: Epoch,
+    /// Whether librdkafka has all of the open epoch.
+    is_complete: bool,
+}
+
+impl Collecting {
+    fn turn_of(&self, output: &Output) -> Turn {
+        let (generation, epoch) = output.origin();
+        if generation != self.generation {
+            return Turn::Never;
+        }
+        if epoch == self.open {
+            return Turn::Now;
+        }
+        assert_eq!(epoch, self.open.next(), "workers are at most one epoch ahead");
+        if self.is_complete && self.goes_ahead(output) { Turn::Now } else { Turn::Later }
+    }
+
+    /// Whether output may be sent before the complete epoch in front of it is committed. Without a
+    /// transaction an enriched event may, as it is the same whatever becomes of that epoch. A late
+    /// one may not: read again, it may be in time.
+    fn goes_ahead(&self, output: &Output) -> bool {
+        self.delivery == Delivery::AtLeastOnce && matches!(output, Output::Enriched(_))
+    }
+}
+
 impl Sink {
     /// Queues output of the epoch that is collected, holds that of the next one, drops any other.
     pub(super) fn take_output(&mut self, output: Output) {
@@ -35,21 +76,20 @@ impl Sink {
             Stage::Draining(alignment, _) | Stage::Publishing(alignment, _) => {
                 (alignment.open_epoch(), true)
             }
-            Stage::Undoing { .. } | Stage::Waiting | Stage::Rebuilding(..) | Stage::Failed => {
+            Stage::Starting
+            | Stage::Undoing { .. }
+            | Stage::Waiting
+            | Stage::Rebuilding(..)
+            | Stage::Failed => {
                 // A rebuild makes no output; what comes is of a generation that is over.
                 return;
             }
         };
-        let (generation, epoch) = output.origin();
-        if generation != self.generation {
-            return;
-        }
-        if epoch != open {
-            assert_eq!(epoch, open.next(), "workers are at most one epoch ahead");
-            if !(is_complete && self.goes_ahead(&output)) {
-                self.held.push(output);
-                return;
-            }
+        let (delivery, generation) = (self.settings.delivery, self.generation);
+        match (Collecting { delivery, generation, open, is_complete }).turn_of(&output) {
+            Turn::Now => {}
+            Turn::Later => return self.held.push(output),
+            Turn::Never => return,
         }
         self.sent = true;
         match output {
@@ -61,17 +101,52 @@ impl Sink {
         }
     }
 
-    /// Whether output may be sent before the complete epoch in front of it is committed. Without a
-    /// transaction an enriched event may, as it is the same whatever becomes of that epoch. A late
-    /// one may not: read again, it may be in time.
-    fn goes_ahead(&self, output: &Output) -> bool {
-        self.settings.delivery == Delivery::AtLeastOnce && matches!(output, Output::Enriched(_))
-    }
-
     /// Takes what was held once more: some of it may be sent now.
     pub(super) fn take_held(&mut self) {
         for output in std::mem::take(&mut self.held) {
             self.take_output(output);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{budget::Budget, ids::PartitionId};
+
+    const OLD: Generation = Generation(1);
+    const NEW: Generation = Generation(2);
+    const OPEN: Epoch = Epoch(7);
+
+    /// One batch of each kind.
+    fn outputs(generation: Generation, epoch: Epoch) -> [Output; 2] {
+        let budget = Budget::new(1 << 20);
+        let (partition, permit) = (PartitionId(0), budget.permit());
+        let (arena, records) = (Vec::new(), Vec::new());
+        let enriched = OutputBatch { generation, epoch, partition, arena, records, permit };
+        let (arena, records, permit) = (Vec::new(), Vec::new(), budget.permit());
+        let rejected = RejectBatch { generation, epoch, arena, records, permit };
+        [Output::Enriched(enriched), Output::Rejected(rejected)]
+    }
+
+    #[test]
+    fn only_enriched_events_go_ahead_and_only_without_a_transaction() {
+        use Turn::{Later, Never, Now};
+
+        let next = OPEN.next();
+        for (delivery, is_complete, generation, epoch, expected) in [
+            (Delivery::AtLeastOnce, false, NEW, OPEN, [Now, Now]),
+            (Delivery::AtLeastOnce, false, NEW, next, [Later, Later]),
+            (Delivery::AtLeastOnce, true, NEW, next, [Now, Later]),
+            (Delivery::AtLeastOnce, true, OLD, next, [Never, Never]),
+            (Delivery::ExactlyOnce, false, NEW, OPEN, [Now, Now]),
+            (Delivery::ExactlyOnce, false, NEW, next, [Later, Later]),
+            (Delivery::ExactlyOnce, true, NEW, next, [Later, Later]),
+            (Delivery::ExactlyOnce, true, OLD, OPEN, [Never, Never]),
+        ] {
+            let collecting = Collecting { delivery, generation: NEW, open: OPEN, is_complete };
+            let turns = outputs(generation, epoch).map(|output| collecting.turn_of(&output));
+            assert_eq!(turns, expected, "{collecting:?}, {generation:?} {epoch:?}");
         }
     }
 }

@@ -5,7 +5,7 @@
 //! Holds: a record is taken out of here once librdkafka has accepted its copy; order per output
 //! partition is the order of arrival. Windows do not wait behind records: an epoch waits for them.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Instant};
 
 use super::{
     Trouble,
@@ -20,6 +20,7 @@ use crate::{
     kafka::{
         KafkaError, Mark, OutRecord, Producer, ProducerSettings, TopicHandle, murmur2_partition,
     },
+    limits,
     window::WindowRecord,
 };
 
@@ -89,6 +90,8 @@ pub(crate) struct Outputs {
     queue: VecDeque<Outgoing>,
     pool: Pool<Emptied<Span>>,
     truncated: u64,
+    /// When librdkafka took the first record that it may still hold back.
+    lingers_since: Option<Instant>,
 }
 
 impl Outputs {
@@ -98,7 +101,7 @@ impl Outputs {
     ) -> Result<Self, KafkaError> {
         let connection = Connection::new(&settings)?;
         let (windows, queue) = (VecDeque::new(), VecDeque::new());
-        Ok(Self { settings, connection, windows, queue, pool, truncated: 0 })
+        Ok(Self { settings, connection, windows, queue, pool, truncated: 0, lingers_since: None })
     }
 
     /// Queues enriched records.
@@ -139,6 +142,7 @@ impl Outputs {
             return Ok(true);
         }
         self.connection.begin()?;
+        self.lingers_since.get_or_insert_with(Instant::now);
         let (producer, handles) = (self.connection.producer(), self.connection.handles());
         while let Some(batch) = self.windows.front_mut() {
             let records = (batch.arena.as_slice(), batch.records.as_slice());
@@ -170,6 +174,17 @@ impl Outputs {
             }
         }
         Ok(true)
+    }
+
+    /// Lets records go that librdkafka holds back, unless there is so much to do that larger
+    /// requests are worth the wait.
+    pub(super) fn hurry(&mut self) {
+        if self.lingers_since.is_some_and(|since| since.elapsed() >= limits::SINK_LINGER) {
+            self.lingers_since = None;
+            if self.producer().in_flight() < limits::SINK_LINGER_RECORDS {
+                self.producer().hurry();
+            }
+        }
     }
 
     /// Whether all that `mark` counts was delivered. The mark is made here, once librdkafka has
