@@ -190,6 +190,18 @@ readonly RESULTS_AWK='
     return sprintf(format " / " format " / " format, list[1], list[int((n + 1) / 2)], list[n])
   }'
 
+# awk function over lines "kind value value...": minimum, median and maximum of a kind's column.
+# shellcheck disable=SC2034 # used by the sections
+readonly COLUMNS_AWK='
+  { n[$1]++; for (i = 2; i <= NF; i++) column_value[$1, i, n[$1]] = $i }
+  function columns(kind, column, format,   i, j, t, list, count) {
+    count = n[kind]
+    for (i = 1; i <= count; i++) list[i] = column_value[kind, column, i]
+    for (i = 1; i < count; i++) for (j = i + 1; j <= count; j++)
+      if (list[j] < list[i]) { t = list[i]; list[i] = list[j]; list[j] = t }
+    return sprintf(format " / " format " / " format, list[1], list[int((count + 1) / 2)], list[count])
+  }'
+
 # Writes standard input as the section $1: to the terminal, and with --write into the document.
 publish() {
   local text

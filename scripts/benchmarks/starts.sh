@@ -27,21 +27,13 @@ starts() {
     printf '\n%s %s %s\n' "$START_PARTITIONS partitions, exactly-once, epochs of 500 ms." \
       "Recovery: killed by SIGKILL with $START_WINDOWS open windows in every partition, 100 000 new events." \
       "Milliseconds without the time that the group took to assign partitions; minimum / median / maximum of $rounds starts."
-    awk '
-      { n[$1]++; for (i = 2; i <= 5; i++) value[$1, i, n[$1]] = $i }
-      function spread(kind, column,   i, j, t, list, count) {
-        count = n[kind]
-        for (i = 1; i <= count; i++) list[i] = value[kind, column, i]
-        for (i = 1; i < count; i++) for (j = i + 1; j <= count; j++)
-          if (list[j] < list[i]) { t = list[i]; list[i] = list[j]; list[j] = t }
-        return sprintf("%.0f / %.0f / %.0f", list[1], list[int((count + 1) / 2)], list[count])
-      }
+    awk "$COLUMNS_AWK"'
       END {
         print "\n| | group join (left out) | start to first record | to first committed output | open windows |"
         print "|---|---|---|---|---|"
         split("fresh recovery", kinds, " ")
-        for (k = 1; k <= 2; k++) printf "| %s | %s | %s | %s | %s |\n", kinds[k], spread(kinds[k], 2), \
-          spread(kinds[k], 3), spread(kinds[k], 4), spread(kinds[k], 5)
+        for (k = 1; k <= 2; k++) printf "| %s | %s | %s | %s | %s |\n", kinds[k], columns(kinds[k], 2, "%.0f"), \
+          columns(kinds[k], 3, "%.0f"), columns(kinds[k], 4, "%.0f"), columns(kinds[k], 5, "%.0f")
       }' "$scratch/starts"
   } | publish starts
 }
