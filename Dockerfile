@@ -7,8 +7,9 @@ FROM rust:1.95.0-bookworm AS build
 WORKDIR /src
 COPY . .
 # Compiler, make and perl, for librdkafka and OpenSSL, are in the image.
-RUN cargo build --profile dist --workspace --bins --locked \
- && install -D -t /out target/dist/logintide target/dist/loadgen
+RUN rustup component add llvm-tools \
+ && scripts/build-release \
+ && install -D -t /out target/released/logintide target/released/loadgen
 
 FROM debian:12.11-slim AS base
 # The system's certificates: for -X security.protocol=ssl without ssl.ca.location.
