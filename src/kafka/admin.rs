@@ -61,23 +61,6 @@ impl fmt::Debug for Admin {
     }
 }
 
-impl NativeClient {
-    /// The cluster's own identifier, once a broker has answered this client; `None` when none has
-    /// in this time, or brokers do not have one.
-    pub(super) fn cluster_id(&self, timeout: Duration) -> Option<String> {
-        // SAFETY: the client is alive; the returned string is ours to free.
-        unsafe {
-            let id = rd::rd_kafka_clusterid(self.ptr(), millis(timeout));
-            if id.is_null() {
-                return None;
-            }
-            let text = owned_text(id);
-            rd::rd_kafka_mem_free(self.ptr(), id.cast());
-            Some(text)
-        }
-    }
-}
-
 impl Admin {
     /// # Errors
     /// `Config` when a property is protected or refused by librdkafka.
@@ -106,7 +89,16 @@ impl Admin {
         // Metadata carries it; a cluster without one is told apart from one that is away.
         self.metadata(None, timeout).map_err(|error| self.explained(error))?;
         let left = deadline.saturating_duration_since(Instant::now());
-        Ok(self.client.cluster_id(left))
+        // SAFETY: the client is alive; the returned string is ours to free.
+        unsafe {
+            let id = rd::rd_kafka_clusterid(self.client.ptr(), millis(left));
+            if id.is_null() {
+                return Ok(None);
+            }
+            let text = owned_text(id);
+            rd::rd_kafka_mem_free(self.client.ptr(), id.cast());
+            Ok(Some(text))
+        }
     }
 
     /// What the cluster knows of these topics, in the same order.

@@ -42,9 +42,6 @@ impl Producer {
     /// `Timeout` or `Retriable` while the coordinator is away: the work goes on behind the call,
     /// and the same call resumes it. `Fatal`, for example without the right to use the id.
     pub fn init_transactions(&self, timeout: Duration) -> Result<(), KafkaError> {
-        // Asked before a broker has answered, librdkafka looks for the coordinator half a second
-        // later.
-        drop(self.client.cluster_id(timeout));
         self.transact("init transactions", Some(timeout), |client| {
             // SAFETY: the client is alive; the returned error is the caller's.
             unsafe { rd::rd_kafka_init_transactions(client.ptr(), millis(timeout)) }

@@ -76,11 +76,7 @@ impl Sink {
             Stage::Draining(alignment, _) | Stage::Publishing(alignment, _) => {
                 (alignment.open_epoch(), true)
             }
-            Stage::Starting
-            | Stage::Undoing { .. }
-            | Stage::Waiting
-            | Stage::Rebuilding(..)
-            | Stage::Failed => {
+            Stage::Undoing { .. } | Stage::Waiting | Stage::Rebuilding(..) | Stage::Failed => {
                 // A rebuild makes no output; what comes is of a generation that is over.
                 return;
             }

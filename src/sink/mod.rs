@@ -82,9 +82,6 @@ pub struct SinkSettings {
 }
 
 /// ```text
-/// Starting
-///    │ Reset
-///    ▼
 /// Undoing ──workers reset, transaction ended──► Waiting ──request, all windows there──► Open
 ///    ▲                                             └──some lost──► Rebuilding ──counted──►┘
 ///    │
@@ -94,8 +91,6 @@ pub struct SinkSettings {
 /// ```
 /// A `Reset` leads from anywhere to Undoing.
 enum Stage {
-    /// Nothing was assigned yet; the producer is made ready while the group is joined.
-    Starting,
     /// Waiting for every worker to drop the previous generation and for the producer to be ready.
     Undoing { done: usize },
     /// Nothing of an older generation is left; the source asks the broker.
@@ -171,7 +166,7 @@ impl Sink {
             outputs,
             to_source,
             generation: Generation(0),
-            stage: Stage::Starting,
+            stage: Stage::Failed,
             windows,
             committed_change: None,
             held: Vec::new(),
@@ -302,7 +297,6 @@ impl Sink {
     fn advance(&mut self) -> Result<(), Trouble> {
         match &mut self.stage {
             Stage::Failed | Stage::Waiting => Ok(()),
-            Stage::Starting => self.outputs.connection().make_ready().map(drop),
             Stage::Undoing { done } => {
                 if *done < self.settings.workers {
                     return Ok(());
@@ -364,7 +358,7 @@ impl Sink {
     }
 
     fn fail(&mut self, reason: String) {
-        if matches!(self.stage, Stage::Starting | Stage::Failed | Stage::Undoing { .. }) {
+        if matches!(self.stage, Stage::Failed | Stage::Undoing { .. }) {
             return;
         }
         self.report.rolled_back();
