@@ -223,11 +223,12 @@ conditions() {
   local cpu memory
   cpu=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)
   memory=$(awk '/^MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo)
-  printf '%s, commit %s, %s cores of %s, %s, the broker on the same cores; Kafka %s, librdkafka %s.\n' \
+  printf '%s, commit %s, %s cores of %s, %s, the broker on the same cores; Kafka %s, librdkafka %s; %s.\n' \
     "$(date +%F)" "$(git rev-parse --short HEAD)$(git diff --quiet HEAD -- src loadgen || echo '+')" \
     "$(nproc)" "$cpu" "$memory" \
     "$(sed -n 's:.*<kafka.version>\(.*\)</kafka.version>.*:\1:p' scripts/kafka/pom.xml)" \
-    "$("$logintide" --version | sed -n 's/.*librdkafka \([0-9.]*\).*/\1/p')"
+    "$("$logintide" --version | sed -n 's/.*librdkafka \([0-9.]*\).*/\1/p')" \
+    "$(if [[ $build == released ]]; then echo 'logintide as released'; else echo 'dist profile'; fi)"
 }
 
 # With --write: draws docs/benchmarks/$1.svg from the lines of standard input, "point value value": $2 title,
