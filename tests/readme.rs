@@ -21,7 +21,15 @@ const COMMANDS: &[&[&str]] = &[
 ];
 
 /// Flags of other programs: cargo, docker, perf.
-const FOREIGN: &[&str] = &["--release", "--workspace", "--build", "--call-graph", "--sort"];
+const FOREIGN: &[&str] = &[
+    "--release",
+    "--workspace",
+    "--build",
+    "--call-graph",
+    "--sort",
+    "--measurement-time",
+    "--warm-up-time",
+];
 
 fn root(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
