@@ -224,7 +224,7 @@ conditions() {
   cpu=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)
   memory=$(awk '/^MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo)
   printf '%s, commit %s, %s cores of %s, %s, the broker on the same cores; Kafka %s, librdkafka %s; %s.\n' \
-    "$(date +%F)" "$(git rev-parse --short HEAD)$(git diff --quiet HEAD -- src loadgen || echo '+')" \
+    "$(date +%F)" "$("$logintide" --version | sed -n 's/.*commit \([0-9a-z]\{1,7\}\).*/\1/p')" \
     "$(nproc)" "$cpu" "$memory" \
     "$(sed -n 's:.*<kafka.version>\(.*\)</kafka.version>.*:\1:p' scripts/kafka/pom.xml)" \
     "$("$logintide" --version | sed -n 's/.*librdkafka \([0-9.]*\).*/\1/p')" \

@@ -109,8 +109,8 @@ pub const PRODUCER_LINGER: Duration = Duration::from_millis(5);
 /// After how long the sink lets its records go nevertheless, while little is in flight.
 pub const SINK_LINGER: Duration = Duration::from_millis(2);
 
-/// Records in flight from which on larger requests are worth the longer wait: some hundred thousand
-/// events a second, or a broker that is slow to answer.
+/// Records in flight from which on larger requests are worth the longer wait: there is much to do, or
+/// the broker is slow to answer.
 pub const SINK_LINGER_RECORDS: usize = 1000;
 
 /// How long librdkafka tries to deliver a record before the epoch is rolled back: longer than a
