@@ -21,7 +21,7 @@ pairs() {
   {
     conditions
     printf '\n%s events of loadgen in 8 partitions, no compression, acks=all, default settings. %s\n' \
-      "$events" "Minimum / median / maximum of $rounds rounds (\`scripts/bench pairs --rounds $rounds\`)."
+      "$events" "Minimum / median / maximum of $rounds rounds (\`scripts/bench$([[ $build == dist ]] || echo ' --released') pairs --rounds $rounds\`)."
     awk "$RESULTS_AWK"'
       function row(name, kind, i) {
         printf "| %s |", name

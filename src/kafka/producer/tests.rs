@@ -14,11 +14,15 @@ const PARTITIONS: i32 = 3;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 fn producer(cluster: &MockCluster) -> (Producer, TopicHandle) {
+    lingering(cluster, Duration::ZERO)
+}
+
+fn lingering(cluster: &MockCluster, linger: Duration) -> (Producer, TopicHandle) {
     let mut producer = Producer::new(&ProducerSettings {
         client: ClientSettings { brokers: cluster.brokers(), properties: Vec::new() },
         queue_kbytes: 1024,
         batch_bytes: 1_000_000,
-        linger: Duration::ZERO,
+        linger,
         delivery_timeout: PATIENCE,
         transactional: None,
     })
@@ -56,6 +60,20 @@ fn cluster() -> MockCluster {
     let cluster = MockCluster::new(1).expect("mock cluster");
     cluster.create_topic("out", PARTITIONS).expect("topic");
     cluster
+}
+
+#[test]
+fn a_hurried_record_does_not_wait_for_others() {
+    let cluster = cluster();
+    let (producer, topic) = lingering(&cluster, PATIENCE / 2);
+    let record = OutRecord { key: b"k", value: b"v" };
+    assert_eq!(producer.send_batch(&topic, PartitionId(0), [record]).accepted, 1);
+    let start = Instant::now();
+    while producer.in_flight() > 0 {
+        producer.hurry();
+        producer.poll(Duration::from_millis(5));
+        assert!(start.elapsed() < PATIENCE / 4, "it has lingered");
+    }
 }
 
 #[test]
