@@ -4,6 +4,8 @@
 # What the sections of scripts/bench share: a broker, one measured run, tables and plots. Sourced.
 #
 # Needs: root, scratch, logintide, loadgen, copy_tuned.
+# A run in which the host of a virtual machine took processor time for others says little: `calm`
+# makes it again.
 # Results: $scratch/results, one line per run, "section kind point round events wall_s own_s
 # broker_s peak_KiB steady"; steady is events/s between 10 and 90 %. $scratch/threads: "section
 # kind point round thread own_s".
@@ -137,6 +139,52 @@ measure() {
   done >>"$scratch/threads"
 }
 
+# ---- a host that takes processor time for others ----------------------------------------------------
+
+# Above this share of the processors' time a run is made again, so many times at most.
+readonly STOLEN_PERCENT=1 REPEATS=2
+# Of the section that runs: measured runs, those that were made again, those that count although
+# the host took more in each of them.
+runs=0 repeated=0 disturbed=0
+# Numbers the runs, for the names of groups and state folders.
+attempt=0
+
+# Sets `stolen` to what the host has taken of the processors so far, in clock ticks ("steal").
+read_stolen() {
+  local _
+  read -r _ _ _ _ _ _ _ _ stolen _ </proc/stat
+}
+
+# Runs "$@", and again where the host took more than STOLEN_PERCENT meanwhile; then the lines it
+# added to files of results are those of its last run.
+calm() {
+  local again file stolen before began
+  local -A sizes
+  runs=$((runs + 1))
+  for ((again = 0; ; again++)); do
+    for file in results threads latency starts; do
+      touch "$scratch/$file"
+      sizes[$file]=$(stat -c %s "$scratch/$file")
+    done
+    attempt=$((attempt + 1))
+    read_stolen
+    before=$stolen
+    began=${EPOCHREALTIME/[.,]/}
+    "$@"
+    read_stolen
+    # Percent of all processors' time, both sides times 10^8.
+    if (((stolen - before) * 100000000 <= \
+      STOLEN_PERCENT * hertz * $(nproc) * (${EPOCHREALTIME/[.,]/} - began))); then return; fi
+    if ((again == REPEATS)); then
+      disturbed=$((disturbed + 1))
+      return
+    fi
+    [[ $again -gt 0 ]] || repeated=$((repeated + 1))
+    say "the host took more than $STOLEN_PERCENT % of the processors meanwhile: again"
+    for file in "${!sizes[@]}"; do truncate -s "${sizes[$file]}" "$scratch/$file"; done
+  done
+}
+
 # Deletes the topics of the outputs, all in one go.
 drop_topics() {
   scripts/kafka-local exec --dir "$broker_dir" org.apache.kafka.tools.TopicCommand \
@@ -151,18 +199,26 @@ fill() {
 
 # Measures a copy: $1 section, $2 kind, $3 point, $4 round, $5 events, $6 program, $7 topic.
 copy() {
+  calm copy_once "$@"
+}
+
+copy_once() {
   measure "$1" "$2" "$3" "$4" "$5" out-copy "$6" copy --from "$7" --to out-copy --create-topic 8 \
-    --group-id "$2-$3-$4" --exit-at-end "${@:8}"
+    --group-id "$1-$attempt" --exit-at-end "${@:8}"
   drop_topics 'out-.*'
 }
 
 # Measures logintide: $1 section, $2 delivery, $3 point, $4 round, $5 events, $6 topic.
 process() {
+  calm process_once "$@"
+}
+
+process_once() {
   measure "$1" "$2" "$3" "$4" "$5" "${watched:-out-processed}" \
-    "${pinned[@]}" "$logintide" run --brokers "$KAFKA_BROKERS" --group-id "$1-$2-$3-$4" \
+    "${pinned[@]}" "$logintide" run --brokers "$KAFKA_BROKERS" --group-id "$1-$attempt" \
     --input-topic "$6" --processed-topic out-processed --aggregated-topic out-aggregated \
     --dead-letter-topic out-dlq --late-topic out-late --create-topics --http off \
-    --state-dir "$scratch/state/$1-$2-$3-$4" --exit-at-end --delivery "$2" "${@:7}"
+    --state-dir "$scratch/state/$1-$attempt" --exit-at-end --delivery "$2" "${@:7}"
   drop_topics 'out-.*'
 }
 # A command in front of logintide, such as taskset.
@@ -229,6 +285,10 @@ conditions() {
     "$(sed -n 's:.*<kafka.version>\(.*\)</kafka.version>.*:\1:p' scripts/kafka/pom.xml)" \
     "$("$logintide" --version | sed -n 's/.*librdkafka \([0-9.]*\).*/\1/p')" \
     "$(if [[ $build == released ]]; then echo 'logintide as released'; else echo 'dist profile'; fi)"
+  if ((runs > 0)); then
+    printf '\nOf %d runs %d were made again, because the host of this virtual machine took more than %d %% of the processors; %d count although it did so %d times in a row.\n' \
+      "$runs" "$repeated" "$STOLEN_PERCENT" "$disturbed" $((REPEATS + 1))
+  fi
 }
 
 # With --write: draws docs/benchmarks/$1.svg from the lines of standard input, "point value value": $2 title,

@@ -14,12 +14,7 @@ starts() {
   fill in "$START_PARTITIONS" 1000000 --run-length 10 \
     --events-per-second-of-event-time $((1000000 / (START_WINDOWS * 10)))
   for ((round = 1; round <= rounds; round++)); do
-    # Fresh: every round is a group of its own.
-    start_until fresh "$round" "the first output is committed"
-    # Killed with its windows open; then more events come.
-    catch_up "$round"
-    fill in "$START_PARTITIONS" 100000 --run-length 10 --start-time "$(date +%s)"
-    start_until recovery "$round" "the first output is committed"
+    calm start_both
   done
   stop_broker
   {
@@ -38,15 +33,24 @@ starts() {
   } | publish starts
 }
 
-# Starts logintide in the group and folder of round $1, its log in $scratch/run.
+# A fresh start and one after a kill, in a group and a folder of their own.
+start_both() {
+  start_until fresh "the first output is committed"
+  # Killed with its windows open; then more events come.
+  catch_up
+  fill in "$START_PARTITIONS" 100000 --run-length 10 --start-time "$(date +%s)"
+  start_until recovery "the first output is committed"
+}
+
+# Starts logintide, its log in $scratch/run.
 start_logintide() {
   # What the run before it wrote would be taken for this one's.
   : >"$scratch/run"
   LOGINTIDE_LOG=info,logintide=debug,librdkafka=off "$logintide" run --brokers "$KAFKA_BROKERS" \
-    --group-id "starts-$1" --instance-id "starts-$1" --input-topic in \
+    --group-id "starts-$attempt" --instance-id "starts-$attempt" --input-topic in \
     --processed-topic out-processed --aggregated-topic out-aggregated \
     --dead-letter-topic out-dlq --late-topic out-late --create-topics --http off \
-    --grace 10m --allowed-lateness 15m --state-dir "$scratch/state/starts-$1" --delivery exactly-once \
+    --grace 10m --allowed-lateness 15m --state-dir "$scratch/state/starts-$attempt" --delivery exactly-once \
     --stats-interval 1s --log-format json >"$scratch/run" 2>&1 &
   run=$!
   children=("$run")
@@ -65,7 +69,7 @@ wait_for_line() {
 # Reads everything, with all windows open, and is killed.
 catch_up() {
   local run
-  start_logintide "$1"
+  start_logintide
   wait_for_line '"message":"statistics".*"events":[1-9].*"lag":0,'
   kill -KILL "$run"
   wait "$run" 2>/dev/null || true
@@ -79,17 +83,17 @@ line_ms() {
     | awk '{ printf "%.3f", (($1 * 60 + $2) * 60 + $3) * 1000 }'
 }
 
-# Starts, waits for the line $3, stops; adds "kind join_ms record_ms commit_ms windows".
+# Starts, waits for the line $2, stops; adds "$1 join_ms record_ms commit_ms windows".
 start_until() {
-  local kind=$1 round=$2 began run join record commit windows
+  local kind=$1 began run join record commit windows
   began=$(date -u '+%H %M %S.%N' | awk '{ printf "%.3f", (($1 * 60 + $2) * 60 + $3) * 1000 }')
-  start_logintide "$round"
-  wait_for_line "$3"
+  start_logintide
+  wait_for_line "$2"
   windows=$(sed -n 's/.*"message":"reading".*"open_windows":\([0-9]*\).*/\1/p' "$scratch/run" | head -n 1)
   join=$(awk -v a="$(line_ms 'joining the group')" -v b="$(line_ms 'partitions assigned')" \
     'BEGIN { print b - a }')
   record=$(line_ms 'the first records are read')
-  commit=$(line_ms "$3")
+  commit=$(line_ms "$2")
   awk -v kind="$kind" -v began="$began" -v join="$join" -v record="$record" -v commit="$commit" \
     -v windows="${windows:-0}" \
     'BEGIN { print kind, join, record - began - join, commit - began - join, windows }' \
