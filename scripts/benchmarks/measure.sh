@@ -226,36 +226,39 @@ pinned=()
 
 # ---- tables and plots --------------------------------------------------------------------------
 
+# awk function: minimum, median and maximum of list[1] to list[n], which it sorts.
+readonly THREE_AWK='
+  function three(list, n, format,   i, j, t) {
+    for (i = 1; i < n; i++) for (j = i + 1; j <= n; j++)
+      if (list[j] < list[i]) { t = list[i]; list[i] = list[j]; list[j] = t }
+    return sprintf(format " / " format " / " format, list[1], list[int((n + 1) / 2)], list[n])
+  }'
+
 # awk functions over results: value[section, kind, point, round, what].
 # shellcheck disable=SC2034 # used by the sections
-readonly RESULTS_AWK='
+readonly RESULTS_AWK=$THREE_AWK'
   { id = $1 SUBSEP $2 SUBSEP $3 SUBSEP $4
     if ($4 > rounds[$1, $2, $3]) rounds[$1, $2, $3] = $4
     value[id, "rate"] = $5 / $6 / 1000; value[id, "own"] = $7 / $5 * 1e6
     value[id, "broker"] = $8 / $5 * 1e6; value[id, "peak"] = $9 / 1024
     value[id, "steady"] = $10 / 1000 }
   # Minimum, median and maximum over the rounds from 1 on; of ratios to kind b where there is one.
-  function spread(section, a, b, point, what, format,   r, n, i, j, t, list) {
+  function spread(section, a, b, point, what, format,   r, n, list) {
     n = 0
     for (r = 1; r <= rounds[section, a, point]; r++) {
       list[++n] = value[section, a, point, r, what]
       if (b != "") list[n] /= value[section, b, point, r, what]
     }
-    for (i = 1; i < n; i++) for (j = i + 1; j <= n; j++)
-      if (list[j] < list[i]) { t = list[i]; list[i] = list[j]; list[j] = t }
-    return sprintf(format " / " format " / " format, list[1], list[int((n + 1) / 2)], list[n])
+    return three(list, n, format)
   }'
 
 # awk function over lines "kind value value...": minimum, median and maximum of a kind's column.
 # shellcheck disable=SC2034 # used by the sections
-readonly COLUMNS_AWK='
+readonly COLUMNS_AWK=$THREE_AWK'
   { n[$1]++; for (i = 2; i <= NF; i++) column_value[$1, i, n[$1]] = $i }
-  function columns(kind, column, format,   i, j, t, list, count) {
-    count = n[kind]
-    for (i = 1; i <= count; i++) list[i] = column_value[kind, column, i]
-    for (i = 1; i < count; i++) for (j = i + 1; j <= count; j++)
-      if (list[j] < list[i]) { t = list[i]; list[i] = list[j]; list[j] = t }
-    return sprintf(format " / " format " / " format, list[1], list[int((count + 1) / 2)], list[count])
+  function columns(kind, column, format,   i, list) {
+    for (i = 1; i <= n[kind]; i++) list[i] = column_value[kind, column, i]
+    return three(list, n[kind], format)
   }'
 
 # Writes standard input as the section $1: to the terminal, and with --write into the document.

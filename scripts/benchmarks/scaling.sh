@@ -53,7 +53,7 @@ scaling() {
         row("three brokers", "3_nodes")
       }' "$scratch/results"
     # Per thread: the medians; of the clients of librdkafka the two busy ones, the producer first.
-    awk -v events="$events" '
+    awk -v events="$events" "$THREE_AWK"'
       $1 == "scaling" && $3 == "two_cores" && $4 > 0 {
         if ($4 > rounds) rounds = $4
         if ($5 == "rdk:broker") { n = ++brokers[$4]; busy[$4, n] = $6; next }
@@ -81,9 +81,7 @@ scaling() {
         for (k = 1; k <= 6; k++) {
           n = 0
           for (r = 1; r <= rounds; r++) list[++n] = own[r, names[k]] * 1000 / events
-          for (i = 1; i < n; i++) for (j = i + 1; j <= n; j++)
-            if (list[j] < list[i]) { t = list[i]; list[i] = list[j]; list[j] = t }
-          printf "| %s | %.2f / %.2f / %.2f |\n", label[names[k]], list[1], list[int((n + 1) / 2)], list[n]
+          printf "| %s | %s |\n", label[names[k]], three(list, n, "%.2f")
         }
       }' "$scratch/threads"
   } | publish scaling
