@@ -26,7 +26,7 @@ latency() {
   {
     conditions
     printf '\n%s %s %s\n\n' "$LATENCY_RATE events/s in open loop, one partition at a time, for ${latency_seconds} s:" \
-      "from an event's scheduled send time to a read_committed reader, the first ten seconds left out; \`--commit-interval 100ms\`." \
+      "from an event's scheduled send time to a read_committed reader, the first $latency_skip seconds left out; \`--commit-interval 100ms\`." \
       "Minimum / median / maximum of $rounds rounds, in turn. The broker has \`$heap\`."
     echo '| | p50, ms | p90 | p99 | p99.9 |'
     echo '|---|---|---|---|---|'
@@ -68,7 +68,7 @@ live() {
       >"$scratch/run" 2>&1 &
     run=$!
     children+=("$run")
-    # It says nothing of its group; the first ten seconds do not count.
+    # It says nothing of its group; the first seconds do not count.
   else
     "$logintide" run --brokers "$KAFKA_BROKERS" --group-id "live-$name-$attempt" \
       --input-topic "live-$name" --processed-topic "out-$name" \
@@ -86,7 +86,7 @@ live() {
     --count $((LATENCY_RATE * latency_seconds)) --run-length 200 --seed 2 >"$scratch/out" 2>&1 &
   produce=$!
   children+=("$produce")
-  "$loadgen" latency --topic "${read_from}-$name" --duration "${latency_seconds}s" --skip 10s \
+  "$loadgen" latency --topic "${read_from}-$name" --duration "${latency_seconds}s" --skip "${latency_skip}s" \
     >"$scratch/live"
   wait "$produce" || die "loadgen produce failed: $(tail -n 5 "$scratch/out")"
   if [[ -n $run ]]; then
