@@ -3,7 +3,7 @@
 # shellcheck disable=SC2034,SC2154
 # What the sections of scripts/bench share: a broker, one measured run, tables and plots. Sourced.
 #
-# Needs: root, scratch, logintide, loadgen, copy_tuned.
+# Needs: root, scratch, logintide, loadgen, loadgen_mimalloc.
 # A run in which the host of a virtual machine took processor time for others says little: `calm`
 # makes it again.
 # Results: $scratch/results, one line per run, "section kind point round events wall_s own_s
@@ -139,7 +139,7 @@ measure() {
   done >>"$scratch/threads"
 }
 
-# ---- a host that takes processor time for others ----------------------------------------------------
+# ---- a host that takes processor time for others -----------------------------------------------
 
 # Above this share of the processors' time a run is made again, so many times at most.
 readonly STOLEN_PERCENT=1 REPEATS=2
