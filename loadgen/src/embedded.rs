@@ -197,6 +197,7 @@ impl Load {
             zipf: self.zipf,
             locales: 50,
             bare: false,
+            required_only: false,
             event_size: 0,
             events_per_second_of_event_time: Some(self.rate),
             start_time: Some(self.start_time_s),

@@ -8,7 +8,7 @@
 readonly TOPIC_BYTES=1500000000
 
 growth() {
-  local partitions size users count plain
+  local partitions size users count shape
   start_broker
   fill warm 8 "$events"
   process growth at-least-once warm 0 "$events" warm
@@ -20,13 +20,12 @@ growth() {
   : >"$scratch/plot-size"
   for size in 100 215 1024 4096 16384; do
     count=$((TOPIC_BYTES / size < events ? TOPIC_BYTES / size : events))
-    if [[ $size -le 215 ]]; then
-      # The plain event; the shortest is without event_no and sent_us.
-      if [[ $size -eq 100 ]]; then plain=(--bare); else plain=(); fi
-      point size "$size" 8 "$count" "${plain[@]}" -- --
-    else
-      point size "$size" 8 "$count" --event-size "$size" -- --
-    fi
+    case $size in
+      100) shape=(--required-only --event-size 100) ;;
+      215) shape=() ;; # what the seven fields take
+      *) shape=(--event-size "$size") ;;
+    esac
+    point size "$size" 8 "$count" "${shape[@]}" -- --
   done
   : >"$scratch/plot-users"
   for users in 1000 10000 100000 1000000 10000000; do

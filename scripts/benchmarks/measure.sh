@@ -3,7 +3,7 @@
 # shellcheck disable=SC2034,SC2154
 # What the sections of scripts/bench share: a broker, one measured run, tables and plots. Sourced.
 #
-# Needs: root, scratch, logintide, loadgen, loadgen_mimalloc.
+# Needs: root, scratch, logintide, loadgen, loadgen_mimalloc, upper_bound.
 # A run in which the host of a virtual machine took processor time for others says little: `calm`
 # makes it again.
 # Results: $scratch/results, one line per run, "section kind point round events wall_s own_s
@@ -191,9 +191,10 @@ drop_topics() {
     --bootstrap-server "$KAFKA_BROKERS" --delete --if-exists --topic "$1" >/dev/null
 }
 
-# Fills the topic $1 of $2 partitions with $3 events; "${@:4}" are flags of loadgen produce.
+# Fills the topic $1 of $2 partitions with $3 events of seven fields, about 215 bytes each; "${@:4}"
+# are flags of loadgen produce.
 fill() {
-  "$loadgen" produce --topic "$1" --create-topic "$2" --count "$3" --seed 1 "${@:4}" \
+  "$loadgen" produce --topic "$1" --create-topic "$2" --count "$3" --seed 1 --bare "${@:4}" \
     >"$scratch/out" 2>&1 || { tail -n 20 "$scratch/out" >&2; die "loadgen produce failed"; }
 }
 
@@ -205,6 +206,17 @@ copy() {
 copy_once() {
   measure "$1" "$2" "$3" "$4" "$5" out-copy "$6" copy --from "$7" --to out-copy --create-topic 8 \
     --group-id "$1-$attempt" --exit-at-end "${@:8}"
+  drop_topics 'out-.*'
+}
+
+# Measures what could be done at best: as copy, from the topic $6; "${@:7}" are flags.
+bound() {
+  calm bound_once "$@"
+}
+
+bound_once() {
+  measure "$1" "$2" "$3" "$4" "$5" out-bound "$upper_bound" --brokers "$KAFKA_BROKERS" \
+    --from "$6" --to out-bound --group-id "$1-$attempt" "${@:7}"
   drop_topics 'out-.*'
 }
 

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Variables of the script that sources this, and of its other files.
 # shellcheck disable=SC2034,SC2154
-# The section "pairs": an ordinary pass-through, and logintide, in turn over one topic. Sourced.
+# The section "pairs": an ordinary pass-through, the most that can be done, and logintide, in turn over one topic. Sourced.
 
 pairs() {
   local round
@@ -12,15 +12,18 @@ pairs() {
     say "pairs: round $round of $rounds$( ((round > 0)) || echo ' (warms up, does not count)')"
     copy pairs copy - "$round" "$events" "$loadgen" in
     process pairs at-least-once - "$round" "$events" in
+    bound pairs bound - "$round" "$events" in
+    bound pairs bound-tape - "$round" "$events" in --tape
     copy pairs copy-mimalloc - "$round" "$events" "$loadgen_mimalloc" in
     copy pairs copy-transactions - "$round" "$events" "$loadgen" in --transactions
     process pairs exactly-once - "$round" "$events" in
+    bound pairs bound-transactions-tape - "$round" "$events" in --transactions --tape
     copy pairs copy-transactions-mimalloc - "$round" "$events" "$loadgen_mimalloc" in --transactions
   done
   stop_broker
   {
     conditions
-    printf '\n%s events of loadgen in 8 partitions, no compression, acks=all, default settings. %s\n' \
+    printf '\n%s events of loadgen, about 215 bytes, in 8 partitions, no compression, acks=all, default settings. %s\n' \
       "$events" "Minimum / median / maximum of $rounds rounds (\`scripts/bench$([[ $build == dist ]] || echo ' --released') pairs --rounds $rounds\`)."
     awk "$RESULTS_AWK"'
       function row(name, kind, i) {
@@ -39,9 +42,12 @@ pairs() {
         row("`loadgen copy`", "copy")
         row("`loadgen copy` with mimalloc", "copy-mimalloc")
         row("logintide, at-least-once", "at-least-once")
+        row("upper bound: nothing done to records", "bound")
+        row("upper bound: simd-json tapes them", "bound-tape")
         row("`loadgen copy --transactions`", "copy-transactions")
         row("`loadgen copy --transactions` with mimalloc", "copy-transactions-mimalloc")
         row("logintide, exactly-once", "exactly-once")
+        row("upper bound: transactions, and simd-json tapes", "bound-transactions-tape")
         print "\n| ratio, round by round | min / median / max |"
         print "|---|---|"
         ratio("at-least-once : copy, steady rate", "at-least-once", "copy", "steady")
@@ -49,9 +55,14 @@ pairs() {
         ratio("at-least-once : copy, own CPU", "at-least-once", "copy", "own")
         ratio("at-least-once : copy with mimalloc, steady rate", "at-least-once", "copy-mimalloc", "steady")
         ratio("at-least-once : copy with mimalloc, own CPU", "at-least-once", "copy-mimalloc", "own")
+        ratio("upper bound with tapes : copy, steady rate", "bound-tape", "copy", "steady")
+        ratio("upper bound with tapes : copy, whole run", "bound-tape", "copy", "rate")
+        ratio("upper bound with tapes : copy, own CPU", "bound-tape", "copy", "own")
         ratio("exactly-once : copy with transactions, steady rate", "exactly-once", "copy-transactions", "steady")
         ratio("exactly-once : copy with transactions, whole run", "exactly-once", "copy-transactions", "rate")
         ratio("exactly-once : copy with transactions and mimalloc, steady rate", "exactly-once", "copy-transactions-mimalloc", "steady")
+        ratio("upper bound with tapes : copy, both with transactions, steady rate", "bound-transactions-tape", "copy-transactions", "steady")
+        ratio("upper bound with tapes : copy, both with transactions, whole run", "bound-transactions-tape", "copy-transactions", "rate")
         ratio("exactly-once : at-least-once, own CPU (500 ms epochs)", "exactly-once", "at-least-once", "own")
       }' "$scratch/results"
   } | publish pairs

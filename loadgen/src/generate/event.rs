@@ -100,6 +100,19 @@ pub(super) fn write_plain(login: &Login, trace: Option<Trace>, size: usize, out:
         out.extend_from_slice(device_type.as_bytes());
         out.push(b'"');
     }
+    write_end(trace, size, out);
+}
+
+/// Writes the shortest record of a login that is valid; at least `size` bytes as well.
+pub(super) fn write_required(login: &Login, trace: Option<Trace>, size: usize, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"user_id\": \"");
+    out.extend_from_slice(&login.user);
+    out.extend_from_slice(b"\", \"timestamp\": ");
+    write_number(login.seconds(), out);
+    write_end(trace, size, out);
+}
+
+fn write_end(trace: Option<Trace>, size: usize, out: &mut Vec<u8>) {
     if let Some(trace) = trace {
         out.extend_from_slice(b", \"event_no\": ");
         write_number(trace.event_no, out);

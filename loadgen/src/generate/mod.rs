@@ -198,7 +198,12 @@ impl Generator {
         let mut shape = Draw::new(self.seed, event_no, Purpose::Shape);
         match record.kind {
             Kind::Plain | Kind::Late | Kind::Early | Kind::Duplicate => {
-                event::write_plain(&login, trace, self.plan.event_size, &mut record.value);
+                let size = self.plan.event_size;
+                if self.plan.required_only {
+                    event::write_required(&login, trace, size, &mut record.value);
+                } else {
+                    event::write_plain(&login, trace, size, &mut record.value);
+                }
             }
             Kind::Huge => {
                 let size = 50_000 + shape.below(10_000) as usize;

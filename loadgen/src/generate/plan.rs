@@ -32,6 +32,10 @@ pub(crate) struct Plan {
     #[arg(long)]
     pub(crate) bare: bool,
 
+    /// Plain events have `user_id` and `timestamp` and no other field of a login
+    #[arg(long)]
+    pub(crate) required_only: bool,
+
     /// Pad plain events to this many bytes with an unknown field
     #[arg(long, value_name = "BYTES", default_value_t = 0)]
     pub(crate) event_size: usize,

@@ -13,6 +13,7 @@ fn plan(special: f64) -> Plan {
         zipf: 1.0,
         locales: 60,
         bare: false,
+        required_only: false,
         event_size: 0,
         events_per_second_of_event_time: Some(100.0),
         start_time: None,
@@ -93,6 +94,24 @@ fn a_bare_event_has_about_the_documented_size() {
     let generator = generator(&Plan { bare: true, ..plan(0.0) });
     let total: usize = (0..1_000).map(|event_no| made(&generator, event_no).value.len()).sum();
     assert!((205..225).contains(&(total / 1_000)), "{} bytes", total / 1_000);
+}
+
+#[test]
+fn an_event_of_required_fields_alone_is_short_and_can_be_padded_to_a_hundred_bytes() {
+    let required = Plan { bare: true, required_only: true, ..plan(0.0) };
+    let padded = generator(&Plan { event_size: 100, ..required.clone() });
+    let (short, plain) = (generator(&required), generator(&plan(0.0)));
+    for event_no in 0..100 {
+        let [record, padded, plain] = [&short, &padded, &plain].map(|g| made(g, event_no));
+        let fields = crate::json::Fields::read(text(&record)).expect("an object").0;
+        let [user, time] = &fields[..] else { panic!("two fields: {}", text(&record)) };
+        assert_eq!([&*user.0, &*time.0], [&b"user_id"[..], b"timestamp"]);
+        for value in [user.1.get(), time.1.get()] {
+            assert!(text(&plain).contains(value), "the same login: {value}");
+        }
+        assert!(record.value.len() < 100, "{}", text(&record));
+        assert_eq!(padded.value.len(), 100);
+    }
 }
 
 #[test]

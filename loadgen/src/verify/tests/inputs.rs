@@ -26,6 +26,8 @@ fn the_input_is_predicted_with_and_without_trace_fields_and_start_time() {
     let bare = Plan { bare: true, ..plan() };
     let world = World::of(&bare, 500, &TimeZone::UTC, TimestampStyle::Naive);
     world.expect(&[]);
+    let required = Plan { required_only: true, ..plan() };
+    World::of(&required, 500, &TimeZone::UTC, TimestampStyle::Naive).expect(&[]);
     let known = Plan { start_time: Some(super::world::START_S), ..plan() };
     let mut world = World::of(&known, 500, &TimeZone::UTC, TimestampStyle::Naive);
     world.expect(&[]);

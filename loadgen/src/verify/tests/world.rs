@@ -58,6 +58,7 @@ pub(super) fn plan() -> Plan {
         zipf: 1.0,
         locales: 50,
         bare: false,
+        required_only: false,
         event_size: 0,
         events_per_second_of_event_time: Some(20.0),
         start_time: None,
