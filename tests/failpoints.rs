@@ -3,7 +3,13 @@
 //!
 //! Needs the feature `failpoints`: the program kills itself where `FAILPOINTS` says.
 
-use std::{fs, os::unix::process::ExitStatusExt};
+use std::{
+    fs,
+    os::unix::process::ExitStatusExt,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    thread,
+    time::Duration,
+};
 
 use logintide::failpoint::Point;
 
@@ -54,6 +60,26 @@ const EVENTS: &[&str] = &[
     "0.01",
 ];
 
+/// Points that are tested at the same time, each with topics and a group of its own: most of what a
+/// test does is to wait.
+const AT_ONCE: usize = 3;
+
+/// Runs `test` with the number of every point and the point itself.
+fn each(points: &[Point], test: impl Fn(usize, Point) + Sync) {
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE.min(points.len()) {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Relaxed);
+                    let Some(point) = points.get(number) else { break };
+                    test(number, *point);
+                }
+            });
+        }
+    });
+}
+
 /// A run that ends itself at this point, the `skip` first times not.
 fn killed_at(scenario: &Scenario, points: &str, flags: &[&str]) {
     let mut command = scenario.command("group", "state", flags);
@@ -89,21 +115,21 @@ fn every_point_is_tested() {
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
 fn killed_at_each_step_of_an_epoch_the_next_start_is_exact() {
-    for (number, point) in EPOCH.iter().enumerate() {
+    each(EPOCH, |number, point| {
         let scenario = Scenario::new("step");
         let produced = producing(&scenario, &number.to_string());
         // The answer is reached once per worker, the first output once per batch.
         for (skip, workers) in [(4, "2"), (1, "1")] {
             killed_at(&scenario, &format!("{}={skip}*off->return", point.name()), &flags(workers));
         }
-        exact(&scenario, *point, produced);
-    }
+        exact(&scenario, point, produced);
+    });
 }
 
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
 fn killed_in_a_start_and_in_a_rollback_the_next_start_is_exact() {
-    for (number, point) in START.iter().enumerate() {
+    each(START, |number, point| {
         let scenario = Scenario::new("start");
         // Each run has something to commit, however slow the machine is.
         let more = |seed: usize| {
@@ -120,14 +146,14 @@ fn killed_in_a_start_and_in_a_rollback_the_next_start_is_exact() {
         killed_at(&scenario, "offsets-sent=1*off->return", &flags("4"));
         killed_at(&scenario, &format!("{}=return", point.name()), &flags("2"));
         let produced = producing(&scenario, &(20 + 10 * number + 2).to_string());
-        exact(&scenario, *point, produced);
-    }
+        exact(&scenario, point, produced);
+    });
 }
 
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
 fn killed_in_an_idle_close_the_windows_appear_once_with_the_right_totals() {
-    for (number, point) in IDLE.iter().enumerate() {
+    each(IDLE, |number, point| {
         let scenario = Scenario::new("idle-step");
         let seed = (30 + number).to_string();
         scenario.produce(&[EVENTS, &["--seed", &seed]].concat());
@@ -138,17 +164,17 @@ fn killed_in_an_idle_close_the_windows_appear_once_with_the_right_totals() {
         let address = format!("127.0.0.1:{port}");
         let running = scenario.start(&[quiet("1").as_slice(), &["--http", &address]].concat());
         wait_for_metric(&running, port, "logintide_assigned_partitions", |n| n >= 8.0);
-        std::thread::sleep(std::time::Duration::from_secs(3));
+        thread::sleep(Duration::from_secs(3));
         wait_for_metric(&running, port, "logintide_open_windows", |open| open == 0.0);
         running.stop();
         println!("{}: {}", point.name(), scenario.verify(&["--expect-complete"]));
-    }
+    });
 }
 
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
 fn killed_in_a_rebuild_the_next_start_is_exact() {
-    for (number, point) in REBUILD.iter().enumerate() {
+    each(REBUILD, |number, point| {
         let scenario = Scenario::new("rebuild-step");
         // So much that no partition's part is read in one turn with all others'.
         scenario.produce(&[EVENTS, &["--seed", &(40 + number).to_string()]].concat());
@@ -161,11 +187,11 @@ fn killed_in_a_rebuild_the_next_start_is_exact() {
         fs::remove_dir_all(scenario.state_dir()).expect("the folder was there");
         killed_at(&scenario, &format!("{}=return", point.name()), &flags("1"));
         // Reached a second time: the first left nothing behind that spares it.
-        if *point != Point::RebuiltRedo {
+        if point != Point::RebuiltRedo {
             killed_at(&scenario, &format!("{}=return", point.name()), &flags("4"));
         }
-        exact(&scenario, *point, produced);
-    }
+        exact(&scenario, point, produced);
+    });
 }
 
 #[test]
@@ -216,7 +242,7 @@ fn a_worker_that_hangs_is_a_stall_and_a_quiet_topic_is_none() {
     let running = scenario.start(&all);
     wait_for_metric(&running, port, "logintide_events_in_total", |n| n >= 12_000.0);
     // Longer than twice the stall timeout, without a record.
-    std::thread::sleep(std::time::Duration::from_secs(12));
+    thread::sleep(Duration::from_secs(12));
     let health = support::get(port, "/healthz").expect("an answer");
     assert!(health.contains("\"healthy\":true"), "{health}\n{}", running.tail());
     running.stop();
