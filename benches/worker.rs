@@ -5,13 +5,17 @@ mod common;
 
 use std::{cell::RefCell, collections::BTreeMap, hint::black_box};
 
-use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{
+    BatchSize, BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
+    measurement::WallTime,
+};
 use crossbeam_channel::{Receiver, unbounded};
 use logintide::{
     control::Control,
     epoch::{Mode, ToSink, ToWorker},
     ids::{Epoch, EventTimeMs, Offset, PartitionId, WindowStart},
     latency::EpochAges,
+    limits,
     metrics::Health,
     state::{Identity, SledStore, Store},
     window::{
@@ -21,7 +25,7 @@ use logintide::{
     worker::Worker,
 };
 
-use common::{Memory, RULES};
+use common::{Memory, PARTITIONS, RULES};
 
 const EVENTS: u64 = 20_000;
 
@@ -58,6 +62,7 @@ fn worker(criterion: &mut Criterion) {
             );
         });
     }
+    least(&mut group);
     // What the latency percentiles add to that: records of one Kafka timestamp, and of ever new
     // ones.
     group.throughput(Throughput::Elements(EVENTS));
@@ -73,6 +78,35 @@ fn worker(criterion: &mut Criterion) {
         });
     }
     group.finish();
+}
+
+/// The least that a worker can do with these libraries: a tape of each value, and as many bytes as
+/// an enriched event has, by partition. No rules, no keys, no counts.
+fn least(group: &mut BenchmarkGroup<'_, WallTime>) {
+    /// What enriching appends to a plain event.
+    const MORE: [u8; 118] = [b' '; 118];
+    let (values, memory) = (common::values(EVENTS, 0.0), Memory::new());
+    let batches = common::batches(&values, &memory);
+    let mut outputs = vec![Vec::with_capacity(limits::OUTPUT_BATCH_BYTES + 1024); PARTITIONS];
+    let (mut copy, mut buffers) = (Vec::new(), simd_json::Buffers::default());
+    group.throughput(common::throughput(&values));
+    group.bench_function("the least", |bench| {
+        bench.iter(|| {
+            for (batch, record) in batches.iter().flat_map(|b| b.records.iter().map(move |r| (b, r))) {
+                let raw = record.span.value(&batch.arena);
+                copy.clear();
+                copy.extend_from_slice(raw);
+                let tape = simd_json::to_tape_with_buffers(&mut copy, &mut buffers);
+                black_box(tape.expect("plain events are JSON").0.len());
+                let output = &mut outputs[record.position.partition.0 as usize];
+                if output.len() >= limits::OUTPUT_BATCH_BYTES {
+                    black_box(&mut *output).clear();
+                }
+                output.extend_from_slice(raw);
+                output.extend_from_slice(&MORE);
+            }
+        });
+    });
 }
 
 /// Window state with one window per partition, and the next epoch's counts.
