@@ -92,7 +92,9 @@ fn least(group: &mut BenchmarkGroup<'_, WallTime>) {
     group.throughput(common::throughput(&values));
     group.bench_function("the least", |bench| {
         bench.iter(|| {
-            for (batch, record) in batches.iter().flat_map(|b| b.records.iter().map(move |r| (b, r))) {
+            for (batch, record) in
+                batches.iter().flat_map(|b| b.records.iter().map(move |r| (b, r)))
+            {
                 let raw = record.span.value(&batch.arena);
                 copy.clear();
                 copy.extend_from_slice(raw);

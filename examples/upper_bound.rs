@@ -19,9 +19,9 @@ use logintide::{
     batch::{Emptied, Pool, Span},
     ids::{Offset, PartitionId},
     kafka::{
-        self, Admin, ClientSettings, Committer, Consumer, ConsumerSettings, DrainEvent, Flow, Mark,
-        NewTopic, OutRecord, Producer, ProducerSettings, RebalanceEvent, Record, TopicHandle,
-        Transactional,
+        self, Admin, ClientSettings, CommitEntry, Committer, Consumer, ConsumerSettings,
+        DrainEvent, Flow, Mark, NewTopic, OutRecord, Producer, ProducerSettings, RebalanceEvent,
+        Record, TopicHandle, Transactional,
     },
     limits,
 };
@@ -255,7 +255,7 @@ struct Writer {
     /// The next offset of each partition that was written since the last commit began.
     next: Vec<Option<Offset>>,
     /// A commit that waits for its deliveries.
-    awaited: Option<(Mark, Vec<(PartitionId, Offset, String)>)>,
+    awaited: Option<(Mark, Vec<CommitEntry>)>,
     in_transaction: bool,
 }
 
