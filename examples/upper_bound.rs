@@ -34,6 +34,9 @@ type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 /// Batches between the two threads, so that reading goes on while a transaction is committed.
 const CHANNEL_BATCHES: usize = 256;
 
+/// Behind each value: as much as logintide appends to an event of loadgen's seven fields.
+const MORE: [u8; 118] = [b' '; 118];
+
 /// Longest wait for a call that the broker answers.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -53,9 +56,6 @@ struct Options {
     /// Consumer group, a new one
     #[arg(long)]
     group_id: String,
-    /// Bytes behind each value: what logintide appends to an event of loadgen's seven fields
-    #[arg(long, default_value_t = 118)]
-    more: usize,
     /// Let simd-json build each value's tape
     #[arg(long)]
     tape: bool,
@@ -132,7 +132,6 @@ fn create(client: &ClientSettings, options: &Options) -> Outcome<()> {
 
 /// Reads, appends, hands over.
 struct Reader {
-    more: Vec<u8>,
     tape: Option<(Vec<u8>, simd_json::Buffers)>,
     pool: Pool<Emptied<Span>>,
     to_writer: Sender<Batch>,
@@ -144,7 +143,6 @@ struct Reader {
 impl Reader {
     fn new(options: &Options, pool: Pool<Emptied<Span>>, to_writer: Sender<Batch>) -> Self {
         Self {
-            more: vec![b' '; options.more],
             tape: options.tape.then(Default::default),
             pool,
             to_writer,
@@ -158,7 +156,7 @@ impl Reader {
     fn run(mut self, mut consumer: Consumer, has_written: &dyn Fn() -> bool) -> Outcome<u64> {
         consumer.subscribe()?;
         while self.at_end.is_empty() || self.at_end.contains(&false) {
-            self.serve(&mut consumer, Duration::ZERO)?;
+            self.serve(&mut consumer)?;
             let mut trouble = None;
             let drained = consumer.drain(Duration::from_millis(5), |event| {
                 match self.take(event) {
@@ -183,8 +181,8 @@ impl Reader {
         Ok(copied)
     }
 
-    fn serve(&mut self, consumer: &mut Consumer, timeout: Duration) -> Outcome<()> {
-        consumer.serve(timeout, &mut |_| {})?;
+    fn serve(&mut self, consumer: &mut Consumer) -> Outcome<()> {
+        consumer.serve(Duration::ZERO, &mut |_| {})?;
         match consumer.next_rebalance() {
             None => Ok(()),
             Some(RebalanceEvent::Assigned(partitions)) => {
@@ -223,7 +221,7 @@ impl Reader {
         }
         let batch = &mut self.open[number];
         let start = batch.arena.len();
-        for part in [key, value, &self.more] {
+        for part in [key, value, &MORE] {
             batch.arena.extend_from_slice(part);
         }
         batch.records.push(Span::closing(&batch.arena, start, key.len()));
