@@ -1,55 +1,49 @@
 //! Distinct users of a window, estimated: a `HyperLogLog` sketch with 4096 registers.
 //!
-//! Owned by the `Partial` it is part of. The estimate is read from the registers alone, never from
-//! the order of insertion, so that any split into partials and any merge order gives the same
-//! number. Standard error 1.04 / sqrt(4096) = 1.6 %; up to some hundred users it is practically
-//! exact. The hash and its seed are fixed: sketches of different processes and versions add up.
-//! Holds: 40 bytes while empty or nearly so, at most 4 KiB, on the heap and stored.
+//! Owned by the `Partial` it is part of. Up to 768 users are kept one by one and counted exactly;
+//! from there on the estimate is read from the registers. Both depend on the set of users alone,
+//! never on the order of insertion, so that any split into partials and any merge order gives the
+//! same number. Standard error 1.04 / sqrt(4096) = 1.6 %. The hash and its seed are fixed: sketches
+//! of different processes and versions add up.
+//! Holds: at most 4 KiB on the heap, and stored; four bytes per user stored while there are few.
 
-use datasketches::{
-    hash::value::raw_bytes,
-    hll::{HllSketch, HllType, HllUnion},
-};
+use rapidhash::v3::{DEFAULT_RAPID_SECRETS, rapidhash_v3_micro_inline};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// Binary logarithm of the number of registers.
-const LG_REGISTERS: u8 = 12;
+/// Bits of a hash that choose the register.
+const INDEX_BITS: u32 = 12;
+
+/// Bits that only tell users of one register and rank apart.
+const TAG_BITS: u32 = 14;
+
+const RANK_BITS: u32 = u32::BITS - INDEX_BITS - TAG_BITS;
+
+/// Highest rank: one more than the bits of a hash between index and tag.
+const MAX_RANK: u8 = (u64::BITS - INDEX_BITS - TAG_BITS + 1) as u8;
 
 /// Registers, one byte each.
-const REGISTERS: usize = 1 << LG_REGISTERS;
+const REGISTERS: usize = 1 << INDEX_BITS;
 
-/// Bytes before the registers in the stored form of a full sketch (the `DataSketches` HLL layout).
-const REGISTERS_AT: usize = 40;
-
-/// Where the stored form says how many registers there are.
-const LG_REGISTERS_AT: usize = 3;
-
-/// Where it says how they are kept, in two bits of a byte.
-const MODE_AT: usize = 7;
-const TYPE_MASK: u8 = 0b1100;
-const HLL8: u8 = 0b1000;
-
-/// The size of the stored form of a full sketch.
-const FULL_BYTES: usize = REGISTERS_AT + REGISTERS;
+/// Places in the first table of users, and in the last one, which is as large as the registers.
+const FIRST_PLACES: usize = 16;
+const LAST_PLACES: usize = REGISTERS / size_of::<Coupon>();
 
 /// A set of user ids of which only the size can be asked.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct UserSketch {
-    sketch: HllSketch,
-    /// What the sketch has on the heap; it grows to `REGISTERS` in a few steps.
-    heap_bytes: usize,
+    users: Users,
 }
 
-impl Default for UserSketch {
+#[derive(Debug, Clone)]
+enum Users {
+    Few(Table),
+    /// Of each register the highest rank, 0 where none was seen.
+    Many(Box<[u8; REGISTERS]>),
+}
+
+impl Default for Users {
     fn default() -> Self {
-        let sketch = HllSketch::new(LG_REGISTERS, HllType::Hll8);
-        Self::from(sketch.expect("12 is in the crate's 4 to 21"))
-    }
-}
-
-impl From<HllSketch> for UserSketch {
-    fn from(sketch: HllSketch) -> Self {
-        Self { heap_bytes: sketch.estimated_size(), sketch }
+        Self::Few(Table::default())
     }
 }
 
@@ -57,207 +51,264 @@ impl UserSketch {
     /// Adds a user; returns by how many bytes the sketch grew.
     #[inline]
     pub fn insert(&mut self, user_id: &str) -> usize {
-        self.sketch.update(raw_bytes::from_str(user_id));
-        if self.heap_bytes == REGISTERS {
-            return 0;
+        let coupon = Coupon::of(user_id);
+        match &mut self.users {
+            Users::Many(registers) => {
+                coupon.raise(registers);
+                0
+            }
+            Users::Few(_) => self.insert_one_of_few(coupon),
         }
-        let before = std::mem::replace(&mut self.heap_bytes, self.sketch.estimated_size());
-        self.heap_bytes - before
+    }
+
+    #[inline(never)]
+    fn insert_one_of_few(&mut self, coupon: Coupon) -> usize {
+        let before = self.heap_bytes();
+        self.add(coupon);
+        self.heap_bytes() - before
+    }
+
+    fn add(&mut self, coupon: Coupon) {
+        match &mut self.users {
+            Users::Few(table) => {
+                if !table.insert(coupon) {
+                    let mut registers = no_registers();
+                    table.coupons().chain([coupon]).for_each(|one| one.raise(&mut registers));
+                    self.users = Users::Many(registers);
+                }
+            }
+            Users::Many(registers) => coupon.raise(registers),
+        }
     }
 
     /// Adds all users of another sketch.
     pub fn merge(&mut self, other: &Self) {
-        if self.sketch.is_empty() {
-            *self = other.clone();
-            return;
+        match (&mut self.users, &other.users) {
+            (_, Users::Few(theirs)) => theirs.coupons().for_each(|coupon| self.add(coupon)),
+            (Users::Few(mine), Users::Many(theirs)) => {
+                let mut registers = theirs.clone();
+                mine.coupons().for_each(|coupon| coupon.raise(&mut registers));
+                self.users = Users::Many(registers);
+            }
+            (Users::Many(mine), Users::Many(theirs)) => {
+                for (mine, theirs) in mine.iter_mut().zip(theirs.iter()) {
+                    *mine = (*mine).max(*theirs);
+                }
+            }
         }
-        let mut union = HllUnion::new(LG_REGISTERS).expect("12 is in the crate's 4 to 21");
-        union.update(&self.sketch);
-        union.update(&other.sketch);
-        *self = Self::from(union.to_sketch(HllType::Hll8));
     }
 
     /// The estimated number of distinct users.
     pub fn estimate(&self) -> u64 {
-        self.sketch.composite_estimate().round() as u64
+        match &self.users {
+            Users::Few(table) => table.len as u64,
+            Users::Many(registers) => estimate(registers).round() as u64,
+        }
     }
 
     /// Bytes on the heap.
     pub fn heap_bytes(&self) -> usize {
-        self.heap_bytes
-    }
-}
-
-impl PartialEq for UserSketch {
-    /// The same estimate now and after any further merge: equal registers, whatever the order in
-    /// which they were filled.
-    fn eq(&self, other: &Self) -> bool {
-        let (mine, theirs) = (self.sketch.serialize(), other.sketch.serialize());
-        match (mine.len(), theirs.len()) {
-            (FULL_BYTES, FULL_BYTES) => mine[REGISTERS_AT..] == theirs[REGISTERS_AT..],
-            _ => self.sketch == other.sketch,
+        match &self.users {
+            Users::Few(table) => size_of_val(&*table.places),
+            Users::Many(_) => REGISTERS,
         }
     }
 }
 
+/// The improved raw estimator of Otmar Ertl, "New cardinality estimation algorithms for
+/// `HyperLogLog` sketches" (2017): without a bias over the whole range, so that it needs no table of
+/// corrections.
+fn estimate(registers: &[u8; REGISTERS]) -> f64 {
+    const M: f64 = REGISTERS as f64;
+    let mut with_rank = [0_u32; MAX_RANK as usize + 1];
+    for rank in registers {
+        with_rank[usize::from(*rank)] += 1;
+    }
+    let [zero, between @ .., last] = with_rank.map(f64::from);
+    let above = M * tau(1.0 - last / M);
+    let sum = between.iter().rev().fold(above, |sum, count| 0.5 * (sum + count));
+    M * M / (2.0 * std::f64::consts::LN_2) / (sum + M * sigma(zero / M))
+}
+
+/// Infinite for 1: of a sketch without users the estimate is 0.
+fn sigma(mut x: f64) -> f64 {
+    let (mut factor, mut sum) = (1.0, x);
+    loop {
+        x *= x;
+        let more = sum + x * factor;
+        if more <= sum {
+            return sum;
+        }
+        sum = more;
+        factor *= 2.0;
+    }
+}
+
+fn tau(mut x: f64) -> f64 {
+    let (mut factor, mut sum) = (1.0, 1.0 - x);
+    loop {
+        x = x.sqrt();
+        factor *= 0.5;
+        let less = sum - (1.0 - x).powi(2) * factor;
+        if less >= sum {
+            return sum / 3.0;
+        }
+        sum = less;
+    }
+}
+
+fn no_registers() -> Box<[u8; REGISTERS]> {
+    vec![0; REGISTERS].try_into().expect("as many as there are registers")
+}
+
+/// What a sketch knows of a user: the register, the rank there, and a tag. Never 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Coupon(u32);
+
+impl Coupon {
+    #[inline]
+    fn of(user_id: &str) -> Self {
+        let hash =
+            rapidhash_v3_micro_inline::<true, false>(user_id.as_bytes(), &DEFAULT_RAPID_SECRETS);
+        let index = (hash >> (u64::BITS - INDEX_BITS)) as u32;
+        // The bit behind those that count ends every run of zeros.
+        let counted = hash << INDEX_BITS | 1 << (u64::BITS - u32::from(MAX_RANK));
+        let rank = counted.leading_zeros() + 1;
+        let tag = hash as u32 & ((1 << TAG_BITS) - 1);
+        Self(index << (RANK_BITS + TAG_BITS) | rank << TAG_BITS | tag)
+    }
+
+    #[inline]
+    fn index(self) -> usize {
+        (self.0 >> (RANK_BITS + TAG_BITS)) as usize
+    }
+
+    #[inline]
+    fn rank(self) -> u8 {
+        (self.0 >> TAG_BITS) as u8 & ((1 << RANK_BITS) - 1)
+    }
+
+    #[inline]
+    fn raise(self, registers: &mut [u8; REGISTERS]) {
+        let register = &mut registers[self.index()];
+        *register = (*register).max(self.rank());
+    }
+}
+
+/// A hash table of coupons.
+#[derive(Debug, Clone, Default)]
+struct Table {
+    /// 0 = free. None, or a power of two; at most three of four are taken.
+    places: Box<[u32]>,
+    len: usize,
+}
+
+impl Table {
+    /// Most coupons of the last table.
+    const MOST: usize = Self::most(LAST_PLACES);
+
+    const fn most(places: usize) -> usize {
+        places / 4 * 3
+    }
+
+    /// Adds one. False: there is no room for it.
+    fn insert(&mut self, coupon: Coupon) -> bool {
+        if let Some(place) = self.place_for(coupon) {
+            let free = self.places[place] == 0;
+            if !free || self.len < Self::most(self.places.len()) {
+                self.places[place] = coupon.0;
+                self.len += usize::from(free);
+                return true;
+            }
+        }
+        self.len < Self::MOST && {
+            self.grow();
+            self.insert(coupon)
+        }
+    }
+
+    /// Where a coupon is, or else the free place where it belongs.
+    fn place_for(&self, Coupon(coupon): Coupon) -> Option<usize> {
+        /// 2^32 divided by the golden ratio: spreads numbers that are near each other.
+        const SPREAD: u32 = 0x9e37_79b9;
+        let last = self.places.len().checked_sub(1)?;
+        let first = (coupon.wrapping_mul(SPREAD) >> TAG_BITS) as usize;
+        // A quarter of them is free.
+        (first..=first + last)
+            .map(|place| place & last)
+            .find(|place| [0, coupon].contains(&self.places[*place]))
+    }
+
+    fn grow(&mut self) {
+        let places = (4 * self.places.len()).max(FIRST_PLACES);
+        let mut larger = Self { places: vec![0; places].into(), len: 0 };
+        self.coupons().for_each(|coupon| assert!(larger.insert(coupon), "it is larger"));
+        *self = larger;
+    }
+
+    fn coupons(&self) -> impl Iterator<Item = Coupon> {
+        self.places.iter().filter(|coupon| **coupon != 0).map(|coupon| Coupon(*coupon))
+    }
+
+    fn sorted(&self) -> Vec<Coupon> {
+        let mut coupons: Vec<_> = self.coupons().collect();
+        coupons.sort_unstable();
+        coupons
+    }
+}
+
+impl PartialEq for UserSketch {
+    /// The same estimate now and after any further merge, whatever the order in which the users
+    /// came.
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.users, &other.users) {
+            (Users::Few(mine), Users::Few(theirs)) => mine.sorted() == theirs.sorted(),
+            (Users::Many(mine), Users::Many(theirs)) => mine == theirs,
+            _ => false,
+        }
+    }
+}
+
+/// The stored form: the coupons in order, of four bytes each, or the registers. There are never as
+/// many coupons as would have the registers' length.
 impl Serialize for UserSketch {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(&self.sketch.serialize())
+        match &self.users {
+            Users::Many(registers) => serializer.serialize_bytes(&registers[..]),
+            Users::Few(table) => {
+                let coupons = table.sorted();
+                let bytes: Vec<u8> = coupons.iter().flat_map(|one| one.0.to_le_bytes()).collect();
+                serializer.serialize_bytes(&bytes)
+            }
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for UserSketch {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let bytes = <&[u8]>::deserialize(deserializer)?;
-        // Looked at before it is read: the bytes of another size decide how much is allocated.
-        let layout = bytes.get(MODE_AT).map(|mode| mode & TYPE_MASK);
-        if bytes.get(LG_REGISTERS_AT) != Some(&LG_REGISTERS) || layout != Some(HLL8) {
-            return Err(de::Error::custom("a user sketch of another size or layout"));
+        let refuse = || de::Error::custom("a user sketch that was not written like this");
+        if let Ok(registers) = <&[u8; REGISTERS]>::try_from(bytes) {
+            let sound = registers.iter().all(|rank| *rank <= MAX_RANK);
+            let users = Users::Many(Box::new(*registers));
+            return if sound { Ok(Self { users }) } else { Err(refuse()) };
         }
-        let sketch = HllSketch::deserialize(bytes).map_err(de::Error::custom)?;
-        // The crate also reads a list with empty places in it, and then writes what it cannot read.
-        if sketch.serialize().len() != bytes.len() {
-            return Err(de::Error::custom("a user sketch that was not written like this"));
+        let (words, rest) = bytes.as_chunks();
+        if !rest.is_empty() || words.len() > Table::MOST {
+            return Err(refuse());
         }
-        Ok(Self::from(sketch))
+        let coupons: Vec<_> = words.iter().map(|word| Coupon(u32::from_le_bytes(*word))).collect();
+        let has_rank = |coupon: &Coupon| (1..=MAX_RANK).contains(&coupon.rank());
+        if !coupons.iter().all(has_rank) || !coupons.is_sorted_by(|a, b| a < b) {
+            return Err(refuse());
+        }
+        let mut sketch = Self::default();
+        for coupon in coupons {
+            sketch.add(coupon);
+        }
+        Ok(sketch)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn sketch_of(family: u32, users: std::ops::Range<u32>) -> UserSketch {
-        let mut sketch = UserSketch::default();
-        for user in users {
-            sketch.insert(&format!("{family}-{user}"));
-        }
-        sketch
-    }
-
-    fn stored(sketch: &UserSketch) -> Vec<u8> {
-        postcard::to_stdvec(sketch).expect("writes")
-    }
-
-    #[test]
-    fn a_few_hundred_users_are_counted_exactly() {
-        for users in [0, 1, 8, 9, 17, 100, 380] {
-            let sketch = sketch_of(0, 0..users);
-            assert_eq!(sketch.estimate(), u64::from(users));
-            let mut twice = sketch.clone();
-            twice.merge(&sketch);
-            assert_eq!(twice, sketch);
-        }
-    }
-
-    #[test]
-    fn the_standard_error_is_as_stated() {
-        const FAMILIES: u32 = 40;
-        for users in [500, 3_000, 12_000, 60_000] {
-            let mut squares = 0.0;
-            for family in 0..FAMILIES {
-                let estimate = sketch_of(family, 0..users).estimate() as f64;
-                let error = estimate / f64::from(users) - 1.0;
-                assert!(error.abs() < 5.0 * 0.016_25, "{family}: {estimate} of {users}");
-                squares += error * error;
-            }
-            let standard = (squares / f64::from(FAMILIES)).sqrt();
-            // Of 40 draws a standard deviation is known to 11 %.
-            assert!(standard < 1.3 * 0.016_25, "{standard} for {users} users");
-        }
-    }
-
-    #[test]
-    fn small_sets_are_small_in_memory_and_stored() {
-        let mut grown = UserSketch::default().heap_bytes();
-        let mut sketch = UserSketch::default();
-        for user in 0..5_000_u32 {
-            grown += sketch.insert(&user.to_string());
-            assert_eq!(sketch.heap_bytes(), grown);
-            let (heap, bytes) = match user {
-                0..7 => (128, 40),
-                7..24 => (128, 120),
-                24..300 => (2048, 1300),
-                _ => (REGISTERS, FULL_BYTES + 2),
-            };
-            assert!(grown <= heap, "{grown} bytes for {user} users");
-            if user % 100 == 7 {
-                assert!(stored(&sketch).len() <= bytes, "{user}");
-            }
-        }
-        assert_eq!(grown, REGISTERS);
-    }
-
-    #[test]
-    fn damaged_or_foreign_bytes_are_refused() {
-        let full = sketch_of(0, 0..1000);
-        for foreign in [
-            HllSketch::new(LG_REGISTERS, HllType::Hll4).expect("a sketch"),
-            HllSketch::new(11, HllType::Hll8).expect("a sketch"),
-        ] {
-            let bytes = postcard::to_stdvec(foreign.serialize().as_slice()).expect("writes");
-            assert!(postcard::from_bytes::<UserSketch>(&bytes).is_err());
-        }
-        let cut = &full.sketch.serialize()[..FULL_BYTES - 1];
-        let bytes = postcard::to_stdvec(cut).expect("writes");
-        assert!(postcard::from_bytes::<UserSketch>(&bytes).is_err());
-    }
-
-    /// Some twenty bytes that say 2^21 registers made a table of a MiB, and were refused then.
-    #[test]
-    fn a_small_sketch_of_another_size_is_refused_before_it_is_made() {
-        let header = [3, 1, 7, 21, 18, 8, 0, 9, 0, 0, 0, 0];
-        HllSketch::deserialize(&header).expect("sound in itself");
-        let bytes = postcard::to_stdvec(&header[..]).expect("writes");
-        let error = postcard::from_bytes::<UserSketch>(&bytes).expect_err("refused");
-        assert_eq!(error, postcard::Error::SerdeDeCustom);
-    }
-
-    #[test]
-    fn a_list_with_an_empty_place_is_refused() {
-        let places = [1 << 26 | 5, 0].map(u32::to_le_bytes).concat();
-        let list = [&[2, 1, 7, 12, 3, 8, 2, 8][..], &places].concat();
-        let read = HllSketch::deserialize(&list).expect("the crate takes it");
-        assert!(HllSketch::deserialize(&read.serialize()).is_err(), "but not what it makes of it");
-        let bytes = postcard::to_stdvec(list.as_slice()).expect("writes");
-        assert!(postcard::from_bytes::<UserSketch>(&bytes).is_err());
-    }
-
-    #[test]
-    fn sketches_of_different_users_differ() {
-        for users in [3, 30, 3000] {
-            assert_ne!(sketch_of(0, 0..users), sketch_of(1, 0..users));
-            assert_ne!(sketch_of(0, 0..users), sketch_of(0, 0..2 * users));
-        }
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-
-        #[test]
-        fn any_split_and_merge_order_gives_the_same_sketch(
-            sizes in proptest::collection::vec((0..3000_u32, 0..900_u32), 1..6),
-            order in Just((0..6).collect::<Vec<usize>>()).prop_shuffle(),
-        ) {
-            let range = |&(from, len): &(u32, u32)| from..from + len;
-            let mut whole = UserSketch::default();
-            for users in sizes.iter().map(range) {
-                for user in users {
-                    whole.insert(&format!("0-{user}"));
-                }
-            }
-            let mut merged = UserSketch::default();
-            for part in order.into_iter().filter_map(|at| sizes.get(at)) {
-                let bytes = stored(&sketch_of(0, range(part)));
-                merged.merge(&postcard::from_bytes(&bytes).expect("reads"));
-            }
-            prop_assert_eq!(&merged, &whole);
-            prop_assert_eq!(merged.estimate(), whole.estimate());
-            prop_assert_eq!(merged.heap_bytes(), whole.heap_bytes());
-            let again: UserSketch = postcard::from_bytes(&stored(&merged)).expect("reads");
-            prop_assert_eq!(again.estimate(), whole.estimate());
-        }
-    }
-}
+mod tests;
