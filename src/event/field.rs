@@ -4,6 +4,8 @@
 //! [`FieldNames`]. Holds: no two fields share a name, none has the name of an added field, and no
 //! name needs escaping in JSON.
 
+use simd_json::Node;
+
 use crate::limits;
 
 /// A field of the input that has a meaning here.
@@ -183,10 +185,12 @@ impl KnownKeys {
         None
     }
 
-    /// As [`Self::find`], for a key that is seldom met.
-    #[cold]
-    fn find_anew(&self, key: &[u8]) -> Option<Known> {
-        self.find(key)
+    /// The meaning of a key's node.
+    pub(super) fn find_node(&self, key: &Node<'_>) -> Option<Known> {
+        let Node::String(key) = key else {
+            unreachable!("the nodes of an object alternate between keys and values")
+        };
+        self.find(key.as_bytes())
     }
 
     /// The meaning of a key as it stands between its quotes in the raw text.
@@ -196,68 +200,6 @@ impl KnownKeys {
         }
         let found = self.entries.iter().find(|(name, _)| super::text::equals(raw_key, name));
         found.map(|(_, meaning)| *meaning)
-    }
-}
-
-/// What the keys of the last event meant, by their place. Events of one producer have theirs in
-/// one order, so that nearly every key is the one that stood at its place before.
-#[derive(Debug, Clone)]
-pub(super) struct Shape {
-    places: [(ShortKey, Option<Known>); SHAPE_PLACES],
-}
-
-/// Members of which the keys are remembered.
-const SHAPE_PLACES: usize = 16;
-
-impl Default for Shape {
-    fn default() -> Self {
-        Self { places: [(ShortKey::default(), None); SHAPE_PLACES] }
-    }
-}
-
-impl Shape {
-    /// As [`KnownKeys::find`], for the key at a place.
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "otherwise half its instructions are the call's")]
-    pub(super) fn find(&mut self, place: usize, key: &[u8], known: &KnownKeys) -> Option<Known> {
-        if let Some(short) = ShortKey::of(key)
-            && let Some((last, meaning)) = self.places.get_mut(place)
-        {
-            if *last != short {
-                (*last, *meaning) = (short, known.find_anew(key));
-            }
-            return *meaning;
-        }
-        known.find_anew(key)
-    }
-}
-
-/// A key of 1 to 16 bytes as numbers: equal for equal keys only. The default is no key's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct ShortKey {
-    len: usize,
-    head: u64,
-    tail: u64,
-}
-
-impl ShortKey {
-    #[inline]
-    fn of(key: &[u8]) -> Option<Self> {
-        let len = key.len();
-        if len > 16 {
-            return None;
-        }
-        // Where head and tail overlap they have the same bytes.
-        let (head, tail) = if let Some(head) = key.first_chunk::<8>() {
-            (u64::from_le_bytes(*head), u64::from_le_bytes(*key.last_chunk()?))
-        } else if let Some(head) = key.first_chunk::<4>() {
-            let tail = key.last_chunk::<4>()?;
-            (u64::from(u32::from_le_bytes(*head)), u64::from(u32::from_le_bytes(*tail)))
-        } else {
-            let (first, last) = (*key.first()?, *key.last()?);
-            (u64::from(first) | u64::from(key[len / 2]) << 8, u64::from(last))
-        };
-        Some(Self { len, head, tail })
     }
 }
 
@@ -287,31 +229,6 @@ mod tests {
         }
         for name in ADDED_FIELDS {
             assert_eq!(known.find(name.as_bytes()), Some(Known::Added));
-        }
-    }
-
-    #[test]
-    fn a_shape_finds_what_its_keys_mean_in_any_order() {
-        let known = KnownKeys::new(&FieldNames::default());
-        let mut shape = Shape::default();
-        let long = "x".repeat(40);
-        let keys = ["user_id", "ip", "", "i", "xy", "loc", "locale", "processed_timestamp", &long];
-        for shift in [0, 0, 1, 5, 0] {
-            for place in 0..40 {
-                let key = keys[(place + shift) % keys.len()].as_bytes();
-                assert_eq!(shape.find(place, key, &known), known.find(key), "{place}, {shift}");
-            }
-        }
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn short_keys_are_equal_for_equal_keys_only(a in "[ab]{0,17}", b in "[ab]{0,17}") {
-            let [short_a, short_b] = [&a, &b].map(|key| ShortKey::of(key.as_bytes()));
-            proptest::prop_assert_eq!(short_a.is_some(), (1..=16).contains(&a.len()));
-            if let (Some(short_a), Some(short_b)) = (short_a, short_b) {
-                proptest::prop_assert_eq!(short_a == short_b, a == b);
-            }
         }
     }
 

@@ -9,7 +9,8 @@ use simd_json::Node;
 
 use super::{
     Field, Reject, RejectReason,
-    field::{FieldSet, Known, KnownKeys, Shape},
+    field::{FieldSet, Known, KnownKeys},
+    shape::{Flat, Shapes},
 };
 
 /// What enrichment needs to know of the raw text.
@@ -37,87 +38,93 @@ pub(super) struct Layout<'a> {
 pub(super) struct Found<'t, 'a> {
     pub(super) raw: &'a [u8],
     nodes: &'t [Node<'a>],
-    /// By field.
-    slots: [Slot; Field::ALL.len()],
+    places: Places,
     pub(super) layout: Layout<'a>,
 }
 
 /// A member's value: index of its node and of its token. 0 (the event itself) = not there.
-#[derive(Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Slot {
     node: u32,
     token: u32,
 }
 
-/// Finds the known members of a decoded event. `shape` is that of the one before.
+/// Where the values of the known members are.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Places {
+    /// By field.
+    slots: [Slot; Field::ALL.len()],
+    /// Whether one of the fields that are added is there.
+    has_added: bool,
+}
+
+/// Finds the known members of a decoded event. `shapes` are those of the ones before.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "what it returns is large, and taken apart at once")]
 pub(super) fn find<'t, 'a>(
     raw: &'a [u8],
     nodes: &'t [Node<'a>],
     tokens: &'a [u32],
     known: &KnownKeys,
-    shape: &mut Shape,
+    shapes: &mut Shapes,
 ) -> Result<Found<'t, 'a>, Reject> {
-    let Some((&Node::Object { len: members, .. }, inner)) = nodes.split_first() else {
+    let (Some((&Node::Object { len: members, .. }, inner)), [start, behind_start @ ..]) =
+        (nodes.split_first(), tokens)
+    else {
         return Err(Reject::new(RejectReason::NotAnObject));
     };
     // Of every member of most events: a key and a value that is no object and no array.
     let is_flat = inner.len() == 2 * members && tokens.len() == 1 + 4 * members;
-    let (slots, rewrite) = if is_flat {
-        collect(flat_members(inner), known, shape)
+    let event = Flat { raw, nodes: inner, tokens: behind_start };
+    let remembered = if is_flat { shapes.find(event, known) } else { None };
+    let places = if let Some(places) = remembered {
+        *places
     } else {
-        collect(nested_members(inner), known, shape)
-    }?;
+        let places = collect(members_of(inner), known)?;
+        if is_flat {
+            shapes.learn(event, known, places);
+        }
+        places
+    };
     let closing = tokens.last().map_or(0, |last| *last as usize);
     let layout = Layout {
         tokens,
         raw_len: raw.len(),
-        start: tokens.first().map_or(0, |first| *first as usize),
+        start: *start as usize,
         end: raw[..closing].trim_ascii_end().len(),
         spaced: members > 0 && is_spaced(raw, tokens, 3 + extent(&nodes[2..]).1),
-        rewrite,
+        rewrite: places.has_added,
         absent: FieldSet::default(),
         replaced: FieldSet::default(),
     };
-    Ok(Found { raw, nodes, slots, layout })
+    Ok(Found { raw, nodes, places, layout })
 }
 
-/// Where the known members' values are, and whether one of the fields that are added is there.
-#[inline]
+/// Where the known members' values are.
+#[inline(never)]
 fn collect<'t, 'a: 't>(
     members: impl Iterator<Item = (&'t Node<'a>, Slot)>,
     known: &KnownKeys,
-    shape: &mut Shape,
-) -> Result<([Slot; Field::ALL.len()], bool), Reject> {
-    let mut slots = [Slot::default(); Field::ALL.len()];
-    let mut has_added = false;
-    for (place, (key, value)) in members.enumerate() {
-        let Node::String(key) = key else {
-            unreachable!("the nodes of an object alternate between keys and values")
-        };
-        match shape.find(place, key.as_bytes(), known) {
+) -> Result<Places, Reject> {
+    let mut places = Places::default();
+    for (key, value) in members {
+        match known.find_node(key) {
             Some(Known::Input(field)) => {
-                let slot = &mut slots[field as usize];
+                let slot = &mut places.slots[field as usize];
                 if slot.node != 0 {
                     return Err(Reject::of(field, RejectReason::DuplicateField));
                 }
                 *slot = value;
             }
-            Some(Known::Added) => has_added = true,
+            Some(Known::Added) => places.has_added = true,
             None => {}
         }
     }
-    Ok((slots, has_added))
-}
-
-/// Keys and values of an object, by the nodes inside it; every value has one node and one token.
-fn flat_members<'t, 'a>(inner: &'t [Node<'a>]) -> impl Iterator<Item = (&'t Node<'a>, Slot)> {
-    // Over a member's key, colon, value, and the comma or the closing brace.
-    let members = inner.chunks_exact(2).zip(0..);
-    members.map(|(member, at)| (&member[0], Slot { node: 2 + 2 * at, token: 3 + 4 * at }))
+    Ok(places)
 }
 
 /// Keys and values of an object, by the nodes inside it.
-fn nested_members<'t, 'a>(inner: &'t [Node<'a>]) -> impl Iterator<Item = (&'t Node<'a>, Slot)> {
+fn members_of<'t, 'a>(inner: &'t [Node<'a>]) -> impl Iterator<Item = (&'t Node<'a>, Slot)> {
     let mut rest = inner;
     // Of the next member's value: behind the object, the key, and the colon.
     let mut value = Slot { node: 2, token: 3 };
@@ -164,7 +171,7 @@ impl<'a> Found<'_, 'a> {
     /// The decoded value of a field, if it is there.
     #[inline]
     pub(super) fn value(&self, field: Field) -> Option<Node<'a>> {
-        match self.slots[field as usize].node {
+        match self.places.slots[field as usize].node {
             0 => None,
             node => Some(self.nodes[node as usize]),
         }
@@ -172,7 +179,7 @@ impl<'a> Found<'_, 'a> {
 
     /// The raw text of a field's string, number or literal.
     pub(super) fn raw_text(&self, field: Field) -> &'a [u8] {
-        let token = self.slots[field as usize].token as usize;
+        let token = self.places.slots[field as usize].token as usize;
         let [start, next] = [token, token + 1].map(|token| self.layout.tokens[token] as usize);
         self.raw[start..next].trim_ascii_end()
     }

@@ -7,11 +7,13 @@
 
 mod enrich;
 mod field;
+mod ip;
 mod layout;
 mod lenient;
 mod local_time;
 mod parse;
 mod reject;
+mod shape;
 pub(crate) mod text;
 mod timestamp;
 mod validate;

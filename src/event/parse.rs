@@ -11,9 +11,10 @@ use simd_json::{Buffers, ErrorType, Tape};
 
 use super::{
     EventConfig, Reject, RejectReason, SoftProblems,
-    field::{KnownKeys, Shape},
+    field::KnownKeys,
     layout::{self, Layout},
     lenient,
+    shape::Shapes,
     validate::Fields,
 };
 use crate::{ids::EventTimeMs, limits};
@@ -21,7 +22,7 @@ use crate::{ids::EventTimeMs, limits};
 /// Parses events. Keeps its buffers from one to the next.
 pub struct Parser {
     known: KnownKeys,
-    shape: Shape,
+    shapes: Shapes,
     max_future_ms: i64,
     max_event_bytes: usize,
     /// The copy that is decoded in place, and the padding that decoding reads beyond it.
@@ -57,7 +58,7 @@ impl Parser {
     pub fn new(config: &EventConfig) -> Self {
         Self {
             known: KnownKeys::new(&config.fields),
-            shape: Shape::default(),
+            shapes: Shapes::default(),
             max_future_ms: config.max_future_ms,
             max_event_bytes: config.max_event_bytes,
             copy: Vec::new(),
@@ -72,6 +73,8 @@ impl Parser {
     ///
     /// # Errors
     /// The reason why the record is a dead letter.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "what it returns is large, and taken apart at once")]
     pub fn parse<'a>(
         &'a mut self,
         value: &'a [u8],
@@ -84,7 +87,7 @@ impl Parser {
             return Err(Reject::new(RejectReason::TooLarge));
         }
         let latest_ms = record_timestamp_ms.saturating_add(self.max_future_ms);
-        let Self { known, shape, copy, blunted, buffers, tape: kept, .. } = self;
+        let Self { known, shapes, copy, blunted, buffers, tape: kept, .. } = self;
         let mut tape: Tape<'a> = mem::replace(kept, Tape(Vec::new()));
 
         let mut is_blunted = false;
@@ -100,7 +103,7 @@ impl Parser {
                 decode(copy, value.len(), buffers, &mut tape)
             });
         let event = match decoded {
-            Ok(()) => layout::find(value, &tape.0, buffers.structural_indexes(), known, shape)
+            Ok(()) => layout::find(value, &tape.0, buffers.structural_indexes(), known, shapes)
                 .and_then(|found| Fields { found, is_blunted }.validate(latest_ms)),
             Err(error) => Err(explain(value, &error)),
         };

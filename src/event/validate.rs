@@ -3,12 +3,11 @@
 //! In:  the known members of a JSON object.
 //! Out: the event, or the first rule it breaks, required fields before optional ones.
 
-use std::net::IpAddr;
-
 use simd_json::{Node, StaticNode};
 
 use super::{
-    Event, Field, Reject, RejectReason, SoftProblem, SoftProblems, layout::Found, text, timestamp,
+    Event, Field, Reject, RejectReason, SoftProblem, SoftProblems, ip::is_ip, layout::Found, text,
+    timestamp,
 };
 use crate::{ids::EventTimeMs, limits};
 
@@ -27,6 +26,8 @@ pub(super) struct Fields<'t, 'a> {
 
 impl<'a> Fields<'_, 'a> {
     /// Applies every rule. `latest_ms` is the latest time the event may have.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "what it returns is large, and taken apart at once")]
     pub(super) fn validate(mut self, latest_ms: i64) -> Result<Event<'a>, Reject> {
         let user_id = self.user_id()?;
         let event_time = EventTimeMs(self.timestamp(latest_ms)?);
@@ -124,70 +125,5 @@ impl<'a> Fields<'_, 'a> {
     fn replace(&mut self, field: Field) {
         self.found.layout.replaced.insert(field);
         self.found.layout.rewrite = true;
-    }
-}
-
-/// Whether a text is an IP address. Most are of version 4, which is told without parsing.
-fn is_ip(text: &str) -> bool {
-    is_ipv4(text.as_bytes()) || text.parse::<IpAddr>().is_ok()
-}
-
-/// Whether a text is four numbers up to 255 with dots between, none with a leading zero.
-fn is_ipv4(text: &[u8]) -> bool {
-    // Every number ends with a dot, the last one with that behind the text.
-    let byte_at = |at: usize| text.get(at).copied().unwrap_or(b'.');
-    let digit_at = |at: usize| u32::from(byte_at(at).wrapping_sub(b'0'));
-    let mut at = 0;
-    for _ in 0..4 {
-        let digits = [digit_at(at), digit_at(at + 1), digit_at(at + 2)];
-        at += match digits.map(|digit| digit < 10) {
-            [true, false, _] => 1,
-            [true, true, false] if digits[0] > 0 => 2,
-            [true, true, true]
-                if digits[0] > 0 && 100 * digits[0] + 10 * digits[1] + digits[2] <= 255 =>
-            {
-                3
-            }
-            _ => return false,
-        };
-        if byte_at(at) != b'.' {
-            return false;
-        }
-        at += 1;
-    }
-    at == text.len() + 1
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::Ipv4Addr;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn version_4_is_told_as_the_standard_library_does(text in "[0-9]{0,4}([.][0-9]{0,3}){2,4}") {
-            prop_assert_eq!(is_ipv4(text.as_bytes()), text.parse::<Ipv4Addr>().is_ok());
-        }
-
-        #[test]
-        fn any_address_is_one(address in any::<IpAddr>(), end in "[.:0-9a-z]{0,2}") {
-            let text = address.to_string();
-            prop_assert!(is_ip(&text));
-            let longer = text + &end;
-            prop_assert_eq!(is_ip(&longer), longer.parse::<IpAddr>().is_ok());
-        }
-    }
-
-    #[test]
-    fn what_is_nearly_an_address_is_none() {
-        for text in ["", ".", "1.2.3", "1.2.3.", "1.2.3.4.", "1.2.3.256", "01.2.3.4", "1.2.3.00"] {
-            assert!(!is_ip(text), "{text}");
-        }
-        for text in ["0.0.0.0", "255.255.255.255", "199.172.111.135", "::1", "::ffff:1.2.3.4"] {
-            assert!(is_ip(text), "{text}");
-        }
     }
 }

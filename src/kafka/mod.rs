@@ -51,7 +51,7 @@ pub use drain::{DrainEvent, Flow, Record};
 pub use error::{ErrorCode, KafkaError};
 pub use headers::Headers;
 pub use mock::{MockCluster, MockRequest};
-pub use partitioner::murmur2_partition;
+pub use partitioner::Partitioner;
 pub use producer::{OutRecord, Producer, SendError, SendOutcome, TopicHandle};
 pub use progress::Mark;
 pub use properties::{check_property, property_name, protected_property};

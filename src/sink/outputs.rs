@@ -17,9 +17,7 @@ use crate::{
     config::Topics,
     error::RunError,
     ids::PartitionId,
-    kafka::{
-        KafkaError, Mark, OutRecord, Producer, ProducerSettings, TopicHandle, murmur2_partition,
-    },
+    kafka::{KafkaError, Mark, OutRecord, Partitioner, Producer, ProducerSettings, TopicHandle},
     limits,
     window::WindowRecord,
 };
@@ -119,9 +117,10 @@ impl Outputs {
         let mut per_partition: Vec<Emptied<Span>> = Vec::new();
         let OutputTopic { partitions: count, record_bytes } = self.settings.facts.aggregated;
         per_partition.resize_with(count as usize, Emptied::default);
+        let partitioner = Partitioner::new(count);
         for window in windows {
             let key = window.key();
-            let partition = murmur2_partition(key.as_bytes(), count);
+            let partition = partitioner.partition_of(key.as_bytes());
             let (arena, records) = &mut per_partition[partition.0 as usize];
             let start = arena.len();
             arena.extend_from_slice(key.as_bytes());

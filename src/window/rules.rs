@@ -23,6 +23,16 @@ impl WindowRules {
         WindowStart(time.0.div_euclid(self.size_ms).saturating_mul(self.size_ms))
     }
 
+    /// As `window_of`, without its division where that is `guess`.
+    #[inline]
+    pub fn window_like(&self, time: EventTimeMs, guess: WindowStart) -> WindowStart {
+        let into = time.0.checked_sub(guess.0);
+        if into.is_some_and(|into| (0..self.size_ms).contains(&into)) {
+            return guess;
+        }
+        self.window_of(time)
+    }
+
     /// First millisecond after the window.
     pub fn end(&self, start: WindowStart) -> EventTimeMs {
         EventTimeMs(start.0.saturating_add(self.size_ms))
@@ -58,6 +68,19 @@ mod tests {
             (-10_001, -20_000),
         ] {
             assert_eq!(RULES.window_of(EventTimeMs(time)), WindowStart(start), "{time}");
+            for guess in [start - 10_000, start, start + 10_000, i64::MIN, i64::MAX] {
+                let guess = WindowStart(guess);
+                let window = if RULES.window_of(EventTimeMs(guess.0)) == guess {
+                    guess
+                } else {
+                    WindowStart(0)
+                };
+                assert_eq!(
+                    RULES.window_like(EventTimeMs(time), window),
+                    WindowStart(start),
+                    "{time}"
+                );
+            }
         }
         assert_eq!(RULES.end(WindowStart(-10_000)), EventTimeMs(0));
         assert_eq!(RULES.closes_at(WindowStart(0)), EventTimeMs(17_000));

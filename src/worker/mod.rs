@@ -28,8 +28,8 @@ use crate::{
     epoch::{Mode, ToSink, ToWorker, WorkerEpoch},
     event::{Enricher, Event, EventConfig, Field, Parser, Reject, RejectReason, SoftProblem},
     failpoint::{self, Point},
-    ids::{Epoch, EventTimeMs, Generation, WorkerId},
-    kafka::murmur2_partition,
+    ids::{Epoch, EventTimeMs, Generation, WindowStart, WorkerId},
+    kafka::Partitioner,
     latency::EpochAges,
     window::WindowRules,
 };
@@ -57,7 +57,7 @@ pub struct WorkerSettings {
 pub struct Worker {
     id: WorkerId,
     rules: WindowRules,
-    output_partitions: i32,
+    partitioner: Partitioner,
     budget: Arc<Budget>,
     input_pool: Pool<Emptied<InputRecord>>,
     parser: Parser,
@@ -68,6 +68,8 @@ pub struct Worker {
     generation: Generation,
     epoch: Epoch,
     horizon: Option<EventTimeMs>,
+    /// Of the event before: mostly also of the next one.
+    last_window: WindowStart,
     mode: Mode,
     delta: EpochDelta,
     /// Part of the delta's bytes that the budget knows.
@@ -88,7 +90,7 @@ impl Worker {
         Self {
             id,
             rules,
-            output_partitions: output_partitions as i32,
+            partitioner: Partitioner::new(output_partitions as i32),
             budget,
             input_pool,
             parser: Parser::new(&event),
@@ -99,6 +101,7 @@ impl Worker {
             generation: Generation(0),
             epoch: Epoch(0),
             horizon: None,
+            last_window: WindowStart::default(),
             mode: Mode::Process,
             delta: EpochDelta::default(),
             reported_bytes: 0,
@@ -182,10 +185,11 @@ impl Worker {
         if !event.soft.is_empty() {
             note_soft(&mut self.soft, &event);
         }
-        let window = self.rules.window_of(event.event_time);
+        let window = self.rules.window_like(event.event_time, self.last_window);
+        self.last_window = window;
         let late = self.rules.is_late(window, self.horizon);
         self.delta.processed(record.position, &event, (!late).then_some(window));
-        let partition = murmur2_partition(event.user_id.as_bytes(), self.output_partitions);
+        let partition = self.partitioner.partition_of(event.user_id.as_bytes());
         let full = self.outputs.enriched(partition, event.user_id.as_bytes(), permit, |out| {
             self.enricher.append(raw, &event, processed_at_us, out);
         });

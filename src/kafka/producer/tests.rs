@@ -8,7 +8,7 @@ use rdkafka::message::{Headers, Message, OwnedMessage};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::*;
-use crate::kafka::{ClientSettings, MockCluster, murmur2_partition};
+use crate::kafka::{ClientSettings, MockCluster, Partitioner};
 
 const PARTITIONS: i32 = 3;
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -129,6 +129,9 @@ fn without_a_partition_the_key_decides_as_in_the_java_client() {
     }
     for message in written(&cluster, &producer, keys.len()) {
         let key = message.key().expect("every record has a key");
-        assert_eq!(PartitionId(message.partition()), murmur2_partition(key, PARTITIONS));
+        assert_eq!(
+            PartitionId(message.partition()),
+            Partitioner::new(PARTITIONS).partition_of(key)
+        );
     }
 }
