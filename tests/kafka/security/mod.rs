@@ -4,8 +4,11 @@ mod certificates;
 
 use std::path::Path;
 
+use logintide::kafka::{Admin, NewTopic};
+
 use self::certificates::{Certificates, Kind};
 use crate::{
+    client::support::{PATIENCE, client},
     own_broker::OwnBroker,
     support::{Process, Scenario, WITHOUT_TOPICS},
 };
@@ -13,7 +16,7 @@ use crate::{
 /// SASL users and their passwords, by mechanism.
 const PLAIN: (&str, &str) = ("plain-user", "plain-secret");
 const SCRAM: (&str, &str) = ("scram-user", "scram-secret");
-const PARTITIONS: &str = "8";
+const PARTITIONS: i32 = 8;
 const CLIENTS: &[(&str, Kind)] =
     &[("client", Kind::Good), ("expired", Kind::Expired), ("unknown", Kind::Unknown)];
 
@@ -52,9 +55,19 @@ impl Secured {
     fn scenario(&self, name: &str, way: String, user: &str) -> Scenario {
         let scenario = Scenario::through(name, self.broker.address(), way);
         scenario.produce(&["--seed", "71", "--count", "2000"]);
-        for topic in ["processed", "aggregated", "dead-letter", "late"] {
-            self.broker.script("topics", &["create", &scenario.topic(topic), PARTITIONS]);
-        }
+        let topic = |name: &str| scenario.topic(name);
+        let [input, group, aggregated] = ["input", "group", "aggregated"].map(topic);
+        let [processed, dead_letter, late] = ["processed", "dead-letter", "late"].map(topic);
+        let outputs = [&processed, &aggregated, &dead_letter, &late];
+        let new = outputs.map(|name| NewTopic {
+            name: name.clone(),
+            partitions: PARTITIONS,
+            replication: 1,
+            config: Vec::new(),
+        });
+        let admin = Admin::new(&client(&self.broker.address(), &[])).expect("an admin client");
+        admin.create_topics(&new, PATIENCE).expect("topics");
+        // Each of these is a start of Java: as few as there are kinds of rights.
         let allow = |resource: &[&str], operations: &[&str]| {
             let principal = format!("User:{user}");
             let mut arguments = vec!["--add", "--allow-principal", &principal];
@@ -64,14 +77,9 @@ impl Secured {
             }
             self.tool("org.apache.kafka.tools.AclCommand", &arguments);
         };
-        let topic = |name: &str| scenario.topic(name);
-        allow(&["--topic", &topic("input")], &["Read"]);
-        allow(&["--topic", &topic("aggregated")], &["Read", "Write", "DescribeConfigs"]);
-        for name in ["processed", "dead-letter", "late"] {
-            allow(&["--topic", &topic(name)], &["Write", "DescribeConfigs"]);
-        }
-        let group = topic("group");
-        allow(&["--group", &group], &["Read"]);
+        allow(&["--topic", &input, "--topic", &aggregated, "--group", &group], &["Read"]);
+        let written = outputs.map(|name| ["--topic", name]).concat();
+        allow(&written, &["Write", "DescribeConfigs"]);
         let prefix = ["--transactional-id", &group, "--resource-pattern-type", "prefixed"];
         allow(&prefix, &["Write"]);
         scenario
