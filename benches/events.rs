@@ -25,18 +25,8 @@ fn events(criterion: &mut Criterion) {
         });
     });
 
-    let mut buffers = simd_json::Buffers::default();
-    let mut copy = Vec::new();
-    group.bench_function("bare simd-json tape", |bench| {
-        bench.iter(|| {
-            for value in &plain {
-                copy.clear();
-                copy.extend_from_slice(value);
-                let tape = simd_json::to_tape_with_buffers(&mut copy, &mut buffers);
-                black_box(tape.expect("plain events are JSON").0.len());
-            }
-        });
-    });
+    let mut tapes = common::Tapes::default();
+    group.bench_function("bare simd-json tape", |bench| bench.iter(|| tapes.of(&plain)));
 
     let config = EventConfig::default();
     let mut parser = Parser::new(&config);

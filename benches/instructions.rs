@@ -5,17 +5,9 @@ mod common;
 
 use std::hint::black_box;
 
-use common::Memory;
-use crossbeam_channel::{Receiver, unbounded};
-use logintide::{
-    control::Control,
-    epoch::{Mode, ToWorker},
-    event::FieldNames,
-    ids::Epoch,
-    metrics::Health,
-    source::Router,
-    worker::Worker,
-};
+use common::{Memory, Tapes};
+use crossbeam_channel::Receiver;
+use logintide::{epoch::ToWorker, event::FieldNames, ids::Epoch, source::Router, worker::Worker};
 
 const EVENTS: u64 = 20_000;
 
@@ -30,31 +22,19 @@ fn counted_worker(worker: Worker, input: &Receiver<ToWorker>) {
 }
 
 #[inline(never)]
-fn counted_tape(values: &[Vec<u8>], copy: &mut Vec<u8>, buffers: &mut simd_json::Buffers) {
-    for value in values {
-        copy.clear();
-        copy.extend_from_slice(value);
-        let tape = simd_json::to_tape_with_buffers(copy, buffers);
-        black_box(tape.expect("plain events are JSON").0.len());
-    }
+fn counted_tape(values: &[Vec<u8>], tapes: &mut Tapes) {
+    tapes.of(values);
 }
 
 fn main() {
     let values = common::values(EVENTS, 0.0);
     black_box(counted_router(&Router::new(&FieldNames::default(), 4), &values));
-    counted_tape(&values, &mut Vec::new(), &mut simd_json::Buffers::default());
+    counted_tape(&values, &mut Tapes::default());
 
-    let memory = Memory::new();
-    let (to_worker, input) = unbounded();
-    let begin = ToWorker::Begin { epoch: Epoch(1), horizon: None, mode: Mode::Process };
-    to_worker.send(begin).expect("it is open");
-    for batch in common::batches(&values, &memory) {
-        to_worker.send(ToWorker::Batch(batch)).expect("it is open");
-    }
+    let (worker, to_worker, input, output) = common::worker(&values, &Memory::new());
     let barrier = ToWorker::Barrier { epoch: Epoch(1), horizon: None };
     to_worker.send(barrier).expect("it is open");
     drop(to_worker);
-    let (to_sink, output) = unbounded();
-    counted_worker(Worker::new(memory.worker(0), to_sink, Control::new(Health::new(0), 1)), &input);
+    counted_worker(worker, &input);
     println!("{EVENTS} events, {} messages to the sink", output.len());
 }

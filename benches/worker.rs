@@ -9,20 +9,17 @@ use criterion::{
     BatchSize, BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
     measurement::WallTime,
 };
-use crossbeam_channel::{Receiver, unbounded};
+use crossbeam_channel::Receiver;
 use logintide::{
-    control::Control,
-    epoch::{Mode, ToSink, ToWorker},
+    epoch::ToSink,
     ids::{Epoch, EventTimeMs, Offset, PartitionId, WindowStart},
     latency::EpochAges,
     limits,
-    metrics::Health,
     state::{Identity, SledStore, Store},
     window::{
         Completeness, EpochInput, Partial, PartitionDelta, PartitionProgress, PartitionState,
         StateImage, Windows,
     },
-    worker::Worker,
 };
 
 use common::{Memory, PARTITIONS, RULES};
@@ -41,15 +38,8 @@ fn worker(criterion: &mut Criterion) {
             if let Some(output) = last_output.take() {
                 memory.empty(&output);
             }
-            let (to_worker, input) = unbounded();
-            let begin = ToWorker::Begin { epoch: Epoch(1), horizon: None, mode: Mode::Process };
-            to_worker.send(begin).expect("it is open");
-            for batch in common::batches(&values, &memory) {
-                to_worker.send(ToWorker::Batch(batch)).expect("it is open");
-            }
-            let (to_sink, output) = unbounded();
-            let control = Control::new(Health::new(0), 1);
-            (Worker::new(memory.worker(0), to_sink, control), input, output)
+            let (worker, _, input, output) = common::worker(&values, &memory);
+            (worker, input, output)
         };
         group.bench_function(name, |bench| {
             bench.iter_batched(

@@ -3,20 +3,22 @@
 // Each benchmark uses its part.
 #![allow(dead_code)]
 
-use std::{sync::Arc, time::Duration};
+use std::{hint::black_box, sync::Arc, time::Duration};
 
 use criterion::Throughput;
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, Sender, unbounded};
 use loadgen::embedded::{Load, LoadShares};
 use logintide::{
     batch::{Emptied, InputBatch, InputRecord, Pool, Position, Span},
     budget::Budget,
-    epoch::ToSink,
+    control::Control,
+    epoch::{Mode, ToSink, ToWorker},
     event::EventConfig,
-    ids::{PartitionId, WorkerId},
+    ids::{Epoch, PartitionId, WorkerId},
     limits,
+    metrics::Health,
     window::WindowRules,
-    worker::WorkerSettings,
+    worker::{Worker, WorkerSettings},
 };
 
 /// First event's time, epoch seconds.
@@ -126,4 +128,39 @@ pub(crate) fn batches(values: &[Vec<u8>], memory: &Memory) -> Vec<InputBatch> {
         }
     }
     batches
+}
+
+/// A worker, and in its queue the beginning of an epoch and all values; what it sends arrives in the
+/// last of these.
+pub(crate) fn worker(
+    values: &[Vec<u8>],
+    memory: &Memory,
+) -> (Worker, Sender<ToWorker>, Receiver<ToWorker>, Receiver<ToSink>) {
+    let (to_worker, input) = unbounded();
+    let begin = ToWorker::Begin { epoch: Epoch(1), horizon: None, mode: Mode::Process };
+    to_worker.send(begin).expect("it is open");
+    for batch in batches(values, memory) {
+        to_worker.send(ToWorker::Batch(batch)).expect("it is open");
+    }
+    let (to_sink, output) = unbounded();
+    let control = Control::new(Health::new(0), 1);
+    (Worker::new(memory.worker(0), to_sink, control), to_worker, input, output)
+}
+
+/// The yardstick of everything that parses: a bare simd-json tape of a copy of each value.
+#[derive(Default)]
+pub(crate) struct Tapes {
+    copy: Vec<u8>,
+    buffers: simd_json::Buffers,
+}
+
+impl Tapes {
+    pub(crate) fn of(&mut self, values: &[Vec<u8>]) {
+        for value in values {
+            self.copy.clear();
+            self.copy.extend_from_slice(value);
+            let tape = simd_json::to_tape_with_buffers(&mut self.copy, &mut self.buffers);
+            black_box(tape.expect("plain events are JSON").0.len());
+        }
+    }
 }

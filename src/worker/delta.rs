@@ -57,30 +57,16 @@ impl EpochDelta {
         event: &Event<'_>,
         window: Option<WindowStart>,
     ) {
-        self.partition(at.partition).counts.processed += 1;
-        self.count(at, event, window);
+        let partition = self.partition(at.partition);
+        partition.counts.processed += 1;
+        let grown = partition.count(at, event, window);
+        self.memory_bytes += grown;
     }
 
     /// Counts a valid event in `window`; without one (late) only its time is noted.
     pub(crate) fn count(&mut self, at: Position, event: &Event<'_>, window: Option<WindowStart>) {
-        let partition = self.partition(at.partition);
-        // One wrong clock must not close everyone's windows: an event raises the watermark at most
-        // to its record's own Kafka timestamp.
-        let time = event.event_time.min(EventTimeMs(at.timestamp_ms));
-        partition.highest_event_time = partition.highest_event_time.max(Some(time));
-        partition.first_event.get_or_insert((at.offset, event.event_time));
-        if let Some(window) = window {
-            let (partial, opened) = partition.window(window);
-            let new = if opened { partial.memory_bytes() } else { 0 };
-            let grown = partial.count(
-                at.offset,
-                event.locale,
-                event.device_type,
-                event.app_version,
-                event.user_id,
-            );
-            self.memory_bytes += new + grown;
-        }
+        let grown = self.partition(at.partition).count(at, event, window);
+        self.memory_bytes += grown;
     }
 
     /// Bytes held.
@@ -116,6 +102,26 @@ impl EpochDelta {
 }
 
 impl PartitionAccumulator {
+    /// Returns by how many bytes this grew.
+    #[inline]
+    fn count(&mut self, at: Position, event: &Event<'_>, window: Option<WindowStart>) -> usize {
+        // One wrong clock must not close everyone's windows: an event raises the watermark at most
+        // to its record's own Kafka timestamp.
+        let time = event.event_time.min(EventTimeMs(at.timestamp_ms));
+        self.highest_event_time = self.highest_event_time.max(Some(time));
+        self.first_event.get_or_insert((at.offset, event.event_time));
+        let Some(window) = window else { return 0 };
+        let (partial, opened) = self.window(window);
+        let new = if opened { partial.memory_bytes() } else { 0 };
+        new + partial.count(
+            at.offset,
+            event.locale,
+            event.device_type,
+            event.app_version,
+            event.user_id,
+        )
+    }
+
     fn window(&mut self, start: WindowStart) -> (&mut Partial, bool) {
         let known = match self.windows.get(self.last) {
             Some((last, _)) if *last == start => Some(self.last),

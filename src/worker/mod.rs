@@ -185,7 +185,7 @@ impl Worker {
         if !event.soft.is_empty() {
             note_soft(&mut self.soft, &event);
         }
-        let window = self.rules.window_like(event.event_time, self.last_window);
+        let window = self.rules.window_near(event.event_time, self.last_window);
         self.last_window = window;
         let late = self.rules.is_late(window, self.horizon);
         self.delta.processed(record.position, &event, (!late).then_some(window));
