@@ -12,13 +12,10 @@ pairs() {
     say "pairs: round $round of $rounds$( ((round > 0)) || echo ' (warms up, does not count)')"
     copy pairs copy - "$round" "$events" "$loadgen" in
     process pairs at-least-once - "$round" "$events" in
-    bound pairs bound - "$round" "$events" in
-    bound pairs bound-tape - "$round" "$events" in --tape
-    copy pairs copy-mimalloc - "$round" "$events" "$loadgen_mimalloc" in
+    [[ $quick == yes ]] || others_without_transactions
     copy pairs copy-transactions - "$round" "$events" "$loadgen" in --transactions
     process pairs exactly-once - "$round" "$events" in
-    bound pairs bound-transactions-tape - "$round" "$events" in --transactions --tape
-    copy pairs copy-transactions-mimalloc - "$round" "$events" "$loadgen_mimalloc" in --transactions
+    [[ $quick == yes ]] || others_with_transactions
   done
   stop_broker
   {
@@ -27,6 +24,7 @@ pairs() {
       "$events" "Minimum / median / maximum of $rounds rounds (\`scripts/bench$([[ $build == dist ]] || echo ' --released') pairs --rounds $rounds\`)."
     awk "$RESULTS_AWK"'
       function row(name, kind, i) {
+        if (!(("pairs", kind, "-") in rounds)) return
         printf "| %s |", name
         split("steady rate own broker peak", whats, " ")
         for (i = 1; i <= 5; i++)
@@ -34,6 +32,7 @@ pairs() {
         print ""
       }
       function ratio(name, a, b, what) {
+        if (!(("pairs", a, "-") in rounds && ("pairs", b, "-") in rounds)) return
         printf "| %s | %s |\n", name, spread("pairs", a, b, "-", what, "%.2f")
       }
       END {
@@ -66,4 +65,16 @@ pairs() {
         ratio("exactly-once : at-least-once, own CPU (500 ms epochs)", "exactly-once", "at-least-once", "own")
       }' "$scratch/results"
   } | publish pairs
+}
+
+# What a round of `pairs` has beside an ordinary copy and logintide.
+others_without_transactions() {
+  bound pairs bound - "$round" "$events" in
+  bound pairs bound-tape - "$round" "$events" in --tape
+  copy pairs copy-mimalloc - "$round" "$events" "$loadgen_mimalloc" in
+}
+
+others_with_transactions() {
+  bound pairs bound-transactions-tape - "$round" "$events" in --transactions --tape
+  copy pairs copy-transactions-mimalloc - "$round" "$events" "$loadgen_mimalloc" in --transactions
 }

@@ -104,10 +104,7 @@ struct Ending {
 /// Seconds of event time whose text is kept.
 const SECONDS_KEPT: usize = 16;
 
-/// Room for the text of one.
-const SECOND_TEXT_BYTES: usize = 64;
-
-/// The value of the second added field, the third, and the closing brace.
+/// All added fields and the closing brace, as they are for every event of one second.
 struct Second {
     event_s: i64,
     text: Vec<u8>,
@@ -125,7 +122,7 @@ impl Ending {
             processed: Vec::with_capacity(ENRICH_MAX_ADDED_BYTES),
             seconds: std::array::from_fn(|_| Second {
                 event_s: i64::MIN,
-                text: Vec::with_capacity(SECOND_TEXT_BYTES),
+                text: Vec::with_capacity(ENRICH_MAX_ADDED_BYTES),
             }),
         }
     }
@@ -142,14 +139,14 @@ impl Ending {
         if self.processed_at_us != processed_at_us {
             self.write_processed(clock, processed_at_us);
         }
-        let second = &mut self.seconds[event_s as usize % SECONDS_KEPT];
-        if second.event_s != event_s {
-            second.write(clock, &self.before, event_s);
+        let at = event_s as usize % SECONDS_KEPT;
+        if self.seconds[at].event_s != event_s {
+            self.write_second(clock, event_s);
         }
-        out.extend_from_slice(&self.processed);
-        out.extend_from_slice(&second.text);
+        out.extend_from_slice(&self.seconds[at].text);
     }
 
+    #[cold]
     fn write_processed(&mut self, clock: &mut LocalClock, processed_at_us: i64) {
         let [before_processed, before_readable, _] = &self.before;
         self.processed_at_us = processed_at_us;
@@ -158,23 +155,22 @@ impl Ending {
         let micros = processed_at_us.rem_euclid(1_000_000) as u32;
         clock.append(processed_at_us.div_euclid(1_000_000), Some(micros), &mut self.processed);
         self.processed.extend_from_slice(before_readable.as_bytes());
-    }
-}
-
-impl Second {
-    fn write(
-        &mut self,
-        clock: &mut LocalClock,
-        [.., before_hour]: &[String; ADDED_FIELDS.len()],
-        event_s: i64,
-    ) {
-        self.event_s = event_s;
-        self.text.clear();
-        let hour = clock.append(event_s, None, &mut self.text);
-        self.text.extend_from_slice(before_hour.as_bytes());
-        if hour >= 10 {
-            self.text.push(b'0' + hour / 10);
+        for second in &mut self.seconds {
+            second.event_s = i64::MIN;
         }
-        self.text.extend_from_slice(&[b'0' + hour % 10, b'}']);
+    }
+
+    #[cold]
+    fn write_second(&mut self, clock: &mut LocalClock, event_s: i64) {
+        let [.., before_hour] = &self.before;
+        let second = &mut self.seconds[event_s as usize % SECONDS_KEPT];
+        second.event_s = event_s;
+        second.text.clone_from(&self.processed);
+        let hour = clock.append(event_s, None, &mut second.text);
+        second.text.extend_from_slice(before_hour.as_bytes());
+        if hour >= 10 {
+            second.text.push(b'0' + hour / 10);
+        }
+        second.text.extend_from_slice(&[b'0' + hour % 10, b'}']);
     }
 }

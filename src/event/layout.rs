@@ -35,10 +35,11 @@ pub(super) struct Layout<'a> {
 }
 
 /// The known members of an event.
+#[derive(Clone, Copy)]
 pub(super) struct Found<'t, 'a> {
-    pub(super) raw: &'a [u8],
+    raw: &'a [u8],
     nodes: &'t [Node<'a>],
-    places: Places,
+    places: &'t Places,
     pub(super) layout: Layout<'a>,
 }
 
@@ -66,7 +67,7 @@ pub(super) fn find<'t, 'a>(
     nodes: &'t [Node<'a>],
     tokens: &'a [u32],
     known: &KnownKeys,
-    shapes: &mut Shapes,
+    shapes: &'t mut Shapes,
 ) -> Result<Found<'t, 'a>, Reject> {
     let (Some((&Node::Object { len: members, .. }, inner)), [start, behind_start @ ..]) =
         (nodes.split_first(), tokens)
@@ -76,16 +77,11 @@ pub(super) fn find<'t, 'a>(
     // Of every member of most events: a key and a value that is no object and no array.
     let is_flat = inner.len() == 2 * members && tokens.len() == 1 + 4 * members;
     let event = Flat { raw, nodes: inner, tokens: behind_start };
-    let remembered = if is_flat { shapes.find(event, known) } else { None };
-    let places = if let Some(places) = remembered {
-        *places
-    } else {
-        let places = collect(members_of(inner), known)?;
-        if is_flat {
-            shapes.learn(event, known, places);
-        }
-        places
+    let shape = match is_flat.then(|| shapes.find(event, known)).flatten() {
+        Some(shape) => shape,
+        None => shapes.add(is_flat.then_some(event), known, collect(members_of(inner), known)?),
     };
+    let places = shapes.places(shape);
     let closing = tokens.last().map_or(0, |last| *last as usize);
     let layout = Layout {
         tokens,

@@ -35,15 +35,25 @@ pub(super) struct Flat<'t, 'a> {
 }
 
 impl<'t, 'a> Flat<'t, 'a> {
+    fn members(self) -> usize {
+        self.nodes.len() / NODES
+    }
+
     /// The nodes of the keys.
     fn keys(&self) -> impl Iterator<Item = &'t Node<'a>> {
         self.nodes.as_chunks::<NODES>().0.iter().map(|[key, _]| key)
     }
 }
 
-/// The keys met last.
+/// The keys met last, by the number of members; the last one is of no event that is remembered.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Shapes([Shape; MAX_MEMBERS + 1]);
+pub(super) struct Shapes([Shape; MAX_MEMBERS + 2]);
+
+/// One of them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ShapeId(usize);
+
+const NOT_REMEMBERED: ShapeId = ShapeId(MAX_MEMBERS + 1);
 
 #[derive(Debug, Clone, Default)]
 struct Shape {
@@ -66,11 +76,18 @@ struct Key {
 type Text = [u64; TEXT_BYTES / size_of::<u64>()];
 
 impl Shapes {
-    /// Where an event's known members are, if its keys are those of one before.
+    /// Where the known members of an event of this shape are.
+    #[inline]
+    pub(super) fn places(&self, ShapeId(shape): ShapeId) -> &Places {
+        &self.0[shape].places
+    }
+
+    /// The shape of an event whose keys are those of one before.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "otherwise half its instructions are the call's")]
-    pub(super) fn find(&self, event: Flat<'_, '_>, known: &KnownKeys) -> Option<&Places> {
-        let Shape { keys, has_long, places } = self.0.get(event.nodes.len() / NODES)?;
+    pub(super) fn find(&self, event: Flat<'_, '_>, known: &KnownKeys) -> Option<ShapeId> {
+        let members = event.members();
+        let Shape { keys, has_long, .. } = self.0[..=MAX_MEMBERS].get(members)?;
         let mut different = u64::from(keys.is_empty());
         for (&[position, ..], key) in event.tokens.as_chunks::<TOKENS>().0.iter().zip(keys) {
             let text = text_behind(event.raw, position as usize);
@@ -83,31 +100,41 @@ impl Shapes {
             };
             different |= u64::from(event.keys().zip(keys).any(means_other));
         }
-        (different == 0).then_some(places)
+        (different == 0).then_some(ShapeId(members))
     }
 
-    /// Remembers the keys of an event, and where its known members are.
+    /// Takes the places of an event's known members; of one without nesting the keys, too.
     #[cold]
-    pub(super) fn learn(&mut self, event: Flat<'_, '_>, known: &KnownKeys, places: Places) {
-        let Some(shape) = self.0.get_mut(event.nodes.len() / NODES) else { return };
+    pub(super) fn add(
+        &mut self,
+        event: Option<Flat<'_, '_>>,
+        known: &KnownKeys,
+        places: Places,
+    ) -> ShapeId {
         // Of less text nothing can be told, and no valid event has less.
-        if event.raw.len() < TEXT_BYTES {
-            return;
-        }
-        shape.keys.clear();
-        for (&[position, colon, ..], node) in
-            event.tokens.as_chunks::<TOKENS>().0.iter().zip(event.keys())
-        {
+        let is_told = |event: &Flat<'_, '_>| event.raw.len() >= TEXT_BYTES;
+        let Some(event) = event.filter(is_told).filter(|event| event.members() <= MAX_MEMBERS)
+        else {
+            self.0[NOT_REMEMBERED.0].places = places;
+            return NOT_REMEMBERED;
+        };
+        let members = event.members();
+        let positions = event.tokens.as_chunks::<TOKENS>().0.iter();
+        let keys = positions.zip(event.keys()).map(|(&[position, colon, ..], node)| {
             let position = position as usize;
             let quoted = event.raw[position + 1..colon as usize].trim_ascii_end();
             let unused = TEXT_BYTES.checked_sub(quoted.len());
             let mask = halves(unused.map_or(0, |unused| u128::MAX >> (8 * unused)));
             let text = text_behind(event.raw, position);
             let text = [text[0] & mask[0], text[1] & mask[1]];
-            shape.keys.push(Key { text, mask, meaning: known.find_node(node) });
-        }
+            Key { text, mask, meaning: known.find_node(node) }
+        });
+        let shape = &mut self.0[members];
+        shape.keys.clear();
+        shape.keys.extend(keys);
         shape.has_long = shape.keys.iter().any(|key| key.mask == [0, 0]);
         shape.places = places;
+        ShapeId(members)
     }
 }
 

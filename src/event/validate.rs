@@ -6,8 +6,8 @@
 use simd_json::{Node, StaticNode};
 
 use super::{
-    Event, Field, Reject, RejectReason, SoftProblem, SoftProblems, ip::is_ip, layout::Found, text,
-    timestamp,
+    Event, Field, Reject, RejectReason, SoftProblem, SoftProblems, field::FieldSet, ip::is_ip,
+    layout::Found, text, timestamp,
 };
 use crate::{ids::EventTimeMs, limits};
 
@@ -18,36 +18,61 @@ const UNKNOWN: &str = "unknown";
 const OTHER: &str = "other";
 
 /// The members of an event, to be validated.
+///
+/// NOTE: everything that is called for an ordinary event is inlined, and everything else takes
+/// this by value: behind a reference it would be written to memory for every event.
+#[derive(Clone, Copy)]
 pub(super) struct Fields<'t, 'a> {
     pub(super) found: Found<'t, 'a>,
     /// Whether decoded numbers and strings may differ from the raw text.
     pub(super) is_blunted: bool,
 }
 
+/// What is noted of the optional fields.
+#[derive(Clone, Copy, Default)]
+struct Notes {
+    soft: SoftProblems,
+    absent: FieldSet,
+    replaced: FieldSet,
+}
+
 impl<'a> Fields<'_, 'a> {
     /// Applies every rule. `latest_ms` is the latest time the event may have.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "what it returns is large, and taken apart at once")]
-    pub(super) fn validate(mut self, latest_ms: i64) -> Result<Event<'a>, Reject> {
+    pub(super) fn validate(self, latest_ms: i64) -> Result<Event<'a>, Reject> {
         let user_id = self.user_id()?;
         let event_time = EventTimeMs(self.timestamp(latest_ms)?);
-        let mut soft = SoftProblems::default();
-        let app_version = self.optional(Field::AppVersion, &mut soft)?;
-        let device_type = self.optional(Field::DeviceType, &mut soft)?;
-        self.ip(&mut soft)?;
-        let locale = self.optional(Field::Locale, &mut soft)?;
-        self.optional(Field::DeviceId, &mut soft)?;
-        let layout = self.found.layout;
+        let mut notes = Notes::default();
+        let app_version = self.optional(Field::AppVersion, &mut notes)?;
+        let device_type = self.optional(Field::DeviceType, &mut notes)?;
+        self.ip(&mut notes)?;
+        let locale = self.optional(Field::Locale, &mut notes)?;
+        self.optional(Field::DeviceId, &mut notes)?;
+        let Notes { soft, absent, replaced } = notes;
+        let mut layout = self.found.layout;
+        layout.rewrite |= !replaced.is_empty();
+        (layout.absent, layout.replaced) = (absent, replaced);
         Ok(Event { user_id, event_time, locale, device_type, app_version, soft, layout })
     }
 
-    fn user_id(&self) -> Result<&'a str, Reject> {
+    #[inline(always)]
+    fn user_id(self) -> Result<&'a str, Reject> {
+        match self.found.value(Field::UserId) {
+            Some(Node::String(text)) if !text.is_empty() && !self.is_blunted => Ok(text),
+            _ => self.unusual_user_id(),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn unusual_user_id(self) -> Result<&'a str, Reject> {
         let refuse = |reason| Err(Reject::of(Field::UserId, reason));
         match self.found.value(Field::UserId) {
             None | Some(Node::Static(StaticNode::Null) | Node::String("")) => {
                 refuse(RejectReason::MissingField)
             }
-            Some(Node::String(_)) if self.is_blunted && !self.is_unicode(Field::UserId) => {
+            Some(Node::String(_)) if !self.is_unicode(Field::UserId) => {
                 refuse(RejectReason::InvalidUtf8)
             }
             Some(Node::String(text)) => Ok(text),
@@ -56,74 +81,91 @@ impl<'a> Fields<'_, 'a> {
     }
 
     /// Whether every escape in a string stands for a character.
-    fn is_unicode(&self, field: Field) -> bool {
+    fn is_unicode(self, field: Field) -> bool {
         let quoted = self.found.raw_text(field);
         text::unescape(&quoted[1..quoted.len() - 1], |_| true).is_some()
     }
 
-    fn timestamp(&self, latest_ms: i64) -> Result<i64, Reject> {
+    #[inline(always)]
+    fn timestamp(self, latest_ms: i64) -> Result<i64, Reject> {
         let time = match self.found.value(Field::Timestamp) {
-            None | Some(Node::Static(StaticNode::Null) | Node::String("")) => {
-                Err(RejectReason::MissingField)
-            }
             Some(Node::Static(StaticNode::U64(number))) if !self.is_blunted => {
                 timestamp::from_integer(number)
+            }
+            _ => self.unusual_timestamp(),
+        };
+        time.and_then(|time| timestamp::check_range(time, latest_ms))
+            .map_err(|reason| Reject::of(Field::Timestamp, reason))
+    }
+
+    #[inline(never)]
+    fn unusual_timestamp(self) -> Result<i64, RejectReason> {
+        match self.found.value(Field::Timestamp) {
+            None | Some(Node::Static(StaticNode::Null) | Node::String("")) => {
+                Err(RejectReason::MissingField)
             }
             Some(Node::String(text)) => timestamp::from_text(text),
             Some(Node::Static(StaticNode::Bool(_)) | Node::Object { .. } | Node::Array { .. }) => {
                 Err(RejectReason::WrongType)
             }
             Some(Node::Static(_)) => timestamp::from_text(self.scalar_text(Field::Timestamp)),
-        };
-        time.and_then(|time| timestamp::check_range(time, latest_ms))
-            .map_err(|reason| Reject::of(Field::Timestamp, reason))
+        }
     }
 
-    fn ip(&mut self, soft: &mut SoftProblems) -> Result<(), Reject> {
-        let Some(Node::String(address)) = self.found.value(Field::Ip) else {
-            return self.optional(Field::Ip, soft).map(drop);
-        };
-        if address.is_empty() {
-            self.replace(Field::Ip);
-        } else if !is_ip(address) {
-            soft.insert(Field::Ip, SoftProblem::BadIp);
+    #[inline(always)]
+    fn ip(self, notes: &mut Notes) -> Result<(), Reject> {
+        match self.found.value(Field::Ip) {
+            Some(Node::String(address)) if !address.is_empty() => {
+                if !is_ip(address) {
+                    notes.soft.insert(Field::Ip, SoftProblem::BadIp);
+                }
+            }
+            _ => (_, *notes) = self.unusual(Field::Ip, *notes)?,
         }
         Ok(())
     }
 
     /// What is counted for an optional field.
-    #[inline]
-    fn optional(&mut self, field: Field, soft: &mut SoftProblems) -> Result<&'a str, Reject> {
-        let Some(value) = self.found.value(field) else {
-            self.found.layout.absent.insert(field);
-            return Ok(UNKNOWN);
-        };
-        let (text, problem) = match value {
-            Node::Static(StaticNode::Null) | Node::String("") => {
-                self.replace(field);
-                return Ok(UNKNOWN);
+    #[inline(always)]
+    fn optional(self, field: Field, notes: &mut Notes) -> Result<&'a str, Reject> {
+        match self.found.value(field) {
+            Some(Node::String(text)) if (1..=limits::MAX_VALUE_BYTES).contains(&text.len()) => {
+                Ok(text)
             }
-            Node::String(text) => (text, SoftProblem::TooLong),
-            Node::Static(_) => (self.scalar_text(field), SoftProblem::ScalarType),
-            Node::Object { .. } | Node::Array { .. } => {
+            _ => {
+                let counted;
+                (counted, *notes) = self.unusual(field, *notes)?;
+                Ok(counted)
+            }
+        }
+    }
+
+    /// As `optional`, for everything but an ordinary string.
+    #[inline(never)]
+    fn unusual(self, field: Field, mut notes: Notes) -> Result<(&'a str, Notes), Reject> {
+        let (text, problem) = match self.found.value(field) {
+            None => {
+                notes.absent.insert(field);
+                return Ok((UNKNOWN, notes));
+            }
+            Some(Node::Static(StaticNode::Null) | Node::String("")) => {
+                notes.replaced.insert(field);
+                return Ok((UNKNOWN, notes));
+            }
+            Some(Node::String(text)) => (text, SoftProblem::TooLong),
+            Some(Node::Static(_)) => (self.scalar_text(field), SoftProblem::ScalarType),
+            Some(Node::Object { .. } | Node::Array { .. }) => {
                 return Err(Reject::of(field, RejectReason::WrongType));
             }
         };
-        let too_long = text.len() > limits::MAX_VALUE_BYTES;
-        if too_long || problem == SoftProblem::ScalarType {
-            soft.insert(field, problem);
-        }
-        Ok(if too_long { OTHER } else { text })
+        notes.soft.insert(field, problem);
+        let counted = if text.len() > limits::MAX_VALUE_BYTES { OTHER } else { text };
+        Ok((counted, notes))
     }
 
     /// The text of a number or literal, as it was written.
-    fn scalar_text(&self, field: Field) -> &'a str {
+    fn scalar_text(self, field: Field) -> &'a str {
         std::str::from_utf8(self.found.raw_text(field))
             .expect("the value was parsed as a number or a literal")
-    }
-
-    fn replace(&mut self, field: Field) {
-        self.found.layout.replaced.insert(field);
-        self.found.layout.rewrite = true;
     }
 }

@@ -50,8 +50,9 @@ impl Throttle {
     }
 }
 
-/// Facilities of librdkafka's lines about connections, which come in crowds while a broker is away.
-const CONNECTION_FACILITIES: [&str; 4] = ["FAIL", "ERROR", "REQTMOUT", "BRKMAIN"];
+/// Facilities of librdkafka's lines about what it tries again by itself. They come in crowds: the
+/// first ones while a broker is away, the last while another producer's transaction is ended.
+const RETRY_FACILITIES: [&str; 5] = ["FAIL", "ERROR", "REQTMOUT", "BRKMAIN", "GETPID"];
 /// End of the line that follows the one with the reason.
 const SUMMARY: &str = "brokers are down";
 /// syslog level of an error; larger numbers are less severe.
@@ -67,7 +68,7 @@ impl Context {
     /// One log line of librdkafka. `level` is syslog's.
     pub(super) fn line(&self, level: i32, facility: &str, text: &str) {
         let role = self.role;
-        if level <= SYSLOG_WARNING && CONNECTION_FACILITIES.contains(&facility) {
+        if level <= SYSLOG_WARNING && RETRY_FACILITIES.contains(&facility) {
             self.broker_away(text);
         } else if facility == "CONFWARN" {
             // One list of -X properties serves all clients; each warns of the others' properties.
@@ -83,10 +84,10 @@ impl Context {
         }
     }
 
-    /// A broker cannot be reached; librdkafka keeps trying by itself.
+    /// A broker cannot be reached, or refuses for now; librdkafka keeps trying by itself.
     pub(super) fn broker_away(&self, text: &str) {
         let now = Instant::now();
-        let text = without_thread_name(text);
+        let text = without_thread_name(text).trim_end_matches(": retrying");
         let admitted = {
             let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
             if !text.ends_with(SUMMARY) {

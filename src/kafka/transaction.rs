@@ -32,7 +32,10 @@ use super::error::{ErrorCode, KafkaError};
 use super::list::commit_list;
 use super::native::{NativeClient, c_string, millis, owned_text};
 use super::producer::Producer;
-use crate::limits::{TRANSACTION_ABORT_ATTEMPT, TRANSACTION_ABORT_POLL, TRANSACTION_ABORT_SERVE};
+use crate::limits::{
+    TRANSACTION_ABORT_ATTEMPT, TRANSACTION_ABORT_POLL, TRANSACTION_ABORT_SERVE,
+    TRANSACTION_INIT_ATTEMPT,
+};
 
 impl Producer {
     /// Takes the transactional id over: fences a former producer of it, and ends the transaction
@@ -42,10 +45,21 @@ impl Producer {
     /// `Timeout` or `Retriable` while the coordinator is away: the work goes on behind the call,
     /// and the same call resumes it. `Fatal`, for example without the right to use the id.
     pub fn init_transactions(&self, timeout: Duration) -> Result<(), KafkaError> {
-        self.transact("init transactions", Some(timeout), |client| {
-            // SAFETY: the client is alive; the returned error is the caller's.
-            unsafe { rd::rd_kafka_init_transactions(client.ptr(), millis(timeout)) }
-        })
+        const OPERATION: &str = "init transactions";
+        let deadline = Instant::now() + timeout;
+        // NOTE: the coordinator refuses while it ends what an earlier producer left open, and
+        // librdkafka asks again after half a second; or at once, when the call is made again.
+        let attempt = TRANSACTION_INIT_ATTEMPT.min(timeout);
+        loop {
+            let result = self.transact(OPERATION, Some(attempt), |client| {
+                // SAFETY: the client is alive; the returned error is the caller's.
+                unsafe { rd::rd_kafka_init_transactions(client.ptr(), millis(attempt)) }
+            });
+            match result {
+                Err(KafkaError::Timeout { .. }) if Instant::now() < deadline => {}
+                result => return result.map_err(|error| after(timeout, error)),
+            }
+        }
     }
 
     /// Everything sent from now on belongs to the transaction. Asks no broker.
@@ -122,12 +136,7 @@ impl Producer {
             if may_resume && Instant::now() < deadline {
                 continue;
             }
-            return Err(match error {
-                KafkaError::Timeout { operation, text, .. } => {
-                    KafkaError::Timeout { operation, waited: timeout, text }
-                }
-                other => other,
-            });
+            return Err(after(timeout, error));
         }
     }
 
@@ -163,6 +172,16 @@ impl Producer {
             return Err(KafkaError::Timeout { operation, waited, text });
         }
         Err(failure.classify(operation, self.client.fatal_error()))
+    }
+}
+
+/// The error of the last of several attempts, which took `waited` together.
+fn after(waited: Duration, error: KafkaError) -> KafkaError {
+    match error {
+        KafkaError::Timeout { operation, text, .. } => {
+            KafkaError::Timeout { operation, waited, text }
+        }
+        other => other,
     }
 }
 

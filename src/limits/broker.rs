@@ -10,6 +10,10 @@ pub const COMMIT_TIMEOUT: Duration = Duration::from_secs(2);
 /// stood when it is made again.
 pub const TRANSACTION_CALL_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// One attempt of registering a transactional id. Kafka ends a dead producer's transaction within
+/// tens of milliseconds; librdkafka's own pause between two requests is half a second.
+pub const TRANSACTION_INIT_ATTEMPT: Duration = Duration::from_millis(50);
+
 /// Adding offsets to a transaction. Unlike the other calls it cannot be taken up again: librdkafka
 /// gives the transaction up when the group's coordinator has not answered by then.
 pub const TRANSACTION_OFFSETS_TIMEOUT: Duration = Duration::from_secs(20);
