@@ -24,6 +24,7 @@ pub mod latency;
 pub mod limits;
 pub mod metrics;
 pub mod pipeline;
+mod short;
 pub mod sink;
 pub mod source;
 pub mod state;

@@ -4,7 +4,9 @@
 //! one digit after the other would mispredict a branch in every address. So all bytes are looked
 //! at together, each in its lane of a number: the lane's highest bit says yes.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, ops::RangeInclusive};
+
+use crate::short;
 
 /// The same byte in every lane.
 const fn lanes(byte: u8) -> u128 {
@@ -12,6 +14,9 @@ const fn lanes(byte: u8) -> u128 {
 }
 
 const YES: u128 = lanes(0x80);
+
+/// Lengths of an address of version 4.
+const LENGTHS: RangeInclusive<usize> = 7..=15;
 
 /// Whether a text is an IP address of either version.
 #[inline]
@@ -22,7 +27,10 @@ pub(super) fn is_ip(text: &str) -> bool {
 /// Whether a text is four numbers up to 255 with dots between, none with a leading zero.
 #[inline]
 fn is_ipv4(text: &[u8]) -> bool {
-    let Some(text_lanes) = load(text) else { return false };
+    if !LENGTHS.contains(&text.len()) {
+        return false;
+    }
+    let text_lanes = short::pair(text);
     if text_lanes & YES != 0 {
         return false;
     }
@@ -41,25 +49,6 @@ fn is_ipv4(text: &[u8]) -> bool {
     let leading_zero = start & second & !above(0);
     let above_255 = above(2) | above(1) & ((above(5) >> 8) | (above(4) >> 8) & (above(5) >> 16));
     (number & second & third & fourth) | leading_zero | (start & second & third & above_255) == 0
-}
-
-/// A text of 7 to 15 bytes, the first one in the lowest lane; behind it zeros.
-#[inline]
-fn load(text: &[u8]) -> Option<u128> {
-    let len = text.len();
-    if len > 15 {
-        return None;
-    }
-    // What the last part shares with the first one is shifted out.
-    if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
-        let last = u64::from_le_bytes(*last).checked_shr(8 * (16 - len as u32)).unwrap_or(0);
-        return Some(u128::from(u64::from_le_bytes(*first)) | u128::from(last) << 64);
-    }
-    if let (7, Some(first), Some(last)) = (len, text.first_chunk::<4>(), text.last_chunk::<4>()) {
-        let [first, last] = [first, last].map(|part| u128::from(u32::from_le_bytes(*part)));
-        return Some(first | last << 24);
-    }
-    None
 }
 
 /// The sum of all lanes. A text has at most eight numbers and fifteen dots: it fits into one.

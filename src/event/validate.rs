@@ -36,10 +36,10 @@ struct Notes {
     replaced: FieldSet,
 }
 
+#[expect(clippy::inline_always, reason = "what is passed and returned is large, and taken apart")]
 impl<'a> Fields<'_, 'a> {
     /// Applies every rule. `latest_ms` is the latest time the event may have.
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "what it returns is large, and taken apart at once")]
     pub(super) fn validate(self, latest_ms: i64) -> Result<Event<'a>, Reject> {
         let user_id = self.user_id()?;
         let event_time = EventTimeMs(self.timestamp(latest_ms)?);

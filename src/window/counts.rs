@@ -15,7 +15,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::limits;
+use crate::{limits, short};
 
 /// The entry that takes what has no entry of its own. An ordinary value of this name shares it.
 pub const OTHER: &str = "other";
@@ -24,11 +24,11 @@ pub const OTHER: &str = "other";
 const LINEAR_ENTRIES: usize = 8;
 
 /// Bytes of a name that stand in its entry.
-const HEAD_BYTES: usize = 8;
+const HEAD_BYTES: usize = short::WORD_BYTES;
 
 #[derive(Debug, Clone, Copy)]
 struct Entry {
-    /// `head` of the name: decides most comparisons without a look at the name.
+    /// First word of the name: decides most comparisons without a look at the name.
     head: u64,
     start: u32,
     len: u32,
@@ -138,7 +138,7 @@ impl Counts {
 
     #[inline]
     fn find(&self, value: &str) -> Option<usize> {
-        let (head, len) = (head(value.as_bytes()), value.len());
+        let (head, len) = (short::word(value.as_bytes()), value.len());
         if self.entries.len() > LINEAR_ENTRIES {
             return self.find_hashed(head, value);
         }
@@ -179,7 +179,7 @@ impl Counts {
         let before = self.heap_bytes();
         let start = self.names.len() as u32;
         self.names.push_str(value);
-        let head = head(value.as_bytes());
+        let head = short::word(value.as_bytes());
         self.entries.push(Entry { head, start, len: value.len() as u32, count: n });
         match self.entries.len() {
             0..=LINEAR_ENTRIES => {}
@@ -215,25 +215,6 @@ impl Entry {
     fn name<'a>(&self, names: &'a str) -> &'a str {
         let start = self.start as usize;
         &names[start..start + self.len as usize]
-    }
-}
-
-/// The first eight bytes as a number, shorter values filled up with zeros.
-#[inline]
-fn head(value: &[u8]) -> u64 {
-    if let Some(head) = value.first_chunk::<HEAD_BYTES>() {
-        return u64::from_le_bytes(*head);
-    }
-    let len = value.len();
-    if let (Some(first), Some(last)) = (value.first_chunk::<4>(), value.last_chunk::<4>()) {
-        // Where the two overlap they hold the same bytes at the same place.
-        let last = u64::from(u32::from_le_bytes(*last)) << (8 * (len - 4));
-        return u64::from(u32::from_le_bytes(*first)) | last;
-    }
-    match *value {
-        [] => 0,
-        [a] => u64::from(a),
-        [a, .., z] => u64::from(a) | u64::from(value[1]) << 8 | u64::from(z) << (8 * (len - 1)),
     }
 }
 

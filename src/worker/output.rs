@@ -15,7 +15,7 @@ use crate::{
     budget::{Budget, Permit},
     epoch::ToSink,
     ids::{Epoch, Generation, PartitionId},
-    limits,
+    limits, short,
 };
 
 /// The sink is gone: the process is stopping, and so must this worker.
@@ -83,7 +83,7 @@ impl Outputs {
     ) -> bool {
         let buffer = &mut self.partitions[partition.0 as usize];
         let start = buffer.arena.len();
-        buffer.arena.extend_from_slice(key);
+        short::append(&mut buffer.arena, key);
         write(&mut buffer.arena);
         buffer.records.push(Span::closing(&buffer.arena, start, key.len()));
         input.hand_over(&mut buffer.permit, buffer.arena.len() - start);

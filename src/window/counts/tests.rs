@@ -94,15 +94,6 @@ fn stored_counts_that_add_up_to_too_much_are_refused() {
 
 proptest! {
     #[test]
-    fn head_is_the_first_eight_bytes(value in vec(any::<u8>(), 0..12)) {
-        let mut bytes = [0; HEAD_BYTES];
-        for (to, from) in bytes.iter_mut().zip(&value) {
-            *to = *from;
-        }
-        prop_assert_eq!(head(&value), u64::from_le_bytes(bytes));
-    }
-
-    #[test]
     fn agrees_with_a_plain_map(
         values in vec(value(), 0..200),
         split in 0..200usize,
