@@ -97,6 +97,18 @@ fn a_record_that_is_not_delivered_makes_the_commit_abortable() {
     commit_some(&producer, topic);
 }
 
+/// librdkafka alone would ask twice a second, and a start after a kill wait for that.
+#[test]
+fn an_id_whose_old_transaction_is_being_ended_is_asked_for_again_soon() {
+    let cluster = cluster();
+    let settings = transactional_settings(&cluster.brokers(), "sink", TIMEOUT);
+    let mut producer = Producer::new(&settings).expect("producer");
+    let topic = producer.topic(OUTPUT).expect("topic");
+    cluster.fail_next(MockRequest::InitProducerId, &[CONCURRENT_TRANSACTIONS; 10]);
+    producer.init_transactions(4 * SHORT).expect("more often than every 200 ms");
+    commit_some(&producer, topic);
+}
+
 #[test]
 fn what_passes_by_itself_is_not_an_error() {
     let cluster = cluster();

@@ -35,6 +35,9 @@ const SETTINGS: &[(&str, &str)] = &[
     ("enable.partition.eof", "true"),
     ("check.crcs", "true"),
     ("fetch.queue.backoff.ms", "10"),
+    // The end of a topic is told by the answer to a fetch that found nothing, and whatever is asked
+    // on the same connection waits behind it: with the default half a second each time.
+    ("fetch.wait.max.ms", "10"),
 ];
 
 /// A topic that is there.
