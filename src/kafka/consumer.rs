@@ -319,7 +319,7 @@ impl Consumer {
         let list = partition_list(&self.topic, partitions);
         // SAFETY: client and list are alive; the call fills in an error per partition.
         check(operation, unsafe { call(self.client.ptr(), list.ptr()) })?;
-        first_error(operation, &list)
+        first_error(operation, &list_entries(&list))
     }
 
     /// Takes fetched records until `on_event` says `Stop`, none is left, or none came within

@@ -142,33 +142,6 @@ impl NativeClient {
         KafkaError::Timeout { operation, waited, text }
     }
 
-    /// Low and high watermark: the first offset in the log, and the one after its last record.
-    pub(super) fn watermarks(
-        &self,
-        topic: &str,
-        partition: i32,
-        timeout: Duration,
-    ) -> Result<(i64, i64), KafkaError> {
-        const OPERATION: &str = "query watermarks";
-        let topic = c_string("topic", topic)?;
-        let (mut low, mut high) = (-1, -1);
-        // SAFETY: client and strings are alive, both results are written before the call returns.
-        let code = unsafe {
-            rd::rd_kafka_query_watermark_offsets(
-                self.ptr(),
-                topic.as_ptr(),
-                partition,
-                &raw mut low,
-                &raw mut high,
-                millis(timeout),
-            )
-        };
-        match code {
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Ok((low, high)),
-            code => Err(self.query_error(OPERATION, code, timeout)),
-        }
-    }
-
     /// Leaves the client to the end of the process instead of destroying it: a commit that waits
     /// for an absent coordinator holds up the destructor for a whole session timeout.
     pub(super) fn abandon(&self) {

@@ -3,8 +3,10 @@
 //! In: partitions of the input topic. Out: the broker's answer within a timeout, or what the last
 //! fetch said. Runs in the source thread. Holds: an error of any partition is an error of the call.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use rdkafka::Offset as Position;
 use rdkafka::bindings as rd;
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
@@ -13,7 +15,7 @@ use super::admin::Admin;
 use super::committer::CommittedOffset;
 use super::consumer::Consumer;
 use super::error::KafkaError;
-use super::list::{list_entries, offset_list, partition_list};
+use super::list::{PartitionEntry, list_entries, partition_list};
 use super::native::{NativeClient, error_text, millis};
 use crate::ids::{Offset, PartitionId};
 
@@ -35,8 +37,9 @@ pub(super) fn committed(
     if code != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
         return Err(client.query_error(OPERATION, code, timeout));
     }
-    first_error(OPERATION, &list)?;
-    Ok(list_entries(&list)
+    let entries = list_entries(&list);
+    first_error(OPERATION, &entries)?;
+    Ok(entries
         .into_iter()
         .map(|entry| CommittedOffset {
             partition: PartitionId(entry.partition),
@@ -59,24 +62,28 @@ impl Consumer {
         committed(&self.client, &self.topic, partitions, timeout)
     }
 
-    /// First offset in the log, and the offset after its last record.
+    /// Of each partition the first offset in the log, and the offset after the last record that
+    /// may be read.
     ///
     /// # Errors
-    /// `Timeout` or `Retriable` while the broker is away.
-    pub fn watermarks(
+    /// `Timeout` or `Retriable` while a partition's leader is away.
+    pub fn logs(
         &self,
-        partition: PartitionId,
+        partitions: &[PartitionId],
         timeout: Duration,
-    ) -> Result<(Offset, Offset), KafkaError> {
-        let (low, high) = self.client.watermarks(&self.topic, partition.0, timeout)?;
-        Ok((Offset(low), Offset(high)))
+    ) -> Result<BTreeMap<PartitionId, (Offset, Offset)>, KafkaError> {
+        const OPERATION: &str = "look up the ends of the log";
+        let lows = self.at(OPERATION, partitions, Position::Beginning, timeout)?;
+        let highs = self.at(OPERATION, partitions, Position::End, timeout)?;
+        let both = |(partition, low)| Some((partition, (low, *highs.get(&partition)?)));
+        Ok(lows.into_iter().filter_map(both).collect())
     }
 
     /// The first offset whose Kafka timestamp is `timestamp_ms` or later; the end of the log when
     /// there is none.
     ///
     /// # Errors
-    /// `Timeout` or `Retriable` while the broker is away.
+    /// `Timeout` or `Retriable` while a partition's leader is away.
     pub fn offset_for_time(
         &self,
         partitions: &[PartitionId],
@@ -84,30 +91,31 @@ impl Consumer {
         timeout: Duration,
     ) -> Result<Vec<(PartitionId, Offset)>, KafkaError> {
         const OPERATION: &str = "look up offsets by time";
-        if partitions.is_empty() {
-            return Ok(Vec::new());
+        let time = Position::Offset(timestamp_ms.max(0));
+        let mut found = self.at(OPERATION, partitions, time, timeout)?;
+        if found.values().any(|offset| offset.0 < 0) {
+            let ends = self.at(OPERATION, partitions, Position::End, timeout)?;
+            for (partition, offset) in found.iter_mut().filter(|(_, offset)| offset.0 < 0) {
+                *offset = *ends.get(partition).unwrap_or(offset);
+            }
         }
-        // The call takes the time in place of the offset.
-        let time = Offset(timestamp_ms.max(0));
-        let list = offset_list(&self.topic, partitions.iter().map(|id| (*id, time)))?;
-        let ms = millis(timeout);
-        // SAFETY: client and list are alive; the call fills in the list before it returns.
-        let code = unsafe { rd::rd_kafka_offsets_for_times(self.client.ptr(), list.ptr(), ms) };
-        if code != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
-            return Err(self.client.query_error(OPERATION, code, timeout));
-        }
-        first_error(OPERATION, &list)?;
-        let mut found = Vec::with_capacity(partitions.len());
-        for entry in list_entries(&list) {
-            let partition = PartitionId(entry.partition);
-            let offset = if entry.offset >= 0 {
-                Offset(entry.offset)
-            } else {
-                self.watermarks(partition, timeout)?.1
-            };
-            found.push((partition, offset));
-        }
-        Ok(found)
+        Ok(found.into_iter().collect())
+    }
+
+    /// The first offset of each partition that is of this time or later, negative where there is
+    /// none.
+    fn at(
+        &self,
+        operation: &'static str,
+        partitions: &[PartitionId],
+        time: Position,
+        timeout: Duration,
+    ) -> Result<BTreeMap<PartitionId, Offset>, KafkaError> {
+        let list = partition_list(&self.topic, partitions);
+        let entries = by_time(&self.client, operation, list, time, timeout)?;
+        first_error(operation, &entries)?;
+        let entries = entries.into_iter();
+        Ok(entries.map(|entry| (PartitionId(entry.partition), Offset(entry.offset))).collect())
     }
 
     /// The end of the log as the last fetch saw it, without asking; `None` before the first fetch.
@@ -142,29 +150,42 @@ impl Admin {
         timeout: Duration,
     ) -> Result<Vec<(PartitionId, Offset)>, KafkaError> {
         const OPERATION: &str = "ask the partitions' leaders";
-        let mut list = TopicPartitionList::with_capacity(partitions.len());
-        for partition in partitions {
-            // The broker takes it in the place of a time.
-            let end = list.add_partition(topic, partition.0).set_offset(rdkafka::Offset::End);
-            end.expect("the end is an offset that librdkafka knows");
-        }
-        let ms = millis(timeout);
-        // SAFETY: client and list are alive; the call fills in the list before it returns.
-        let code = unsafe { rd::rd_kafka_offsets_for_times(self.client.ptr(), list.ptr(), ms) };
-        if code != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
-            return Err(self.client.query_error(OPERATION, code, timeout));
-        }
-        let answered = list_entries(&list).into_iter().filter(|entry| entry.error == 0);
+        let list = partition_list(topic, partitions);
+        let entries = by_time(&self.client, OPERATION, list, Position::End, timeout)?;
+        let answered = entries.into_iter().filter(|entry| entry.error == 0);
         Ok(answered.map(|entry| (PartitionId(entry.partition), Offset(entry.offset))).collect())
     }
+}
+
+/// The first offset of each partition that is of this time or later: one question to each leader.
+/// An error of a partition is in its line.
+fn by_time(
+    client: &NativeClient,
+    operation: &'static str,
+    mut list: TopicPartitionList,
+    time: Position,
+    timeout: Duration,
+) -> Result<Vec<PartitionEntry>, KafkaError> {
+    if list.count() == 0 {
+        return Ok(Vec::new());
+    }
+    // The call, and the broker, take a time in the place of the offset; or one of its two ends.
+    list.set_all_offsets(time).map_err(|error| KafkaError::Config { text: error.to_string() })?;
+    let ms = millis(timeout);
+    // SAFETY: client and list are alive; the call fills in the list before it returns.
+    let code = unsafe { rd::rd_kafka_offsets_for_times(client.ptr(), list.ptr(), ms) };
+    if code != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
+        return Err(client.query_error(operation, code, timeout));
+    }
+    Ok(list_entries(&list))
 }
 
 /// The first error that a call left in a line of its list.
 pub(super) fn first_error(
     operation: &'static str,
-    list: &TopicPartitionList,
+    entries: &[PartitionEntry],
 ) -> Result<(), KafkaError> {
-    match list_entries(list).into_iter().find(|entry| entry.error != 0) {
+    match entries.iter().find(|entry| entry.error != 0) {
         None => Ok(()),
         Some(entry) => Err(KafkaError::from_code(
             operation,

@@ -35,11 +35,7 @@ pub(super) fn published(
 ) -> Result<BTreeMap<WindowStart, PublishedWindow>, KafkaError> {
     let mut consumer = Consumer::new(&settings.consumer)?;
     let partitions: Vec<_> = (0..settings.partitions).map(PartitionId).collect();
-    let mut log = BTreeMap::new();
-    for partition in &partitions {
-        let ends = consumer.watermarks(*partition, limits::RECOVERY_QUERY_TIMEOUT)?;
-        log.insert(*partition, ends);
-    }
+    let log = consumer.logs(&partitions, limits::RECOVERY_QUERY_TIMEOUT)?;
     let starts = starts(&consumer, settings, &log, horizon)?;
     let mut unread: BTreeMap<PartitionId, Offset> = starts
         .iter()

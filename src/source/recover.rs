@@ -174,10 +174,7 @@ impl Source {
         let total = topics.first().and_then(|topic| topic.partitions).unwrap_or_default();
         let all: Vec<_> = (0..total).map(PartitionId).collect();
         let committed = self.committed_offsets(&all)?;
-        let mut log = BTreeMap::new();
-        for partition in partitions {
-            log.insert(*partition, self.consumer.watermarks(*partition, timeout)?);
-        }
+        let log = self.consumer.logs(partitions, timeout)?;
         let by_time: BTreeMap<_, _> = match self.settings.start_from {
             StartFrom::Time(time_ms) => {
                 self.consumer.offset_for_time(partitions, time_ms, timeout)?.into_iter().collect()

@@ -64,8 +64,8 @@ fn every_partition_reports_its_end_also_an_empty_one() {
     // New records, and the end once more.
     produce(&cluster.brokers(), TOPIC, 0, &numbered(10..13));
     assert_eq!(values_to_end(&mut consumer, 0, 13), numbered(10..13));
-    let (low, high) = consumer.watermarks(PartitionId(0), PATIENCE).expect("watermarks");
-    assert_eq!((low, high), (Offset(0), Offset(13)));
+    let logs = consumer.logs(&[PartitionId(0)], PATIENCE).expect("logs");
+    assert_eq!(logs, [(PartitionId(0), (Offset(0), Offset(13)))].into());
 }
 
 #[test]

@@ -181,7 +181,10 @@ fn a_new_partition_brings_a_new_assignment() {
     consumer.assign(&starts).expect("assign");
     let records = take_records(&mut consumer, 20);
     assert!(records.iter().all(|s| matches!(s, Seen::Record { partition: 2, .. })), "{records:?}");
-    assert_eq!(consumer.watermarks(PartitionId(2), PATIENCE), Ok((Offset(0), Offset(20))));
+    let logs = consumer.logs(&[0, 2].map(PartitionId), PATIENCE).expect("logs");
+    let expected = [(0, (0, 10)), (2, (0, 20))];
+    let expected = expected.map(|(p, (low, high))| (PartitionId(p), (Offset(low), Offset(high))));
+    assert_eq!(logs, expected.into());
 }
 
 #[test]
@@ -356,7 +359,7 @@ fn after_a_purge_in_flight_the_idempotent_producer_goes_on() {
     join(&mut consumer);
     consumer.assign(&[(PartitionId(1), Offset(0))]).expect("assign");
     assert_eq!(values_to_end(&mut consumer, 1, 10), numbered(0..10));
-    let (_, end) = consumer.watermarks(PartitionId(0), PATIENCE).expect("watermarks");
+    let (_, end) = consumer.logs(&[PartitionId(0)], PATIENCE).expect("logs")[&PartitionId(0)];
     consumer.assign(&[(PartitionId(0), Offset(end.0 - 10))]).expect("assign");
     assert_eq!(values_to_end(&mut consumer, 0, end.0), numbered(0..10));
 }

@@ -286,5 +286,5 @@ fn after_a_record_that_the_broker_refuses_the_third_transaction_works_at_the_lat
 /// End of the output as the broker has it for readers of committed records.
 fn committed_end(topic: &Topic) -> i64 {
     let reader = topic.member();
-    reader.watermarks(PartitionId(1), PATIENCE).expect("watermarks").1.0
+    reader.logs(&[PartitionId(1)], PATIENCE).expect("logs")[&PartitionId(1)].1.0
 }

@@ -85,16 +85,13 @@ fn starts(
     plan: Plan,
     consumer: &Consumer,
 ) -> Result<BTreeMap<PartitionId, (Offset, Offset)>, KafkaError> {
-    let mut logs = Vec::new();
-    for partition in (0..plan.partitions).map(PartitionId) {
-        let (low, high) = consumer.watermarks(partition, limits::BROKER_QUERY_TIMEOUT)?;
-        logs.push((partition, low, high));
-    }
-    let lengths: Vec<usize> = logs.iter().map(|(_, low, high)| (high.0 - low.0) as usize).collect();
+    let partitions: Vec<_> = (0..plan.partitions).map(PartitionId).collect();
+    let logs = consumer.logs(&partitions, limits::BROKER_QUERY_TIMEOUT)?;
+    let lengths: Vec<usize> = logs.values().map(|(low, high)| (high.0 - low.0) as usize).collect();
     let shares = shares(&lengths, plan.count);
     let logs = logs.into_iter().zip(shares).filter(|(_, share)| *share > 0);
     Ok(logs
-        .map(|((partition, _, high), share)| (partition, (Offset(high.0 - share as i64), high)))
+        .map(|((partition, (_, high)), share)| (partition, (Offset(high.0 - share as i64), high)))
         .collect())
 }
 

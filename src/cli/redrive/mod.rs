@@ -182,9 +182,10 @@ fn starts(
     let timeout = limits::RECOVERY_QUERY_TIMEOUT;
     let committed = patiently(|| consumer.committed(partitions, timeout)).map_err(failed)?;
     let ends = patiently(|| all_ends(config, admin, partitions)).map_err(failed)?;
+    let logs = patiently(|| consumer.logs(partitions, timeout)).map_err(failed)?;
     let mut starts = Vec::with_capacity(partitions.len());
     for (partition, committed) in partitions.iter().zip(committed) {
-        let (low, _) = patiently(|| consumer.watermarks(*partition, timeout)).map_err(failed)?;
+        let (low, _) = logs[partition];
         let end = ends.iter().find(|(id, _)| id == partition).map_or(low, |(_, end)| *end);
         starts.push((*partition, low, end, done(config, &committed)?));
     }

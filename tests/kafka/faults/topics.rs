@@ -60,11 +60,8 @@ fn reader(scenario: &Scenario, topic: &str) -> (Consumer, Vec<PartitionId>) {
 /// First and next offset of every partition.
 pub(super) fn log_ends(scenario: &Scenario, topic: &str) -> BTreeMap<PartitionId, (i64, i64)> {
     let (consumer, partitions) = reader(scenario, topic);
-    let ends = partitions.into_iter().map(|partition| {
-        let (low, high) = consumer.watermarks(partition, ASK).expect("the broker answers");
-        (partition, (low.0, high.0))
-    });
-    ends.collect()
+    let logs = consumer.logs(&partitions, ASK).expect("the broker answers");
+    logs.into_iter().map(|(partition, (low, high))| (partition, (low.0, high.0))).collect()
 }
 
 /// What the group has committed: offset and metadata of every partition with a commit.
