@@ -14,7 +14,7 @@ use super::error::KafkaError;
 use super::properties::{property_name, protected_property};
 use crate::limits::{
     self, FETCH_RESPONSE_DIVISOR, FETCHED_RECORD_BYTES, PRODUCED_RECORD_BYTES,
-    PRODUCER_SOCKET_TIMEOUT, TRANSACTION_IDLE_CONNECTION,
+    PRODUCER_SOCKET_TIMEOUT, RECONNECT_BACKOFF, TRANSACTION_IDLE_CONNECTION,
 };
 
 /// What every client of the process shares.
@@ -247,6 +247,7 @@ impl ClientSettings {
         config
             .set("bootstrap.servers", &self.brokers)
             .set("client.id", CLIENT_ID)
+            .set("reconnect.backoff.ms", RECONNECT_BACKOFF.as_millis().to_string())
             // Nobody asked for it, and a client that ends waits up to a second for its last push.
             .set("enable.metrics.push", "false");
         for (name, value) in base {

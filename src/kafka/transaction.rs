@@ -34,7 +34,7 @@ use super::native::{NativeClient, c_string, millis, owned_text};
 use super::producer::Producer;
 use crate::limits::{
     TRANSACTION_ABORT_ATTEMPT, TRANSACTION_ABORT_POLL, TRANSACTION_ABORT_SERVE,
-    TRANSACTION_INIT_ATTEMPT,
+    TRANSACTION_INIT_ATTEMPT, TRANSACTION_INIT_ATTEMPT_MAX,
 };
 
 impl Producer {
@@ -47,10 +47,13 @@ impl Producer {
     pub fn init_transactions(&self, timeout: Duration) -> Result<(), KafkaError> {
         const OPERATION: &str = "init transactions";
         let deadline = Instant::now() + timeout;
-        // NOTE: the coordinator refuses while it ends what an earlier producer left open, and
-        // librdkafka asks again after half a second; or at once, when the call is made again.
-        let attempt = TRANSACTION_INIT_ATTEMPT.min(timeout);
+        // NOTE: no connection may be there yet, and the coordinator refuses while it ends what an
+        // earlier producer left open. librdkafka tries again after half a second; or at once, when
+        // the call is made again.
+        let mut next = TRANSACTION_INIT_ATTEMPT;
         loop {
+            let attempt = next.min(timeout);
+            next = (2 * next).min(TRANSACTION_INIT_ATTEMPT_MAX);
             let result = self.transact(OPERATION, Some(attempt), |client| {
                 // SAFETY: the client is alive; the returned error is the caller's.
                 unsafe { rd::rd_kafka_init_transactions(client.ptr(), millis(attempt)) }

@@ -10,9 +10,18 @@ pub const COMMIT_TIMEOUT: Duration = Duration::from_secs(2);
 /// stood when it is made again.
 pub const TRANSACTION_CALL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// One attempt of registering a transactional id. Kafka ends a dead producer's transaction within
-/// tens of milliseconds; librdkafka's own pause between two requests is half a second.
-pub const TRANSACTION_INIT_ATTEMPT: Duration = Duration::from_millis(50);
+/// First pause before a client connects to a broker again; it doubles up to librdkafka's longest one
+/// of 10 s. The first connection to a broker counts as one after that of the bootstrap address, so
+/// every start would take librdkafka's own 100 ms several times.
+pub const RECONNECT_BACKOFF: Duration = Duration::from_millis(10);
+
+/// First attempt of registering a transactional id; each further one is twice as long. Kafka ends a
+/// dead producer's transaction within tens of milliseconds; librdkafka's own pause between two
+/// requests is half a second.
+pub const TRANSACTION_INIT_ATTEMPT: Duration = Duration::from_millis(5);
+
+/// Longest attempt of registering a transactional id.
+pub const TRANSACTION_INIT_ATTEMPT_MAX: Duration = Duration::from_millis(50);
 
 /// Adding offsets to a transaction. Unlike the other calls it cannot be taken up again: librdkafka
 /// gives the transaction up when the group's coordinator has not answered by then.

@@ -114,3 +114,13 @@ fn a_record_that_could_outlive_its_transaction_is_refused_with_both_values() {
     }
     producer(&[("message.timeout.ms", "0")]).to_config().expect("without transactions");
 }
+
+#[test]
+fn a_client_connects_again_soon_and_the_user_may_say_otherwise() {
+    let backoff = |properties: &[(&str, &str)]| {
+        let config = consumer(properties).to_config().expect("may be set");
+        config.get("reconnect.backoff.ms").map(str::to_owned)
+    };
+    assert_eq!(backoff(&[]).as_deref(), Some("10"));
+    assert_eq!(backoff(&[("reconnect.backoff.ms", "250")]).as_deref(), Some("250"));
+}
