@@ -156,7 +156,7 @@ fn a_redrive_that_is_killed_again_and_again_sends_every_letter_once() {
     let letters = committed(&scenario.topic("dead-letter")).len();
     let mut kills = 0;
     for pause_ms in [900, 1300, 700, 1700, 1100, 2100] {
-        let command = redrive_command(&scenario, &["--all", "--rate", "400/s"]);
+        let command = redrive_command(&scenario, &["--all", "--rate", "200/s"]);
         let log = scenario.dir.path().join(format!("redrive-{kills}.log"));
         let mut running = Process::spawn(command, log);
         std::thread::sleep(Duration::from_millis(pause_ms));
@@ -169,7 +169,7 @@ fn a_redrive_that_is_killed_again_and_again_sends_every_letter_once() {
     let before = marked(&input);
     assert!(before > 0 && before < letters, "{before} of {letters}");
     // An ordered stop in between, too.
-    let command = redrive_command(&scenario, &["--all", "--rate", "400/s"]);
+    let command = redrive_command(&scenario, &["--all", "--rate", "200/s"]);
     let mut running = Process::spawn(command, scenario.dir.path().join("redrive-stop.log"));
     std::thread::sleep(Duration::from_secs(2));
     running.signal("-INT");
