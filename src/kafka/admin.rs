@@ -65,7 +65,19 @@ impl Admin {
     /// # Errors
     /// `Config` when a property is protected or refused by librdkafka.
     pub fn new(settings: &ClientSettings) -> Result<Self, KafkaError> {
-        let config = settings.to_config(&[])?;
+        Self::isolated(settings, "read_committed")
+    }
+
+    /// One whose `ends` are those of all records, in transactions that are open or not.
+    ///
+    /// # Errors
+    /// As `new`.
+    pub fn read_uncommitted(settings: &ClientSettings) -> Result<Self, KafkaError> {
+        Self::isolated(settings, "read_uncommitted")
+    }
+
+    fn isolated(settings: &ClientSettings, level: &str) -> Result<Self, KafkaError> {
+        let config = settings.to_config(&[("isolation.level", level.into())])?;
         // A consumer, because a producer's metadata request creates topics that are missing.
         let kind = RDKafkaType::RD_KAFKA_CONSUMER;
         let events = rd::RD_KAFKA_EVENT_ERROR | rd::RD_KAFKA_EVENT_STATS;

@@ -137,9 +137,10 @@ impl Consumer {
 }
 
 impl Admin {
-    /// The ends of the logs, as far as a reader of committed records may read, of those of the
-    /// partitions whose leaders answer just now: one small question per leader. NOTE: not through
-    /// the consumer, where it would wait behind a fetch, and cut that short when it is late.
+    /// The ends of the logs, as far as a reader of committed records may read (of all records with
+    /// `Admin::read_uncommitted`), of those of the partitions whose leaders answer just now: one
+    /// small question per leader. NOTE: not through the consumer, where it would wait behind a
+    /// fetch, and cut that short when it is late.
     ///
     /// # Errors
     /// `Timeout` or `Retriable` while no broker can be reached.

@@ -26,6 +26,13 @@ pub const REDRIVE_BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// transaction timeout.
 pub const REDRIVE_PATIENCE: Duration = Duration::from_secs(45);
 
+/// How long `redrive` waits for transactions that hold dead letters and are open when it starts, or
+/// committed and not yet marked so in every partition. A processor's take an epoch.
+pub const REDRIVE_OPEN_TRANSACTION_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Pause between its questions whether they have ended.
+pub const REDRIVE_OPEN_TRANSACTION_PAUSE: Duration = Duration::from_millis(20);
+
 /// Longest text of `redrive`'s progress per partition. Brokers take 4 096 bytes of metadata unless
 /// `offset.metadata.max.bytes` is set.
 pub const REDRIVE_PROGRESS_BYTES: usize = 4000;

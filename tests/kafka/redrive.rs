@@ -8,7 +8,10 @@ use std::{
 use logintide::kafka::{Consumer, DrainEvent, Flow};
 
 use crate::{
-    client::support::{PATIENCE, consumer_settings},
+    client::{
+        Topic,
+        support::{PATIENCE, consumer_settings, flush, numbered, send_all, transactional},
+    },
     support::{Process, Scenario, brokers, text},
 };
 
@@ -199,6 +202,40 @@ fn letters_of_another_input_are_refused_and_named() {
     let refused = format!("refused: it came from {}", scenario.topic("input"));
     assert!(number(&said, &refused) > 0, "{said}");
     assert_eq!(committed(&scenario.topic("late")).len(), 0);
+}
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn letters_in_an_open_transaction_are_waited_for_and_named_when_it_stays_open() {
+    let scenario = Scenario::new("redrive-open");
+    let (input, letters) =
+        (Topic::new("redrive-open-in", 1, &[]), Topic::new("redrive-open", 2, &[]));
+    let (producer, topic) =
+        transactional(&letters.brokers, &letters.name, &letters.name, Duration::from_mins(1));
+    producer.begin_transaction().expect("begins");
+    send_all(&producer, topic, 1, &numbered(0..10));
+    flush(&producer);
+    let start = |log| {
+        let run = scenario.command("group", "state", &[crate::support::WITHOUT_TOPICS]);
+        let mut command = Command::new(run.get_program());
+        command.args(["redrive", "--brokers", &brokers(), "--all", "--dry-run"]);
+        command.args(["--group-id", &letters.name, "--input-topic", &input.name]);
+        command.args(["--dead-letter-topic", &letters.name]);
+        Process::spawn(command, scenario.dir.path().join(log))
+    };
+    let mut early = start("early.log");
+    early.ends_with(0);
+    let said = early.log();
+    assert_eq!(number(&said, "read  "), 0, "{said}");
+    assert!(said.contains("still open; left to the next run offsets=10"), "{said}");
+    let mut patient = start("patient.log");
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(patient.ended().is_none(), "{}", patient.log());
+    producer.commit_transaction(PATIENCE).expect("commits");
+    patient.ends_with(0);
+    let said = patient.log();
+    assert_eq!(number(&said, "read  "), 10, "{said}");
+    assert!(!said.contains("still open"), "{said}");
 }
 
 #[test]

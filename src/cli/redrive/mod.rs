@@ -13,6 +13,7 @@ mod selection;
 mod writer;
 
 use std::{
+    collections::BTreeMap,
     io,
     sync::{
         Arc,
@@ -91,7 +92,7 @@ impl<'a> Session<'a> {
         let writer = (!config.dry_run).then(|| Writer::new(config, largest)).transpose();
         // NOTE: read behind the registration, which ends what a killed run has left open.
         let writer = writer.map_err(failed)?;
-        let starts = starts(config, &admin, &consumer, &partitions)?;
+        let starts = starts(config, &consumer, &partitions)?;
         // Half a second's worth in each, so that the rate is even.
         let per_batch = config.rate.map_or(usize::MAX, |rate| rate.div_ceil(2) as usize);
         let per_batch = per_batch.min(limits::REDRIVE_BATCH_RECORDS);
@@ -175,39 +176,53 @@ fn largest(config: &RedriveConfig, admin: &Admin) -> Result<usize, KafkaError> {
 /// Where each partition begins and ends, and what earlier runs have sent of it.
 fn starts(
     config: &RedriveConfig,
-    admin: &Admin,
     consumer: &Consumer,
     partitions: &[PartitionId],
 ) -> Result<Vec<Start>, RunError> {
     let timeout = limits::RECOVERY_QUERY_TIMEOUT;
     let committed = patiently(|| consumer.committed(partitions, timeout)).map_err(failed)?;
-    let ends = patiently(|| all_ends(config, admin, partitions)).map_err(failed)?;
-    let logs = patiently(|| consumer.logs(partitions, timeout)).map_err(failed)?;
-    let mut starts = Vec::with_capacity(partitions.len());
-    for (partition, committed) in partitions.iter().zip(committed) {
-        let (low, _) = logs[partition];
-        let end = ends.iter().find(|(id, _)| id == partition).map_or(low, |(_, end)| *end);
-        starts.push((*partition, low, end, done(config, &committed)?));
-    }
-    Ok(starts)
+    let logs = logs(config, consumer, partitions).map_err(failed)?;
+    let committed = partitions.iter().zip(committed);
+    let start = |(partition, committed): (&PartitionId, CommittedOffset)| {
+        let (low, end) = *logs.get(partition)?;
+        Some(done(config, &committed).map(|done| (*partition, low, end, done)))
+    };
+    committed.filter_map(start).collect()
 }
 
-/// The ends of all partitions for readers of committed records.
-fn all_ends(
+/// The first offset of each partition, and the end for readers of committed records.
+///
+/// A transaction that is open hides its records, and one that was committed still does until every
+/// partition is marked: what a processor wrote before it ended would be missed. So its end is waited
+/// for, unless it does not come.
+fn logs(
     config: &RedriveConfig,
-    admin: &Admin,
+    consumer: &Consumer,
     partitions: &[PartitionId],
-) -> Result<Vec<(PartitionId, Offset)>, KafkaError> {
-    let timeout = limits::BROKER_QUERY_TIMEOUT;
-    let ends = admin.ends(&config.dead_letter_topic, partitions, timeout)?;
-    if ends.len() == partitions.len() {
-        return Ok(ends);
+) -> Result<BTreeMap<PartitionId, (Offset, Offset)>, KafkaError> {
+    let timeout = limits::RECOVERY_QUERY_TIMEOUT;
+    let everything = Admin::read_uncommitted(&config.client)?;
+    let ends = patiently(|| everything.ends(&config.dead_letter_topic, partitions, timeout))?;
+    let deadline = Instant::now() + limits::REDRIVE_OPEN_TRANSACTION_PATIENCE;
+    loop {
+        let logs = patiently(|| consumer.logs(partitions, timeout))?;
+        let hidden = |(partition, end): &(PartitionId, Offset)| {
+            logs.get(partition).map_or(0, |(_, committed)| (end.0 - committed.0).max(0))
+        };
+        let hidden: i64 = ends.iter().map(hidden).sum();
+        if hidden > 0 && Instant::now() < deadline {
+            std::thread::sleep(limits::REDRIVE_OPEN_TRANSACTION_PAUSE);
+            continue;
+        }
+        if hidden > 0 {
+            tracing::warn!(
+                offsets = hidden,
+                topic = config.dead_letter_topic,
+                "behind the start of a transaction that is still open; left to the next run"
+            );
+        }
+        return Ok(logs);
     }
-    Err(KafkaError::Timeout {
-        operation: "ask for the ends of the dead letters",
-        waited: timeout,
-        text: "not every partition has a leader that answers".to_owned(),
-    })
 }
 
 fn done(config: &RedriveConfig, committed: &CommittedOffset) -> Result<Done, RunError> {
