@@ -128,7 +128,7 @@ pub(super) struct TopicArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Processing")]
 pub(super) struct ProcessingArgs {
-    /// Worker threads [default: cores − 2, at least 1]
+    /// Worker threads [default: cores − 2, at least 1, at most what --memory-budget holds]
     #[arg(long, value_name = "N", env = "LOGINTIDE_WORKERS")]
     pub(super) workers: Option<String>,
     /// Guarantee for outputs: exactly-once (for readers with `isolation.level=read_committed`) or

@@ -100,7 +100,9 @@ impl Checker {
         let stall_timeout = self.parse("stall_timeout", parse_stall_timeout);
         let log_format = self.parse("log_format", parse_log_format);
         let client_properties = self.client_properties();
-        let workers = workers.map(|given| given.unwrap_or_else(|| surroundings.default_workers()));
+        let most = memory.map_or(usize::MAX, |memory: MemoryPlan| memory.most_workers());
+        let by_default = surroundings.default_workers().min(most);
+        let workers = workers.map(|given| given.unwrap_or(by_default));
         self.contradictions(&Parts {
             delivery,
             commit_interval,

@@ -342,7 +342,7 @@ fn contradictions_name_both_settings_and_the_remedy() {
         ),
         (
             &["--memory-budget=32MiB", "--workers=64"],
-            "--memory-budget 32MiB: is below the 150MiB that --workers 64 cannot work without; ",
+            "--memory-budget 32MiB: is below the 204MiB that --workers 64 cannot work without; ",
         ),
         (&["-Xgroup.id=x"], "-X group.id=x: this property cannot be set; use --group-id"),
         (&["-Xlinger=5"], "-X linger=5: No such configuration property: \"linger\"; see "),
@@ -362,9 +362,22 @@ fn what_does_not_contradict_is_taken() {
         &["-Xtransaction.timeout.ms=60000", "--commit-interval=15s"],
         &["-Xmessage.timeout.ms=60000"],
         &[at_least_once, "-Xmessage.timeout.ms=0", "--commit-interval=60s"],
-        &["--memory-budget=32MiB", "--workers=7"],
+        &["--memory-budget=32MiB", "--workers=6"],
     ] {
         configured(arguments).unwrap_or_else(|error| panic!("{arguments:?}: {error}"));
+    }
+}
+
+#[test]
+fn the_default_workers_are_no_more_than_the_budget_holds() {
+    for (flags, expected) in [(&[][..], 86), (&["--memory-budget=32MiB"], 6)] {
+        let line = [&["logintide", "run", "--brokers=b:9092"], flags].concat();
+        let mut matches = definition().try_get_matches_from(line).expect("parses");
+        let cli = Cli::from_matches(&mut matches, |_: &str| None).expect("fits the definition");
+        let Command::Run(args) = cli.command else { panic!("not run") };
+        let many = Surroundings { cores: 200, ..surroundings() };
+        let loaded = settings::load(*args, &cli.given, &many).expect("right");
+        assert_eq!(loaded.config.workers, expected, "{flags:?}");
     }
 }
 

@@ -170,7 +170,7 @@ impl MemoryPlan {
     /// Divides `total` bytes; the error says how much is needed at least.
     ///
     /// The queues have their full size from `MEMORY_BUDGET_FULL_BYTES` on and shrink in proportion
-    /// below it. A quarter of the rest is the reserve.
+    /// below it. Half of the rest is the reserve, up to `MEMORY_RESERVE_MAX_BYTES`.
     pub fn new(total: usize) -> Result<Self, String> {
         if total < limits::MEMORY_BUDGET_MIN_BYTES {
             return Err(format!(
@@ -183,9 +183,16 @@ impl MemoryPlan {
         let fetch_queue = scale(limits::FETCH_QUEUE_BYTES);
         let producer_queue = scale(limits::PRODUCER_QUEUE_BYTES);
         let rest = total - fetch_queue - producer_queue;
-        let pool = rest - rest / limits::MEMORY_RESERVE_DIVISOR;
-        assert!(pool >= 2 * limits::BUDGET_FLOOR_BYTES, "batches and state each have the floor");
+        let reserve = rest / limits::MEMORY_RESERVE_DIVISOR;
+        let pool = rest - reserve.min(limits::MEMORY_RESERVE_MAX_BYTES);
+        // Batches and state each have the floor.
+        let pool = pool.max(2 * limits::BUDGET_FLOOR_BYTES);
         Ok(Self { total, fetch_queue, producer_queue, pool })
+    }
+
+    /// The most workers that all have their batches while window state has its floor.
+    pub fn most_workers(&self) -> usize {
+        ((self.pool - limits::BUDGET_FLOOR_BYTES) / limits::WORKER_POOL_BYTES).max(1)
     }
 
     /// The smallest budget, MiB, under which this many workers all have their batches while window

@@ -17,7 +17,7 @@ fn the_default_budget_gives_both_queues_their_full_size() {
 fn the_smallest_budget_is_divided_in_proportion_and_less_is_refused() {
     let plan = MemoryPlan::new(32 * MIB).expect("just enough");
     let parts = (plan.fetch_queue, plan.producer_queue, plan.pool);
-    assert_eq!(parts, (4 * MIB, 6 * MIB, 22 * MIB * 3 / 4));
+    assert_eq!(parts, (4 * MIB, 6 * MIB, 16 * MIB));
     let what = MemoryPlan::new(32 * MIB - 1).expect_err("too small");
     assert_eq!(what, "is below the smallest budget of 32 MiB; raise it");
 }
@@ -34,8 +34,16 @@ fn the_smallest_budget_of_some_workers_is_the_first_that_holds_them() {
         let needed = needed + workers * 64 * limits::OUTPUT_BATCH_BYTES;
         assert!(pool(roomy) >= needed && pool(roomy - 1) < needed, "{workers}: {roomy}");
     }
-    // The default budget holds the default workers of a machine of a hundred cores.
-    assert!(MemoryPlan::smallest_mib(98) <= 256);
+}
+
+#[test]
+fn the_most_workers_of_a_budget_are_those_that_it_is_enough_for() {
+    for mib in [32, 48, 256, 1024] {
+        let most = MemoryPlan::new(mib << 20).expect("large enough").most_workers();
+        assert!(MemoryPlan::smallest_mib(most) <= mib, "{mib}: {most}");
+        assert!(MemoryPlan::smallest_mib(most + 1) > mib, "{mib}: {most}");
+    }
+    assert_eq!(MemoryPlan::new(256 * MIB).expect("large enough").most_workers(), 86);
 }
 
 #[test]
@@ -49,7 +57,9 @@ proptest! {
     fn the_parts_of_a_budget_are_its_sum_but_for_the_reserve(total in 32 * MIB..=usize::MAX) {
         let plan = MemoryPlan::new(total).expect("large enough");
         let reserve = plan.total - plan.fetch_queue - plan.producer_queue - plan.pool;
-        prop_assert_eq!(reserve, (plan.pool + reserve) / 4);
+        let half = (plan.pool + reserve) / 2;
+        prop_assert!(plan.pool >= 2 * limits::BUDGET_FLOOR_BYTES);
+        prop_assert!(reserve == half.min(128 * MIB) || plan.pool == 2 * limits::BUDGET_FLOOR_BYTES);
         prop_assert_eq!(plan.total, total);
     }
 
@@ -59,5 +69,6 @@ proptest! {
         let large = MemoryPlan::new(total + more).expect("large enough");
         prop_assert!(small.fetch_queue <= large.fetch_queue);
         prop_assert!(small.producer_queue <= large.producer_queue);
+        prop_assert!(small.pool <= large.pool);
     }
 }

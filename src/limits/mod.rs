@@ -149,8 +149,12 @@ pub const SOURCE_BLOCKED_WAIT: Duration = Duration::from_micros(500);
 pub const MEMORY_BUDGET_MIN_BYTES: usize = 32 * 1024 * 1024;
 
 /// Part of the budget beside the queues that is given to nobody: pages that the allocator keeps
-/// between threads, and what librdkafka holds while it encodes and decodes requests.
-pub const MEMORY_RESERVE_DIVISOR: usize = 4;
+/// between threads, and what librdkafka holds while it encodes and decodes requests. While a slow
+/// broker lets the pool fill up, a process holds up to 185 MiB more than queues and pool.
+pub const MEMORY_RESERVE_DIVISOR: usize = 2;
+
+/// The most of it: it does not grow with the pool.
+pub const MEMORY_RESERVE_MAX_BYTES: usize = 128 * 1024 * 1024;
 
 /// What a worker needs of the batch pool to work without waiting for the next commit: an input
 /// batch that fills and one that is worked on, each with its output, and an output batch.

@@ -114,6 +114,7 @@ impl Settings {
 
     /// What the pipeline is told.
     pub(super) fn config(&self, brokers: &str, state_dir: PathBuf, http: SocketAddr) -> RunConfig {
+        let memory = MemoryPlan::new(MEMORY_BUDGET).expect("a budget above the smallest");
         RunConfig {
             brokers: brokers.to_owned(),
             group_id: "logintide-demo".to_owned(),
@@ -121,7 +122,7 @@ impl Settings {
             topics: topics(),
             new_topic_partitions: None,
             new_topic_replication: None,
-            workers: Surroundings::read().default_workers(),
+            workers: Surroundings::read().default_workers().min(memory.most_workers()),
             delivery: Delivery::AtLeastOnce,
             window: WindowRules {
                 size_ms: self.window.as_millis() as i64,
@@ -133,7 +134,7 @@ impl Settings {
             start_from: StartFrom::Earliest,
             state_dir,
             on_state_mismatch: OnStateMismatch::Fail,
-            memory: MemoryPlan::new(MEMORY_BUDGET).expect("a budget above the smallest"),
+            memory,
             event: EventConfig {
                 fields: FieldNames::default(),
                 timezone: parse_timezone("UTC").expect("a zone that is always there"),

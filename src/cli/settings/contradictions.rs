@@ -114,10 +114,7 @@ impl Checker {
         let (Some(memory), Some(workers)) = (parts.memory, parts.workers) else { return };
         let smallest = MemoryPlan::smallest_mib(workers);
         if memory.total < smallest << 20 {
-            let of_workers = match self.layers.value("workers") {
-                Some(_) => self.shown("workers"),
-                None => format!("the default of {workers} workers"),
-            };
+            let of_workers = self.shown("workers");
             self.wrong(
                 "memory_budget",
                 format!(
