@@ -47,15 +47,15 @@ growth() {
     'rate' 1 'peak memory' 2 <"$scratch/plot-users"
   {
     conditions
-    printf '\n%s\n' "At most $events events, at-least-once, one run each; the outputs have 8 partitions, those of the input where partitions vary."
+    printf '\n%s\n' "At most $events events, at-least-once; minimum / median / maximum of $rounds runs; the outputs have 8 partitions, those of the input where partitions vary."
     point_table growth at-least-once
   } | publish growth
 }
 
-# Measures one point: $1 what varies, $2 its value, $3 partitions, $4 events; flags of loadgen
+# Measures one point, in each round anew: $1 what varies, $2 its value, $3 partitions, $4 events; flags of loadgen
 # produce up to --, flags of logintide up to the next --.
 point() {
-  local what=$1 value=$2 partitions=$3 count=$4 produce=()
+  local what=$1 value=$2 partitions=$3 count=$4 produce=() round
   shift 4
   while [[ $1 != -- ]]; do
     produce+=("$1")
@@ -65,25 +65,31 @@ point() {
   set -- "${@:1:$(($# - 1))}"
   say "${section:-growth}: $what $value"
   fill in "$partitions" "$count" "${produce[@]}"
-  process "${section:-growth}" at-least-once "$what:$value" 1 "$count" in "$@"
+  for ((round = 1; round <= rounds; round++)); do
+    process "${section:-growth}" at-least-once "$what:$value" "$round" "$count" in "$@"
+  done
   drop_topics in
-  tail -n 1 "$scratch/results" \
-    | awk -v value="$value" '{ print value, $10 / 1000, $9 / 1024 }' >>"$scratch/plot-$what"
+  tail -n "$rounds" "$scratch/results" | awk -v value="$value" "$THREE_AWK"'
+    { rate[NR] = $10 / 1000; peak[NR] = $9 / 1024 }
+    END {
+      split(three(rate, NR, "%f"), rates, " / "); split(three(peak, NR, "%f"), peaks, " / ")
+      print value, rates[2], peaks[2]
+    }' >>"$scratch/plot-$what"
 }
 
 # The results of section $1, kind $2, as a table, a line for each point.
 point_table() {
   awk -v section="$1" -v kind="$2" "$RESULTS_AWK"'
-    $1 == section && $2 == kind && $4 == 1 && !seen[$3]++ { order[++points] = $3; count[$3] = $5 }
+    $1 == section && $2 == kind && $4 > 0 && !seen[$3]++ { order[++points] = $3; count[$3] = $5 }
     END {
       print "\n| | events | steady rate, thousand/s | own CPU, µs/event | broker CPU, µs/event | peak memory, MiB |"
       print "|---|---|---|---|---|---|"
       for (p = 1; p <= points; p++) {
         name = order[p]
         label = name; sub(/^other:/, "", label); gsub(/[:_]/, " ", label)
-        id = section SUBSEP kind SUBSEP name SUBSEP 1
-        printf "| %s | %d | %.0f | %.2f | %.2f | %.0f |\n", label, count[name], value[id, "steady"],
-          value[id, "own"], value[id, "broker"], value[id, "peak"]
+        printf "| %s | %d | %s | %s | %s | %s |\n", label, count[name],
+          spread(section, kind, "", name, "steady", "%.0f"), spread(section, kind, "", name, "own", "%.2f"),
+          spread(section, kind, "", name, "broker", "%.2f"), spread(section, kind, "", name, "peak", "%.0f")
       }
     }' "$scratch/results"
 }
