@@ -57,9 +57,9 @@ proptest! {
     fn the_parts_of_a_budget_are_its_sum_but_for_the_reserve(total in 32 * MIB..=usize::MAX) {
         let plan = MemoryPlan::new(total).expect("large enough");
         let reserve = plan.total - plan.fetch_queue - plan.producer_queue - plan.pool;
-        let half = (plan.pool + reserve) / 2;
+        let rest = plan.pool + reserve;
         prop_assert!(plan.pool >= 2 * limits::BUDGET_FLOOR_BYTES);
-        prop_assert!(reserve == half.min(128 * MIB) || plan.pool == 2 * limits::BUDGET_FLOOR_BYTES);
+        prop_assert!(reserve == (rest / 2).min(128 * MIB) || plan.pool == 2 * limits::BUDGET_FLOOR_BYTES);
         prop_assert_eq!(plan.total, total);
     }
 
