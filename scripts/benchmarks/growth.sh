@@ -52,8 +52,8 @@ growth() {
   } | publish growth
 }
 
-# Measures one point, in each round anew: $1 what varies, $2 its value, $3 partitions, $4 events; flags of loadgen
-# produce up to --, flags of logintide up to the next --.
+# Measures one point, in each round anew: $1 what varies, $2 its value, $3 partitions, $4 events;
+# flags of loadgen produce up to --, flags of logintide up to the next --.
 point() {
   local what=$1 value=$2 partitions=$3 count=$4 produce=() round
   shift 4

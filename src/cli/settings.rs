@@ -100,8 +100,8 @@ impl Checker {
         let stall_timeout = self.parse("stall_timeout", parse_stall_timeout);
         let log_format = self.parse("log_format", parse_log_format);
         let client_properties = self.client_properties();
-        let most = memory.map_or(usize::MAX, |memory: MemoryPlan| memory.most_workers());
-        let by_default = surroundings.default_workers().min(most);
+        // Without a plan there is no configuration either.
+        let by_default = memory.map_or(1, |memory| surroundings.default_workers(&memory));
         let workers = workers.map(|given| given.unwrap_or(by_default));
         self.contradictions(&Parts {
             delivery,

@@ -4,6 +4,8 @@
 
 use std::path::PathBuf;
 
+use super::MemoryPlan;
+
 /// What a configuration takes from the machine instead of from settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Surroundings {
@@ -29,9 +31,10 @@ impl Surroundings {
         }
     }
 
-    /// Worker threads when nobody says: all cores but one for the source and one for the sink.
-    pub fn default_workers(&self) -> usize {
-        self.cores.saturating_sub(2).max(1)
+    /// Worker threads when nobody says: all cores but one for the source and one for the sink, as
+    /// far as the budget holds them.
+    pub fn default_workers(&self, memory: &MemoryPlan) -> usize {
+        self.cores.saturating_sub(2).clamp(1, memory.most_workers())
     }
 }
 
@@ -98,6 +101,8 @@ mod tests {
         let nothing = Surroundings::default();
         let what = default_state_dir("g", &nothing).expect_err("no folder");
         assert!(what.ends_with("set --state-dir"), "{what}");
-        assert_eq!((nothing.default_workers(), surroundings().default_workers()), (1, 6));
+        let memory = MemoryPlan::new(256 << 20).expect("large enough");
+        assert_eq!(nothing.default_workers(&memory), 1);
+        assert_eq!(surroundings().default_workers(&memory), 6);
     }
 }

@@ -150,7 +150,7 @@ pub const MEMORY_BUDGET_MIN_BYTES: usize = 32 * 1024 * 1024;
 
 /// Part of the budget beside the queues that is given to nobody: pages that the allocator keeps
 /// between threads, and what librdkafka holds while it encodes and decodes requests. While a slow
-/// broker lets the pool fill up, a process holds up to 185 MiB more than queues and pool.
+/// broker lets the pool fill up, a process holds up to 175 MiB more than queues and pool.
 pub const MEMORY_RESERVE_DIVISOR: usize = 2;
 
 /// The most of it: it does not grow with the pool.

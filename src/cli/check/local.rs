@@ -54,7 +54,7 @@ pub(super) fn judge(
             "--workers {}: this machine has {cores} cores for them, the source and the sink; use \
              --workers {}",
             config.workers,
-            surroundings.default_workers()
+            surroundings.default_workers(&config.memory)
         ));
     }
     peek

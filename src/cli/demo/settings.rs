@@ -122,7 +122,7 @@ impl Settings {
             topics: topics(),
             new_topic_partitions: None,
             new_topic_replication: None,
-            workers: Surroundings::read().default_workers().min(memory.most_workers()),
+            workers: Surroundings::read().default_workers(&memory),
             delivery: Delivery::AtLeastOnce,
             window: WindowRules {
                 size_ms: self.window.as_millis() as i64,
