@@ -6,10 +6,8 @@
 readonly LATENCY_RATE=20000
 
 latency() {
-  # A heap as in production: in a small one the garbage collector stops the broker so often that a
-  # hundredth of the events waits for it. It says in its log how often and for how long it did.
-  local round log_lines heap=${KAFKA_HEAP_OPTS:--Xms4g -Xmx4g}
-  KAFKA_HEAP_OPTS="$heap -Xlog:gc:stdout:uptime" start_broker
+  local round log_lines
+  start_broker
   say "latency: $LATENCY_RATE events per second"
   # A broker that has just started is slower than one that has worked.
   fill warm 8 1000000
@@ -27,7 +25,7 @@ latency() {
     conditions
     printf '\n%s %s %s\n\n' "$LATENCY_RATE events/s in open loop, one partition at a time, for ${latency_seconds} s:" \
       "from an event's scheduled send time to a read_committed reader, the first $latency_skip seconds left out; \`--commit-interval 100ms\`." \
-      "Minimum / median / maximum of $rounds rounds, in turn. The broker has \`$heap\`."
+      "Minimum / median / maximum of $rounds rounds, in turn."
     echo '| | p50, ms | p90 | p99 | p99.9 |'
     echo '|---|---|---|---|---|'
     awk "$COLUMNS_AWK"'

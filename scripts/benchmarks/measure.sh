@@ -23,14 +23,23 @@ children=()
 exec {nothing}<> <(:)
 pause() { read -rt "$1" -u "$nothing" || true; }
 
-# Starts $1 brokers (1), ends those that ran. "${@:2}" goes to kafka-local.
+# As in production: in the small heap that kafka-local gives a broker its garbage collector stops it
+# so often that a hundredth of the events waits for it, and it has a region of the heap for each
+# request of a megabyte.
+readonly BROKER_HEAP=${KAFKA_HEAP_OPTS:--Xms4g -Xmx4g}
+
+# Starts $1 brokers (1), ends those that ran. One alone has BROKER_HEAP and tells of its pauses in
+# its log. "${@:2}" goes to kafka-local.
 start_broker() {
   local nodes=${1:-1} port pid_file
+  local -x KAFKA_HEAP_OPTS=${KAFKA_HEAP_OPTS:-}
+  [[ $nodes -gt 1 ]] || KAFKA_HEAP_OPTS="$BROKER_HEAP -Xlog:gc:stdout:uptime"
   stop_broker
   broker_dir=$scratch/kafka
   port=$(free_port "$FIRST_PORT") || die "no free port from $FIRST_PORT on"
+  # What a run wrote goes when its topics go, not in the midst of another one a minute later.
   KAFKA_BROKERS=$(scripts/kafka-local start --port "$port" --dir "$broker_dir" --nodes "$nodes" \
-    "${@:2}" | tail -n 1)
+    --broker-config log.segment.delete.delay.ms=1000 "${@:2}" | tail -n 1)
   export KAFKA_BROKERS
   broker_pids=()
   while read -r pid_file; do broker_pids+=("$(<"$pid_file")"); done \
@@ -195,10 +204,18 @@ measured() {
   fi
 }
 
-# Deletes the topics of the outputs, all in one go.
+# How long the broker may take to delete what the dropped topics had.
+readonly DELETION_SECONDS=30
+
+# Deletes the topics of the outputs, all in one go, and waits until their files are gone.
 drop_topics() {
+  local until=$((SECONDS + DELETION_SECONDS))
   scripts/kafka-local exec --dir "$broker_dir" org.apache.kafka.tools.TopicCommand \
     --bootstrap-server "$KAFKA_BROKERS" --delete --if-exists --topic "$1" >/dev/null
+  while [[ -n $(find "$broker_dir" -type d -name '*-delete' -print -quit 2>/dev/null) ]]; do
+    ((SECONDS < until)) || die "after $DELETION_SECONDS s the broker has not deleted topics $1"
+    pause 0.2
+  done
 }
 
 # Fills the topic $1 of $2 partitions with $3 events of seven fields, about 215 bytes each; "${@:4}"
@@ -304,9 +321,9 @@ conditions() {
   local cpu memory
   cpu=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)
   memory=$(awk '/^MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo)
-  printf '%s, commit %s, %s cores of %s, %s, the broker on the same cores; Kafka %s, librdkafka %s; %s.\n' \
+  printf '%s, commit %s, %s cores of %s, %s, the broker on the same cores with `%s`; Kafka %s, librdkafka %s; %s.\n' \
     "$(date +%F)" "$("$logintide" --version | sed -n 's/.*commit \([0-9a-z]\{1,7\}\).*/\1/p')" \
-    "$(nproc)" "$cpu" "$memory" \
+    "$(nproc)" "$cpu" "$memory" "$BROKER_HEAP" \
     "$(sed -n 's:.*<kafka.version>\(.*\)</kafka.version>.*:\1:p' scripts/kafka/pom.xml)" \
     "$("$logintide" --version | sed -n 's/.*librdkafka \([0-9.]*\).*/\1/p')" \
     "$(if [[ $build == released ]]; then echo 'logintide as released'; else echo 'dist profile'; fi)"

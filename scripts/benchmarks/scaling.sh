@@ -34,7 +34,7 @@ scaling() {
   stop_broker
   {
     conditions
-    printf '\n%s events in 8 partitions, at-least-once; minimum / median / maximum of %s rounds.\n' "$events" "$rounds"
+    printf '\n%s events in 8 partitions, at-least-once; minimum / median / maximum of %s rounds. Several brokers have the small heaps of `scripts/kafka-local`.\n' "$events" "$rounds"
     awk "$RESULTS_AWK"'
       function row(name, point) {
         if (!(("scaling", "at-least-once", point) in rounds)) return
