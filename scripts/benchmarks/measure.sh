@@ -24,8 +24,7 @@ exec {nothing}<> <(:)
 pause() { read -rt "$1" -u "$nothing" || true; }
 
 # As in production: in the small heap that kafka-local gives a broker its garbage collector stops it
-# so often that a hundredth of the events waits for it, and it has a region of the heap for each
-# request of a megabyte.
+# so often that a hundredth of the events waits for it.
 readonly BROKER_HEAP=${KAFKA_HEAP_OPTS:--Xms4g -Xmx4g}
 
 # Starts $1 brokers (1), ends those that ran. One alone has BROKER_HEAP and tells of its pauses in
