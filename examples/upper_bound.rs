@@ -19,9 +19,9 @@ use logintide::{
     batch::{Emptied, Pool, Span},
     ids::{Offset, PartitionId},
     kafka::{
-        self, Admin, ClientSettings, CommitEntry, Committer, Consumer, ConsumerSettings,
-        DrainEvent, Flow, Mark, NewTopic, OutRecord, Producer, ProducerSettings, RebalanceEvent,
-        Record, TopicHandle, Transactional,
+        self, ClientSettings, CommitEntry, Committer, Consumer, ConsumerSettings, DrainEvent, Flow,
+        Mark, OutRecord, Producer, ProducerSettings, RebalanceEvent, Record, TopicHandle,
+        Transactional,
     },
     limits,
 };
@@ -50,7 +50,7 @@ struct Options {
     /// Topic to read, from its beginning to its end
     #[arg(long)]
     from: String,
-    /// Topic to create with as many partitions and to write; a record keeps its partition
+    /// Topic to write, with as many partitions; a record keeps its partition
     #[arg(long)]
     to: String,
     /// Consumer group, a new one
@@ -76,7 +76,6 @@ fn main() -> Outcome<()> {
     let options = Options::parse();
     kafka::release_freed_pages_after(limits::FREED_PAGES_KEPT);
     let client = ClientSettings { brokers: options.brokers.clone(), properties: Vec::new() };
-    create(&client, &options)?;
     let consumer = Consumer::new(&ConsumerSettings {
         client: client.clone(),
         group_id: options.group_id.clone(),
@@ -119,15 +118,6 @@ fn main() -> Outcome<()> {
     writer.join().expect("the writer does not panic")?;
     println!("copied {copied} records");
     Ok(())
-}
-
-fn create(client: &ClientSettings, options: &Options) -> Outcome<()> {
-    let admin = Admin::new(client)?;
-    let known = admin.topics(&[&options.from], CALL_TIMEOUT)?;
-    let partitions = known[0].partitions.ok_or_else(|| format!("no topic {}", options.from))?;
-    let (name, config) = (options.to.clone(), Vec::new());
-    let topic = NewTopic { name, partitions, replication: 1, config };
-    Ok(admin.create_topics(&[topic], CALL_TIMEOUT)?)
 }
 
 /// Reads, appends, hands over.

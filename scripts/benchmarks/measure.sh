@@ -203,6 +203,21 @@ measured() {
   fi
 }
 
+# As many partitions as each filled topic has.
+declare -A partitions_of=()
+
+# Creates empty topics "${@:2}" of as many partitions as the filled topic $1: a processor finds its
+# outputs there, and their creation is no part of its run. One replica each, so that several brokers
+# do not copy from each other as well.
+create_topics() {
+  local topic
+  for topic in "${@:2}"; do
+    "$loadgen" produce --topic "$topic" --create-topic "${partitions_of[$1]}" --replication 1 \
+      --count 0 >"$scratch/out" 2>&1 \
+      || { tail -n 20 "$scratch/out" >&2; die "topic $topic cannot be created"; }
+  done
+}
+
 # How long the broker may take to delete what the dropped topics had.
 readonly DELETION_SECONDS=30
 
@@ -220,6 +235,7 @@ drop_topics() {
 # Fills the topic $1 of $2 partitions with $3 events of seven fields, about 215 bytes each; "${@:4}"
 # are flags of loadgen produce.
 fill() {
+  partitions_of[$1]=$2
   "$loadgen" produce --topic "$1" --create-topic "$2" --count "$3" --seed 1 --bare "${@:4}" \
     >"$scratch/out" 2>&1 || { tail -n 20 "$scratch/out" >&2; die "loadgen produce failed"; }
 }
@@ -230,7 +246,8 @@ copy() {
 }
 
 copy_once() {
-  measure "$1" "$2" "$3" "$4" "$5" out-copy "$6" copy --from "$7" --to out-copy --create-topic 8 \
+  create_topics "$7" out-copy
+  measure "$1" "$2" "$3" "$4" "$5" out-copy "$6" copy --from "$7" --to out-copy \
     --group-id "$1-$attempt" --exit-at-end "${@:8}"
   drop_topics 'out-.*'
 }
@@ -241,6 +258,7 @@ bound() {
 }
 
 bound_once() {
+  create_topics "$6" out-bound
   measure "$1" "$2" "$3" "$4" "$5" out-bound "$upper_bound" --brokers "$KAFKA_BROKERS" \
     --from "$6" --to out-bound --group-id "$1-$attempt" "${@:7}"
   drop_topics 'out-.*'
@@ -252,10 +270,11 @@ process() {
 }
 
 process_once() {
+  create_topics "$6" out-processed out-aggregated out-dlq out-late
   measure "$1" "$2" "$3" "$4" "$5" "${watched:-out-processed}" \
     "${pinned[@]}" "$logintide" run --brokers "$KAFKA_BROKERS" --group-id "$1-$attempt" \
     --input-topic "$6" --processed-topic out-processed --aggregated-topic out-aggregated \
-    --dead-letter-topic out-dlq --late-topic out-late --create-topics --http off \
+    --dead-letter-topic out-dlq --late-topic out-late --http off \
     --state-dir "$scratch/state/$1-$attempt" --exit-at-end --delivery "$2" "${@:7}"
   drop_topics 'out-.*'
 }

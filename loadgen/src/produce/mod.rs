@@ -208,6 +208,9 @@ fn summarise(args: &ProduceArgs, plan: &Plan, tally: &Sent, before: &Usage) {
     if args.rate.is_some() {
         println!("at most {:.1} ms behind schedule", tally.behind_s * 1e3);
     }
+    if tally.records == 0 {
+        return;
+    }
     let shown = |ms: Option<i64>| {
         ms.and_then(|ms| Timestamp::from_millisecond(ms).ok())
             .map_or_else(String::new, |time| time.to_string())
