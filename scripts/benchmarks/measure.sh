@@ -270,13 +270,21 @@ process() {
 }
 
 process_once() {
-  create_topics "$6" out-processed out-aggregated out-dlq out-late
-  measure "$1" "$2" "$3" "$4" "$5" "${watched:-out-processed}" \
-    "${pinned[@]}" "$logintide" run --brokers "$KAFKA_BROKERS" --group-id "$1-$attempt" \
-    --input-topic "$6" --processed-topic out-processed --aggregated-topic out-aggregated \
-    --dead-letter-topic out-dlq --late-topic out-late --http off \
-    --state-dir "$scratch/state/$1-$attempt" --exit-at-end --delivery "$2" "${@:7}"
+  process_into out "$@"
   drop_topics 'out-.*'
+}
+
+# As process_once, but the outputs are topics "$1-..." and stay.
+process_into() {
+  local outputs=$1
+  shift
+  create_topics "$6" "$outputs"-{processed,aggregated,dlq,late}
+  measure "$1" "$2" "$3" "$4" "$5" "${watched:-$outputs-processed}" \
+    "${pinned[@]}" "$logintide" run --brokers "$KAFKA_BROKERS" --group-id "$1-$attempt-$6" \
+    --input-topic "$6" --processed-topic "$outputs-processed" \
+    --aggregated-topic "$outputs-aggregated" --dead-letter-topic "$outputs-dlq" \
+    --late-topic "$outputs-late" --http off --state-dir "$scratch/state/$1-$attempt-$6" \
+    --exit-at-end --delivery "$2" "${@:7}"
 }
 # A command in front of logintide, such as taskset.
 pinned=()
