@@ -211,11 +211,7 @@ declare -A partitions_of=()
 # do not copy from each other as well.
 create_topics() {
   local topic
-  for topic in "${@:2}"; do
-    "$loadgen" produce --topic "$topic" --create-topic "${partitions_of[$1]}" --replication 1 \
-      --count 0 >"$scratch/out" 2>&1 \
-      || { tail -n 20 "$scratch/out" >&2; die "topic $topic cannot be created"; }
-  done
+  for topic in "${@:2}"; do fill "$topic" "${partitions_of[$1]}" 0 --replication 1; done
 }
 
 # How long the broker may take to delete what the dropped topics had.
@@ -270,21 +266,13 @@ process() {
 }
 
 process_once() {
-  process_into out "$@"
+  create_topics "$6" out-{processed,aggregated,dlq,late}
+  measure "$1" "$2" "$3" "$4" "$5" "${watched:-out-processed}" \
+    "${pinned[@]}" "$logintide" run --brokers "$KAFKA_BROKERS" --group-id "$1-$attempt" \
+    --input-topic "$6" --processed-topic out-processed --aggregated-topic out-aggregated \
+    --dead-letter-topic out-dlq --late-topic out-late --http off \
+    --state-dir "$scratch/state/$1-$attempt" --exit-at-end --delivery "$2" "${@:7}"
   drop_topics 'out-.*'
-}
-
-# As process_once, but the outputs are topics "$1-..." and stay.
-process_into() {
-  local outputs=$1
-  shift
-  create_topics "$6" "$outputs"-{processed,aggregated,dlq,late}
-  measure "$1" "$2" "$3" "$4" "$5" "${watched:-$outputs-processed}" \
-    "${pinned[@]}" "$logintide" run --brokers "$KAFKA_BROKERS" --group-id "$1-$attempt-$6" \
-    --input-topic "$6" --processed-topic "$outputs-processed" \
-    --aggregated-topic "$outputs-aggregated" --dead-letter-topic "$outputs-dlq" \
-    --late-topic "$outputs-late" --http off --state-dir "$scratch/state/$1-$attempt-$6" \
-    --exit-at-end --delivery "$2" "${@:7}"
 }
 # A command in front of logintide, such as taskset.
 pinned=()
