@@ -2,15 +2,16 @@
 //!
 //! In: native delivery reports. Out: batches that were delivered; counts and the first failure
 //! since they were last taken. Runs in the sink thread.
-//! Holds: a report of a purged record is no failure and is counted apart.
+//! Holds: a report of a purged record is no failure and is counted apart. A record counts as
+//! delivered only when its broker has told its offset.
 
 use std::ffi::CStr;
 
 use rdkafka::bindings as rd;
 use rdkafka::types::RDKafkaRespErr;
 
-use super::error::KafkaError;
-use super::native::{Event, error_text};
+use super::error::{ErrorCode, KafkaError};
+use super::native::Event;
 use crate::ids::PartitionId;
 
 /// One record that was not delivered.
@@ -35,16 +36,25 @@ pub struct DeliveryFailures {
     pub purged: u64,
 }
 
-/// Records of one partition that were delivered together.
+const OPERATION: &str = "deliver";
+
+/// Records of one partition that librdkafka calls delivered, together.
 pub(super) struct DeliveredBatch {
     pub(super) topic: *mut rd::rd_kafka_topic_t,
     pub(super) partition: PartitionId,
     pub(super) records: usize,
+    /// The broker has told their offsets. Without: librdkafka takes refused records, and such whose
+    /// answer never came, for delivered when a later request of their partition succeeds. A broker
+    /// that knows nothing of the producer yet accepts any sequence number, so that may be wrong:
+    /// the leader of a new partition refuses the first requests until it knows of its office.
+    /// See librdkafka's `rd_kafka_dr_implicit_ack`, and Kafka's pull request 23234.
+    pub(super) is_confirmed: bool,
 }
 
 impl DeliveredBatch {
     /// What a report without an error is about; `None` where there is one. librdkafka makes such a
-    /// report of one request's records for one partition, so the first speaks for all.
+    /// report of one request's records for one partition, or of all whose offsets nobody told, so
+    /// the first speaks for all.
     pub(super) fn of(event: &Event) -> Option<Self> {
         if event.error_code() != 0 {
             return None;
@@ -56,7 +66,12 @@ impl DeliveredBatch {
             (records, rd::rd_kafka_event_message_next(event.ptr()).as_ref())
         };
         let first = first.expect("a report has records");
-        Some(Self { topic: first.rkt, partition: PartitionId(first.partition), records })
+        Some(Self {
+            topic: first.rkt,
+            partition: PartitionId(first.partition),
+            records,
+            is_confirmed: first.offset >= 0,
+        })
     }
 }
 
@@ -73,6 +88,20 @@ impl DeliveryFailures {
         }
     }
 
+    /// Adds records of which nobody knows whether the broker has them.
+    pub(super) fn add_unconfirmed(&mut self, batch: &DeliveredBatch) {
+        self.count += batch.records as u64;
+        self.first.get_or_insert_with(|| DeliveryFailure {
+            topic: topic_name(batch.topic),
+            partition: batch.partition,
+            error: KafkaError::Retriable {
+                operation: OPERATION,
+                code: ErrorCode(RDKafkaRespErr::RD_KAFKA_RESP_ERR__NO_OFFSET as i32),
+                text: "the broker has answered for later records only".to_owned(),
+            },
+        });
+    }
+
     fn add_report(&mut self, message: &rd::rd_kafka_message_t) {
         match message.err {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => {}
@@ -80,24 +109,22 @@ impl DeliveryFailures {
             | RDKafkaRespErr::RD_KAFKA_RESP_ERR__PURGE_INFLIGHT => self.purged += 1,
             code => {
                 self.count += 1;
-                if self.first.is_none() {
-                    let code = code as i32;
-                    self.first = Some(DeliveryFailure {
-                        topic: topic_name(message),
-                        partition: PartitionId(message.partition),
-                        error: KafkaError::from_code("deliver", code, error_text(code)),
-                    });
-                }
+                self.first.get_or_insert_with(|| DeliveryFailure {
+                    topic: topic_name(message.rkt),
+                    partition: PartitionId(message.partition),
+                    error: KafkaError::from_native(OPERATION, code),
+                });
             }
         }
     }
 }
 
-fn topic_name(message: &rd::rd_kafka_message_t) -> String {
-    if message.rkt.is_null() {
+/// The name of a report's topic; empty when it has none.
+fn topic_name(topic: *mut rd::rd_kafka_topic_t) -> String {
+    if topic.is_null() {
         return String::new();
     }
     // SAFETY: a report's topic lives as long as its event, and its name as long as the topic.
-    let name = unsafe { CStr::from_ptr(rd::rd_kafka_topic_name(message.rkt)) };
+    let name = unsafe { CStr::from_ptr(rd::rd_kafka_topic_name(topic)) };
     name.to_string_lossy().into_owned()
 }

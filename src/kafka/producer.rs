@@ -282,13 +282,15 @@ impl Producer {
         }
         match event.kind() {
             rd::RD_KAFKA_EVENT_DR => {
-                return match DeliveredBatch::of(event) {
-                    Some(batch) => {
-                        self.count_delivered(&batch);
-                        batch.records
-                    }
-                    None => self.failures.borrow_mut().add(event),
+                let Some(batch) = DeliveredBatch::of(event) else {
+                    return self.failures.borrow_mut().add(event);
                 };
+                if batch.is_confirmed {
+                    self.count_delivered(&batch);
+                } else {
+                    self.failures.borrow_mut().add_unconfirmed(&batch);
+                }
+                return batch.records;
             }
             // A fatal error stays readable with `fatal_error`.
             rd::RD_KAFKA_EVENT_ERROR if is_broker_away(event.error_code()) => {

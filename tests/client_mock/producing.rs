@@ -11,6 +11,7 @@ use logintide::kafka::{
 use crate::support::*;
 
 const TOPIC: &str = "output";
+const NOT_LEADER: ErrorCode = ErrorCode(6);
 
 fn cluster() -> MockCluster {
     let cluster = MockCluster::new(1).expect("mock cluster");
@@ -162,6 +163,35 @@ fn records_that_are_not_delivered_never_satisfy_a_mark() {
     flush(&producer);
     assert_eq!(producer.take_delivery_failures().count, 10);
     assert!(!producer.has_delivered(&producer.mark(&[topic])));
+}
+
+/// librdkafka calls refused records delivered when a later request of their partition succeeds. A
+/// broker takes that request whatever its sequence number says, when it knows nothing of the
+/// producer yet: leader of a new partition since a moment ago, it has refused the first ones.
+#[test]
+fn records_that_only_the_success_of_later_ones_vouches_for_are_not_delivered() {
+    let cluster = cluster();
+    let (producer, topic) = producer(&cluster, 16 * 1024);
+    // Each a request of its own, all of them sent before the first answer.
+    let values: Vec<String> = (0..4).map(|n| n.to_string().repeat(600_000)).collect();
+    cluster.set_round_trip(Duration::from_millis(300)).expect("slow brokers");
+    cluster.fail_next(MockRequest::Produce, &[NOT_LEADER; 3]);
+    send_all(&producer, topic, 1, &values);
+    let mark = producer.mark(&[topic]);
+    flush(&producer);
+    assert_eq!(written(&cluster, 1, 1), values[3..]);
+    let failures = producer.take_delivery_failures();
+    assert_eq!((failures.count, failures.purged), (3, 0), "{failures:?}");
+    let first = failures.first.expect("the first failure");
+    assert_eq!((first.topic.as_str(), first.partition), (TOPIC, PartitionId(1)));
+    assert!(first.error.is_retriable(), "{:?}", first.error);
+    assert!(!producer.has_delivered(&mark));
+    // The broker knows the producer by now, and what is sent again arrives.
+    send_all(&producer, topic, 1, &values[..3]);
+    flush(&producer);
+    assert_eq!(producer.take_delivery_failures(), DeliveryFailures::default());
+    assert_eq!(producer.fatal_error(), None);
+    assert_eq!(written(&cluster, 1, 4), [&values[3..], &values[..3]].concat());
 }
 
 #[test]
