@@ -124,7 +124,9 @@ pub(crate) fn open_topic(kafka: &KafkaArgs, topic: &str, create: &CreateArgs) ->
     }
     let deadline = Instant::now() + CREATION_TIMEOUT;
     loop {
-        if let Some(found) = self::partitions(admin.inner(), topic)? {
+        if let Some(found) = self::partitions(admin.inner(), topic)?
+            && have_leaders(admin.inner(), topic, found)
+        {
             return Ok(found);
         }
         if Instant::now() > deadline {
@@ -148,6 +150,13 @@ pub(crate) fn partitions<C: ClientContext>(
         let is_ready = found.error().is_none() && has_leaders && !found.partitions().is_empty();
         is_ready.then(|| found.partitions().len())
     }))
+}
+
+/// Whether all leaders know that they lead. Metadata name a leader before it does; until then it
+/// refuses records, and records after the refused ones may be taken in their place.
+fn have_leaders<C: ClientContext>(client: &Client<C>, topic: &str, partitions: usize) -> bool {
+    let answers = |number| client.fetch_watermarks(topic, number as i32, ANSWER_TIMEOUT).is_ok();
+    (0..partitions).all(answers)
 }
 
 /// Deletes topics.

@@ -21,6 +21,7 @@ use super::config::ClientSettings;
 use super::error::{KafkaError, is_broker_away};
 use super::native::{Event, NativeClient, Queue, Topic, millis, owned_text};
 use super::refusal::Refusal;
+use crate::ids::PartitionId;
 use crate::limits::{ADMIN_SERVE_EVENTS, TOPIC_VISIBLE_POLL};
 
 /// A topic as the cluster knows it.
@@ -193,7 +194,8 @@ impl Admin {
         }
     }
 
-    /// Creates topics and waits until they are seen. One that exists already is left as it is.
+    /// Creates topics and waits until their leaders answer. One that exists already is left as it
+    /// is.
     ///
     /// # Errors
     /// `Timeout` or `Retriable` while no broker is reachable; `Fatal` with the topic's name when
@@ -227,7 +229,8 @@ impl Admin {
         // SAFETY: `results` holds `count` results that live as long as the answer.
         unsafe { first_failure(OPERATION, results, count, exists) }?;
         let names: Vec<_> = topics.iter().map(|topic| topic.name.as_str()).collect();
-        self.wait_until(OPERATION, &names, deadline, |info| info.partitions.is_some())
+        self.wait_until(OPERATION, &names, deadline, |info| info.partitions.is_some())?;
+        self.wait_for_leaders(OPERATION, &names, deadline)
     }
 
     /// Deletes topics and waits until they are gone. One that is missing already is no error.
@@ -266,7 +269,7 @@ impl Admin {
         self.wait_until(OPERATION, names, deadline, |info| info.partitions.is_none())
     }
 
-    /// Grows a topic to `total` partitions and waits until they are seen.
+    /// Grows a topic to `total` partitions and waits until their leaders answer.
     ///
     /// # Errors
     /// As [`Self::create_topics`].
@@ -304,7 +307,8 @@ impl Admin {
         unsafe { first_failure(OPERATION, results, count, none) }?;
         self.wait_until(OPERATION, &[topic], deadline, |info| {
             info.partitions.is_some_and(|seen| seen as usize == total)
-        })
+        })?;
+        self.wait_for_leaders(OPERATION, &[topic], deadline)
     }
 
     /// Sends a request and waits for its answer.
@@ -342,6 +346,27 @@ impl Admin {
             }
             sleep(TOPIC_VISIBLE_POLL);
         }
+    }
+
+    /// Waits until all leaders know that they lead. Metadata name a leader before it does, and until
+    /// then it refuses records.
+    fn wait_for_leaders(
+        &self,
+        operation: &'static str,
+        names: &[&str],
+        deadline: Instant,
+    ) -> Result<(), KafkaError> {
+        let left = || deadline.saturating_duration_since(Instant::now());
+        for topic in self.topics(names, left())? {
+            let partitions: Vec<_> = (0..topic.partitions.unwrap_or(0)).map(PartitionId).collect();
+            while self.ends(&topic.name, &partitions, left())?.len() < partitions.len() {
+                if left().is_zero() {
+                    return Err(self.client.timeout(operation, Duration::ZERO));
+                }
+                sleep(TOPIC_VISIBLE_POLL);
+            }
+        }
+        Ok(())
     }
 
     /// Serves log lines and errors, so that a timeout can say what is behind it.

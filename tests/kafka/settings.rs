@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use logintide::ids::PartitionId;
 use logintide::kafka::Admin;
 
 use crate::client::Topic;
@@ -54,6 +55,22 @@ fn topics_are_created_with_the_partitions_and_copies_that_are_asked_for() {
         let topics = admin.topics(&names, PATIENCE).expect("topics");
         assert!(topics.iter().all(|topic| topic.partitions == Some(partitions)), "{topics:?}");
         admin.delete_topics(&names, PATIENCE).expect("deleted");
+    }
+}
+
+/// A leader that does not know of its office yet refuses the first records.
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn the_leaders_of_new_partitions_answer_at_once() {
+    let answering = |topic: &Topic, count: i32| {
+        let partitions: Vec<_> = (0..count).map(PartitionId).collect();
+        topic.admin.ends(&topic.name, &partitions, PATIENCE).expect("ends").len()
+    };
+    for _ in 0..10 {
+        let topic = Topic::new("leaders", 50, &[]);
+        assert_eq!(answering(&topic, 50), 50);
+        topic.admin.create_partitions(&topic.name, 100, PATIENCE).expect("grow the topic");
+        assert_eq!(answering(&topic, 100), 100);
     }
 }
 
