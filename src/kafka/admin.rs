@@ -359,11 +359,15 @@ impl Admin {
         let left = || deadline.saturating_duration_since(Instant::now());
         for topic in self.topics(names, left())? {
             let partitions: Vec<_> = (0..topic.partitions.unwrap_or(0)).map(PartitionId).collect();
-            while self.ends(&topic.name, &partitions, left())?.len() < partitions.len() {
-                if left().is_zero() {
-                    return Err(self.client.timeout(operation, Duration::ZERO));
+            loop {
+                match self.ends(&topic.name, &partitions, left()) {
+                    Ok(ends) if ends.len() == partitions.len() => break,
+                    Err(error) if !error.is_retriable() => return Err(error),
+                    _ if left().is_zero() => {
+                        return Err(self.client.timeout(operation, Duration::ZERO));
+                    }
+                    _ => sleep(TOPIC_VISIBLE_POLL),
                 }
-                sleep(TOPIC_VISIBLE_POLL);
             }
         }
         Ok(())
