@@ -229,8 +229,9 @@ impl Admin {
         // SAFETY: `results` holds `count` results that live as long as the answer.
         unsafe { first_failure(OPERATION, results, count, exists) }?;
         let names: Vec<_> = topics.iter().map(|topic| topic.name.as_str()).collect();
-        self.wait_until(OPERATION, &names, deadline, |info| info.partitions.is_some())?;
-        self.wait_for_leaders(OPERATION, &names, deadline)
+        self.wait_until(OPERATION, &names, deadline, |info| {
+            info.partitions.map_or(Ok(false), |seen| self.all_lead(&info.name, seen, deadline))
+        })
     }
 
     /// Deletes topics and waits until they are gone. One that is missing already is no error.
@@ -266,7 +267,7 @@ impl Admin {
         let missing = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
         // SAFETY: `results` holds `count` results that live as long as the answer.
         unsafe { first_failure(OPERATION, results, count, missing) }?;
-        self.wait_until(OPERATION, names, deadline, |info| info.partitions.is_none())
+        self.wait_until(OPERATION, names, deadline, |info| Ok(info.partitions.is_none()))
     }
 
     /// Grows a topic to `total` partitions and waits until their leaders answer.
@@ -306,9 +307,9 @@ impl Admin {
         // SAFETY: `results` holds `count` results that live as long as the answer.
         unsafe { first_failure(OPERATION, results, count, none) }?;
         self.wait_until(OPERATION, &[topic], deadline, |info| {
-            info.partitions.is_some_and(|seen| seen as usize == total)
-        })?;
-        self.wait_for_leaders(OPERATION, &[topic], deadline)
+            let seen = info.partitions.filter(|seen| *seen as usize == total);
+            seen.map_or(Ok(false), |seen| self.all_lead(topic, seen, deadline))
+        })
     }
 
     /// Sends a request and waits for its answer.
@@ -334,11 +335,15 @@ impl Admin {
         operation: &'static str,
         names: &[&str],
         deadline: Instant,
-        is_done: impl Fn(&TopicInfo) -> bool,
+        is_done: impl Fn(&TopicInfo) -> Result<bool, KafkaError>,
     ) -> Result<(), KafkaError> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            if self.topics(names, left)?.iter().all(&is_done) {
+            let mut waits = false;
+            for info in self.topics(names, left)? {
+                waits |= !is_done(&info)?;
+            }
+            if !waits {
                 return Ok(());
             }
             if left.is_zero() {
@@ -348,29 +353,21 @@ impl Admin {
         }
     }
 
-    /// Waits until all leaders know that they lead. Metadata name a leader before it does, and until
-    /// then it refuses records.
-    fn wait_for_leaders(
+    /// Whether all partitions' leaders know that they lead. Metadata name a leader before it does,
+    /// and until then it refuses records.
+    fn all_lead(
         &self,
-        operation: &'static str,
-        names: &[&str],
+        topic: &str,
+        partitions: i32,
         deadline: Instant,
-    ) -> Result<(), KafkaError> {
-        let left = || deadline.saturating_duration_since(Instant::now());
-        for topic in self.topics(names, left())? {
-            let partitions: Vec<_> = (0..topic.partitions.unwrap_or(0)).map(PartitionId).collect();
-            loop {
-                match self.ends(&topic.name, &partitions, left()) {
-                    Ok(ends) if ends.len() == partitions.len() => break,
-                    Err(error) if !error.is_retriable() => return Err(error),
-                    _ if left().is_zero() => {
-                        return Err(self.client.timeout(operation, Duration::ZERO));
-                    }
-                    _ => sleep(TOPIC_VISIBLE_POLL),
-                }
-            }
+    ) -> Result<bool, KafkaError> {
+        let partitions: Vec<_> = (0..partitions).map(PartitionId).collect();
+        let left = deadline.saturating_duration_since(Instant::now());
+        match self.ends(topic, &partitions, left) {
+            Ok(ends) => Ok(ends.len() == partitions.len()),
+            Err(error) if error.is_retriable() => Ok(false),
+            Err(error) => Err(error),
         }
-        Ok(())
     }
 
     /// Serves log lines and errors, so that a timeout can say what is behind it.

@@ -46,7 +46,7 @@ pub(super) struct DeliveredBatch {
     /// The broker has told their offsets. Without: librdkafka takes refused records, and such whose
     /// answer never came, for delivered when a later request of their partition succeeds. A broker
     /// that knows nothing of the producer yet accepts any sequence number, so that may be wrong:
-    /// the leader of a new partition refuses the first requests until it knows of its office.
+    /// the leader of a new partition refuses the first requests until it knows that it leads.
     /// See librdkafka's `rd_kafka_dr_implicit_ack`, and Kafka's pull request 23234.
     pub(super) is_confirmed: bool,
 }
@@ -90,15 +90,10 @@ impl DeliveryFailures {
 
     /// Adds records of which nobody knows whether the broker has them.
     pub(super) fn add_unconfirmed(&mut self, batch: &DeliveredBatch) {
-        self.count += batch.records as u64;
-        self.first.get_or_insert_with(|| DeliveryFailure {
-            topic: topic_name(batch.topic),
-            partition: batch.partition,
-            error: KafkaError::Retriable {
-                operation: OPERATION,
-                code: ErrorCode(RDKafkaRespErr::RD_KAFKA_RESP_ERR__NO_OFFSET as i32),
-                text: "the broker has answered for later records only".to_owned(),
-            },
+        self.add_failed(batch.records, batch.topic, batch.partition, || KafkaError::Retriable {
+            operation: OPERATION,
+            code: ErrorCode(RDKafkaRespErr::RD_KAFKA_RESP_ERR__NO_OFFSET as i32),
+            text: "the broker has answered for later records only".to_owned(),
         });
     }
 
@@ -107,15 +102,25 @@ impl DeliveryFailures {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => {}
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__PURGE_QUEUE
             | RDKafkaRespErr::RD_KAFKA_RESP_ERR__PURGE_INFLIGHT => self.purged += 1,
-            code => {
-                self.count += 1;
-                self.first.get_or_insert_with(|| DeliveryFailure {
-                    topic: topic_name(message.rkt),
-                    partition: PartitionId(message.partition),
-                    error: KafkaError::from_native(OPERATION, code),
-                });
-            }
+            code => self.add_failed(1, message.rkt, PartitionId(message.partition), || {
+                KafkaError::from_native(OPERATION, code)
+            }),
         }
+    }
+
+    fn add_failed(
+        &mut self,
+        records: usize,
+        topic: *mut rd::rd_kafka_topic_t,
+        partition: PartitionId,
+        error: impl FnOnce() -> KafkaError,
+    ) {
+        self.count += records as u64;
+        self.first.get_or_insert_with(|| DeliveryFailure {
+            topic: topic_name(topic),
+            partition,
+            error: error(),
+        });
     }
 }
 

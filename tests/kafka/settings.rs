@@ -58,7 +58,7 @@ fn topics_are_created_with_the_partitions_and_copies_that_are_asked_for() {
     }
 }
 
-/// A leader that does not know of its office yet refuses the first records.
+/// A leader that does not know yet that it leads refuses the first records.
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
 fn the_leaders_of_new_partitions_answer_at_once() {
