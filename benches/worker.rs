@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::{cell::RefCell, collections::BTreeMap, hint::black_box};
+use std::{cell::RefCell, collections::BTreeMap, hint::black_box, sync::Arc};
 
 use criterion::{
     BatchSize, BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
@@ -174,7 +174,7 @@ fn epochs(criterion: &mut Criterion) {
         let mut committed = None;
         group.bench_function(name("store, flushed"), |bench| {
             bench.iter(|| {
-                let redo = &mut prepared.change;
+                let redo = Arc::make_mut(&mut prepared.change);
                 store.write_epoch(committed.as_ref(), redo).expect("a write");
                 committed = Some(redo.clone());
                 redo.epoch = redo.epoch.next();

@@ -21,10 +21,10 @@ pub enum Point {
     BeforeRedo,
     /// In the fold of the previous epoch: its commit is noted, its rows are not written.
     InFold,
-    /// The redo record is flushed; no window record was produced yet.
-    AfterRedo,
     /// The last output is handed over.
     LastOutput,
+    /// The redo record is flushed.
+    AfterRedo,
     /// Everything is delivered, the commit has not begun.
     Delivered,
     /// The offsets are in the transaction, which is not committed.
@@ -66,8 +66,8 @@ impl Point {
         Self::Aligned,
         Self::BeforeRedo,
         Self::InFold,
-        Self::AfterRedo,
         Self::LastOutput,
+        Self::AfterRedo,
         Self::Delivered,
         Self::OffsetsSent,
         Self::Committing,
@@ -93,8 +93,8 @@ impl Point {
             Self::Aligned => "aligned",
             Self::BeforeRedo => "before-redo",
             Self::InFold => "in-fold",
-            Self::AfterRedo => "after-redo",
             Self::LastOutput => "last-output",
+            Self::AfterRedo => "after-redo",
             Self::Delivered => "delivered",
             Self::OffsetsSent => "offsets-sent",
             Self::Committing => "committing",

@@ -8,7 +8,7 @@ use std::{
     os::unix::process::ExitStatusExt,
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use logintide::failpoint::Point;
@@ -27,8 +27,8 @@ const EPOCH: &[Point] = &[
     Point::Aligned,
     Point::BeforeRedo,
     Point::InFold,
-    Point::AfterRedo,
     Point::LastOutput,
+    Point::AfterRedo,
     Point::Delivered,
     Point::OffsetsSent,
     Point::Committing,
@@ -251,4 +251,36 @@ fn a_worker_that_hangs_is_a_stall_and_a_quiet_topic_is_none() {
     running.stop();
     scenario.start(&[flags("1").as_slice(), &["--exit-at-end"]].concat()).ends_with(0);
     println!("{}", scenario.verify(&["--expect-complete"]));
+}
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn a_disk_that_takes_its_time_delays_commits_and_no_record() {
+    let scenario = Scenario::new("slow-disk");
+    let produced = producing(&scenario, "70");
+    let port = free_port();
+    let address = format!("127.0.0.1:{port}");
+    let more = ["--http", &address, "--delivery", "at-least-once"];
+    let mut command = scenario.command("group", "state", &[flags("2").as_slice(), &more].concat());
+    // The write never ends.
+    command.env("FAILPOINTS", "in-fold=10*off->pause");
+    let running = scenario.spawn(command);
+    wait_for_metric(&running, port, "logintide_epochs_committed_total", |n| n >= 10.0);
+    // Thirty times as many as come between two commits.
+    let far_ahead = 6_000.0;
+    let deadline = Instant::now() + SOON;
+    loop {
+        let report = scenario.json_report(&[]);
+        let written = report["counts"]["processed"].as_f64().expect("a count");
+        let committed = support::metric(port, "logintide_events_in_total").expect("it runs");
+        if written >= committed + far_ahead {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{written} {committed}\n{}", running.tail());
+    }
+    running.kill();
+    produced.stop();
+    let end = [flags("3").as_slice(), &["--exit-at-end", "--delivery", "at-least-once"]].concat();
+    scenario.start(&end).ends_with(0);
+    println!("{}", scenario.verify(&["--expect-complete", "--allow-duplicates"]));
 }

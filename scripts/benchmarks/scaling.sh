@@ -57,7 +57,7 @@ scaling() {
       $1 == "scaling" && $3 == "two_cores" && $4 > 0 {
         if ($4 > rounds) rounds = $4
         if ($5 == "rdk:broker") { n = ++brokers[$4]; busy[$4, n] = $6; next }
-        if ($5 !~ /^(source|worker|sink)$/) $5 = "all others"
+        if ($5 !~ /^(source|worker|sink|store)$/) $5 = "all others"
         own[$4, $5] += $6
       }
       END {
@@ -73,12 +73,12 @@ scaling() {
         }
         print "\n| thread | CPU, µs/event |"
         print "|---|---|"
-        split("source worker sink producer consumer", names, " ")
-        names[6] = "all others"
-        label["source"] = "source"; label["worker"] = "worker"; label["sink"] = "sink"
+        split("source worker sink store producer consumer", names, " ")
+        names[7] = "all others"
+        label["source"] = "source"; label["worker"] = "worker"; label["sink"] = "sink"; label["store"] = "store"
         label["producer"] = "librdkafka, producer of a broker"; label["consumer"] = "librdkafka, consumer of a broker"
         label["all others"] = "all others"
-        for (k = 1; k <= 6; k++) {
+        for (k = 1; k <= 7; k++) {
           n = 0
           for (r = 1; r <= rounds; r++) list[++n] = own[r, names[k]] * 1000 / events
           printf "| %s | %s |\n", label[names[k]], three(list, n, "%.2f")

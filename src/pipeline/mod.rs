@@ -35,7 +35,7 @@ use crate::{
     metrics::{self, Health, Metric},
     sink::{OutputSettings, ReadbackSettings, Sink, SinkSettings},
     source::{Source, SourceChannels, SourceSettings},
-    state::{Identity, Opened, SledStore, StateError, instance_id},
+    state::{Identity, Opened, SledStore, StateError, in_background, instance_id},
     status::Board,
     worker::{Worker, WorkerSettings},
 };
@@ -52,8 +52,8 @@ pub struct Shared {
 impl Shared {
     /// Of a run that has not begun.
     pub fn new(config: &RunConfig) -> Self {
-        // source, sink, http; workers come on top.
-        let health = Health::new(config.workers + 2 + usize::from(config.http.is_some()));
+        // source, sink, store, http; workers come on top.
+        let health = Health::new(config.workers + 3 + usize::from(config.http.is_some()));
         Self { control: Control::new(health, config.workers), board: Board::new() }
     }
 }
@@ -240,6 +240,7 @@ fn start(
     let control = Arc::clone(&parts.control);
     let (output_settings, readback) = (output_settings(&parts), readback_settings(&parts));
     let Parts { config, admin, opened, instance, board, .. } = parts;
+    let (store, writer) = in_background(Box::new(opened.store));
     let sink_settings = SinkSettings {
         workers: config.workers,
         outputs: output_settings,
@@ -250,12 +251,16 @@ fn start(
         on_state_mismatch: config.on_state_mismatch,
         stats_interval: config.stats_interval,
         board,
-        store: Box::new(opened.store),
+        store,
         committer: consumer.committer(),
         budget,
         output_pool,
     };
     let sink = Sink::new(sink_settings, to_source, Arc::clone(&control))?;
+    threads.spawn("store".to_owned(), move || {
+        writer.run();
+        Ok(())
+    })?;
     threads.spawn("sink".to_owned(), move || sink.run(&sink_input))?;
     let source = Source::new(source_settings, consumer, admin, channels, control);
     threads.spawn("source".to_owned(), move || source.run())?;

@@ -1,22 +1,26 @@
 //! Completes an epoch: windows, redo record, commit. Owned by the sink thread.
 //!
 //! In:  an aligned epoch whose output librdkafka has accepted.
-//! Out: one flushed redo record, window records, one commit for all owned partitions.
-//! Holds: the order redo record → window records → deliveries → commit, in one transaction; without
-//! one, window records come after the commit, so that nobody sees totals of an epoch that was lost.
+//! Out: one redo record to the store, window records, one commit for all owned partitions.
+//! Holds: a commit only after the redo record is flushed and everything delivered, window records
+//! included in a transaction; without one, they come after the commit, so that nobody sees totals of
+//! an epoch that was lost.
 //! A change becomes the state only when its commit is known.
 
-use std::{sync::atomic::Ordering::Relaxed, time::Instant};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Instant,
+};
 
 use super::{
     Completed, Sink, Stage, Trouble,
     outputs::Awaited,
+    recover::stop,
     report::{self, EpochCounts},
 };
 use crate::{
     config::Delivery,
     epoch::{AlignedEpoch, CommittedEpoch, CutReason, Times, ToSource},
-    error::RunError,
     failpoint::{self, Point},
     ids::{Offset, PartitionId},
     limits,
@@ -39,8 +43,8 @@ impl Sink {
             return self.finish_epoch();
         }
         failpoint::reached(Point::BeforeRedo);
-        self.write_redo(&prepared)?;
-        failpoint::reached(Point::AfterRedo);
+        self.settings.store.begin(self.committed_change.take(), Arc::clone(&prepared.change));
+        self.last_written = prepared.change.epoch;
         if self.settings.delivery == Delivery::ExactlyOnce {
             self.outputs.windows(&prepared.records);
             self.outputs.pump()?;
@@ -56,7 +60,8 @@ impl Sink {
             Delivery::AtLeastOnce => Some(self.outputs.mark(Awaited::Everything)),
             Delivery::ExactlyOnce => None,
         };
-        let completed = Completed { prepared, offsets, sent, awaited, committing: None };
+        let completed =
+            Completed { prepared, offsets, sent, awaited, is_stored: false, committing: None };
         self.stage = Stage::Draining(alignment, Box::new(completed));
         self.take_held();
         Ok(())
@@ -78,16 +83,18 @@ impl Sink {
         prepared
     }
 
-    fn write_redo(&mut self, prepared: &Prepared) -> Result<(), Trouble> {
-        let committed = self.committed_change.as_ref();
-        let stats =
-            self.settings.store.write_epoch(committed, &prepared.change).map_err(|error| {
-                Trouble::Stop(RunError::with_exit_code(error.exit_code(), error))
-            })?;
-        self.committed_change = None;
-        self.last_written = prepared.change.epoch;
-        self.report.stored(&stats, self.settings.store.size_bytes());
-        Ok(())
+    /// Whether the complete epoch's redo record is on disk.
+    pub(super) fn have_stored(&mut self) -> Result<bool, Trouble> {
+        let Stage::Draining(_, completed) = &mut self.stage else { return Ok(false) };
+        if !completed.is_stored
+            && let Some(written) = self.settings.store.finished()
+        {
+            let stored = written.map_err(stop)?;
+            completed.is_stored = true;
+            self.report.stored(stored);
+            failpoint::reached(Point::AfterRedo);
+        }
+        Ok(completed.is_stored)
     }
 
     fn commit_entries(&self, prepared: &Prepared) -> Vec<(PartitionId, Offset, String)> {

@@ -46,7 +46,7 @@ use crate::{
     ids::{Epoch, Generation},
     kafka::{CommitEntry, Committer, Mark},
     limits,
-    state::Store,
+    state::BackgroundStore,
     status::Board,
     window::{EpochChange, Prepared, StateImage, WindowRules, Windows},
 };
@@ -72,7 +72,7 @@ pub struct SinkSettings {
     /// Where snapshots go.
     pub board: Arc<Board>,
     /// The window state's store.
-    pub store: Box<dyn Store>,
+    pub store: BackgroundStore,
     /// Commits through the source's consumer.
     pub committer: Committer,
     /// The byte budget.
@@ -99,7 +99,7 @@ enum Stage {
     Rebuilding(Alignment, Box<RebuildPlan>),
     /// An epoch is open.
     Open(Alignment),
-    /// The open epoch is complete, its redo record is written, its records are on their way.
+    /// The open epoch is complete, its redo record and its records are on their way.
     Draining(Alignment, Box<Completed>),
     /// At-least-once: the epoch is committed, its window records are on their way.
     Publishing(Alignment, Box<Completed>),
@@ -115,6 +115,8 @@ struct Completed {
     sent: bool,
     /// What has to be delivered before the next step; `None` until librdkafka has taken all of it.
     awaited: Option<Mark>,
+    /// Whether its redo record is on disk.
+    is_stored: bool,
     /// Since when its commit is tried.
     committing: Option<Instant>,
 }
@@ -128,7 +130,7 @@ pub struct Sink {
     stage: Stage,
     windows: Windows,
     /// The last committed change, folded into the store's base with the next write.
-    committed_change: Option<EpochChange>,
+    committed_change: Option<Arc<EpochChange>>,
     /// Output of the epoch after the open one that must not be sent yet.
     held: Vec<Output>,
     /// Whether the epoch that is collected has sent anything.
@@ -319,10 +321,9 @@ impl Sink {
             }
             Stage::Draining(_, completed) => {
                 self.outputs.pump()?;
-                if self.outputs.have_delivered(Awaited::Everything, &mut completed.awaited) {
-                    return self.commit();
-                }
-                Ok(())
+                let delivered =
+                    self.outputs.have_delivered(Awaited::Everything, &mut completed.awaited);
+                if self.have_stored()? && delivered { self.commit() } else { Ok(()) }
             }
             Stage::Publishing(_, completed) => {
                 self.outputs.pump()?;

@@ -172,11 +172,12 @@ impl Sink {
             horizon: image.horizon,
         };
         failpoint::reached(Point::Rebuilt);
-        self.settings.store.write_epoch(None, &change).map_err(stop)?;
+        let store = self.settings.store.wait().map_err(stop)?;
+        store.write_epoch(None, &change).map_err(stop)?;
         failpoint::reached(Point::RebuiltRedo);
         image.apply(&change);
         self.publish_revised(&image, &change, &published, &first)?;
-        self.settings.store.settle(true).map_err(stop)?;
+        self.settings.store.wait().and_then(|store| store.settle(true)).map_err(stop)?;
         tracing::info!(
             partitions = lost.len(),
             partials = change.partials.len(),

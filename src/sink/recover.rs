@@ -14,7 +14,7 @@ use crate::{
     failpoint::{self, Point},
     ids::{Epoch, EventTimeMs, Offset, PartitionId},
     limits,
-    state::{CommitMetadata, PartitionRecovery, Start, StateError, decide},
+    state::{CommitMetadata, PartitionRecovery, Start, StateError, Store, decide},
     window::{Completeness, EpochChange, PartitionState, StateImage, Windows},
 };
 
@@ -28,7 +28,7 @@ struct Begin {
 impl Sink {
     pub(super) fn recover(&mut self, request: &RecoverRequest) -> Result<(), Trouble> {
         failpoint::reached(Point::Recover);
-        let loaded = self.settings.store.load().map_err(stop)?;
+        let loaded = self.settings.store.wait().and_then(Store::load).map_err(stop)?;
         let recovery = decide(&self.settings.instance, &loaded, &request.committed);
         if let Some(redo) = loaded.redo.as_ref().filter(|_| recovery.apply_redo) {
             self.count_undecided(redo.epoch);
@@ -49,8 +49,9 @@ impl Sink {
             starts.push((partition, begin.offset));
             lost.extend(begin.lost);
         }
-        self.settings.store.settle(recovery.apply_redo).map_err(stop)?;
-        self.settings.store.forget(&recovery.forget).map_err(stop)?;
+        let store = self.settings.store.wait().map_err(stop)?;
+        store.settle(recovery.apply_redo).map_err(stop)?;
+        store.forget(&recovery.forget).map_err(stop)?;
         failpoint::reached(Point::Settled);
         self.committed_change = None;
         let first = First { starts, epoch: recovery.next_epoch, owns_all: request.owns_all };

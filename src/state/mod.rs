@@ -1,4 +1,5 @@
-//! Window state on disk. Owned by the sink thread; nobody else opens the state folder.
+//! Window state on disk. Owned by the sink, written by the thread `store`; nobody else opens the
+//! state folder.
 //!
 //! In:  one `EpochChange` per epoch, and word of which earlier one has been committed.
 //! Out: at a start, the base image and the redo record; with the offsets committed to Kafka,
@@ -7,6 +8,7 @@
 //! change in one atomic, flushed write. A database that cannot be read is moved aside, never
 //! deleted. After a failed write the store refuses every further one.
 
+mod background;
 mod codec;
 mod database;
 mod error;
@@ -30,6 +32,7 @@ use std::{path::PathBuf, time::Duration};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    background::{BackgroundStore, StoreWriter, in_background},
     error::{IdentityField, StateError},
     inspect::{PartitionSummary, RedoSummary, ResetReport, StateSummary, describe, reset},
     instance::instance_id,
@@ -80,6 +83,15 @@ pub struct WriteStats {
     pub keys: usize,
     /// Time until the write was flushed.
     pub duration: Duration,
+}
+
+/// An epoch that is on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredEpoch {
+    /// Its write.
+    pub write: WriteStats,
+    /// Bytes the state takes on disk.
+    pub size_bytes: u64,
 }
 
 /// An opened state folder.

@@ -6,7 +6,7 @@
 //! Holds: epochs are committed in order; after a commit the state is the one that a restart would
 //! build from the image; watermark and horizon never go back.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Completeness, EpochChange, EpochInput, Partial, PartialKey, PartitionDelta, PartitionProgress,
@@ -33,7 +33,7 @@ pub struct Windows {
 #[derive(Debug)]
 pub struct Prepared {
     /// To persist. Its epoch's windows and progress, absolute.
-    pub change: EpochChange,
+    pub change: Arc<EpochChange>,
     /// To publish, by window.
     pub records: Vec<WindowRecord>,
     /// Per owned partition the lowest offset that counts in a retained window, else its next one.
@@ -97,14 +97,14 @@ impl Windows {
         Prepared {
             is_empty: !moved && records.is_empty(),
             capped_values: merger.capped,
-            change: EpochChange {
+            change: Arc::new(EpochChange {
                 epoch,
                 partials,
                 partitions,
                 windows,
                 watermark: closing.watermark,
                 horizon,
-            },
+            }),
             records,
             replay_from,
             merger,

@@ -4,7 +4,10 @@
 //! Holds: it does what the threads do, call for call into the library, but one step at a time; all
 //! of it is lost in a crash except the store's disk.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use logintide::{
     epoch::{Alignment, CutPartition, CutReason, EpochCut},
@@ -71,7 +74,7 @@ pub(crate) struct Process {
     windows: Windows,
     alignment: Alignment,
     stage: Stage,
-    committed_change: Option<EpochChange>,
+    committed_change: Option<Arc<EpochChange>>,
     /// Outputs of the open epoch that were not delivered yet.
     queued: VecDeque<Output>,
     /// Outputs of the epoch after it.
@@ -250,7 +253,7 @@ impl Process {
         match std::mem::replace(&mut self.stage, Stage::Open) {
             Stage::Open => self.complete(kafka.mode),
             Stage::Prepared(prepared) => {
-                let committed = self.committed_change.as_ref();
+                let committed = self.committed_change.as_deref();
                 if self.store.write_epoch(committed, &prepared.change).is_err() {
                     return Turn::Stop;
                 }

@@ -28,7 +28,7 @@ use crate::{
     latency::{Durations, Rolling},
     limits,
     metrics::{Metric, Phase, add, add_labeled, observe, set, set_labeled},
-    state::WriteStats,
+    state::StoredEpoch,
     status::{Board, LastEpoch, PartitionStatus, Point, Sample, Samples, Totals, WindowView},
     window::Windows,
 };
@@ -244,12 +244,12 @@ impl Report {
         self.recent_windows.truncate(limits::RECENT_WINDOWS);
     }
 
-    pub(super) fn stored(&mut self, stats: &WriteStats, size_bytes: u64) {
-        self.last_store = stats.duration;
-        let micros = stats.duration.as_micros() as u64;
+    pub(super) fn stored(&mut self, stored: StoredEpoch) {
+        self.last_store = stored.write.duration;
+        let micros = self.last_store.as_micros() as u64;
         observe(Metric::StateFlushSeconds, micros, 1);
         self.stages.state_flush.record(micros, 1);
-        set(Metric::StateSize, size_bytes as f64);
+        set(Metric::StateSize, stored.size_bytes as f64);
     }
 
     pub(super) fn rolled_back(&mut self) {

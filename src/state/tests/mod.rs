@@ -1,5 +1,6 @@
 //! Tests of the store as a whole: one file per kind of trouble.
 
+mod background;
 mod child;
 mod damage;
 mod folder;

@@ -148,7 +148,7 @@ impl Pipeline {
         });
         self.in_force = barrier;
         let redo = stored(&prepared.change);
-        prop_assert_eq!(&redo, &prepared.change);
+        prop_assert_eq!(&redo, &*prepared.change);
         self.model.epochs.push(ModelEpoch {
             events: self.read.clone(),
             idle: idle.clone(),
