@@ -71,6 +71,8 @@ pub struct Activity {
     pub sink_turns: AtomicU64,
     /// Epochs finished: committed, or without anything to commit.
     pub finished: AtomicU64,
+    /// Whether an epoch is being written to the state folder.
+    pub storing: AtomicBool,
     /// Records handed to the producer and not delivered.
     pub in_flight: AtomicUsize,
     /// Batches that the source fills and the workers empty.
@@ -101,6 +103,7 @@ impl Activity {
             sink_queue: AtomicUsize::new(0),
             sink_turns: AtomicU64::new(0),
             finished: AtomicU64::new(0),
+            storing: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
             input_pool: Arc::default(),
             output_pool: Arc::default(),
@@ -117,7 +120,7 @@ impl fmt::Display for Activity {
             f,
             "source: {} turns, {} records taken, all partitions at their end: {}, epoch waits for \
              its commit: {}; sink: {} turns, {} epochs finished, {} messages queued, {} records in \
-             flight",
+             flight; an epoch is being written to the state folder: {}",
             self.source_turns.load(Relaxed),
             self.taken.load(Relaxed),
             yes(&self.at_end),
@@ -126,6 +129,7 @@ impl fmt::Display for Activity {
             self.finished.load(Relaxed),
             self.sink_queue.load(Relaxed),
             self.in_flight.load(Relaxed),
+            yes(&self.storing),
         )?;
         self.workers.iter().enumerate().try_for_each(|(number, worker)| {
             let (queue, handled) = (worker.queue.load(Relaxed), worker.handled.load(Relaxed));

@@ -260,11 +260,11 @@ fn a_disk_that_takes_its_time_delays_commits_and_no_record() {
     let produced = producing(&scenario, "70");
     let port = free_port();
     let address = format!("127.0.0.1:{port}");
-    let more = ["--http", &address, "--delivery", "at-least-once"];
+    let more = ["--http", &address, "--delivery", "at-least-once", "--stall-timeout", "10s"];
     let mut command = scenario.command("group", "state", &[flags("2").as_slice(), &more].concat());
     // The write never ends.
     command.env("FAILPOINTS", "in-fold=10*off->pause");
-    let running = scenario.spawn(command);
+    let mut running = scenario.spawn(command);
     wait_for_metric(&running, port, "logintide_epochs_committed_total", |n| n >= 10.0);
     // Thirty times as many as come between two commits.
     let far_ahead = 6_000.0;
@@ -278,7 +278,8 @@ fn a_disk_that_takes_its_time_delays_commits_and_no_record() {
         }
         assert!(Instant::now() < deadline, "{written} {committed}\n{}", running.tail());
     }
-    running.kill();
+    running.wait_for_line("an epoch is being written to the state folder: yes");
+    running.ends_with(1);
     produced.stop();
     let end = [flags("3").as_slice(), &["--exit-at-end", "--delivery", "at-least-once"]].concat();
     scenario.start(&end).ends_with(0);

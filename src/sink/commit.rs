@@ -45,6 +45,7 @@ impl Sink {
         failpoint::reached(Point::BeforeRedo);
         self.settings.store.begin(self.committed_change.take(), Arc::clone(&prepared.change));
         self.last_written = prepared.change.epoch;
+        self.control.activity().storing.store(true, Relaxed);
         if self.settings.delivery == Delivery::ExactlyOnce {
             self.outputs.windows(&prepared.records);
             self.outputs.pump()?;
@@ -91,6 +92,7 @@ impl Sink {
         {
             let stored = written.map_err(stop)?;
             completed.is_stored = true;
+            self.control.activity().storing.store(false, Relaxed);
             self.report.stored(stored);
             failpoint::reached(Point::AfterRedo);
         }

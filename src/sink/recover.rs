@@ -6,6 +6,8 @@
 //! Holds: committed offsets decide, never the store alone; what cannot be known is said, and its
 //! windows are marked incomplete.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use super::{Sink, Stage, Trouble, rebuild::Lost, report};
 use crate::{
     config::{Delivery, OnStateMismatch},
@@ -29,6 +31,7 @@ impl Sink {
     pub(super) fn recover(&mut self, request: &RecoverRequest) -> Result<(), Trouble> {
         failpoint::reached(Point::Recover);
         let loaded = self.settings.store.wait().and_then(Store::load).map_err(stop)?;
+        self.control.activity().storing.store(false, Relaxed);
         let recovery = decide(&self.settings.instance, &loaded, &request.committed);
         if let Some(redo) = loaded.redo.as_ref().filter(|_| recovery.apply_redo) {
             self.count_undecided(redo.epoch);

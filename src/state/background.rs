@@ -88,7 +88,6 @@ impl StoreWriter {
         for Write { mut store, committed, redo } in self.writes {
             let stats = store.write_epoch(committed.as_deref(), &redo);
             let result = stats.map(|write| StoredEpoch { write, size_bytes: store.size_bytes() });
-            drop((committed, redo));
             if self.written.send(Written { store, result }).is_err() {
                 break;
             }
