@@ -11,7 +11,7 @@ use rdkafka::bindings as rd;
 use rdkafka::types::RDKafkaRespErr;
 
 use super::error::{ErrorCode, KafkaError};
-use super::native::Event;
+use super::native::{Event, error_text, owned_text};
 use crate::ids::PartitionId;
 
 /// One record that was not delivered.
@@ -34,6 +34,43 @@ pub struct DeliveryFailures {
     pub first: Option<DeliveryFailure>,
     /// Records that `purge` threw away.
     pub purged: u64,
+}
+
+impl DeliveryFailure {
+    /// What has to be changed before the topic takes such a record; `None` where trying again may
+    /// help. Codes and their causes: Kafka's `LogValidator` and `ReplicaManager`.
+    pub fn remedy(&self) -> Option<String> {
+        use RDKafkaRespErr as E;
+        let topic = &self.topic;
+        Some(match RDKafkaRespErr::try_from(self.error.code()?.0).ok()? {
+            E::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE
+            | E::RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE
+            | E::RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE => format!(
+                "raise max.message.bytes of topic {topic} (and segment.bytes where it is smaller)"
+            ),
+            E::RD_KAFKA_RESP_ERR_INVALID_RECORD => format!(
+                "a compacted topic refuses records without a key: set cleanup.policy=delete for \
+                 topic {topic}"
+            ),
+            E::RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP => format!(
+                "set the clocks of this machine and the brokers right, or widen \
+                 message.timestamp.before.max.ms and message.timestamp.after.max.ms of topic {topic}"
+            ),
+            E::RD_KAFKA_RESP_ERR_UNSUPPORTED_COMPRESSION_TYPE
+            | E::RD_KAFKA_RESP_ERR_UNSUPPORTED_FOR_MESSAGE_FORMAT => format!(
+                "choose another -X compression.codec, or raise message.format.version of topic \
+                 {topic}"
+            ),
+            E::RD_KAFKA_RESP_ERR_POLICY_VIOLATION => format!(
+                "a policy of the brokers forbids it: ask whoever runs them to allow records to \
+                 topic {topic}"
+            ),
+            E::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED => {
+                format!("add an ACL that allows this user to Write topic {topic}")
+            }
+            _ => return None,
+        })
+    }
 }
 
 const OPERATION: &str = "deliver";
@@ -103,7 +140,10 @@ impl DeliveryFailures {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__PURGE_QUEUE
             | RDKafkaRespErr::RD_KAFKA_RESP_ERR__PURGE_INFLIGHT => self.purged += 1,
             code => self.add_failed(1, message.rkt, PartitionId(message.partition), || {
-                KafkaError::from_native(OPERATION, code)
+                // SAFETY: the message is alive, and so is its text.
+                let said = unsafe { owned_text(rd::rd_kafka_message_produce_errstr(message)) };
+                let text = if said.is_empty() { error_text(code as i32) } else { said };
+                KafkaError::from_code(OPERATION, code as i32, text)
             }),
         }
     }

@@ -6,6 +6,7 @@
 //! says how many it stands for.
 #![forbid(unsafe_code)]
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,8 @@ pub(super) struct Context {
     /// "consumer", "producer" or "admin": the first word of its lines.
     role: &'static str,
     trouble: Mutex<Trouble>,
+    /// Whether librdkafka has logged that the open transaction failed.
+    transaction_failed: AtomicBool,
 }
 
 /// rdkafka's own event loop is not used, so nothing is overridden here.
@@ -53,6 +56,8 @@ impl Throttle {
 /// Facilities of librdkafka's lines about what it tries again by itself. They come in crowds: the
 /// first ones while a broker is away, the last while another producer's transaction is ended.
 const RETRY_FACILITIES: [&str; 5] = ["FAIL", "ERROR", "REQTMOUT", "BRKMAIN", "GETPID"];
+/// Facility of the line about a transaction that failed, in a call or behind the calls' back.
+const TRANSACTION_FACILITY: &str = "TXNERR";
 /// End of the line that follows the one with the reason.
 const SUMMARY: &str = "brokers are down";
 /// syslog level of an error; larger numbers are less severe.
@@ -62,12 +67,19 @@ const SYSLOG_INFO: i32 = 6;
 
 impl Context {
     pub(super) fn new(role: &'static str) -> Self {
-        Self { role, trouble: Mutex::new(Trouble::default()) }
+        Self {
+            role,
+            trouble: Mutex::new(Trouble::default()),
+            transaction_failed: AtomicBool::new(false),
+        }
     }
 
     /// One log line of librdkafka. `level` is syslog's.
     pub(super) fn line(&self, level: i32, facility: &str, text: &str) {
         let role = self.role;
+        if facility == TRANSACTION_FACILITY {
+            self.transaction_failed.store(true, Relaxed);
+        }
         if level <= SYSLOG_WARNING && RETRY_FACILITIES.contains(&facility) {
             self.broker_away(text);
         } else if facility == "CONFWARN" {
@@ -103,6 +115,11 @@ impl Context {
             }
             None => {}
         }
+    }
+
+    /// Whether a line has said since the last call that the open transaction failed.
+    pub(super) fn take_transaction_failed(&self) -> bool {
+        self.transaction_failed.load(Relaxed) && self.transaction_failed.swap(false, Relaxed)
     }
 
     /// Text of the last trouble with a broker, if it was within `window`; empty otherwise.

@@ -41,6 +41,8 @@ pub enum MockRequest {
     Produce = 0,
     /// A producer id, asked for by `init_transactions`.
     InitProducerId = 22,
+    /// Partitions join the transaction.
+    AddPartitionsToTxn = 24,
     /// The group's offsets join the transaction.
     AddOffsetsToTxn = 25,
     /// Commit or abort.

@@ -316,6 +316,11 @@ impl Producer {
         self.failures.take()
     }
 
+    /// Whether records were thrown away since failures were last taken.
+    pub(super) fn has_purged(&self) -> bool {
+        self.failures.borrow().purged > 0
+    }
+
     /// The error after which this producer sends nothing more, if there was one.
     pub fn fatal_error(&self) -> Option<KafkaError> {
         self.client.fatal_error()

@@ -19,6 +19,10 @@
 //! **Refused records.** After a record that the broker refused, the abort succeeds, but the next
 //! transaction with that partition is `Abortable` once more (`OUT_OF_ORDER_SEQUENCE_NUMBER`):
 //! librdkafka takes a new epoch only then. The one after it works.
+//!
+//! **Failed in the background.** Partitions join a transaction between two calls. When the
+//! coordinator refuses one (an id that expired in a quiet week, a missing ACL), librdkafka throws
+//! the waiting records away, logs a line and keeps the reason for the next transactional call.
 
 use std::fmt;
 use std::ptr::NonNull;
@@ -71,6 +75,25 @@ impl Producer {
             // SAFETY: the client is alive; the returned error is the caller's.
             unsafe { rd::rd_kafka_begin_transaction(client.ptr()) }
         })
+    }
+
+    /// Whether something says that the open transaction failed outside of a call: librdkafka has
+    /// thrown records away that nobody asked it to, or has logged it. Costs next to nothing.
+    pub fn hints_at_failed_transaction(&self) -> bool {
+        let logged = self.client.context().take_transaction_failed();
+        logged || self.has_purged()
+    }
+
+    /// Why the open transaction has failed, if it has; for example when the coordinator refused a
+    /// partition, which librdkafka learns between two calls and reports with the next one only.
+    /// Asks librdkafka's own thread, and no broker.
+    ///
+    /// The caller has a transaction open, or this would open one: a call that is not allowed in a
+    /// sound transaction is answered with the reason in a failed one.
+    pub fn failed_transaction(&self) -> Option<KafkaError> {
+        let error = self.begin_transaction().err()?;
+        // A call that is to be resumed says by itself what became of it.
+        (!error.is_wrong_state() && !is_conflict(&error)).then_some(error)
     }
 
     /// Makes the group's next offsets, with their metadata, part of the transaction.

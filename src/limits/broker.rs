@@ -10,6 +10,10 @@ pub const COMMIT_TIMEOUT: Duration = Duration::from_secs(2);
 /// stood when it is made again.
 pub const TRANSACTION_CALL_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// Time between two looks at an open transaction that nothing hints at having failed. A look costs
+/// some microseconds: librdkafka's own thread answers it.
+pub const TRANSACTION_CHECK_INTERVAL: Duration = Duration::from_millis(250);
+
 /// First pause before a client connects to a broker again; it doubles up to librdkafka's longest one
 /// of 10 s. The first connection to a broker counts as one after that of the bootstrap address, so
 /// every start would take librdkafka's own 100 ms several times.

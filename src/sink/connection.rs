@@ -58,6 +58,8 @@ pub(super) struct Connection {
     complained: Option<Instant>,
     /// No attempt of a call that failed is made before.
     not_before: Option<Instant>,
+    /// When the open transaction is looked at again without a hint.
+    next_check: Instant,
 }
 
 impl Connection {
@@ -78,6 +80,7 @@ impl Connection {
             transactional_id: transactional.map(|t| t.id.clone()).unwrap_or_default(),
             complained: None,
             not_before: None,
+            next_check: Instant::now(),
         })
     }
 
@@ -124,9 +127,26 @@ impl Connection {
             if let Err(error) = self.producer.begin_transaction() {
                 return Err(self.trouble(error));
             }
-            self.transaction = Transaction::Open { since: Instant::now(), offsets_sent: false };
+            let since = Instant::now();
+            self.transaction = Transaction::Open { since, offsets_sent: false };
+            self.next_check = since + limits::TRANSACTION_CHECK_INTERVAL;
         }
         Ok(())
+    }
+
+    /// Notices an open transaction that failed between two calls, so that nobody waits for what
+    /// will never be delivered: at once where something hints at it, and now and then anyway.
+    pub(super) fn check_transaction(&mut self) -> Result<(), Trouble> {
+        if !matches!(self.transaction, Transaction::Open { .. }) {
+            return Ok(());
+        }
+        let now = Instant::now();
+        if !self.producer.hints_at_failed_transaction() && now < self.next_check {
+            return Ok(());
+        }
+        self.next_check = now + limits::TRANSACTION_CHECK_INTERVAL;
+        let failed = self.producer.failed_transaction();
+        failed.map_or(Ok(()), |error| Err(self.trouble(error)))
     }
 
     /// One attempt to commit; what timed out is taken up again by the next one. True: committed.

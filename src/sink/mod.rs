@@ -281,16 +281,23 @@ impl Sink {
         if has_sent && failpoint::is_set(Point::FailDelivery) {
             return Err(Trouble::RollBack("a test lets the deliveries fail".to_owned()));
         }
+        // NOTE: before the failures are taken: records that were thrown away are among the hints.
+        let transaction = self.outputs.connection().check_transaction();
         let failures = self.outputs.producer().take_delivery_failures();
-        let Some(first) = failures.first else { return Ok(()) };
+        let Some(first) = failures.first else { return transaction };
+        let remedy = first.remedy();
         let text = format!(
-            "{} records were not delivered; the first, to {} partition {}: {}",
-            failures.count, first.topic, first.partition, first.error
+            "{} records were not delivered; the first, to {} partition {}: {}{}",
+            failures.count,
+            first.topic,
+            first.partition,
+            first.error,
+            remedy.as_ref().map(|remedy| format!("; {remedy}")).unwrap_or_default()
         );
-        if first.error.is_refused() {
+        // A right may be given back; what the topic does not take, it will not take next time.
+        if remedy.is_some() && !first.error.is_authorization() {
             return Err(Trouble::Stop(RunError::Kafka(format!(
-                "{text}: raise max.message.bytes of topic {}, and start again; nothing is lost",
-                first.topic
+                "{text}, and start again; nothing is lost"
             ))));
         }
         Err(Trouble::RollBack(text))

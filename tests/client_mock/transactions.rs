@@ -18,6 +18,8 @@ const SHORT: Duration = Duration::from_millis(500);
 
 const ILLEGAL_GENERATION: ErrorCode = ErrorCode(22);
 const INVALID_PRODUCER_EPOCH: ErrorCode = ErrorCode(47);
+const INVALID_PRODUCER_ID_MAPPING: ErrorCode = ErrorCode(49);
+const TOPIC_AUTHORIZATION_FAILED: ErrorCode = ErrorCode(29);
 const CONCURRENT_TRANSACTIONS: ErrorCode = ErrorCode(51);
 
 fn cluster() -> MockCluster {
@@ -95,6 +97,51 @@ fn a_record_that_is_not_delivered_makes_the_commit_abortable() {
     assert!(error.is_abortable(), "{error:?}");
     producer.abort_transaction(PATIENCE).expect("abort");
     commit_some(&producer, topic);
+}
+
+#[test]
+fn a_transaction_that_fails_between_two_calls_is_noticed_without_a_further_call() {
+    for code in [INVALID_PRODUCER_ID_MAPPING, TOPIC_AUTHORIZATION_FAILED] {
+        let cluster = cluster();
+        let (producer, topic) = producer(&cluster);
+        commit_some(&producer, topic);
+        producer.begin_transaction().expect("begin");
+        assert!(!producer.hints_at_failed_transaction());
+        assert_eq!(producer.failed_transaction(), None);
+        cluster.fail_next(MockRequest::AddPartitionsToTxn, &[code]);
+        send_all(&producer, topic, 0, &numbered(0..10));
+        until("a hint", || {
+            producer.poll(TURN);
+            producer.hints_at_failed_transaction().then_some(())
+        });
+        let error = producer.failed_transaction().expect("failed");
+        assert!(error.is_abortable(), "{error:?}");
+        assert_eq!(error.code(), Some(code));
+        producer.abort_transaction(PATIENCE).expect("abort");
+        assert_eq!(producer.take_delivery_failures().purged, 10);
+        commit_some(&producer, topic);
+    }
+}
+
+#[test]
+fn looking_at_a_sound_transaction_changes_nothing() {
+    let cluster = cluster();
+    let (_consumer, group) = member(&cluster);
+    let (producer, topic) = producer(&cluster);
+    for _ in 0..2 {
+        producer.begin_transaction().expect("begin");
+        send_all(&producer, topic, 0, &numbered(0..10));
+        assert_eq!(producer.failed_transaction(), None);
+        flush(&producer);
+        producer.send_offsets(INPUT, &entries(), &group, PATIENCE).expect("offsets");
+        assert_eq!(producer.failed_transaction(), None);
+        cluster.set_round_trip(SHORT * 3).expect("slow brokers");
+        let error = producer.commit_transaction(SHORT).expect_err("too slow");
+        assert!(matches!(error, KafkaError::Timeout { .. }), "{error:?}");
+        assert_eq!(producer.failed_transaction(), None, "a commit is to be resumed");
+        cluster.set_round_trip(Duration::ZERO).expect("fast brokers");
+        producer.commit_transaction(PATIENCE).expect("resumed");
+    }
 }
 
 /// librdkafka alone would ask twice a second, and a start after a kill wait for that.

@@ -2,6 +2,7 @@
 
 mod check;
 mod client;
+mod quiet_week;
 
 use std::{thread::sleep, time::Duration};
 
