@@ -6,6 +6,7 @@
 //! delivered only when its broker has told its offset.
 
 use std::ffi::CStr;
+use std::fmt;
 
 use rdkafka::bindings as rd;
 use rdkafka::types::RDKafkaRespErr;
@@ -34,6 +35,14 @@ pub struct DeliveryFailures {
     pub first: Option<DeliveryFailure>,
     /// Records that `purge` threw away.
     pub purged: u64,
+}
+
+impl fmt::Display for DeliveryFailure {
+    /// Where to, why, and the remedy if there is one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "to {} partition {}: {}", self.topic, self.partition, self.error)?;
+        self.remedy().map_or(Ok(()), |remedy| write!(f, "; {remedy}"))
+    }
 }
 
 impl DeliveryFailure {
@@ -172,4 +181,39 @@ fn topic_name(topic: *mut rd::rd_kafka_topic_t) -> String {
     // SAFETY: a report's topic lives as long as its event, and its name as long as the topic.
     let name = unsafe { CStr::from_ptr(rd::rd_kafka_topic_name(topic)) };
     name.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(code: RDKafkaRespErr) -> DeliveryFailure {
+        DeliveryFailure {
+            topic: "out".to_owned(),
+            partition: PartitionId(0),
+            error: KafkaError::from_native(OPERATION, code),
+        }
+    }
+
+    #[test]
+    fn what_a_topic_never_takes_has_a_remedy_of_its_own() {
+        use RDKafkaRespErr as E;
+        for (code, part) in [
+            (E::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, "raise max.message.bytes of topic out"),
+            (E::RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE, "segment.bytes"),
+            (E::RD_KAFKA_RESP_ERR_INVALID_RECORD, "cleanup.policy=delete for topic out"),
+            (E::RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP, "message.timestamp.before.max.ms"),
+            (E::RD_KAFKA_RESP_ERR_UNSUPPORTED_COMPRESSION_TYPE, "-X compression.codec"),
+            (E::RD_KAFKA_RESP_ERR_POLICY_VIOLATION, "policy"),
+            (E::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, "ACL that allows this user to Write"),
+        ] {
+            let text = failure(code).to_string();
+            assert!(text.contains("to out partition 0: ") && text.contains(part), "{text}");
+            assert!(failure(code).remedy().is_some(), "{code:?}");
+        }
+        for code in [E::RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, E::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS]
+        {
+            assert_eq!(failure(code).remedy(), None, "trying again may help");
+        }
+    }
 }

@@ -168,6 +168,10 @@ fn largest_records(
         }
         Err(error) => return Err(error),
     };
+    // The side topics are the last two.
+    for (name, settings) in topics.iter().zip(&settings).skip(2) {
+        warn_of_compaction(name, settings);
+    }
     let of_topic = |settings: &BTreeMap<String, String>| {
         settings.get("max.message.bytes").and_then(|bytes| bytes.parse().ok())
     };
@@ -175,6 +179,17 @@ fn largest_records(
         .iter()
         .map(|s| of_topic(s).map_or(of_client, |n: usize| n.min(of_client)))
         .collect())
+}
+
+/// A rejected record may have no key: a topic that is compacted refuses it, and ends the run.
+fn warn_of_compaction(topic: &str, settings: &BTreeMap<String, String>) {
+    let policy = settings.get("cleanup.policy").filter(|policy| policy.contains("compact"));
+    if let Some(policy) = policy {
+        tracing::warn!(
+            "topic {topic}: cleanup.policy={policy} refuses records without a key, which the input \
+             may have, and drops others; set it to delete"
+        );
+    }
 }
 
 /// librdkafka's limit for a record.

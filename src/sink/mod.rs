@@ -285,17 +285,9 @@ impl Sink {
         let transaction = self.outputs.connection().check_transaction();
         let failures = self.outputs.producer().take_delivery_failures();
         let Some(first) = failures.first else { return transaction };
-        let remedy = first.remedy();
-        let text = format!(
-            "{} records were not delivered; the first, to {} partition {}: {}{}",
-            failures.count,
-            first.topic,
-            first.partition,
-            first.error,
-            remedy.as_ref().map(|remedy| format!("; {remedy}")).unwrap_or_default()
-        );
+        let text = format!("{} records were not delivered; the first, {first}", failures.count);
         // A right may be given back; what the topic does not take, it will not take next time.
-        if remedy.is_some() && !first.error.is_authorization() {
+        if first.remedy().is_some() && !first.error.is_authorization() {
             return Err(Trouble::Stop(RunError::Kafka(format!(
                 "{text}, and start again; nothing is lost"
             ))));

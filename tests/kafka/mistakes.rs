@@ -2,7 +2,10 @@
 
 use std::fs;
 
+use logintide::kafka::{Admin, NewTopic, Producer};
+
 use crate::{
+    client::support::{PATIENCE, client, flush, producer_settings},
     own_broker::OwnBroker,
     support::{Process, Scenario, WITHOUT_TOPICS},
 };
@@ -25,6 +28,36 @@ fn topics_that_are_missing() {
     let scenario = Scenario::new("mistake");
     let running = scenario.start(&[WITHOUT_TOPICS]);
     says("topics-missing", &scenario, running, 2);
+}
+
+/// A processor whose side topics are compacted works, until a record without a key is rejected.
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn a_compacted_dead_letter_topic() {
+    let scenario = Scenario::new("mistake");
+    let admin = Admin::new(&client(scenario.brokers(), &[])).expect("admin");
+    let topic = |name, config: &[(&str, &str)]| NewTopic {
+        name: scenario.topic(name),
+        partitions: 1,
+        replication: 1,
+        config: config.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+    };
+    let topics = [topic("input", &[]), topic("dead-letter", &[("cleanup.policy", "compact")])];
+    admin.create_topics(&topics, PATIENCE).expect("topics");
+    let mut producer = Producer::new(&producer_settings(scenario.brokers())).expect("producer");
+    let input = producer.topic(&scenario.topic("input")).expect("topic");
+    producer.send_with_headers(&input, None, None, Some(b"no JSON"), &[]).expect("accepted");
+    flush(&producer);
+    let mut running = scenario.start(&[]);
+    running.ends_with(1);
+    let dead_letter = scenario.topic("dead-letter");
+    for part in [
+        format!("topic {dead_letter}: cleanup.policy=compact refuses records without"),
+        format!("a key: set cleanup.policy=delete for topic {dead_letter}, and start again"),
+    ] {
+        assert!(running.log().contains(&part), "{part}\n{}", running.tail());
+    }
+    assert!(!running.log().contains("max.message.bytes"), "{}", running.tail());
 }
 
 /// In a folder where nobody, not even root, can create one.

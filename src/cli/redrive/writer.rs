@@ -15,11 +15,20 @@ use crate::{
     error::RunError,
     failpoint::{self, Point},
     kafka::{
-        CommitEntry, GroupMetadata, KafkaError, Producer, ProducerSettings, REDRIVEN_HEADER,
-        SendError, TopicHandle, Transactional, redriven_time,
+        CommitEntry, DeliveryFailure, GroupMetadata, KafkaError, Producer, ProducerSettings,
+        REDRIVEN_HEADER, SendError, TopicHandle, Transactional, redriven_time,
     },
     limits,
 };
+
+/// Why a batch was not sent.
+#[derive(Debug, thiserror::Error)]
+enum SendFailure {
+    #[error(transparent)]
+    Call(#[from] KafkaError),
+    #[error("a record was not delivered {0}")]
+    Delivery(DeliveryFailure),
+}
 
 /// A producer whose transactional id is registered.
 pub(super) struct Writer {
@@ -63,7 +72,7 @@ impl Writer {
         })
     }
 
-    fn transact(&self, batch: &Batch, progress: &[CommitEntry]) -> Result<(), KafkaError> {
+    fn transact(&self, batch: &Batch, progress: &[CommitEntry]) -> Result<(), SendFailure> {
         self.producer.begin_transaction()?;
         failpoint::reached(Point::FirstOutput);
         for record in &batch.records {
@@ -100,12 +109,12 @@ impl Writer {
     }
 
     /// Waits until the broker has every record.
-    fn delivered(&self) -> Result<(), KafkaError> {
+    fn delivered(&self) -> Result<(), SendFailure> {
         while self.producer.in_flight() > 0 {
             self.producer.poll(limits::SINK_DRAIN_POLL);
         }
         let failures = self.producer.take_delivery_failures();
-        failures.first.map_or(Ok(()), |first| Err(first.error))
+        failures.first.map_or(Ok(()), |first| Err(SendFailure::Delivery(first)))
     }
 }
 
