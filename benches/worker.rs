@@ -109,6 +109,7 @@ fn epoch(partitions: i32) -> (Windows, EpochInput) {
         next_offset: Offset(0),
         watermark: None,
         completeness: Completeness::FromStart,
+        topic: None,
     };
     let states: BTreeMap<_, _> = all.clone().map(|partition| (partition, state)).collect();
     let owned: Vec<_> = all.clone().collect();

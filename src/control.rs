@@ -13,7 +13,7 @@ use std::{
     },
 };
 
-use crate::{batch::PoolUsage, metrics::Health};
+use crate::{batch::PoolUsage, metrics::Health, topics::TopicBoard};
 
 /// The shared control block.
 #[derive(Debug)]
@@ -21,13 +21,15 @@ pub struct Control {
     stop: AtomicBool,
     health: Arc<Health>,
     activity: Activity,
+    topics: TopicBoard,
 }
 
 impl Control {
     /// A control block of a process that has just begun.
     pub fn new(health: Arc<Health>, workers: usize) -> Arc<Self> {
         let activity = Activity::new(workers);
-        Arc::new(Self { stop: AtomicBool::new(false), health, activity })
+        let topics = TopicBoard::default();
+        Arc::new(Self { stop: AtomicBool::new(false), health, activity, topics })
     }
 
     /// Asks for an ordered stop.
@@ -43,6 +45,11 @@ impl Control {
     /// The process's health.
     pub fn health(&self) -> &Arc<Health> {
         &self.health
+    }
+
+    /// What the brokers say of the topics.
+    pub fn topics(&self) -> &TopicBoard {
+        &self.topics
     }
 
     /// What the threads are doing.

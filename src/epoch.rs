@@ -10,9 +10,10 @@ use std::collections::BTreeMap;
 use crate::{
     batch::{InputBatch, OutputBatch, RejectBatch},
     event::{Field, RejectReason, SoftProblem},
-    ids::{Epoch, EventTimeMs, Generation, Offset, PartitionId, WindowStart, WorkerId},
+    ids::{Epoch, EventTimeMs, Generation, Offset, PartitionId, TopicId, WindowStart, WorkerId},
     latency::EpochLatency,
     state::Committed,
+    topics::OutputPartitions,
     window::{PartitionDelta, PartitionProgress},
 };
 
@@ -28,6 +29,8 @@ pub enum ToWorker {
         /// Windows that end at or before this are late from here on.
         horizon: Option<EventTimeMs>,
     },
+    /// From the next record on, processed-logins has so many partitions. Between two epochs.
+    OutputPartitions(i32),
     /// Drop everything unfinished and say so to the sink.
     Reset(Generation),
     /// A generation's first epoch begins.
@@ -61,6 +64,8 @@ pub enum ToSink {
     WorkerEpoch(Box<WorkerEpoch>),
     /// A worker has dropped what was older than this generation.
     ResetDone(WorkerId, Generation),
+    /// The output topics have so many partitions. Before the cut of the last epoch without them.
+    OutputPartitions(OutputPartitions),
     /// The source has cut an epoch.
     Cut(Box<EpochCut>),
     /// The source has left the previous generation: roll back what is open.
@@ -202,6 +207,8 @@ pub struct RecoverRequest {
     pub partitions: Vec<RecoverPartition>,
     /// Whether that is the whole topic.
     pub owns_all: bool,
+    /// The topic's id; `None` where the brokers have none.
+    pub topic: Option<TopicId>,
 }
 
 /// Records to count again, because their windows were lost while their outputs are committed.

@@ -3,7 +3,7 @@
 //! Used by every thread; plain data. An `Offset` is always the next offset to read, never the
 //! last one read; event times are milliseconds since the Unix epoch; an epoch number is used once.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
 
@@ -66,5 +66,82 @@ impl Generation {
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0 + 1)
+    }
+}
+
+/// Id of a topic, which a topic of the same name that is created later does not have.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TopicId(pub u128);
+
+impl fmt::Display for TopicId {
+    /// As Kafka's tools print it: base64 for URLs, without padding.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const DIGITS: &[u8; 64] =
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        // 22 digits of 6 bits hold the 128 bits and 4 zeros behind them.
+        for place in (0..22).rev() {
+            let digit = if place == 0 { self.0 << 4 } else { self.0 >> (6 * place - 4) } & 63;
+            f.write_char(char::from(DIGITS[digit as usize]))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for TopicId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TopicId({self})")
+    }
+}
+
+impl TopicId {
+    /// The part of it that fits into a commit's metadata.
+    pub fn mark(self) -> TopicMark {
+        TopicMark((self.0 >> 96) as u32)
+    }
+}
+
+/// The first 32 bits of a topic's id: enough to tell a topic from the one that had its name before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TopicMark(u32);
+
+impl fmt::Display for TopicMark {
+    /// Eight hexadecimal digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", self.0)
+    }
+}
+
+impl TopicMark {
+    /// Reads what is displayed; `None` when it is anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        (text.len() == 8 && text.bytes().all(is_digit))
+            .then(|| u32::from_str_radix(text, 16).ok().map(Self))?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_id_is_shown_as_kafka_s_tools_show_it() {
+        // Kafka's Uuid: the reserved ids, and one with all digits of the alphabet's end.
+        assert_eq!(TopicId(1).to_string(), "AAAAAAAAAAAAAAAAAAAAAQ");
+        assert_eq!(TopicId(0).to_string(), "AAAAAAAAAAAAAAAAAAAAAA");
+        assert_eq!(TopicId(u128::MAX).to_string(), "_____________________w");
+        let id = TopicId(0x9ea0_2647_33d9_4f7b_aa4f_6c13_a4cb_91f4);
+        assert_eq!(id.to_string(), "nqAmRzPZT3uqT2wTpMuR9A");
+    }
+
+    #[test]
+    fn a_mark_comes_back_from_its_text_and_nothing_else_does() {
+        let mark = TopicId(0x00c0_ffee_33d9_4f7b_aa4f_6c13_a4cb_91f4).mark();
+        assert_eq!(mark.to_string(), "00c0ffee");
+        assert_eq!(TopicMark::parse("00c0ffee"), Some(mark));
+        for text in ["", "c0ffee", "+0c0ffee", "00C0FFEE", "00c0ffee0", "00c0ffeg"] {
+            assert_eq!(TopicMark::parse(text), None, "{text}");
+        }
     }
 }

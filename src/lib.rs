@@ -29,5 +29,6 @@ pub mod sink;
 pub mod source;
 pub mod state;
 pub mod status;
+pub mod topics;
 pub mod window;
 pub mod worker;

@@ -110,6 +110,7 @@ fn windows() -> Windows {
         next_offset: Offset(0),
         watermark: None,
         completeness: Completeness::FromStart,
+        topic: None,
     };
     let image = StateImage { partitions: BTreeMap::from([(P, state)]), ..StateImage::default() };
     Windows::new(RULES, image, &[P], true)

@@ -12,7 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["pipeline"],
     &["source", "worker", "sink", "http"],
     &["epoch", "control"],
-    &["batch", "config", "error", "status"],
+    &["batch", "config", "error", "status", "topics"],
     &["kafka", "state", "metrics"],
     &["window", "event"],
     &["budget", "failpoint", "ids", "latency", "limits", "clock", "short"],

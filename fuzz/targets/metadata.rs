@@ -8,7 +8,7 @@ use logintide::{
 };
 
 /// Brokers accept 4 096 bytes by default; what is written here stays far below.
-const LONGEST_BYTES: usize = 256;
+const LONGEST_BYTES: usize = 320;
 
 fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else { return };
@@ -20,7 +20,7 @@ fuzz_target!(|data: &[u8]| {
     }
     let known =
         Committed { partition: PartitionId(0), offset: Some(Offset(7)), metadata: text.to_owned() };
-    let recovery = decide("us", &Loaded::default(), &[known]);
+    let recovery = decide("us", None, &Loaded::default(), &[known]);
     let seen = parsed.map_or(Epoch(0), |metadata| metadata.epoch);
     assert!(recovery.next_epoch > seen, "an epoch number is used once");
 });

@@ -230,6 +230,15 @@ pub(super) struct StateFolderArgs {
         default_value = "rebuild"
     )]
     pub(super) on_state_mismatch: String,
+    /// When the input topic was deleted and created again: fail, or begin (read the new topic from
+    /// its log's start; windows that were published keep their totals)
+    #[arg(
+        long,
+        value_name = "REACTION",
+        env = "LOGINTIDE_ON_TOPIC_RECREATED",
+        default_value = "fail"
+    )]
+    pub(super) on_topic_recreated: String,
 }
 
 #[derive(Debug, Args)]

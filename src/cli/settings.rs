@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, fmt, path::Path, path::PathBuf, time::Duration}
 use self::values::{
     millis, parse_commit_interval, parse_delivery, parse_idle_timeout, parse_memory,
     parse_partitions, parse_replication, parse_stall_timeout, parse_state_mismatch,
-    parse_stats_interval, parse_timestamp_style, parse_workers,
+    parse_stats_interval, parse_timestamp_style, parse_topic_recreated, parse_workers,
 };
 pub(super) use self::values::{parse_log_format, parse_state_dir, parse_switch, parse_window};
 use super::{
@@ -94,6 +94,7 @@ impl Checker {
         let event = self.event();
         let state_dir = self.state_dir(group_id.as_deref(), surroundings);
         let on_state_mismatch = self.parse("on_state_mismatch", parse_state_mismatch);
+        let on_topic_recreated = self.parse("on_topic_recreated", parse_topic_recreated);
         let http = self.http();
         let http_token = self.http_token();
         let stats_interval = self.parse("stats_interval", parse_stats_interval);
@@ -122,6 +123,7 @@ impl Checker {
             start_from: start_from?,
             state_dir: state_dir?,
             on_state_mismatch: on_state_mismatch?,
+            on_topic_recreated: on_topic_recreated?,
             memory: memory?,
             event: event?,
             http: http.ok()?,

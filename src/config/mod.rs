@@ -53,6 +53,8 @@ pub struct RunConfig {
     pub state_dir: PathBuf,
     /// What happens when the state does not fit a partition's committed offset.
     pub on_state_mismatch: OnStateMismatch,
+    /// What happens when the input topic was deleted and created again.
+    pub on_topic_recreated: OnTopicRecreated,
     /// How the memory budget is divided.
     pub memory: MemoryPlan,
     /// Rules for a single event.
@@ -123,6 +125,15 @@ pub enum OnStateMismatch {
     Rebuild,
     /// Refuse to start, naming the partition.
     Fail,
+}
+
+/// What happens when the input topic was deleted and created again: offsets are of the topic before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnTopicRecreated {
+    /// End the run, naming both topics.
+    Fail,
+    /// Read the new topic from its log's start; published windows take no more events.
+    Begin,
 }
 
 /// Form of the log lines on stderr.

@@ -14,12 +14,10 @@ use std::time::{Duration, Instant};
 use rdkafka::bindings as rd;
 use rdkafka::types::{RDKafkaRespErr, RDKafkaType};
 
-use super::admin_requests::{
-    Requests, delete_topic, first_failure, named, new_partitions, new_topic,
-};
+use super::admin_requests::{Requests, delete_topic, first_failure, new_partitions, new_topic};
 use super::config::ClientSettings;
 use super::error::{KafkaError, is_broker_away};
-use super::native::{Event, NativeClient, Queue, Topic, millis, owned_text};
+use super::native::{Event, NativeClient, Queue, millis, owned_text};
 use super::refusal::Refusal;
 use crate::ids::PartitionId;
 use crate::limits::{ADMIN_SERVE_EVENTS, TOPIC_VISIBLE_POLL};
@@ -45,8 +43,6 @@ pub struct NewTopic {
     /// Topic configuration, for example `cleanup.policy`.
     pub config: Vec<(String, String)>,
 }
-
-const METADATA: &str = "read metadata";
 
 /// A client without group or records.
 pub struct Admin {
@@ -128,70 +124,6 @@ impl Admin {
         }
         self.serve_events();
         Ok(found)
-    }
-
-    /// Partitions of a topic, `None` when it is missing or no topic was named.
-    fn metadata(&self, topic: Option<&str>, timeout: Duration) -> Result<Option<i32>, KafkaError> {
-        let (partitions, code) = self.read_metadata(topic, timeout, |metadata| {
-            if topic.is_none() || metadata.topic_cnt < 1 {
-                return (0, RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
-            }
-            // SAFETY: metadata with a topic has an array of at least one.
-            unsafe { ((*metadata.topics).partition_cnt, (*metadata.topics).err) }
-        })?;
-        match code {
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR if partitions > 0 => Ok(Some(partitions)),
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR
-            | RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
-            | RDKafkaRespErr::RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC => Ok(None),
-            code => Err(named(METADATA, topic.unwrap_or_default(), code as i32, "")),
-        }
-    }
-
-    /// The number of a broker that answers.
-    ///
-    /// # Errors
-    /// `Timeout` or `Retriable` while no broker is reachable.
-    pub(super) fn live_broker(&self, timeout: Duration) -> Result<i32, KafkaError> {
-        let id = self.read_metadata(None, timeout, |metadata| match metadata.orig_broker_id {
-            // The answer came through a bootstrap address, which has no number of its own.
-            // SAFETY: the array holds that many brokers while the metadata lives.
-            ..0 if metadata.broker_cnt > 0 => unsafe { (*metadata.brokers).id },
-            id => id,
-        });
-        match id.map_err(|error| self.explained(error))? {
-            ..0 => Err(self.client.timeout(METADATA, timeout)),
-            id => Ok(id),
-        }
-    }
-
-    fn read_metadata<T>(
-        &self,
-        topic: Option<&str>,
-        timeout: Duration,
-        read: impl FnOnce(&rd::rd_kafka_metadata) -> T,
-    ) -> Result<T, KafkaError> {
-        let native = topic.map(|name| Topic::new(&self.client, name)).transpose()?;
-        let mut metadata: *const rd::rd_kafka_metadata = ptr::null();
-        // SAFETY: client and topic are alive; on success the metadata is ours to destroy.
-        let code = unsafe {
-            rd::rd_kafka_metadata(
-                self.client.ptr(),
-                0,
-                native.as_ref().map_or(ptr::null_mut(), Topic::ptr),
-                &raw mut metadata,
-                millis(timeout),
-            )
-        };
-        if code != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
-            return Err(self.client.query_error(METADATA, code, timeout));
-        }
-        // SAFETY: metadata and the arrays inside it live until it is destroyed, here.
-        unsafe {
-            let value = read(&*metadata);
-            rd::rd_kafka_metadata_destroy(metadata);
-            Ok(value)
-        }
     }
 
     /// Creates topics and waits until their leaders answer. One that exists already is left as it
@@ -387,7 +319,7 @@ impl Admin {
     }
 
     /// A timeout with the trouble that arrived while it was waited for.
-    fn explained(&self, error: KafkaError) -> KafkaError {
+    pub(super) fn explained(&self, error: KafkaError) -> KafkaError {
         self.serve_events();
         match error {
             KafkaError::Timeout { operation, waited, .. } => self.client.timeout(operation, waited),

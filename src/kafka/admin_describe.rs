@@ -4,7 +4,6 @@
 //! Holds: nothing is created, joined or registered; a group that does not exist is an empty one.
 
 use std::ffi::{CString, c_char};
-use std::ptr::NonNull;
 use std::time::Duration;
 
 use rdkafka::bindings as rd;
@@ -13,9 +12,11 @@ use rdkafka::types::RDKafkaRespErr;
 
 use super::admin::Admin;
 use super::admin_configs::array;
-use super::admin_requests::{ERROR_TEXT_BYTES, named};
+use super::admin_options::Options;
+use super::admin_requests::named;
 use super::error::{ErrorCode, KafkaError};
-use super::native::{NativeClient, c_string, check, error_text, millis, owned_text};
+use super::native::{c_string, error_text, owned_text};
+use crate::ids::TopicId;
 
 /// What an ACL can allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +67,9 @@ impl Rights {
 pub struct TopicReplicas {
     /// The topic.
     pub name: String,
+    /// What tells it from an earlier or later topic of its name; `None` where the brokers have no
+    /// ids (before Kafka 2.8).
+    pub id: Option<TopicId>,
     /// Number of partitions.
     pub partitions: usize,
     /// Fewest replicas that a partition has.
@@ -247,8 +251,10 @@ unsafe fn topic_of(
         let allowed =
             rd::rd_kafka_TopicDescription_authorized_operations(topic, &raw mut allowed_count);
         let rights = rights(allowed, allowed_count);
+        let id = id_of(rd::rd_kafka_TopicDescription_topic_id(topic));
         let replicas = TopicReplicas {
             name: name.clone(),
+            id,
             partitions: count,
             replication,
             in_sync,
@@ -257,6 +263,20 @@ unsafe fn topic_of(
         };
         (name, Ok(replicas))
     }
+}
+
+/// # Safety
+/// `id` is null or alive.
+unsafe fn id_of(id: *const rd::rd_kafka_Uuid_t) -> Option<TopicId> {
+    if id.is_null() {
+        return None;
+    }
+    // SAFETY: alive, as the caller vouches.
+    let (most, least) = unsafe {
+        (rd::rd_kafka_Uuid_most_significant_bits(id), rd::rd_kafka_Uuid_least_significant_bits(id))
+    };
+    let bits = u128::from(most as u64) << 64 | u128::from(least as u64);
+    (bits != 0).then_some(TopicId(bits))
 }
 
 /// # Safety
@@ -304,7 +324,7 @@ const GROUP_NOT_FOUND: i32 = RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUN
 ///
 /// # Safety
 /// `error` is null or alive.
-unsafe fn failure(error: *const rd::rd_kafka_error_t) -> Option<(i32, String)> {
+pub(super) unsafe fn failure(error: *const rd::rd_kafka_error_t) -> Option<(i32, String)> {
     if error.is_null() {
         return None;
     }
@@ -346,55 +366,5 @@ fn unanswered(operation: &'static str, name: &str) -> KafkaError {
         operation,
         code: ErrorCode(RDKafkaRespErr::RD_KAFKA_RESP_ERR__BAD_MSG as i32),
         text: format!("the broker's answer does not name {name}"),
-    }
-}
-
-/// Options of a question: its timeout, and that rights are asked for.
-struct Options(NonNull<rd::rd_kafka_AdminOptions_t>);
-
-impl Options {
-    fn new(client: &NativeClient, kind: op, timeout: Duration) -> Result<Self, KafkaError> {
-        const OPERATION: &str = "describe";
-        // SAFETY: the client is alive; the returned options are ours.
-        let native = unsafe { rd::rd_kafka_AdminOptions_new(client.ptr(), kind) };
-        let options = Self(NonNull::new(native).expect("every kind of question has options"));
-        let mut text: [c_char; ERROR_TEXT_BYTES] = [0; ERROR_TEXT_BYTES];
-        // librdkafka refuses zero.
-        let timeout_ms = millis(timeout).max(1);
-        // SAFETY: options and buffer are alive.
-        let code = unsafe {
-            rd::rd_kafka_AdminOptions_set_request_timeout(
-                options.ptr(),
-                timeout_ms,
-                text.as_mut_ptr(),
-                text.len(),
-            )
-        };
-        check(OPERATION, code)?;
-        // SAFETY: the options are alive; the returned error is ours to destroy.
-        let refused = unsafe {
-            let error =
-                rd::rd_kafka_AdminOptions_set_include_authorized_operations(options.ptr(), 1);
-            let refused = failure(error);
-            if !error.is_null() {
-                rd::rd_kafka_error_destroy(error);
-            }
-            refused
-        };
-        match refused {
-            None => Ok(options),
-            Some((code, text)) => Err(KafkaError::from_code(OPERATION, code, text)),
-        }
-    }
-
-    fn ptr(&self) -> *mut rd::rd_kafka_AdminOptions_t {
-        self.0.as_ptr()
-    }
-}
-
-impl Drop for Options {
-    fn drop(&mut self) {
-        // SAFETY: ours since `new`, and destroyed once.
-        unsafe { rd::rd_kafka_AdminOptions_destroy(self.ptr()) };
     }
 }

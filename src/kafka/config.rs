@@ -260,6 +260,12 @@ impl ClientSettings {
         Ok(config)
     }
 
+    /// How often a client asks for the topics' metadata.
+    pub fn metadata_refresh_interval(&self) -> Duration {
+        let of_user = self.number(METADATA_REFRESH).filter(|ms| *ms > 0);
+        of_user.map_or(limits::METADATA_REFRESH_INTERVAL, Duration::from_millis)
+    }
+
     /// `message.max.bytes`, as the user set it.
     fn largest_message(&self) -> usize {
         self.number("message.max.bytes").unwrap_or(DEFAULT_MESSAGE_BYTES)

@@ -13,6 +13,7 @@
 mod admin;
 mod admin_configs;
 mod admin_describe;
+mod admin_options;
 mod admin_requests;
 mod allocator;
 mod close;
@@ -25,6 +26,8 @@ mod error;
 mod headers;
 mod list;
 mod log;
+mod membership;
+mod metadata;
 mod mock;
 mod native;
 mod offsets;
@@ -50,13 +53,13 @@ pub use delivery::{DeliveryFailure, DeliveryFailures};
 pub use drain::{DrainEvent, Flow, Record};
 pub use error::{ErrorCode, KafkaError};
 pub use headers::Headers;
+pub use membership::GroupMetadata;
 pub use mock::{MockCluster, MockRequest};
 pub use partitioner::Partitioner;
 pub use producer::{OutRecord, Producer, SendError, SendOutcome, TopicHandle};
 pub use progress::Mark;
 pub use properties::{check_property, property_name, protected_property};
 pub use redrive_mark::{REDRIVEN_HEADER, redriven_count, redriven_time};
-pub use transaction::GroupMetadata;
 
 /// Version of the linked librdkafka, for example `2.12.1`.
 pub fn librdkafka_version() -> String {

@@ -22,6 +22,7 @@ use super::config::ProducerSettings;
 use super::delivery::{DeliveredBatch, DeliveryFailures};
 use super::error::{KafkaError, is_broker_away};
 use super::headers::native_headers;
+use super::metadata::read_metadata;
 use super::native::{Event, NativeClient, Queue, Topic, check};
 use super::progress::{Mark, Progress};
 use super::run::{EMPTY_MESSAGE, message_of, send_run};
@@ -129,6 +130,20 @@ impl Producer {
 
     fn native_topic(&self, topic: TopicHandle) -> &Topic {
         &self.topics.get(topic.0).expect("a handle is used with the producer that made it").1
+    }
+
+    /// Asks a broker how many partitions the topic has: records for one that librdkafka has not heard
+    /// of are refused, and by itself it asks every few minutes.
+    ///
+    /// # Errors
+    /// `Timeout` or `Retriable` while no broker is reachable.
+    pub fn learn_partitions(
+        &self,
+        topic: &TopicHandle,
+        timeout: Duration,
+    ) -> Result<(), KafkaError> {
+        let native = self.native_topic(*topic);
+        read_metadata(&self.client, Some(native), timeout, |_| ())
     }
 
     /// Offers a run of records for one partition. Never blocks.

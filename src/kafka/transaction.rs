@@ -24,17 +24,17 @@
 //! coordinator refuses one (an id that expired in a quiet week, a missing ACL), librdkafka throws
 //! the waiting records away, logs a line and keeps the reason for the next transactional call.
 
-use std::fmt;
 use std::ptr::NonNull;
 use std::time::{Duration, Instant};
 
 use rdkafka::bindings as rd;
 use rdkafka::types::RDKafkaRespErr;
 
-use super::committer::{CommitEntry, Committer, not_member};
+use super::committer::CommitEntry;
 use super::error::{ErrorCode, KafkaError};
 use super::list::commit_list;
-use super::native::{NativeClient, c_string, millis, owned_text};
+use super::membership::GroupMetadata;
+use super::native::{NativeClient, millis, owned_text};
 use super::producer::Producer;
 use crate::limits::{
     TRANSACTION_ABORT_ATTEMPT, TRANSACTION_ABORT_POLL, TRANSACTION_ABORT_SERVE,
@@ -290,75 +290,6 @@ impl Failure {
             return KafkaError::Retriable { operation, code, text };
         }
         KafkaError::Fatal { operation, code, text }
-    }
-}
-
-/// The consumer's place in its group at one moment: who it is, and since which rebalance.
-pub struct GroupMetadata(NonNull<rd::rd_kafka_consumer_group_metadata_t>);
-
-// SAFETY: a plain copy that belongs to no client; nothing changes it.
-unsafe impl Send for GroupMetadata {}
-
-impl GroupMetadata {
-    /// A group that nobody is in, whose offsets only transactions write. The broker refuses them
-    /// while there are members.
-    ///
-    /// # Errors
-    /// `Config` for an impossible name.
-    pub fn without_members(group_id: &str) -> Result<Self, KafkaError> {
-        let group_id = c_string("the group", group_id)?;
-        // SAFETY: the name is alive and is copied; the returned metadata is ours.
-        let native = unsafe { rd::rd_kafka_consumer_group_metadata_new(group_id.as_ptr()) };
-        Ok(Self(NonNull::new(native).expect("a group with a name has metadata")))
-    }
-
-    fn generation(&self) -> i32 {
-        // SAFETY: the metadata is alive.
-        unsafe { rd::rd_kafka_consumer_group_metadata_generation_id(self.0.as_ptr()) }
-    }
-
-    fn member_id(&self) -> String {
-        // SAFETY: the metadata is alive, and so is its text.
-        unsafe { owned_text(rd::rd_kafka_consumer_group_metadata_member_id(self.0.as_ptr())) }
-    }
-}
-
-impl fmt::Debug for GroupMetadata {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GroupMetadata")
-            .field("member_id", &self.member_id())
-            .field("generation", &self.generation())
-            .finish()
-    }
-}
-
-impl Drop for GroupMetadata {
-    fn drop(&mut self) {
-        // SAFETY: made for us by librdkafka, and not used after this.
-        unsafe { rd::rd_kafka_consumer_group_metadata_destroy(self.0.as_ptr()) };
-    }
-}
-
-impl Committer {
-    /// The consumer's membership as it is now; to be read anew for every transaction.
-    ///
-    /// It cannot move on to another generation while a rebalance event waits for its answer, so
-    /// what was consumed before `unassign` is committed with the generation it was consumed in.
-    ///
-    /// # Errors
-    /// `NotMember` when the consumer is closed, has not joined, or knows that the group has dropped
-    /// it. NOTE: Kafka takes the offsets of a dynamic member without an id unchecked, whoever owns
-    /// the partitions by then.
-    pub fn group_metadata(&self) -> Result<GroupMetadata, KafkaError> {
-        const OPERATION: &str = "read the group membership";
-        self.gate.pass(OPERATION, |client| {
-            // SAFETY: the client is alive; the returned copy is ours.
-            let native = unsafe { rd::rd_kafka_consumer_group_metadata(client.ptr()) };
-            let metadata = NonNull::new(native).map(GroupMetadata);
-            metadata
-                .filter(|it| it.generation() > 0 && !it.member_id().is_empty())
-                .ok_or_else(|| not_member(OPERATION))
-        })
     }
 }
 

@@ -8,6 +8,7 @@
 mod broker;
 mod pinning;
 mod threads;
+mod topic_watch;
 mod watchdog;
 
 use std::{net::TcpListener, sync::Arc, time::Duration};
@@ -18,7 +19,7 @@ use signal_hook::{
     iterator::Signals,
 };
 
-use self::{broker::BrokerFacts, threads::Threads, watchdog::Watchdog};
+use self::{broker::BrokerFacts, threads::Threads, topic_watch::TopicWatch, watchdog::Watchdog};
 use crate::{
     batch::Pool,
     budget::Budget,
@@ -94,6 +95,7 @@ pub fn run_on(
     let (opened, instance) = open_state(&config, &facts)?;
     let stall_timeout = config.stall_timeout;
     let mut watchdog = Watchdog::new(Arc::clone(&control), client.clone(), stall_timeout);
+    let mut topics = TopicWatch::new(Arc::clone(&control), &client, &config.topics)?;
     let health = Arc::clone(control.health());
     let (token, board_shown) = (config.http_token.clone(), Arc::clone(&board));
     let about = http::About::new(&config, &instance);
@@ -101,7 +103,10 @@ pub fn run_on(
     metrics::set_labeled(Metric::BuildInfo, &build, 1.0);
     let context = HttpContext { health, metrics, board: board_shown, about, token };
     let parts = Parts { config, client, admin, facts, opened, instance, control, board };
-    start(parts, listener, context)?.join(|| watchdog.look())
+    start(parts, listener, context)?.join(|| {
+        topics.look();
+        watchdog.look()
+    })
 }
 
 /// All that is in order before the first thread starts.
@@ -233,6 +238,8 @@ fn start(
         idle_timeout: config.idle_timeout,
         start_from: config.start_from,
         exit_at_end: config.exit_at_end,
+        output_topics: config.topics.clone(),
+        outputs: parts.facts.outputs.partitions(),
         budget: Arc::clone(&budget),
         input_pool,
     };
@@ -249,6 +256,7 @@ fn start(
         readback,
         instance,
         on_state_mismatch: config.on_state_mismatch,
+        on_topic_recreated: config.on_topic_recreated,
         stats_interval: config.stats_interval,
         board,
         store,

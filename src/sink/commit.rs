@@ -22,7 +22,7 @@ use crate::{
     config::Delivery,
     epoch::{AlignedEpoch, CommittedEpoch, CutReason, Times, ToSource},
     failpoint::{self, Point},
-    ids::{Offset, PartitionId},
+    ids::{Offset, PartitionId, TopicId},
     limits,
     state::CommitMetadata,
     window::{EpochInput, Prepared, WindowRecord},
@@ -113,6 +113,7 @@ impl Sink {
                     completeness: state.completeness,
                     global_watermark: change.watermark,
                     horizon: change.horizon,
+                    topic: state.topic.map(TopicId::mark),
                 };
                 (*partition, state.next_offset, metadata.encode())
             })

@@ -14,6 +14,7 @@ mod outputs;
 mod readback;
 mod rebuild;
 mod recover;
+mod recreated;
 mod rejects;
 mod report;
 mod trouble;
@@ -38,7 +39,7 @@ use self::{
 use crate::{
     batch::{Emptied, Pool, Span},
     budget::Budget,
-    config::{Delivery, OnStateMismatch},
+    config::{Delivery, OnStateMismatch, OnTopicRecreated},
     control::Control,
     epoch::{Alignment, ToSink, ToSource},
     error::RunError,
@@ -67,6 +68,8 @@ pub struct SinkSettings {
     pub instance: String,
     /// What to do with a partition whose state does not fit its committed offset.
     pub on_state_mismatch: OnStateMismatch,
+    /// What to do when the input topic was deleted and created again.
+    pub on_topic_recreated: OnTopicRecreated,
     /// Time between two statistics lines.
     pub stats_interval: Option<Duration>,
     /// Where snapshots go.
@@ -247,6 +250,10 @@ impl Sink {
                 {
                     *done += 1;
                 }
+            }
+            ToSink::OutputPartitions(partitions) => {
+                self.settings.readback.partitions = partitions.aggregated;
+                self.outputs.adopt(partitions)?;
             }
             ToSink::Cut(cut) => {
                 if let Stage::Open(alignment) | Stage::Rebuilding(alignment, _) = &mut self.stage

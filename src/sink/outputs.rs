@@ -19,6 +19,7 @@ use crate::{
     ids::PartitionId,
     kafka::{KafkaError, Mark, OutRecord, Partitioner, Producer, ProducerSettings, TopicHandle},
     limits,
+    topics::OutputPartitions,
     window::WindowRecord,
 };
 
@@ -42,6 +43,18 @@ pub struct OutputTopics {
     pub dead_letter: OutputTopic,
     /// user-login-late.
     pub late: OutputTopic,
+}
+
+impl OutputTopics {
+    /// The numbers of partitions alone.
+    pub fn partitions(&self) -> OutputPartitions {
+        OutputPartitions {
+            processed: self.processed.partitions,
+            aggregated: self.aggregated.partitions,
+            dead_letter: self.dead_letter.partitions,
+            late: self.late.partitions,
+        }
+    }
 }
 
 /// How the outputs are produced.
@@ -100,6 +113,21 @@ impl Outputs {
         let connection = Connection::new(&settings)?;
         let (windows, queue) = (VecDeque::new(), VecDeque::new());
         Ok(Self { settings, connection, windows, queue, pool, truncated: 0, lingers_since: None })
+    }
+
+    /// The topics have so many partitions now. Asks the brokers through the producer, which takes no
+    /// record for a partition that it does not know of.
+    pub(crate) fn adopt(&mut self, partitions: OutputPartitions) -> Result<(), Trouble> {
+        let facts = &mut self.settings.facts;
+        facts.processed.partitions = partitions.processed;
+        facts.aggregated.partitions = partitions.aggregated;
+        facts.dead_letter.partitions = partitions.dead_letter;
+        facts.late.partitions = partitions.late;
+        let Handles { processed, aggregated, dead_letter, late } = *self.connection.handles();
+        for topic in [processed, aggregated, dead_letter, late] {
+            self.producer().learn_partitions(&topic, limits::BROKER_QUERY_TIMEOUT)?;
+        }
+        Ok(())
     }
 
     /// Queues enriched records.

@@ -18,7 +18,10 @@ use crate::{
     failpoint::{self, Point},
     ids::{Epoch, EventTimeMs, Offset, PartitionId, WindowStart},
     state::CommitMetadata,
-    window::{EpochChange, Partial, PartialKey, StateImage, WindowMeta, WindowRecord, Windows},
+    window::{
+        EpochChange, Partial, PartialKey, StateImage, WindowMeta, WindowRecord, WindowRules,
+        Windows,
+    },
 };
 
 /// A partition whose windows are lost.
@@ -105,14 +108,7 @@ impl Sink {
         let gone = lost.iter().filter(|lost| lost.gone > 0);
         // A lost record was at most as late as the partition's watermark.
         let reached = gone.filter_map(|lost| lost.metadata.watermark).max()?;
-        let is_published = |meta: &WindowMeta| meta.revision > 0;
-        let published = image.windows.range(..=rules.window_of(reached));
-        let (start, _) = published.rev().find(|(_, meta)| is_published(meta))?;
-        // A window that other partitions still hold open must not be dropped unpublished.
-        let open = image.partials.keys().map(|(_, start)| *start);
-        let open = open.filter(|start| !image.windows.get(start).is_some_and(is_published)).min();
-        let end = rules.end(*start);
-        Some(open.map_or(end, |open| end.min(EventTimeMs(open.0))))
+        end_of_published(rules, image, Some(rules.window_of(reached)))
     }
 
     /// Takes the counts of a rebuild when they are complete.
@@ -233,4 +229,21 @@ impl Sink {
         records.retain(is_more);
         self.publish_now(&records)
     }
+}
+
+/// End of the last published window, or of the last up to `until`; but no window that is still open
+/// begins before it, as it would be dropped unpublished.
+pub(super) fn end_of_published(
+    rules: &WindowRules,
+    image: &StateImage,
+    until: Option<WindowStart>,
+) -> Option<EventTimeMs> {
+    let is_published = |meta: &WindowMeta| meta.revision > 0;
+    let in_range = |start: &WindowStart| until.is_none_or(|until| *start <= until);
+    let mut published = image.windows.iter().rev().filter(|(start, _)| in_range(start));
+    let (start, _) = published.find(|(_, meta)| is_published(meta))?;
+    let open = image.partials.keys().map(|(_, start)| *start);
+    let open = open.filter(|start| !image.windows.get(start).is_some_and(is_published)).min();
+    let end = rules.end(*start);
+    Some(open.map_or(end, |open| end.min(EventTimeMs(open.0))))
 }

@@ -32,13 +32,14 @@ impl Sink {
         failpoint::reached(Point::Recover);
         let loaded = self.settings.store.wait().and_then(Store::load).map_err(stop)?;
         self.control.activity().storing.store(false, Relaxed);
-        let recovery = decide(&self.settings.instance, &loaded, &request.committed);
+        let recovery = decide(&self.settings.instance, request.topic, &loaded, &request.committed);
         if let Some(redo) = loaded.redo.as_ref().filter(|_| recovery.apply_redo) {
             self.count_undecided(redo.epoch);
             self.publish_again(&recovery.image, redo, request)?;
         }
         self.undecided = None;
         let mut image = recovery.image;
+        self.check_topic(&recovery.partitions, request, &mut image)?;
         self.must_commit = false;
         let mut starts = Vec::with_capacity(request.partitions.len());
         let mut lost = Vec::new();
@@ -48,7 +49,8 @@ impl Sink {
             self.must_commit |= !matches!(start, Start::Resumed { .. });
             let known = image.partitions.get(&partition).copied();
             let begin = self.begin_partition(partition, start, facts, known)?;
-            image.partitions.insert(partition, begin.state);
+            let topic = request.topic.or(begin.state.topic);
+            image.partitions.insert(partition, PartitionState { topic, ..begin.state });
             starts.push((partition, begin.offset));
             lost.extend(begin.lost);
         }
@@ -167,6 +169,11 @@ impl Sink {
                 (offset, known, None)
             }
             Start::Fresh => (facts.fresh_start, None, None),
+            Start::Recreated { metadata, .. } => {
+                let watermark = known.and_then(|state| state.watermark);
+                let watermark = watermark.or(metadata.and_then(|metadata| metadata.watermark));
+                (facts.log_start, Some(mid_log(facts.log_start, watermark, self)), None)
+            }
             Start::CommittedOnly { offset, why, metadata } => {
                 let lost = self.lost(partition, offset, &why, metadata.as_ref(), facts)?;
                 let state = match (&lost, &metadata) {
@@ -175,6 +182,7 @@ impl Sink {
                         next_offset: offset,
                         watermark: metadata.watermark,
                         completeness: metadata.completeness,
+                        topic: None,
                     },
                     _ => mid_log(offset, metadata.as_ref().and_then(|m| m.watermark), self),
                 };
@@ -183,9 +191,10 @@ impl Sink {
         };
         if offset > facts.log_end {
             return Err(Trouble::Stop(RunError::Failed(format!(
-                "partition {partition}: the next offset is {offset} but the log ends at {}: was \
-                 the topic deleted and created again? Then clear the old position: logintide \
-                 state reset, and delete or reset the consumer group",
+                "partition {partition}: the next offset is {offset} but the log ends at {}: the \
+                 log has lost its end, or the topic was deleted and created again by brokers that \
+                 give topics no ids; clear the old position: logintide state reset, and delete \
+                 the consumer group or name another --group-id",
                 facts.log_end
             ))));
         }
@@ -266,6 +275,7 @@ fn mid_log(next_offset: Offset, watermark: Option<EventTimeMs>, sink: &Sink) -> 
         next_offset,
         watermark,
         completeness: Completeness::UntilFirstEvent { at_least },
+        topic: None,
     }
 }
 

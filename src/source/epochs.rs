@@ -85,7 +85,11 @@ impl Source {
             bytes: std::mem::take(&mut self.intake.bytes),
             dropped: std::mem::take(&mut self.intake.dropped),
         };
+        let outputs_changed = self.adopt_outputs()?;
         self.intake.lanes.barrier(self.epoch, horizon)?;
+        if outputs_changed {
+            self.intake.lanes.output_partitions(self.outputs.processed)?;
+        }
         self.intake.lanes.tell_sink(ToSink::Cut(Box::new(cut)))?;
         failpoint::reached(Point::Cut);
         self.cut_positions = self.intake.partitions.positions();
@@ -138,6 +142,8 @@ impl Source {
         let now = Instant::now();
         self.intake.partitions.own(&recovered.starts, &self.bounds, now);
         self.consumer.assign(&recovered.starts).map_err(|error| fatal(&error))?;
+        // What a rollback has thrown away may have been such a message.
+        self.intake.lanes.output_partitions(self.outputs.processed)?;
         self.intake.lanes.begin(recovered.epoch, recovered.times.horizon, Mode::Process)?;
         self.control.health().set_phase(metrics::Phase::Running);
         self.epoch = recovered.epoch;

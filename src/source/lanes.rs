@@ -167,6 +167,13 @@ impl Lanes {
         Ok(())
     }
 
+    /// Lets the workers' next records go to so many partitions of processed-logins.
+    pub(crate) fn output_partitions(&mut self, partitions: i32) -> Result<(), PeerGone> {
+        self.workers
+            .iter_mut()
+            .try_for_each(|lane| lane.outbox.push(ToWorker::OutputPartitions(partitions)))
+    }
+
     /// Begins a generation's first epoch at every worker.
     pub(crate) fn begin(
         &mut self,

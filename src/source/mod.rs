@@ -13,6 +13,7 @@ mod partitions;
 mod rebuild;
 mod recover;
 mod router;
+mod topics;
 mod troubles;
 
 use std::{
@@ -33,15 +34,16 @@ use self::{
 use crate::{
     batch::{Emptied, InputRecord, Pool},
     budget::Budget,
-    config::StartFrom,
+    config::{StartFrom, Topics},
     control::Control,
     epoch::{CutReason, Times, ToSink, ToSource, ToWorker},
     error::RunError,
     event::FieldNames,
-    ids::{Epoch, Generation, Offset, PartitionId},
+    ids::{Epoch, Generation, Offset, PartitionId, TopicId},
     kafka::{Admin, Consumer, ConsumerSettings, KafkaError},
     limits, metrics,
     state::Committed,
+    topics::OutputPartitions,
     window::WindowRules,
 };
 
@@ -66,6 +68,10 @@ pub struct SourceSettings {
     pub start_from: StartFrom,
     /// Stop at the end offsets seen at the start.
     pub exit_at_end: bool,
+    /// Names of the topics.
+    pub output_topics: Topics,
+    /// The output topics' partitions at the start.
+    pub outputs: OutputPartitions,
     /// The byte budget.
     pub budget: Arc<Budget>,
     /// Where emptied input arenas come from.
@@ -172,6 +178,13 @@ pub struct Source {
     taken_over: BTreeMap<PartitionId, Committed>,
     /// Whether partitions were lost and none were assigned since.
     lost: bool,
+    /// The topic that is read, as of the last recovery; `None` where the brokers have no ids.
+    topic: Option<TopicId>,
+    /// Version of the newest look at the topics that was taken in.
+    topics_version: u64,
+    /// The output topics' partitions as last seen, and those that are in use.
+    seen_outputs: OutputPartitions,
+    outputs: OutputPartitions,
 }
 
 impl Source {
@@ -191,6 +204,7 @@ impl Source {
             settings.input_pool.clone(),
         );
         let now = Instant::now();
+        let outputs = settings.outputs;
         Self {
             settings,
             consumer,
@@ -213,6 +227,10 @@ impl Source {
             bounds: BTreeMap::new(),
             taken_over: BTreeMap::new(),
             lost: false,
+            topic: None,
+            topics_version: 0,
+            seen_outputs: outputs,
+            outputs,
         }
     }
 
@@ -235,6 +253,7 @@ impl Source {
         self.intake.begin();
         self.hear_sink()?;
         self.check_stop();
+        self.check_topics()?;
         self.serve_group()?;
         self.advance()?;
         self.intake.lanes.flush()?;

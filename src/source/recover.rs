@@ -15,7 +15,7 @@ use crate::{
     config::StartFrom,
     epoch::{RecoverPartition, RecoverRequest, ToSink},
     error::RunError,
-    ids::{Offset, PartitionId},
+    ids::{Offset, PartitionId, TopicId},
     kafka::KafkaError,
     limits,
     state::{CommitMetadata, Committed},
@@ -63,6 +63,7 @@ struct Answer {
     partitions: Vec<RecoverPartition>,
     ends: BTreeMap<PartitionId, Offset>,
     owns_all: bool,
+    topic: Option<TopicId>,
 }
 
 impl Source {
@@ -112,7 +113,10 @@ impl Source {
             committed: answer.committed,
             partitions: answer.partitions,
             owns_all: answer.owns_all,
+            topic: answer.topic,
         };
+        self.topic = answer.topic;
+        self.adopt_outputs()?;
         self.intake.lanes.tell_sink(ToSink::Recover(Box::new(request)))?;
         self.phase = Phase::Recovering(Known { partitions, ends: answer.ends });
         Ok(())
@@ -170,8 +174,9 @@ impl Source {
 
     fn question(&mut self, partitions: &[PartitionId]) -> Result<Answer, KafkaError> {
         let timeout = limits::RECOVERY_QUERY_TIMEOUT;
-        let topics = self.admin.topics(&[&self.settings.topic], timeout)?;
-        let total = topics.first().and_then(|topic| topic.partitions).unwrap_or_default();
+        let topics = self.admin.describe_topics(&[&self.settings.topic], timeout)?;
+        let topic = topics.into_iter().next().expect("one answer per name")?;
+        let total = topic.partitions as i32;
         let all: Vec<_> = (0..total).map(PartitionId).collect();
         let committed = self.committed_offsets(&all)?;
         let log = self.consumer.logs(partitions, timeout)?;
@@ -205,6 +210,7 @@ impl Source {
             partitions: recover,
             ends: log.iter().map(|(partition, (_, end))| (*partition, *end)).collect(),
             owns_all: partitions.len() as i32 == total,
+            topic: topic.id,
         })
     }
 

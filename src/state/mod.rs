@@ -48,7 +48,7 @@ use crate::{
 
 /// Version of everything stored: keys, values and what they mean. It is the first byte of every
 /// value; a higher one than this is refused, never converted or moved aside.
-pub const FORMAT_VERSION: u8 = 1;
+pub const FORMAT_VERSION: u8 = 2;
 
 /// What the state belongs to. State of anything else is refused by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,12 +3,13 @@
 //! In:  what the store holds, what Kafka says was committed (offset and metadata), our name.
 //! Out: whether the redo record counts, the resulting image, a start per owned partition.
 //! Holds: a partition resumes with its windows only where the image stands exactly at an offset
-//! that this instance has reached; no epoch number that was ever seen is used again.
+//! that this instance has reached; an offset counts only in the topic it was a place in; no epoch
+//! number that was ever seen is used again.
 
 use std::num::ParseIntError;
 
 use crate::{
-    ids::{Epoch, EventTimeMs, Offset, PartitionId, WindowStart},
+    ids::{Epoch, EventTimeMs, Offset, PartitionId, TopicId, TopicMark, WindowStart},
     window::{Completeness, EpochChange, PartitionState, StateImage},
 };
 
@@ -45,11 +46,13 @@ pub struct CommitMetadata {
     pub global_watermark: Option<EventTimeMs>,
     /// Windows that end at or before this are over.
     pub horizon: Option<EventTimeMs>,
+    /// The topic whose log the offset is a place in; `None` where the brokers have no ids.
+    pub topic: Option<TopicMark>,
 }
 
 impl CommitMetadata {
-    /// `<instance>:<epoch>:<replay_from>:<watermark>:<completeness>:<global watermark>:<horizon>`.
-    /// Times are milliseconds, empty when there is none. Completeness is `start` (read from the
+    /// `<instance>:<epoch>:<replay_from>:<watermark>:<completeness>:<global watermark>:<horizon>:`
+    /// `<topic>`. Times are milliseconds, empty when there is none. Completeness is `start` (read from the
     /// log's start), `first` or `first<window>` (until the first event), or `after<window>`.
     pub fn encode(&self) -> String {
         debug_assert!(instance::is_valid(&self.instance), "an instance id has no separator in it");
@@ -64,13 +67,14 @@ impl CommitMetadata {
             Completeness::After(start) => format!("{AFTER}{start}"),
         };
         format!(
-            "{}:{}:{}:{}:{completeness}:{}:{}",
+            "{}:{}:{}:{}:{completeness}:{}:{}:{}",
             self.instance,
             self.epoch,
             self.replay_from,
             text(self.watermark),
             text(self.global_watermark),
-            text(self.horizon)
+            text(self.horizon),
+            self.topic.map(|topic| topic.to_string()).unwrap_or_default()
         )
     }
 
@@ -85,6 +89,10 @@ impl CommitMetadata {
         let completeness = parse_completeness(parts.next()?)?;
         let global_watermark = parse_time(parts.next()?).ok()?;
         let horizon = parse_time(parts.next()?).ok()?;
+        let topic = match parts.next()? {
+            "" => None,
+            mark => Some(TopicMark::parse(mark)?),
+        };
         let parsed = Self {
             instance,
             epoch,
@@ -93,6 +101,7 @@ impl CommitMetadata {
             completeness,
             global_watermark,
             horizon,
+            topic,
         };
         parts.next().is_none().then_some(parsed)
     }
@@ -141,6 +150,14 @@ pub enum Start {
         /// What was committed with the offset, if it was by this program.
         metadata: Option<CommitMetadata>,
     },
+    /// At the log's start, with its windows: what Kafka and the state folder know is of a topic that
+    /// had this name before, and was deleted.
+    Recreated {
+        /// That topic: its id, or the mark that was committed.
+        was: String,
+        /// What was committed of it last, if it was by this program.
+        metadata: Option<CommitMetadata>,
+    },
     /// With its windows; Kafka knows no offset (expired, or the group was deleted).
     StateOnly {
         /// Next offset to read.
@@ -173,11 +190,17 @@ pub struct Recovery {
 }
 
 /// Decides. `committed` lists every owned partition; what the image holds of others is left alone.
+/// `topic` is the input topic's id as the brokers have it now.
 ///
 /// The redo record is one epoch: when Kafka has a commit of it for any partition, all its outputs
 /// were delivered, so it counts for all. A partition whose own commit is of an earlier epoch of
 /// ours (its part of a later commit failed) goes on where the image stands: nothing is read twice.
-pub fn decide(instance: &str, loaded: &Loaded, committed: &[Committed]) -> Recovery {
+pub fn decide(
+    instance: &str,
+    topic: Option<TopicId>,
+    loaded: &Loaded,
+    committed: &[Committed],
+) -> Recovery {
     let metadata: Vec<Option<CommitMetadata>> =
         committed.iter().map(|known| CommitMetadata::parse(&known.metadata)).collect();
     let redo = loaded.redo.as_ref().filter(|redo| redo.epoch > loaded.base.epoch);
@@ -197,7 +220,7 @@ pub fn decide(instance: &str, loaded: &Loaded, committed: &[Committed]) -> Recov
         highest = highest.max(metadata.as_ref().map_or(highest, |metadata| metadata.epoch));
         let partition = known.partition;
         let state = image.partitions.get(&partition);
-        let start = start_of(instance, known, metadata.as_ref(), state);
+        let start = start_of(instance, topic, known, metadata.as_ref(), state);
         let loses_state = matches!(start, Start::CommittedOnly { .. } | Start::Fresh);
         if loses_state && holds(&image, partition) {
             forget.push(partition);
@@ -212,16 +235,32 @@ pub fn decide(instance: &str, loaded: &Loaded, committed: &[Committed]) -> Recov
 
 fn start_of(
     instance: &str,
+    topic: Option<TopicId>,
     known: &Committed,
     metadata: Option<&CommitMetadata>,
     state: Option<&PartitionState>,
 ) -> Start {
-    let (offset, state) = match (known.offset, state) {
-        (None, None) => return Start::Fresh,
+    // Brokers forget the offsets of a topic that is deleted; a process that has not noticed yet may
+    // commit others in the next topic of that name.
+    let mark = topic.map(TopicId::mark);
+
+    let commit_of = metadata.and_then(|m| m.topic).filter(|of| mark.is_some_and(|now| now != *of));
+    let state_of = state.and_then(|s| s.topic).filter(|of| topic.is_some_and(|now| now != *of));
+    let committed = known.offset.filter(|_| commit_of.is_none());
+    let (offset, state) = match (committed, state.filter(|_| state_of.is_none())) {
+        (None, None) => {
+            let was =
+                state_of.map(|id| id.to_string()).or(commit_of.map(|mark| format!("{mark}…")));
+            let metadata = metadata.cloned();
+            return was.map_or(Start::Fresh, |was| Start::Recreated { was, metadata });
+        }
         (None, Some(state)) => return Start::StateOnly { offset: state.next_offset },
         (Some(offset), state) => (offset, state),
     };
     let why = match (state, metadata) {
+        (None, _) if state_of.is_some() => {
+            "the state folder has windows of an earlier topic of this name".to_owned()
+        }
         (None, _) => "the state folder has no windows of it".to_owned(),
         (Some(_), None) => "the commit carries no metadata of this program".to_owned(),
         (Some(_), Some(m)) if m.instance != instance => {

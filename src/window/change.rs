@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use super::{Partial, WindowRules};
-use crate::ids::{Epoch, EventTimeMs, Offset, PartitionId, WindowStart};
+use crate::ids::{Epoch, EventTimeMs, Offset, PartitionId, TopicId, WindowStart};
 
 /// Key of a partial result: state moves with its input partition.
 pub type PartialKey = (PartitionId, WindowStart);
@@ -39,6 +39,8 @@ pub struct PartitionState {
     pub watermark: Option<EventTimeMs>,
     /// Which windows may miss input.
     pub completeness: Completeness,
+    /// The topic whose log `next_offset` is a place in; `None` where the brokers have no ids.
+    pub topic: Option<TopicId>,
 }
 
 /// What the merger remembers of a window it still retains.

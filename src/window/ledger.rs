@@ -101,6 +101,7 @@ impl Ledger {
                     next_offset: progress.next_offset,
                     watermark: before.watermark.max(times.highest),
                     completeness: self.completeness_after(before.completeness, times),
+                    topic: before.topic,
                 };
                 (p, state)
             })

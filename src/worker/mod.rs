@@ -139,6 +139,11 @@ impl Worker {
         match message {
             ToWorker::Batch(batch) => self.process(batch),
             ToWorker::Barrier { epoch, horizon } => self.end_epoch(epoch, horizon),
+            ToWorker::OutputPartitions(partitions) => {
+                self.partitioner = Partitioner::new(partitions);
+                self.outputs.resize(partitions as usize);
+                Ok(())
+            }
             ToWorker::Reset(generation) => self.reset(generation),
             ToWorker::Begin { epoch, horizon, mode } => {
                 self.epoch = epoch;

@@ -72,6 +72,15 @@ impl Outputs {
         Self { sink, pool, budget, partitions, rejects }
     }
 
+    /// Output to so many partitions from now on; nothing waits here.
+    pub(crate) fn resize(&mut self, partitions: usize) {
+        assert!(partitions > 0, "a topic has at least one partition");
+        let waits = self.partitions.iter().any(|buffer| !buffer.records.is_empty());
+        assert!(!waits, "partitions change between two epochs");
+        let Self { pool, budget, .. } = self;
+        self.partitions.resize_with(partitions, || Buffer::new(pool.take(), budget));
+    }
+
     /// Appends one enriched record: `write` appends the value behind the key. Returns whether
     /// the partition's batch is full.
     pub(crate) fn enriched(

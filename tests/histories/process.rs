@@ -11,7 +11,7 @@ use std::{
 
 use logintide::{
     epoch::{Alignment, CutPartition, CutReason, EpochCut},
-    ids::{Epoch, EventTimeMs, Generation, Offset, PartitionId},
+    ids::{Epoch, EventTimeMs, Generation, Offset, PartitionId, TopicId},
     state::{CommitMetadata, MemoryStore, Start, Store, decide},
     window::{
         Completeness, EpochChange, EpochInput, PartitionProgress, PartitionState, Prepared,
@@ -98,7 +98,7 @@ impl Process {
         let all = (0..PARTITIONS as i32).map(PartitionId);
         let committed: Vec<_> = all.map(|p| kafka.committed(p)).collect();
         let loaded = store.load().expect("in memory");
-        let recovery = decide(INSTANCE, &loaded, &committed);
+        let recovery = decide(INSTANCE, None, &loaded, &committed);
         let mut image = recovery.image;
         let mut next = BTreeMap::new();
         for decided in recovery.partitions.iter().filter(|decided| is_owned(&decided.partition)) {
@@ -328,11 +328,13 @@ fn begin(partition: PartitionId, start: &Start, image: &mut StateImage) -> Offse
                 next_offset: Offset(0),
                 watermark: None,
                 completeness: Completeness::FromStart,
+                topic: None,
             };
             image.partitions.insert(partition, fresh);
             Offset(0)
         }
         Start::CommittedOnly { why, .. } => panic!("windows of {partition} are lost: {why}"),
+        Start::Recreated { was, .. } => panic!("{partition} is not of another topic, {was}"),
     }
 }
 
@@ -365,6 +367,7 @@ fn offsets(prepared: &Prepared) -> Offsets {
             completeness: state.completeness,
             global_watermark: prepared.change.watermark,
             horizon: prepared.change.horizon,
+            topic: state.topic.map(TopicId::mark),
         };
         (*partition, state.next_offset, metadata.encode())
     };

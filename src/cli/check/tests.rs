@@ -24,6 +24,7 @@ fn config(arguments: &[&str]) -> RunConfig {
 fn topic(name: &str, replicas: usize, settings: &[(&str, &str)]) -> TopicFacts {
     let described = TopicReplicas {
         name: name.to_owned(),
+        id: None,
         partitions: 8,
         replication: replicas,
         in_sync: replicas,

@@ -15,8 +15,8 @@ use super::DemoArgs;
 use crate::{
     cli::settings::parse_window,
     config::{
-        ClientProperties, Delivery, LogFormat, MemoryPlan, OnStateMismatch, Problems, RunConfig,
-        StartFrom, Surroundings, Topics, parse_duration, parse_timezone,
+        ClientProperties, Delivery, LogFormat, MemoryPlan, OnStateMismatch, OnTopicRecreated,
+        Problems, RunConfig, StartFrom, Surroundings, Topics, parse_duration, parse_timezone,
     },
     error::RunError,
     event::{EventConfig, FieldNames, TimestampStyle},
@@ -134,6 +134,7 @@ impl Settings {
             start_from: StartFrom::Earliest,
             state_dir,
             on_state_mismatch: OnStateMismatch::Fail,
+            on_topic_recreated: OnTopicRecreated::Fail,
             memory,
             event: EventConfig {
                 fields: FieldNames::default(),

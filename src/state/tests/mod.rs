@@ -18,7 +18,7 @@ use tempfile::TempDir;
 
 use super::{Identity, Loaded, Opened, SledStore, Store};
 use crate::{
-    ids::{Epoch, EventTimeMs, Offset, PartitionId, WindowStart},
+    ids::{Epoch, EventTimeMs, Offset, PartitionId, TopicId, WindowStart},
     window::{Completeness, EpochChange, Partial, PartitionState, StateImage, WindowMeta},
 };
 
@@ -59,6 +59,9 @@ fn partial(events: u64) -> Arc<Partial> {
     Arc::new(partial)
 }
 
+/// The topic that the state is of.
+const TOPIC: TopicId = TopicId(7 << 96);
+
 /// The change of an epoch: the same for the same number, another for every other.
 fn change(epoch: u64) -> EpochChange {
     let number = epoch as i64;
@@ -76,6 +79,7 @@ fn change(epoch: u64) -> EpochChange {
         next_offset: Offset(number * 100),
         watermark: Some(EventTimeMs(number)),
         completeness: Completeness::After(WindowStart(number)),
+        topic: Some(TOPIC),
     };
     EpochChange {
         epoch: Epoch(epoch),

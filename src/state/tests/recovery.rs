@@ -16,6 +16,7 @@ fn metadata(instance: &str, epoch: u64) -> String {
         completeness: Completeness::FromStart,
         global_watermark: Some(EventTimeMs(70)),
         horizon: None,
+        topic: None,
     }
     .encode()
 }
@@ -39,7 +40,7 @@ fn one(redo: bool, known: Committed) -> (Start, Recovery) {
         redo: redo.then(|| change(5)),
         highest_epoch: Epoch(4 + u64::from(redo)),
     };
-    let recovery = decide(US, &loaded, &[known]);
+    let recovery = decide(US, None, &loaded, &[known]);
     (recovery.partitions[0].start.clone(), recovery)
 }
 
@@ -70,7 +71,7 @@ fn a_committed_redo_record_is_applied() {
 fn a_redo_record_committed_for_one_partition_counts_for_all() {
     let loaded = after(5);
     let known = [committed(0, 400, &metadata(US, 4)), committed(1, 500, &metadata(US, 5))];
-    let recovery = decide(US, &loaded, &known);
+    let recovery = decide(US, None, &loaded, &known);
     assert_eq!(recovery.image, image(5));
     // Partition 0's outputs of epoch 5 are delivered: it is not read again.
     let starts: Vec<_> = recovery.partitions.into_iter().map(|decided| decided.start).collect();
@@ -116,7 +117,7 @@ fn state_that_does_not_fit_the_commit_is_forgotten() {
 #[test]
 fn a_commit_without_state_starts_there_with_its_watermark() {
     let known = committed(1, 900, &metadata(US, 9));
-    let recovery = decide(US, &Loaded::default(), &[known]);
+    let recovery = decide(US, None, &Loaded::default(), &[known]);
     let Start::CommittedOnly { offset, why, metadata } = &recovery.partitions[0].start else {
         panic!("{recovery:?}")
     };
@@ -135,7 +136,7 @@ fn state_without_a_commit_goes_on_at_its_own_offset() {
 
 #[test]
 fn a_crash_before_the_very_first_commit_starts_fresh() {
-    let recovery = decide(US, &after(1), &[nothing(0), nothing(1)]);
+    let recovery = decide(US, None, &after(1), &[nothing(0), nothing(1)]);
     assert!(recovery.partitions.iter().all(|decided| decided.start == Start::Fresh));
     assert_eq!((recovery.image, recovery.apply_redo), (StateImage::default(), false));
     assert_eq!((recovery.forget, recovery.next_epoch), (vec![], Epoch(2)));
@@ -144,14 +145,14 @@ fn a_crash_before_the_very_first_commit_starts_fresh() {
 #[test]
 fn a_partition_known_to_nobody_is_fresh_beside_others() {
     let known = [committed(0, 400, &metadata(US, 4)), nothing(7)];
-    let recovery = decide(US, &after(5), &known);
+    let recovery = decide(US, None, &after(5), &known);
     assert_eq!(recovery.partitions[1].start, Start::Fresh);
     assert_eq!(recovery.image, image(4));
 }
 
 #[test]
 fn partitions_that_are_not_owned_are_left_alone() {
-    let recovery = decide(US, &after(5), &[]);
+    let recovery = decide(US, None, &after(5), &[]);
     assert_eq!(
         (recovery.image, recovery.forget, recovery.next_epoch),
         (image(4), vec![], Epoch(6))
@@ -161,9 +162,9 @@ fn partitions_that_are_not_owned_are_left_alone() {
 #[test]
 fn no_epoch_number_seen_anywhere_is_used_again() {
     let loaded = Loaded { highest_epoch: Epoch(8), ..after(5) };
-    assert_eq!(decide(US, &loaded, &[]).next_epoch, Epoch(9));
+    assert_eq!(decide(US, None, &loaded, &[]).next_epoch, Epoch(9));
     let known = [committed(0, 1, &metadata("someone-else", 41))];
-    assert_eq!(decide(US, &loaded, &known).next_epoch, Epoch(42));
+    assert_eq!(decide(US, None, &loaded, &known).next_epoch, Epoch(42));
 }
 
 fn any_completeness() -> impl Strategy<Value = Completeness> {
@@ -185,8 +186,66 @@ fn an_epoch_that_no_other_can_follow_is_no_epoch_of_this_program() {
 }
 
 /// Nearly metadata, or anything.
+/// What the next topic of the name makes of base 4 and a commit.
+fn in_the_next_topic(known: Committed) -> (Start, Recovery) {
+    let loaded = Loaded { base: image(4), redo: None, highest_epoch: Epoch(4) };
+    let recovery = decide(US, Some(NEXT_TOPIC), &loaded, &[known]);
+    (recovery.partitions[0].start.clone(), recovery)
+}
+
+const NEXT_TOPIC: TopicId = TopicId(8 << 96);
+
+fn metadata_of(topic: TopicId, epoch: u64) -> String {
+    let metadata = CommitMetadata::parse(&metadata(US, epoch)).expect("as encoded");
+    CommitMetadata { topic: Some(topic.mark()), ..metadata }.encode()
+}
+
+#[test]
+fn neither_state_nor_commit_of_an_earlier_topic_is_a_place_in_the_next() {
+    let of_the_first = metadata_of(TOPIC, 4);
+    for known in [nothing(1), committed(1, 400, &of_the_first)] {
+        let (start, recovery) = in_the_next_topic(known);
+        let Start::Recreated { was, .. } = &start else { panic!("{start:?}") };
+        assert_eq!(was, &TOPIC.to_string());
+        assert_eq!((recovery.image, recovery.forget), (image(4), vec![]), "windows are kept");
+        assert_eq!(recovery.next_epoch, Epoch(5));
+    }
+    // The state folder is lost as well: the commit alone tells.
+    let known = [committed(1, 400, &of_the_first)];
+    let recovery = decide(US, Some(NEXT_TOPIC), &Loaded::default(), &known);
+    let Start::Recreated { was, metadata } = &recovery.partitions[0].start else {
+        panic!("{recovery:?}")
+    };
+    assert_eq!(was, "00000007…");
+    assert_eq!(metadata.as_ref().expect("ours").global_watermark, Some(EventTimeMs(70)));
+}
+
+#[test]
+fn what_is_of_the_next_topic_counts_in_it() {
+    let (start, _) = in_the_next_topic(committed(1, 400, &metadata_of(NEXT_TOPIC, 5)));
+    let Start::CommittedOnly { offset: Offset(400), why, .. } = &start else { panic!("{start:?}") };
+    assert!(why.contains("earlier topic"), "{why}");
+    // An operator has set the position.
+    let (start, _) = in_the_next_topic(committed(1, 7, ""));
+    assert!(matches!(start, Start::CommittedOnly { offset: Offset(7), .. }), "{start:?}");
+    // The state is of the topic; a late commit is of the one before.
+    let loaded = Loaded { base: image(4), redo: None, highest_epoch: Epoch(4) };
+    let known = [committed(1, 900, &metadata_of(NEXT_TOPIC, 3))];
+    let recovery = decide(US, Some(TOPIC), &loaded, &known);
+    assert_eq!(recovery.partitions[0].start, Start::StateOnly { offset: Offset(400) });
+}
+
+#[test]
+fn brokers_without_topic_ids_tell_no_topics_apart() {
+    let (start, _) = one(false, committed(1, 400, &metadata_of(NEXT_TOPIC, 4)));
+    assert_eq!(start, resumed(400));
+    let loaded = Loaded { base: image(4), redo: None, highest_epoch: Epoch(4) };
+    let recovery = decide(US, Some(TOPIC), &loaded, &[committed(1, 400, &metadata(US, 4))]);
+    assert_eq!(recovery.partitions[0].start, resumed(400));
+}
+
 fn any_metadata_text() -> impl Strategy<Value = String> {
-    let nearly = "a:[0-9]:[0-9]:[0-9]?:(start|first|after)[-0-9]{0,3}:[0-9]?:[0-9]?";
+    let nearly = "a:[0-9]:[0-9]:[0-9]?:(start|first|after)[-0-9]{0,3}:[0-9]?:[0-9]?:[0-9a-f]{0,8}";
     prop_oneof!["[a-z0-9:-]{0,60}", nearly, ".{0,40}"]
 }
 
@@ -200,6 +259,7 @@ proptest! {
         global_watermark: Option<i64>,
         horizon: Option<i64>,
         completeness in any_completeness(),
+        topic: Option<u128>,
     ) {
         let metadata = CommitMetadata {
             instance,
@@ -209,6 +269,7 @@ proptest! {
             completeness,
             global_watermark: global_watermark.map(EventTimeMs),
             horizon: horizon.map(EventTimeMs),
+            topic: topic.map(|id| TopicId(id).mark()),
         };
         let text = metadata.encode();
         prop_assert!(text.len() <= 320, "{}", text.len());
@@ -269,7 +330,8 @@ fn reading(image: &StateImage, epoch: Epoch, events: &[i64]) -> EpochChange {
             }
         }
         let completeness = Completeness::FromStart;
-        let state = PartitionState { epoch, next_offset, watermark: None, completeness };
+        let state =
+            PartitionState { epoch, next_offset, watermark: None, completeness, topic: None };
         change.partitions.insert(partition, state);
     }
     change
@@ -309,7 +371,7 @@ proptest! {
             }
             store = store.reopen();
             let known: Vec<_> = kafka.values().cloned().collect();
-            let recovery = decide(US, &store.load().expect("in memory"), &known);
+            let recovery = decide(US, None, &store.load().expect("in memory"), &known);
             store.settle(recovery.apply_redo).expect("in memory");
             store.forget(&recovery.forget).expect("in memory");
             prop_assert!(recovery.next_epoch > epoch || matches!(end, End::BeforeTheWrite));
@@ -319,7 +381,9 @@ proptest! {
                 let start = match decided.start {
                     Start::Resumed { offset } | Start::StateOnly { offset } => offset,
                     Start::Fresh => Offset(0),
-                    Start::CommittedOnly { .. } => panic!("nothing was lost: {decided:?}"),
+                    Start::CommittedOnly { .. } | Start::Recreated { .. } => {
+                        panic!("nothing was lost: {decided:?}")
+                    }
                 };
                 prop_assert!(start >= at, "a commit is never undone");
                 expected.extend(recount(decided.partition, start));

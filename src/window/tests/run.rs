@@ -21,6 +21,7 @@ pub(super) fn image(partitions: &[Completeness]) -> StateImage {
         next_offset: Offset(0),
         watermark: None,
         completeness: *completeness,
+        topic: None,
     };
     let states = (0..).map(PartitionId).zip(partitions.iter().map(state));
     StateImage { partitions: states.collect(), ..StateImage::default() }

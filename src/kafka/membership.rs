@@ -1,0 +1,82 @@
+//! The consumer's place in its group, as a transaction's offsets need it. Sink thread.
+//!
+//! In:  the source's consumer, through its gate. Out: a copy of its membership.
+//! Holds: it is read anew for every transaction; one that does not exist is an error.
+
+use std::fmt;
+use std::ptr::NonNull;
+
+use rdkafka::bindings as rd;
+
+use super::committer::{Committer, not_member};
+use super::error::KafkaError;
+use super::native::{c_string, owned_text};
+
+/// The consumer's place in its group at one moment: who it is, and since which rebalance.
+pub struct GroupMetadata(pub(super) NonNull<rd::rd_kafka_consumer_group_metadata_t>);
+
+// SAFETY: a plain copy that belongs to no client; nothing changes it.
+unsafe impl Send for GroupMetadata {}
+
+impl GroupMetadata {
+    /// A group that nobody is in, whose offsets only transactions write. The broker refuses them
+    /// while there are members.
+    ///
+    /// # Errors
+    /// `Config` for an impossible name.
+    pub fn without_members(group_id: &str) -> Result<Self, KafkaError> {
+        let group_id = c_string("the group", group_id)?;
+        // SAFETY: the name is alive and is copied; the returned metadata is ours.
+        let native = unsafe { rd::rd_kafka_consumer_group_metadata_new(group_id.as_ptr()) };
+        Ok(Self(NonNull::new(native).expect("a group with a name has metadata")))
+    }
+
+    fn generation(&self) -> i32 {
+        // SAFETY: the metadata is alive.
+        unsafe { rd::rd_kafka_consumer_group_metadata_generation_id(self.0.as_ptr()) }
+    }
+
+    fn member_id(&self) -> String {
+        // SAFETY: the metadata is alive, and so is its text.
+        unsafe { owned_text(rd::rd_kafka_consumer_group_metadata_member_id(self.0.as_ptr())) }
+    }
+}
+
+impl fmt::Debug for GroupMetadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GroupMetadata")
+            .field("member_id", &self.member_id())
+            .field("generation", &self.generation())
+            .finish()
+    }
+}
+
+impl Drop for GroupMetadata {
+    fn drop(&mut self) {
+        // SAFETY: made for us by librdkafka, and not used after this.
+        unsafe { rd::rd_kafka_consumer_group_metadata_destroy(self.0.as_ptr()) };
+    }
+}
+
+impl Committer {
+    /// The consumer's membership as it is now; to be read anew for every transaction.
+    ///
+    /// It cannot move on to another generation while a rebalance event waits for its answer, so
+    /// what was consumed before `unassign` is committed with the generation it was consumed in.
+    ///
+    /// # Errors
+    /// `NotMember` when the consumer is closed, has not joined, or knows that the group has dropped
+    /// it. NOTE: Kafka takes the offsets of a dynamic member without an id unchecked, whoever owns
+    /// the partitions by then.
+    pub fn group_metadata(&self) -> Result<GroupMetadata, KafkaError> {
+        const OPERATION: &str = "read the group membership";
+        self.gate.pass(OPERATION, |client| {
+            // SAFETY: the client is alive; the returned copy is ours.
+            let native = unsafe { rd::rd_kafka_consumer_group_metadata(client.ptr()) };
+            let metadata = NonNull::new(native).map(GroupMetadata);
+            metadata
+                .filter(|it| it.generation() > 0 && !it.member_id().is_empty())
+                .ok_or_else(|| not_member(OPERATION))
+        })
+    }
+}

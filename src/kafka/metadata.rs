@@ -1,0 +1,97 @@
+//! The cluster's metadata: topics with their partitions, and brokers.
+//!
+//! In:  the name of a topic, or none. Out: what a broker says, within a timeout.
+//! Holds: a consumer's question creates no topic; the client that asks takes the answer in as well.
+
+use std::ptr;
+use std::time::Duration;
+
+use rdkafka::bindings as rd;
+use rdkafka::types::RDKafkaRespErr;
+
+use super::admin::Admin;
+use super::admin_requests::named;
+use super::error::KafkaError;
+use super::native::{NativeClient, Topic, millis};
+
+const OPERATION: &str = "read metadata";
+
+impl Admin {
+    /// Partitions of a topic, `None` when it is missing or no topic was named.
+    pub(super) fn metadata(
+        &self,
+        topic: Option<&str>,
+        timeout: Duration,
+    ) -> Result<Option<i32>, KafkaError> {
+        let (partitions, code) = self.read_metadata(topic, timeout, |metadata| {
+            if topic.is_none() || metadata.topic_cnt < 1 {
+                return (0, RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+            }
+            // SAFETY: metadata with a topic has an array of at least one.
+            unsafe { ((*metadata.topics).partition_cnt, (*metadata.topics).err) }
+        })?;
+        match code {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR if partitions > 0 => Ok(Some(partitions)),
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR
+            | RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
+            | RDKafkaRespErr::RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC => Ok(None),
+            code => Err(named(OPERATION, topic.unwrap_or_default(), code as i32, "")),
+        }
+    }
+
+    /// The number of a broker that answers.
+    ///
+    /// # Errors
+    /// `Timeout` or `Retriable` while no broker is reachable.
+    pub(super) fn live_broker(&self, timeout: Duration) -> Result<i32, KafkaError> {
+        let id = self.read_metadata(None, timeout, |metadata| match metadata.orig_broker_id {
+            // The answer came through a bootstrap address, which has no number of its own.
+            // SAFETY: the array holds that many brokers while the metadata lives.
+            ..0 if metadata.broker_cnt > 0 => unsafe { (*metadata.brokers).id },
+            id => id,
+        });
+        match id.map_err(|error| self.explained(error))? {
+            ..0 => Err(self.client.timeout(OPERATION, timeout)),
+            id => Ok(id),
+        }
+    }
+
+    fn read_metadata<T>(
+        &self,
+        topic: Option<&str>,
+        timeout: Duration,
+        read: impl FnOnce(&rd::rd_kafka_metadata) -> T,
+    ) -> Result<T, KafkaError> {
+        let native = topic.map(|name| Topic::new(&self.client, name)).transpose()?;
+        read_metadata(&self.client, native.as_ref(), timeout, read)
+    }
+}
+
+/// Asks a broker for the metadata of one topic, or of none; the client takes them in as well.
+pub(super) fn read_metadata<T>(
+    client: &NativeClient,
+    topic: Option<&Topic>,
+    timeout: Duration,
+    read: impl FnOnce(&rd::rd_kafka_metadata) -> T,
+) -> Result<T, KafkaError> {
+    let mut metadata: *const rd::rd_kafka_metadata = ptr::null();
+    // SAFETY: client and topic are alive; on success the metadata is ours to destroy.
+    let code = unsafe {
+        rd::rd_kafka_metadata(
+            client.ptr(),
+            0,
+            topic.map_or(ptr::null_mut(), Topic::ptr),
+            &raw mut metadata,
+            millis(timeout),
+        )
+    };
+    if code != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
+        return Err(client.query_error(OPERATION, code, timeout));
+    }
+    // SAFETY: metadata and the arrays inside it live until it is destroyed, here.
+    unsafe {
+        let value = read(&*metadata);
+        rd::rd_kafka_metadata_destroy(metadata);
+        Ok(value)
+    }
+}

@@ -1,0 +1,57 @@
+//! Topics that change while they are in use. Owned by the source thread.
+//!
+//! In:  the newest look at the topics.
+//! Out: new numbers of output partitions at an epoch cut; a rollback when the input is another topic.
+//! Holds: all records of an epoch go by the same numbers of partitions.
+
+use super::{Halt, Source};
+use crate::epoch::ToSink;
+
+impl Source {
+    /// Takes in what has changed since the last turn.
+    pub(super) fn check_topics(&mut self) -> Result<(), Halt> {
+        let Some(seen) = self.control.topics().newer(&mut self.topics_version) else {
+            return Ok(());
+        };
+        self.seen_outputs = seen.outputs;
+        match (seen.input, self.topic) {
+            // Recovery decides what that means, by what is committed and stored.
+            (Some(now), Some(read)) if now != read => self.roll_back(&format!(
+                "topic {} was deleted and created again: its id is {now}, and {read} was read",
+                self.settings.topic
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts the numbers of output partitions that were seen last in force, for the epoch that is cut
+    /// after this call, or the generation that begins. True: they have changed.
+    pub(super) fn adopt_outputs(&mut self) -> Result<bool, Halt> {
+        let (before, now) = (self.outputs, self.seen_outputs);
+        if now == before {
+            return Ok(false);
+        }
+        let names = &self.settings.output_topics;
+        for (name, before, now) in [
+            (&names.processed, before.processed, now.processed),
+            (&names.aggregated, before.aggregated, now.aggregated),
+            (&names.dead_letter, before.dead_letter, now.dead_letter),
+            (&names.late, before.late, now.late),
+        ] {
+            if before != now {
+                tracing::warn!(
+                    topic = name,
+                    before,
+                    now,
+                    epoch = self.epoch.0,
+                    "the topic has another number of partitions: records after this epoch go to all \
+                     of them; keys move, so what was written of a key before may stand in another \
+                     partition"
+                );
+            }
+        }
+        self.outputs = now;
+        self.intake.lanes.tell_sink(ToSink::OutputPartitions(now))?;
+        Ok(true)
+    }
+}

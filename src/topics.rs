@@ -1,0 +1,87 @@
+//! What the brokers say of the topics while the process runs.
+//!
+//! In:  the main thread's looks. Out: whoever asks hears of each change once; the source does.
+//! Holds: a number of partitions is one that the brokers have named; a lock is taken when something
+//! has changed, and not before.
+
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{
+        AtomicU64,
+        Ordering::{Acquire, Release},
+    },
+};
+
+use crate::ids::TopicId;
+
+/// Partitions of each output topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutputPartitions {
+    /// processed-logins.
+    pub processed: i32,
+    /// aggregated-usage.
+    pub aggregated: i32,
+    /// user-login-dlq.
+    pub dead_letter: i32,
+    /// user-login-late.
+    pub late: i32,
+}
+
+/// One look at the topics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeenTopics {
+    /// The input topic's id; `None` where the brokers have none.
+    pub input: Option<TopicId>,
+    /// The output topics.
+    pub outputs: OutputPartitions,
+}
+
+/// The newest look, between the threads.
+#[derive(Debug, Default)]
+pub struct TopicBoard {
+    /// Number of changes.
+    version: AtomicU64,
+    seen: Mutex<Option<SeenTopics>>,
+}
+
+impl TopicBoard {
+    /// Publishes a look, if it differs from the one before.
+    pub fn publish(&self, seen: SeenTopics) {
+        let mut newest = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if *newest != Some(seen) {
+            *newest = Some(seen);
+            self.version.fetch_add(1, Release);
+        }
+    }
+
+    /// What changed since `version`, which moves on; `None` without a change.
+    pub fn newer(&self, version: &mut u64) -> Option<SeenTopics> {
+        let now = self.version.load(Acquire);
+        if now == *version {
+            return None;
+        }
+        *version = now;
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_change_is_heard_of_once() {
+        let board = TopicBoard::default();
+        let outputs = OutputPartitions { processed: 1, aggregated: 1, dead_letter: 1, late: 1 };
+        let first = SeenTopics { input: None, outputs };
+        let mut version = 0;
+        assert_eq!(board.newer(&mut version), None);
+        board.publish(first);
+        assert_eq!(board.newer(&mut version), Some(first));
+        board.publish(first);
+        assert_eq!(board.newer(&mut version), None);
+        let grown = SeenTopics { outputs: OutputPartitions { processed: 4, ..outputs }, ..first };
+        board.publish(grown);
+        assert_eq!((board.newer(&mut version), board.newer(&mut version)), (Some(grown), None));
+    }
+}
