@@ -128,7 +128,9 @@ fn show(out: &mut impl Write, dir: &Path, summary: &StateSummary) -> io::Result<
     writeln!(out, "folder      {} ({})", dir.display(), size(summary.size_bytes))?;
     writeln!(out, "format      {format}")?;
     writeln!(out, "cluster     {}", identity.cluster_id)?;
-    writeln!(out, "topic       {}", identity.topic)?;
+    let ids: Vec<&str> = summary.topic_ids.iter().map(String::as_str).collect();
+    let ids = if ids.is_empty() { String::new() } else { format!(" (id {})", ids.join(", ")) };
+    writeln!(out, "topic       {}{ids}", identity.topic)?;
     writeln!(out, "group       {}", identity.group_id)?;
     writeln!(out, "window      {} s", identity.window_size_ms / 1000)?;
     writeln!(out, "instance    {}", instance_id.as_deref().unwrap_or("-"))?;
@@ -217,6 +219,7 @@ mod tests {
                 group_id: "g".into(),
                 window_size_ms: 10_000,
             },
+            topic_ids: ["nqAmRzPZT3uqT2wTpMuR9A".to_owned()].into(),
             format: 1,
             instance_id: None,
             epoch: Epoch(41),
@@ -239,7 +242,7 @@ mod tests {
             "folder      /s (0 B)",
             "format      1",
             "cluster     c1",
-            "topic       user-login",
+            "topic       user-login (id nqAmRzPZT3uqT2wTpMuR9A)",
             "group       g",
             "window      10 s",
             "instance    -",

@@ -29,8 +29,8 @@ use crate::{
     http::{self, HttpContext},
     ids::WorkerId,
     kafka::{
-        self, Admin, ClientSettings, Consumer, ConsumerSettings, KafkaError, ProducerSettings,
-        Transactional,
+        self, Admin, ClientSettings, Consumer, ConsumerSettings, KafkaError, MockCluster,
+        ProducerSettings, Transactional,
     },
     limits,
     metrics::{self, Health, Metric},
@@ -95,7 +95,10 @@ pub fn run_on(
     let (opened, instance) = open_state(&config, &facts)?;
     let stall_timeout = config.stall_timeout;
     let mut watchdog = Watchdog::new(Arc::clone(&control), client.clone(), stall_timeout);
-    let mut topics = TopicWatch::new(Arc::clone(&control), &client, &config.topics)?;
+    let is_mock = MockCluster::has_id(&facts.cluster_id);
+    let mut topics = (!is_mock)
+        .then(|| TopicWatch::new(Arc::clone(&control), &client, &config.topics))
+        .transpose()?;
     let health = Arc::clone(control.health());
     let (token, board_shown) = (config.http_token.clone(), Arc::clone(&board));
     let about = http::About::new(&config, &instance);
@@ -104,7 +107,7 @@ pub fn run_on(
     let context = HttpContext { health, metrics, board: board_shown, about, token };
     let parts = Parts { config, client, admin, facts, opened, instance, control, board };
     start(parts, listener, context)?.join(|| {
-        topics.look();
+        topics.iter_mut().for_each(TopicWatch::look);
         watchdog.look()
     })
 }
@@ -238,6 +241,7 @@ fn start(
         idle_timeout: config.idle_timeout,
         start_from: config.start_from,
         exit_at_end: config.exit_at_end,
+        has_topic_ids: !MockCluster::has_id(&parts.facts.cluster_id),
         output_topics: config.topics.clone(),
         outputs: parts.facts.outputs.partitions(),
         budget: Arc::clone(&budget),

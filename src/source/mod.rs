@@ -68,6 +68,8 @@ pub struct SourceSettings {
     pub start_from: StartFrom,
     /// Stop at the end offsets seen at the start.
     pub exit_at_end: bool,
+    /// Whether the cluster can be asked for topics' ids: a mock cluster cannot.
+    pub has_topic_ids: bool,
     /// Names of the topics.
     pub output_topics: Topics,
     /// The output topics' partitions at the start.

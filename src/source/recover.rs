@@ -174,9 +174,7 @@ impl Source {
 
     fn question(&mut self, partitions: &[PartitionId]) -> Result<Answer, KafkaError> {
         let timeout = limits::RECOVERY_QUERY_TIMEOUT;
-        let topics = self.admin.describe_topics(&[&self.settings.topic], timeout)?;
-        let topic = topics.into_iter().next().expect("one answer per name")?;
-        let total = topic.partitions as i32;
+        let (total, topic) = self.input_topic(timeout)?;
         let all: Vec<_> = (0..total).map(PartitionId).collect();
         let committed = self.committed_offsets(&all)?;
         let log = self.consumer.logs(partitions, timeout)?;
@@ -210,8 +208,21 @@ impl Source {
             partitions: recover,
             ends: log.iter().map(|(partition, (_, end))| (*partition, *end)).collect(),
             owns_all: partitions.len() as i32 == total,
-            topic: topic.id,
+            topic,
         })
+    }
+
+    /// The input's number of partitions, and its id.
+    fn input_topic(&self, timeout: Duration) -> Result<(i32, Option<TopicId>), KafkaError> {
+        let name = self.settings.topic.as_str();
+        if !self.settings.has_topic_ids {
+            let topics = self.admin.topics(&[name], timeout)?;
+            let total = topics.first().and_then(|topic| topic.partitions).unwrap_or_default();
+            return Ok((total, None));
+        }
+        let topics = self.admin.describe_topics(&[name], timeout)?;
+        let topic = topics.into_iter().next().expect("one answer per name")?;
+        Ok((topic.partitions as i32, topic.id))
     }
 
     /// Leaves the generation and recovers the same partitions, after a pause that grows with

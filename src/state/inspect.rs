@@ -5,6 +5,7 @@
 //! which nothing but our own files stands.
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -28,6 +29,9 @@ use crate::{
 pub struct StateSummary {
     /// What the state belongs to.
     pub identity: Identity,
+    /// Ids of the topics that the partitions' positions are of: one, unless the topic was created
+    /// again; none where the brokers have no ids.
+    pub topic_ids: BTreeSet<String>,
     /// Format version of the stored values.
     pub format: u8,
     /// The generated instance id, if there is one.
@@ -140,9 +144,11 @@ pub(super) fn read_summary(dir: &Path) -> Result<Option<StateSummary>, Fault> {
         completeness: state.completeness,
         windows: base.partials.keys().filter(|(holder, _)| holder == partition).count(),
     });
+    let topic_ids = base.partitions.values().filter_map(|state| state.topic);
     let redo = contents.loaded.redo.as_ref().zip(contents.ledger.redo);
     Ok(Some(StateSummary {
         identity,
+        topic_ids: topic_ids.map(|id| id.to_string()).collect(),
         format: FORMAT_VERSION,
         instance_id: instance::read(dir),
         epoch: base.epoch,

@@ -29,5 +29,6 @@ mod settings;
 mod statistics;
 mod streams;
 mod support;
+mod topic_changes;
 mod transactions;
 mod work;

@@ -2,8 +2,10 @@
 
 use super::findings::Findings;
 use crate::{
-    config::{OnStateMismatch, RunConfig, Surroundings},
-    http, limits,
+    config::{OnStateMismatch, OnTopicRecreated, RunConfig, Surroundings},
+    http,
+    ids::TopicId,
+    limits,
     state::{self, Identity, Peek, StateError},
 };
 
@@ -77,6 +79,33 @@ pub(super) fn judge_identity(
     };
     if let Err(error) = state::fits(&config.state_dir, stored, &configured) {
         findings.problem(error.to_string());
+    }
+}
+
+/// Tells what becomes of positions in a topic that had the input's name before.
+pub(super) fn judge_topic(
+    config: &RunConfig,
+    peek: &Peek,
+    topic: Option<TopicId>,
+    findings: &mut Findings,
+) {
+    let (Some(summary), Some(topic)) = (&peek.summary, topic) else { return };
+    let now = topic.to_string();
+    let Some(was) = summary.topic_ids.iter().find(|id| **id != now) else { return };
+    let name = &config.topics.input;
+    let what = format!(
+        "topic {name} (--input-topic): it was deleted and created again: its id is {now}, and the \
+         state in {} (--state-dir) is of the topic with the id {was}",
+        config.state_dir.display()
+    );
+    match config.on_topic_recreated {
+        OnTopicRecreated::Fail => findings.problem(format!(
+            "{what}; to read the new topic from its log's start, set --on-topic-recreated begin"
+        )),
+        OnTopicRecreated::Begin => findings.hint(format!(
+            "{what}; the run reads the new topic from its log's start, and published windows take \
+             no more events"
+        )),
     }
 }
 

@@ -197,6 +197,8 @@ impl Check {
         });
         summary::of_broker(config, facts, transactional_id.as_deref(), findings);
         local::judge_identity(config, peek, Some(&facts.cluster_id), findings);
+        let input = facts.topics.first().and_then(|t| t.replicas.as_ref().ok()?.as_ref());
+        local::judge_topic(config, peek, input.and_then(|input| input.id), findings);
         topics::judge(config, facts, findings);
         let locked =
             peek.problems.iter().any(|problem| matches!(problem, StateError::Locked { .. }));

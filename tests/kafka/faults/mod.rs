@@ -13,7 +13,7 @@ mod rebalance;
 mod retention;
 mod startup;
 mod state;
-mod topics;
+pub(crate) mod topics;
 
 use crate::support::{Process, Scenario, free_port, wait_for_metric};
 

@@ -19,24 +19,24 @@ use serde_json::Value;
 use crate::support::{SOON, Scenario, text};
 
 /// Length of a window, seconds: the default of both programs.
-pub(super) const WINDOW_S: i64 = 10;
+pub(crate) const WINDOW_S: i64 = 10;
 
 /// One question to the broker.
 const ASK: Duration = Duration::from_secs(30);
 
 /// The newest record of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Window {
-    pub(super) revision: u64,
-    pub(super) total: u64,
-    pub(super) complete: bool,
+pub(crate) struct Window {
+    pub(crate) revision: u64,
+    pub(crate) total: u64,
+    pub(crate) complete: bool,
 }
 
 fn client(scenario: &Scenario) -> ClientSettings {
     ClientSettings { brokers: scenario.brokers().to_owned(), properties: Vec::new() }
 }
 
-pub(super) fn admin(scenario: &Scenario) -> Admin {
+pub(crate) fn admin(scenario: &Scenario) -> Admin {
     Admin::new(&client(scenario)).expect("an admin client")
 }
 
@@ -58,14 +58,14 @@ fn reader(scenario: &Scenario, topic: &str) -> (Consumer, Vec<PartitionId>) {
 }
 
 /// First and next offset of every partition.
-pub(super) fn log_ends(scenario: &Scenario, topic: &str) -> BTreeMap<PartitionId, (i64, i64)> {
+pub(crate) fn log_ends(scenario: &Scenario, topic: &str) -> BTreeMap<PartitionId, (i64, i64)> {
     let (consumer, partitions) = reader(scenario, topic);
     let logs = consumer.logs(&partitions, ASK).expect("the broker answers");
     logs.into_iter().map(|(partition, (low, high))| (partition, (low.0, high.0))).collect()
 }
 
 /// What the group has committed: offset and metadata of every partition with a commit.
-pub(super) fn committed(scenario: &Scenario) -> BTreeMap<PartitionId, (i64, String)> {
+pub(crate) fn committed(scenario: &Scenario) -> BTreeMap<PartitionId, (i64, String)> {
     let (consumer, partitions) = reader(scenario, "input");
     let known = consumer.committed(&partitions, ASK).expect("the broker answers");
     let known = known.into_iter().filter_map(|c| Some((c.partition, (c.offset?.0, c.metadata))));
@@ -108,7 +108,7 @@ fn read(
 }
 
 /// The newest record of every window.
-pub(super) fn newest_windows(scenario: &Scenario) -> BTreeMap<i64, Window> {
+pub(crate) fn newest_windows(scenario: &Scenario) -> BTreeMap<i64, Window> {
     let mut windows: BTreeMap<i64, Window> = BTreeMap::new();
     read(scenario, "aggregated", |_, _, key, value| {
         let start = std::str::from_utf8(key).expect("a key").parse().expect("a window's start");
@@ -125,16 +125,16 @@ pub(super) fn newest_windows(scenario: &Scenario) -> BTreeMap<i64, Window> {
 
 /// An event as a topic has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Event {
+pub(crate) struct Event {
     /// Its number, as loadgen gave it.
-    pub(super) number: u64,
-    pub(super) window: i64,
-    pub(super) partition: PartitionId,
-    pub(super) offset: i64,
+    pub(crate) number: u64,
+    pub(crate) window: i64,
+    pub(crate) partition: PartitionId,
+    pub(crate) offset: i64,
 }
 
 /// Every event of a topic with plain events.
-pub(super) fn events(scenario: &Scenario, topic: &str) -> Vec<Event> {
+pub(crate) fn events(scenario: &Scenario, topic: &str) -> Vec<Event> {
     let mut events = Vec::new();
     read(scenario, topic, |partition, offset, _, value| {
         let value: Value = serde_json::from_slice(value.expect("a value")).expect("JSON");
@@ -152,7 +152,7 @@ pub(super) fn events(scenario: &Scenario, topic: &str) -> Vec<Event> {
 }
 
 /// How many events each window has.
-pub(super) fn recount(events: &[Event]) -> BTreeMap<i64, u64> {
+pub(crate) fn recount(events: &[Event]) -> BTreeMap<i64, u64> {
     let mut windows = BTreeMap::new();
     for event in events {
         *windows.entry(event.window).or_default() += 1;
@@ -161,7 +161,7 @@ pub(super) fn recount(events: &[Event]) -> BTreeMap<i64, u64> {
 }
 
 /// Deletes the input's records below these offsets, as retention does.
-pub(super) fn delete_input(scenario: &Scenario, below: &BTreeMap<PartitionId, i64>) {
+pub(crate) fn delete_input(scenario: &Scenario, below: &BTreeMap<PartitionId, i64>) {
     let topic = scenario.topic("input");
     let partitions: Vec<_> = below
         .iter()
