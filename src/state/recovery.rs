@@ -89,9 +89,10 @@ impl CommitMetadata {
         let completeness = parse_completeness(parts.next()?)?;
         let global_watermark = parse_time(parts.next()?).ok()?;
         let horizon = parse_time(parts.next()?).ok()?;
-        let topic = match parts.next()? {
-            "" => None,
-            mark => Some(TopicMark::parse(mark)?),
+        let topic = match parts.next() {
+            // Builds before topics were told apart wrote nothing here.
+            None | Some("") => None,
+            Some(mark) => Some(TopicMark::parse(mark)?),
         };
         let parsed = Self {
             instance,
