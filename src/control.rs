@@ -66,7 +66,8 @@ pub struct Activity {
     pub source_turns: AtomicU64,
     /// Whether the source reads or should: partitions are assigned and recovered.
     pub reading: AtomicBool,
-    /// Whether all partitions stand at the end of their logs.
+    /// Whether all partitions stand at the end of their logs, or wait for one that stands there
+    /// until a transaction ends.
     pub at_end: AtomicBool,
     /// Records that the source has taken.
     pub taken: AtomicU64,

@@ -121,8 +121,11 @@ pub struct CutPartition {
     pub routed: u64,
     /// Null values skipped in this epoch.
     pub tombstones: u64,
-    /// Records between `next_offset` and the log's end, as far as known.
-    pub lag: u64,
+    /// Records between `next_offset` and the log's end, those of open transactions included;
+    /// `None` while the end is not known.
+    pub lag: Option<u64>,
+    /// Whether it stands at its end because an open transaction hides the rest.
+    pub held: bool,
 }
 
 /// The source's account of an epoch.
@@ -191,7 +194,7 @@ pub struct RecoverPartition {
     pub fresh_start: Offset,
     /// First offset the log still holds.
     pub log_start: Offset,
-    /// Offset behind the log's last record.
+    /// Offset behind the last record that may be read.
     pub log_end: Offset,
 }
 

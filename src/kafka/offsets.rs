@@ -118,7 +118,8 @@ impl Consumer {
         Ok(entries.map(|entry| (PartitionId(entry.partition), Offset(entry.offset))).collect())
     }
 
-    /// The end of the log as the last fetch saw it, without asking; `None` before the first fetch.
+    /// The end of the log, records of open transactions included, as the last fetch saw it; without
+    /// asking. `None` before the first fetch, and after one that failed.
     pub fn cached_log_end(&self, partition: PartitionId) -> Option<Offset> {
         let (mut low, mut high) = (-1, -1);
         // SAFETY: client and name are alive; both results are written before the call returns.

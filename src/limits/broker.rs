@@ -177,3 +177,21 @@ pub const NEW_TOPIC_PARTITIONS_MAX: i32 = 10_000;
 
 /// Most copies of a partition that `--replication` asks for: brokers of a large cluster.
 pub const NEW_TOPIC_REPLICATION_MAX: i32 = 100;
+
+/// Time between two looks for partitions that an open transaction holds back: what librdkafka
+/// knows of their ends, and one small question to the leaders of those that seem to be held.
+pub const OPEN_TRANSACTION_LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long a partition stands at its end while its log goes on before its leader is asked: ordinary
+/// transactions are shorter, and records on their way arrive sooner.
+pub const OPEN_TRANSACTION_NOTED: Duration = Duration::from_secs(3);
+
+/// Time between two lines about open transactions: they last a minute, mostly.
+pub const OPEN_TRANSACTION_LOG_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Kafka's default of `transaction.max.timeout.ms`, for users who may not read the brokers' value.
+pub const TRANSACTION_MAX_TIMEOUT: Duration = Duration::from_mins(15);
+
+/// How much longer than its timeout a transaction may be open: brokers look for such ones every ten
+/// seconds, and then mark every partition.
+pub const TRANSACTION_EXPIRY_SLACK: Duration = Duration::from_secs(15);

@@ -114,7 +114,9 @@ metrics_table! {
     EarlyCuts: Counter "epochs_cut_early_total" []
         "Epochs that ended before the commit interval because the memory budget was nearly full.";
     Lag: Gauge "lag_records" ["partition"]
-        "Records between the next offset and the end of the partition.";
+        "Records between the next offset and the end of the partition, open transactions included.";
+    HeldByTransaction: Gauge "held_by_transaction_seconds" ["partition"]
+        "How long an open transaction has hidden the records behind the next offset; else 0.";
     AssignedPartitions: Gauge "assigned_partitions" []
         "Input partitions that this instance owns.";
     Watermark: Gauge "watermark_seconds" []
@@ -312,7 +314,7 @@ mod tests {
         for line in [
             "# TYPE logintide_events_in_total counter",
             "# HELP logintide_lag_records Records between the next offset and the end of the \
-             partition.",
+             partition, open transactions included.",
             "logintide_events_in_total 7",
             "logintide_events_dead_lettered_total{reason=\"not_json\"} 1",
             "logintide_soft_problems_total{field=\"ip\",problem=\"not_an_address\"} 3",

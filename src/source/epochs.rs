@@ -17,11 +17,11 @@ use crate::{
 
 impl Source {
     pub(super) fn run_epochs(&mut self) -> Result<(), Halt> {
-        if self.settings.exit_at_end && self.intake.partitions.all_at_bound() {
-            self.end(Ending::EndOfInput, limits::STOP_DEADLINE);
+        if self.settings.exit_at_end && self.end_at_bound() {
             return Ok(());
         }
         self.probe_silent();
+        self.watch_open_transactions();
         if self.cut.is_some() {
             return Ok(());
         }
@@ -30,8 +30,10 @@ impl Source {
         }
         let due = self.intake.now() - self.epoch_began >= self.settings.commit_interval;
         // Open windows may close by silence alone, so epochs go on as long as there are any.
-        let worth =
-            self.times.open_windows > 0 || self.intake.partitions.progressed(&self.cut_positions);
+        let partitions = &self.intake.partitions;
+        let worth = self.times.open_windows > 0
+            || partitions.progressed(&self.cut_positions)
+            || partitions.has_news();
         if self.commit_starts || (due && worth) {
             self.cut_epoch(CutReason::Interval)
         } else {
@@ -63,7 +65,7 @@ impl Source {
                 limits::STOP_DEADLINE.as_secs()
             )))),
             // Nobody waits for it: a broker that is away is waited for.
-            Ending::EndOfInput => Ok(()),
+            Ending::EndOfInput | Ending::HangingTransaction => Ok(()),
         }
     }
 
@@ -107,6 +109,9 @@ impl Source {
         self.rollbacks = 0;
         match self.phase {
             Phase::Ending { cut: true, why: Ending::Revoke, .. } => self.give_away(),
+            Phase::Ending { cut: true, why: Ending::HangingTransaction, .. } => {
+                Err(self.hanging_transaction())
+            }
             Phase::Ending { cut: true, .. } => {
                 self.phase = Phase::Closed;
                 Ok(())
@@ -116,7 +121,11 @@ impl Source {
     }
 
     fn align_partitions(&mut self) -> Result<(), Halt> {
-        let (pause, resume) = self.intake.partitions.align(&self.times, &self.settings.rules);
+        let (pause, resume) = self.intake.partitions.align(
+            &self.times,
+            &self.settings.rules,
+            self.open_transactions.longest(),
+        );
         if !pause.is_empty() {
             tracing::debug!(?pause, "too far ahead in event time: paused");
             self.consumer.pause(&pause).map_err(|error| fatal(&error))?;

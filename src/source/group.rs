@@ -112,6 +112,7 @@ impl Source {
     pub(super) fn leave(&mut self, after: After) -> Result<(), Halt> {
         self.generation = self.generation.next();
         self.intake.partitions.clear();
+        self.open_transactions.forget();
         self.intake.lanes.reset(self.generation)?;
         self.cut = None;
         self.control.health().set_assigned(0);

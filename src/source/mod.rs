@@ -9,6 +9,7 @@ mod epochs;
 mod group;
 mod intake;
 mod lanes;
+mod open_transactions;
 mod partitions;
 mod rebuild;
 mod recover;
@@ -28,6 +29,7 @@ pub use self::router::{Router, find_user_id};
 use self::{
     intake::{Intake, Trouble},
     lanes::{Lanes, PeerGone},
+    open_transactions::OpenTransactions,
     rebuild::Rebuilding,
     recover::{Asking, Known},
 };
@@ -97,13 +99,15 @@ enum Ending {
     Revoke,
     Stop,
     EndOfInput,
+    /// A bounded run ends short of its bounds.
+    HangingTransaction,
 }
 
 impl From<Ending> for CutReason {
     fn from(ending: Ending) -> Self {
         match ending {
             Ending::Revoke => Self::Revoke,
-            Ending::Stop => Self::Stop,
+            Ending::Stop | Ending::HangingTransaction => Self::Stop,
             Ending::EndOfInput => Self::EndOfInput,
         }
     }
@@ -187,6 +191,7 @@ pub struct Source {
     /// The output topics' partitions as last seen, and those that are in use.
     seen_outputs: OutputPartitions,
     outputs: OutputPartitions,
+    open_transactions: OpenTransactions,
 }
 
 impl Source {
@@ -233,6 +238,7 @@ impl Source {
             topics_version: 0,
             seen_outputs: outputs,
             outputs,
+            open_transactions: OpenTransactions::default(),
         }
     }
 
@@ -327,7 +333,7 @@ impl Source {
             matches!(self.phase, Phase::Running | Phase::Rebuilding(_) | Phase::Ending { .. });
         activity.source_turns.fetch_add(1, Relaxed);
         activity.reading.store(reading, Relaxed);
-        activity.at_end.store(self.intake.partitions.all_at_end(), Relaxed);
+        activity.at_end.store(self.intake.partitions.nothing_to_read(), Relaxed);
         let taken = self.intake.taken();
         if activity.taken.fetch_add(taken, Relaxed) == 0 && taken > 0 {
             tracing::debug!("the first records are read");

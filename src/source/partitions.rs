@@ -3,61 +3,32 @@
 //! In:  every drained record's position, end-of-partition events, watermarks from the sink.
 //! Out: which records are owned, the epoch's progress, which partitions to pause or resume.
 //! Holds: positions only grow within a generation; idle = at the log's end, silent for the idle
-//! timeout, and a broker has answered for the partition since.
+//! timeout, and a broker has answered for the partition since. A partition whose log goes on behind
+//! an open transaction is not idle, unless that transaction is hanging.
+
+mod owned;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
 };
 
+use self::owned::{Hold, Owned};
 use crate::{
     epoch::{CutPartition, ReplayRange, Times},
     ids::{EventTimeMs, Offset, PartitionId},
-    limits,
     window::{PartitionProgress, WindowRules},
 };
 
-#[derive(Debug)]
-struct Owned {
-    next: Offset,
-    at_end: bool,
-    /// When a broker last answered for this partition, if nothing has failed since.
-    answered: Option<Instant>,
-    last_record: Instant,
-    paused: bool,
-    routed: u64,
-    tombstones: u64,
-    /// Offset after which a bounded run is done with this partition.
-    bound: Option<Offset>,
-    /// Offset at which a rebuild stops reading.
-    until: Option<Offset>,
-}
-
-impl Owned {
-    fn new(next: Offset, now: Instant) -> Self {
-        Self {
-            next,
-            at_end: false,
-            answered: None,
-            last_record: now,
-            paused: false,
-            routed: 0,
-            tombstones: 0,
-            bound: None,
-            until: None,
-        }
-    }
-
-    fn is_silent(&self, now: Instant, idle_timeout: Duration) -> bool {
-        now.saturating_duration_since(self.last_record) >= idle_timeout
-    }
-
-    /// An answer counts for two idle timeouts: it is asked for again after one.
-    fn is_idle(&self, now: Instant, idle_timeout: Duration) -> bool {
-        let valid = idle_timeout.saturating_mul(2).max(limits::PROBE_TIMEOUT * 2);
-        let answered = self.answered.is_some_and(|at| now.saturating_duration_since(at) <= valid);
-        self.at_end && answered && self.is_silent(now, idle_timeout)
-    }
+/// A partition that stands at its end, while its log goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Hidden {
+    pub(crate) partition: PartitionId,
+    /// The next offset to read.
+    pub(crate) at: Offset,
+    pub(crate) log_end: Offset,
 }
 
 /// What became of a record's position.
@@ -199,15 +170,65 @@ impl Partitions {
         at_end
     }
 
-    /// Whether every partition has reached its bound, or the end of its log.
-    pub(crate) fn all_at_bound(&self) -> bool {
-        self.each()
-            .all(|(_, owned)| owned.bound.is_none_or(|bound| owned.next >= bound || owned.at_end))
+    /// Whether every partition has reached its bound.
+    pub(crate) fn all_at_bound(&self, now: Instant, idle_timeout: Duration) -> bool {
+        self.each().all(|(_, owned)| owned.is_at_bound(now, idle_timeout))
     }
 
-    /// Whether every partition stands at the end of its log.
-    pub(crate) fn all_at_end(&self) -> bool {
+    /// The partitions that have not reached their bound and never will by themselves, with the
+    /// offsets that are left, if it is only for them that a bounded run goes on.
+    pub(crate) fn hanging_before_bound(
+        &self,
+        now: Instant,
+        idle_timeout: Duration,
+    ) -> Option<Vec<(PartitionId, Offset, i64)>> {
+        let short = self.each().filter(|(_, owned)| !owned.is_at_bound(now, idle_timeout));
+        short
+            .map(|(partition, owned)| {
+                let left = owned.bound.map_or(0, |bound| bound.0 - owned.next.0);
+                owned.is_hanging().then_some((partition, owned.next, left))
+            })
+            .collect()
+    }
+
+    /// Whether there is nothing to read: every partition stands at the end of its log, or is paused
+    /// for the sake of one that waits there for a transaction.
+    pub(crate) fn nothing_to_read(&self) -> bool {
+        let waits = || self.each().any(|(_, owned)| owned.expects_more());
         self.each().all(|(_, owned)| owned.at_end)
+            || self.each().all(|(_, owned)| owned.at_end || owned.paused) && waits()
+    }
+
+    /// Notes the ends of the logs. `log_end` gives what the last fetch of a partition saw.
+    pub(crate) fn observe(&mut self, log_end: impl Fn(PartitionId) -> Option<Offset>) {
+        for (number, owned) in self.owned.iter_mut().enumerate() {
+            if let Some(owned) = owned {
+                owned.log_end = log_end(PartitionId(number as i32));
+            }
+        }
+    }
+
+    /// The partitions that stand at their end while their logs go on.
+    pub(crate) fn hidden(&self) -> Vec<Hidden> {
+        let hidden = self.each().filter(|(_, owned)| owned.hides_records());
+        hidden
+            .filter_map(|(partition, owned)| {
+                Some(Hidden { partition, at: owned.next, log_end: owned.log_end? })
+            })
+            .collect()
+    }
+
+    /// Notes that an open transaction begins at this offset of a partition; one that is `hanging`
+    /// is not waited for.
+    pub(crate) fn hold(&mut self, partition: PartitionId, at: Offset, hanging: bool) {
+        if let Some(owned) = self.get_mut(partition) {
+            owned.held = Some(Hold { at, hanging });
+        }
+    }
+
+    /// Whether lags or holds are others than at the last `cut`.
+    pub(crate) fn has_news(&self) -> bool {
+        self.each().any(|(_, owned)| owned.told != (owned.lag(), owned.hold().is_some()))
     }
 
     /// Whether anything was read since the last `cut`.
@@ -220,24 +241,26 @@ impl Partitions {
         self.each().map(|(partition, owned)| (partition, owned.next)).collect()
     }
 
-    /// Takes the epoch's account. `log_end` gives a partition's last known end.
+    /// Takes the epoch's account. `log_end` as for `observe`.
     pub(crate) fn cut(
         &mut self,
         now: Instant,
         idle_timeout: Duration,
         log_end: impl Fn(PartitionId) -> Option<Offset>,
     ) -> Vec<CutPartition> {
+        self.observe(log_end);
         let mut cuts = Vec::with_capacity(self.owned.len());
         for (number, owned) in self.owned.iter_mut().enumerate() {
             let Some(owned) = owned else { continue };
             let partition = PartitionId(number as i32);
             let idle = owned.is_idle(now, idle_timeout);
-            let behind = log_end(partition).map_or(0, |end| (end.0 - owned.next.0).max(0));
+            owned.told = (owned.lag(), owned.hold().is_some());
             cuts.push(CutPartition {
                 progress: PartitionProgress { partition, next_offset: owned.next, idle },
                 routed: std::mem::take(&mut owned.routed),
                 tombstones: std::mem::take(&mut owned.tombstones),
-                lag: if owned.at_end { 0 } else { behind as u64 },
+                lag: owned.lag(),
+                held: owned.hold().is_some(),
             });
         }
         cuts
@@ -245,17 +268,28 @@ impl Partitions {
 
     /// Which partitions to pause and to resume, so that none runs more than the allowed lateness
     /// ahead of the slowest one that still has records to give. That bounds the open windows.
+    /// Ahead of one that waits for an open transaction they may run for as long as such a
+    /// `transaction` lasts on top, so that live input is not paused for it.
     pub(crate) fn align(
         &mut self,
         times: &Times,
         rules: &WindowRules,
+        transaction: Duration,
     ) -> (Vec<PartitionId>, Vec<PartitionId>) {
         let watermarks: BTreeMap<_, _> = times.watermarks.iter().copied().collect();
         // A partition that has given no event yet stands where the oldest open window stands.
         let begin = times.lowest_open.map(|start| EventTimeMs(start.0));
         let standing = |p: PartitionId| watermarks.get(&p).copied().or(begin);
+        let transaction_ms = transaction.as_millis() as i64;
         // One at its end cannot be waited for: it has nothing to give.
-        let slowest = self.each().filter(|(_, o)| !o.at_end).filter_map(|(p, _)| standing(p)).min();
+        let behind = |(partition, owned): (PartitionId, &Owned)| match owned.at_end {
+            false => standing(partition),
+            true if owned.expects_more() => {
+                standing(partition).map(|time| EventTimeMs(time.0.saturating_add(transaction_ms)))
+            }
+            true => None,
+        };
+        let slowest = self.each().filter_map(behind).min();
         let (mut pause, mut resume) = (Vec::new(), Vec::new());
         for (number, owned) in self.owned.iter_mut().enumerate() {
             let Some(owned) = owned else { continue };
@@ -282,115 +316,5 @@ impl Partitions {
 
     fn get_mut(&mut self, partition: PartitionId) -> Option<&mut Owned> {
         self.owned.get_mut(partition.0 as usize)?.as_mut()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ids::WindowStart;
-
-    const P0: PartitionId = PartitionId(0);
-    const P1: PartitionId = PartitionId(1);
-    const RULES: WindowRules =
-        WindowRules { size_ms: 10_000, grace_ms: 7_000, allowed_lateness_ms: 300_000 };
-
-    fn two(now: Instant) -> Partitions {
-        let mut partitions = Partitions::default();
-        partitions.own(&[(P0, Offset(5)), (P1, Offset(0))], &BTreeMap::new(), now);
-        partitions
-    }
-
-    #[test]
-    fn records_read_before_or_unowned_are_dropped() {
-        let now = Instant::now();
-        let mut partitions = two(now);
-        assert_eq!(partitions.record(P0, 4, false, now), Admission::Drop);
-        assert_eq!(partitions.record(P0, 5, false, now), Admission::Take);
-        assert_eq!(partitions.record(P0, 5, false, now), Admission::Drop);
-        assert_eq!(partitions.record(P0, 9, true, now), Admission::Take);
-        assert_eq!(partitions.record(PartitionId(2), 0, false, now), Admission::Drop);
-        let cuts = partitions.cut(now, Duration::ZERO, |_| None);
-        assert_eq!((cuts[0].routed, cuts[0].tombstones), (1, 1));
-        assert_eq!(cuts[0].progress.next_offset, Offset(10));
-    }
-
-    #[test]
-    fn idle_needs_the_end_silence_and_a_broker_that_answers() {
-        let start = Instant::now();
-        let timeout = Duration::from_secs(10);
-        let mut partitions = two(start);
-        let at = |after: u64| start + Duration::from_secs(after);
-        let idle = |partitions: &mut Partitions, after: u64| {
-            partitions.cut(at(after), timeout, |_| None)[0].progress.idle
-        };
-        partitions.answered(&[(P0, Offset(0))], at(60));
-        assert!(!idle(&mut partitions, 60), "not at the end");
-        partitions.end(P0, Offset(5));
-        let mut partitions = two(start);
-        partitions.end(P0, Offset(5));
-        assert_eq!(partitions.to_probe(at(9), timeout), [], "not silent for long enough");
-        assert!(!idle(&mut partitions, 20), "nobody has answered");
-        assert_eq!(partitions.to_probe(at(10), timeout), [P0]);
-        partitions.answered(&[(P0, Offset(5))], at(10));
-        assert!(idle(&mut partitions, 10));
-        assert_eq!(partitions.to_probe(at(19), timeout), []);
-        assert_eq!(partitions.to_probe(at(20), timeout), [P0], "asked again");
-        assert!(idle(&mut partitions, 29));
-        assert!(!idle(&mut partitions, 31), "the broker is away");
-        partitions.answered(&[(P0, Offset(5))], at(32));
-        partitions.fetch_failed(None);
-        assert!(!idle(&mut partitions, 33), "cannot be fetched");
-        partitions.answered(&[(P0, Offset(5))], at(34));
-        partitions.record(P0, 5, false, at(35));
-        assert!(!idle(&mut partitions, 60), "has more than its end");
-    }
-
-    #[test]
-    fn a_partition_with_unread_records_behind_its_last_known_end_is_not_idle() {
-        let start = Instant::now();
-        let timeout = Duration::from_secs(10);
-        let mut partitions = two(start);
-        partitions.end(P0, Offset(5));
-        let now = start + timeout;
-        assert_eq!(partitions.answered(&[(P0, Offset(6))], now), 0);
-        assert!(!partitions.cut(now, timeout, |_| None)[0].progress.idle, "one is to be fetched");
-        assert_eq!(partitions.answered(&[(P0, Offset(5))], now), 1);
-        assert!(partitions.cut(now, timeout, |_| None)[0].progress.idle);
-    }
-
-    #[test]
-    fn the_end_event_moves_the_position_past_control_records() {
-        let mut partitions = two(Instant::now());
-        partitions.end(P1, Offset(3));
-        assert_eq!(partitions.positions()[&P1], Offset(3));
-    }
-
-    #[test]
-    fn a_partition_far_ahead_is_paused_until_the_slowest_has_caught_up() {
-        let mut partitions = two(Instant::now());
-        let times = |p0: i64, p1: Option<i64>| Times {
-            watermarks: [(P0, Some(p0)), (P1, p1)]
-                .into_iter()
-                .filter_map(|(p, time)| Some((p, EventTimeMs(time?))))
-                .collect(),
-            lowest_open: Some(WindowStart(0)),
-            ..Times::default()
-        };
-        assert_eq!(partitions.align(&times(300_000, None), &RULES), (vec![], vec![]));
-        assert_eq!(partitions.align(&times(400_000, None), &RULES), (vec![P0], vec![]));
-        assert_eq!(partitions.align(&times(400_000, Some(50)), &RULES), (vec![], vec![]));
-        assert_eq!(partitions.align(&times(400_000, Some(200_000)), &RULES), (vec![], vec![P0]));
-    }
-
-    #[test]
-    fn a_partition_at_its_end_holds_nobody_back() {
-        let mut partitions = two(Instant::now());
-        partitions.end(P1, Offset(0));
-        let times = Times {
-            watermarks: vec![(P0, EventTimeMs(900_000)), (P1, EventTimeMs(0))],
-            ..Times::default()
-        };
-        assert_eq!(partitions.align(&times, &RULES), (vec![], vec![]));
     }
 }

@@ -52,7 +52,7 @@ impl Asking {
 #[derive(Debug)]
 pub(super) struct Known {
     pub(super) partitions: Vec<PartitionId>,
-    /// End of each log.
+    /// End of each log, records of open transactions included; of a bounded run only.
     pub(super) ends: BTreeMap<PartitionId, Offset>,
 }
 
@@ -206,7 +206,7 @@ impl Source {
         Ok(Answer {
             committed,
             partitions: recover,
-            ends: log.iter().map(|(partition, (_, end))| (*partition, *end)).collect(),
+            ends: self.bounds(partitions)?,
             owns_all: partitions.len() as i32 == total,
             topic,
         })

@@ -20,8 +20,9 @@ pub struct Snapshot {
     pub totals: Totals,
     /// Input records per second, over the last seconds.
     pub events_per_second: f64,
-    /// Records between what is committed and the ends of all owned partitions.
-    pub lag_records: u64,
+    /// Records between what is committed and the ends of all owned partitions whose ends are known,
+    /// records of open transactions included; `None` while no end is known.
+    pub lag_records: Option<u64>,
     /// Global watermark.
     pub watermark_ms: Option<i64>,
     /// How far it is behind the wall clock, milliseconds.
@@ -90,8 +91,10 @@ pub struct PartitionStatus {
     pub partition: i32,
     /// Next offset to read, committed.
     pub next_offset: i64,
-    /// Records behind it.
-    pub lag_records: u64,
+    /// Records behind it, those of open transactions included; `None` while that is not known.
+    pub lag_records: Option<u64>,
+    /// Whether an open transaction hides the records behind it.
+    pub held_by_transaction: bool,
     /// Its watermark.
     pub watermark_ms: Option<i64>,
     /// Whether it is at its end and silent, so that windows do not wait for it.
@@ -176,8 +179,8 @@ pub struct Point {
     pub at_ms: i64,
     /// Input records per second.
     pub events_per_second: f64,
-    /// Lag at its end.
-    pub lag_records: u64,
+    /// Lag at its end, if it was known.
+    pub lag_records: Option<u64>,
     /// End-to-end latency of the minute before, milliseconds.
     pub p50_ms: f64,
     /// 99 % of it.

@@ -202,7 +202,8 @@ impl Process {
             },
             routed: self.routed.get(p).copied().unwrap_or_default(),
             tombstones: self.tombstones.get(p).copied().unwrap_or_default(),
-            lag: 0,
+            lag: None,
+            held: false,
         };
         let cut = EpochCut {
             generation: self.generation,

@@ -50,6 +50,7 @@ impl EpochCounts {
                 partition: p.progress.partition.0,
                 next_offset: p.progress.next_offset.0,
                 lag_records: p.lag,
+                held_by_transaction: p.held,
                 watermark_ms: None,
                 idle: p.progress.idle,
                 events_in: p.routed + p.tombstones,

@@ -2,6 +2,8 @@
 
 use std::{fmt::Write as _, time::Duration};
 
+use tracing::Value;
+
 use super::Report;
 use crate::{
     clock,
@@ -22,6 +24,8 @@ impl Report {
         let usage = self.usage.top();
         let watermark = windows.watermark();
         let last = self.last_epoch;
+        let lag = self.lag();
+        let lag: &dyn Value = lag.as_ref().map_or(&"unknown", |records| records);
         tracing::info!(
             events_per_second = (events as f64 / elapsed.as_secs_f64()) as u64,
             events,
@@ -31,7 +35,7 @@ impl Report {
             epochs = now.epochs - before.epochs,
             window_records = now.window_records - before.window_records,
             open_windows = windows.open_windows(),
-            lag = self.partitions.values().map(|p| p.lag_records).sum::<u64>(),
+            lag,
             watermark_delay_s = watermark.map(|time| (clock::now_ms() - time.0) as f64 / 1000.0),
             latency_p50_ms = (latency.count > 0).then_some(latency.p50_ms),
             latency_p99_ms = (latency.count > 0).then_some(latency.p99_ms),

@@ -216,7 +216,8 @@ impl Report {
             add(Metric::EventsIn, epoch.events_in);
             add(Metric::Processed, epoch.processed);
             add(Metric::Tombstones, epoch.tombstones);
-            set_labeled(Metric::Lag, &[&epoch.partition.to_string()], epoch.lag_records as f64);
+            let lag = epoch.lag_records.map_or(f64::NAN, |records| records as f64);
+            set_labeled(Metric::Lag, &[&epoch.partition.to_string()], lag);
             self.totals.events_in += epoch.events_in;
             self.totals.processed += epoch.processed;
             self.totals.dead_lettered += epoch.dead_lettered;
@@ -226,6 +227,11 @@ impl Report {
             set_labeled(Metric::Lag, &[&given_away.to_string()], f64::NAN);
         }
         self.partitions = owned;
+    }
+
+    /// Records that wait in the owned partitions whose ends are known; `None` if no end is.
+    fn lag(&self) -> Option<u64> {
+        self.partitions.values().filter_map(|partition| partition.lag_records).reduce(|a, b| a + b)
     }
 
     fn count_windows(&mut self, windows: Vec<WindowView>) {

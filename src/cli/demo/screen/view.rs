@@ -97,6 +97,7 @@ fn flow(view: &View<'_>, width: usize, ascii: bool) -> Vec<String> {
     let rates = snapshot.history.iter().map(|point| point.events_per_second);
     let curve = if ascii { String::new() } else { curve(rates, width.min(30)) };
     let behind = snapshot.watermark_delay_ms.map_or("-".to_owned(), |ms| milliseconds(ms as f64));
+    let lag = snapshot.lag_records.map_or("-".to_owned(), grouped);
     let latency = &snapshot.latency.end_to_end;
     let health = style(view.health.reason.as_str());
     let health = if view.health.healthy { health.green() } else { health.red().bold() };
@@ -107,10 +108,7 @@ fn flow(view: &View<'_>, width: usize, ascii: bool) -> Vec<String> {
             grouped(snapshot.totals.events_in),
             style(curve).cyan()
         ),
-        format!(
-            "behind    lag {} records   watermark {behind}   {health}",
-            style(grouped(snapshot.lag_records)).bold()
-        ),
+        format!("behind    lag {} records   watermark {behind}   {health}", style(lag).bold()),
         format!(
             "latency   p50 {}   p99 {}   max {}   (append to commit)",
             style(milliseconds(latency.p50_ms)).bold(),
@@ -227,16 +225,16 @@ pub(super) fn line(view: &View<'_>, elapsed: Duration) -> String {
     let doing = if view.phase == Phase::Finishing { "finishing, " } else { "" };
     let latency = &snapshot.latency.end_to_end;
     let delay = snapshot.watermark_delay_ms.map_or("-".to_owned(), |ms| milliseconds(ms as f64));
+    let lag = snapshot.lag_records.map_or("-".to_owned(), |records| records.to_string());
     let last = last_closed(snapshot).first().map_or_else(String::new, |window| {
         let time = time_of_day(window.start_ms);
         format!(", last closed {time} with {} events", window.total_events)
     });
     format!(
-        "{seconds} s: {doing}{:.0}/s, {} in, lag {}, watermark {delay} behind, p50 {}, p99 {}, \
+        "{seconds} s: {doing}{:.0}/s, {} in, lag {lag}, watermark {delay} behind, p50 {}, p99 {}, \
          {} windows open{last}, {} dead letters, {}",
         snapshot.events_per_second,
         snapshot.totals.events_in,
-        snapshot.lag_records,
         milliseconds(latency.p50_ms),
         milliseconds(latency.p99_ms),
         snapshot.open_window_count,

@@ -1,0 +1,102 @@
+//! One partition that is read: position, idleness, and what hides its records. Owned by the source
+//! thread.
+//!
+//! In:  what the table notes. Out: whether it is idle, at its bound, or waits for a transaction.
+//! Holds: a hold counts only at the offset for which it was found.
+
+use std::time::{Duration, Instant};
+
+use crate::{ids::Offset, limits};
+
+/// A partition that is read.
+#[derive(Debug)]
+pub(super) struct Owned {
+    pub(super) next: Offset,
+    pub(super) at_end: bool,
+    /// When a broker last answered for this partition, if nothing has failed since.
+    pub(super) answered: Option<Instant>,
+    pub(super) last_record: Instant,
+    pub(super) paused: bool,
+    pub(super) routed: u64,
+    pub(super) tombstones: u64,
+    /// Offset after which a bounded run is done with this partition.
+    pub(super) bound: Option<Offset>,
+    /// Offset at which a rebuild stops reading.
+    pub(super) until: Option<Offset>,
+    /// The end of the log as the last fetch saw it, records of open transactions included.
+    pub(super) log_end: Option<Offset>,
+    /// The open transaction at which it was found to stand.
+    pub(super) held: Option<Hold>,
+    /// Lag and hold as of the last cut.
+    pub(super) told: (Option<u64>, bool),
+}
+
+/// A position behind which an open transaction hides records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Hold {
+    pub(super) at: Offset,
+    /// Brokers should have ended the transaction long ago.
+    pub(super) hanging: bool,
+}
+
+impl Owned {
+    pub(super) fn new(next: Offset, now: Instant) -> Self {
+        Self {
+            next,
+            at_end: false,
+            answered: None,
+            last_record: now,
+            paused: false,
+            routed: 0,
+            tombstones: 0,
+            bound: None,
+            until: None,
+            log_end: None,
+            held: None,
+            told: (None, false),
+        }
+    }
+
+    /// Records between the position and the end of the log; `None` while that is not known.
+    pub(super) fn lag(&self) -> Option<u64> {
+        self.log_end.map(|end| (end.0 - self.next.0).max(0) as u64)
+    }
+
+    /// Whether it stands at the end of what may be read, and its log goes on: an open transaction
+    /// hides the rest, or the rest is on its way.
+    pub(super) fn hides_records(&self) -> bool {
+        self.at_end && self.log_end.is_some_and(|end| end > self.next)
+    }
+
+    /// The hold, as long as it lasts.
+    pub(super) fn hold(&self) -> Option<Hold> {
+        self.held.filter(|held| held.at == self.next && self.hides_records())
+    }
+
+    pub(super) fn is_hanging(&self) -> bool {
+        self.hold().is_some_and(|held| held.hanging)
+    }
+
+    /// Whether it stands at its end and will have more by itself.
+    pub(super) fn expects_more(&self) -> bool {
+        self.hides_records() && !self.is_hanging()
+    }
+
+    pub(super) fn is_silent(&self, now: Instant, idle_timeout: Duration) -> bool {
+        now.saturating_duration_since(self.last_record) >= idle_timeout
+    }
+
+    /// An answer counts for two idle timeouts: it is asked for again after one.
+    pub(super) fn is_idle(&self, now: Instant, idle_timeout: Duration) -> bool {
+        let valid = idle_timeout.saturating_mul(2).max(limits::PROBE_TIMEOUT * 2);
+        let answered = self.answered.is_some_and(|at| now.saturating_duration_since(at) <= valid);
+        self.at_end && answered && self.is_silent(now, idle_timeout) && !self.expects_more()
+    }
+
+    /// Whether a bounded run is done with it: at its bound, or at the end of a log that has become
+    /// shorter than that.
+    pub(super) fn is_at_bound(&self, now: Instant, idle_timeout: Duration) -> bool {
+        let is_shorter = || self.is_idle(now, idle_timeout) && !self.hides_records();
+        self.bound.is_none_or(|bound| self.next >= bound || is_shorter())
+    }
+}
