@@ -17,6 +17,7 @@ mod exactness;
 mod faults;
 mod hostile;
 mod mistakes;
+mod open_transactions;
 mod operation;
 mod outage;
 mod own_broker;

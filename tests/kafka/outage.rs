@@ -3,6 +3,7 @@
 mod check;
 mod client;
 mod quiet_week;
+mod hanging;
 
 use std::{thread::sleep, time::Duration};
 

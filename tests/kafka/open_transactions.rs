@@ -1,0 +1,133 @@
+//! A producer's open transaction in the input: counted, named, waited for.
+
+use std::time::{Duration, Instant};
+
+use logintide::kafka::Producer;
+
+use crate::client::support::{PATIENCE, flush, send_all, transactional};
+use crate::support::{Process, SOON, Scenario, free_port, metric, wait_for_metric};
+
+/// Far longer than a test lasts: what ends a transaction here is the test.
+const TIMEOUT: Duration = Duration::from_mins(10);
+/// Of the partition that the transactions have records in.
+const HELD: &str = "logintide_held_by_transaction_seconds{partition=\"0\"}";
+const LAG: &str = "logintide_lag_records{partition=\"0\"}";
+/// What the log says of an open transaction.
+pub(crate) const HIDES: &str = "open transaction hides records of the input";
+
+/// Opens a transaction that holds one record, no event, in partition 0 of the input.
+pub(crate) fn open_transaction(scenario: &Scenario, timeout: Duration) -> Producer {
+    let topic = scenario.topic("input");
+    let (producer, handle) =
+        transactional(scenario.brokers(), &topic, &scenario.topic("foreign"), timeout);
+    producer.begin_transaction().expect("begin");
+    send_all(&producer, handle, 0, &["no event".to_owned()]);
+    flush(&producer);
+    producer
+}
+
+/// Events of now.
+fn live(scenario: &Scenario, seed: &str) {
+    scenario.produce(&["--seed", seed, "--count", "800", "--rate", "1000", "--disorder", "0s"]);
+}
+
+/// Waits until a metric is above `least`, and returns its value.
+fn above(process: &Process, port: u16, name: &str, least: f64) -> f64 {
+    wait_for_metric(process, port, name, |value| value > least);
+    metric(port, name).expect("it is there")
+}
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn an_open_transaction_is_counted_as_lag_named_and_keeps_windows_open() {
+    let scenario = Scenario::new("open-transaction");
+    live(&scenario, "21");
+    let port = free_port();
+    let address = format!("127.0.0.1:{port}");
+    let running = scenario.start(&[
+        "--http",
+        &address,
+        "--idle-timeout",
+        "1s",
+        "--grace",
+        "1s",
+        "--window",
+        "2s",
+        "--commit-interval",
+        "200ms",
+    ]);
+    wait_for_metric(&running, port, "logintide_events_in_total", |n| n >= 800.0);
+    wait_for_metric(&running, port, "logintide_open_windows", |open| open == 0.0);
+    wait_for_metric(&running, port, LAG, |lag| lag == 0.0);
+
+    let transaction = open_transaction(&scenario, TIMEOUT);
+    // Nothing else moves, and it is counted all the same.
+    wait_for_metric(&running, port, LAG, |lag| lag == 1.0);
+    live(&scenario, "22");
+    // Window, grace and idle timeout are over long before.
+    above(&running, port, HELD, 8.0);
+    assert!(above(&running, port, LAG, 1.0) > 50.0, "an eighth of 800 lies behind the one");
+    let open = metric(port, "logintide_open_windows");
+    assert!(open.is_some_and(|open| open > 0.0), "{open:?} windows wait\n{}", running.tail());
+    let log = running.log();
+    assert!(log.contains(HIDES) && log.contains("partitions=\"0 (offsets "), "{}", running.tail());
+    let read = metric(port, "logintide_events_in_total").expect("a count");
+    assert!((1200.0..1600.0).contains(&read), "{read} records, without the hidden ones");
+
+    transaction.abort_transaction(PATIENCE).expect("abort");
+    wait_for_metric(&running, port, "logintide_events_in_total", |n| n >= 1600.0);
+    wait_for_metric(&running, port, "logintide_open_windows", |open| open == 0.0);
+    wait_for_metric(&running, port, LAG, |lag| lag == 0.0);
+    wait_for_metric(&running, port, HELD, |seconds| seconds == 0.0);
+    running.stop();
+    let expected = ["--window", "2s", "--expect-complete", "--expect-late", "none"];
+    println!("{}", scenario.verify(&expected));
+}
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn a_bounded_run_waits_for_a_transaction_that_is_open_at_its_start() {
+    for end in [Producer::commit_transaction, Producer::abort_transaction] {
+        let scenario = Scenario::new("bounded-transaction");
+        scenario.produce(&["--seed", "23", "--count", "1000"]);
+        let transaction = open_transaction(&scenario, TIMEOUT);
+        scenario.produce(&["--seed", "24", "--count", "1000"]);
+        let mut running = scenario.start(&["--exit-at-end", "--idle-timeout", "1s"]);
+        running.wait_for_line(HIDES);
+        assert!(running.log().contains("exit_at_end_waits_at_most_s="), "{}", running.tail());
+        assert!(running.ended().is_none(), "{}", running.tail());
+        end(&transaction, PATIENCE).expect("ended");
+        running.ends_with(0);
+        println!("{}", scenario.verify(&["--expect-complete"]));
+    }
+}
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn a_bounded_run_ends_at_once_behind_transactions_that_have_ended() {
+    let scenario = Scenario::new("ended-transactions");
+    scenario.produce(&["--seed", "25", "--count", "1000"]);
+    // The log ends with an aborted record and two markers.
+    open_transaction(&scenario, TIMEOUT).commit_transaction(PATIENCE).expect("commit");
+    open_transaction(&scenario, TIMEOUT).abort_transaction(PATIENCE).expect("abort");
+    let began = Instant::now();
+    let mut running = scenario.start(&["--exit-at-end"]);
+    running.ends_with(0);
+    assert!(began.elapsed() < SOON && !running.log().contains(HIDES), "{}", running.tail());
+    println!("{}", scenario.verify(&["--expect-complete"]));
+}
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn a_stop_ends_the_wait_for_a_transaction() {
+    let scenario = Scenario::new("stopped-transaction");
+    scenario.produce(&["--seed", "26", "--count", "1000"]);
+    let transaction = open_transaction(&scenario, TIMEOUT);
+    let mut running = scenario.start(&["--exit-at-end"]);
+    running.wait_for_line(HIDES);
+    running.signal("-TERM");
+    running.ends_with(0);
+    transaction.abort_transaction(PATIENCE).expect("abort");
+    scenario.start(&["--exit-at-end"]).ends_with(0);
+    println!("{}", scenario.verify(&["--expect-complete"]));
+}
