@@ -151,7 +151,8 @@ pub(super) struct ProcessingArgs {
     /// Where a partition without a committed offset starts: earliest, latest or an RFC 3339 time
     #[arg(long, value_name = "WHERE", env = "LOGINTIDE_START_FROM", default_value = "earliest")]
     pub(super) start_from: String,
-    /// End when the end offsets seen at the start are processed and all windows are closed
+    /// End when the end offsets seen at the start are processed and all windows are closed; open
+    /// transactions before them are waited for
     #[arg(
         long,
         value_name = "true|false",

@@ -19,6 +19,8 @@ use super::list::{PartitionEntry, list_entries, partition_list};
 use super::native::{NativeClient, error_text, millis};
 use crate::ids::{Offset, PartitionId};
 
+const ENDS: &str = "ask the partitions' leaders";
+
 /// What the consumer's group has committed for these partitions.
 pub(super) fn committed(
     client: &NativeClient,
@@ -151,11 +153,28 @@ impl Admin {
         partitions: &[PartitionId],
         timeout: Duration,
     ) -> Result<Vec<(PartitionId, Offset)>, KafkaError> {
-        const OPERATION: &str = "ask the partitions' leaders";
         let list = partition_list(topic, partitions);
-        let entries = by_time(&self.client, OPERATION, list, Position::End, timeout)?;
+        let entries = by_time(&self.client, ENDS, list, Position::End, timeout)?;
         let answered = entries.into_iter().filter(|entry| entry.error == 0);
         Ok(answered.map(|entry| (PartitionId(entry.partition), Offset(entry.offset))).collect())
+    }
+
+    /// As [`Self::ends`], of every one of the partitions.
+    ///
+    /// # Errors
+    /// `Timeout` or `Retriable` while a partition's leader is away.
+    pub fn all_ends(
+        &self,
+        topic: &str,
+        partitions: &[PartitionId],
+        timeout: Duration,
+    ) -> Result<BTreeMap<PartitionId, Offset>, KafkaError> {
+        let ends: BTreeMap<_, _> = self.ends(topic, partitions, timeout)?.into_iter().collect();
+        if partitions.iter().all(|partition| ends.contains_key(partition)) {
+            Ok(ends)
+        } else {
+            Err(self.client.timeout(ENDS, timeout))
+        }
     }
 }
 

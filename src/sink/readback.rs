@@ -2,7 +2,8 @@
 //! rebuild only.
 //!
 //! In:  the horizon at the commit. Out: revision and late events per window that is still retained.
-//! Holds: what is read is committed; a record that is none of ours is passed over.
+//! Holds: what is read is committed; a record that is none of ours is passed over; windows that
+//! another producer's open transaction hides are waited for.
 
 use std::{
     collections::BTreeMap,
@@ -11,7 +12,7 @@ use std::{
 
 use crate::{
     ids::{EventTimeMs, Offset, PartitionId, WindowStart},
-    kafka::{Consumer, ConsumerSettings, DrainEvent, Flow, KafkaError},
+    kafka::{Admin, Consumer, ConsumerSettings, DrainEvent, Flow, KafkaError},
     limits,
     window::{PublishedWindow, WindowRules},
 };
@@ -37,14 +38,18 @@ pub(super) fn published(
     let partitions: Vec<_> = (0..settings.partitions).map(PartitionId).collect();
     let log = consumer.logs(&partitions, limits::RECOVERY_QUERY_TIMEOUT)?;
     let starts = starts(&consumer, settings, &log, horizon)?;
+    let everything = Admin::read_uncommitted(&settings.consumer.client)?;
+    let timeout = limits::RECOVERY_QUERY_TIMEOUT;
+    let ends = everything.all_ends(&settings.consumer.topic, &partitions, timeout)?;
     let mut unread: BTreeMap<PartitionId, Offset> = starts
         .iter()
-        .filter(|(partition, start)| *start < log[partition].1)
-        .map(|(partition, _)| (*partition, log[partition].1))
+        .filter(|(partition, start)| *start < ends[partition])
+        .map(|(partition, _)| (*partition, ends[partition]))
         .collect();
     consumer.assign(&starts)?;
     let mut windows = BTreeMap::new();
     let mut moved = Instant::now();
+    let mut said = moved;
     while !unread.is_empty() {
         let mut failure = None;
         let mut progress = false;
@@ -66,6 +71,14 @@ pub(super) fn published(
         consumer.serve(Duration::ZERO, &mut |_| {})?;
         if let Some(error) = failure.filter(|error| !error.is_retriable()) {
             return Err(error);
+        }
+        if said.elapsed() >= limits::TROUBLE_LOG_INTERVAL {
+            said = Instant::now();
+            tracing::info!(
+                partitions = unread.len(),
+                "reading published windows back; waiting for transactions that hide them, or for a \
+                 broker"
+            );
         }
         if progress {
             moved = Instant::now();

@@ -188,7 +188,7 @@ impl Source {
     /// partition whose bound is known.
     ///
     /// # Errors
-    /// As a question to the brokers; `Timeout` unless every partition's leader answers.
+    /// `Timeout` or `Retriable` while a partition's leader is away.
     pub(super) fn bounds(
         &self,
         partitions: &[PartitionId],
@@ -200,15 +200,7 @@ impl Source {
         }
         let timeout = limits::RECOVERY_QUERY_TIMEOUT;
         let everything = Admin::read_uncommitted(&self.settings.consumer.client)?;
-        let ends = everything.ends(&self.settings.topic, &unknown, timeout)?;
-        if ends.len() < unknown.len() {
-            return Err(KafkaError::Timeout {
-                operation: "look up the ends of the log",
-                waited: timeout,
-                text: "not every partition's leader answers".to_owned(),
-            });
-        }
-        Ok(ends.into_iter().collect())
+        everything.all_ends(&self.settings.topic, &unknown, timeout)
     }
 
     /// Ends a bounded run that has read everything up to its bounds, or all but what hanging

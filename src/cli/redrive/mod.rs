@@ -202,11 +202,11 @@ fn logs(
 ) -> Result<BTreeMap<PartitionId, (Offset, Offset)>, KafkaError> {
     let timeout = limits::RECOVERY_QUERY_TIMEOUT;
     let everything = Admin::read_uncommitted(&config.client)?;
-    let ends = patiently(|| everything.ends(&config.dead_letter_topic, partitions, timeout))?;
+    let ends = patiently(|| everything.all_ends(&config.dead_letter_topic, partitions, timeout))?;
     let deadline = Instant::now() + limits::REDRIVE_OPEN_TRANSACTION_PATIENCE;
     loop {
         let logs = patiently(|| consumer.logs(partitions, timeout))?;
-        let hidden = |(partition, end): &(PartitionId, Offset)| {
+        let hidden = |(partition, end): (&PartitionId, &Offset)| {
             logs.get(partition).map_or(0, |(_, committed)| (end.0 - committed.0).max(0))
         };
         let hidden: i64 = ends.iter().map(hidden).sum();

@@ -3,7 +3,7 @@
 import { follow, forgetToken, get, setToken } from '/api.js';
 import { Chart } from '/chart.js';
 import * as panels from '/panels.js';
-import { byId, count, millis, rate, setText, short, span, time } from '/text.js';
+import { byId, count, known, millis, rate, setText, short, span, time } from '/text.js';
 
 /** A snapshot that does not change for so long is old: they come twice a second. */
 const STALE_MS = 5000;
@@ -72,7 +72,7 @@ function showTiles(snapshot) {
   const { end_to_end: end } = latency;
   setText(byId('rate'), rate(snapshot.events_per_second));
   setText(byId('rate-note'), `${count(totals.events_in)} records in all`);
-  setText(byId('lag'), count(snapshot.lag_records));
+  setText(byId('lag'), known(snapshot.lag_records));
   setText(byId('p99'), end.count === 0 ? '–' : millis(end.p99_ms));
   setText(byId('p99-note'), end.count === 0 ? 'nothing in the last minute'
     : `half within ${millis(end.p50_ms)}`);

@@ -1,7 +1,7 @@
 // Small line charts of at most the last ten minutes, as SVG. Colours are classes, so that light and
 // dark need no redrawing.
 
-import { make, setText, short } from '/text.js';
+import { make, setText } from '/text.js';
 
 const NS = 'http://www.w3.org/2000/svg';
 const WIDTH = 360;
@@ -34,11 +34,12 @@ const y = (value, top) => TOP + (HEIGHT - TOP - BOTTOM) * (1 - value / top);
 
 /**
  * A chart inside `figure`. Each series is `{name, className, of}`, `of` takes its value from a
- * point of the history; `format` writes a value for people.
+ * point of the history, null where it is not known; `format` writes a value for people.
  */
 export class Chart {
   constructor(figure, series, format) {
-    Object.assign(this, { series, format, points: [], hovered: null });
+    const orDash = (value) => (value === null ? '–' : format(value));
+    Object.assign(this, { series, format: orDash, points: [], hovered: null });
     this.legend = make('p', 'legend');
     this.values = series.map(({ name, className }) => {
       const entry = make('span', `key ${className}`);
@@ -81,18 +82,20 @@ export class Chart {
     this.points = points.filter((point) => point.at_ms > endMs - this.spanMs);
     const all = this.series.map(({ of }) => this.points.map(of));
     const top = ceiling(Math.max(0, ...all.flat()));
-    for (const { share, label } of this.grid) setText(label, this.tick(share * top));
+    for (const { share, label } of this.grid) setText(label, this.format(share * top));
     this.series.forEach((_, at) => {
-      const steps = this.points.map((point, n) => {
-        const place = `${this.place(point)} ${y(all[at][n], top).toFixed(1)}`;
-        // A gap of several seconds is no line: the server was away.
-        const joined = n > 0 && point.at_ms - this.points[n - 1].at_ms < 5000;
+      const known = this.points.map((point, n) => ({ point, value: all[at][n] }))
+        .filter(({ value }) => value !== null);
+      const steps = known.map(({ point, value }, n) => {
+        const place = `${this.place(point)} ${y(value, top).toFixed(1)}`;
+        // A gap of several seconds is no line: the server was away, or did not know.
+        const joined = n > 0 && point.at_ms - known[n - 1].point.at_ms < 5000;
         return `${joined ? 'L' : 'M'}${place}`;
       });
       this.lines[at].setAttribute('d', steps.join(''));
       if (this.area && steps.length > 0) {
         const floor = y(0, 1);
-        const [first, last] = [this.points[0], this.points.at(-1)];
+        const [first, last] = [known[0].point, known.at(-1).point];
         const outline = steps.join('').replaceAll('M', 'L').slice(1);
         const begin = `M${this.place(first)} ${floor}`;
         const end = `L${this.place(last)} ${floor}Z`;
@@ -107,10 +110,6 @@ export class Chart {
     return x(1 - (this.endMs - point.at_ms) / this.spanMs).toFixed(1);
   }
 
-  tick(value) {
-    return this.format === short ? short(value) : this.format(value);
-  }
-
   /** The legend, and the same for those who do not see the lines. */
   tell(all) {
     const chosen = this.hovered ?? this.points.at(-1);
@@ -121,7 +120,7 @@ export class Chart {
     setText(this.when, this.hovered ? `${ago} s ago` : '');
     const parts = this.series.map(({ name }, at) => {
       const highest = Math.max(0, ...all[at]);
-      const now = all[at].at(-1) ?? 0;
+      const now = all[at].length > 0 ? all[at].at(-1) : 0;
       return `${name} now ${this.format(now)}, highest ${this.format(highest)}`;
     });
     this.root.setAttribute('aria-label', `${this.title}: ${parts.join('; ')}`);

@@ -107,6 +107,11 @@ export function softProblems(list) {
 const difference = (sums) =>
   sums.events_in - sums.processed - sums.dead_lettered - sums.tombstones;
 
+function activity(partition) {
+  if (partition.held_by_transaction) return 'Held by an open transaction';
+  return partition.idle ? 'Idle' : 'Reading';
+}
+
 export function partitions(list) {
   const classes = ['n', 'n', 'n', 'n', 'n', 'n', 'n', 'n', '', ''];
   const key = ({ partition }) => partition;
@@ -115,11 +120,11 @@ export function partitions(list) {
     tr.dataset.state = missing === 0 ? '' : 'bad';
     fill(tr, [
       String(partition.partition), text.count(partition.next_offset),
-      text.count(partition.lag_records), text.count(partition.events_in),
+      text.known(partition.lag_records), text.count(partition.events_in),
       text.count(partition.processed), text.count(partition.dead_lettered),
       text.count(partition.tombstones), text.count(missing),
       partition.watermark_ms === null ? '–' : text.time(partition.watermark_ms),
-      partition.idle ? 'Idle' : 'Reading',
+      activity(partition),
     ]);
   });
   byId('partitions-empty').hidden = list.length > 0;

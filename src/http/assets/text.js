@@ -7,6 +7,9 @@ const tenths = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
 /** A count with its thousands apart. */
 export const count = (n) => whole.format(n);
 
+/** A count that may not be known. */
+export const known = (n) => (n === null ? '–' : count(n));
+
 /** A rate: tenths only where they matter. */
 export const rate = (n) => (n < 100 ? tenths : whole).format(n);
 

@@ -59,8 +59,11 @@ impl Served {
     }
 }
 
-/// A number as the page writes it: thousands apart.
+/// A number as the page writes it: thousands apart, a dash where it is not known.
 fn count(number: &Value) -> String {
+    if number.is_null() {
+        return "–".to_owned();
+    }
     let digits = number.as_u64().expect("a count").to_string();
     let mut shown = String::new();
     for (at, digit) in digits.chars().enumerate() {
