@@ -4,6 +4,7 @@ use std::{fs, ops::Range, time::Duration};
 
 use logintide::kafka::Producer;
 
+use crate::check::{check, exits};
 use crate::client::support::{PATIENCE, flush, send_all, transactional};
 use crate::support::{Process, Scenario, free_port, metric, wait_for_metric};
 
@@ -136,6 +137,8 @@ fn a_stop_ends_the_wait_for_a_transaction() {
     running.wait_for_line(HIDES);
     running.signal("-TERM");
     running.ends_with(0);
+    let said = exits(&check(&scenario, &[]), 0);
+    assert!(said.contains("committed offsets of all 8 partitions, 1 behind"), "{said}");
     transaction.abort_transaction(PATIENCE).expect("abort");
     scenario.start(&["--exit-at-end"]).ends_with(0);
     println!("{}", scenario.verify(&["--expect-complete"]));
