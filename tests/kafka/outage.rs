@@ -2,8 +2,8 @@
 
 mod check;
 mod client;
-mod quiet_week;
 mod hanging;
+mod quiet_week;
 
 use std::{thread::sleep, time::Duration};
 
