@@ -280,6 +280,7 @@ impl Writer {
             let rest = records[sent..].iter().map(|span| OutRecord {
                 key: span.key(&arena).unwrap_or_default(),
                 value: span.value(&arena),
+                headers: span.headers(&arena),
             });
             let outcome = self.producer.send_batch(&self.topic, partition, rest);
             if let Some((_, error)) = outcome.refused.into_iter().next() {

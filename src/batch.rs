@@ -14,16 +14,19 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use crate::{
     budget::Permit,
     event::Reject,
+    headers::HeaderBlock,
     ids::{Epoch, Generation, PartitionId},
     limits,
 };
 
-/// A record's place in an arena: key bytes, then value bytes.
+/// A record's place in an arena: key bytes, then value bytes, then its headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
     start: u32,
     key_len: u32,
     value_len: u32,
+    /// 0 for an ordinary record.
+    headers_len: u32,
 }
 
 const NULL_KEY: u32 = u32::MAX;
@@ -36,14 +39,32 @@ impl Span {
         let key_len = key.map_or(NULL_KEY, |key| key.len() as u32);
         arena.extend_from_slice(key.unwrap_or_default());
         arena.extend_from_slice(value);
-        Self { start, key_len, value_len: value.len() as u32 }
+        Self { start, key_len, value_len: value.len() as u32, headers_len: 0 }
     }
 
     /// The place of a record that was written directly: `key_len` bytes at `start`, then the value
     /// up to the arena's end.
     pub fn closing(arena: &[u8], start: usize, key_len: usize) -> Self {
         let value_len = (arena.len() - start - key_len) as u32;
-        Self { start: start as u32, key_len: key_len as u32, value_len }
+        Self { start: start as u32, key_len: key_len as u32, value_len, headers_len: 0 }
+    }
+
+    /// With headers, which lie behind the value and end the arena.
+    #[must_use]
+    pub fn with_headers(self, arena: &[u8]) -> Self {
+        let headers_len = (arena.len() - self.value_end()) as u32;
+        Self { headers_len, ..self }
+    }
+
+    /// With a copy of these headers, which is appended to the arena that ends with the value.
+    #[inline]
+    #[must_use]
+    pub fn and_headers(self, arena: &mut Vec<u8>, headers: HeaderBlock<'_>) -> Self {
+        if headers.is_empty() {
+            return self;
+        }
+        arena.extend_from_slice(headers.as_bytes());
+        self.with_headers(arena)
     }
 
     /// The key, `None` where it was null.
@@ -54,9 +75,32 @@ impl Span {
 
     /// The value.
     pub fn value<'a>(&self, arena: &'a [u8]) -> &'a [u8] {
-        let key_len = if self.key_len == NULL_KEY { 0 } else { self.key_len as usize };
-        let start = self.start as usize + key_len;
+        let start = self.value_start();
         &arena[start..start + self.value_len as usize]
+    }
+
+    /// The headers; mostly none.
+    #[inline]
+    pub fn headers<'a>(&self, arena: &'a [u8]) -> HeaderBlock<'a> {
+        if self.headers_len == 0 {
+            return HeaderBlock::NONE;
+        }
+        let start = self.value_end();
+        HeaderBlock::new(&arena[start..start + self.headers_len as usize])
+    }
+
+    /// Bytes of the headers' block.
+    pub fn headers_len(&self) -> usize {
+        self.headers_len as usize
+    }
+
+    fn value_start(&self) -> usize {
+        let key_len = if self.key_len == NULL_KEY { 0 } else { self.key_len as usize };
+        self.start as usize + key_len
+    }
+
+    fn value_end(&self) -> usize {
+        self.value_start() + self.value_len as usize
     }
 }
 
@@ -69,8 +113,6 @@ pub struct Position {
     pub offset: i64,
     /// The record's Kafka timestamp, milliseconds; the time it was read where it has none.
     pub timestamp_ms: i64,
-    /// How often it was put into the input again.
-    pub redriven: u8,
 }
 
 /// One input record in a batch.
@@ -78,7 +120,7 @@ pub struct Position {
 pub struct InputRecord {
     /// Where it came from.
     pub position: Position,
-    /// Its raw key and value.
+    /// Its raw key and value, and its headers.
     pub span: Span,
 }
 
@@ -102,7 +144,7 @@ pub struct OutputBatch {
     pub epoch: Epoch,
     /// Output partition.
     pub partition: PartitionId,
-    /// Keys and values.
+    /// Keys, values and headers.
     pub arena: Vec<u8>,
     /// Index; every key is present.
     pub records: Vec<Span>,
@@ -126,7 +168,7 @@ pub struct RejectedRecord {
     pub kind: RejectKind,
     /// Where it came from.
     pub position: Position,
-    /// Its raw key and value.
+    /// Its raw key and value, and its headers.
     pub span: Span,
 }
 
@@ -212,6 +254,7 @@ impl<R: Copy> Pool<Emptied<R>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::headers;
 
     #[test]
     fn a_span_gives_back_key_and_value() {
@@ -227,6 +270,23 @@ mod tests {
         assert_eq!(read(empty_key), (Some(&b""[..]), &b"v2"[..]));
         assert_eq!(read(null_key), (None, &b""[..]));
         assert_eq!(read(direct), (Some(&b"key"[..]), &b"value"[..]));
+    }
+
+    #[test]
+    fn headers_lie_behind_the_value_and_an_ordinary_record_has_none() {
+        let (mut arena, mut block) = (Vec::new(), Vec::new());
+        headers::push(&mut block, b"name", Some(b"value"));
+        let block = HeaderBlock::new(&block);
+        let spans = [Some(&b"k"[..]), None].map(|key| {
+            let ordinary = Span::append(&mut arena, key, b"1");
+            let span = Span::append(&mut arena, key, b"2").and_headers(&mut arena, block);
+            (ordinary.and_headers(&mut arena, HeaderBlock::NONE), span)
+        });
+        for (ordinary, span) in spans {
+            assert!(ordinary.headers(&arena).is_empty() && ordinary.headers_len() == 0);
+            assert_eq!((ordinary.value(&arena), span.value(&arena)), (&b"1"[..], &b"2"[..]));
+            assert_eq!((span.headers(&arena), span.headers_len()), (block, block.as_bytes().len()));
+        }
     }
 
     #[test]

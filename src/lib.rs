@@ -17,6 +17,7 @@ pub mod epoch;
 pub mod error;
 pub mod event;
 pub mod failpoint;
+pub mod headers;
 pub mod http;
 pub mod ids;
 pub mod kafka;

@@ -119,7 +119,7 @@ fn batch(events: &[Vec<u8>], budget: &Arc<Budget>) -> InputBatch {
     for (offset, value) in (0..).zip(events) {
         let span = Span::append(&mut batch.arena, None, value);
         let timestamp_ms = (START_S + 60) * 1000;
-        let position = Position { partition: PartitionId(0), offset, timestamp_ms, redriven: 0 };
+        let position = Position { partition: PartitionId(0), offset, timestamp_ms };
         batch.permit.grow(2 * value.len() + 512);
         batch.records.push(InputRecord { position, span });
     }

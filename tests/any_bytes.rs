@@ -73,8 +73,7 @@ fn work(id: usize, records: &[(i64, &[u8])]) -> Made {
     let mut batch = InputBatch { arena: Vec::new(), records: Vec::new(), permit: budget.permit() };
     for (offset, value) in records {
         let span = Span::append(&mut batch.arena, None, value);
-        let position =
-            Position { partition: P, offset: *offset, timestamp_ms: NOW_MS, redriven: 0 };
+        let position = Position { partition: P, offset: *offset, timestamp_ms: NOW_MS };
         batch.permit.grow(2 * value.len() + 512);
         batch.records.push(InputRecord { position, span });
     }

@@ -4,6 +4,8 @@
 mod consuming;
 #[path = "client_mock/group.rs"]
 mod group;
+#[path = "client_mock/headers.rs"]
+mod headers;
 #[path = "client_mock/producing.rs"]
 mod producing;
 #[path = "client_mock/support.rs"]

@@ -15,7 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["batch", "config", "error", "status", "topics"],
     &["kafka", "state", "metrics"],
     &["window", "event"],
-    &["budget", "failpoint", "ids", "latency", "limits", "clock", "short"],
+    &["budget", "failpoint", "headers", "ids", "latency", "limits", "clock", "short"],
 ];
 
 /// Modules of one layer that may use each other.

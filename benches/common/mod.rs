@@ -112,7 +112,7 @@ pub(crate) fn append(batch: &mut InputBatch, number: i64, value: &[u8]) {
     const RUN: i64 = 500;
     let span = Span::append(&mut batch.arena, None, value);
     let partition = PartitionId((number / RUN % PARTITIONS as i64) as i32);
-    let position = Position { partition, offset: number, timestamp_ms: KAFKA_MS, redriven: 0 };
+    let position = Position { partition, offset: number, timestamp_ms: KAFKA_MS };
     batch.permit.grow(2 * value.len() + limits::ENRICH_MAX_ADDED_BYTES);
     batch.records.push(InputRecord { position, span });
 }

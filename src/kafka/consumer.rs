@@ -25,9 +25,8 @@ use tracing::debug;
 use super::close::unassign;
 use super::committer::{Committer, Gate};
 use super::config::ConsumerSettings;
-use super::drain::{DrainEvent, Flow, drain, drain_with_headers, event_of};
+use super::drain::{DrainEvent, Flow, drain, event_of};
 use super::error::{KafkaError, is_broker_away};
-use super::headers::Headers;
 use super::list::{list_entries, offset_list, partition_list};
 use super::native::{Event, NativeClient, Queue, c_string, check};
 use super::offsets::first_error;
@@ -330,15 +329,6 @@ impl Consumer {
         on_event: F,
     ) -> usize {
         drain(&self.data, timeout, on_event)
-    }
-
-    /// As [`Self::drain`], with the headers of each record.
-    pub fn drain_with_headers(
-        &mut self,
-        timeout: Duration,
-        on_event: impl FnMut(DrainEvent<'_>, Headers<'_>) -> Flow,
-    ) -> usize {
-        drain_with_headers(&self.data, timeout, on_event)
     }
 
     /// A handle that commits from another thread while this consumer lives.

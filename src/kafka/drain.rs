@@ -16,7 +16,6 @@ use super::error::{KafkaError, is_out_of_range};
 use super::headers::Headers;
 use super::list::bytes;
 use super::native::{Queue, error_text, millis, owned_text};
-use super::redrive_mark::redriven;
 use crate::ids::{Offset, PartitionId};
 
 /// What the closure wants next.
@@ -29,7 +28,7 @@ pub enum Flow {
 }
 
 /// One record, borrowed from librdkafka for the time of the call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Record<'a> {
     /// Where it was read.
     pub partition: PartitionId,
@@ -41,8 +40,8 @@ pub struct Record<'a> {
     pub key: Option<&'a [u8]>,
     /// The value's bytes; `None` is a tombstone.
     pub value: Option<&'a [u8]>,
-    /// How often `logintide redrive` has put it here.
-    pub redriven: u8,
+    /// Its headers.
+    pub headers: Headers<'a>,
 }
 
 /// What a drain meets.
@@ -98,14 +97,13 @@ pub(super) unsafe fn event_of<'a>(message: *const rd::rd_kafka_message_t) -> Dra
     let mut kind = rd::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
     // SAFETY: payload and key are null or hold `len` and `key_len` bytes while the message lives.
     unsafe {
-        let timestamp_ms = rd::rd_kafka_message_timestamp(message, &raw mut kind);
         DrainEvent::Record(Record {
             partition: PartitionId(native.partition),
             offset: native.offset,
-            timestamp_ms,
+            timestamp_ms: rd::rd_kafka_message_timestamp(message, &raw mut kind),
             key: bytes(native.key.cast(), native.key_len),
             value: bytes(native.payload.cast(), native.len),
-            redriven: redriven(message, timestamp_ms, kind),
+            headers: Headers::of(message),
         })
     }
 }
@@ -122,18 +120,6 @@ unsafe fn error_event_of<'a>(message: *const rd::rd_kafka_message_t) -> DrainEve
     DrainEvent::from_error(partition, native.offset, code, text)
 }
 
-/// As [`drain`], with the headers of each record.
-pub(super) fn drain_with_headers(
-    queue: &Queue,
-    timeout: Duration,
-    mut on_event: impl FnMut(DrainEvent<'_>, Headers<'_>) -> Flow,
-) -> usize {
-    drain_messages(queue, timeout, |message| {
-        // SAFETY: librdkafka frees the message after this closure returns.
-        unsafe { on_event(event_of(message), Headers::of(message)) }
-    })
-}
-
 /// State of one drain, on the stack of the thread that drains.
 struct Drain<F> {
     on_event: F,
@@ -143,21 +129,7 @@ struct Drain<F> {
 
 /// Hands queued messages to `on_event` until it says `Stop`, the queue is empty, or none came
 /// within `timeout`. Returns how many it took.
-pub(super) fn drain(
-    queue: &Queue,
-    timeout: Duration,
-    mut on_event: impl FnMut(DrainEvent<'_>) -> Flow,
-) -> usize {
-    drain_messages(queue, timeout, |message| {
-        // SAFETY: librdkafka frees the message after this closure returns; the event ends before.
-        on_event(unsafe { event_of(message) })
-    })
-}
-
-/// A consumer's message, alive for the time of a call.
-type Message = *const rd::rd_kafka_message_t;
-
-fn drain_messages<F: FnMut(Message) -> Flow>(
+pub(super) fn drain<F: FnMut(DrainEvent<'_>) -> Flow>(
     queue: &Queue,
     timeout: Duration,
     on_event: F,
@@ -183,7 +155,7 @@ fn drain_messages<F: FnMut(Message) -> Flow>(
 ///
 /// # Safety
 /// `message` is a live consumer message and `state` points to the `Drain<F>` of this call.
-unsafe extern "C" fn on_message<F: FnMut(Message) -> Flow>(
+unsafe extern "C" fn on_message<F: FnMut(DrainEvent<'_>) -> Flow>(
     message: *mut rd::rd_kafka_message_t,
     state: *mut c_void,
 ) {
@@ -191,7 +163,9 @@ unsafe extern "C" fn on_message<F: FnMut(Message) -> Flow>(
     let state = unsafe { &mut *state.cast::<Drain<F>>() };
     debug_assert!(state.panic.is_none(), "a drain ends with the first panic");
     state.taken += 1;
-    let flow = match catch_unwind(AssertUnwindSafe(|| (state.on_event)(message))) {
+    // SAFETY: librdkafka frees the message after this function returns; the event ends before.
+    let take = AssertUnwindSafe(|| (state.on_event)(unsafe { event_of(message) }));
+    let flow = match catch_unwind(take) {
         Ok(flow) => flow,
         Err(panic) => {
             state.panic = Some(panic);

@@ -35,11 +35,11 @@ mod partitioner;
 mod producer;
 mod progress;
 mod properties;
-mod redrive_mark;
 mod refusal;
 mod renew;
 mod run;
 mod transaction;
+mod uncounted;
 
 pub use admin::{Admin, NewTopic, TopicInfo};
 pub use admin_describe::{
@@ -59,7 +59,6 @@ pub use partitioner::Partitioner;
 pub use producer::{OutRecord, Producer, SendError, SendOutcome, TopicHandle};
 pub use progress::Mark;
 pub use properties::{check_property, property_name, protected_property};
-pub use redrive_mark::{REDRIVEN_HEADER, redriven_count, redriven_time};
 
 /// Version of the linked librdkafka, for example `2.12.1`.
 pub fn librdkafka_version() -> String {

@@ -26,28 +26,30 @@ use super::metadata::read_metadata;
 use super::native::{Event, NativeClient, Queue, Topic, check};
 use super::progress::{Mark, Progress};
 use super::run::{EMPTY_MESSAGE, message_of, send_run};
+use super::uncounted::Uncounted;
+use crate::headers::HeaderBlock;
 use crate::ids::PartitionId;
-use crate::limits::{PRODUCER_RUN_RECORDS, PRODUCER_SERVE_EVENTS};
+use crate::limits::{PRODUCED_HEADER_BYTES, PRODUCER_RUN_RECORDS, PRODUCER_SERVE_EVENTS};
 
 pub(super) const OPERATION: &str = "send";
 /// `RD_KAFKA_PARTITION_UA`: librdkafka chooses the partition.
 const ANY_PARTITION: i32 = -1;
 /// The shortest wait that librdkafka knows.
 const HURRY_MS: c_int = 1;
-/// librdkafka stamps the record itself.
-const NOW: i64 = 0;
 
 /// A topic of one producer, for its sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TopicHandle(usize);
 
 /// A record of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct OutRecord<'a> {
     /// The key's bytes; empty is a key of length 0.
     pub key: &'a [u8],
     /// The value's bytes.
     pub value: &'a [u8],
+    /// Mostly none. A record with headers is sent by itself, in its place.
+    pub headers: HeaderBlock<'a>,
 }
 
 /// What became of a run.
@@ -89,6 +91,7 @@ pub struct Producer {
     pub(super) client: Arc<NativeClient>,
     failures: RefCell<DeliveryFailures>,
     progress: RefCell<Progress>,
+    uncounted: RefCell<Uncounted<Mark>>,
 }
 
 impl fmt::Debug for Producer {
@@ -112,6 +115,7 @@ impl Producer {
             client,
             failures: RefCell::default(),
             progress: RefCell::default(),
+            uncounted: RefCell::default(),
         })
     }
 
@@ -162,20 +166,57 @@ impl Producer {
         let mut run = [EMPTY_MESSAGE; PRODUCER_RUN_RECORDS];
         let mut records = records.into_iter();
         loop {
-            let mut filled = 0;
+            let (mut filled, mut apart) = (0, None);
             for (slot, record) in run.iter_mut().zip(records.by_ref()) {
+                if !record.headers.is_empty() {
+                    apart = Some(record);
+                    break;
+                }
                 *slot = message_of(&record);
                 filled += 1;
             }
-            let Some(run) = run.get_mut(..filled).filter(|run| !run.is_empty()) else {
+            let is_last = apart.is_none() && filled < PRODUCER_RUN_RECORDS;
+            if let Some(run) = run.get_mut(..filled).filter(|run| !run.is_empty()) {
+                let before = outcome.accepted;
+                let goes_on = send_run(native, partition, run, &mut outcome);
+                let accepted = outcome.accepted - before;
+                self.progress.borrow_mut().accepted(topic.0, partition, accepted);
+                if !goes_on {
+                    return outcome;
+                }
+            }
+            if let Some(record) = apart
+                && !self.send_apart(*topic, partition, &record, &mut outcome)
+            {
                 return outcome;
-            };
-            let before = outcome.accepted;
-            let goes_on = send_run(native, partition, run, &mut outcome);
-            let accepted = outcome.accepted - before;
-            self.progress.borrow_mut().accepted(topic.0, partition, accepted);
-            if !goes_on || filled < PRODUCER_RUN_RECORDS {
+            }
+            if is_last {
                 return outcome;
+            }
+        }
+    }
+
+    /// Sends a record of a run that has headers. False: the next one is not to be sent.
+    fn send_apart(
+        &self,
+        topic: TopicHandle,
+        partition: PartitionId,
+        &OutRecord { key, value, headers }: &OutRecord<'_>,
+        outcome: &mut SendOutcome,
+    ) -> bool {
+        match self.send_with_headers(&topic, Some(partition), Some(key), Some(value), headers) {
+            Ok(()) => {
+                outcome.accepted += 1;
+                true
+            }
+            Err(SendError::Full) => {
+                outcome.full = true;
+                false
+            }
+            Err(SendError::Refused(error)) => {
+                let only_this_record = error.is_refused();
+                outcome.refused.push((outcome.settled(), error));
+                only_this_record
             }
         }
     }
@@ -188,21 +229,14 @@ impl Producer {
         partition: Option<PartitionId>,
         key: Option<&[u8]>,
         value: Option<&[u8]>,
-        headers: &[(&str, &[u8])],
+        headers: HeaderBlock<'_>,
     ) -> Result<(), SendError> {
-        self.send_stamped(topic, partition, key, value, headers, NOW)
-    }
-
-    /// As [`Self::send_with_headers`], with the record's Kafka timestamp, milliseconds.
-    pub fn send_stamped(
-        &self,
-        topic: &TopicHandle,
-        partition: Option<PartitionId>,
-        key: Option<&[u8]>,
-        value: Option<&[u8]>,
-        headers: &[(&str, &[u8])],
-        timestamp_ms: i64,
-    ) -> Result<(), SendError> {
+        if !self.has_room_for_uncounted() {
+            return Err(SendError::Full);
+        }
+        let uncounted = key.map_or(0, <[u8]>::len)
+            + headers.as_bytes().len()
+            + PRODUCED_HEADER_BYTES * headers.iter().count();
         let (key, key_len) = raw(key);
         let (value, value_len) = raw(value);
         // SAFETY: topic, key, value and headers are alive through the call, and the list of
@@ -224,8 +258,6 @@ impl Producer {
                 arg::RD_KAFKA_VTYPE_KEY,
                 key,
                 key_len,
-                arg::RD_KAFKA_VTYPE_TIMESTAMP,
-                timestamp_ms,
                 arg::RD_KAFKA_VTYPE_HEADERS,
                 native_headers,
                 arg::RD_KAFKA_VTYPE_END,
@@ -239,12 +271,21 @@ impl Producer {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => {
                 if let Some(partition) = partition {
                     self.progress.borrow_mut().accepted(topic.0, partition, 1);
+                    self.uncounted.borrow_mut().add(uncounted);
                 }
                 Ok(())
             }
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__QUEUE_FULL => Err(SendError::Full),
             code => Err(SendError::Refused(KafkaError::from_native(OPERATION, code))),
         }
+    }
+
+    /// Whether librdkafka may hold more keys and headers, which its own limit does not count.
+    fn has_room_for_uncounted(&self) -> bool {
+        let progress = self.progress.borrow();
+        let mut uncounted = self.uncounted.borrow_mut();
+        let is_delivered = |mark: &Mark| progress.have_delivered(mark) || self.in_flight() == 0;
+        uncounted.has_room(is_delivered, || progress.mark(0..self.topics.len()))
     }
 
     /// Remembers what was accepted so far for these topics' partitions. Records whose partition

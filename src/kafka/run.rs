@@ -1,4 +1,5 @@
-//! A run of records for one topic partition, as librdkafka takes it: one call for all of them.
+//! A run of records without headers for one topic partition, as librdkafka takes it: one call for
+//! all of them.
 
 use std::ffi::c_int;
 use std::ptr;

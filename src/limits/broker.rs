@@ -116,6 +116,14 @@ pub const PRODUCER_RUN_RECORDS: usize = 512;
 /// Events that one `Producer::poll` handles; a report event covers a whole request's records.
 pub const PRODUCER_SERVE_EVENTS: usize = 256;
 
+/// Bytes of keys and headers that librdkafka may hold for records that are sent one by one; its own
+/// limit counts values only. A third of what values have: some thousand records with traces, or more
+/// than a request's worth of the largest ones.
+pub const PRODUCER_UNCOUNTED_BYTES: usize = 8 * 1024 * 1024;
+
+/// What librdkafka allocates for a header to send beside its name and value.
+pub const PRODUCED_HEADER_BYTES: usize = 64;
+
 /// Longest time between two polls before the group takes the partitions away: librdkafka's own
 /// default. The source polls at least every few milliseconds; a broker that is away takes seconds.
 pub const MAX_POLL_INTERVAL: Duration = Duration::from_mins(5);

@@ -49,6 +49,11 @@ pub const POOL_ARENAS: usize = 16;
 /// once for some dozens of records.
 pub const ADMISSION_STEP_BYTES: usize = 32 * 1024;
 
+/// Largest block of headers that a record keeps, bytes, eight of each header's lengths among them.
+/// With it an enriched event of the largest size still fits `OUTPUT_RECORD_MIN_BYTES`, whatever its
+/// sender wrote beside it. Headers carry traces and types, of some hundred bytes.
+pub const MAX_HEADERS_BYTES: usize = 64 * 1024;
+
 /// Share of the batch pool that batches may always use, however large the window state has grown:
 /// without it a ledger as large as the budget would stop the source for ever.
 pub const BUDGET_FLOOR_BYTES: usize = 8 * 1024 * 1024;

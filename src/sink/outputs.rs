@@ -279,6 +279,7 @@ fn send_spans(
     let rest = records[*sent..].iter().map(|span| OutRecord {
         key: span.key(arena).unwrap_or_default(),
         value: span.value(arena),
+        headers: span.headers(arena),
     });
     let outcome = producer.send_batch(&topic, partition, rest);
     // Neither can be left out: the caller stops, or rolls back.

@@ -1,14 +1,15 @@
 //! Dead letters and late records: raw bytes with their origin in headers. Sink thread.
 //!
 //! In:  a batch of rejected records. Out: one record each to its side topic.
-//! Holds: what does not fit the topic is cut, and a header says how long it was; nothing is left
-//! out.
+//! Holds: what does not fit the topic is left out, the input's headers first, and a header says how
+//! much that was. No record is left out.
 
 use super::{OutputSettings, connection::Handles};
 use crate::{
     batch::{RejectBatch, RejectKind, RejectedRecord},
+    headers::{self, Dropped, HeaderBlock, Travelling},
     ids::PartitionId,
-    kafka::{KafkaError, Producer, REDRIVEN_HEADER, SendError, TopicHandle},
+    kafka::{KafkaError, Producer, SendError, TopicHandle},
 };
 
 /// Length of the input record's value, where it was cut.
@@ -17,8 +18,8 @@ pub(crate) const VALUE_CUT: &str = "logintide.truncated_from";
 /// Length of the input record's key, where it was cut.
 pub(crate) const KEY_CUT: &str = "logintide.key_truncated_from";
 
-/// Bytes of both headers, with lengths of any size.
-const CUT_HEADERS_BYTES: usize = VALUE_CUT.len() + KEY_CUT.len() + 2 * 20;
+/// Bytes of both headers in a block, with lengths of any size.
+const CUT_HEADERS_BYTES: usize = VALUE_CUT.len() + KEY_CUT.len() + 2 * (20 + 8);
 
 /// Sends the rest of a batch. True when all of it was accepted.
 pub(super) fn send(
@@ -75,36 +76,57 @@ fn send_one(
     let input_partition = position.partition.to_string();
     let offset = position.offset.to_string();
     let timestamp = position.timestamp_ms.to_string();
-    let mut headers: Vec<(&str, &[u8])> = vec![
+    let mut block = Vec::new();
+    for (name, value) in [
         ("logintide.reason", reason.as_bytes()),
         ("logintide.detail", detail.as_bytes()),
         ("logintide.topic", input_topic),
         ("logintide.partition", input_partition.as_bytes()),
         ("logintide.offset", offset.as_bytes()),
         ("logintide.timestamp", timestamp.as_bytes()),
-    ];
-    // What was redriven and fails again says so, or it would be redriven for ever.
-    let redriven = (position.redriven > 0).then(|| position.redriven.to_string());
-    if let Some(redriven) = &redriven {
-        headers.push((REDRIVEN_HEADER, redriven.as_bytes()));
+    ] {
+        headers::push(&mut block, name.as_bytes(), Some(value));
     }
-    let whole_headers = headers.len();
-    let header_bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
     let (key, value) = (record.span.key(arena), record.span.value(arena));
-    let room = most_bytes.saturating_sub(header_bytes);
+    let payload = key.map_or(0, <[u8]>::len) + value.len();
+    let of_input = record.span.headers(arena);
+    append_if_they_fit(&mut block, of_input, most_bytes.saturating_sub(payload));
+    let room = most_bytes.saturating_sub(block.len());
     let (key_len, value_len) = cut(key.map_or(0, <[u8]>::len), value.len(), room);
-    let value_length = value.len().to_string();
-    let key_length = key.unwrap_or_default().len().to_string();
+    let whole_headers = block.len();
     if value_len < value.len() {
-        headers.push((VALUE_CUT, value_length.as_bytes()));
+        push_length(&mut block, VALUE_CUT, value.len());
     }
-    if key.is_some_and(|key| key_len < key.len()) {
-        headers.push((KEY_CUT, key_length.as_bytes()));
+    if let Some(key) = key
+        && key_len < key.len()
+    {
+        push_length(&mut block, KEY_CUT, key.len());
     }
-    let was_cut = headers.len() > whole_headers;
+    let was_cut = block.len() > whole_headers;
     let (key, value) = (key.map(|key| &key[..key_len]), &value[..value_len]);
-    producer.send_with_headers(&topic, Some(partition), key, Some(value), &headers)?;
+    let block = HeaderBlock::new(&block);
+    producer.send_with_headers(&topic, Some(partition), key, Some(value), block)?;
     Ok(was_cut)
+}
+
+/// Appends the input record's headers: all of them, or only what travels. That must be there: what
+/// was redriven and fails again says so, or it would be redriven for ever.
+fn append_if_they_fit(block: &mut Vec<u8>, of_input: HeaderBlock<'_>, room: usize) {
+    if block.len() + of_input.as_bytes().len() <= room {
+        block.extend_from_slice(of_input.as_bytes());
+        return;
+    }
+    let mut travelling = Travelling::of(of_input);
+    let others = of_input.iter().filter(|header| !header.is_own());
+    let bytes: usize = others.map(|header| header.bytes()).sum();
+    if bytes > 0 {
+        travelling.dropped = Some(Dropped::Bytes(bytes as u64));
+    }
+    travelling.append(block);
+}
+
+fn push_length(block: &mut Vec<u8>, name: &str, bytes: usize) {
+    headers::push(block, name.as_bytes(), Some(bytes.to_string().as_bytes()));
 }
 
 /// Lengths of key and value that fit: the value is cut first.
@@ -129,5 +151,29 @@ mod tests {
         assert_eq!(cut(10, 991, room), (10, left - 10));
         assert_eq!(cut(5000, 5000, room), (left, 0));
         assert_eq!(cut(5000, 5000, 10), (0, 0));
+    }
+    #[test]
+    fn headers_of_the_input_are_kept_whole_or_leave_their_size_and_the_mark() {
+        let mut of_input = Vec::new();
+        headers::push(&mut of_input, b"traceparent", Some(b"00-1"));
+        headers::push(&mut of_input, b"null", None);
+        let mark = of_input.len();
+        headers::push(&mut of_input, headers::REDRIVEN.as_bytes(), Some(b"1"));
+        let given = HeaderBlock::new(&of_input);
+        let ours = b"ours".to_vec();
+        let fits = ours.len() + of_input.len();
+        let appended = |room| {
+            let mut block = ours.clone();
+            append_if_they_fit(&mut block, given, room);
+            block.split_off(ours.len())
+        };
+        assert_eq!(appended(fits), of_input);
+        let mut left = of_input[mark..].to_vec();
+        headers::push(&mut left, headers::DROPPED.as_bytes(), Some(b"19"));
+        assert_eq!(appended(fits - 1), left);
+        assert_eq!(appended(0), left);
+        let mut none = ours.clone();
+        append_if_they_fit(&mut none, HeaderBlock::NONE, 0);
+        assert_eq!(none, ours);
     }
 }

@@ -107,7 +107,7 @@ impl Intake {
     }
 
     fn record(&mut self, record: &Record<'_>) -> Result<bool, PeerGone> {
-        let Record { partition, offset, timestamp_ms, key, value, redriven } = *record;
+        let Record { partition, offset, timestamp_ms, key, value, headers } = *record;
         let admission = self.partitions.record(partition, offset, value.is_none(), self.now);
         if admission == Admission::Drop {
             self.dropped += 1;
@@ -118,9 +118,9 @@ impl Intake {
         let Some(value) = value else { return Ok(more) };
         self.bytes += (value.len() + key.map_or(0, <[u8]>::len)) as u64;
         let timestamp_ms = if timestamp_ms < 0 { self.now_ms } else { timestamp_ms };
-        let position = Position { partition, offset, timestamp_ms, redriven };
+        let position = Position { partition, offset, timestamp_ms };
         let worker = self.router.worker_of(value, offset);
-        let room = self.lanes.admit(worker, position, key, value, self.now)?;
+        let room = self.lanes.admit(worker, position, key, value, headers, self.now)?;
         Ok(room && more)
     }
 

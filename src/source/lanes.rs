@@ -17,6 +17,7 @@ use crate::{
     budget::{Budget, Permit},
     epoch::{Mode, ToSink, ToWorker},
     ids::{Epoch, EventTimeMs, Generation, WorkerId},
+    kafka::Headers,
     limits,
 };
 
@@ -109,18 +110,23 @@ impl Lanes {
         position: Position,
         key: Option<&[u8]>,
         value: &[u8],
+        headers: Headers<'_>,
         now: Instant,
     ) -> Result<bool, PeerGone> {
         let lane = &mut self.workers[worker.0];
+        let mut span = Span::append(&mut lane.arena, key, value);
+        if !headers.is_empty() {
+            span = append_headers(span, headers, &mut lane.arena);
+        }
         // Payload, the same again enriched under a user id that is part of it, and what is added.
         let key_bytes = key.map_or(0, <[u8]>::len);
-        lane.admitted += key_bytes + 2 * value.len() + limits::ENRICH_MAX_ADDED_BYTES;
+        lane.admitted +=
+            key_bytes + 2 * (value.len() + span.headers_len()) + limits::ENRICH_MAX_ADDED_BYTES;
         let uncovered = lane.admitted.saturating_sub(lane.permit.bytes());
         if uncovered > 0 {
             // In steps: the account is shared with the threads that give bytes back.
             lane.permit.grow(uncovered + limits::ADMISSION_STEP_BYTES);
         }
-        let span = Span::append(&mut lane.arena, key, value);
         lane.records.push(InputRecord { position, span });
         lane.opened.get_or_insert(now);
         if lane.arena.len() >= limits::INPUT_BATCH_BYTES {
@@ -214,6 +220,13 @@ impl Lanes {
         self.sink.flush()?;
         self.workers.iter_mut().try_for_each(|lane| lane.outbox.flush())
     }
+}
+
+/// Appends what an input record keeps of its headers, behind its value.
+#[cold]
+fn append_headers(span: Span, headers: Headers<'_>, arena: &mut Vec<u8>) -> Span {
+    headers.copy(arena, limits::MAX_HEADERS_BYTES).append(arena);
+    span.with_headers(arena)
 }
 
 impl Lane {

@@ -195,7 +195,8 @@ impl Worker {
         let late = self.rules.is_late(window, self.horizon);
         self.delta.processed(record.position, &event, (!late).then_some(window));
         let partition = self.partitioner.partition_of(event.user_id.as_bytes());
-        let full = self.outputs.enriched(partition, event.user_id.as_bytes(), permit, |out| {
+        let (key, headers) = (event.user_id.as_bytes(), record.span.headers(arena));
+        let full = self.outputs.enriched(partition, key, headers, permit, |out| {
             self.enricher.append(raw, &event, processed_at_us, out);
         });
         if full {

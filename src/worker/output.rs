@@ -14,6 +14,7 @@ use crate::{
     },
     budget::{Budget, Permit},
     epoch::ToSink,
+    headers::HeaderBlock,
     ids::{Epoch, Generation, PartitionId},
     limits, short,
 };
@@ -87,6 +88,7 @@ impl Outputs {
         &mut self,
         partition: PartitionId,
         key: &[u8],
+        headers: HeaderBlock<'_>,
         input: &mut Permit,
         write: impl FnOnce(&mut Vec<u8>),
     ) -> bool {
@@ -94,13 +96,14 @@ impl Outputs {
         let start = buffer.arena.len();
         short::append(&mut buffer.arena, key);
         write(&mut buffer.arena);
-        buffer.records.push(Span::closing(&buffer.arena, start, key.len()));
+        let span = Span::closing(&buffer.arena, start, key.len());
+        buffer.records.push(span.and_headers(&mut buffer.arena, headers));
         input.hand_over(&mut buffer.permit, buffer.arena.len() - start);
         buffer.records.len() >= limits::OUTPUT_BATCH_RECORDS
             || buffer.arena.len() >= limits::OUTPUT_BATCH_BYTES
     }
 
-    /// Appends a record for a side topic, with its raw bytes. Returns whether the batch is full.
+    /// Appends a record for a side topic, with its raw bytes and its headers. Returns whether the batch is full.
     pub(crate) fn rejected(
         &mut self,
         kind: RejectKind,
@@ -111,7 +114,8 @@ impl Outputs {
         let buffer = &mut self.rejects;
         let start = buffer.arena.len();
         let span =
-            Span::append(&mut buffer.arena, record.span.key(arena), record.span.value(arena));
+            Span::append(&mut buffer.arena, record.span.key(arena), record.span.value(arena))
+                .and_headers(&mut buffer.arena, record.span.headers(arena));
         buffer.records.push(RejectedRecord { kind, position: record.position, span });
         input.hand_over(&mut buffer.permit, buffer.arena.len() - start);
         buffer.records.len() >= limits::OUTPUT_BATCH_RECORDS

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use logintide::headers::HeaderBlock;
 use logintide::ids::PartitionId;
 use logintide::kafka::{
     Consumer, DeliveryFailures, ErrorCode, KafkaError, MockCluster, MockRequest, OutRecord,
@@ -43,14 +44,15 @@ fn a_full_queue_takes_a_prefix_and_the_rest_later_in_order() {
     let (producer, topic) = producer(&cluster, 16);
     let values = numbered(0..3_000);
     cluster.take_down().expect("down");
-    let records = values.iter().map(|v| OutRecord { key: b"k", value: v.as_bytes() });
+    let records =
+        values.iter().map(|v| OutRecord { key: b"k", value: v.as_bytes(), ..OutRecord::default() });
     let outcome = producer.send_batch(&topic, PartitionId(1), records);
     assert!(outcome.full && outcome.refused.is_empty(), "{outcome:?}");
     assert!(outcome.accepted > 0 && outcome.accepted < values.len(), "{outcome:?}");
     // Log lines that wait for a poll count as well.
     assert!(producer.in_flight() >= outcome.accepted);
     let large = [b'x'; 16 * 1024];
-    let single = producer.send_with_headers(&topic, None, None, Some(&large), &[("h", b"")]);
+    let single = producer.send_with_headers(&topic, None, None, Some(&large), HeaderBlock::NONE);
     assert_eq!(single, Err(SendError::Full));
     cluster.bring_up().expect("up");
     send_all(&producer, topic, 1, &values[outcome.settled()..]);
@@ -69,13 +71,13 @@ fn a_record_that_is_too_large_is_refused_by_its_index_and_the_others_go() {
     for index in [3, 511, 1_199] {
         values[index] = &huge;
     }
-    let records = values.iter().map(|value| OutRecord { key: b"", value });
+    let records = values.iter().map(|value| OutRecord { key: b"", value, ..OutRecord::default() });
     let outcome = producer.send_batch(&topic, PartitionId(0), records);
     let refused: Vec<_> = outcome.refused.iter().map(|(index, _)| *index).collect();
     assert_eq!(refused, [3, 511, 1_199]);
     assert!(outcome.refused.iter().all(|(_, e)| matches!(e, KafkaError::Refused { .. })));
     assert_eq!((outcome.accepted, outcome.settled(), outcome.full), (1_197, 1_200, false));
-    let single = producer.send_with_headers(&topic, None, None, Some(&huge), &[]);
+    let single = producer.send_with_headers(&topic, None, None, Some(&huge), HeaderBlock::NONE);
     assert!(matches!(single, Err(SendError::Refused(KafkaError::Refused { .. }))), "{single:?}");
     flush(&producer);
     assert_eq!(written(&cluster, 0, 1_197).len(), 1_197);
@@ -110,7 +112,7 @@ fn a_partition_that_does_not_exist_is_reported_and_not_a_refusal_of_the_record()
     send_all(&producer, topic, 0, &numbered(0..1));
     flush(&producer);
     // The partition count is known by now.
-    let record = OutRecord { key: b"k", value: b"v" };
+    let record = OutRecord { key: b"k", value: b"v", ..OutRecord::default() };
     let outcome = producer.send_batch(&topic, PartitionId(7), [record, record]);
     flush(&producer);
     let failures = producer.take_delivery_failures();
@@ -135,7 +137,9 @@ fn a_mark_waits_for_what_was_accepted_before_it_and_for_nothing_else() {
     assert!(producer.has_delivered(&nothing));
     send_all(&producer, topic, 0, &numbered(0..700));
     let partition = Some(PartitionId(1));
-    producer.send_with_headers(&topic, partition, None, Some(b"v"), &[]).expect("accepted");
+    producer
+        .send_with_headers(&topic, partition, None, Some(b"v"), HeaderBlock::NONE)
+        .expect("accepted");
     let (mark, untouched) = (producer.mark(&[topic]), producer.mark(&[other]));
     assert!(!producer.has_delivered(&mark), "no report was served yet");
     assert!(producer.has_delivered(&untouched));
@@ -205,7 +209,11 @@ fn purged_records_are_no_failures_and_the_producer_goes_on() {
     let outcome = producer.send_batch(
         &topic,
         PartitionId(0),
-        numbered(100..2_000).iter().map(|v| OutRecord { key: b"k", value: v.as_bytes() }),
+        numbered(100..2_000).iter().map(|v| OutRecord {
+            key: b"k",
+            value: v.as_bytes(),
+            ..OutRecord::default()
+        }),
     );
     assert_eq!(outcome.accepted, 1_900);
     std::thread::sleep(Duration::from_millis(100));
@@ -245,7 +253,13 @@ fn a_send_in_a_transaction_that_has_failed_meanwhile_is_no_fatal_error_of_the_cl
     // Nothing polls: the first record times out, and the client alone knows of it.
     let error = until("a refusal", || {
         std::thread::sleep(TURN);
-        match producer.send_with_headers(&topic, Some(PartitionId(0)), None, Some(b"x"), &[]) {
+        match producer.send_with_headers(
+            &topic,
+            Some(PartitionId(0)),
+            None,
+            Some(b"x"),
+            HeaderBlock::NONE,
+        ) {
             Ok(()) => None,
             Err(SendError::Refused(error)) => Some(error),
             Err(SendError::Full) => panic!("the queue has room for all of them"),

@@ -208,7 +208,11 @@ pub(crate) fn produce(brokers: &str, topic: &str, partition: i32, values: &[Stri
 pub(crate) fn send_all(producer: &Producer, topic: TopicHandle, partition: i32, values: &[String]) {
     let mut sent = 0;
     until("all records accepted", || {
-        let rest = values[sent..].iter().map(|v| OutRecord { key: b"key", value: v.as_bytes() });
+        let rest = values[sent..].iter().map(|v| OutRecord {
+            key: b"key",
+            value: v.as_bytes(),
+            ..OutRecord::default()
+        });
         let outcome = producer.send_batch(&topic, PartitionId(partition), rest);
         assert_eq!(outcome.refused, []);
         sent += outcome.settled();

@@ -219,7 +219,8 @@ fn an_abort_with_everything_in_flight_and_nobody_there_is_resumed_later() {
     flush(&producer);
     cluster.take_down().expect("down");
     let values = numbered(0..20_000);
-    let records = values.iter().map(|v| OutRecord { key: b"k", value: v.as_bytes() });
+    let records =
+        values.iter().map(|v| OutRecord { key: b"k", value: v.as_bytes(), ..OutRecord::default() });
     assert_eq!(producer.send_batch(&topic, PartitionId(1), records).accepted, 20_000);
     let began = Instant::now();
     let error = producer.abort_transaction(SHORT * 2).expect_err("nobody answers");

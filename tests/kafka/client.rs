@@ -312,7 +312,7 @@ fn what_the_broker_refuses_is_a_delivery_failure() {
     let topic = Topic::new("refuse", 1, &[("max.message.bytes", "2000")]);
     let (producer, handle) = topic.producer();
     let large = vec![b'x'; 5_000];
-    let record = OutRecord { key: b"k", value: &large };
+    let record = OutRecord { key: b"k", value: &large, ..OutRecord::default() };
     let outcome = producer.send_batch(&handle, PartitionId(0), [record]);
     assert_eq!((outcome.accepted, outcome.full), (1, false));
     flush(&producer);
@@ -339,7 +339,11 @@ fn after_a_purge_in_flight_the_idempotent_producer_goes_on() {
     // depends on the machine.
     for wait_ms in [8, 4, 2, 1, 0] {
         let values = numbered(0..20_000);
-        let records = values.iter().map(|v| OutRecord { key: b"k", value: v.as_bytes() });
+        let records = values.iter().map(|v| OutRecord {
+            key: b"k",
+            value: v.as_bytes(),
+            ..OutRecord::default()
+        });
         assert_eq!(producer.send_batch(&handle, PartitionId(0), records).accepted, 20_000);
         producer.poll(Duration::from_millis(wait_ms));
         producer.purge();

@@ -15,6 +15,7 @@ mod crash;
 mod dashboard;
 mod exactness;
 mod faults;
+mod headers;
 mod hostile;
 mod mistakes;
 mod open_transactions;

@@ -99,7 +99,11 @@ fn an_aborted_transaction_is_not_seen_also_with_20_000_records_in_flight() {
             .send_offsets(&topic.name, &entries(7, "aborted"), &group, PATIENCE)
             .expect("offsets");
         let values = numbered(1_000_000..1_020_000);
-        let records = values.iter().map(|v| OutRecord { key: b"k", value: v.as_bytes() });
+        let records = values.iter().map(|v| OutRecord {
+            key: b"k",
+            value: v.as_bytes(),
+            ..OutRecord::default()
+        });
         assert_eq!(producer.send_batch(&handle, PartitionId(1), records).accepted, 20_000);
         // Nothing has left, the first requests have, or all answers are here.
         producer.poll(Duration::from_millis(round * 8));
@@ -259,7 +263,7 @@ fn after_a_record_that_the_broker_refuses_the_third_transaction_works_at_the_lat
     commit_some(&producer, handle, 0..10);
     producer.begin_transaction().expect("begin");
     let large = vec![b'x'; 5_000];
-    let record = OutRecord { key: b"k", value: &large };
+    let record = OutRecord { key: b"k", value: &large, ..OutRecord::default() };
     assert_eq!(producer.send_batch(&handle, PartitionId(1), [record]).accepted, 1);
     flush(&producer);
     assert_eq!(producer.take_delivery_failures().count, 1);

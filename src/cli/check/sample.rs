@@ -272,6 +272,7 @@ pub(in crate::cli) fn shortened(raw: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kafka::Headers;
 
     #[test]
     fn short_logs_leave_their_share_to_the_others() {
@@ -292,7 +293,7 @@ mod tests {
                 timestamp_ms: *timestamp_ms,
                 key: None,
                 value: Some(value),
-                redriven: 0,
+                headers: Headers::NONE,
             };
             tasting.record(&record, &mut out).expect("a Vec takes everything");
         }

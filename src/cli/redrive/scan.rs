@@ -1,6 +1,6 @@
 //! Reads the dead-letter topic up to the ends it had at the start, batch by batch.
 //!
-//! In:  drained records with their headers. Out: batches of what is to be sent, counts.
+//! In:  drained records. Out: batches of what is to be sent, counts.
 //! Holds: offsets are assigned, no group is joined; a batch has a bounded number of bytes.
 
 use std::{
@@ -16,11 +16,9 @@ use super::{
 use crate::{
     cli::check::sample::shortened,
     error::RunError,
+    headers::{REDRIVEN, redriven_count},
     ids::{Offset, PartitionId},
-    kafka::{
-        CommitEntry, Consumer, DrainEvent, Flow, Headers, KafkaError, REDRIVEN_HEADER, Record,
-        redriven_count,
-    },
+    kafka::{CommitEntry, Consumer, DrainEvent, Flow, KafkaError, Record},
     limits,
     sink::{KEY_CUT, VALUE_CUT},
 };
@@ -30,8 +28,27 @@ use crate::{
 pub(super) struct Outgoing {
     pub(super) key: Option<Vec<u8>>,
     pub(super) value: Option<Vec<u8>>,
-    /// How often it will have been redriven.
-    pub(super) redriven: u8,
+    /// A block: the input record's headers, and how often it will have been redriven.
+    pub(super) headers: Vec<u8>,
+}
+
+impl Outgoing {
+    /// What becomes of a dead letter.
+    fn of(letter: &Record<'_>, largest: usize) -> Result<Self, Skip> {
+        let mut headers = Vec::new();
+        let mut travelling = letter.headers.copy(&mut headers, limits::MAX_HEADERS_BYTES);
+        travelling.redriven = travelling.redriven.saturating_add(1);
+        travelling.append(&mut headers);
+        let owned = |bytes: Option<&[u8]>| bytes.map(<[u8]>::to_vec);
+        let outgoing = Self { key: owned(letter.key), value: owned(letter.value), headers };
+        let fits = outgoing.bytes() + limits::RECORD_OVERHEAD_BYTES <= largest;
+        if fits { Ok(outgoing) } else { Err(Skip::TooLarge) }
+    }
+
+    fn bytes(&self) -> usize {
+        let payload = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
+        payload(&self.key) + payload(&self.value) + self.headers.len()
+    }
 }
 
 /// Records of one transaction.
@@ -108,8 +125,8 @@ impl Scan {
         let mut moved = Instant::now();
         while !self.is_full() && self.left() > 0 && !stopped() {
             let mut wrong = None;
-            let taken = consumer.drain_with_headers(limits::SOURCE_IDLE_WAIT, |event, headers| {
-                wrong = self.event(event, headers).err();
+            let taken = consumer.drain(limits::SOURCE_IDLE_WAIT, |event| {
+                wrong = self.event(event).err();
                 let enough = self.is_full() || self.left() == 0 || wrong.is_some();
                 if enough { Flow::Stop } else { Flow::Continue }
             });
@@ -152,9 +169,9 @@ impl Scan {
             || self.batch.bytes >= limits::REDRIVE_BATCH_BYTES
     }
 
-    fn event(&mut self, event: DrainEvent<'_>, headers: Headers<'_>) -> Result<(), KafkaError> {
+    fn event(&mut self, event: DrainEvent<'_>) -> Result<(), KafkaError> {
         match event {
-            DrainEvent::Record(record) => self.record(&record, headers),
+            DrainEvent::Record(record) => self.record(&record),
             DrainEvent::EndOfPartition { partition, .. } => {
                 if let Some(log) = self.logs.get_mut(&partition) {
                     log.position = log.position.max(log.end);
@@ -165,7 +182,8 @@ impl Scan {
         Ok(())
     }
 
-    fn record(&mut self, record: &Record<'_>, headers: Headers<'_>) {
+    fn record(&mut self, record: &Record<'_>) {
+        let headers = record.headers;
         let Some(log) = self.logs.get_mut(&record.partition) else { return };
         // What came after the start is left to the next run.
         if record.offset < log.position || record.offset >= log.end {
@@ -173,7 +191,7 @@ impl Scan {
         }
         log.position = record.offset + 1;
         self.counts.read += 1;
-        let redriven = redriven_count(headers.get(REDRIVEN_HEADER));
+        let redriven = redriven_count(headers.get(REDRIVEN));
         let letter = Letter {
             timestamp_ms: record.timestamp_ms,
             reason: headers.get("logintide.reason"),
@@ -185,16 +203,17 @@ impl Scan {
             Ok(judged) => judged,
             Err(skip) => return self.counts.skip(skip),
         };
-        let bytes = record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
-        let too_large = bytes + limits::RECORD_OVERHEAD_BYTES > self.largest;
         if log.done.contains(class, record.offset) {
             log.done.sent(class, record.offset);
             return self.counts.skip(selected.err().unwrap_or(Skip::DoneBefore));
         }
-        if let Err(skip) = selected.and(if too_large { Err(Skip::TooLarge) } else { Ok(()) }) {
-            log.done.passed(class);
-            return self.counts.skip(skip);
-        }
+        let outgoing = match selected.and_then(|()| Outgoing::of(record, self.largest)) {
+            Ok(outgoing) => outgoing,
+            Err(skip) => {
+                log.done.passed(class);
+                return self.counts.skip(skip);
+            }
+        };
         log.done.sent(class, record.offset);
         log.touched = true;
         self.counts.select(class.reason, || {
@@ -203,11 +222,7 @@ impl Scan {
             let (partition, offset) = (record.partition, record.offset);
             format!("partition {partition} offset {offset}: {}: {detail}\n    {raw}", class.reason)
         });
-        self.batch.bytes += bytes;
-        self.batch.records.push(Outgoing {
-            key: record.key.map(<[u8]>::to_vec),
-            value: record.value.map(<[u8]>::to_vec),
-            redriven: redriven.saturating_add(1),
-        });
+        self.batch.bytes += outgoing.bytes();
+        self.batch.records.push(outgoing);
     }
 }

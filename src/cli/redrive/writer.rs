@@ -11,12 +11,12 @@ use super::{
     scan::{Batch, Outgoing},
 };
 use crate::{
-    clock,
     error::RunError,
     failpoint::{self, Point},
+    headers::HeaderBlock,
     kafka::{
-        CommitEntry, DeliveryFailure, GroupMetadata, KafkaError, Producer, ProducerSettings,
-        REDRIVEN_HEADER, SendError, TopicHandle, Transactional, redriven_time,
+        CommitEntry, DeliveryFailure, GroupMetadata, KafkaError, Producer, ProducerSettings, SendError,
+        TopicHandle, Transactional,
     },
     limits,
 };
@@ -95,12 +95,10 @@ impl Writer {
     }
 
     fn offer(&self, record: &Outgoing) -> Result<(), KafkaError> {
-        let count = record.redriven.to_string();
-        let headers = [(REDRIVEN_HEADER, count.as_bytes())];
         let (key, value) = (record.key.as_deref(), record.value.as_deref());
+        let headers = HeaderBlock::new(&record.headers);
         loop {
-            let time = redriven_time(clock::now_ms());
-            match self.producer.send_stamped(&self.topic, None, key, value, &headers, time) {
+            match self.producer.send_with_headers(&self.topic, None, key, value, headers) {
                 Ok(()) => return Ok(()),
                 Err(SendError::Full) => drop(self.producer.poll(limits::SINK_DRAIN_POLL)),
                 Err(SendError::Refused(error)) => return Err(error),

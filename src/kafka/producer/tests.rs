@@ -8,7 +8,9 @@ use rdkafka::message::{Headers, Message, OwnedMessage};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::*;
+use crate::headers::{self, HeaderBlock};
 use crate::kafka::{ClientSettings, MockCluster, Partitioner};
+use crate::limits::PRODUCER_UNCOUNTED_BYTES;
 
 const PARTITIONS: i32 = 3;
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -66,7 +68,7 @@ fn cluster() -> MockCluster {
 fn a_hurried_record_does_not_wait_for_others() {
     let cluster = cluster();
     let (producer, topic) = lingering(&cluster, PATIENCE / 2);
-    let record = OutRecord { key: b"k", value: b"v" };
+    let record = OutRecord { key: b"k", value: b"v", ..OutRecord::default() };
     assert_eq!(producer.send_batch(&topic, PartitionId(0), [record]).accepted, 1);
     let start = Instant::now();
     while producer.in_flight() > 0 {
@@ -80,10 +82,17 @@ fn a_hurried_record_does_not_wait_for_others() {
 fn headers_key_and_value_arrive_as_they_were_sent() {
     let cluster = cluster();
     let (producer, topic) = producer(&cluster);
-    let headers: [(&str, &[u8]); 3] =
-        [("logintide.reason", b"not_json"), ("raw", &[0, 255, 10]), ("empty", b"")];
+    let headers: [(&str, Option<&[u8]>); 5] = [
+        ("logintide.reason", Some(b"not_json")),
+        ("raw", Some(&[0, 255, 10])),
+        ("empty", Some(b"")),
+        ("null", None),
+        ("raw", Some(b"once more")),
+    ];
+    let block = block_of(&headers);
+    let block = HeaderBlock::new(&block);
     producer
-        .send_with_headers(&topic, Some(PartitionId(2)), Some(b"k\0y"), Some(b"\xff{"), &headers)
+        .send_with_headers(&topic, Some(PartitionId(2)), Some(b"k\0y"), Some(b"\xff{"), block)
         .expect("accepted");
     let written = written(&cluster, &producer, 1);
     let message = &written[0];
@@ -92,7 +101,75 @@ fn headers_key_and_value_arrive_as_they_were_sent() {
     let seen = message.headers().expect("headers");
     assert_eq!(seen.count(), headers.len());
     for (seen, (name, value)) in seen.iter().zip(headers) {
-        assert_eq!((seen.key, seen.value), (name, Some(value)));
+        assert_eq!((seen.key, seen.value), (name, value));
+    }
+}
+
+fn block_of(headers: &[(&str, Option<&[u8]>)]) -> Vec<u8> {
+    let mut block = Vec::new();
+    for (name, value) in headers {
+        headers::push(&mut block, name.as_bytes(), *value);
+    }
+    block
+}
+
+#[test]
+fn records_with_headers_and_without_keep_their_order() {
+    let cluster = cluster();
+    let (producer, topic) = producer(&cluster);
+    let block = block_of(&[("traceparent", Some(b"00-1"))]);
+    // Runs of every length up to more than one call of librdkafka takes, with headers in between.
+    let has_headers = |number: usize| number < 50 || (number % 700).is_multiple_of(13);
+    let values: Vec<_> = (0..3_000).map(|number| format!("{number:04}")).collect();
+    let records: Vec<_> = (0..)
+        .zip(&values)
+        .map(|(number, value)| OutRecord {
+            key: b"k",
+            value: value.as_bytes(),
+            headers: if has_headers(number) { HeaderBlock::new(&block) } else { HeaderBlock::NONE },
+        })
+        .collect();
+    let mut sent = 0;
+    while sent < records.len() {
+        let outcome = producer.send_batch(&topic, PartitionId(1), records[sent..].iter().copied());
+        assert_eq!(outcome.refused, []);
+        sent += outcome.accepted;
+        producer.poll(Duration::from_millis(1));
+    }
+    let mark = producer.mark(&[topic]);
+    let written = written(&cluster, &producer, values.len());
+    assert!(producer.has_delivered(&mark), "every record counts, with headers or without");
+    for (number, (message, value)) in written.iter().zip(&values).enumerate() {
+        assert_eq!(message.payload(), Some(value.as_bytes()));
+        assert_eq!(message.headers().is_some(), has_headers(number), "{number}");
+    }
+}
+
+#[test]
+fn large_headers_wait_until_earlier_ones_are_delivered() {
+    let cluster = cluster();
+    let (producer, topic) = producer(&cluster);
+    let large = vec![0; 60_000];
+    let block = block_of(&[("large", Some(&large))]);
+    let record = OutRecord { key: b"k", value: b"v", headers: HeaderBlock::new(&block) };
+    cluster.take_down().expect("down");
+    // librdkafka counts one byte for each of them.
+    let most = PRODUCER_UNCOUNTED_BYTES / large.len() + 2;
+    let outcome = producer.send_batch(&topic, PartitionId(0), vec![record; 1_000]);
+    assert!(outcome.full && (most / 2..=most).contains(&outcome.accepted), "{outcome:?}");
+    cluster.bring_up().expect("up");
+    let mut sent = outcome.accepted;
+    let start = Instant::now();
+    while sent < 1_000 {
+        producer.poll(Duration::from_millis(5));
+        sent += producer.send_batch(&topic, PartitionId(0), vec![record; 1_000 - sent]).accepted;
+        assert!(start.elapsed() < PATIENCE, "{sent} of 1000");
+    }
+    // The mock cluster keeps only the last of them.
+    let mark = producer.mark(&[topic]);
+    while !producer.has_delivered(&mark) {
+        producer.poll(Duration::from_millis(5));
+        assert!(start.elapsed() < PATIENCE, "not all are delivered");
     }
 }
 
@@ -102,7 +179,7 @@ fn missing_and_empty_are_told_apart() {
     let (producer, topic) = producer(&cluster);
     let send = |key, value| {
         producer
-            .send_with_headers(&topic, Some(PartitionId(0)), key, value, &[])
+            .send_with_headers(&topic, Some(PartitionId(0)), key, value, HeaderBlock::NONE)
             .expect("accepted");
     };
     send(None, Some(&b"a"[..]));
@@ -124,7 +201,7 @@ fn without_a_partition_the_key_decides_as_in_the_java_client() {
     let keys: Vec<_> = (0..40).map(|n| format!("user-{n}")).collect();
     for key in &keys {
         producer
-            .send_with_headers(&topic, None, Some(key.as_bytes()), Some(b"v"), &[])
+            .send_with_headers(&topic, None, Some(key.as_bytes()), Some(b"v"), HeaderBlock::NONE)
             .expect("accepted");
     }
     for message in written(&cluster, &producer, keys.len()) {

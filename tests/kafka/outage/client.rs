@@ -37,7 +37,8 @@ fn transactional_calls_wait_for_the_broker_and_are_resumed() {
     flush(&producer);
     broker.stop();
     let values = numbered(10..20_010);
-    let records = values.iter().map(|v| OutRecord { key: b"k", value: v.as_bytes() });
+    let records =
+        values.iter().map(|v| OutRecord { key: b"k", value: v.as_bytes(), ..OutRecord::default() });
     assert_eq!(producer.send_batch(&topic, PartitionId(0), records).accepted, 20_000);
     let error = producer.abort_transaction(short).expect_err("nobody answers");
     assert!(matches!(error, KafkaError::Timeout { .. }), "{error:?}");
