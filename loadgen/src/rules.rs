@@ -77,6 +77,8 @@ pub(crate) enum Broken {
     TimeUnreadable,
     /// `timestamp` before 2000 or too far ahead.
     TimeRange,
+    /// `timestamp` too far ahead of a record that itself is before 2000, by any allowed lead.
+    RecordTime,
 }
 
 impl Broken {
@@ -95,6 +97,7 @@ impl Broken {
             Self::Type => &["wrong_type"],
             Self::TimeUnreadable => &["timestamp_unreadable"],
             Self::TimeRange => &["timestamp_out_of_range"],
+            Self::RecordTime => &["kafka_timestamp_out_of_range"],
         }
     }
 }
@@ -175,7 +178,9 @@ fn read(value: &[u8], side: Side) -> Result<Reading<'_>, Broken> {
     if let Side::Input { latest_ms } = side
         && !(EARLIEST_MS..=latest_ms).contains(&time_ms)
     {
-        return Err(Broken::TimeRange);
+        let calendar = EARLIEST_MS..=Timestamp::MAX.as_millisecond();
+        let fits_no_event = latest_ms < EARLIEST_MS && calendar.contains(&time_ms);
+        return Err(if fits_no_event { Broken::RecordTime } else { Broken::TimeRange });
     }
 
     let mut counted = [Cow::Borrowed(""), Cow::Borrowed(""), Cow::Borrowed("")];

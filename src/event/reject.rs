@@ -34,11 +34,13 @@ pub enum RejectReason {
     TimestampUnreadable,
     /// The timestamp is before 2000 or too far after the record's own.
     TimestampOutOfRange,
+    /// The record's own, its Kafka timestamp, is so far before 2000 that no event fits it.
+    KafkaTimestampOutOfRange,
 }
 
 impl RejectReason {
     /// Every reason, by its number.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Empty,
         Self::TooLarge,
         Self::InvalidUtf8,
@@ -50,6 +52,7 @@ impl RejectReason {
         Self::WrongType,
         Self::TimestampUnreadable,
         Self::TimestampOutOfRange,
+        Self::KafkaTimestampOutOfRange,
     ];
 
     /// The word for headers, metric labels and documentation.
@@ -66,6 +69,7 @@ impl RejectReason {
             Self::WrongType => "wrong_type",
             Self::TimestampUnreadable => "timestamp_unreadable",
             Self::TimestampOutOfRange => "timestamp_out_of_range",
+            Self::KafkaTimestampOutOfRange => "kafka_timestamp_out_of_range",
         }
     }
 }
@@ -124,6 +128,11 @@ impl fmt::Display for Reject {
             RejectReason::TimestampOutOfRange => {
                 write!(f, "{field} is before 2000 or more than max-future after its record")
             }
+            RejectReason::KafkaTimestampOutOfRange => write!(
+                f,
+                "{field} is fine, but the record's Kafka timestamp is before 2000: it must be in \
+                 milliseconds since 1970"
+            ),
         }
     }
 }

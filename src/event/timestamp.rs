@@ -44,7 +44,18 @@ pub(super) fn check_range(time_ms: i64, latest_ms: i64) -> Result<i64, RejectRea
     if (EARLIEST_MS..=latest_ms).contains(&time_ms) {
         Ok(time_ms)
     } else {
-        Err(RejectReason::TimestampOutOfRange)
+        Err(out_of_range(time_ms, latest_ms))
+    }
+}
+
+/// Which of the two is wrong: a record that would take no event at all has an odd time itself.
+#[cold]
+fn out_of_range(time_ms: i64, latest_ms: i64) -> RejectReason {
+    let is_a_time = (EARLIEST_MS..=Timestamp::MAX.as_millisecond()).contains(&time_ms);
+    if is_a_time && latest_ms < EARLIEST_MS {
+        RejectReason::KafkaTimestampOutOfRange
+    } else {
+        RejectReason::TimestampOutOfRange
     }
 }
 
@@ -228,6 +239,20 @@ mod tests {
         assert_eq!(check_range(T, T), Ok(T));
         assert_eq!(check_range(T + 1, T), out);
         assert_eq!(check_range(i64::MAX, i64::MAX), out);
+    }
+
+    #[test]
+    fn a_record_that_no_event_fits_has_an_odd_time_itself() {
+        let of_record = Err(RejectReason::KafkaTimestampOutOfRange);
+        let out = Err(RejectReason::TimestampOutOfRange);
+        let latest = EARLIEST_MS - 1;
+        for time in [EARLIEST_MS, T, Timestamp::MAX.as_millisecond()] {
+            assert_eq!(check_range(time, latest), of_record);
+        }
+        for time in [latest, 0, i64::MAX] {
+            assert_eq!(check_range(time, latest), out);
+        }
+        assert_eq!(check_range(T, EARLIEST_MS), out);
     }
 
     proptest! {

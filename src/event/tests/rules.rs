@@ -138,6 +138,30 @@ fn timestamp_is_required_and_in_range() {
 }
 
 #[test]
+fn a_kafka_timestamp_that_is_not_in_milliseconds_is_the_odd_one() {
+    let mut parser = Parser::new(&EventConfig::default());
+    let mut reason = |timestamp: &str, record_ms| {
+        let raw = format!(r#"{{"user_id":"u","timestamp":{timestamp}}}"#);
+        let parsed = parser.parse(raw.as_bytes(), record_ms);
+        parsed.map(|event| event.event_time.0).map_err(|reject| reject.to_string())
+    };
+    // Seconds, and no time at all.
+    for record_ms in [RECORD_MS / 1000, 0, 1] {
+        for timestamp in ["1730555820", "946684800", "\"2024-11-02T13:57:00Z\""] {
+            let detail = reason(timestamp, record_ms).expect_err("no event fits the record");
+            assert!(detail.contains("Kafka timestamp is before 2000"), "{detail}");
+        }
+        // Then both are wrong, and it is the event that its writer can see.
+        let detail = reason("1", record_ms).expect_err("1970");
+        assert!(detail.starts_with("timestamp is before 2000"), "{detail}");
+    }
+    // Microseconds and nanoseconds lie far ahead: every event is before them.
+    for record_ms in [RECORD_MS * 1000, RECORD_MS * 1_000_000] {
+        assert_eq!(reason("1730555820", record_ms), Ok(1_730_555_820_000));
+    }
+}
+
+#[test]
 fn a_record_far_in_the_future_does_not_leave_the_calendar() {
     let mut parser = Parser::new(&EventConfig::default());
     let raw = br#"{"user_id":"u","timestamp":999999999999999}"#;
