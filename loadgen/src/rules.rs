@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::DateTime};
 use serde_json::value::RawValue;
 
 use crate::json;
@@ -271,13 +271,47 @@ fn time_ms(value: Option<&RawValue>) -> Result<i64, Broken> {
     if is_number(&text) {
         return number_ms(&text).ok_or(Broken::TimeRange);
     }
-    // A date, a separator (RFC 3339 section 5.6 allows a space), a time and an offset.
-    if !matches!(text.as_bytes().get(10), Some(b'T' | b't' | b' ')) {
-        return Err(Broken::TimeUnreadable);
+    text_ms(&text).ok_or(Broken::TimeUnreadable)
+}
+
+/// Epoch milliseconds from an RFC 3339 time, or one with a comma or a short offset as in ISO 8601.
+fn text_ms(text: &str) -> Option<i64> {
+    // RFC 3339 section 5.6 allows a space for the T.
+    let seconds =
+        text.get(..19).filter(|seconds| matches!(seconds.as_bytes()[10], b'T' | b't' | b' '))?;
+    // A leap second is taken for the one before; `60` stands there nowhere else.
+    let seconds = seconds.strip_suffix("60").map_or(seconds.to_owned(), |rest| format!("{rest}59"));
+    let is_shaped =
+        seconds.bytes().zip("dddd-dd-ddTdd:dd:dd".bytes()).all(|(byte, form)| match form {
+            b'd' => byte.is_ascii_digit(),
+            b'T' => true,
+            mark => byte == mark,
+        });
+    let local = is_shaped.then(|| seconds.parse::<DateTime>().ok())??;
+    let rest = &text[19..];
+    let (fraction, offset) = match rest.strip_prefix(['.', ',']) {
+        None => ("0", rest),
+        Some(more) => more.split_at(more.find(|c: char| !c.is_ascii_digit())?),
+    };
+    let fraction_ms: i64 =
+        format!("{fraction:0<3}").get(..3).filter(|_| !fraction.is_empty())?.parse().ok()?;
+    let local_ms = local.duration_since(DateTime::constant(1970, 1, 1, 0, 0, 0, 0)).as_millis();
+    Some(i64::try_from(local_ms).ok()? + fraction_ms - 60_000 * offset_minutes(offset)?)
+}
+
+/// `Z`, `+hh:mm`, `+hhmm` or `+hh`, at most 18 hours.
+fn offset_minutes(text: &str) -> Option<i64> {
+    if text.eq_ignore_ascii_case("z") {
+        return Some(0);
     }
-    let time: Timestamp = text.parse().map_err(|_| Broken::TimeUnreadable)?;
-    // `as_millisecond` rounds towards zero; before 1970 is out of range anyway.
-    Ok(time.as_millisecond())
+    let sign = if text.starts_with('-') { -1 } else { 1 };
+    let digits = text.strip_prefix(['+', '-'])?;
+    let digits = if digits.len() == 5 { digits.replacen(':', "", 1) } else { digits.to_owned() };
+    let digits = if digits.len() == 2 { digits + "00" } else { digits };
+    let is_shaped = digits.len() == 4 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let number: i64 = digits.parse().ok().filter(|_| is_shaped)?;
+    let (hours, minutes) = (number / 100, number % 100);
+    (minutes < 60 && number <= 1800).then_some(sign * (60 * hours + minutes))
 }
 
 /// Whether a text is a JSON number and nothing else.

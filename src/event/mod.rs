@@ -13,6 +13,7 @@ mod lenient;
 mod local_time;
 mod parse;
 mod reject;
+mod rfc3339;
 mod shape;
 pub(crate) mod text;
 mod timestamp;
