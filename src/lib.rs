@@ -25,6 +25,7 @@ pub mod latency;
 pub mod limits;
 pub mod metrics;
 pub mod pipeline;
+pub mod plain;
 mod short;
 pub mod sink;
 pub mod source;

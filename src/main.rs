@@ -15,7 +15,12 @@ use std::{
     thread,
 };
 
-use logintide::{cli::Cli, config::LogFormat, error::RunError};
+use logintide::{
+    cli::Cli,
+    config::LogFormat,
+    error::RunError,
+    plain::{self, Plain, Style},
+};
 use tracing_subscriber::EnvFilter;
 
 /// Serves librdkafka's allocations as well, which halves what they cost.
@@ -46,11 +51,12 @@ fn report(error: &RunError) {
         tracing::error!("{error}");
     } else {
         // A closed stderr leaves only the exit code to tell it.
-        let _ = writeln!(io::stderr(), "error: {error}");
+        let _ = writeln!(io::stderr(), "error: {}", plain::lines(&error.to_string()));
     }
 }
 
-/// Lines on stderr or in a file; `LOGINTIDE_LOG` chooses which.
+/// Lines on stderr or in a file; `LOGINTIDE_LOG` chooses which. Errors of a broker and names of other
+/// clients are in them, so all of it is escaped.
 fn start_logging(format: LogFormat, file: Option<File>) -> Result<(), RunError> {
     let filter = std::env::var(LOG_VARIABLE).unwrap_or_default();
     let filter = EnvFilter::builder()
@@ -68,17 +74,25 @@ fn start_logging(format: LogFormat, file: Option<File>) -> Result<(), RunError> 
     let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     LOG_IS_SEEN.store(file.is_none(), Ordering::Relaxed);
     match (format, file) {
+        (LogFormat::Text, None) if colours => {
+            let writer = || Plain::with_colours(io::stderr());
+            log.with_writer(writer).with_ansi(true).with_target(false).init();
+        }
         (LogFormat::Text, None) => {
-            log.with_writer(io::stderr).with_ansi(colours).with_target(false).init();
+            let writer = || Plain::new(io::stderr(), Style::Text);
+            log.with_writer(writer).with_ansi(false).with_target(false).init();
         }
         (LogFormat::Json, None) => {
-            log.with_writer(io::stderr).json().flatten_event(true).init();
+            let writer = || Plain::new(io::stderr(), Style::Json);
+            log.with_writer(writer).json().flatten_event(true).init();
         }
         (LogFormat::Text, Some(file)) => {
-            log.with_writer(Mutex::new(file)).with_ansi(false).with_target(false).init();
+            let writer = Mutex::new(Plain::new(file, Style::Text));
+            log.with_writer(writer).with_ansi(false).with_target(false).init();
         }
         (LogFormat::Json, Some(file)) => {
-            log.with_writer(Mutex::new(file)).json().flatten_event(true).init();
+            let writer = Mutex::new(Plain::new(file, Style::Json));
+            log.with_writer(writer).json().flatten_event(true).init();
         }
     }
     panic::set_hook(Box::new(log_panic));
@@ -93,6 +107,7 @@ fn log_panic(info: &PanicHookInfo<'_>) {
     let name = thread.name().unwrap_or("unnamed");
     tracing::error!(thread = name, place, "panic: {message}");
     if !LOG_IS_SEEN.load(Ordering::Relaxed) {
+        let message = plain::lines(message);
         let _ = writeln!(io::stderr(), "error: thread {name}: panic: {message} ({place})");
     }
 }

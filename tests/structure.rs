@@ -15,7 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["batch", "config", "error", "status", "topics"],
     &["kafka", "state", "metrics"],
     &["window", "event"],
-    &["budget", "failpoint", "headers", "ids", "latency", "limits", "clock", "short"],
+    &["budget", "failpoint", "headers", "ids", "latency", "limits", "clock", "plain", "short"],
 ];
 
 /// Modules of one layer that may use each other.

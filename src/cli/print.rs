@@ -13,6 +13,7 @@ use super::{
     secrets,
     settings::Loaded,
 };
+use crate::plain;
 
 /// Writes the settings to `out`.
 pub(super) fn config(out: &mut impl Write, loaded: &Loaded) -> io::Result<()> {
@@ -91,7 +92,7 @@ fn source(layers: &Layers, setting: &Setting, origin: Origin) -> String {
     match origin {
         Origin::Default => "default".to_owned(),
         // A comment takes no control characters.
-        Origin::File(line) => format!("file {}:{line}", layers.file().escape_debug()),
+        Origin::File(line) => format!("file {}:{line}", plain::one_line(layers.file())),
         Origin::Variable => format!("variable {}", setting.variable()),
         Origin::Flag => format!("flag {}", setting.flag()),
     }

@@ -16,6 +16,7 @@ use crate::{
     config::{Surroundings, default_state_dir, parse_group_id},
     error::RunError,
     ids::EventTimeMs,
+    plain::{Plain, Style},
     state::{self, StateError, StateSummary},
     window::Completeness,
 };
@@ -67,7 +68,8 @@ pub(super) fn run(args: &StateArgs) -> Result<(), RunError> {
         Action::Show(folder) => {
             let dir = folder.resolve(&Surroundings::read())?;
             let summary = state::describe(&dir).map_err(of_state)?;
-            printed(show(&mut io::stdout().lock(), &dir, &summary))
+            let mut out = Plain::new(io::stdout().lock(), Style::Text);
+            printed(show(&mut out, &dir, &summary))
         }
         Action::Reset { folder, yes } => reset(&folder.resolve(&Surroundings::read())?, *yes),
     }
@@ -101,14 +103,14 @@ fn reset(dir: &Path, yes: bool) -> Result<(), RunError> {
             ));
         }
         let question = format!("Remove the state in {} ({content})? [y/N] ", dir.display());
-        let mut out = io::stdout().lock();
+        let mut out = Plain::new(io::stdout().lock(), Style::Text);
         printed(out.write_all(question.as_bytes()).and_then(|()| out.flush()))?;
         if !agreed(&mut io::stdin().lock()) {
             return printed(writeln!(out, "nothing was removed"));
         }
     }
     let report = state::reset(dir).map_err(of_state)?;
-    let mut out = io::stdout().lock();
+    let mut out = Plain::new(io::stdout().lock(), Style::Text);
     let removed = report.removed.display();
     printed(writeln!(out, "removed {removed} ({})", size(report.removed_bytes)))?;
     for kept in &report.kept {

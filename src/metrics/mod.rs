@@ -16,6 +16,8 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 pub use health::{Health, HealthReport, Phase, ThreadAlive};
 pub use histogram::observe;
 
+use crate::plain;
+
 /// Whether a metric only grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MetricKind {
@@ -235,17 +237,13 @@ pub fn set(metric: Metric, value: f64) {
     gauge(metric, Vec::new()).set(value);
 }
 
-/// Adds `n` to the series of a counter whose only label has this value. Control characters in it
-/// are escaped: the text format allows them, and tools that read it mostly do not expect them.
+/// Adds `n` to the series of a counter whose only label has this value. Characters in it that
+/// are not seen are escaped: the text format allows them, and tools that read it mostly do not expect
+/// them.
 pub fn add_value(metric: Metric, value: &str, n: u64) {
     let spec = metric.spec();
     debug_assert!(spec.kind == MetricKind::Counter && spec.labels.len() == 1, "{metric:?}");
-    let value = if value.contains(char::is_control) {
-        value.escape_debug().to_string()
-    } else {
-        value.to_owned()
-    };
-    let label = Label::new(spec.labels[0], value);
+    let label = Label::new(spec.labels[0], plain::one_line(value).to_string());
     metrics::counter!(spec.name, vec![label]).increment(n);
 }
 
@@ -321,7 +319,7 @@ mod tests {
             "logintide_watermark_seconds 1730653310.5",
             "logintide_lag_records{partition=\"7\"} 42",
             "logintide_logins_by_location_total{location=\"a\\\"b\"} 2",
-            "logintide_logins_by_location_total{location=\"a\\\\0b\"} 1",
+            "logintide_logins_by_location_total{location=\"a\\\\u{0}b\"} 1",
             "logintide_commit_seconds_count 0",
             "logintide_build_info{version=\"1\",commit=\"c\",librdkafka=\"2\"} 1",
         ] {

@@ -255,3 +255,57 @@ fn many_large_headers_beside_small_values_stay_in_the_budget() {
     assert!(peak <= (32 + 100) * MIB, "{} MiB\n{}", peak / MIB, running.tail());
     running.stop();
 }
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn what_others_wrote_has_no_effect_on_a_terminal() {
+    const HOSTILE: &str = "\u{202e}abc\u{9b}2J\u{7f}\u{200b}\u{2028}\u{feff}";
+    let scenario = scenario("headers-terminal");
+    let input = scenario.topic("input");
+    let value = format!(
+        "{{\"user_id\":\"u{HOSTILE}\",\"timestamp\":{},\"locale\":\"{HOSTILE}\",\"device_type\":\"{HOSTILE}\"}}",
+        now_seconds()
+    );
+    send(&input, &[Input { value, headers: &[] }, Input { value: HOSTILE.into(), headers: &[] }]);
+    let mut running = scenario.start(&["--exit-at-end"]);
+    running.ends_with(0);
+    // Other programs may write there, too.
+    let hostile = Some(HOSTILE.as_bytes());
+    let of_topic: &[(&str, Option<&[u8]>)] =
+        &[("logintide.reason", Some(b"not_json")), ("logintide.topic", hostile)];
+    let detail = Some(&b"\x1b[2J\xc2\x9b"[..]);
+    let of_detail = &[
+        ("logintide.reason", Some(&b"not_json"[..])),
+        ("logintide.topic", Some(input.as_bytes())),
+        ("logintide.detail", detail),
+    ];
+    send(
+        &scenario.topic("dead-letter"),
+        &[
+            Input { value: HOSTILE.into(), headers: of_topic },
+            Input { value: HOSTILE.into(), headers: of_detail },
+        ],
+    );
+    let run = scenario.command("group", "state", &[crate::support::WITHOUT_TOPICS]);
+    let mut said = vec![running.log()];
+    for form in ["text", "json"] {
+        let mut check = Command::new(run.get_program());
+        check.args(["check-config", "--sample", "10", "--output", form]);
+        check.args(run.get_args().skip(1));
+        let output = check.output().expect("logintide runs");
+        let text = text(&output);
+        assert!(text.contains("\\u202eabc\\u009b2J"), "{text}");
+        said.push(text);
+    }
+    let mut redrive = Command::new(run.get_program());
+    redrive.args(["redrive", "--brokers", &brokers(), "--all", "--dry-run"]);
+    redrive.args(["--group-id", &scenario.topic("group"), "--input-topic", &input]);
+    redrive.args(["--dead-letter-topic", &scenario.topic("dead-letter")]);
+    let output = redrive.output().expect("logintide runs");
+    said.push(text(&output));
+    assert!(said[3].contains("\\u{202e}abc") && said[3].contains("\\x1b[2J"), "{}", said[3]);
+    for text in &said {
+        let hidden = text.chars().find(|c| *c != '\n' && logintide::plain::is_hidden(*c));
+        assert_eq!(hidden, None, "{text:?}");
+    }
+}

@@ -179,7 +179,7 @@ impl Judge {
         let report = &mut self.report;
         let here = || format!("[{}]@{}: {}", record.partition, record.offset, shown(record.value));
         if let Some(name) = &reading.doubled {
-            report.add(Mistake::ProcessedDuplicateKey, || format!("{name} {}", here()));
+            report.add(Mistake::ProcessedDuplicateKey, || format!("{name:?} {}", here()));
         }
         let user = reading.user_id.as_bytes();
         if record.key != Some(user) {

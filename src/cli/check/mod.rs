@@ -34,6 +34,7 @@ use crate::{
         Transactional,
     },
     limits,
+    plain::{Plain, Style},
     state::{Peek, StateError},
 };
 
@@ -106,7 +107,12 @@ pub(super) fn run(
     start_logging(config.log_format, None)?;
     let mut check = Check { config, findings: Findings::default() };
     let asked = check.all(&surroundings, timeout);
-    let mut out = io::stdout().lock();
+    // Much of it others have named: topics, clients, hosts.
+    let style = match form {
+        Form::Text => Style::Text,
+        Form::Json => Style::Json,
+    };
+    let mut out = Plain::new(io::stdout().lock(), style);
     printed(check.findings.show(&mut out, form))?;
     if let Some((mut clients, partitions)) = asked?.filter(|_| sample > 0) {
         let plan = Plan { count: sample, partitions, patience: timeout, form };

@@ -20,7 +20,7 @@ use crate::{
     event::{Enricher, EventConfig, Field, Parser, RejectReason, SoftProblem},
     ids::{Offset, PartitionId},
     kafka::{Consumer, DrainEvent, Flow, KafkaError, Record},
-    limits,
+    limits, plain,
 };
 
 /// What is read: `count` records of these partitions, and how long to wait for the next one.
@@ -151,7 +151,6 @@ impl Tasting {
                 let soft: Vec<_> = event.soft.iter().collect();
                 self.enriched.clear();
                 self.enricher.append(raw, &event, clock::now_us(), &mut self.enriched);
-                on_one_line(&mut self.enriched);
                 for problem in &soft {
                     *self.soft.entry(*problem).or_default() += 1;
                 }
@@ -186,22 +185,19 @@ impl Tasting {
             .iter()
             .map(|(field, what)| format!("{} {}", field.name(), what.as_str()))
             .collect();
+        let event = std::str::from_utf8(&self.enriched).expect("an accepted event is UTF-8");
         match self.form {
             Form::Text => {
                 let odd = if names.is_empty() { String::new() } else { names.join(", ") };
                 let comma = if odd.is_empty() { "" } else { ", odd: " };
                 writeln!(out, "\n{place}: processed{comma}{odd}")?;
-                out.write_all(b"  ")?;
-                out.write_all(&self.enriched)?;
-                writeln!(out)
+                writeln!(out, "  {}", plain::json_line(event))
             }
             Form::Json => {
                 let head = line(record, "processed", &json!({"odd": names})).to_string();
                 // The enriched event is JSON already, with every digit as it was.
                 out.write_all(head.strip_suffix('}').expect("an object").as_bytes())?;
-                out.write_all(b",\"value\":")?;
-                out.write_all(&self.enriched)?;
-                writeln!(out, "}}")
+                writeln!(out, ",\"value\":{}}}", plain::json_line(event))
             }
         }
     }
@@ -249,13 +245,6 @@ fn line(record: &Record<'_>, result: &str, more: &serde_json::Value) -> serde_js
         line.extend(more.clone());
     }
     line
-}
-
-/// Line breaks in valid JSON stand between tokens only, where a blank means the same.
-fn on_one_line(json: &mut [u8]) {
-    for byte in json.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')) {
-        *byte = b' ';
-    }
 }
 
 /// Any bytes as printable text of bounded length.
@@ -328,6 +317,25 @@ mod tests {
             (&json!("missing_field"), &json!("{}"))
         );
         assert_eq!(lines[2]["reasons"]["missing_field"], 1);
+    }
+
+    #[test]
+    fn an_event_that_acts_on_a_terminal_is_shown_without_effect_and_is_still_json() {
+        let raw = "{\"user_id\":\"u\",\t\"timestamp\":1730653310,\"locale\":\"\u{202e}abc\u{9b}2J\",\
+                   \"\u{200b}\":\"\u{7f}\u{2028}\u{feff}\"}";
+        for form in [Form::Text, Form::Json] {
+            let text = tasted(form, &[(raw.as_bytes(), NOW_MS)]);
+            assert!(!text.replace('\n', "").contains(plain::is_hidden), "{text}");
+            assert!(text.contains("\\u202eabc\\u009b2J"), "{text}");
+            let event =
+                text.lines().find_map(|line| line.find("{\"user_id\"").map(|at| &line[at..]));
+            let event = event.expect("the event");
+            let event = if form == Form::Json { event.strip_suffix('}') } else { Some(event) };
+            let event: serde_json::Value =
+                serde_json::from_str(event.expect("it ends the line's object")).expect("JSON");
+            assert_eq!(event["locale"], "\u{202e}abc\u{9b}2J");
+            assert_eq!(event["\u{200b}"], "\u{7f}\u{2028}\u{feff}");
+        }
     }
 
     #[test]

@@ -31,7 +31,14 @@ use self::{
     settings::Settings,
 };
 use super::{StartLogging, output::printed};
-use crate::{config::LogFormat, error::RunError, limits, metrics::Health, status::Snapshot};
+use crate::{
+    config::LogFormat,
+    error::RunError,
+    limits,
+    metrics::Health,
+    plain::{Plain, Style},
+    status::Snapshot,
+};
 
 /// Runs the demo to its end.
 pub(super) fn run(args: &DemoArgs, start_logging: StartLogging) -> Result<(), RunError> {
@@ -140,7 +147,7 @@ impl Demo<'_> {
         let verdict = embedded::verify(load, sent.records, &processing, &Stop::default())
             .map_err(|error| RunError::Failed(format!("the judge: {error}")))?;
         let audit = Audit { sent, counted, verdict };
-        let mut out = io::stdout().lock();
+        let mut out = Plain::new(io::stdout().lock(), Style::Text);
         printed(audit.print(&mut out))?;
         let problems = audit.problems();
         if !problems.is_empty() {

@@ -41,6 +41,7 @@ use crate::{
     ids::{Offset, PartitionId},
     kafka::{Admin, CommittedOffset, Consumer, ConsumerSettings, KafkaError},
     limits,
+    plain::{Plain, Style},
 };
 
 /// Redrives what was selected, until the end or a signal.
@@ -51,7 +52,8 @@ pub(super) fn run(args: &RedriveArgs, start_logging: StartLogging) -> Result<(),
     let mut session = Session::open(&config)?;
     let done = session.work(&stop);
     let left = if done.is_ok() { session.scan.left() } else { 0 };
-    printed(session.scan.counts.show(&mut io::stdout().lock(), &config, left))?;
+    let mut out = Plain::new(io::stdout().lock(), Style::Text);
+    printed(session.scan.counts.show(&mut out, &config, left))?;
     done
 }
 

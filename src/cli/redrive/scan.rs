@@ -217,7 +217,8 @@ impl Scan {
         log.done.sent(class, record.offset);
         log.touched = true;
         self.counts.select(class.reason, || {
-            let detail = String::from_utf8_lossy(headers.get("logintide.detail").unwrap_or(b""));
+            // Whoever may write to the topic has written it.
+            let detail = shortened(headers.get("logintide.detail").unwrap_or_default());
             let raw = shortened(record.value.unwrap_or_default());
             let (partition, offset) = (record.partition, record.offset);
             format!("partition {partition} offset {offset}: {}: {detail}\n    {raw}", class.reason)

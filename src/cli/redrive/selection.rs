@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use crate::event::RejectReason;
+use crate::{event::RejectReason, plain};
 
 /// What the operator asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,7 +85,9 @@ impl Selection {
         let reason = letter.reason.and_then(known_reason).ok_or(Skip::NotALetter)?;
         let topic = letter.topic.ok_or(Skip::NotALetter)?;
         if topic != self.input_topic.as_bytes() {
-            return Err(Skip::OtherTopic(String::from_utf8_lossy(topic).into_owned()));
+            return Err(Skip::OtherTopic(
+                plain::one_line(&String::from_utf8_lossy(topic)).to_string(),
+            ));
         }
         if letter.is_cut {
             return Err(Skip::Cut);

@@ -8,6 +8,7 @@ use super::Report;
 use crate::{
     clock,
     event::RejectReason,
+    plain,
     window::{OTHER, Windows},
 };
 
@@ -69,7 +70,7 @@ fn top(values: &[(String, u64)]) -> Option<String> {
     for (value, count) in values.iter().filter(|(value, _)| value != OTHER).take(TOP_VALUES) {
         let separator = if text.is_empty() { "" } else { ", " };
         let share = *count as f64 * 100.0 / all as f64;
-        let _ = write!(text, "{separator}{} {share:.0} %", value.escape_debug());
+        let _ = write!(text, "{separator}{} {share:.0} %", plain::one_line(value));
     }
     (!text.is_empty()).then_some(text)
 }

@@ -2,6 +2,8 @@
 
 use console::{measure_text_width, truncate_str};
 
+use crate::plain;
+
 /// Heights of a curve and parts of a bar.
 const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
@@ -22,8 +24,7 @@ pub(in crate::cli::demo) fn grouped(number: u64) -> String {
 /// A value from the input: nothing in it can move the cursor, change colours or turn the direction
 /// of writing; cut to `width` columns.
 pub(super) fn safe(value: &str, width: usize) -> String {
-    let escaped: String = value.chars().flat_map(char::escape_debug).collect();
-    truncate_str(&escaped.replace("\\\"", "\"").replace("\\'", "'"), width, "…").into_owned()
+    truncate_str(&plain::one_line(value).to_string(), width, "…").into_owned()
 }
 
 /// `text`, cut or filled with spaces to `width` columns; styles in it stay whole.
