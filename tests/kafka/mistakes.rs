@@ -2,7 +2,10 @@
 
 use std::fs;
 
-use logintide::kafka::{Admin, NewTopic, Producer};
+use logintide::{
+    headers::HeaderBlock,
+    kafka::{Admin, NewTopic, Producer},
+};
 
 use crate::{
     client::support::{PATIENCE, client, flush, producer_settings},
@@ -46,7 +49,9 @@ fn a_compacted_dead_letter_topic() {
     admin.create_topics(&topics, PATIENCE).expect("topics");
     let mut producer = Producer::new(&producer_settings(scenario.brokers())).expect("producer");
     let input = producer.topic(&scenario.topic("input")).expect("topic");
-    producer.send_with_headers(&input, None, None, Some(b"no JSON"), &[]).expect("accepted");
+    producer
+        .send_with_headers(&input, None, None, Some(b"no JSON"), HeaderBlock::default())
+        .expect("accepted");
     flush(&producer);
     let mut running = scenario.start(&[]);
     running.ends_with(1);

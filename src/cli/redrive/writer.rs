@@ -15,8 +15,8 @@ use crate::{
     failpoint::{self, Point},
     headers::HeaderBlock,
     kafka::{
-        CommitEntry, DeliveryFailure, GroupMetadata, KafkaError, Producer, ProducerSettings, SendError,
-        TopicHandle, Transactional,
+        CommitEntry, DeliveryFailure, GroupMetadata, KafkaError, Producer, ProducerSettings,
+        SendError, TopicHandle, Transactional,
     },
     limits,
 };
