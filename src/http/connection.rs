@@ -1,38 +1,79 @@
-//! Bounds the connections: their number, and the time each may take for a request.
+//! Bounds the connections: their number, and the time each may keep the server waiting.
 //!
-//! On the http thread. A connection holds a permit until it ends. Its deadline starts with it and
-//! starts again with every byte of an answer that the peer takes, so a peer that sends nothing, or
-//! sends slowly, is closed in bounded time, and a stream lasts as long as somebody reads it. A peer
-//! that takes nothing of a waiting answer has less time, and one that sends too much has none.
+//! On the http thread. A connection has a place until it ends or a newcomer gets the place. Its
+//! first request's head has a deadline that starts with the connection; a later one's starts with
+//! its first byte, and until that byte the connection may be idle for longer. A peer that takes
+//! nothing of a waiting answer has a deadline for that, and one that sends too much has none.
+//! Holds: accepting never waits for a place, so no number of slow peers keeps a probe out; a stream
+//! lasts as long as somebody reads it.
 
 use std::{
     io,
     net::SocketAddr,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use axum::serve::Listener;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    task::yield_now,
     time::{Instant, Sleep, sleep},
 };
 
+use super::places::{Place, Places};
 use crate::limits;
 
-/// A listener that accepts only while fewer than its number of connections are open.
+/// How many connections, and how long each may keep the server waiting.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) connections: usize,
+    /// From the connection's start, or a later head's first byte, to the head's end.
+    pub(super) head: Duration,
+    /// From an answer to the first byte of the next request.
+    pub(super) idle: Duration,
+    /// For a part of a waiting answer.
+    pub(super) write: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            connections: limits::HTTP_CONNECTIONS,
+            head: limits::HTTP_HEAD_DEADLINE,
+            idle: limits::HTTP_IDLE_DEADLINE,
+            write: limits::HTTP_WRITE_DEADLINE,
+        }
+    }
+}
+
+/// A listener whose connections keep the bounds.
 pub(super) struct BoundedListener {
     listener: TcpListener,
-    places: Arc<Semaphore>,
+    bounds: Bounds,
+    places: Places,
+    /// Places that were taken from others since the others had a turn.
+    evicted: usize,
 }
 
 impl BoundedListener {
-    /// Bounds `listener` to `connections` at once.
-    pub(super) fn new(listener: TcpListener, connections: usize) -> Self {
-        Self { listener, places: Arc::new(Semaphore::new(connections)) }
+    /// Bounds what `listener` accepts.
+    pub(super) fn new(listener: TcpListener, bounds: Bounds) -> Self {
+        Self { listener, bounds, places: Places::new(bounds.connections), evicted: 0 }
+    }
+
+    /// Gives the connections a turn before the newest of them can lose its place, so that each that
+    /// has sent its request is answered, however many are made at once.
+    async fn let_others_go_first(&mut self) {
+        if self.places.are_taken() {
+            self.evicted += 1;
+            if self.evicted > self.bounds.connections / 4 {
+                self.evicted = 0;
+                yield_now().await;
+            }
+        }
     }
 }
 
@@ -41,14 +82,15 @@ impl Listener for BoundedListener {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        let place = Arc::clone(&self.places);
-        let place = place.acquire_owned().await.expect("the semaphore is never closed");
-        // axum's own listener waits and tries again when accepting fails.
-        let (stream, address) = Listener::accept(&mut self.listener).await;
-        let deadline = Box::pin(sleep(limits::HTTP_REQUEST_DEADLINE));
-        let connection =
-            BoundedConnection { stream, deadline, unanswered: 0, is_full: false, _place: place };
-        (connection, address)
+        loop {
+            // axum's own listener waits and tries again when accepting fails.
+            let (stream, address) = Listener::accept(&mut self.listener).await;
+            self.let_others_go_first().await;
+            // A newcomer that gets no place is closed.
+            if let Some(place) = self.places.take(Instant::now()) {
+                return (BoundedConnection::new(stream, self.bounds, place), address);
+            }
+        }
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
@@ -56,18 +98,70 @@ impl Listener for BoundedListener {
     }
 }
 
-/// A connection with a deadline for its next progress.
+/// A connection with a deadline for what its peer owes next.
 pub(super) struct BoundedConnection {
     stream: TcpStream,
+    bounds: Bounds,
+    place: Place,
     deadline: Pin<Box<Sleep>>,
     /// Bytes read since the peer has last taken some.
     unanswered: usize,
+    /// The newest bytes read, the last one lowest: they show whether a head is complete.
+    newest: u32,
+    /// A part of the next head has come, or the first one is due.
+    is_head_due: bool,
     /// The peer takes nothing at the moment.
     is_full: bool,
-    _place: OwnedSemaphorePermit,
 }
 
 impl BoundedConnection {
+    fn new(stream: TcpStream, bounds: Bounds, place: Place) -> Self {
+        let deadline = Box::pin(sleep(bounds.head));
+        let (unanswered, newest) = (0, 0);
+        let (is_head_due, is_full) = (true, false);
+        Self { stream, bounds, place, deadline, unanswered, newest, is_head_due, is_full }
+    }
+
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The peer has sent these.
+    fn was_sent(&mut self, bytes: &[u8]) {
+        self.unanswered += bytes.len();
+        let newest = &bytes[bytes.len().saturating_sub(size_of::<u32>())..];
+        self.newest = newest.iter().fold(self.newest, |all, &byte| all << 8 | u32::from(byte));
+        if !bytes.is_empty() && !self.is_head_due && !self.is_full {
+            self.is_head_due = true;
+            self.deadline.as_mut().reset(Instant::now() + self.bounds.head);
+        }
+    }
+
+    /// The peer has taken a part of an answer.
+    fn was_taken(&mut self) {
+        let now = Instant::now();
+        // What was sent behind an answered request is the next one's head.
+        let ends_a_head = self.newest & 0xff_ffff == 0x0a_0d0a || self.newest & 0xffff == 0x0a0a;
+        (self.unanswered, self.is_full, self.is_head_due) = (0, false, !ends_a_head);
+        let time = if self.is_head_due { self.bounds.head } else { self.bounds.idle };
+        self.deadline.as_mut().reset(now + time);
+        self.place.peer_took(now);
+    }
+
+    /// The peer takes nothing of what waits for it.
+    fn is_not_taken(&mut self) {
+        if !self.is_full {
+            self.is_full = true;
+            self.deadline.as_mut().reset(Instant::now() + self.bounds.write);
+            self.place.peer_is_full();
+        }
+    }
+
+    /// An error once the place was given to another.
+    fn check_place(&self, cx: &Context<'_>) -> io::Result<()> {
+        if self.place.is_kept(cx) { Ok(()) } else { Err(io::ErrorKind::ConnectionAborted.into()) }
+    }
+
     /// Turns waiting past the deadline into an error.
     fn in_time<T>(
         &mut self,
@@ -87,9 +181,10 @@ impl AsyncRead for BoundedConnection {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        self.check_place(cx)?;
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        self.unanswered += buffer.filled().len() - before;
+        self.was_sent(&buffer.filled()[before..]);
         if self.unanswered > limits::HTTP_REQUEST_BYTES {
             return Poll::Ready(Err(io::ErrorKind::FileTooLarge.into()));
         }
@@ -103,13 +198,12 @@ impl AsyncWrite for BoundedConnection {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.check_place(cx)?;
         let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
         if polled.is_ready() {
-            (self.unanswered, self.is_full) = (0, false);
-            self.deadline.as_mut().reset(Instant::now() + limits::HTTP_REQUEST_DEADLINE);
-        } else if !self.is_full {
-            self.is_full = true;
-            self.deadline.as_mut().reset(Instant::now() + limits::HTTP_WRITE_DEADLINE);
+            self.was_taken();
+        } else {
+            self.is_not_taken();
         }
         self.in_time(cx, polled)
     }

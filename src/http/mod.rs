@@ -10,11 +10,13 @@ mod api;
 mod assets;
 mod connection;
 mod guard;
+mod places;
 mod refusal;
 mod routes;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod windows;
 
 use std::{
@@ -31,7 +33,12 @@ use tokio::{
 };
 
 pub use self::about::About;
-use self::{connection::BoundedListener, stream::Streams};
+use self::{
+    connection::{BoundedListener, Bounds},
+    places::Peer,
+    stream::Streams,
+    turns::Turns,
+};
 use crate::{
     config::HttpToken,
     error::RunError,
@@ -60,6 +67,7 @@ pub struct HttpContext {
 struct App {
     context: HttpContext,
     streams: Streams,
+    turns: Turns,
     /// The port is on a loopback address: only names that cannot be rebound are answered.
     is_loopback: bool,
 }
@@ -68,6 +76,9 @@ struct App {
 pub fn bind(address: SocketAddr) -> Result<TcpListener, RunError> {
     let bound = TcpListener::bind(address).and_then(|listener| {
         listener.set_nonblocking(true)?;
+        // The standard library's queue of 128 fills while this thread is busy, and a connection that
+        // finds it full is tried again only after a second.
+        SockRef::from(&listener).listen(limits::HTTP_BACKLOG)?;
         // Accepted connections inherit it.
         SockRef::from(&listener).set_send_buffer_size(limits::HTTP_SEND_BUFFER_BYTES)?;
         Ok(listener)
@@ -93,6 +104,15 @@ pub fn serve(
     context: HttpContext,
     stop: oneshot::Receiver<()>,
 ) -> Result<(), RunError> {
+    serve_within(Bounds::default(), listener, context, stop)
+}
+
+fn serve_within(
+    bounds: Bounds,
+    listener: TcpListener,
+    context: HttpContext,
+    stop: oneshot::Receiver<()>,
+) -> Result<(), RunError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
@@ -101,14 +121,16 @@ pub fn serve(
     runtime.block_on(async move {
         let address = listener.local_addr().map_err(|e| failed(&e))?;
         let listener = tokio::net::TcpListener::from_std(listener).map_err(|e| failed(&e))?;
-        let listener = BoundedListener::new(listener, limits::HTTP_CONNECTIONS);
+        let listener = BoundedListener::new(listener, bounds);
         tokio::spawn(keep_metrics_small(context.metrics.clone()));
         let streams = Streams::new(limits::HTTP_STREAMS);
         tokio::spawn(stream::feed(streams.clone(), context.clone()));
         let is_loopback = address.ip().to_canonical().is_loopback();
-        let app = App { context, streams: streams.clone(), is_loopback };
+        let turns = Turns::new();
+        let app = App { context, streams: streams.clone(), turns, is_loopback };
         let stopped = Arc::new(Notify::new());
-        let server = axum::serve(listener, routes::router(app))
+        let router = routes::router(app).into_make_service_with_connect_info::<Peer>();
+        let server = axum::serve(listener, router)
             .with_graceful_shutdown(Arc::clone(&stopped).notified_owned());
         let server: JoinHandle<io::Result<()>> = tokio::spawn(server.into_future());
         let abort = server.abort_handle();

@@ -1,6 +1,7 @@
 //! The routes, and those outside the API.
 //!
-//! On the http thread. Every handler reads what others published and returns at once.
+//! On the http thread. Every handler reads what others published and returns at once; the
+//! larger answers are made in turn.
 
 use axum::{
     Json, Router,
@@ -11,7 +12,7 @@ use axum::{
     routing::get,
 };
 
-use super::{App, api, assets, guard, refusal::Refusal, stream, windows};
+use super::{App, api, assets, guard, refusal::Refusal, stream, turns, windows};
 use crate::metrics::{self, HealthReport, Metric};
 
 /// What there is, for whoever asks for something else.
@@ -37,9 +38,11 @@ pub(super) fn router(app: App) -> Router {
         .route("/v1/audit", get(api::audit))
         .route("/v1/history", get(api::history))
         .route("/v1/stream", get(stream::open));
-    let api = refusing(api).layer(middleware::from_fn_with_state(app.clone(), guard::authorize));
+    let in_turn = || middleware::from_fn_with_state(app.clone(), turns::in_turn);
+    let api = refusing(api).layer(in_turn());
+    let api = api.layer(middleware::from_fn_with_state(app.clone(), guard::authorize));
     let all = assets::routes()
-        .route("/metrics", get(exposition))
+        .route("/metrics", get(exposition).layer(in_turn()))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz));
     refusing(all)

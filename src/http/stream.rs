@@ -3,13 +3,14 @@
 //! On the http thread. One task makes the text once a second while somebody listens; each stream
 //! waits for the newest one. A reader that is slow misses some, one that reads nothing is dropped
 //! by its connection.
-//! Holds: the number of streams is bounded, and none outlives the server's stop.
+//! Holds: the number of streams is bounded, one that is read keeps its connection's place, and none
+//! outlives the server's stop.
 
 use std::{convert::Infallible, sync::Arc};
 
 use axum::{
     body::{Body, Bytes},
-    extract::State,
+    extract::{ConnectInfo, State},
     http::{
         StatusCode,
         header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER},
@@ -23,7 +24,13 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::{App, HttpContext, api::Status, refusal::Refusal, windows};
+use super::{
+    App, HttpContext,
+    api::Status,
+    places::{Peer, Streaming},
+    refusal::Refusal,
+    windows,
+};
 use crate::{
     limits,
     status::{Point, Snapshot, WindowView},
@@ -64,7 +71,7 @@ pub(super) async fn feed(streams: Streams, context: HttpContext) {
     }
 }
 
-pub(super) async fn open(State(app): State<App>) -> Response {
+pub(super) async fn open(State(app): State<App>, ConnectInfo(peer): ConnectInfo<Peer>) -> Response {
     let Ok(place) = Arc::clone(&app.streams.places).try_acquire_owned() else {
         let error = format!("{} streams are open, the most there may be", limits::HTTP_STREAMS);
         let remedy = "close one, or ask /api/v1/status now and then";
@@ -72,7 +79,8 @@ pub(super) async fn open(State(app): State<App>) -> Response {
         return ([(RETRY_AFTER, "5"), (CONNECTION, "close")], refusal).into_response();
     };
     let events = app.streams.events.subscribe();
-    let open = OpenStream { first: Some(event(&app.context)), events, _place: place };
+    let first = Some(event(&app.context));
+    let open = OpenStream { first, events, _streaming: peer.streams(), _place: place };
     let headers = [
         (CONTENT_TYPE, "text/event-stream; charset=utf-8"),
         // nginx would hold the events back.
@@ -86,6 +94,8 @@ struct OpenStream {
     /// Sent at once, so that a page need not wait for the next second.
     first: Option<Bytes>,
     events: watch::Receiver<Option<Bytes>>,
+    /// Keeps the place of its connection; goes before the place among the streams.
+    _streaming: Streaming,
     _place: OwnedSemaphorePermit,
 }
 

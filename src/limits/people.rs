@@ -9,8 +9,13 @@ pub const TROUBLE_LOG_INTERVAL: Duration = Duration::from_secs(5);
 pub const STATS_INTERVAL_MIN: Duration = Duration::from_secs(1);
 
 /// Open connections to the HTTP port: all streams, and as many others, so that streams never keep
-/// a scraper or a probe out.
+/// a scraper or a probe out. A further one gets the place of the one that has kept the server
+/// waiting longest.
 pub const HTTP_CONNECTIONS: usize = 2 * HTTP_STREAMS;
+
+/// Connections that the kernel holds until the http thread accepts them: what a flood makes while
+/// that thread has no turn. Linux holds no more by default (`net.core.somaxconn`).
+pub const HTTP_BACKLOG: i32 = 4096;
 
 /// Open streams of snapshots, one for each page that someone looks at. They share one text a
 /// second, so each costs one write of it.
@@ -22,9 +27,13 @@ pub const HTTP_STREAM_INTERVAL: Duration = Duration::from_secs(1);
 /// Windows in each event of a stream, without their values: what a page shows at once.
 pub const HTTP_STREAM_WINDOWS: usize = 12;
 
-/// Time from a connection's last answer (or its start) to the end of its next request. Above the
-/// usual scrape interval of a minute, so that a scraper keeps its connection.
-pub const HTTP_REQUEST_DEADLINE: Duration = Duration::from_secs(75);
+/// Time from a connection's start, or from the first byte of a later request, to the end of that
+/// request's head. A head is one packet, and this leaves room for some retransmissions of it.
+pub const HTTP_HEAD_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Time from an answer to the first byte of the next request. Above the usual scrape interval of a
+/// minute, so that a scraper keeps its connection while there is room.
+pub const HTTP_IDLE_DEADLINE: Duration = Duration::from_secs(75);
 
 /// Time in which a peer must take a part of an answer that waits for it; one that does not is
 /// dropped, and with it a stream that nobody reads.

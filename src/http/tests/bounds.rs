@@ -2,37 +2,14 @@
 
 use std::time::Instant;
 
-use super::{api::window, *};
+use super::*;
 use crate::status::Snapshot;
 
-#[test]
-fn connections_beyond_the_bound_wait_for_a_place() {
-    let server = Server::start();
-    let mut open: Vec<TcpStream> =
-        (0..limits::HTTP_CONNECTIONS).map(|_| server.connect()).collect();
-    let mut waiting = server.connect();
-    waiting.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").expect("sent");
-    // The last accepted one answers; the one beyond the bound has had its turn and got none.
-    let last = open.last_mut().expect("the bound is not 0");
-    last.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").expect("sent");
-    let mut answer = [0; 12];
-    last.read_exact(&mut answer).expect("answered");
-    assert_eq!(&answer, b"HTTP/1.1 200");
-    waiting.set_nonblocking(true).expect("a socket option");
-    let early = waiting.read(&mut answer).expect_err("not accepted yet");
-    assert_eq!(early.kind(), io::ErrorKind::WouldBlock);
-    waiting.set_nonblocking(false).expect("a socket option");
-    open.truncate(limits::HTTP_CONNECTIONS - 1);
-    waiting.read_exact(&mut answer).expect("answered once a place is free");
-    assert_eq!(&answer, b"HTTP/1.1 200");
-    server.stop();
-}
-
 /// A stream that is open, once its head and its first event were read.
-struct Stream(TcpStream);
+pub(super) struct Stream(TcpStream);
 
 impl Stream {
-    fn open(server: &Server) -> Self {
+    pub(super) fn open(server: &Server) -> Self {
         let mut stream = Self(server.connect());
         let request = b"GET /api/v1/stream HTTP/1.1\r\nhost: localhost\r\n\r\n";
         stream.0.write_all(request).expect("sent");
@@ -53,7 +30,7 @@ impl Stream {
     }
 
     /// The next event's data.
-    fn event(&mut self) -> serde_json::Value {
+    pub(super) fn event(&mut self) -> serde_json::Value {
         let event = self.read_until("}\n\n");
         let (_, data) = event.split_once("event: snapshot\ndata: ").expect("an event");
         serde_json::from_str(data.trim()).expect("JSON")
@@ -76,12 +53,10 @@ fn a_stream_has_a_snapshot_at_once_and_one_a_second_until_the_stop() {
         assert_eq!(event["about"]["input_topic"], "logins");
     }
     assert!(began.elapsed() >= limits::HTTP_STREAM_INTERVAL, "no faster than one a second");
-    let stopping = Instant::now();
     server.stop();
-    assert!(stopping.elapsed() < limits::HTTP_STOP_DEADLINE, "streams end by themselves");
     let mut rest = Vec::new();
     stream.0.read_to_end(&mut rest).expect("a good end");
-    assert!(rest.ends_with(b"\r\n0\r\n\r\n"), "the last chunk: {rest:?}");
+    assert!(rest.ends_with(b"\r\n0\r\n\r\n"), "it ended by itself: the last chunk: {rest:?}");
 }
 
 #[test]
@@ -107,28 +82,6 @@ fn streams_beyond_the_bound_are_refused_and_health_stays_reachable() {
     } {
         assert!(Instant::now() < deadline, "the place of a closed stream is not given on");
     }
-    server.stop();
-}
-
-#[test]
-fn a_peer_that_takes_nothing_of_its_answer_is_dropped() {
-    let server = Server::start();
-    let windows = (0..360).map(|n| Arc::new(window(n * 10_000, 1)));
-    server.board.publish(Snapshot {
-        recent_windows: Arc::new(windows.rev().collect()),
-        ..Snapshot::default()
-    });
-    let mut stream = server.connect();
-    // Many times what the kernel holds on both sides.
-    let request = b"GET /api/v1/windows?limit=380 HTTP/1.1\r\nhost: localhost\r\n\r\n";
-    for _ in 0..200 {
-        stream.write_all(request).expect("sent");
-    }
-    thread::sleep(limits::HTTP_WRITE_DEADLINE + Duration::from_secs(2));
-    let mut taken = Vec::new();
-    let end = stream.read_to_end(&mut taken);
-    let one = server.get("/api/v1/windows?limit=380").body.len();
-    assert!(taken.len() < 150 * one, "{} bytes, {end:?}", taken.len());
     server.stop();
 }
 

@@ -3,12 +3,14 @@
 mod api;
 mod bounds;
 mod guard;
+mod peers;
 
 use std::{
+    collections::VecDeque,
     io::{Read, Write},
     net::{Ipv4Addr, TcpStream},
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::*;
@@ -58,6 +60,10 @@ impl Server {
     }
 
     fn start_with(token: Option<&str>, address: SocketAddr) -> Self {
+        Self::start_within(Bounds::default(), token, address)
+    }
+
+    fn start_within(bounds: Bounds, token: Option<&str>, address: SocketAddr) -> Self {
         let health = Health::new(1);
         let alive = Some(health.thread_started());
         let listener = bind(address).expect("a free port");
@@ -71,7 +77,7 @@ impl Server {
             token: token.map(|token| parse_http_token(token).expect("a token")),
         };
         let (stopper, stop) = oneshot::channel();
-        let thread = thread::spawn(move || serve(listener, context, stop));
+        let thread = thread::spawn(move || serve_within(bounds, listener, context, stop));
         let address = (Ipv4Addr::LOCALHOST, port).into();
         Self { address, health, board, alive, stopper, thread }
     }
