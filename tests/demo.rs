@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// Moves the cursor up, as a block that is drawn again does.
@@ -152,7 +152,7 @@ fn a_dumb_terminal_gets_lines() {
 #[test]
 fn what_a_killed_demo_left_goes_at_the_next_start_and_a_signal_brings_the_audit() {
     let tmp = temporary();
-    let long = ["--duration", "50s", "--window", "1s", "--rate", "1000"];
+    let long = ["--duration", "500s", "--window", "1s", "--rate", "100"];
     let mut killed = demo(tmp.path(), &long).spawn().expect("it starts");
     first_line(&mut killed);
     killed.kill().expect("SIGKILL");
@@ -160,7 +160,6 @@ fn what_a_killed_demo_left_goes_at_the_next_start_and_a_signal_brings_the_audit(
     let left = folders(tmp.path());
     assert_eq!(left.len(), 1, "{left:?}");
 
-    let began = Instant::now();
     let mut next = demo(tmp.path(), &long).spawn().expect("it starts");
     let mut out = first_line(&mut next);
     let now = folders(tmp.path());
@@ -174,7 +173,6 @@ fn what_a_killed_demo_left_goes_at_the_next_start_and_a_signal_brings_the_audit(
     out.read_to_string(&mut text).expect("UTF-8");
     let output = next.wait_with_output().expect("it ends");
     assert_audit(&output, &text);
-    assert!(began.elapsed() < Duration::from_secs(50), "{:?}", began.elapsed());
     assert!(count(&text, "generated") < 50_000, "{text}");
     assert_eq!(folders(tmp.path()), Vec::<PathBuf>::new());
 }
@@ -182,8 +180,8 @@ fn what_a_killed_demo_left_goes_at_the_next_start_and_a_signal_brings_the_audit(
 #[test]
 fn a_second_signal_leaves_at_once_and_leaves_nothing() {
     let tmp = temporary();
-    // The last window of these would close a minute later.
-    let long = ["--duration", "50s", "--window", "60s", "--rate", "100"];
+    // The last window of these would close ten minutes later.
+    let long = ["--duration", "500s", "--window", "600s", "--rate", "100"];
     let mut child = demo(tmp.path(), &long).spawn().expect("it starts");
     let mut out = first_line(&mut child);
     let mut text = String::new();

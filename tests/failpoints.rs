@@ -8,7 +8,7 @@ use std::{
     os::unix::process::ExitStatusExt,
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use logintide::failpoint::Point;
@@ -17,7 +17,7 @@ use logintide::failpoint::Point;
 #[allow(dead_code, reason = "shared with the suite that does not kill at a step")]
 mod support;
 
-use support::{Process, SOON, Scenario, free_port, wait_for_metric};
+use support::{Process, SOON, Scenario, free_port, wait_for_metric, wait_its_own_seconds};
 
 /// Steps of an ordinary epoch.
 const EPOCH: &[Point] = &[
@@ -162,12 +162,8 @@ fn killed_in_an_idle_close_the_windows_appear_once_with_the_right_totals() {
         let silence = ["--idle-timeout", "1s", "--grace", "1s"];
         let quiet = |workers| [flags(workers).as_slice(), &silence].concat();
         killed_at(&scenario, &format!("{}=return", point.name()), &quiet("2"));
-        let port = free_port();
-        let address = format!("127.0.0.1:{port}");
-        let running = scenario.start(&[quiet("1").as_slice(), &["--http", &address]].concat());
-        wait_for_metric(&running, port, "logintide_assigned_partitions", |n| n >= 8.0);
-        thread::sleep(Duration::from_secs(3));
-        wait_for_metric(&running, port, "logintide_open_windows", |open| open == 0.0);
+        let running = scenario.start(&quiet("1"));
+        scenario.wait_until_verified(&running, &["--expect-complete"]);
         running.stop();
         println!("{}: {}", point.name(), scenario.verify(&["--expect-complete"]));
     });
@@ -230,9 +226,12 @@ fn a_worker_that_hangs_is_a_stall_and_a_quiet_topic_is_none() {
     scenario.produce(&[EVENTS, COUNT, &["--seed", "60"]].concat());
     let port = free_port();
     let address = format!("127.0.0.1:{port}");
-    let watched = ["--http", &address, "--stall-timeout", "5s"];
-    let all = [flags("2").as_slice(), &watched].concat();
-    let mut command = scenario.command("group", "state", &all);
+    let watched = |timeout| {
+        let flags = flags("2");
+        [flags.as_slice(), &["--http", &address, "--stall-timeout", timeout]].concat()
+    };
+    // It ends 20 s after it is unhealthy, which is the time to see that.
+    let mut command = scenario.command("group", "state", &watched("20s"));
     command.env("FAILPOINTS", "answer=1*off->pause");
     let mut hanging = scenario.spawn(command);
     hanging.wait_for_line("stalled: a broker answers and there is work");
@@ -242,10 +241,10 @@ fn a_worker_that_hangs_is_a_stall_and_a_quiet_topic_is_none() {
     let log = hanging.log();
     assert!(log.contains("twice --stall-timeout") && log.contains("worker-1: "), "{log}");
 
-    let running = scenario.start(&all);
+    let running = scenario.start(&watched("5s"));
     wait_for_metric(&running, port, "logintide_events_in_total", |n| n >= 12_000.0);
     // Longer than twice the stall timeout, without a record.
-    thread::sleep(Duration::from_secs(12));
+    wait_its_own_seconds(&running, port, 12);
     let health = support::get(port, "/healthz").expect("an answer");
     assert!(health.contains("\"healthy\":true"), "{health}\n{}", running.tail());
     running.stop();
@@ -260,19 +259,21 @@ fn a_disk_that_takes_its_time_delays_commits_and_no_record() {
     let produced = producing(&scenario, "70");
     let port = free_port();
     let address = format!("127.0.0.1:{port}");
-    let more = ["--http", &address, "--delivery", "at-least-once", "--stall-timeout", "10s"];
+    let more = ["--http", &address, "--delivery", "at-least-once", "--stall-timeout", "20s"];
     let mut command = scenario.command("group", "state", &[flags("2").as_slice(), &more].concat());
     // The write never ends.
     command.env("FAILPOINTS", "in-fold=10*off->pause");
     let mut running = scenario.spawn(command);
     wait_for_metric(&running, port, "logintide_epochs_committed_total", |n| n >= 10.0);
-    // Thirty times as many as come between two commits.
-    let far_ahead = 6_000.0;
+    // Ten times as many as come between two commits.
+    let far_ahead = 2_000.0;
     let deadline = Instant::now() + SOON;
+    let mut committed = 0.0;
     loop {
+        // It ends as stalled meanwhile; what it has written stays.
+        committed = support::metric(port, "logintide_events_in_total").unwrap_or(committed);
         let report = scenario.json_report(&[]);
         let written = report["counts"]["processed"].as_f64().expect("a count");
-        let committed = support::metric(port, "logintide_events_in_total").expect("it runs");
         if written >= committed + far_ahead {
             break;
         }

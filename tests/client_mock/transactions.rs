@@ -1,6 +1,6 @@
 //! Transactions whose requests the brokers answer late, wrongly or not at all.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use logintide::ids::{Offset, PartitionId};
 use logintide::kafka::{
@@ -12,9 +12,12 @@ use crate::support::*;
 
 const INPUT: &str = "input";
 const OUTPUT: &str = "output";
-const TIMEOUT: Duration = Duration::from_mins(1);
+/// Longer than any test lasts: no transaction ends by itself.
+const TIMEOUT: Duration = Duration::from_mins(10);
 /// Short enough for a test to wait for it, and far above any healthy answer.
 const SHORT: Duration = Duration::from_millis(500);
+/// An answer that comes after `SHORT`, also when a busy machine leaves the test waiting.
+const LATE: Duration = Duration::from_secs(5);
 
 const ILLEGAL_GENERATION: ErrorCode = ErrorCode(22);
 const INVALID_PRODUCER_EPOCH: ErrorCode = ErrorCode(47);
@@ -151,8 +154,8 @@ fn an_id_whose_old_transaction_is_being_ended_is_asked_for_again_soon() {
     let settings = transactional_settings(&cluster.brokers(), "sink", TIMEOUT);
     let mut producer = Producer::new(&settings).expect("producer");
     let topic = producer.topic(OUTPUT).expect("topic");
-    cluster.fail_next(MockRequest::InitProducerId, &[CONCURRENT_TRANSACTIONS; 10]);
-    producer.init_transactions(4 * SHORT).expect("more often than every 200 ms");
+    cluster.fail_next(MockRequest::InitProducerId, &[CONCURRENT_TRANSACTIONS; 140]);
+    producer.init_transactions(PATIENCE).expect("more often than twice a second");
     commit_some(&producer, topic);
 }
 
@@ -179,16 +182,14 @@ fn a_commit_that_timed_out_is_resumed_and_nothing_else_is_allowed_before() {
     producer.begin_transaction().expect("begin");
     send_all(&producer, topic, 0, &numbered(0..10));
     flush(&producer);
-    cluster.set_round_trip(SHORT * 3).expect("slow brokers");
-    let began = Instant::now();
+    cluster.set_round_trip(LATE).expect("slow brokers");
     let error = producer.commit_transaction(SHORT).expect_err("too slow");
     assert!(matches!(error, KafkaError::Timeout { waited: SHORT, .. }), "{error:?}");
-    assert!(began.elapsed() < SHORT * 2, "{:?}", began.elapsed());
     let error = producer.abort_transaction(PATIENCE).expect_err("the commit is under way");
+    // Were it tried again until `PATIENCE` is over, this would be a timeout.
     assert!(matches!(error, KafkaError::Retriable { .. }), "{error:?}");
-    assert!(began.elapsed() < SHORT * 3, "it is not tried again: {:?}", began.elapsed());
-    producer.commit_transaction(PATIENCE).expect("resumed");
     cluster.set_round_trip(Duration::ZERO).expect("fast brokers");
+    producer.commit_transaction(PATIENCE).expect("resumed");
     commit_some(&producer, topic);
 }
 
@@ -222,10 +223,8 @@ fn an_abort_with_everything_in_flight_and_nobody_there_is_resumed_later() {
     let records =
         values.iter().map(|v| OutRecord { key: b"k", value: v.as_bytes(), ..OutRecord::default() });
     assert_eq!(producer.send_batch(&topic, PartitionId(1), records).accepted, 20_000);
-    let began = Instant::now();
-    let error = producer.abort_transaction(SHORT * 2).expect_err("nobody answers");
-    assert!(matches!(error, KafkaError::Timeout { .. }), "{error:?}");
-    assert!(began.elapsed() < SHORT * 4, "{:?}", began.elapsed());
+    let error = producer.abort_transaction(SHORT).expect_err("nobody answers");
+    assert!(matches!(error, KafkaError::Timeout { waited: SHORT, .. }), "{error:?}");
     cluster.bring_up().expect("up");
     producer.abort_transaction(PATIENCE).expect("resumed");
     assert_eq!(producer.in_flight(), 0);
@@ -243,9 +242,10 @@ fn offsets_for_a_coordinator_that_is_away_fail_in_bounded_time() {
     send_all(&producer, topic, 0, &numbered(0..10));
     flush(&producer);
     cluster.take_down().expect("down");
-    let began = Instant::now();
-    let error = producer.send_offsets(INPUT, &entries(), &group, SHORT).expect_err("away");
-    assert!(began.elapsed() < TIMEOUT / 2, "{:?}", began.elapsed());
+    let (producer, error) = within_patience("offsets", move || {
+        let error = producer.send_offsets(INPUT, &entries(), &group, SHORT).expect_err("away");
+        (producer, error)
+    });
     assert!(error.is_retriable() || error.is_abortable(), "{error:?}");
     cluster.bring_up().expect("up");
     producer.abort_transaction(PATIENCE).expect("abort");
@@ -258,7 +258,7 @@ fn offsets_that_were_answered_late_are_sent_again() {
     let (_consumer, group) = member(&cluster);
     let (producer, topic) = producer(&cluster);
     producer.begin_transaction().expect("begin");
-    cluster.set_round_trip(SHORT * 3).expect("slow brokers");
+    cluster.set_round_trip(LATE).expect("slow brokers");
     let error = producer.send_offsets(INPUT, &entries(), &group, SHORT).expect_err("too slow");
     assert!(matches!(error, KafkaError::Timeout { waited: SHORT, .. }), "{error:?}");
     cluster.set_round_trip(Duration::ZERO).expect("fast brokers");

@@ -337,7 +337,10 @@ fn after_a_purge_in_flight_the_idempotent_producer_goes_on() {
     let mut purged = 0;
     // Long enough for the first requests to leave, too short for all answers: how long that is,
     // depends on the machine.
-    for wait_ms in [8, 4, 2, 1, 0] {
+    for wait_ms in [8, 4, 2, 1].into_iter().chain([0; 100]) {
+        if wait_ms == 0 && purged > 0 {
+            break;
+        }
         let values = numbered(0..20_000);
         let records = values.iter().map(|v| OutRecord {
             key: b"k",

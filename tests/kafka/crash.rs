@@ -66,15 +66,9 @@ fn killed_at_any_time_of_an_idle_close_the_windows_appear_with_the_right_totals(
         std::thread::sleep(Duration::from_millis(after_ms));
         running.kill();
     }
-    let port = free_port();
-    let address = format!("127.0.0.1:{port}");
-    let running =
-        scenario.start(&[flags.as_slice(), &["--http", &address, "--workers", "2"]].concat());
-    wait_for_metric(&running, port, "logintide_assigned_partitions", |n| n >= 8.0);
-    // Longer than the idle timeout, the grace and the commit interval together.
-    std::thread::sleep(Duration::from_secs(4));
-    wait_for_metric(&running, port, "logintide_open_windows", |open| open == 0.0);
-    running.stop();
+    let running = scenario.start(&[flags.as_slice(), &["--workers", "2"]].concat());
     let verify: Vec<&str> = events.iter().chain(&["--expect-complete"]).copied().collect();
+    scenario.wait_until_verified(&running, &verify);
+    running.stop();
     println!("{}", scenario.verify(&verify));
 }

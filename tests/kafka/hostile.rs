@@ -1,8 +1,6 @@
 //! Input that means harm: nothing is lost, nothing crashes, memory stays in the budget.
 
-use std::time::Duration;
-
-use crate::support::{Scenario, free_port, get, wait_for_metric};
+use crate::support::{Scenario, free_port, get, wait_for_metric, wait_its_own_seconds};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -58,7 +56,8 @@ fn an_hour_ahead_moves_nobody_s_window() {
     // The last of the 50 windows and perhaps the one before are still inside of grace and
     // disorder. Were the early events believed, more than 90 would be closed.
     wait_for_metric(&running, port, "logintide_window_records_total", |n| n >= 48.0);
-    std::thread::sleep(Duration::from_secs(2));
+    // Several epochs later it is still so.
+    wait_its_own_seconds(&running, port, 3);
     let report = scenario.json_report(&["--expect-late", "none"]);
     let windows = report["counts"]["windows"].as_u64().expect("a count");
     assert!((48..=50).contains(&windows), "{report:#}\n{}", running.tail());

@@ -195,10 +195,8 @@ fn a_second_signal_leaves_at_once() {
         assert_eq!(metric(port, "logintide_events_in_total"), Some(0.0), "still open");
         running.signal("-INT");
         running.wait_for_line("finishing the open epoch");
-        let began = Instant::now();
         running.signal(second);
+        // An ordered stop, which has 30 s for its epoch, would end with another code.
         running.ends_with(code);
-        // Far less than the time that an ordered stop has for its epoch.
-        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     }
 }

@@ -5,19 +5,19 @@ use std::{
     io::{Read, Write},
     net::TcpStream,
     path::Path,
-    thread::{self, sleep},
+    thread::{self, JoinHandle, sleep},
     time::{Duration, Instant},
 };
 
 use crate::{
-    support::{Scenario, metric},
+    support::{SOON, Scenario, metric},
     work::Work,
 };
 
 const READERS: usize = 100;
 
-/// What is measured, seconds.
-const MEASURED: u64 = 10;
+/// Events that every reader gets while it is measured: one a second.
+const MEASURED: usize = 10;
 
 /// Most that the http thread may use, of one core: ten times what it does, since other tests and
 /// an unoptimised build share the machine.
@@ -35,18 +35,17 @@ fn ticks_of(pid: u32, name: &str) -> u64 {
     rest.split(' ').skip(11).take(2).map(|n| n.parse::<u64>().expect("ticks")).sum()
 }
 
-/// Reads a stream for so long; returns how many events came.
-fn read_stream(port: u16, until: Instant) -> usize {
+/// Reads so many events of a stream.
+fn read_stream(port: u16, wanted: usize) {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the server listens");
-    stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout can be set");
+    stream.set_read_timeout(Some(SOON)).expect("a timeout can be set");
     stream.write_all(b"GET /api/v1/stream HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").expect("sent");
     let (mut read, mut events) = (vec![0; 64 * 1024], 0);
-    while Instant::now() < until {
+    while events < wanted {
         let n = stream.read(&mut read).expect("the stream goes on");
         assert!(n > 0, "the stream ended");
         events += read[..n].windows(5).filter(|bytes| bytes == b"data:").count();
     }
-    events
 }
 
 #[test]
@@ -54,14 +53,12 @@ fn read_stream(port: u16, until: Instant) -> usize {
 fn a_hundred_streams_and_a_scraper_cost_the_pipeline_nothing() {
     let mut work = Work::begin(Scenario::new("streams"), 1000, &[]);
     let (port, pid) = (work.port(), work.running.pid());
-    let warm = Duration::from_secs(2);
-    let until = Instant::now() + warm + Duration::from_secs(MEASURED);
     let readers: Vec<_> =
-        (0..READERS).map(|_| thread::spawn(move || read_stream(port, until))).collect();
-    sleep(warm);
+        (0..READERS).map(|_| thread::spawn(move || read_stream(port, MEASURED + 2))).collect();
+    sleep(Duration::from_secs(2));
     let (began, before, read) = (Instant::now(), ticks_of(pid, "http"), work.read());
     let mut slowest = Duration::ZERO;
-    while Instant::now() < until {
+    while !readers.iter().all(JoinHandle::is_finished) {
         let asked = Instant::now();
         metric(port, "logintide_healthy").expect("the scraper gets its answer");
         slowest = slowest.max(asked.elapsed());
@@ -70,14 +67,14 @@ fn a_hundred_streams_and_a_scraper_cost_the_pipeline_nothing() {
     let seconds = began.elapsed().as_secs_f64();
     let used = (ticks_of(pid, "http") - before) as f64 / 100.0 / seconds;
     let rate = (work.read() - read) as f64 / seconds;
-    let events: Vec<usize> = readers.into_iter().map(|r| r.join().expect("a reader")).collect();
+    for reader in readers {
+        reader.join().expect("it had its events");
+    }
     println!(
         "{READERS} streams and a scrape a second: the http thread uses {:.2} % of a core; \
          {rate:.0} events/s processed; slowest scrape {slowest:?}",
         used * 100.0
     );
-    let fewest = events.iter().min().copied().unwrap_or(0);
-    assert!(fewest as u64 >= MEASURED, "a reader had {fewest} events in {MEASURED} s and more");
     assert!(used < MOST_OF_A_CORE, "{:.1} % of a core", used * 100.0);
     work.assert_under_way();
     assert!(work.read() > read, "the pipeline stands still");

@@ -138,6 +138,18 @@ impl Scenario {
         self.loadgen(&arguments)
     }
 
+    /// Waits until the judge, with these flags, finds nothing missing or wrong.
+    pub(crate) fn wait_until_verified(&self, process: &Process, flags: &[&str]) {
+        let deadline = Instant::now() + SOON;
+        loop {
+            let output = self.verdict(flags);
+            if output.status.success() {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{}\n{}", text(&output), process.tail());
+        }
+    }
+
     /// `logintide run` with these flags on top of the scenario's.
     pub(crate) fn start(&self, flags: &[&str]) -> Process {
         self.start_group("group", "state", flags)
@@ -303,7 +315,7 @@ pub(crate) fn free_port() -> u16 {
 /// Body of an HTTP answer; `None` while nobody listens.
 pub(crate) fn get(port: u16, path: &str) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout can be set");
+    stream.set_read_timeout(Some(SOON)).expect("a timeout can be set");
     let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).ok()?;
     let mut answer = String::new();
@@ -333,5 +345,24 @@ pub(crate) fn wait_for_metric(
         }
         assert!(began.elapsed() < SOON, "{name} stays at {value:?}\n{}", process.tail());
         std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Waits until the process has lived so much longer, by the points of its own history: one a second,
+/// however little of the machine it gets.
+pub(crate) fn wait_its_own_seconds(process: &Process, port: u16, seconds: usize) {
+    let newest = || {
+        let history: serde_json::Value =
+            serde_json::from_str(&get(port, "/api/v1/history")?).ok()?;
+        history["points"].as_array()?.last()?["at_ms"].as_i64()
+    };
+    let (mut last, mut passed) = (newest(), 0);
+    let deadline = Instant::now() + SOON;
+    while passed < seconds {
+        let now = newest();
+        passed += usize::from(now > last);
+        last = now;
+        assert!(Instant::now() < deadline, "{passed} of {seconds} points\n{}", process.tail());
+        std::thread::sleep(Duration::from_millis(100));
     }
 }

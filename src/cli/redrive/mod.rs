@@ -206,6 +206,7 @@ fn logs(
     let everything = Admin::read_uncommitted(&config.client)?;
     let ends = patiently(|| everything.all_ends(&config.dead_letter_topic, partitions, timeout))?;
     let deadline = Instant::now() + limits::REDRIVE_OPEN_TRANSACTION_PATIENCE;
+    let mut has_said = false;
     loop {
         let logs = patiently(|| consumer.logs(partitions, timeout))?;
         let hidden = |(partition, end): (&PartitionId, &Offset)| {
@@ -213,6 +214,14 @@ fn logs(
         };
         let hidden: i64 = ends.iter().map(hidden).sum();
         if hidden > 0 && Instant::now() < deadline {
+            if !has_said {
+                tracing::info!(
+                    offsets = hidden,
+                    topic = config.dead_letter_topic,
+                    "waiting for the end of a transaction that hides dead letters"
+                );
+                has_said = true;
+            }
             std::thread::sleep(limits::REDRIVE_OPEN_TRANSACTION_PAUSE);
             continue;
         }

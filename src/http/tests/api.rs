@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::*;
+use super::{bounds::Stream, *};
 use crate::status::{
     DeadLetters, PartitionStatus, Point, Sample, Snapshot, Totals, Usage, WindowView,
 };
@@ -191,18 +191,10 @@ fn history_has_its_points() {
 #[test]
 fn hostile_values_cannot_end_an_event_or_leave_their_string() {
     let server = serving();
-    let mut stream = server.connect();
-    stream.write_all(b"GET /api/v1/stream HTTP/1.1\r\nhost: localhost\r\n\r\n").expect("sent");
-    let (mut read, mut part) = (Vec::new(), vec![0; 65_536]);
-    while !read.ends_with(b"\n\n\r\n") {
-        let n = stream.read(&mut part).expect("an event");
-        assert!(n > 0, "ended");
-        read.extend(&part[..n]);
-    }
-    let text = String::from_utf8(read).expect("UTF-8");
-    let (_, event) = text.split_once("event: snapshot\ndata: ").expect("an event");
-    let (data, rest) = event.split_once('\n').expect("a line");
-    assert_eq!(rest, "\n\r\n", "one line of data is all");
+    let text = Stream::begin(&server).chunk();
+    let data = text.strip_prefix("event: snapshot\ndata: ").expect("an event");
+    let data = data.strip_suffix("\n\n").expect("an event");
+    assert!(!data.contains(['\n', '\r']), "one line of data is all: {data}");
     let event: Value = serde_json::from_str(data).expect("JSON");
     assert_eq!(event["snapshot"]["usage"]["locations"][0][0], HOSTILE);
     assert_eq!(event["snapshot"]["dead_letters"][0]["sample"]["detail"], HOSTILE);

@@ -10,13 +10,19 @@ pub(super) struct Stream(TcpStream);
 
 impl Stream {
     pub(super) fn open(server: &Server) -> Self {
+        let mut stream = Self::begin(server);
+        stream.event();
+        stream
+    }
+
+    /// With its first event to be read.
+    pub(super) fn begin(server: &Server) -> Self {
         let mut stream = Self(server.connect());
         let request = b"GET /api/v1/stream HTTP/1.1\r\nhost: localhost\r\n\r\n";
         stream.0.write_all(request).expect("sent");
         let head = stream.read_until("\r\n\r\n");
         assert!(head.starts_with("HTTP/1.1 200"), "{head}");
         assert!(head.contains("content-type: text/event-stream"), "{head}");
-        stream.event();
         stream
     }
 
@@ -27,6 +33,15 @@ impl Stream {
             read.extend(byte);
         }
         String::from_utf8(read).expect("UTF-8")
+    }
+
+    /// What the server has sent at once, which is one event; later ones are not looked at.
+    pub(super) fn chunk(&mut self) -> String {
+        let size = self.read_until("\r\n");
+        let size = usize::from_str_radix(size.trim_end(), 16).expect("a size in hex");
+        let mut chunk = vec![0; size];
+        self.0.read_exact(&mut chunk).expect("the stream goes on");
+        String::from_utf8(chunk).expect("UTF-8")
     }
 
     /// The next event's data.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{SMALL, joined, topics};
-use crate::support::{Process, SOON, Scenario, free_port, wait_for_metric};
+use crate::support::{Process, Scenario, free_port, wait_for_metric};
 
 /// The group gives a silent member up after six seconds, the shortest that brokers allow; the
 /// broker ends a silent transaction after ten.
@@ -129,9 +129,7 @@ fn started_twice_by_mistake_under_the_same_instance_id() {
     let first = Member::start(&scenario, "one", "first");
     first.wait_for_epochs(3.0);
     let second = Member::start(&scenario, "one", "second");
-    let began = Instant::now();
     first.ends_fenced("one");
-    assert!(began.elapsed() < SOON, "the older one stops soon");
     second.wait_for_epochs(1.0);
     finish(&scenario, produced, second, "one", "second");
 }

@@ -8,7 +8,7 @@ use std::{
 use crate::{
     own_broker::OwnBroker,
     proxy::{ADD_OFFSETS_TO_TXN, END_TXN, PRODUCE, Proxy, TXN_OFFSET_COMMIT, Trap, When},
-    support::{Scenario, free_port, metric, wait_for_metric},
+    support::{SOON, Scenario, free_port, metric, wait_for_metric},
     work::{ONE_WINDOW, Work},
 };
 
@@ -93,9 +93,11 @@ fn connections_that_are_cut_at_any_time() {
     let (_broker, proxy, mut work) = begin("cuts", 3_000);
     // Different moments of the epochs of half a second.
     for pause_ms in [700, 110, 930, 350, 1_270, 60, 810, 490, 1_650, 230] {
-        let cut = proxy.cut_connections();
-        proxy.cut();
-        assert!(proxy.cut_connections() > cut, "there is nothing to cut");
+        let (cut, deadline) = (proxy.cut_connections(), Instant::now() + SOON);
+        while proxy.cut_connections() == cut {
+            assert!(Instant::now() < deadline, "there is nothing to cut");
+            proxy.cut();
+        }
         sleep(Duration::from_millis(pause_ms));
     }
     work.goes_on();
@@ -145,14 +147,17 @@ fn sixty_four_kib_per_second() {
     const RATE: u64 = 64 * 1024;
     let (_broker, proxy, mut work) = begin("narrow", 400);
     proxy.throttle(Some(RATE));
-    let (before, seconds) = (proxy.passed_bytes(), 10);
-    sleep(Duration::from_secs(seconds));
-    let passed = proxy.passed_bytes() - before;
+    let (began, before) = (Instant::now(), proxy.passed_bytes());
+    let passed = || proxy.passed_bytes() - before;
+    // What at least one direction takes most of ten seconds for.
+    while passed() < 5 * RATE {
+        assert!(began.elapsed() < SOON, "{} bytes\n{}", passed(), work.running.tail());
+        sleep(Duration::from_millis(20));
+    }
+    let (passed, seconds) = (passed(), began.elapsed().as_secs());
     println!("{passed} bytes in {seconds} s");
     // Both directions, and what was under way before.
     assert!(passed <= 2 * RATE * (seconds + 2), "{passed} bytes passed");
-    // At least one direction was full most of the time: events wait for the line.
-    assert!(passed >= RATE * seconds / 2, "{passed} bytes passed\n{}", work.running.tail());
     work.assert_under_way();
     work.drain_and_end();
 }
@@ -181,22 +186,24 @@ fn events_that_come_while_the_network_is_away_are_in_their_window_when_it_closes
     let port = free_port();
     let address = format!("127.0.0.1:{port}");
     let half = |seed| [ONE_WINDOW, &["--seed", seed, "--count", "4000"]].concat();
-    let mut running = scenario.start(&["--http", &address, "--idle-timeout", "5s"]);
+    let mut running = scenario.start(&["--http", &address, "--idle-timeout", "15s"]);
     running.wait_for_line("reading");
     wait_for_metric(&running, port, "logintide_assigned_partitions", |n| n >= 8.0);
     scenario.produce(&half("1"));
     wait_for_metric(&running, port, "logintide_events_in_total", |n| n >= 4_000.0);
-    proxy.cut_for(Duration::from_secs(20));
+    // Until the cut of no length.
+    proxy.cut_for(Duration::from_hours(1));
     let window_records = || metric(port, "logintide_window_records_total");
     assert_eq!(window_records(), Some(0.0), "closed before the cut");
     scenario.produce(&half("2"));
-    let until = Instant::now() + Duration::from_secs(15);
+    let until = Instant::now() + Duration::from_secs(25);
     while Instant::now() < until {
         assert_eq!(metric(port, "logintide_open_windows"), Some(1.0), "{}", running.tail());
         assert_eq!(window_records(), Some(0.0), "{}", running.tail());
         sleep(Duration::from_millis(200));
     }
     assert!(proxy.refused_connections() > 0, "the processor tries to come back");
+    proxy.cut();
     wait_for_metric(&running, port, "logintide_events_in_total", |n| n >= 8_000.0);
     wait_for_metric(&running, port, "logintide_open_windows", |n| n == 0.0);
     assert_eq!(window_records(), Some(1.0), "closed once, with all of it\n{}", running.tail());

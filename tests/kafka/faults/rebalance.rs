@@ -1,6 +1,6 @@
 //! Instances that come and go, and an input that grows: every event exactly once.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{SMALL, joined, topics};
 use crate::support::{Process, Scenario, free_port, get, metric, wait_for_metric};
@@ -74,10 +74,8 @@ fn partitions_that_are_added_while_running_are_read_from_their_beginning() {
     let ends = topics::log_ends(&scenario, "input");
     let new: i64 = ends.iter().filter(|(p, _)| p.0 >= 8).map(|(_, (_, high))| high).sum();
     assert!(new > 0, "the new partitions have records: {ends:?}");
-    let began = Instant::now();
-    wait_for_metric(&running, port, "logintide_assigned_partitions", owns(12));
-    println!("12 partitions after {:?}", began.elapsed());
-    assert!(began.elapsed() < Duration::from_mins(1), "{}", running.tail());
+    let took = wait_for_metric(&running, port, "logintide_assigned_partitions", owns(12));
+    println!("12 partitions after {took:?}");
     produced.ends_with(0);
     wait_for_metric(&running, port, "logintide_events_in_total", |n| n >= 36_000.0);
     assert!(get(port, "/healthz").is_some_and(|text| text.contains("\"healthy\":true")));
