@@ -30,7 +30,9 @@ fn producer(cluster: &MockCluster, queue_kbytes: usize) -> (Producer, TopicHandl
 }
 
 fn written(cluster: &MockCluster, partition: i32, count: i64) -> Vec<String> {
-    let settings = consumer_settings(&cluster.brokers(), TOPIC, "reader");
+    // A group of its own: in that of an earlier reader it waits for the end of that one's session.
+    let group = format!("reader-{count}");
+    let settings = consumer_settings(&cluster.brokers(), TOPIC, &group);
     let mut consumer = Consumer::new(&settings).expect("consumer");
     join(&mut consumer);
     let end = Seen::End { partition, offset: count };
@@ -178,7 +180,7 @@ fn records_that_only_the_success_of_later_ones_vouches_for_are_not_delivered() {
     let (producer, topic) = producer(&cluster, 16 * 1024);
     // Each a request of its own, all of them sent before the first answer.
     let values: Vec<String> = (0..4).map(|n| n.to_string().repeat(600_000)).collect();
-    cluster.set_round_trip(Duration::from_millis(300)).expect("slow brokers");
+    cluster.set_round_trip(Duration::from_secs(1)).expect("slow brokers");
     cluster.fail_next(MockRequest::Produce, &[NOT_LEADER; 3]);
     send_all(&producer, topic, 1, &values);
     let mark = producer.mark(&[topic]);
