@@ -27,6 +27,7 @@ pub mod metrics;
 pub mod pipeline;
 pub mod plain;
 mod short;
+pub mod signals;
 pub mod sink;
 pub mod source;
 pub mod state;

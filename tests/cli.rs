@@ -1,10 +1,10 @@
 //! The program's command line as a user meets it: exit codes, messages, help.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Lines},
     net::{Ipv4Addr, TcpListener},
     path::Path,
-    process::{Child, Command, Output, Stdio},
+    process::{Child, ChildStderr, Command, Output, Stdio},
 };
 
 use logintide::state::{Identity, SledStore};
@@ -257,8 +257,56 @@ fn a_stop_while_the_broker_is_away_is_clean_and_logged_as_json() {
 }
 
 fn terminate(child: &Child) {
-    let status = Command::new("kill").arg(child.id().to_string()).status().expect("kill runs");
-    assert!(status.success());
+    send(child, "-TERM");
+}
+
+fn send(child: &Child, signal: &str) {
+    let pid = child.id().to_string();
+    let status = Command::new("kill").args([signal, &pid]).status().expect("kill runs");
+    assert!(status.success(), "{signal}");
+}
+
+/// A run that waits for a broker, with signals as this flag of `env` says; and its log behind the
+/// first line, which comes after the signal handler.
+fn waiting(signals: &str, dir: &Path) -> (Child, Lines<BufReader<ChildStderr>>) {
+    let program = run(&["--http", "off", "--state-dir"]);
+    let mut command = Command::new("/usr/bin/env");
+    command.arg(signals).arg(program.get_program()).args(program.get_args()).arg(dir).env_clear();
+    command.stdin(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program starts");
+    let mut log = BufReader::new(child.stderr.take().expect("piped")).lines();
+    log.next().expect("a line about the broker").expect("UTF-8");
+    (child, log)
+}
+
+#[test]
+fn each_of_the_signals_that_ask_for_a_stop_ends_it_in_order() {
+    for signal in ["-TERM", "-INT", "-HUP"] {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        // These tests may run under `nohup` themselves.
+        let (mut child, log) = waiting("--default-signal=HUP", dir.path());
+        send(&child, signal);
+        let log: Vec<_> = log.map(|line| line.expect("UTF-8")).collect();
+        assert_eq!(child.wait().expect("ends").code(), Some(0), "{signal}: {log:?}");
+        assert!(log.iter().any(|line| line.contains("finishing the open epoch")), "{log:?}");
+    }
+}
+
+#[test]
+fn a_user_signal_has_it_say_what_it_does_and_an_ignored_hangup_stays_ignored() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    // As `nohup` does.
+    let (mut child, mut log) = waiting("--ignore-signal=HUP", dir.path());
+    for signal in ["-USR1", "-USR2"] {
+        send(&child, "-HUP");
+        send(&child, signal);
+        let line = log.find(|line| line.as_ref().is_ok_and(|line| line.contains("signal")));
+        let line = line.expect("a line").expect("UTF-8");
+        assert!(line.contains("source: 0 turns") && line.contains("worker-0: "), "{line}");
+    }
+    terminate(&child);
+    log.for_each(drop);
+    assert_eq!(child.wait().expect("ends").code(), Some(0));
 }
 
 #[test]

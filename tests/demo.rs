@@ -169,7 +169,10 @@ fn what_a_killed_demo_left_goes_at_the_next_start_and_a_signal_brings_the_audit(
         assert!(out.read_line(&mut text).expect("UTF-8") > 0, "{text}");
     }
     let pid = next.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &pid]).status().expect("kill").success());
+    // The first two change nothing.
+    for signal in ["-USR1", "-USR2", "-INT"] {
+        assert!(Command::new("kill").args([signal, &pid]).status().expect("kill").success());
+    }
     out.read_to_string(&mut text).expect("UTF-8");
     let output = next.wait_with_output().expect("it ends");
     assert_audit(&output, &text);

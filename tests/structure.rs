@@ -15,7 +15,10 @@ const LAYERS: &[&[&str]] = &[
     &["batch", "config", "error", "status", "topics"],
     &["kafka", "state", "metrics"],
     &["window", "event"],
-    &["budget", "failpoint", "headers", "ids", "latency", "limits", "clock", "plain", "short"],
+    &[
+        "budget", "failpoint", "headers", "ids", "latency", "limits", "clock", "plain", "short",
+        "signals",
+    ],
 ];
 
 /// Modules of one layer that may use each other.

@@ -1,10 +1,12 @@
-//! Ends a run early: SIGINT and SIGTERM ask for a clean end, a second one ends the process at once.
+//! Ends a run early: SIGINT, SIGTERM and SIGHUP ask for a clean end; a second one of the first two ends
+//! the process at once. SIGUSR1 and SIGUSR2 change nothing.
 
-use std::io;
+use std::ffi::c_int;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::{fs, io};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::flag;
 
 /// Exit code of a process that a second signal ended.
@@ -18,10 +20,20 @@ impl Stop {
     /// Listens to signals from now on.
     pub(crate) fn on_signals() -> io::Result<Self> {
         let stop = Self::default();
+        // Not by SIGHUP, which terminals and sessions send more than once, and beside SIGTERM.
+        let by_request = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
             // NOTE: in this order; the first signal must find the flag still down.
-            flag::register_conditional_shutdown(signal, ENDED_BY_SIGNAL, Arc::clone(&stop.0))?;
+            flag::register_conditional_shutdown(signal, ENDED_BY_SIGNAL, Arc::clone(&by_request))?;
+            flag::register(signal, Arc::clone(&by_request))?;
             flag::register(signal, Arc::clone(&stop.0))?;
+        }
+        if !is_ignored(SIGHUP) {
+            flag::register(SIGHUP, Arc::clone(&stop.0))?;
+        }
+        // Else they would end the process.
+        for signal in [SIGUSR1, SIGUSR2] {
+            flag::register(signal, Arc::default())?;
         }
         Ok(stop)
     }
@@ -34,5 +46,38 @@ impl Stop {
     /// True once a signal has come, or somebody has asked.
     pub fn is_asked(&self) -> bool {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Whether the process was started with this signal ignored, as `nohup` does: then it stays so.
+fn is_ignored(signal: c_int) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    // Signal n is bit n - 1 (proc_pid_status(5)).
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use signal_hook::low_level::raise;
+
+    use super::*;
+
+    #[test]
+    fn a_hangup_asks_for_a_clean_end_again_and_again_and_others_change_nothing() {
+        // Of a test that is run under `nohup`, too.
+        let is_ignored = is_ignored(SIGHUP);
+        let stop = Stop::on_signals().expect("handlers");
+        for signal in [SIGUSR1, SIGUSR2] {
+            raise(signal).expect("a signal");
+        }
+        assert!(!stop.is_asked());
+        for signal in [SIGHUP, SIGHUP] {
+            raise(signal).expect("a signal");
+            assert_eq!(stop.is_asked(), !is_ignored);
+        }
+        raise(SIGTERM).expect("a signal");
+        assert!(stop.is_asked(), "the first of those that a second one hurries");
     }
 }

@@ -63,7 +63,7 @@ The log goes to stderr; LOGINTIDE_LOG filters it (info by default; debug, logint
 enum Command {
     /// See it work: embedded broker, load, processor and audit in one process, nothing installed
     Demo(DemoArgs),
-    /// Process events until SIGTERM or SIGINT
+    /// Process events until SIGTERM, SIGINT or SIGHUP
     Run(Box<RunArgs>),
     /// Say what `run` would do, ask the broker, and name every problem; changes nothing
     CheckConfig(Box<CheckArgs>),

@@ -14,10 +14,6 @@ mod watchdog;
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use crossbeam_channel::{bounded, unbounded};
-use signal_hook::{
-    consts::{SIGINT, SIGTERM},
-    iterator::Signals,
-};
 
 use self::{broker::BrokerFacts, threads::Threads, topic_watch::TopicWatch, watchdog::Watchdog};
 use crate::{
@@ -34,6 +30,7 @@ use crate::{
     },
     limits,
     metrics::{self, Health, Metric},
+    signals::{self, Wish},
     sink::{OutputSettings, ReadbackSettings, Sink, SinkSettings},
     source::{Source, SourceChannels, SourceSettings},
     state::{Identity, Opened, SledStore, StateError, in_background, instance_id},
@@ -124,24 +121,24 @@ struct Parts {
     board: Arc<Board>,
 }
 
-/// First signal: an ordered stop. Second: out at once.
+/// What the run does at a signal.
 fn handle_signals(control: Arc<Control>) -> Result<(), RunError> {
-    let failed = |error| RunError::Failed(format!("signals cannot be handled: {error}"));
-    let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(failed)?;
-    let body = move || {
-        for (count, signal) in signals.forever().enumerate() {
-            if count > 0 {
-                tracing::warn!("second signal: leaving at once; the open epoch is read again");
-                // What a shell reports for a process ended by this signal.
-                std::process::exit(128 + signal);
-            }
+    let fulfil = move |wish| match wish {
+        Wish::Stop => {
             tracing::info!("signal received: finishing the open epoch");
             control.stop();
         }
+        Wish::Leave(code) => {
+            tracing::warn!("second signal: leaving at once; the open epoch is read again");
+            std::process::exit(code);
+        }
+        Wish::Report => {
+            let reason = control.health().report().reason;
+            tracing::info!("signal received: {reason}; {}", control.activity());
+        }
     };
-    // Not joined: it waits for signals until the process ends.
-    std::thread::Builder::new().name("signals".to_owned()).spawn(body).map_err(failed)?;
-    Ok(())
+    signals::listen(fulfil)
+        .map_err(|error| RunError::Failed(format!("signals cannot be handled: {error}")))
 }
 
 /// The number of partitions is known only now. It works all the same, so this is no refusal.

@@ -195,6 +195,10 @@ fn a_second_signal_leaves_at_once() {
         assert_eq!(metric(port, "logintide_events_in_total"), Some(0.0), "still open");
         running.signal("-INT");
         running.wait_for_line("finishing the open epoch");
+        // Terminals and sessions send it along with another signal: it hurries nobody.
+        running.signal("-HUP");
+        running.signal("-USR1");
+        running.wait_for_line("; source: ");
         running.signal(second);
         // An ordered stop, which has 30 s for its epoch, would end with another code.
         running.ends_with(code);

@@ -188,6 +188,7 @@ fn a_redrive_that_is_killed_again_and_again_sends_every_letter_once() {
     let command = redrive_command(&scenario, &slow);
     let mut running = Process::spawn(command, scenario.dir.path().join("redrive-stop.log"));
     until("further letters", || (marked(&in_sight(&input)) > before).then_some(()));
+    running.signal("-USR1");
     running.signal("-INT");
     running.ends_with(0);
     assert!(running.log().contains("stopped before the end"), "{}", running.log());

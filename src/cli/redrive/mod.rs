@@ -22,11 +22,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use signal_hook::{
-    consts::{SIGINT, SIGTERM},
-    flag,
-};
-
 pub use self::args::RedriveArgs;
 use self::{
     args::RedriveConfig,
@@ -42,6 +37,7 @@ use crate::{
     kafka::{Admin, CommittedOffset, Consumer, ConsumerSettings, KafkaError},
     limits,
     plain::{Plain, Style},
+    signals::{self, Wish},
 };
 
 /// Redrives what was selected, until the end or a signal.
@@ -60,12 +56,15 @@ pub(super) fn run(args: &RedriveArgs, start_logging: StartLogging) -> Result<(),
 /// The first signal asks for an end behind the open transaction, the second is one.
 fn stop_on_signals() -> Result<Arc<AtomicBool>, RunError> {
     let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        // NOTE: in this order, or the first signal would be the second as well.
-        flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop))
-            .and_then(|_| flag::register(signal, Arc::clone(&stop)))
-            .map_err(|error| RunError::Failed(format!("signals cannot be handled: {error}")))?;
-    }
+    let asked = Arc::clone(&stop);
+    let fulfil = move |wish| match wish {
+        Wish::Stop => asked.store(true, Relaxed),
+        Wish::Leave(code) => std::process::exit(code),
+        // Its progress is shown all the time.
+        Wish::Report => {}
+    };
+    signals::listen(fulfil)
+        .map_err(|error| RunError::Failed(format!("signals cannot be handled: {error}")))?;
     Ok(stop)
 }
 
