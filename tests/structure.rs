@@ -16,7 +16,15 @@ const LAYERS: &[&[&str]] = &[
     &["kafka", "state", "metrics"],
     &["window", "event"],
     &[
-        "budget", "failpoint", "headers", "ids", "latency", "limits", "clock", "plain", "short",
+        "budget",
+        "failpoint",
+        "headers",
+        "ids",
+        "latency",
+        "limits",
+        "clock",
+        "plain",
+        "short",
         "signals",
     ],
 ];
