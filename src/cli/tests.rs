@@ -341,6 +341,14 @@ fn contradictions_name_both_settings_and_the_remedy() {
             "-X delivery.timeout.ms=0: is above transaction.timeout.ms=60000 (0 is no limit)",
         ),
         (
+            &["-Xheartbeat.interval.ms=6000", "-Xsession.timeout.ms=6000"],
+            "-X heartbeat.interval.ms=6000: is not below -X session.timeout.ms=6000, ",
+        ),
+        (
+            &["-Xsession.timeout.ms=600000"],
+            "-X session.timeout.ms=600000: is above max.poll.interval.ms=300000; ",
+        ),
+        (
             &["--memory-budget=32MiB", "--workers=64"],
             "--memory-budget 32MiB: is below the 204MiB that --workers 64 cannot work without; ",
         ),

@@ -46,7 +46,7 @@ pub struct NewTopic {
     pub config: Vec<(String, String)>,
 }
 
-const METADATA: &str = "read metadata";
+pub(super) const METADATA: &str = "read metadata";
 
 /// A client without group or records.
 pub struct Admin {
@@ -148,24 +148,7 @@ impl Admin {
         }
     }
 
-    /// The number of a broker that answers.
-    ///
-    /// # Errors
-    /// `Timeout` or `Retriable` while no broker is reachable.
-    pub(super) fn live_broker(&self, timeout: Duration) -> Result<i32, KafkaError> {
-        let id = self.read_metadata(None, timeout, |metadata| match metadata.orig_broker_id {
-            // The answer came through a bootstrap address, which has no number of its own.
-            // SAFETY: the array holds that many brokers while the metadata lives.
-            ..0 if metadata.broker_cnt > 0 => unsafe { (*metadata.brokers).id },
-            id => id,
-        });
-        match id.map_err(|error| self.explained(error))? {
-            ..0 => Err(self.client.timeout(METADATA, timeout)),
-            id => Ok(id),
-        }
-    }
-
-    fn read_metadata<T>(
+    pub(super) fn read_metadata<T>(
         &self,
         topic: Option<&str>,
         timeout: Duration,
@@ -371,7 +354,7 @@ impl Admin {
     }
 
     /// Serves log lines and errors, so that a timeout can say what is behind it.
-    fn serve_events(&self) {
+    pub(super) fn serve_events(&self) {
         let context = self.client.context();
         for _ in 0..ADMIN_SERVE_EVENTS {
             let Some(event) = self.events.poll(Duration::ZERO) else { return };
@@ -387,7 +370,7 @@ impl Admin {
     }
 
     /// A timeout with the trouble that arrived while it was waited for.
-    fn explained(&self, error: KafkaError) -> KafkaError {
+    pub(super) fn explained(&self, error: KafkaError) -> KafkaError {
         self.serve_events();
         match error {
             KafkaError::Timeout { operation, waited, .. } => self.client.timeout(operation, waited),

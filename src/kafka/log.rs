@@ -6,6 +6,7 @@
 //! says how many it stands for.
 #![forbid(unsafe_code)]
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,8 @@ impl ClientContext for Context {}
 #[derive(Debug, Default)]
 struct Trouble {
     last: Option<(Instant, String)>,
+    /// The last one with each broker at the address that it advertises, by the broker's number.
+    with: BTreeMap<i32, String>,
     throttle: Throttle,
 }
 
@@ -93,6 +96,9 @@ impl Context {
             if !text.ends_with(SUMMARY) {
                 trouble.last = Some((now, text.to_owned()));
             }
+            if let Some((broker, text)) = of_broker(text) {
+                trouble.with.insert(broker, text.to_owned());
+            }
             trouble.throttle.admit(now, TROUBLE_LOG_INTERVAL)
         };
         let role = self.role;
@@ -113,6 +119,22 @@ impl Context {
             _ => String::new(),
         }
     }
+
+    /// Text of the last trouble with the broker of this number.
+    pub(super) fn trouble_with(&self, broker: i32) -> Option<String> {
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        trouble.with.get(&broker).cloned()
+    }
+}
+
+/// Which broker librdkafka's line is about, and what happened: lines begin with `host:port/7: `,
+/// and with `host:port/bootstrap: ` where it is not known which broker that is.
+fn of_broker(line: &str) -> Option<(i32, &str)> {
+    let (name, text) = line.split_once(": ")?;
+    let (_, broker) = name.rsplit_once('/')?;
+    // The end says how long the connection was in which state.
+    let text = text.rsplit_once(" (after ").map_or(text, |(text, _)| text);
+    Some((broker.parse().ok()?, text))
 }
 
 /// librdkafka begins its lines with `[thrd:name]: `.
@@ -148,5 +170,20 @@ mod tests {
         context.line(SYSLOG_ERROR, "ERROR", "[thrd:h:1/bootstrap]: 1/1 brokers are down");
         assert_eq!(context.trouble_within(Duration::MAX), "h:1: Connection refused");
         assert_eq!(context.trouble_within(Duration::ZERO), "");
+    }
+
+    #[test]
+    fn the_trouble_with_each_broker_is_remembered() {
+        let context = Context::new("admin");
+        for line in [
+            "[thrd:a:1/bootstrap]: a:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: refused",
+            "[thrd:ssl://b:2/3]: ssl://b:2/3: Failed to resolve 'b:2': unknown (after 2ms in state X)",
+            "GroupCoordinator: c:3: Disconnected",
+        ] {
+            context.line(SYSLOG_ERROR, "FAIL", line);
+        }
+        let text = context.trouble_with(3);
+        assert_eq!(text.as_deref(), Some("Failed to resolve 'b:2': unknown"));
+        assert_eq!(context.trouble_with(1), None);
     }
 }

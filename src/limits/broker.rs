@@ -105,6 +105,13 @@ pub const CONSUMER_CLOSE_POLL: Duration = Duration::from_millis(50);
 /// unread; librdkafka's own default is five minutes. One small request.
 pub const METADATA_REFRESH_INTERVAL: Duration = Duration::from_secs(30);
 
+/// librdkafka's own default of `session.timeout.ms`: the group gives the partitions of a member that
+/// has been silent for so long to others.
+pub const SESSION_TIMEOUT: Duration = Duration::from_secs(45);
+
+/// librdkafka's own default of `heartbeat.interval.ms`.
+pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(3);
+
 /// Records per call of librdkafka's batch send: its fixed cost vanishes, and the array of native
 /// records (36 KiB) still fits the stack and the L1 cache.
 pub const PRODUCER_RUN_RECORDS: usize = 512;

@@ -7,6 +7,7 @@
 
 mod health;
 mod histogram;
+mod waiting;
 
 use std::sync::OnceLock;
 
@@ -15,6 +16,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 pub use health::{Health, HealthReport, Phase, ThreadAlive};
 pub use histogram::observe;
+pub use waiting::Waiting;
 
 /// Whether a metric only grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

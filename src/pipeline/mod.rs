@@ -6,8 +6,11 @@
 //! state folder and the port are in order; a thread that dies ends the process, non-zero.
 
 mod broker;
+mod diagnosis;
+pub(crate) mod internal_topics;
 mod pinning;
 mod threads;
+mod waits;
 mod watchdog;
 
 use std::{net::TcpListener, sync::Arc, time::Duration};
@@ -18,7 +21,7 @@ use signal_hook::{
     iterator::Signals,
 };
 
-use self::{broker::BrokerFacts, threads::Threads, watchdog::Watchdog};
+use self::{broker::BrokerFacts, diagnosis::Questions, threads::Threads, watchdog::Watchdog};
 use crate::{
     batch::Pool,
     budget::Budget,
@@ -93,7 +96,13 @@ pub fn run_on(
     say_if_memory_is_short(&config, &facts);
     let (opened, instance) = open_state(&config, &facts)?;
     let stall_timeout = config.stall_timeout;
-    let mut watchdog = Watchdog::new(Arc::clone(&control), client.clone(), stall_timeout);
+    let questions = Questions {
+        client: client.clone(),
+        input: config.topics.input.clone(),
+        group: config.group_id.clone(),
+        instance: instance.clone(),
+    };
+    let mut watchdog = Watchdog::new(Arc::clone(&control), questions, stall_timeout);
     let health = Arc::clone(control.health());
     let (token, board_shown) = (config.http_token.clone(), Arc::clone(&board));
     let about = http::About::new(&config, &instance);

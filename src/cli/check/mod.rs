@@ -145,6 +145,7 @@ struct Clients {
     admin: Admin,
     consumer: Consumer,
     transaction_timeout_ms: i64,
+    session_timeout_ms: i64,
 }
 
 struct Check {
@@ -169,10 +170,22 @@ impl Check {
             local::judge_identity(config, &peek, None, findings);
             return Ok(None);
         };
-        let asked = facts::ask(config, &clients.admin, &clients.consumer, Deadline::after(timeout));
+        let deadline = Deadline::after(timeout);
+        let asked = facts::unreachable(&clients.admin, deadline).and_then(|unreachable| {
+            for broker in &unreachable {
+                findings.problem(broker.explain());
+            }
+            let asked = facts::ask(config, &clients.admin, &clients.consumer, deadline);
+            // What is out of reach is named already.
+            if unreachable.is_empty() { asked.map(Some) } else { Ok(asked.ok()) }
+        });
         match asked {
-            Ok(facts) => {
-                self.judge(&facts, &peek, instance.as_deref(), clients.transaction_timeout_ms);
+            Ok(None) => {
+                local::judge_identity(config, &peek, None, findings);
+                Ok(None)
+            }
+            Ok(Some(facts)) => {
+                self.judge(&facts, &peek, instance.as_deref(), &clients);
                 let input = facts.topics.first().and_then(|t| t.replicas.as_ref().ok()?.as_ref());
                 Ok(input.map(|input| (clients, input.partitions as i32)))
             }
@@ -184,13 +197,7 @@ impl Check {
         }
     }
 
-    fn judge(
-        &mut self,
-        facts: &Facts,
-        peek: &Peek,
-        instance_id: Option<&str>,
-        transaction_timeout_ms: i64,
-    ) {
+    fn judge(&mut self, facts: &Facts, peek: &Peek, instance_id: Option<&str>, clients: &Clients) {
         let Self { config, findings } = self;
         let transactional_id = (config.delivery == Delivery::ExactlyOnce).then(|| {
             format!("{}-{}", config.group_id, instance_id.unwrap_or("<id of the new state folder>"))
@@ -201,7 +208,8 @@ impl Check {
         let locked =
             peek.problems.iter().any(|problem| matches!(problem, StateError::Locked { .. }));
         let has_stopped = peek.summary.is_some() && !locked;
-        let own = Own { transaction_timeout_ms, instance_id, has_stopped };
+        let Clients { transaction_timeout_ms, session_timeout_ms, .. } = *clients;
+        let own = Own { transaction_timeout_ms, session_timeout_ms, instance_id, has_stopped };
         cluster::judge(config, facts, own, findings);
     }
 }
@@ -252,7 +260,9 @@ fn clients(
     let reader = Consumer::new(&consumer);
     let reader_made = made(reader.as_ref().map(drop).map_err(Clone::clone));
     let transaction_timeout_ms = producer.transaction_timeout().as_millis() as i64;
+    let session_timeout_ms = consumer.session_timeout().as_millis() as i64;
     let producer_made = made(Producer::new(&producer).map(drop));
     reader_made.and(producer_made)?;
-    Some(Clients { admin: admin.ok()?, consumer: reader.ok()?, transaction_timeout_ms })
+    let (admin, consumer) = (admin.ok()?, reader.ok()?);
+    Some(Clients { admin, consumer, transaction_timeout_ms, session_timeout_ms })
 }
