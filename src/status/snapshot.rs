@@ -20,8 +20,9 @@ pub struct Snapshot {
     pub totals: Totals,
     /// Input records per second, over the last seconds.
     pub events_per_second: f64,
-    /// Records between what is committed and the ends of all owned partitions.
-    pub lag_records: u64,
+    /// Records between what is committed and the ends of all owned partitions; `None` while none is
+    /// owned, or nothing is known of them yet.
+    pub lag_records: Option<u64>,
     /// Global watermark.
     pub watermark_ms: Option<i64>,
     /// How far it is behind the wall clock, milliseconds.
@@ -176,8 +177,8 @@ pub struct Point {
     pub at_ms: i64,
     /// Input records per second.
     pub events_per_second: f64,
-    /// Lag at its end.
-    pub lag_records: u64,
+    /// Lag at its end, where it is known.
+    pub lag_records: Option<u64>,
     /// End-to-end latency of the minute before, milliseconds.
     pub p50_ms: f64,
     /// 99 % of it.

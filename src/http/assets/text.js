@@ -4,8 +4,8 @@
 const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 const tenths = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
 
-/** A count with its thousands apart. */
-export const count = (n) => whole.format(n);
+/** A count with its thousands apart; a dash where it is not known. */
+export const count = (n) => (n === null ? '–' : whole.format(n));
 
 /** A rate: tenths only where they matter. */
 export const rate = (n) => (n < 100 ? tenths : whole).format(n);

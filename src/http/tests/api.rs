@@ -49,7 +49,7 @@ fn snapshot() -> Snapshot {
         history: Arc::new(vec![Point {
             at_ms: 1_730_653_320_500,
             events_per_second: 12.5,
-            lag_records: 3,
+            lag_records: Some(3),
             p50_ms: 1.0,
             p99_ms: 2.0,
         }]),

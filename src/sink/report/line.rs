@@ -6,6 +6,7 @@ use super::Report;
 use crate::{
     clock,
     event::RejectReason,
+    metrics::Waiting,
     window::{OTHER, Windows},
 };
 
@@ -22,6 +23,8 @@ impl Report {
         let usage = self.usage.top();
         let watermark = windows.watermark();
         let last = self.last_epoch;
+        let lag = self.lag();
+        let waiting = self.control.health().waiting();
         tracing::info!(
             events_per_second = (events as f64 / elapsed.as_secs_f64()) as u64,
             events,
@@ -31,7 +34,8 @@ impl Report {
             epochs = now.epochs - before.epochs,
             window_records = now.window_records - before.window_records,
             open_windows = windows.open_windows(),
-            lag = self.partitions.values().map(|p| p.lag_records).sum::<u64>(),
+            lag,
+            state = (waiting != Waiting::Nothing).then(|| waiting.to_string()),
             watermark_delay_s = watermark.map(|time| (clock::now_ms() - time.0) as f64 / 1000.0),
             latency_p50_ms = (latency.count > 0).then_some(latency.p50_ms),
             latency_p99_ms = (latency.count > 0).then_some(latency.p99_ms),

@@ -25,7 +25,7 @@ impl Report {
         let watermark_ms = windows.watermark().map(|time| time.0);
         let latency = self.latencies(now);
         let events_per_second = self.rate(now);
-        let lag_records = self.partitions.values().map(|p| p.lag_records).sum();
+        let lag_records = self.lag();
         let end_to_end = latency.end_to_end;
         let is_due = |last: &Point| at_ms - last.at_ms >= 1000;
         if self.history.back().is_none_or(is_due) {

@@ -109,7 +109,7 @@ fn flow(view: &View<'_>, width: usize, ascii: bool) -> Vec<String> {
         ),
         format!(
             "behind    lag {} records   watermark {behind}   {health}",
-            style(grouped(snapshot.lag_records)).bold()
+            style(snapshot.lag_records.map_or_else(unknown, grouped)).bold()
         ),
         format!(
             "latency   p50 {}   p99 {}   max {}   (append to commit)",
@@ -236,13 +236,17 @@ pub(super) fn line(view: &View<'_>, elapsed: Duration) -> String {
          {} windows open{last}, {} dead letters, {}",
         snapshot.events_per_second,
         snapshot.totals.events_in,
-        snapshot.lag_records,
+        snapshot.lag_records.map_or_else(unknown, |lag| lag.to_string()),
         milliseconds(latency.p50_ms),
         milliseconds(latency.p99_ms),
         snapshot.open_window_count,
         snapshot.totals.dead_lettered,
         view.health.reason
     )
+}
+
+fn unknown() -> String {
+    "unknown".to_owned()
 }
 
 /// `HH:MM:SS` in UTC.
