@@ -22,7 +22,7 @@ use super::error::{KafkaError, is_broker_away};
 use super::native::{Event, NativeClient, Queue, Topic, millis, owned_text};
 use super::refusal::Refusal;
 use crate::ids::PartitionId;
-use crate::limits::{ADMIN_SERVE_EVENTS, TOPIC_VISIBLE_POLL};
+use crate::limits::{ADMIN_SERVE_EVENTS, ADMIN_STATISTICS_INTERVAL, TOPIC_VISIBLE_POLL};
 
 /// A topic as the cluster knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub(super) const METADATA: &str = "read metadata";
 pub struct Admin {
     refusal: Cell<Option<Refusal>>,
     // NOTE: dropped in this order; the client goes last, with its last handle.
-    events: Queue,
+    pub(super) events: Queue,
     pub(super) client: Arc<NativeClient>,
 }
 
@@ -66,7 +66,7 @@ impl Admin {
     /// # Errors
     /// `Config` when a property is protected or refused by librdkafka.
     pub fn new(settings: &ClientSettings) -> Result<Self, KafkaError> {
-        Self::isolated(settings, "read_committed")
+        Self::isolated(settings, "read_committed", &[])
     }
 
     /// One whose `ends` are those of all records, in transactions that are open or not.
@@ -74,11 +74,22 @@ impl Admin {
     /// # Errors
     /// As `new`.
     pub fn read_uncommitted(settings: &ClientSettings) -> Result<Self, KafkaError> {
-        Self::isolated(settings, "read_uncommitted")
+        Self::isolated(settings, "read_uncommitted", &[])
     }
 
-    fn isolated(settings: &ClientSettings, level: &str) -> Result<Self, KafkaError> {
-        let config = settings.to_config(&[("isolation.level", level.into())])?;
+    /// One whose events include librdkafka's statistics.
+    pub(super) fn with_statistics(settings: &ClientSettings) -> Result<Self, KafkaError> {
+        let interval = ADMIN_STATISTICS_INTERVAL.as_millis().to_string();
+        Self::isolated(settings, "read_committed", &[("statistics.interval.ms", interval)])
+    }
+
+    fn isolated(
+        settings: &ClientSettings,
+        level: &str,
+        more: &[(&str, String)],
+    ) -> Result<Self, KafkaError> {
+        let base = [&[("isolation.level", level.into())], more].concat();
+        let config = settings.to_config(&base)?;
         // A consumer, because a producer's metadata request creates topics that are missing.
         let kind = RDKafkaType::RD_KAFKA_CONSUMER;
         let events = rd::RD_KAFKA_EVENT_ERROR | rd::RD_KAFKA_EVENT_STATS;
@@ -355,17 +366,21 @@ impl Admin {
 
     /// Serves log lines and errors, so that a timeout can say what is behind it.
     pub(super) fn serve_events(&self) {
-        let context = self.client.context();
         for _ in 0..ADMIN_SERVE_EVENTS {
             let Some(event) = self.events.poll(Duration::ZERO) else { return };
-            let is_error = event.kind() == rd::RD_KAFKA_EVENT_ERROR;
-            if !event.serve_log(context) && is_error && is_broker_away(event.error_code()) {
-                let text = event.error_text();
-                let before = self.refusal.take();
-                let refusal = Refusal::next(before, event.error_code(), &text, Instant::now());
-                self.refusal.set(refusal);
-                context.broker_away(&text);
-            }
+            self.serve_event(&event);
+        }
+    }
+
+    pub(super) fn serve_event(&self, event: &Event) {
+        let context = self.client.context();
+        let is_error = event.kind() == rd::RD_KAFKA_EVENT_ERROR;
+        if !event.serve_log(context) && is_error && is_broker_away(event.error_code()) {
+            let text = event.error_text();
+            let before = self.refusal.take();
+            let refusal = Refusal::next(before, event.error_code(), &text, Instant::now());
+            self.refusal.set(refusal);
+            context.broker_away(&text);
         }
     }
 

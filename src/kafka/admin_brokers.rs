@@ -1,8 +1,11 @@
 //! Which brokers of the cluster this machine reaches at the addresses that they advertise.
 //!
-//! In: nothing. Out: a live broker's number; the brokers that do not answer, each with its address
-//! and the reason. Used by the start-up checks, `logintide check-config`, and a run that cannot
-//! read. Holds: a broker that refuses the question is reached.
+//! Out: a live broker's number; the brokers that do not answer, each with its address and the reason.
+//! Used by the start-up checks, `logintide check-config`, and a run that cannot read.
+//! Holds: a broker that refuses the question is reached.
+//!
+//! NOTE: once a bootstrap address has named the brokers, librdkafka leaves it, and while none of them
+//! is reached no metadata is to be had. Its own statistics name them all the same.
 
 use std::ptr;
 use std::time::{Duration, Instant};
@@ -12,6 +15,7 @@ use rdkafka::bindings::rd_kafka_ResourceType_t as kind;
 
 use super::admin::{Admin, METADATA};
 use super::admin_requests::Requests;
+use super::config::ClientSettings;
 use super::error::{KafkaError, is_broker_away};
 use super::native::{Event, Queue, c_string, owned_text};
 
@@ -27,6 +31,11 @@ pub struct UnreachableBroker {
 }
 
 impl UnreachableBroker {
+    /// What is wrong with each of several.
+    pub fn explain_all(brokers: &[Self]) -> String {
+        brokers.iter().map(Self::explain).collect::<Vec<_>>().join("; ")
+    }
+
     /// What is wrong, and the remedy.
     pub fn explain(&self) -> String {
         let Self { id, address, why } = self;
@@ -36,6 +45,21 @@ impl UnreachableBroker {
              (name resolution, route, firewall, the listener's security.protocol)"
         )
     }
+}
+
+/// As [`Admin::unreachable_brokers`], where it may be that none is reached: through a client of its
+/// own.
+///
+/// # Errors
+/// `Timeout` while no bootstrap address answers.
+pub fn find_unreachable_brokers(
+    settings: &ClientSettings,
+    timeout: Duration,
+) -> Result<Vec<UnreachableBroker>, KafkaError> {
+    let deadline = Instant::now() + timeout;
+    let admin = Admin::with_statistics(settings)?;
+    let brokers = admin.learned(deadline).ok_or_else(|| admin.client.timeout(METADATA, timeout))?;
+    admin.silent(brokers, deadline, timeout)
 }
 
 /// A broker as the cluster names it.
@@ -63,16 +87,25 @@ impl Admin {
     }
 
     /// Asks every broker of the cluster a question at the address that it advertises. The result
-    /// is the brokers that have not answered within the timeout, which is all of them together.
+    /// is the brokers that have not answered within the timeout, which is for all of them together.
     ///
     /// # Errors
-    /// `Timeout` or `Retriable` while no bootstrap address answers.
+    /// `Timeout` or `Retriable` while none of them is reachable.
     pub fn unreachable_brokers(
         &self,
         timeout: Duration,
     ) -> Result<Vec<UnreachableBroker>, KafkaError> {
         let deadline = Instant::now() + timeout;
         let brokers = self.advertised(timeout).map_err(|error| self.explained(error))?;
+        self.silent(brokers, deadline, timeout)
+    }
+
+    fn silent(
+        &self,
+        brokers: Vec<Advertised>,
+        deadline: Instant,
+        timeout: Duration,
+    ) -> Result<Vec<UnreachableBroker>, KafkaError> {
         let answers: Result<Vec<_>, _> =
             brokers.iter().map(|broker| self.ask_broker(broker.id)).collect();
         let mut silent = Vec::new();
@@ -96,7 +129,10 @@ impl Admin {
         let Advertised { id, address } = broker;
         let trouble = self.client.context().trouble_with(id);
         let why = trouble.or_else(|| answer.map(|answer| answer.error_text()));
-        let why = why.unwrap_or_else(|| format!("no answer within {} ms", timeout.as_millis()));
+        let why = why.unwrap_or_else(|| {
+            let ms = timeout.as_millis();
+            format!("no answer within {ms} ms (packets that are lost, or a slow line)")
+        });
         UnreachableBroker { id, address, why }
     }
 
@@ -113,6 +149,24 @@ impl Admin {
             });
             named.collect()
         })
+    }
+
+    /// The brokers that a bootstrap address has named, by the client's statistics.
+    fn learned(&self, deadline: Instant) -> Option<Vec<Advertised>> {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let event = self.events.poll(left)?;
+            if event.kind() != rd::RD_KAFKA_EVENT_STATS {
+                self.serve_event(&event);
+                continue;
+            }
+            // SAFETY: the event is alive and of this kind, and keeps its text alive.
+            let statistics = unsafe { owned_text(rd::rd_kafka_event_stats(event.ptr())) };
+            let brokers = named_in(&statistics);
+            if !brokers.is_empty() {
+                return Some(brokers);
+            }
+        }
     }
 
     /// Sends a question to one broker; its answer comes to the queue.
@@ -136,5 +190,33 @@ impl Admin {
             );
         }
         Ok(answers)
+    }
+}
+
+/// Brokers with a number in librdkafka's statistics; a bootstrap address has none.
+fn named_in(statistics: &str) -> Vec<Advertised> {
+    let statistics: serde_json::Value = serde_json::from_str(statistics).unwrap_or_default();
+    let brokers = statistics["brokers"].as_object().into_iter().flatten();
+    let named = brokers.filter_map(|(_, broker)| {
+        let id = i32::try_from(broker["nodeid"].as_i64()?).ok().filter(|id| *id >= 0)?;
+        let address = broker["nodename"].as_str().filter(|name| !name.is_empty())?.to_owned();
+        Some(Advertised { id, address })
+    });
+    named.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statistics_name_the_brokers_and_not_the_bootstrap_address() {
+        let text = r#"{"brokers": {
+            "b:1/bootstrap": {"nodeid": -1, "nodename": "b:1", "source": "configured"},
+            "GroupCoordinator": {"nodeid": -1, "nodename": "", "source": "logical"},
+            "a:2/7": {"nodeid": 7, "nodename": "a:2", "source": "learned"}}}"#;
+        let named: Vec<_> = named_in(text).into_iter().map(|b| (b.id, b.address)).collect();
+        assert_eq!(named, [(7, "a:2".to_owned())]);
+        assert!(named_in("{}").is_empty() && named_in("").is_empty());
     }
 }

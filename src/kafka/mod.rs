@@ -42,7 +42,7 @@ mod run;
 mod transaction;
 
 pub use admin::{Admin, NewTopic, TopicInfo};
-pub use admin_brokers::UnreachableBroker;
+pub use admin_brokers::{UnreachableBroker, find_unreachable_brokers};
 pub use admin_describe::{ClusterDescription, Operation, Rights, TopicReplicas};
 pub use admin_groups::{GroupDescription, GroupMember};
 pub use allocator::release_freed_pages_after;

@@ -167,6 +167,10 @@ pub const NEW_TOPIC_PARTITIONS: i32 = 8;
 /// Log lines and errors that one admin call serves.
 pub const ADMIN_SERVE_EVENTS: usize = 256;
 
+/// Time between two statistics of the client that finds out which brokers are out of reach; it lives
+/// for a question.
+pub const ADMIN_STATISTICS_INTERVAL: Duration = Duration::from_millis(100);
+
 /// Pause before asking again whether a new topic is seen by the broker; usually once.
 pub const TOPIC_VISIBLE_POLL: Duration = Duration::from_millis(100);
 

@@ -7,11 +7,14 @@
 
 use std::{collections::BTreeMap, time::Instant};
 
+use super::client_settings;
 use crate::{
     config::RunConfig,
     control::Control,
     error::RunError,
-    kafka::{Admin, KafkaError, MockCluster, NewTopic, UnreachableBroker},
+    kafka::{
+        Admin, KafkaError, MockCluster, NewTopic, UnreachableBroker, find_unreachable_brokers,
+    },
     limits,
     sink::{OutputTopic, OutputTopics},
 };
@@ -53,7 +56,7 @@ pub(super) fn prepare(
                     }
                     // It answers, and the log says how; it may think better of it.
                     Some(_) => {}
-                    None => waiting.say(&config.brokers, admin, &error),
+                    None => waiting.say(config, &error),
                 }
                 std::thread::sleep(limits::BROKER_RETRY_PAUSE);
             }
@@ -68,12 +71,14 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn say(&mut self, brokers: &str, admin: &Admin, error: &KafkaError) {
+    fn say(&mut self, config: &RunConfig, error: &KafkaError) {
         if self.said.is_some_and(|said| said.elapsed() < limits::TROUBLE_LOG_INTERVAL) {
             return;
         }
         let waited_s = self.since.elapsed().as_secs();
-        match admin.unreachable_brokers(limits::BROKER_QUERY_TIMEOUT) {
+        let brokers = &config.brokers;
+        let client = client_settings(config);
+        match find_unreachable_brokers(&client, limits::BROKER_QUERY_TIMEOUT) {
             Ok(unreachable) if unreachable.is_empty() => tracing::warn!(
                 %error,
                 waited_s,
@@ -82,7 +87,7 @@ impl Waiting {
             Ok(unreachable) => tracing::warn!(
                 waited_s,
                 "a broker answers at {brokers} (--brokers), but {}; trying on",
-                explained(&unreachable)
+                UnreachableBroker::explain_all(&unreachable)
             ),
             Err(_) => tracing::warn!(
                 %error,
@@ -94,10 +99,6 @@ impl Waiting {
     }
 }
 
-fn explained(unreachable: &[UnreachableBroker]) -> String {
-    unreachable.iter().map(UnreachableBroker::explain).collect::<Vec<_>>().join("; ")
-}
-
 /// One broker of several that is out of reach does not keep the others from answering here, but its
 /// partitions would wait.
 fn say_who_is_unreachable(admin: &Admin, facts: &BrokerFacts) {
@@ -106,7 +107,10 @@ fn say_who_is_unreachable(admin: &Admin, facts: &BrokerFacts) {
     }
     let unreachable = admin.unreachable_brokers(limits::BROKER_QUERY_TIMEOUT).unwrap_or_default();
     if !unreachable.is_empty() {
-        tracing::warn!("{}; until then the partitions that it leads wait", explained(&unreachable));
+        tracing::warn!(
+            "{}; until then the partitions that it leads wait",
+            UnreachableBroker::explain_all(&unreachable)
+        );
     }
 }
 

@@ -10,7 +10,7 @@ use super::internal_topics::{InternalTopic, OFFSETS, TRANSACTIONS, TopicFacts};
 use crate::{
     kafka::{
         Admin, ClientSettings, GroupDescription, GroupMember, KafkaError, TopicReplicas,
-        UnreachableBroker,
+        UnreachableBroker, find_unreachable_brokers,
     },
     limits::BROKER_QUERY_TIMEOUT,
     metrics::Waiting,
@@ -19,8 +19,9 @@ use crate::{
 /// What is behind a wait.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Diagnosis {
-    /// No broker answers: it is waited for.
-    BrokerAway,
+    /// No broker answers: it is waited for. If a bootstrap address answers, the text names those that
+    /// it names and that are out of reach.
+    BrokerAway(Option<String>),
     Cause(Cause),
 }
 
@@ -57,7 +58,7 @@ impl Questions {
     pub(super) fn why(&self, waiting: Waiting) -> Diagnosis {
         self.ask(waiting).unwrap_or_else(|error| {
             if error.is_retriable() {
-                Diagnosis::BrokerAway
+                Diagnosis::BrokerAway(self.unreachable())
             } else {
                 // An answer that refuses is an answer.
                 Diagnosis::Cause(Cause::of_cluster(format!("the brokers refuse: {error}")))
@@ -65,12 +66,19 @@ impl Questions {
         })
     }
 
+    /// Names the brokers that a bootstrap address names and that are out of reach.
+    pub(super) fn unreachable(&self) -> Option<String> {
+        // NOTE: through another client than the one whose question was not answered.
+        let brokers = find_unreachable_brokers(&self.client, BROKER_QUERY_TIMEOUT).ok()?;
+        (!brokers.is_empty()).then(|| UnreachableBroker::explain_all(&brokers))
+    }
+
     fn ask(&self, waiting: Waiting) -> Result<Diagnosis, KafkaError> {
         let admin = Admin::new(&self.client)?;
         admin.cluster_id(BROKER_QUERY_TIMEOUT)?;
         Ok(Diagnosis::Cause(match waiting {
             Waiting::Assignment => self.of_assignment(&admin),
-            Waiting::Registration => of_registration(&admin),
+            Waiting::Registration => self.of_registration(&admin),
             Waiting::Offsets => self.of_offsets(&admin),
             Waiting::Standby => self.of_standby(&admin),
             Waiting::State => Cause::of_process(
@@ -91,16 +99,16 @@ impl Questions {
         }
         match admin.describe_group(&self.group, BROKER_QUERY_TIMEOUT) {
             Ok(group) => of_group(&group, &self.group, &self.instance),
-            Err(error) => coordinator(admin, OFFSETS, &error),
+            Err(error) => self.coordinator(admin, OFFSETS, &error),
         }
     }
 
     fn of_offsets(&self, admin: &Admin) -> Cause {
         if let Err(error) = admin.describe_group(&self.group, BROKER_QUERY_TIMEOUT) {
-            return coordinator(admin, OFFSETS, &error);
+            return self.coordinator(admin, OFFSETS, &error);
         }
-        if let Some(cause) = unreachable(admin) {
-            return cause;
+        if let Some(text) = self.unreachable() {
+            return Cause::of_cluster(text);
         }
         if let Ok(topics) = described(admin, &[&self.input])
             && let Some(leaderless) = leaderless(&topics)
@@ -108,6 +116,32 @@ impl Questions {
             return leaderless;
         }
         Cause::of_process("the coordinator and all leaders answer; the log says what failed")
+    }
+
+    fn of_registration(&self, admin: &Admin) -> Cause {
+        let problem = internal_problem(admin, TRANSACTIONS);
+        let problem = problem.or_else(|| self.unreachable().map(Cause::of_cluster));
+        problem.unwrap_or_else(|| {
+            Cause::of_process(
+                "the transaction coordinator does not answer, or still ends an earlier transaction; \
+                 look at the brokers' logs",
+            )
+        })
+    }
+
+    /// The group's coordinator did not answer.
+    fn coordinator(&self, admin: &Admin, topic: InternalTopic, error: &KafkaError) -> Cause {
+        if !error.is_retriable() {
+            return Cause::of_cluster(format!("the group cannot be looked at: {error}"));
+        }
+        // First: while one is out of reach, other questions are not answered either.
+        let problem = self.unreachable().map(Cause::of_cluster);
+        problem.or_else(|| internal_problem(admin, topic)).unwrap_or_else(|| {
+            Cause::of_cluster(format!(
+                "no broker is the group's coordinator: {error}; look at {} and at the brokers' logs",
+                topic.name
+            ))
+        })
     }
 
     fn of_standby(&self, admin: &Admin) -> Cause {
@@ -119,31 +153,6 @@ impl Questions {
             self.group
         ))
     }
-}
-
-fn of_registration(admin: &Admin) -> Cause {
-    let problem = internal_problem(admin, TRANSACTIONS);
-    let problem = problem.or_else(|| unreachable(admin));
-    problem.unwrap_or_else(|| {
-        Cause::of_process(
-            "the transaction coordinator does not answer, or still ends an earlier transaction; \
-             look at the brokers' logs",
-        )
-    })
-}
-
-/// The group's coordinator did not answer.
-fn coordinator(admin: &Admin, topic: InternalTopic, error: &KafkaError) -> Cause {
-    if !error.is_retriable() {
-        return Cause::of_cluster(format!("the group cannot be looked at: {error}"));
-    }
-    // NOTE: first: while one is out of reach, other questions are not answered either.
-    unreachable(admin).or_else(|| internal_problem(admin, topic)).unwrap_or_else(|| {
-        Cause::of_cluster(format!(
-            "no broker is the group's coordinator: {error}; look at {} and at the brokers' logs",
-            topic.name
-        ))
-    })
 }
 
 /// What the group says of itself.
@@ -168,12 +177,6 @@ fn of_group(group: &GroupDescription, name: &str, instance: &str) -> Cause {
 fn others(group: &GroupDescription, instance: &str) -> String {
     let others = group.members.iter().filter(|member| member.instance_id != instance);
     others.map(GroupMember::to_string).collect::<Vec<_>>().join(", ")
-}
-
-fn unreachable(admin: &Admin) -> Option<Cause> {
-    let brokers = admin.unreachable_brokers(BROKER_QUERY_TIMEOUT).ok()?;
-    let texts: Vec<_> = brokers.iter().map(UnreachableBroker::explain).collect();
-    (!texts.is_empty()).then(|| Cause::of_cluster(texts.join("; ")))
 }
 
 /// What is wrong with a topic that the brokers make for themselves.

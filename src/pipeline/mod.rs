@@ -84,10 +84,7 @@ pub fn run_on(
     let Shared { control, board } = shared;
     kafka::release_freed_pages_after(limits::FREED_PAGES_KEPT);
     let metrics = metrics::install();
-    let client = ClientSettings {
-        brokers: config.brokers.clone(),
-        properties: config.client_properties.to_vec(),
-    };
+    let client = client_settings(&config);
     let admin = Admin::new(&client).map_err(refused)?;
     let Some(facts) = broker::prepare(&config, &admin, &control)? else {
         tracing::info!("stopped before a broker answered");
@@ -111,6 +108,13 @@ pub fn run_on(
     let context = HttpContext { health, metrics, board: board_shown, about, token };
     let parts = Parts { config, client, admin, facts, opened, instance, control, board };
     start(parts, listener, context)?.join(|| watchdog.look())
+}
+
+fn client_settings(config: &RunConfig) -> ClientSettings {
+    ClientSettings {
+        brokers: config.brokers.clone(),
+        properties: config.client_properties.to_vec(),
+    }
 }
 
 /// All that is in order before the first thread starts.

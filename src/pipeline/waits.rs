@@ -112,7 +112,7 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut clock = WaitClock::new(Waiting::Registration, 0, start);
-        assert_eq!(clock.judge(&Diagnosis::BrokerAway, TIMEOUT, at(500)), Verdict::Waits);
+        assert_eq!(clock.judge(&Diagnosis::BrokerAway(None), TIMEOUT, at(500)), Verdict::Waits);
         assert_eq!(clock.judge(&cause(true), TIMEOUT, at(559)), Verdict::Waits);
         assert_eq!(clock.judge(&cause(true), TIMEOUT, at(560)), Verdict::Stalled);
     }

@@ -121,7 +121,7 @@ impl Watchdog {
             return Ok(());
         }
         if !self.stalled && !self.broker_answers() {
-            self.broker_is_away(now);
+            self.broker_is_away(now, self.questions.unreachable());
             self.watch.restart(now);
             return Ok(());
         }
@@ -160,10 +160,13 @@ impl Watchdog {
         }
         let verdict = clock.judge(&diagnosis, self.timeout, now);
         let waited_s = clock.waited(now).as_secs();
-        let Diagnosis::Cause(cause) = diagnosis else {
-            self.stalls_no_more();
-            self.broker_is_away(now);
-            return Ok(());
+        let cause = match diagnosis {
+            Diagnosis::Cause(cause) => cause,
+            Diagnosis::BrokerAway(unreachable) => {
+                self.stalls_no_more();
+                self.broker_is_away(now, unreachable);
+                return Ok(());
+            }
         };
         self.answers_again();
         let text = if waiting == Waiting::Workers {
@@ -210,13 +213,13 @@ impl Watchdog {
         }
     }
 
-    fn broker_is_away(&mut self, now: Instant) {
+    fn broker_is_away(&mut self, now: Instant, unreachable: Option<String>) {
         let away = *self.away.get_or_insert(now);
         self.control.health().set_broker_away(true);
-        tracing::warn!(
-            away_s = (now - away).as_secs(),
-            "no progress, and no broker answers: waiting for it"
-        );
+        let away_s = (now - away).as_secs();
+        let what = unreachable
+            .map_or(", and no broker answers".to_owned(), |unreachable| format!(": {unreachable}"));
+        tracing::warn!(away_s, "no progress{what}: waiting for it");
     }
 
     fn answers_again(&mut self) {

@@ -1,7 +1,9 @@
 //! A broker that is away: a clear line, no exit, nothing lost. Uses brokers of its own.
 
+mod advertised;
 mod check;
 mod client;
+mod waits;
 
 use std::{thread::sleep, time::Duration};
 

@@ -9,10 +9,7 @@ use std::time::{Duration, Instant};
 use crate::{
     config::RunConfig,
     ids::PartitionId,
-    kafka::{
-        Admin, ClusterDescription, CommittedOffset, Consumer, GroupDescription, KafkaError,
-        UnreachableBroker,
-    },
+    kafka::{Admin, ClusterDescription, CommittedOffset, Consumer, GroupDescription, KafkaError},
     limits,
     pipeline::internal_topics::{OFFSETS, Settings, TRANSACTIONS, TopicFacts},
 };
@@ -73,15 +70,6 @@ pub(super) fn names(config: &RunConfig) -> [&str; 5] {
     let all =
         [&topics.input, &topics.processed, &topics.aggregated, &topics.dead_letter, &topics.late];
     all.map(String::as_str)
-}
-
-/// Brokers that do not answer at the address that they advertise, found within half of the time
-/// that is left.
-pub(super) fn unreachable(
-    admin: &Admin,
-    deadline: Deadline,
-) -> Result<Vec<UnreachableBroker>, KafkaError> {
-    deadline.within(|left| admin.unreachable_brokers(left / 2))
 }
 
 /// Asks. The consumer is in no group and joins none.

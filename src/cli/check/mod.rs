@@ -31,7 +31,7 @@ use crate::{
     error::RunError,
     kafka::{
         Admin, ClientSettings, Consumer, ConsumerSettings, KafkaError, Producer, ProducerSettings,
-        Transactional,
+        Transactional, find_unreachable_brokers,
     },
     limits,
     state::{Peek, StateError},
@@ -142,6 +142,7 @@ fn parse_form(text: &str) -> Result<Form, String> {
 
 /// The clients that ask.
 struct Clients {
+    settings: ClientSettings,
     admin: Admin,
     consumer: Consumer,
     transaction_timeout_ms: i64,
@@ -170,24 +171,26 @@ impl Check {
             local::judge_identity(config, &peek, None, findings);
             return Ok(None);
         };
-        let deadline = Deadline::after(timeout);
-        let asked = facts::unreachable(&clients.admin, deadline).and_then(|unreachable| {
-            for broker in &unreachable {
-                findings.problem(broker.explain());
-            }
-            let asked = facts::ask(config, &clients.admin, &clients.consumer, deadline);
-            // What is out of reach is named already.
-            if unreachable.is_empty() { asked.map(Some) } else { Ok(asked.ok()) }
-        });
+        let asked = facts::ask(config, &clients.admin, &clients.consumer, Deadline::after(timeout));
+        // At the address that each advertises, not at the one that --brokers names.
+        let patience = limits::BROKER_QUERY_TIMEOUT;
+        let unreachable = match &asked {
+            Ok(_) => clients.admin.unreachable_brokers(patience),
+            Err(_) => find_unreachable_brokers(&clients.settings, patience),
+        };
+        let unreachable = unreachable.unwrap_or_default();
+        for broker in &unreachable {
+            findings.problem(broker.explain());
+        }
         match asked {
-            Ok(None) => {
-                local::judge_identity(config, &peek, None, findings);
-                Ok(None)
-            }
-            Ok(Some(facts)) => {
+            Ok(facts) => {
                 self.judge(&facts, &peek, instance.as_deref(), &clients);
                 let input = facts.topics.first().and_then(|t| t.replicas.as_ref().ok()?.as_ref());
                 Ok(input.map(|input| (clients, input.partitions as i32)))
+            }
+            Err(_) if !unreachable.is_empty() => {
+                local::judge_identity(config, &peek, None, findings);
+                Ok(None)
             }
             Err(error) => {
                 local::judge_identity(config, &peek, None, findings);
@@ -264,5 +267,5 @@ fn clients(
     let producer_made = made(Producer::new(&producer).map(drop));
     reader_made.and(producer_made)?;
     let (admin, consumer) = (admin.ok()?, reader.ok()?);
-    Some(Clients { admin, consumer, transaction_timeout_ms, session_timeout_ms })
+    Some(Clients { settings: client, admin, consumer, transaction_timeout_ms, session_timeout_ms })
 }
