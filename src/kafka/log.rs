@@ -55,7 +55,9 @@ impl Throttle {
 
 /// Facilities of librdkafka's lines about what it tries again by itself. They come in crowds: the
 /// first ones while a broker is away, the last while another producer's transaction is ended.
-const RETRY_FACILITIES: [&str; 5] = ["FAIL", "ERROR", "REQTMOUT", "BRKMAIN", "GETPID"];
+const RETRY_FACILITIES: [&str; 5] = [FAIL, "ERROR", "REQTMOUT", "BRKMAIN", "GETPID"];
+/// Facility of a connection that has failed.
+const FAIL: &str = "FAIL";
 /// End of the line that follows the one with the reason.
 const SUMMARY: &str = "brokers are down";
 /// syslog level of an error; larger numbers are less severe.
@@ -71,6 +73,9 @@ impl Context {
     /// One log line of librdkafka. `level` is syslog's.
     pub(super) fn line(&self, level: i32, facility: &str, text: &str) {
         let role = self.role;
+        if facility == FAIL {
+            self.remember(without_thread_name(text));
+        }
         if level <= SYSLOG_WARNING && RETRY_FACILITIES.contains(&facility) {
             self.broker_away(text);
         } else if facility == "CONFWARN" {
@@ -87,6 +92,14 @@ impl Context {
         }
     }
 
+    /// A connection has failed. A broker that only closes it makes a line of no severity.
+    fn remember(&self, text: &str) {
+        if let Some((broker, text)) = of_broker(text) {
+            let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+            trouble.with.insert(broker, text.to_owned());
+        }
+    }
+
     /// A broker cannot be reached, or refuses for now; librdkafka keeps trying by itself.
     pub(super) fn broker_away(&self, text: &str) {
         let now = Instant::now();
@@ -95,9 +108,6 @@ impl Context {
             let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
             if !text.ends_with(SUMMARY) {
                 trouble.last = Some((now, text.to_owned()));
-            }
-            if let Some((broker, text)) = of_broker(text) {
-                trouble.with.insert(broker, text.to_owned());
             }
             trouble.throttle.admit(now, TROUBLE_LOG_INTERVAL)
         };
@@ -182,6 +192,8 @@ mod tests {
         ] {
             context.line(SYSLOG_ERROR, "FAIL", line);
         }
+        context.line(SYSLOG_INFO, "FAIL", "[thrd:x]: d:4/4: Disconnected");
+        assert_eq!(context.trouble_with(4).as_deref(), Some("Disconnected"));
         let text = context.trouble_with(3);
         assert_eq!(text.as_deref(), Some("Failed to resolve 'b:2': unknown"));
         assert_eq!(context.trouble_with(1), None);

@@ -49,9 +49,9 @@ fn members_with_another_protocol_are_named_with_the_remedy() {
 fn a_session_that_the_brokers_do_not_allow_is_named_with_the_remedy() {
     let scenario = Scenario::new("session");
     scenario.produce(&["--count", "100"]);
-    let poll = "-Xmax.poll.interval.ms=7200000";
+    let poll = "-Xmax.poll.interval.ms=3600000";
     for (session, bound) in [
-        ("7200000", "above the brokers' group.max.session.timeout.ms="),
+        ("3600000", "above the brokers' group.max.session.timeout.ms="),
         ("5000", "below the brokers' group.min.session.timeout.ms="),
     ] {
         let session = format!("-Xsession.timeout.ms={session}");
@@ -91,6 +91,9 @@ fn a_process_to_which_no_partition_is_given_stands_by_in_good_health() {
         let port = free_port();
         let address = format!("127.0.0.1:{port}");
         let flags = ["--partitions", "1", "--http", &address, "--stall-timeout", "5s"];
+        // A static member leaves the group with its session's end.
+        let quick = ["-Xsession.timeout.ms=6000", "-Xheartbeat.interval.ms=1000"];
+        let flags = [&flags[..], &quick].concat();
         (scenario.start_group("group", state, &flags), port)
     };
     let (mut first, first_port) = start("one");

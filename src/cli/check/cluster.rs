@@ -42,7 +42,7 @@ pub(super) fn judge(config: &RunConfig, facts: &Facts, own: Own<'_>, findings: &
     }
     if let Some(group) = &facts.group {
         judge_group(config, group, own, findings);
-        group_size(config, group, own, settings, findings);
+        group_size(config, group, settings, findings);
     }
     for unseen in &facts.unseen {
         findings.hint(format!(
@@ -80,21 +80,20 @@ fn session_timeout(broker: &Settings, own_ms: i64, findings: &mut Findings) {
     ));
 }
 
-/// The brokers refuse one member too many.
+/// The brokers refuse one member too many. NOTE: also one that comes back with its instance id, while
+/// its former session lasts.
 fn group_size(
     config: &RunConfig,
     group: &GroupDescription,
-    own: Own<'_>,
     broker: Option<&Settings>,
     findings: &mut Findings,
 ) {
     const MOST: &str = "group.max.size";
-    let is_other = |member: &&GroupMember| own.instance_id != Some(member.instance_id.as_str());
-    let others = group.members.iter().filter(is_other).count();
+    let members = group.members.len();
     let most = broker.and_then(|settings| number(settings, MOST));
-    if let Some(most) = most.filter(|most| others as i64 >= *most) {
+    if let Some(most) = most.filter(|most| members as i64 >= *most) {
         findings.problem(format!(
-            "group {} (--group-id): {others} others are in it and the brokers' {MOST}={most}, so \
+            "group {} (--group-id): {members} are in it and the brokers' {MOST}={most}, so \
              the run cannot join; stop one, name another group, or raise the setting",
             config.group_id
         ));
