@@ -325,7 +325,8 @@ fn the_example_file_changes_nothing_and_is_right_as_a_whole() {
 fn contradictions_name_both_settings_and_the_remedy() {
     for (arguments, expected) in [
         (
-            &["--commit-interval=10s", "-Xmax.poll.interval.ms=15000"][..],
+            &["--commit-interval=10s", "-Xmax.poll.interval.ms=15000", "-Xsession.timeout.ms=6000"]
+                [..],
             "--commit-interval 10s: is above 7.5s, half of -X max.poll.interval.ms=15000: ",
         ),
         (

@@ -60,7 +60,7 @@ pub struct Health {
 /// The answer of `/healthz`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HealthReport {
-    /// No thread is missing and none stands still: a restart would not help.
+    /// No thread is missing, none stands still, and nothing is waited for too long.
     pub healthy: bool,
     /// Healthy, running and assigned: records are being read.
     pub ready: bool,

@@ -110,7 +110,7 @@ metrics_table! {
     CommitRetries: Counter "commit_retries_total" []
         "Further attempts of a commit or a transaction that was not answered.";
     Stalls: Counter "stalls_total" []
-        "Times that nothing moved for `--stall-timeout` although there was work.";
+        "Times that nothing moved for `--stall-timeout` although there was work, or could be read.";
     Rebalances: Counter "rebalances_total" ["kind"]
         "Partitions assigned, revoked or lost: how often.";
     EarlyCuts: Counter "epochs_cut_early_total" []
@@ -164,7 +164,7 @@ metrics_table! {
     Ready: Gauge "ready" []
         "1 while /readyz answers 200, else 0.";
     Stalled: Gauge "stalled" []
-        "1 while nothing moves although there is work, else 0.";
+        "1 while nothing moves although there is work, or can be read, else 0.";
     BuildInfo: Gauge "build_info" ["version", "commit", "librdkafka"]
         "Always 1; the labels tell what runs.";
 }
