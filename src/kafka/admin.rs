@@ -22,7 +22,7 @@ use super::error::{KafkaError, is_broker_away};
 use super::native::{Event, NativeClient, Queue, Topic, millis, owned_text};
 use super::refusal::Refusal;
 use crate::ids::PartitionId;
-use crate::limits::{ADMIN_SERVE_EVENTS, ADMIN_STATISTICS_INTERVAL, TOPIC_VISIBLE_POLL};
+use crate::limits::{ADMIN_SERVE_EVENTS, TOPIC_VISIBLE_POLL};
 
 /// A topic as the cluster knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl Admin {
     /// # Errors
     /// `Config` when a property is protected or refused by librdkafka.
     pub fn new(settings: &ClientSettings) -> Result<Self, KafkaError> {
-        Self::isolated(settings, "read_committed", &[])
+        Self::made(settings, "admin", &[])
     }
 
     /// One whose `ends` are those of all records, in transactions that are open or not.
@@ -74,26 +74,20 @@ impl Admin {
     /// # Errors
     /// As `new`.
     pub fn read_uncommitted(settings: &ClientSettings) -> Result<Self, KafkaError> {
-        Self::isolated(settings, "read_uncommitted", &[])
+        Self::made(settings, "admin", &[("isolation.level", "read_uncommitted".into())])
     }
 
-    /// One whose events include librdkafka's statistics.
-    pub(super) fn with_statistics(settings: &ClientSettings) -> Result<Self, KafkaError> {
-        let interval = ADMIN_STATISTICS_INTERVAL.as_millis().to_string();
-        Self::isolated(settings, "read_committed", &[("statistics.interval.ms", interval)])
-    }
-
-    fn isolated(
+    pub(super) fn made(
         settings: &ClientSettings,
-        level: &str,
+        role: &'static str,
         more: &[(&str, String)],
     ) -> Result<Self, KafkaError> {
-        let base = [&[("isolation.level", level.into())], more].concat();
+        let base = [&[("isolation.level", "read_committed".into())], more].concat();
         let config = settings.to_config(&base)?;
         // A consumer, because a producer's metadata request creates topics that are missing.
         let kind = RDKafkaType::RD_KAFKA_CONSUMER;
         let events = rd::RD_KAFKA_EVENT_ERROR | rd::RD_KAFKA_EVENT_STATS;
-        let client = NativeClient::new(&config, kind, events, "admin")?;
+        let client = NativeClient::new(&config, kind, events, role)?;
         Ok(Self { refusal: Cell::new(None), events: Queue::main(&client), client })
     }
 

@@ -17,7 +17,9 @@ use super::admin::{Admin, METADATA};
 use super::admin_requests::Requests;
 use super::config::ClientSettings;
 use super::error::{KafkaError, is_broker_away};
+use super::log::QUESTION;
 use super::native::{Event, Queue, c_string, owned_text};
+use crate::limits::ADMIN_STATISTICS_INTERVAL;
 
 /// A broker that the cluster names, and that does not answer at the address it advertises.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +71,20 @@ struct Advertised {
 }
 
 impl Admin {
+    /// One for a question about the brokers: its own troubles are no log lines.
+    ///
+    /// # Errors
+    /// As `new`.
+    pub fn for_question(settings: &ClientSettings) -> Result<Self, KafkaError> {
+        Self::made(settings, QUESTION, &[])
+    }
+
+    /// As `for_question`, with librdkafka's statistics among its events.
+    fn with_statistics(settings: &ClientSettings) -> Result<Self, KafkaError> {
+        let interval = ADMIN_STATISTICS_INTERVAL.as_millis().to_string();
+        Self::made(settings, QUESTION, &[("statistics.interval.ms", interval)])
+    }
+
     /// The number of a broker that answers.
     ///
     /// # Errors

@@ -15,6 +15,9 @@ use tracing::{debug, error, info, warn};
 
 use crate::limits::TROUBLE_LOG_INTERVAL;
 
+/// Role of a client that lives for a question about the brokers: who asks says what comes of it.
+pub(super) const QUESTION: &str = "question";
+
 /// What a client's events need to know about it. One per client.
 #[derive(Debug)]
 pub(super) struct Context {
@@ -113,6 +116,7 @@ impl Context {
         };
         let role = self.role;
         match admitted {
+            Some(_) if role == QUESTION => debug!(target: "librdkafka", "{role}: {text}"),
             Some(0) => warn!(target: "librdkafka", "{role}: {text}; trying again"),
             Some(n) => {
                 warn!(target: "librdkafka", "{role}: {text}; trying again ({n} lines held back)");

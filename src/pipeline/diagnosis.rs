@@ -74,7 +74,7 @@ impl Questions {
     }
 
     fn ask(&self, waiting: Waiting) -> Result<Diagnosis, KafkaError> {
-        let admin = Admin::new(&self.client)?;
+        let admin = Admin::for_question(&self.client)?;
         admin.cluster_id(BROKER_QUERY_TIMEOUT)?;
         Ok(Diagnosis::Cause(match waiting {
             Waiting::Assignment => self.of_assignment(&admin),
