@@ -1,10 +1,10 @@
+mod contradictions;
+
 use super::{
     keys::{Kind, SETTINGS},
     settings::Loaded,
     *,
 };
-mod contradictions;
-
 use crate::{
     config::{
         ConfigError, Delivery, OnStateMismatch, Problems, RunConfig, StartFrom, Surroundings,
