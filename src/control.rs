@@ -81,6 +81,10 @@ pub struct Activity {
     pub finished: AtomicU64,
     /// Whether an epoch is being written to the state folder.
     pub storing: AtomicBool,
+    /// Whether the sink registers its transactional id.
+    pub registering: AtomicBool,
+    /// Published windows that the sink has read back.
+    pub read_back: AtomicU64,
     /// Records handed to the producer and not delivered.
     pub in_flight: AtomicUsize,
     /// Batches that the source fills and the workers empty.
@@ -112,6 +116,8 @@ impl Activity {
             sink_turns: AtomicU64::new(0),
             finished: AtomicU64::new(0),
             storing: AtomicBool::new(false),
+            registering: AtomicBool::new(false),
+            read_back: AtomicU64::new(0),
             in_flight: AtomicUsize::new(0),
             input_pool: Arc::default(),
             output_pool: Arc::default(),

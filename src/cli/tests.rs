@@ -1,5 +1,6 @@
 //! What the command line, the variables and the file become.
 
+mod contradictions;
 mod documents;
 
 use super::{
@@ -281,53 +282,6 @@ fn a_group_that_names_no_folder_needs_a_state_dir() {
 }
 
 const EXAMPLE: &str = include_str!("../../logintide.example.toml");
-
-#[test]
-fn contradictions_name_both_settings_and_the_remedy() {
-    for (arguments, expected) in [
-        (
-            &["--commit-interval=10s", "-Xmax.poll.interval.ms=15000"][..],
-            "--commit-interval 10s: is above 7.5s, half of -X max.poll.interval.ms=15000: ",
-        ),
-        (
-            &["--commit-interval=3s", "-Xtransaction.timeout.ms=8000", "-Xmessage.timeout.ms=8000"],
-            "--commit-interval 3s: is above 2s, a quarter of -X transaction.timeout.ms=8000: ",
-        ),
-        (
-            &["-Xtransaction.timeout.ms=20000"],
-            "message.timeout.ms=30000: is above -X transaction.timeout.ms=20000 (0 is no limit)",
-        ),
-        (
-            &["-Xdelivery.timeout.ms=0"],
-            "-X delivery.timeout.ms=0: is above transaction.timeout.ms=60000 (0 is no limit)",
-        ),
-        (
-            &["--memory-budget=32MiB", "--workers=64"],
-            "--memory-budget 32MiB: is below the 204MiB that --workers 64 cannot work without; ",
-        ),
-        (&["-Xgroup.id=x"], "-X group.id=x: this property cannot be set; use --group-id"),
-        (&["-Xlinger=5"], "-X linger=5: No such configuration property: \"linger\"; see "),
-        (&["-Xretries=many"], "-X retries=many: "),
-    ] {
-        let text = problem(arguments);
-        assert!(text.starts_with(expected), "{text}");
-        assert_eq!(text.lines().count(), 1, "{text}");
-    }
-}
-
-#[test]
-fn what_does_not_contradict_is_taken() {
-    let at_least_once = "--delivery=at-least-once";
-    for arguments in [
-        &["--commit-interval=10s", "-Xmax.poll.interval.ms=20000", "-Xsession.timeout.ms=6000"][..],
-        &["-Xtransaction.timeout.ms=60000", "--commit-interval=15s"],
-        &["-Xmessage.timeout.ms=60000"],
-        &[at_least_once, "-Xmessage.timeout.ms=0", "--commit-interval=60s"],
-        &["--memory-budget=32MiB", "--workers=6"],
-    ] {
-        configured(arguments).unwrap_or_else(|error| panic!("{arguments:?}: {error}"));
-    }
-}
 
 #[test]
 fn the_default_workers_are_no_more_than_the_budget_holds() {

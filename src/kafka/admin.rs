@@ -48,7 +48,7 @@ pub struct NewTopic {
 pub struct Admin {
     refusal: Cell<Option<Refusal>>,
     // NOTE: dropped in this order; the client goes last, with its last handle.
-    events: Queue,
+    pub(super) events: Queue,
     pub(super) client: Arc<NativeClient>,
 }
 
@@ -62,7 +62,7 @@ impl Admin {
     /// # Errors
     /// `Config` when a property is protected or refused by librdkafka.
     pub fn new(settings: &ClientSettings) -> Result<Self, KafkaError> {
-        Self::isolated(settings, "read_committed")
+        Self::made(settings, "admin", &[])
     }
 
     /// One whose `ends` are those of all records, in transactions that are open or not.
@@ -70,15 +70,20 @@ impl Admin {
     /// # Errors
     /// As `new`.
     pub fn read_uncommitted(settings: &ClientSettings) -> Result<Self, KafkaError> {
-        Self::isolated(settings, "read_uncommitted")
+        Self::made(settings, "admin", &[("isolation.level", "read_uncommitted".into())])
     }
 
-    fn isolated(settings: &ClientSettings, level: &str) -> Result<Self, KafkaError> {
-        let config = settings.to_config(&[("isolation.level", level.into())])?;
+    pub(super) fn made(
+        settings: &ClientSettings,
+        role: &'static str,
+        more: &[(&str, String)],
+    ) -> Result<Self, KafkaError> {
+        let base = [&[("isolation.level", "read_committed".into())], more].concat();
+        let config = settings.to_config(&base)?;
         // A consumer, because a producer's metadata request creates topics that are missing.
         let kind = RDKafkaType::RD_KAFKA_CONSUMER;
         let events = rd::RD_KAFKA_EVENT_ERROR | rd::RD_KAFKA_EVENT_STATS;
-        let client = NativeClient::new(&config, kind, events, "admin")?;
+        let client = NativeClient::new(&config, kind, events, role)?;
         Ok(Self { refusal: Cell::new(None), events: Queue::main(&client), client })
     }
 
@@ -303,18 +308,22 @@ impl Admin {
     }
 
     /// Serves log lines and errors, so that a timeout can say what is behind it.
-    fn serve_events(&self) {
-        let context = self.client.context();
+    pub(super) fn serve_events(&self) {
         for _ in 0..ADMIN_SERVE_EVENTS {
             let Some(event) = self.events.poll(Duration::ZERO) else { return };
-            let is_error = event.kind() == rd::RD_KAFKA_EVENT_ERROR;
-            if !event.serve_log(context) && is_error && is_broker_away(event.error_code()) {
-                let text = event.error_text();
-                let before = self.refusal.take();
-                let refusal = Refusal::next(before, event.error_code(), &text, Instant::now());
-                self.refusal.set(refusal);
-                context.broker_away(&text);
-            }
+            self.serve_event(&event);
+        }
+    }
+
+    pub(super) fn serve_event(&self, event: &Event) {
+        let context = self.client.context();
+        let is_error = event.kind() == rd::RD_KAFKA_EVENT_ERROR;
+        if !event.serve_log(context) && is_error && is_broker_away(event.error_code()) {
+            let text = event.error_text();
+            let before = self.refusal.take();
+            let refusal = Refusal::next(before, event.error_code(), &text, Instant::now());
+            self.refusal.set(refusal);
+            context.broker_away(&text);
         }
     }
 

@@ -1,7 +1,7 @@
-//! Questions about topics, the cluster and a group that change nothing.
+//! Questions about topics and the cluster that change nothing.
 //!
-//! In: names. Out: replicas, members, and what this user may do. Used by `logintide check-config`.
-//! Holds: nothing is created, joined or registered; a group that does not exist is an empty one.
+//! In: names. Out: replicas, and what this user may do. Used by `logintide check-config`, and by a
+//! run that asks why it cannot read. Holds: nothing is created or registered.
 
 use std::ffi::{CString, c_char};
 use std::time::Duration;
@@ -91,32 +91,6 @@ pub struct ClusterDescription {
     pub rights: Rights,
 }
 
-/// A member of a group.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GroupMember {
-    /// Its `client.id`.
-    pub client_id: String,
-    /// Where it runs.
-    pub host: String,
-    /// Its `group.instance.id`; empty for a dynamic member.
-    pub instance_id: String,
-}
-
-/// A consumer group.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct GroupDescription {
-    /// `Stable`, `Empty`, `Dead` (no such group), …
-    pub state: String,
-    /// Whether it has the newer group protocol (`group.protocol=consumer`).
-    pub is_new_protocol: bool,
-    /// Assignment strategy in force; empty without members.
-    pub assignor: String,
-    /// Who is in it.
-    pub members: Vec<GroupMember>,
-    /// What this user may do with the group.
-    pub rights: Rights,
-}
-
 impl Admin {
     /// Replicas and rights of topics; one that does not exist or may not be seen has its error.
     ///
@@ -183,43 +157,6 @@ impl Admin {
             Ok(ClusterDescription { brokers, rights: rights(allowed, count) })
         }
     }
-
-    /// Who is in a group. Without being in it.
-    ///
-    /// # Errors
-    /// `Timeout` or `Retriable` while the coordinator is away; `is_authorization` when this user
-    /// may not see it.
-    pub fn describe_group(
-        &self,
-        group: &str,
-        timeout: Duration,
-    ) -> Result<GroupDescription, KafkaError> {
-        const OPERATION: &str = "describe the group";
-        let name = c_string("the group", group)?;
-        let mut names = [name.as_ptr()];
-        let kind = op::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS;
-        let options = Options::new(&self.client, kind, timeout)?;
-        let answer = self.ask(OPERATION, timeout, |client, queue| {
-            // SAFETY: name, client, options and queue are alive; librdkafka copies the name.
-            unsafe {
-                rd::rd_kafka_DescribeConsumerGroups(
-                    client,
-                    names.as_mut_ptr(),
-                    names.len(),
-                    options.ptr(),
-                    queue,
-                );
-            }
-        })?;
-        let mut count = 0;
-        // SAFETY: the answer is alive, is this kind of result, and owns the array of groups.
-        unsafe {
-            let result = rd::rd_kafka_event_DescribeConsumerGroups_result(answer.ptr());
-            let groups = rd::rd_kafka_DescribeConsumerGroups_result_groups(result, &raw mut count);
-            let first = array(groups, count).first();
-            first.map_or_else(|| Err(unanswered(OPERATION, group)), |g| group_of(OPERATION, *g))
-        }
-    }
 }
 
 /// # Safety
@@ -279,47 +216,6 @@ unsafe fn id_of(id: *const rd::rd_kafka_Uuid_t) -> Option<TopicId> {
     (bits != 0).then_some(TopicId(bits))
 }
 
-/// # Safety
-/// `group` is alive.
-unsafe fn group_of(
-    operation: &'static str,
-    group: *const rd::rd_kafka_ConsumerGroupDescription_t,
-) -> Result<GroupDescription, KafkaError> {
-    use rd::rd_kafka_consumer_group_type_t::RD_KAFKA_CONSUMER_GROUP_TYPE_CONSUMER as NEW;
-    // SAFETY: the group is alive, as the caller vouches, and owns its texts and members.
-    unsafe {
-        let error = failure(rd::rd_kafka_ConsumerGroupDescription_error(group));
-        match error {
-            None => {}
-            Some((code, _)) if code == GROUP_NOT_FOUND => return Ok(GroupDescription::default()),
-            Some((code, reason)) => return Err(KafkaError::from_code(operation, code, reason)),
-        }
-        let members = 0..rd::rd_kafka_ConsumerGroupDescription_member_count(group);
-        let members = members.map(|index| {
-            let member = rd::rd_kafka_ConsumerGroupDescription_member(group, index);
-            GroupMember {
-                client_id: owned_text(rd::rd_kafka_MemberDescription_client_id(member)),
-                host: owned_text(rd::rd_kafka_MemberDescription_host(member)),
-                instance_id: owned_text(rd::rd_kafka_MemberDescription_group_instance_id(member)),
-            }
-        });
-        let mut count = 0;
-        let allowed =
-            rd::rd_kafka_ConsumerGroupDescription_authorized_operations(group, &raw mut count);
-        let state = rd::rd_kafka_ConsumerGroupDescription_state(group);
-        let assignor = rd::rd_kafka_ConsumerGroupDescription_partition_assignor(group);
-        Ok(GroupDescription {
-            state: owned_text(rd::rd_kafka_consumer_group_state_name(state)),
-            is_new_protocol: rd::rd_kafka_ConsumerGroupDescription_type(group) == NEW,
-            assignor: owned_text(assignor),
-            members: members.collect(),
-            rights: rights(allowed, count),
-        })
-    }
-}
-
-const GROUP_NOT_FOUND: i32 = RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND as i32;
-
 /// Code and text of a native error; `None` for success.
 ///
 /// # Safety
@@ -338,7 +234,7 @@ pub(super) unsafe fn failure(error: *const rd::rd_kafka_error_t) -> Option<(i32,
 
 /// # Safety
 /// `allowed` is null or points to `count` operations.
-unsafe fn rights(allowed: *const rd::rd_kafka_AclOperation_t, count: usize) -> Rights {
+pub(super) unsafe fn rights(allowed: *const rd::rd_kafka_AclOperation_t, count: usize) -> Rights {
     use rd::rd_kafka_AclOperation_t as acl;
     if allowed.is_null() {
         return Rights(None);
@@ -361,7 +257,7 @@ fn c_strings(names: &[&str]) -> Result<Vec<CString>, KafkaError> {
     names.iter().map(|name| c_string("the name", name)).collect()
 }
 
-fn unanswered(operation: &'static str, name: &str) -> KafkaError {
+pub(super) fn unanswered(operation: &'static str, name: &str) -> KafkaError {
     KafkaError::Fatal {
         operation,
         code: ErrorCode(RDKafkaRespErr::RD_KAFKA_RESP_ERR__BAD_MSG as i32),

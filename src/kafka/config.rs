@@ -111,6 +111,11 @@ pub(super) const PROTECTED: &[(&str, &str)] = &[
 const CLIENT_ID: &str = "logintide";
 
 impl ConsumerSettings {
+    /// How long the group keeps a silent member, as the user may have set it.
+    pub fn session_timeout(&self) -> Duration {
+        self.client.number(SESSION_TIMEOUT).map_or(limits::SESSION_TIMEOUT, Duration::from_millis)
+    }
+
     /// The librdkafka configuration.
     ///
     /// # Errors
@@ -200,6 +205,7 @@ impl ProducerSettings {
     }
 }
 
+const SESSION_TIMEOUT: &str = "session.timeout.ms";
 const METADATA_REFRESH: &str = "topic.metadata.refresh.interval.ms";
 const TRANSACTION_TIMEOUT: &str = "transaction.timeout.ms";
 

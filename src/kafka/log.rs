@@ -6,6 +6,7 @@
 //! says how many it stands for.
 #![forbid(unsafe_code)]
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,6 +15,9 @@ use rdkafka::ClientContext;
 use tracing::{debug, error, info, warn};
 
 use crate::limits::TROUBLE_LOG_INTERVAL;
+
+/// Role of a client that lives for a question about the brokers: who asks says what comes of it.
+pub(super) const QUESTION: &str = "question";
 
 /// What a client's events need to know about it. One per client.
 #[derive(Debug)]
@@ -31,6 +35,8 @@ impl ClientContext for Context {}
 #[derive(Debug, Default)]
 struct Trouble {
     last: Option<(Instant, String)>,
+    /// The last one with each broker at the address that it advertises, by the broker's number.
+    with: BTreeMap<i32, String>,
     throttle: Throttle,
 }
 
@@ -55,7 +61,9 @@ impl Throttle {
 
 /// Facilities of librdkafka's lines about what it tries again by itself. They come in crowds: the
 /// first ones while a broker is away, the last while another producer's transaction is ended.
-const RETRY_FACILITIES: [&str; 5] = ["FAIL", "ERROR", "REQTMOUT", "BRKMAIN", "GETPID"];
+const RETRY_FACILITIES: [&str; 5] = [FAIL, "ERROR", "REQTMOUT", "BRKMAIN", "GETPID"];
+/// Facility of a connection that has failed.
+const FAIL: &str = "FAIL";
 /// Facility of the line about a transaction that failed, in a call or behind the calls' back.
 const TRANSACTION_FACILITY: &str = "TXNERR";
 /// End of the line that follows the one with the reason.
@@ -80,6 +88,9 @@ impl Context {
         if facility == TRANSACTION_FACILITY {
             self.transaction_failed.store(true, Relaxed);
         }
+        if facility == FAIL {
+            self.remember(without_thread_name(text));
+        }
         if level <= SYSLOG_WARNING && RETRY_FACILITIES.contains(&facility) {
             self.broker_away(text);
         } else if facility == "CONFWARN" {
@@ -96,6 +107,14 @@ impl Context {
         }
     }
 
+    /// A connection has failed. A broker that only closes it makes a line of no severity.
+    fn remember(&self, text: &str) {
+        if let Some((broker, text)) = of_broker(text) {
+            let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+            trouble.with.insert(broker, text.to_owned());
+        }
+    }
+
     /// A broker cannot be reached, or refuses for now; librdkafka keeps trying by itself.
     pub(super) fn broker_away(&self, text: &str) {
         let now = Instant::now();
@@ -109,6 +128,7 @@ impl Context {
         };
         let role = self.role;
         match admitted {
+            Some(_) if role == QUESTION => debug!(target: "librdkafka", "{role}: {text}"),
             Some(0) => warn!(target: "librdkafka", "{role}: {text}; trying again"),
             Some(n) => {
                 warn!(target: "librdkafka", "{role}: {text}; trying again ({n} lines held back)");
@@ -130,6 +150,22 @@ impl Context {
             _ => String::new(),
         }
     }
+
+    /// Text of the last trouble with the broker of this number.
+    pub(super) fn trouble_with(&self, broker: i32) -> Option<String> {
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        trouble.with.get(&broker).cloned()
+    }
+}
+
+/// Which broker librdkafka's line is about, and what happened: lines begin with `host:port/7: `,
+/// and with `host:port/bootstrap: ` where it is not known which broker that is.
+fn of_broker(line: &str) -> Option<(i32, &str)> {
+    let (name, text) = line.split_once(": ")?;
+    let (_, broker) = name.rsplit_once('/')?;
+    // The end says how long the connection was in which state.
+    let text = text.rsplit_once(" (after ").map_or(text, |(text, _)| text);
+    Some((broker.parse().ok()?, text))
 }
 
 /// librdkafka begins its lines with `[thrd:name]: `.
@@ -165,5 +201,22 @@ mod tests {
         context.line(SYSLOG_ERROR, "ERROR", "[thrd:h:1/bootstrap]: 1/1 brokers are down");
         assert_eq!(context.trouble_within(Duration::MAX), "h:1: Connection refused");
         assert_eq!(context.trouble_within(Duration::ZERO), "");
+    }
+
+    #[test]
+    fn the_trouble_with_each_broker_is_remembered() {
+        let context = Context::new("admin");
+        for line in [
+            "[thrd:a:1/bootstrap]: a:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: refused",
+            "[thrd:ssl://b:2/3]: ssl://b:2/3: Failed to resolve 'b:2': unknown (after 2ms in state X)",
+            "GroupCoordinator: c:3: Disconnected",
+        ] {
+            context.line(SYSLOG_ERROR, "FAIL", line);
+        }
+        context.line(SYSLOG_INFO, "FAIL", "[thrd:x]: d:4/4: Disconnected");
+        assert_eq!(context.trouble_with(4).as_deref(), Some("Disconnected"));
+        let text = context.trouble_with(3);
+        assert_eq!(text.as_deref(), Some("Failed to resolve 'b:2': unknown"));
+        assert_eq!(context.trouble_with(1), None);
     }
 }

@@ -14,7 +14,8 @@ use super::admin_requests::named;
 use super::error::KafkaError;
 use super::native::{NativeClient, Topic, millis};
 
-const OPERATION: &str = "read metadata";
+/// The operation in errors.
+pub(super) const METADATA: &str = "read metadata";
 
 impl Admin {
     /// Partitions of a topic, `None` when it is missing or no topic was named.
@@ -35,28 +36,11 @@ impl Admin {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR
             | RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
             | RDKafkaRespErr::RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC => Ok(None),
-            code => Err(named(OPERATION, topic.unwrap_or_default(), code as i32, "")),
+            code => Err(named(METADATA, topic.unwrap_or_default(), code as i32, "")),
         }
     }
 
-    /// The number of a broker that answers.
-    ///
-    /// # Errors
-    /// `Timeout` or `Retriable` while no broker is reachable.
-    pub(super) fn live_broker(&self, timeout: Duration) -> Result<i32, KafkaError> {
-        let id = self.read_metadata(None, timeout, |metadata| match metadata.orig_broker_id {
-            // The answer came through a bootstrap address, which has no number of its own.
-            // SAFETY: the array holds that many brokers while the metadata lives.
-            ..0 if metadata.broker_cnt > 0 => unsafe { (*metadata.brokers).id },
-            id => id,
-        });
-        match id.map_err(|error| self.explained(error))? {
-            ..0 => Err(self.client.timeout(OPERATION, timeout)),
-            id => Ok(id),
-        }
-    }
-
-    fn read_metadata<T>(
+    pub(super) fn read_metadata<T>(
         &self,
         topic: Option<&str>,
         timeout: Duration,
@@ -86,7 +70,7 @@ pub(super) fn read_metadata<T>(
         )
     };
     if code != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
-        return Err(client.query_error(OPERATION, code, timeout));
+        return Err(client.query_error(METADATA, code, timeout));
     }
     // SAFETY: metadata and the arrays inside it live until it is destroyed, here.
     unsafe {

@@ -11,8 +11,10 @@
 #![expect(unsafe_code, reason = "the crate's one place for calls into librdkafka")]
 
 mod admin;
+mod admin_brokers;
 mod admin_configs;
 mod admin_describe;
+mod admin_groups;
 mod admin_options;
 mod admin_requests;
 mod allocator;
@@ -23,6 +25,7 @@ mod consumer;
 mod delivery;
 mod drain;
 mod error;
+mod group_errors;
 mod headers;
 mod list;
 mod log;
@@ -42,9 +45,9 @@ mod transaction;
 mod uncounted;
 
 pub use admin::{Admin, NewTopic, TopicInfo};
-pub use admin_describe::{
-    ClusterDescription, GroupDescription, GroupMember, Operation, Rights, TopicReplicas,
-};
+pub use admin_brokers::{UnreachableBroker, find_unreachable_brokers};
+pub use admin_describe::{ClusterDescription, Operation, Rights, TopicReplicas};
+pub use admin_groups::{GroupDescription, GroupMember};
 pub use allocator::release_freed_pages_after;
 pub use committer::{CommitEntry, CommittedOffset, Committer};
 pub use config::{ClientSettings, ConsumerSettings, ProducerSettings, Transactional};

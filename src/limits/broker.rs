@@ -109,6 +109,13 @@ pub const CONSUMER_CLOSE_POLL: Duration = Duration::from_millis(50);
 /// unread; librdkafka's own default is five minutes. One small request.
 pub const METADATA_REFRESH_INTERVAL: Duration = Duration::from_secs(30);
 
+/// librdkafka's own default of `session.timeout.ms`: the group gives the partitions of a member that
+/// has been silent for so long to others.
+pub const SESSION_TIMEOUT: Duration = Duration::from_secs(45);
+
+/// librdkafka's own default of `heartbeat.interval.ms`.
+pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(3);
+
 /// Records per call of librdkafka's batch send: its fixed cost vanishes, and the array of native
 /// records (36 KiB) still fits the stack and the L1 cache.
 pub const PRODUCER_RUN_RECORDS: usize = 512;
@@ -171,6 +178,10 @@ pub const NEW_TOPIC_PARTITIONS: i32 = 8;
 
 /// Log lines and errors that one admin call serves.
 pub const ADMIN_SERVE_EVENTS: usize = 256;
+
+/// Time between two statistics of the client that finds out which brokers are out of reach; it lives
+/// for a question.
+pub const ADMIN_STATISTICS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Pause before asking again whether a new topic is seen by the broker; usually once.
 pub const TOPIC_VISIBLE_POLL: Duration = Duration::from_millis(100);

@@ -14,6 +14,7 @@ use std::sync::{
 
 use serde::Serialize;
 
+use super::Waiting;
 use crate::ids::Epoch;
 
 /// Where the pipeline stands.
@@ -50,6 +51,7 @@ pub struct Health {
     phase: AtomicU8,
     broker_away: AtomicBool,
     stalled: AtomicBool,
+    waiting: AtomicU8,
     assigned_partitions: AtomicUsize,
     /// The epoch's number + 1; 0 before the first commit.
     committed_epoch: AtomicU64,
@@ -58,11 +60,11 @@ pub struct Health {
 /// The answer of `/healthz`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HealthReport {
-    /// No thread is missing and none stands still: a restart would not help.
+    /// No thread is missing, none stands still, and nothing is waited for too long.
     pub healthy: bool,
     /// Healthy, running and assigned: records are being read.
     pub ready: bool,
-    /// Nothing moves although there is work.
+    /// Nothing moves although there is work, or what is waited for does not come.
     pub stalled: bool,
     /// One sentence for people.
     pub reason: String,
@@ -82,6 +84,7 @@ impl Health {
             phase: AtomicU8::new(Phase::Starting as u8),
             broker_away: AtomicBool::new(false),
             stalled: AtomicBool::new(false),
+            waiting: AtomicU8::new(Waiting::Nothing as u8),
             assigned_partitions: AtomicUsize::new(0),
             committed_epoch: AtomicU64::new(0),
         })
@@ -115,6 +118,21 @@ impl Health {
         self.stalled.store(stalled, Release);
     }
 
+    /// Says what the process waits for, while it reads nothing.
+    pub fn set_waiting(&self, waiting: Waiting) {
+        self.waiting.store(waiting as u8, Release);
+    }
+
+    /// What the process waits for, while it reads nothing.
+    pub fn waiting(&self) -> Waiting {
+        Waiting::from_u8(self.waiting.load(Acquire))
+    }
+
+    /// How many input partitions are owned.
+    pub fn assigned(&self) -> usize {
+        self.assigned_partitions.load(Acquire)
+    }
+
     /// Says how many input partitions are owned.
     pub fn set_assigned(&self, partitions: usize) {
         self.assigned_partitions.store(partitions, Release);
@@ -127,7 +145,8 @@ impl Health {
 
     /// Everything in one answer.
     pub fn report(&self) -> HealthReport {
-        let assigned_partitions = self.assigned_partitions.load(Acquire);
+        let assigned_partitions = self.assigned();
+        let waiting = self.waiting();
         let broker_away = self.broker_away.load(Acquire);
         let phase = self.phase();
         let died = self.thread_died.load(Acquire);
@@ -135,6 +154,8 @@ impl Health {
         let healthy = !died && !stalled;
         let reason = if died {
             "a thread died; the process is stopping".to_owned()
+        } else if stalled && waiting != Waiting::Nothing {
+            format!("stalled: {waiting}; the log says what that needs")
         } else if stalled {
             "stalled: there is work and nothing moves; the log says where".to_owned()
         } else if phase == Phase::Stopping {
@@ -145,7 +166,8 @@ impl Health {
             "the broker does not answer; waiting for it".to_owned()
         } else {
             match phase {
-                Phase::Starting => "waiting for the first assignment".to_owned(),
+                _ if waiting != Waiting::Nothing => waiting.to_string(),
+                Phase::Starting => "joining the consumer group".to_owned(),
                 Phase::RollingBack => "going back to the last committed epoch".to_owned(),
                 _ if assigned_partitions == 0 => "running without partitions".to_owned(),
                 _ => format!("running with {assigned_partitions} partitions"),
@@ -195,7 +217,7 @@ mod tests {
         assert!(report.healthy && !report.ready);
         assert_eq!((report.reason.as_str(), report.committed_epoch), ("starting threads", None));
         let _threads = [health.thread_started(), health.thread_started()];
-        assert_eq!(health.report().reason, "waiting for the first assignment");
+        assert_eq!(health.report().reason, "joining the consumer group");
         health.set_phase(Phase::Running);
         assert_eq!(health.report().reason, "running without partitions");
         assert!(!health.report().ready);
@@ -205,6 +227,25 @@ mod tests {
         assert!(report.healthy && report.ready);
         assert_eq!(report.reason, "running with 8 partitions");
         assert_eq!(report.committed_epoch, Some(0));
+    }
+
+    #[test]
+    fn what_is_waited_for_is_the_reason() {
+        let (health, _alive) = running();
+        health.set_assigned(0);
+        health.set_waiting(Waiting::Registration);
+        let report = health.report();
+        assert!(report.healthy && !report.ready);
+        assert_eq!(report.reason, "waiting for the transactional id to be registered");
+        health.set_stalled(true);
+        let report = health.report();
+        assert!(!report.healthy && report.stalled);
+        assert!(report.reason.starts_with("stalled: waiting for the transactional id"));
+        health.set_stalled(false);
+        health.set_waiting(Waiting::Standby);
+        let report = health.report();
+        assert!(report.healthy && !report.ready);
+        assert!(report.reason.starts_with("standing by"), "{}", report.reason);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 mod health;
 mod histogram;
+mod waiting;
 
 use std::sync::OnceLock;
 
@@ -15,6 +16,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 pub use health::{Health, HealthReport, Phase, ThreadAlive};
 pub use histogram::observe;
+pub use waiting::Waiting;
 
 use crate::plain;
 
@@ -110,7 +112,7 @@ metrics_table! {
     CommitRetries: Counter "commit_retries_total" []
         "Further attempts of a commit or a transaction that was not answered.";
     Stalls: Counter "stalls_total" []
-        "Times that nothing moved for `--stall-timeout` although there was work.";
+        "Times that nothing moved for `--stall-timeout` although there was work, or could be read.";
     Rebalances: Counter "rebalances_total" ["kind"]
         "Partitions assigned, revoked or lost: how often.";
     EarlyCuts: Counter "epochs_cut_early_total" []
@@ -166,7 +168,7 @@ metrics_table! {
     Ready: Gauge "ready" []
         "1 while /readyz answers 200, else 0.";
     Stalled: Gauge "stalled" []
-        "1 while nothing moves although there is work, else 0.";
+        "1 while nothing moves although there is work, or can be read, else 0.";
     BuildInfo: Gauge "build_info" ["version", "commit", "librdkafka"]
         "Always 1; the labels tell what runs.";
 }

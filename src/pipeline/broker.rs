@@ -7,11 +7,14 @@
 
 use std::{collections::BTreeMap, time::Instant};
 
+use super::client_settings;
 use crate::{
     config::RunConfig,
     control::Control,
     error::RunError,
-    kafka::{Admin, KafkaError, MockCluster, NewTopic},
+    kafka::{
+        Admin, KafkaError, MockCluster, NewTopic, UnreachableBroker, find_unreachable_brokers,
+    },
     limits,
     sink::{OutputTopic, OutputTopics},
 };
@@ -40,6 +43,9 @@ pub(super) fn prepare(
         match ask(config, admin) {
             Ok(facts) => {
                 control.health().set_broker_away(false);
+                if let Ok(facts) = &facts {
+                    say_who_is_unreachable(admin, facts);
+                }
                 return facts.map(Some);
             }
             Err(error) if error.is_retriable() => {
@@ -50,7 +56,7 @@ pub(super) fn prepare(
                     }
                     // It answers, and the log says how; it may think better of it.
                     Some(_) => {}
-                    None => waiting.say(&config.brokers, &error),
+                    None => waiting.say(config, &error),
                 }
                 std::thread::sleep(limits::BROKER_RETRY_PAUSE);
             }
@@ -65,15 +71,46 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn say(&mut self, brokers: &str, error: &KafkaError) {
-        if self.said.is_none_or(|said| said.elapsed() >= limits::TROUBLE_LOG_INTERVAL) {
-            self.said = Some(Instant::now());
-            tracing::warn!(
-                %error,
-                waited_s = self.since.elapsed().as_secs(),
-                "no broker answers at {brokers} (--brokers); trying on"
-            );
+    fn say(&mut self, config: &RunConfig, error: &KafkaError) {
+        if self.said.is_some_and(|said| said.elapsed() < limits::TROUBLE_LOG_INTERVAL) {
+            return;
         }
+        let waited_s = self.since.elapsed().as_secs();
+        let brokers = &config.brokers;
+        let client = client_settings(config);
+        match find_unreachable_brokers(&client, limits::BROKER_QUERY_TIMEOUT) {
+            Ok(unreachable) if unreachable.is_empty() => tracing::warn!(
+                %error,
+                waited_s,
+                "a broker answers at {brokers} (--brokers), but not this question; trying on"
+            ),
+            Ok(unreachable) => tracing::warn!(
+                waited_s,
+                "a broker answers at {brokers} (--brokers), but {}; trying on",
+                UnreachableBroker::explain_all(&unreachable)
+            ),
+            Err(_) => tracing::warn!(
+                %error,
+                waited_s,
+                "no broker answers at {brokers} (--brokers); trying on"
+            ),
+        }
+        self.said = Some(Instant::now());
+    }
+}
+
+/// One broker of several that is out of reach does not keep the others from answering here, but its
+/// partitions would wait.
+fn say_who_is_unreachable(admin: &Admin, facts: &BrokerFacts) {
+    if MockCluster::has_id(&facts.cluster_id) {
+        return;
+    }
+    let unreachable = admin.unreachable_brokers(limits::BROKER_QUERY_TIMEOUT).unwrap_or_default();
+    if !unreachable.is_empty() {
+        tracing::warn!(
+            "{}; until then the partitions that it leads wait",
+            UnreachableBroker::explain_all(&unreachable)
+        );
     }
 }
 

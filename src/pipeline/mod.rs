@@ -6,16 +6,22 @@
 //! state folder and the port are in order; a thread that dies ends the process, non-zero.
 
 mod broker;
+mod diagnosis;
+pub(crate) mod internal_topics;
 mod pinning;
 mod threads;
 mod topic_watch;
+mod waits;
 mod watchdog;
 
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use crossbeam_channel::{bounded, unbounded};
 
-use self::{broker::BrokerFacts, threads::Threads, topic_watch::TopicWatch, watchdog::Watchdog};
+use self::{
+    broker::BrokerFacts, diagnosis::Questions, threads::Threads, topic_watch::TopicWatch,
+    watchdog::Watchdog,
+};
 use crate::{
     batch::Pool,
     budget::Budget,
@@ -79,10 +85,7 @@ pub fn run_on(
     let Shared { control, board } = shared;
     kafka::release_freed_pages_after(limits::FREED_PAGES_KEPT);
     let metrics = metrics::install();
-    let client = ClientSettings {
-        brokers: config.brokers.clone(),
-        properties: config.client_properties.to_vec(),
-    };
+    let client = client_settings(&config);
     let admin = Admin::new(&client).map_err(refused)?;
     let Some(facts) = broker::prepare(&config, &admin, &control)? else {
         tracing::info!("stopped before a broker answered");
@@ -91,7 +94,13 @@ pub fn run_on(
     say_if_memory_is_short(&config, &facts);
     let (opened, instance) = open_state(&config, &facts)?;
     let stall_timeout = config.stall_timeout;
-    let mut watchdog = Watchdog::new(Arc::clone(&control), client.clone(), stall_timeout);
+    let questions = Questions {
+        client: client.clone(),
+        input: config.topics.input.clone(),
+        group: config.group_id.clone(),
+        instance: instance.clone(),
+    };
+    let mut watchdog = Watchdog::new(Arc::clone(&control), questions, stall_timeout);
     let is_mock = MockCluster::has_id(&facts.cluster_id);
     let mut topics = (!is_mock)
         .then(|| TopicWatch::new(Arc::clone(&control), &client, &config.topics))
@@ -107,6 +116,13 @@ pub fn run_on(
         topics.iter_mut().for_each(TopicWatch::look);
         watchdog.look()
     })
+}
+
+fn client_settings(config: &RunConfig) -> ClientSettings {
+    ClientSettings {
+        brokers: config.brokers.clone(),
+        properties: config.client_properties.to_vec(),
+    }
 }
 
 /// All that is in order before the first thread starts.

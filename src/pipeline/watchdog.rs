@@ -2,19 +2,24 @@
 //!
 //! In:  what the threads say they are doing; whether a broker answers.
 //! Out: unhealthy once nothing has moved for the stall timeout, the run's failure after twice that.
-//! Holds: a quiet topic is no stall, nor is a broker that is away: it is waited for.
+//! Holds: a quiet topic is no stall, nor is a broker that is away: it is waited for. While nothing
+//! is read at all, `waits.rs` has the clock.
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
+use super::{
+    diagnosis::{Diagnosis, Questions},
+    waits::{Verdict, WaitClock},
+};
 use crate::{
     control::{Activity, Control},
     error::RunError,
-    kafka::{Admin, ClientSettings},
+    kafka::Admin,
     limits,
-    metrics::{self, Metric},
+    metrics::{self, Metric, Waiting},
 };
 
 /// What is compared between two looks.
@@ -79,50 +84,49 @@ impl Watch {
 /// The watchdog.
 pub(super) struct Watchdog {
     control: Arc<Control>,
-    client: ClientSettings,
+    questions: Questions,
     timeout: Duration,
     watch: Watch,
+    /// Runs while nothing is read.
+    wait: Option<WaitClock>,
     stalled: bool,
     away: Option<Instant>,
 }
 
 impl Watchdog {
-    pub(super) fn new(control: Arc<Control>, client: ClientSettings, timeout: Duration) -> Self {
+    pub(super) fn new(control: Arc<Control>, questions: Questions, timeout: Duration) -> Self {
         let watch = Watch::new(Instant::now());
-        Self { control, client, timeout, watch, stalled: false, away: None }
+        Self { control, questions, timeout, watch, wait: None, stalled: false, away: None }
     }
 
     /// Looks once. An error ends the run.
     pub(super) fn look(&mut self) -> Result<(), RunError> {
         let now = Instant::now();
+        let waiting = self.control.health().waiting();
+        let reading = self.control.activity().reading.load(Relaxed);
+        if waiting != Waiting::Nothing || !reading {
+            self.watch.restart(now);
+            return self.look_at_wait(waiting, now);
+        }
+        if self.wait.take().is_some() {
+            self.moves();
+        }
         let activity = self.control.activity();
         let cut_open = activity.cut_open.load(Relaxed);
         let still = self.watch.look(Look::at(activity), cut_open, now);
         if still < self.timeout {
-            if self.stalled || self.away.is_some() && still.is_zero() {
-                tracing::info!("the pipeline moves again");
-                self.stalled = false;
-                self.away = None;
-                self.control.health().set_stalled(false);
-                self.control.health().set_broker_away(false);
+            if self.stalled || still.is_zero() {
+                self.moves();
             }
             return Ok(());
         }
         if !self.stalled && !self.broker_answers() {
-            let away = *self.away.get_or_insert(now);
-            self.control.health().set_broker_away(true);
-            tracing::warn!(
-                away_s = (now - away).as_secs(),
-                "no progress, and no broker answers: waiting for it"
-            );
+            self.broker_is_away(now, self.questions.unreachable());
             self.watch.restart(now);
             return Ok(());
         }
         let seconds = still.as_secs();
         if !self.stalled {
-            self.stalled = true;
-            self.control.health().set_stalled(true);
-            metrics::add(Metric::Stalls, 1);
             tracing::error!(
                 "stalled: a broker answers and there is work, but nothing moved for {seconds} s \
                  (--stall-timeout); {activity}"
@@ -134,12 +138,99 @@ impl Watchdog {
                  committed is read again at the next start; {activity}"
             )));
         }
+        self.stalls();
         Ok(())
+    }
+
+    /// Looks at a state in which nothing is read. An error ends the run.
+    fn look_at_wait(&mut self, waiting: Waiting, now: Instant) -> Result<(), RunError> {
+        let progress = self.control.activity().read_back.load(Relaxed);
+        let Some(clock) = self.wait.as_mut().filter(|clock| clock.is_of(waiting, progress)) else {
+            self.wait = Some(WaitClock::new(waiting, progress, now));
+            // Not `moves`: a broker that is away is so in the next state as well.
+            self.stalls_no_more();
+            return Ok(());
+        };
+        if waiting == Waiting::Nothing || !clock.is_due(now) {
+            return Ok(());
+        }
+        let diagnosis = self.questions.why(waiting);
+        if self.control.stopping() || self.control.health().waiting() != waiting {
+            return Ok(());
+        }
+        let verdict = clock.judge(&diagnosis, self.timeout, now);
+        let waited_s = clock.waited(now).as_secs();
+        let cause = match diagnosis {
+            Diagnosis::Cause(cause) => cause,
+            Diagnosis::BrokerAway(unreachable) => {
+                self.stalls_no_more();
+                self.broker_is_away(now, unreachable);
+                return Ok(());
+            }
+        };
+        self.answers_again();
+        let text = if waiting == Waiting::Workers {
+            self.control.activity().to_string()
+        } else {
+            cause.text
+        };
+        match verdict {
+            Verdict::Waits if waiting.should_end() => tracing::warn!(waited_s, "{waiting}: {text}"),
+            Verdict::Waits => tracing::info!("{waiting}; {text}"),
+            Verdict::Stalled => {
+                self.stalls();
+                tracing::error!(waited_s, "stalled (--stall-timeout), {waiting}: {text}");
+            }
+            Verdict::Failed => {
+                return Err(RunError::Failed(format!(
+                    "stalled for {waited_s} s, twice --stall-timeout, {waiting}: {text}; nothing \
+                     is lost: what was not committed is read again at the next start"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing stands still any more.
+    fn moves(&mut self) {
+        if self.stalled || self.away.is_some() {
+            tracing::info!("the pipeline moves again");
+        }
+        self.answers_again();
+        self.stalls_no_more();
+    }
+
+    fn stalls_no_more(&mut self) {
+        self.stalled = false;
+        self.control.health().set_stalled(false);
+    }
+
+    fn stalls(&mut self) {
+        if !self.stalled {
+            self.stalled = true;
+            self.control.health().set_stalled(true);
+            metrics::add(Metric::Stalls, 1);
+        }
+    }
+
+    fn broker_is_away(&mut self, now: Instant, unreachable: Option<String>) {
+        let away = *self.away.get_or_insert(now);
+        self.control.health().set_broker_away(true);
+        let away_s = (now - away).as_secs();
+        let what = unreachable
+            .map_or(", and no broker answers".to_owned(), |unreachable| format!(": {unreachable}"));
+        tracing::warn!(away_s, "no progress{what}: waiting for it");
+    }
+
+    fn answers_again(&mut self) {
+        if self.away.take().is_some() {
+            self.control.health().set_broker_away(false);
+        }
     }
 
     /// Whether a broker answers a client that has nothing to do with the one that stands still.
     fn broker_answers(&self) -> bool {
-        let asked = Admin::new(&self.client)
+        let asked = Admin::new(&self.questions.client)
             .and_then(|admin| admin.cluster_id(limits::BROKER_QUERY_TIMEOUT));
         // An answer that refuses is an answer.
         asked.map_or_else(|error| !error.is_retriable(), |_| true)

@@ -113,7 +113,7 @@ impl Connection {
                 Ok(true)
             }
             Err(error) if error.is_retriable() || error.is_abortable() => {
-                self.complain(&error);
+                self.complain("registering the transactional id", &error);
                 Ok(false)
             }
             Err(error) => Err(self.trouble(error)),
@@ -168,7 +168,7 @@ impl Connection {
         match attempt {
             Ok(()) => Ok(true),
             Err(error) if error.is_retriable() => {
-                self.complain(&error);
+                self.complain("committing", &error);
                 Ok(false)
             }
             Err(error) => Err(self.trouble(error)),
@@ -266,13 +266,13 @@ impl Connection {
     }
 
     /// Says now and then that something is tried again, and lets a pause follow.
-    pub(super) fn complain(&mut self, error: &KafkaError) {
+    pub(super) fn complain(&mut self, what: &str, error: &KafkaError) {
         metrics::add(Metric::CommitRetries, 1);
         self.not_before = Some(Instant::now() + limits::COMMIT_RETRY_PAUSE);
         let due = self.complained.is_none_or(|at| at.elapsed() >= limits::TROUBLE_LOG_INTERVAL);
         if due {
             self.complained = Some(Instant::now());
-            tracing::warn!(%error, "committing is disturbed; trying again");
+            tracing::warn!(%error, "{what} is disturbed; trying again");
         }
     }
 }

@@ -309,7 +309,9 @@ impl Sink {
                 if *done < self.settings.workers {
                     return Ok(());
                 }
+                self.control.activity().registering.store(true, Relaxed);
                 if self.nobody_has_replaced()? && self.outputs.connection().make_ready()? {
+                    self.control.activity().registering.store(false, Relaxed);
                     self.stage = Stage::Waiting;
                     failpoint::reached(Point::Undone);
                     // A source that is gone needs no answer.
@@ -354,6 +356,7 @@ impl Sink {
         }
         let sure = self.outputs.discard()?;
         self.may_be_replaced |= !sure;
+        self.control.activity().registering.store(false, Relaxed);
         self.stage = Stage::Undoing { done: 0 };
         Ok(())
     }

@@ -7,6 +7,7 @@
 
 use std::{
     collections::BTreeMap,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -28,11 +29,13 @@ pub struct ReadbackSettings {
     pub max_future: Duration,
 }
 
-/// The newest published revision of every window that ends after the horizon.
+/// The newest published revision of every window that ends after the horizon. `read` counts the
+/// records, so that others see progress.
 pub(super) fn published(
     settings: &ReadbackSettings,
     rules: &WindowRules,
     horizon: Option<EventTimeMs>,
+    read: &AtomicU64,
 ) -> Result<BTreeMap<WindowStart, PublishedWindow>, KafkaError> {
     let mut consumer = Consumer::new(&settings.consumer)?;
     let partitions: Vec<_> = (0..settings.partitions).map(PartitionId).collect();
@@ -57,6 +60,7 @@ pub(super) fn published(
             match event {
                 DrainEvent::Record(record) => {
                     progress = true;
+                    read.fetch_add(1, Relaxed);
                     take(&mut windows, rules, horizon, record.key, record.value);
                     reach(&mut unread, record.partition, Offset(record.offset + 1));
                 }

@@ -60,7 +60,8 @@ impl Sink {
             image.horizon = image.horizon.max(metadata.horizon);
         }
         let rules = self.settings.rules;
-        let published = readback::published(&self.settings.readback, &rules, image.horizon)?;
+        let read = &self.control.activity().read_back;
+        let published = readback::published(&self.settings.readback, &rules, image.horizon, read)?;
         failpoint::reached(Point::ReadBack);
         for (start, window) in &published {
             let known = image.windows.entry(*start).or_default();

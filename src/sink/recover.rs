@@ -103,7 +103,7 @@ impl Sink {
             Ok(committed) => committed,
             Err(error) if error.is_fatal() => return Err(self.outputs.connection().trouble(error)),
             Err(error) => {
-                self.outputs.connection().complain(&error);
+                self.outputs.connection().complain("reading committed offsets", &error);
                 return Ok(false);
             }
         };

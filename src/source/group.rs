@@ -133,7 +133,10 @@ impl Source {
                     self.phase = Phase::Closed;
                 }
             }
-            After::StandBy => self.consumer.assign(&[]).map_err(|error| fatal(&error))?,
+            After::StandBy => {
+                self.consumer.assign(&[]).map_err(|error| fatal(&error))?;
+                self.phase = Phase::StandingBy;
+            }
         }
         Ok(())
     }

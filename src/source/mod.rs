@@ -5,6 +5,7 @@
 //! Holds: it never blocks on a worker or the sink; the next epoch is cut only after the last one
 //! was committed; partitions are given away only after their epoch was committed or rolled back.
 
+mod activity;
 mod epochs;
 mod group;
 mod intake;
@@ -19,7 +20,7 @@ mod troubles;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -123,9 +124,11 @@ impl From<Ending> for CutReason {
 ///     │                                                   │     stop, end              (if windows
 ///     └───────────────────────────────────────────────────┴─► Closed                   were lost)
 /// ```
+/// `StandingBy` is an Unassigned to which the group has given an empty assignment.
 #[derive(Debug)]
 enum Phase {
     Unassigned,
+    StandingBy,
     /// The generation is over; waiting for the sink to have undone it.
     Leaving(After),
     Asking(Asking),
@@ -263,6 +266,8 @@ impl Source {
         self.check_stop();
         self.check_topics()?;
         self.serve_group()?;
+        // NOTE: before a question that may wait for its answer.
+        self.show_waiting();
         self.advance()?;
         self.intake.lanes.flush()?;
         self.intake.lanes.send_aged(self.intake.now())?;
@@ -303,6 +308,7 @@ impl Source {
             Phase::Ending { ref mut why, .. } => *why = Ending::Stop,
             // Nothing is open that could be committed.
             Phase::Unassigned
+            | Phase::StandingBy
             | Phase::Leaving(_)
             | Phase::Asking(_)
             | Phase::Recovering(_)
@@ -322,27 +328,11 @@ impl Source {
             Phase::Rebuilding(_) => self.advance_rebuild(),
             Phase::Running => self.run_epochs(),
             Phase::Ending { why, deadline, cut } => self.advance_ending(why, deadline, cut),
-            Phase::Unassigned | Phase::Leaving(_) | Phase::Recovering(_) | Phase::Closed => Ok(()),
-        }
-    }
-
-    /// Tells the watchdog.
-    fn show_activity(&self) {
-        let activity = self.control.activity();
-        let reading =
-            matches!(self.phase, Phase::Running | Phase::Rebuilding(_) | Phase::Ending { .. });
-        activity.source_turns.fetch_add(1, Relaxed);
-        activity.reading.store(reading, Relaxed);
-        activity.at_end.store(self.intake.partitions.nothing_to_read(), Relaxed);
-        let taken = self.intake.taken();
-        if activity.taken.fetch_add(taken, Relaxed) == 0 && taken > 0 {
-            tracing::debug!("the first records are read");
-        }
-        activity.cut_open.store(self.cut.is_some(), Relaxed);
-        let (workers, sink) = self.intake.lanes.queued();
-        activity.sink_queue.store(sink, Relaxed);
-        for (worker, queued) in activity.workers.iter().zip(workers) {
-            worker.queue.store(queued, Relaxed);
+            Phase::Unassigned
+            | Phase::StandingBy
+            | Phase::Leaving(_)
+            | Phase::Recovering(_)
+            | Phase::Closed => Ok(()),
         }
     }
 
@@ -390,5 +380,6 @@ impl From<PeerGone> for Halt {
 }
 
 fn fatal(error: &KafkaError) -> Halt {
-    Halt::Failed(RunError::Kafka(error.to_string()))
+    let remedy = error.group_remedy().map(|remedy| format!("; {remedy}")).unwrap_or_default();
+    Halt::Failed(RunError::Kafka(format!("{error}{remedy}")))
 }

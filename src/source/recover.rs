@@ -27,6 +27,8 @@ pub(super) struct Asking {
     partitions: Vec<PartitionId>,
     why: Why,
     next_try: Instant,
+    /// Whether an attempt has failed.
+    failed: bool,
 }
 
 /// Why it is asked.
@@ -44,7 +46,12 @@ pub(super) enum Why {
 
 impl Asking {
     pub(super) fn new(partitions: Vec<PartitionId>, why: Why, next_try: Instant) -> Self {
-        Self { partitions, why, next_try }
+        Self { partitions, why, next_try, failed: false }
+    }
+
+    /// Whether the first attempt is put off, after a rollback.
+    pub(super) fn is_pausing(&self, now: Instant) -> bool {
+        !self.failed && now < self.next_try
     }
 }
 
@@ -89,7 +96,7 @@ impl Source {
             Err(error) => {
                 self.complain(&error);
                 let next_try = Instant::now() + limits::BROKER_RETRY_PAUSE;
-                self.phase = Phase::Asking(Asking { partitions, why, next_try });
+                self.phase = Phase::Asking(Asking { partitions, why, next_try, failed: true });
                 Ok(())
             }
         }
@@ -234,9 +241,11 @@ impl Source {
             }
             Phase::Recovering(known) => known.partitions.clone(),
             Phase::Rebuilding(rebuilding) => rebuilding.known().partitions.clone(),
-            Phase::Unassigned | Phase::Leaving(_) | Phase::Asking(_) | Phase::Closed => {
-                return Ok(());
-            }
+            Phase::Unassigned
+            | Phase::StandingBy
+            | Phase::Leaving(_)
+            | Phase::Asking(_)
+            | Phase::Closed => return Ok(()),
         };
         self.rollbacks += 1;
         if self.rollbacks > limits::ROLLBACK_ATTEMPTS {
@@ -264,7 +273,7 @@ impl Source {
             _ => {}
         }
         let next_try = Instant::now() + pause;
-        self.leave(After::Ask(Asking { partitions, why: Why::RolledBack, next_try }))
+        self.leave(After::Ask(Asking::new(partitions, Why::RolledBack, next_try)))
     }
 }
 

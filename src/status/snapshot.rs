@@ -21,7 +21,7 @@ pub struct Snapshot {
     /// Input records per second, over the last seconds.
     pub events_per_second: f64,
     /// Records between what is committed and the ends of all owned partitions whose ends are known,
-    /// records of open transactions included; `None` while no end is known.
+    /// records of open transactions included; `None` while no partition is owned or no end known.
     pub lag_records: Option<u64>,
     /// Global watermark.
     pub watermark_ms: Option<i64>,

@@ -1,9 +1,11 @@
 //! A broker that is away: a clear line, no exit, nothing lost. Uses brokers of its own.
 
+mod advertised;
 mod check;
 mod client;
 mod hanging;
 mod quiet_week;
+mod waits;
 
 use std::{thread::sleep, time::Duration};
 

@@ -65,6 +65,34 @@ impl OwnBroker {
         (broker, proxy)
     }
 
+    /// A broker with a listener for each address, in this order, that tells its clients this address;
+    /// `direct` is another way in.
+    pub(crate) fn advertising(addresses: &[&str]) -> Self {
+        let mut broker = Self::new();
+        let controller = broker.port + TO_CONTROLLER;
+        let mut listeners = vec![format!("PLAINTEXT://127.0.0.1:{}", broker.port)];
+        let mut advertised = listeners.clone();
+        let mut protocols = vec!["PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT".to_owned()];
+        for (number, address) in (1..).zip(addresses) {
+            listeners.push(format!("WAY{number}://127.0.0.1:{}", broker.port + number));
+            advertised.push(format!("WAY{number}://{address}"));
+            protocols.push(format!("WAY{number}:PLAINTEXT"));
+        }
+        listeners.push(format!("CONTROLLER://127.0.0.1:{controller}"));
+        broker.settings = vec![
+            format!("listeners={}", listeners.join(",")),
+            format!("advertised.listeners={}", advertised.join(",")),
+            format!("listener.security.protocol.map={}", protocols.join(",")),
+            format!("controller.quorum.voters=1@127.0.0.1:{controller}"),
+        ];
+        broker
+    }
+
+    /// The way in that advertises the address with this number, the first being 1.
+    pub(crate) fn way(&self, number: u16) -> String {
+        format!("127.0.0.1:{}", self.port + number)
+    }
+
     /// A broker with access rights: anonymous (all rights) on its first port, SASL over TLS and
     /// mutual TLS on the next two. `key` has the broker's key and certificate, `ca` whom it trusts.
     pub(crate) fn secured(key: &str, ca: &str, plain: (&str, &str)) -> Self {
@@ -263,7 +291,7 @@ fn free_ports() -> u16 {
         let step = TRIED.fetch_add(1, Ordering::Relaxed) * PORTS_STEP;
         let port = FIRST_PORT + (begin + step) % PORTS;
         let free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
-        if (port..port + 3).all(|port| free(port) && free(port + TO_CONTROLLER)) {
+        if (port..port + PORTS_STEP).all(|port| free(port) && free(port + TO_CONTROLLER)) {
             return port;
         }
     }

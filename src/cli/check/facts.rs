@@ -4,37 +4,15 @@
 //! Holds: no question changes anything; one that this user may not ask leaves a gap in the facts,
 //! named in `unseen`.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use crate::{
     config::RunConfig,
     ids::PartitionId,
-    kafka::{
-        Admin, ClusterDescription, CommittedOffset, Consumer, GroupDescription, KafkaError,
-        TopicReplicas,
-    },
+    kafka::{Admin, ClusterDescription, CommittedOffset, Consumer, GroupDescription, KafkaError},
     limits,
+    pipeline::internal_topics::{OFFSETS, Settings, TRANSACTIONS, TopicFacts},
 };
-
-/// Settings by name.
-pub(super) type Settings = BTreeMap<String, String>;
-
-/// The topics that the brokers keep for groups and transactions.
-pub(super) const OFFSETS_TOPIC: &str = "__consumer_offsets";
-/// As above.
-pub(super) const TRANSACTIONS_TOPIC: &str = "__transaction_state";
-
-/// A topic as the broker describes it.
-#[derive(Debug, Clone)]
-pub(super) struct TopicFacts {
-    /// `None`: it does not exist.
-    pub(super) replicas: Result<Option<TopicReplicas>, KafkaError>,
-    /// `None`: it does not exist, or its settings may not be read.
-    pub(super) settings: Option<Settings>,
-}
 
 /// What the broker said.
 #[derive(Debug, Clone)]
@@ -106,7 +84,7 @@ pub(super) fn ask(
     let cluster = deadline.within(|left| admin.describe_cluster(left))?;
     let broker = asked.allowed(Admin::broker_config)?;
     let names = names(config);
-    let mut topics = asked.topics(&[&names[..], &[OFFSETS_TOPIC, TRANSACTIONS_TOPIC]].concat())?;
+    let mut topics = asked.topics(&[&names[..], &[OFFSETS.name, TRANSACTIONS.name]].concat())?;
     let transactions_topic = topics.pop().expect("one answer per name");
     let offsets_topic = topics.pop().expect("one answer per name");
     // NOTE: without the offsets' topic there are no groups, and a question about one creates it.

@@ -31,7 +31,7 @@ use crate::{
     error::RunError,
     kafka::{
         Admin, ClientSettings, Consumer, ConsumerSettings, KafkaError, Producer, ProducerSettings,
-        Transactional,
+        Transactional, find_unreachable_brokers,
     },
     limits,
     plain::{Plain, Style},
@@ -148,9 +148,11 @@ fn parse_form(text: &str) -> Result<Form, String> {
 
 /// The clients that ask.
 struct Clients {
+    settings: ClientSettings,
     admin: Admin,
     consumer: Consumer,
     transaction_timeout_ms: i64,
+    session_timeout_ms: i64,
 }
 
 struct Check {
@@ -176,11 +178,25 @@ impl Check {
             return Ok(None);
         };
         let asked = facts::ask(config, &clients.admin, &clients.consumer, Deadline::after(timeout));
+        // At the address that each advertises, not at the one that --brokers names.
+        let patience = limits::BROKER_QUERY_TIMEOUT;
+        let unreachable = match &asked {
+            Ok(_) => clients.admin.unreachable_brokers(patience),
+            Err(_) => find_unreachable_brokers(&clients.settings, patience),
+        };
+        let unreachable = unreachable.unwrap_or_default();
+        for broker in &unreachable {
+            findings.problem(broker.explain());
+        }
         match asked {
             Ok(facts) => {
-                self.judge(&facts, &peek, instance.as_deref(), clients.transaction_timeout_ms);
+                self.judge(&facts, &peek, instance.as_deref(), &clients);
                 let input = facts.topics.first().and_then(|t| t.replicas.as_ref().ok()?.as_ref());
                 Ok(input.map(|input| (clients, input.partitions as i32)))
+            }
+            Err(_) if !unreachable.is_empty() => {
+                local::judge_identity(config, &peek, None, findings);
+                Ok(None)
             }
             Err(error) => {
                 local::judge_identity(config, &peek, None, findings);
@@ -190,13 +206,7 @@ impl Check {
         }
     }
 
-    fn judge(
-        &mut self,
-        facts: &Facts,
-        peek: &Peek,
-        instance_id: Option<&str>,
-        transaction_timeout_ms: i64,
-    ) {
+    fn judge(&mut self, facts: &Facts, peek: &Peek, instance_id: Option<&str>, clients: &Clients) {
         let Self { config, findings } = self;
         let transactional_id = (config.delivery == Delivery::ExactlyOnce).then(|| {
             format!("{}-{}", config.group_id, instance_id.unwrap_or("<id of the new state folder>"))
@@ -209,7 +219,8 @@ impl Check {
         let locked =
             peek.problems.iter().any(|problem| matches!(problem, StateError::Locked { .. }));
         let has_stopped = peek.summary.is_some() && !locked;
-        let own = Own { transaction_timeout_ms, instance_id, has_stopped };
+        let Clients { transaction_timeout_ms, session_timeout_ms, .. } = *clients;
+        let own = Own { transaction_timeout_ms, session_timeout_ms, instance_id, has_stopped };
         cluster::judge(config, facts, own, findings);
     }
 }
@@ -261,7 +272,9 @@ fn clients(
     let reader = Consumer::new(&consumer);
     let reader_made = made(reader.as_ref().map(drop).map_err(Clone::clone));
     let transaction_timeout_ms = producer.transaction_timeout().as_millis() as i64;
+    let session_timeout_ms = consumer.session_timeout().as_millis() as i64;
     let producer_made = made(Producer::new(&producer).map(drop));
     reader_made.and(producer_made)?;
-    Some(Clients { admin: admin.ok()?, consumer: reader.ok()?, transaction_timeout_ms })
+    let (admin, consumer) = (admin.ok()?, reader.ok()?);
+    Some(Clients { settings: client, admin, consumer, transaction_timeout_ms, session_timeout_ms })
 }

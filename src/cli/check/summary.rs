@@ -1,13 +1,14 @@
 //! What `run` would do with this configuration, in a few lines. Pure.
 
 use super::{
-    facts::{Facts, TopicFacts, names},
+    facts::{Facts, names},
     findings::Findings,
     local::size,
 };
 use crate::{
     config::{Delivery, RunConfig, StartFrom},
     kafka::librdkafka_version,
+    pipeline::internal_topics::TopicFacts,
     state::Peek,
 };
 

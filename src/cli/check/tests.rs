@@ -2,7 +2,7 @@
 
 use super::{
     cluster::{self, Own},
-    facts::{Facts, Settings, TopicFacts},
+    facts::Facts,
     findings::Findings,
     topics,
 };
@@ -10,6 +10,7 @@ use crate::{
     cli::{Cli, Command, definition, settings},
     config::{RunConfig, Surroundings},
     kafka::{ClusterDescription, GroupDescription, GroupMember, Operation, Rights, TopicReplicas},
+    pipeline::internal_topics::{Settings, TopicFacts},
 };
 
 fn config(arguments: &[&str]) -> RunConfig {
@@ -75,7 +76,12 @@ fn facts() -> Facts {
 fn judged(config: &RunConfig, facts: &Facts) -> (Vec<String>, Vec<String>) {
     let mut findings = Findings::default();
     topics::judge(config, facts, &mut findings);
-    let own = Own { transaction_timeout_ms: 60_000, instance_id: Some("one"), has_stopped: false };
+    let own = Own {
+        transaction_timeout_ms: 60_000,
+        session_timeout_ms: 45_000,
+        instance_id: Some("one"),
+        has_stopped: false,
+    };
     cluster::judge(config, facts, own, &mut findings);
     let (problems, hints) = findings.all();
     (problems.to_vec(), hints.to_vec())
@@ -227,4 +233,40 @@ fn members_of_the_group_are_named() {
         GroupDescription { assignor: "cooperative-sticky".into(), ..group(vec![member("x")]) };
     used.group = Some(sticky);
     assert!(judged(&config(&[]), &used).0[1].contains("assign by cooperative-sticky"));
+}
+
+#[test]
+fn what_keeps_the_run_out_of_its_group_is_a_problem() {
+    for (setting, value, part) in [
+        (
+            "group.max.session.timeout.ms",
+            "30000",
+            "is above the brokers' group.max.session.timeout",
+        ),
+        (
+            "group.min.session.timeout.ms",
+            "60000",
+            "is below the brokers' group.min.session.timeout",
+        ),
+    ] {
+        let mut strict = facts();
+        strict.broker.as_mut().expect("settings").insert(setting.into(), value.into());
+        let text = problem(&config(&[]), &strict);
+        assert!(text.contains(part) && text.contains(&format!("={value}, so")), "{text}");
+    }
+    let mut foreign = facts();
+    let protocol = Some("connect".to_owned());
+    foreign.group = Some(GroupDescription { foreign_protocol: protocol, ..Default::default() });
+    assert!(problem(&config(&[]), &foreign).contains("(protocol connect)"));
+    let mut full = facts();
+    full.broker.as_mut().expect("settings").insert("group.max.size".into(), "1".into());
+    let member = GroupMember {
+        client_id: "other".into(),
+        host: "/10.0.0.7".into(),
+        instance_id: "two".into(),
+    };
+    let members = vec![member];
+    full.group = Some(GroupDescription { state: "Stable".into(), members, ..Default::default() });
+    let (problems, _) = judged(&config(&[]), &full);
+    assert!(problems.iter().any(|text| text.contains("group.max.size=1")), "{problems:?}");
 }

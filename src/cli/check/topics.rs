@@ -1,13 +1,14 @@
 //! Judges the five topics. Pure: in facts, out findings.
 
 use super::{
-    facts::{Facts, Settings, TopicFacts, names},
+    facts::{Facts, names},
     findings::Findings,
 };
 use crate::{
     config::RunConfig,
     kafka::{Operation, TopicReplicas},
     limits,
+    pipeline::internal_topics::{Settings, TopicFacts, number},
 };
 
 /// What a topic is for.
@@ -65,11 +66,6 @@ pub(super) fn judge(config: &RunConfig, facts: &Facts, findings: &mut Findings) 
             }
         }
     }
-}
-
-/// A setting that is a number.
-pub(super) fn number(settings: &Settings, name: &str) -> Option<i64> {
-    settings.get(name).and_then(|text| text.parse().ok())
 }
 
 struct Judge<'a> {

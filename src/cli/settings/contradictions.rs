@@ -17,6 +17,8 @@ use crate::{
 const DELIVERY_TIMEOUT: &str = "message.timeout.ms";
 const TRANSACTION_TIMEOUT: &str = "transaction.timeout.ms";
 const POLL_INTERVAL: &str = "max.poll.interval.ms";
+const SESSION_TIMEOUT: &str = "session.timeout.ms";
+const HEARTBEAT_INTERVAL: &str = "heartbeat.interval.ms";
 
 /// A property that is a time.
 struct Time {
@@ -35,6 +37,7 @@ impl Checker {
             self.interval_and_transaction(parts.commit_interval);
         }
         self.interval_and_poll(parts.commit_interval);
+        self.session_and_others();
         self.memory_and_workers(parts);
     }
 
@@ -107,6 +110,30 @@ impl Checker {
                      before an epoch ends; shorten it or raise the other"
                 ),
             );
+        }
+    }
+
+    /// A session that ends before the next heartbeat, or lasts longer than a poll may take.
+    fn session_and_others(&mut self) {
+        let heartbeat = self.time(HEARTBEAT_INTERVAL, limits::HEARTBEAT_INTERVAL);
+        let session = self.time(SESSION_TIMEOUT, limits::SESSION_TIMEOUT);
+        let poll = self.time(POLL_INTERVAL, limits::MAX_POLL_INTERVAL);
+        if let (Some(heartbeat), Some(session)) = (heartbeat, &session)
+            && heartbeat.value >= session.value
+        {
+            self.problems.add_text(format!(
+                "{}: is not below {}, so the group gives the partitions away between two \
+                 heartbeats; set it to a third of the other",
+                heartbeat.shown, session.shown
+            ));
+        }
+        if let (Some(session), Some(poll)) = (session, poll)
+            && session.value > poll.value
+        {
+            self.problems.add_text(format!(
+                "{}: is above {}; lower it or raise the other",
+                session.shown, poll.shown
+            ));
         }
     }
 

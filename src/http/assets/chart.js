@@ -79,7 +79,9 @@ export class Chart {
     setText(this.begin, `${minutes} min ago`);
     this.spanMs = minutes * MINUTE_MS;
     this.endMs = endMs;
-    this.points = points.filter((point) => point.at_ms > endMs - this.spanMs);
+    // What is not known is a gap.
+    const isKnown = (point) => this.series.every(({ of }) => of(point) !== null);
+    this.points = points.filter((point) => point.at_ms > endMs - this.spanMs && isKnown(point));
     const all = this.series.map(({ of }) => this.points.map(of));
     const top = ceiling(Math.max(0, ...all.flat()));
     for (const { share, label } of this.grid) setText(label, this.format(share * top));

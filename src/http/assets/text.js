@@ -4,8 +4,8 @@
 const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 const tenths = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
 
-/** A count with its thousands apart. */
-export const count = (n) => whole.format(n);
+/** A count with its thousands apart; a dash where it is not known. */
+export const count = (n) => (n === null ? '–' : whole.format(n));
 
 /** A count that may not be known. */
 export const known = (n) => (n === null ? '–' : count(n));

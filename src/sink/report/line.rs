@@ -8,6 +8,7 @@ use super::Report;
 use crate::{
     clock,
     event::RejectReason,
+    metrics::Waiting,
     plain,
     window::{OTHER, Windows},
 };
@@ -27,6 +28,7 @@ impl Report {
         let last = self.last_epoch;
         let lag = self.lag();
         let lag: &dyn Value = lag.as_ref().map_or(&"unknown", |records| records);
+        let waiting = self.control.health().waiting();
         tracing::info!(
             events_per_second = (events as f64 / elapsed.as_secs_f64()) as u64,
             events,
@@ -37,6 +39,7 @@ impl Report {
             window_records = now.window_records - before.window_records,
             open_windows = windows.open_windows(),
             lag,
+            state = (waiting != Waiting::Nothing).then(|| waiting.to_string()),
             watermark_delay_s = watermark.map(|time| (clock::now_ms() - time.0) as f64 / 1000.0),
             latency_p50_ms = (latency.count > 0).then_some(latency.p50_ms),
             latency_p99_ms = (latency.count > 0).then_some(latency.p99_ms),

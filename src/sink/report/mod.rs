@@ -27,7 +27,7 @@ use crate::{
     ids::Epoch,
     latency::{Durations, Rolling},
     limits,
-    metrics::{Metric, Phase, add, add_labeled, observe, set, set_labeled},
+    metrics::{Metric, Phase, Waiting, add, add_labeled, observe, set, set_labeled},
     state::StoredEpoch,
     status::{Board, LastEpoch, PartitionStatus, Point, Sample, Samples, Totals, WindowView},
     window::Windows,
@@ -72,6 +72,8 @@ pub(super) struct Report {
     soft: BTreeMap<(Field, SoftProblem), u64>,
     usage: UsageSums,
     partitions: BTreeMap<i32, PartitionStatus>,
+    /// Whether an epoch was finished since nothing was read.
+    knows_partitions: bool,
     recent_windows: VecDeque<Arc<WindowView>>,
     history: VecDeque<Point>,
     /// Moments and input counts of the last seconds, for the rate.
@@ -115,6 +117,7 @@ impl Report {
             soft: BTreeMap::new(),
             usage: UsageSums::default(),
             partitions: BTreeMap::new(),
+            knows_partitions: false,
             recent_windows: VecDeque::new(),
             history: VecDeque::new(),
             marks: VecDeque::new(),
@@ -227,11 +230,7 @@ impl Report {
             set_labeled(Metric::Lag, &[&given_away.to_string()], f64::NAN);
         }
         self.partitions = owned;
-    }
-
-    /// Records that wait in the owned partitions whose ends are known; `None` if no end is.
-    fn lag(&self) -> Option<u64> {
-        self.partitions.values().filter_map(|partition| partition.lag_records).reduce(|a, b| a + b)
+        self.knows_partitions = true;
     }
 
     fn count_windows(&mut self, windows: Vec<WindowView>) {
@@ -271,6 +270,19 @@ impl Report {
         self.control.health().set_committed(epoch);
         self.commit = Some(Commit { at_ms: clock::now_ms(), took });
         self.totals.epochs += 1;
+    }
+
+    /// Records that wait in the owned partitions whose ends are known; `None` if no end is, while
+    /// nothing is read, and until the first epoch after that.
+    fn lag(&mut self) -> Option<u64> {
+        let is_waiting = self.control.health().waiting() != Waiting::Nothing;
+        if is_waiting && std::mem::take(&mut self.knows_partitions) {
+            for partition in self.partitions.keys() {
+                set_labeled(Metric::Lag, &[&partition.to_string()], f64::NAN);
+            }
+        }
+        let known = self.partitions.values().filter_map(|partition| partition.lag_records);
+        known.reduce(|a, b| a + b).filter(|_| self.knows_partitions)
     }
 
     /// Publishes a snapshot and writes the statistics line when they are due, also while nothing

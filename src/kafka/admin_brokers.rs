@@ -1,0 +1,239 @@
+//! Which brokers of the cluster this machine reaches at the addresses that they advertise.
+//!
+//! Out: a live broker's number; the brokers that do not answer, each with its address and the reason.
+//! Used by the start-up checks, `logintide check-config`, and a run that cannot read.
+//! Holds: a broker that refuses the question is reached.
+//!
+//! NOTE: once a bootstrap address has named the brokers, librdkafka leaves it, and while none of them
+//! is reached no metadata is to be had. Its own statistics name them all the same.
+
+use std::ptr;
+use std::time::{Duration, Instant};
+
+use rdkafka::bindings as rd;
+use rdkafka::bindings::rd_kafka_ResourceType_t as kind;
+
+use super::admin::Admin;
+use super::admin_requests::Requests;
+use super::config::ClientSettings;
+use super::error::{KafkaError, is_broker_away};
+use super::log::QUESTION;
+use super::metadata::METADATA;
+use super::native::{Event, Queue, c_string, owned_text};
+use crate::limits::ADMIN_STATISTICS_INTERVAL;
+
+/// A broker that the cluster names, and that does not answer at the address it advertises.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreachableBroker {
+    /// Its number.
+    pub id: i32,
+    /// `host:port`, as the broker advertises it.
+    pub address: String,
+    /// What goes wrong.
+    pub why: String,
+}
+
+impl UnreachableBroker {
+    /// What is wrong with each of several.
+    pub fn explain_all(brokers: &[Self]) -> String {
+        brokers.iter().map(Self::explain).collect::<Vec<_>>().join("; ")
+    }
+
+    /// What is wrong, and the remedy.
+    pub fn explain(&self) -> String {
+        let Self { id, address, why } = self;
+        format!(
+            "broker {id} cannot be reached at the address that it advertises, {address}: {why}; \
+             correct advertised.listeners of that broker, or make the address reachable from here \
+             (name resolution, route, firewall, the listener's security.protocol)"
+        )
+    }
+}
+
+/// As [`Admin::unreachable_brokers`], where it may be that none is reached: through a client of its
+/// own.
+///
+/// # Errors
+/// `Timeout` while no bootstrap address answers.
+pub fn find_unreachable_brokers(
+    settings: &ClientSettings,
+    timeout: Duration,
+) -> Result<Vec<UnreachableBroker>, KafkaError> {
+    let deadline = Instant::now() + timeout;
+    let admin = Admin::with_statistics(settings)?;
+    let brokers = admin.learned(deadline).ok_or_else(|| admin.client.timeout(METADATA, timeout))?;
+    admin.silent(brokers, deadline, timeout)
+}
+
+/// A broker as the cluster names it.
+struct Advertised {
+    id: i32,
+    address: String,
+}
+
+impl Admin {
+    /// One for a question about the brokers: its own troubles are no log lines.
+    ///
+    /// # Errors
+    /// As `new`.
+    pub fn for_question(settings: &ClientSettings) -> Result<Self, KafkaError> {
+        Self::made(settings, QUESTION, &[])
+    }
+
+    /// As `for_question`, with librdkafka's statistics among its events.
+    fn with_statistics(settings: &ClientSettings) -> Result<Self, KafkaError> {
+        let interval = ADMIN_STATISTICS_INTERVAL.as_millis().to_string();
+        Self::made(settings, QUESTION, &[("statistics.interval.ms", interval)])
+    }
+
+    /// The number of a broker that answers.
+    ///
+    /// # Errors
+    /// `Timeout` or `Retriable` while no broker is reachable.
+    pub(super) fn live_broker(&self, timeout: Duration) -> Result<i32, KafkaError> {
+        let id = self.read_metadata(None, timeout, |metadata| match metadata.orig_broker_id {
+            // The answer came through a bootstrap address, which has no number of its own.
+            // SAFETY: the array holds that many brokers while the metadata lives.
+            ..0 if metadata.broker_cnt > 0 => unsafe { (*metadata.brokers).id },
+            id => id,
+        });
+        match id.map_err(|error| self.explained(error))? {
+            ..0 => Err(self.client.timeout(METADATA, timeout)),
+            id => Ok(id),
+        }
+    }
+
+    /// Asks every broker of the cluster a question at the address that it advertises. The result
+    /// is the brokers that have not answered within the timeout, which is for all of them together.
+    ///
+    /// # Errors
+    /// `Timeout` or `Retriable` while none of them is reachable.
+    pub fn unreachable_brokers(
+        &self,
+        timeout: Duration,
+    ) -> Result<Vec<UnreachableBroker>, KafkaError> {
+        let deadline = Instant::now() + timeout;
+        let brokers = self.advertised(timeout).map_err(|error| self.explained(error))?;
+        self.silent(brokers, deadline, timeout)
+    }
+
+    fn silent(
+        &self,
+        brokers: Vec<Advertised>,
+        deadline: Instant,
+        timeout: Duration,
+    ) -> Result<Vec<UnreachableBroker>, KafkaError> {
+        let answers: Result<Vec<_>, _> =
+            brokers.iter().map(|broker| self.ask_broker(broker.id)).collect();
+        let mut silent = Vec::new();
+        for (broker, answer) in brokers.into_iter().zip(answers?) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match answer.poll(left) {
+                Some(answer) if !is_broker_away(answer.error_code()) => {}
+                answer => silent.push((broker, answer)),
+            }
+        }
+        self.serve_events();
+        Ok(silent.into_iter().map(|(b, answer)| self.unreachable(b, answer, timeout)).collect())
+    }
+
+    fn unreachable(
+        &self,
+        broker: Advertised,
+        answer: Option<Event>,
+        timeout: Duration,
+    ) -> UnreachableBroker {
+        let Advertised { id, address } = broker;
+        let trouble = self.client.context().trouble_with(id);
+        let why = trouble.or_else(|| answer.map(|answer| answer.error_text()));
+        let why = why.unwrap_or_else(|| {
+            let ms = timeout.as_millis();
+            format!("no answer within {ms} ms (packets that are lost, or a slow line)")
+        });
+        UnreachableBroker { id, address, why }
+    }
+
+    fn advertised(&self, timeout: Duration) -> Result<Vec<Advertised>, KafkaError> {
+        self.read_metadata(None, timeout, |metadata| {
+            let count = usize::try_from(metadata.broker_cnt).expect("a count is not negative");
+            // SAFETY: the array holds that many brokers, with their names, while the metadata
+            // lives.
+            let brokers = unsafe { super::admin_configs::array(metadata.brokers, count) };
+            let named = brokers.iter().map(|broker| Advertised {
+                id: broker.id,
+                // SAFETY: as above.
+                address: format!("{}:{}", unsafe { owned_text(broker.host) }, broker.port),
+            });
+            named.collect()
+        })
+    }
+
+    /// The brokers that a bootstrap address has named, by the client's statistics.
+    fn learned(&self, deadline: Instant) -> Option<Vec<Advertised>> {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let event = self.events.poll(left)?;
+            if event.kind() != rd::RD_KAFKA_EVENT_STATS {
+                self.serve_event(&event);
+                continue;
+            }
+            // SAFETY: the event is alive and of this kind, and keeps its text alive.
+            let statistics = unsafe { owned_text(rd::rd_kafka_event_stats(event.ptr())) };
+            let brokers = named_in(&statistics);
+            if !brokers.is_empty() {
+                return Some(brokers);
+            }
+        }
+    }
+
+    /// Sends a question to one broker; its answer comes to the queue.
+    fn ask_broker(&self, id: i32) -> Result<Queue, KafkaError> {
+        let name = id.to_string();
+        let requests = Requests::of(&[name], rd::rd_kafka_ConfigResource_destroy, |name| {
+            let name = c_string("the broker", name)?;
+            let broker = kind::RD_KAFKA_RESOURCE_BROKER;
+            // SAFETY: the name is alive and is copied.
+            Ok(unsafe { rd::rd_kafka_ConfigResource_new(broker, name.as_ptr()) })
+        })?;
+        let answers = Queue::new(&self.client);
+        // SAFETY: client, queue and requests are alive; librdkafka copies the requests.
+        unsafe {
+            rd::rd_kafka_DescribeConfigs(
+                self.client.ptr(),
+                requests.ptr(),
+                requests.len(),
+                ptr::null(),
+                answers.ptr(),
+            );
+        }
+        Ok(answers)
+    }
+}
+
+/// Brokers with a number in librdkafka's statistics; a bootstrap address has none.
+fn named_in(statistics: &str) -> Vec<Advertised> {
+    let statistics: serde_json::Value = serde_json::from_str(statistics).unwrap_or_default();
+    let brokers = statistics["brokers"].as_object().into_iter().flatten();
+    let named = brokers.filter_map(|(_, broker)| {
+        let id = i32::try_from(broker["nodeid"].as_i64()?).ok().filter(|id| *id >= 0)?;
+        let address = broker["nodename"].as_str().filter(|name| !name.is_empty())?.to_owned();
+        Some(Advertised { id, address })
+    });
+    named.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statistics_name_the_brokers_and_not_the_bootstrap_address() {
+        let text = r#"{"brokers": {
+            "b:1/bootstrap": {"nodeid": -1, "nodename": "b:1", "source": "configured"},
+            "GroupCoordinator": {"nodeid": -1, "nodename": "", "source": "logical"},
+            "a:2/7": {"nodeid": 7, "nodename": "a:2", "source": "learned"}}}"#;
+        let named: Vec<_> = named_in(text).into_iter().map(|b| (b.id, b.address)).collect();
+        assert_eq!(named, [(7, "a:2".to_owned())]);
+        assert!(named_in("{}").is_empty() && named_in("").is_empty());
+    }
+}

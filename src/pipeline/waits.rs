@@ -1,0 +1,135 @@
+//! The clock of a state in which nothing is read. Main thread, part of the watchdog.
+//!
+//! In:  what the source waits for, and what the cluster says about it.
+//! Out: a line every few seconds with the cause and the remedy; unhealthy after the stall timeout;
+//! the run's failure after twice that, if a restart could help.
+//! Holds: each state has a clock of its own; a broker that is away stops it, and standing by has
+//! none.
+
+use std::time::{Duration, Instant};
+
+use super::diagnosis::{Cause, Diagnosis};
+use crate::{limits, metrics::Waiting};
+
+/// What a look at the clock leads to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It is said again, and waited for.
+    Waits,
+    /// The stall timeout is over.
+    Stalled,
+    /// Twice the stall timeout is over, and a restart could help.
+    Failed,
+}
+
+/// One wait.
+#[derive(Debug)]
+pub(super) struct WaitClock {
+    waiting: Waiting,
+    /// What moves while it waits.
+    progress: u64,
+    since: Instant,
+    said: Instant,
+}
+
+impl WaitClock {
+    pub(super) fn new(waiting: Waiting, progress: u64, now: Instant) -> Self {
+        Self { waiting, progress, since: now, said: now }
+    }
+
+    /// Whether it is still the same wait, in which nothing has moved.
+    pub(super) fn is_of(&self, waiting: Waiting, progress: u64) -> bool {
+        self.waiting == waiting && self.progress == progress
+    }
+
+    /// How long it has lasted.
+    pub(super) fn waited(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.since)
+    }
+
+    /// Whether its cause is to be asked for and said; then the next time is an interval later.
+    pub(super) fn is_due(&mut self, now: Instant) -> bool {
+        let interval = if self.waiting.should_end() {
+            limits::TROUBLE_LOG_INTERVAL
+        } else {
+            limits::STANDBY_LOG_INTERVAL
+        };
+        let due = now.saturating_duration_since(self.said) >= interval;
+        if due {
+            self.said = now;
+        }
+        due
+    }
+
+    /// What follows from the cause.
+    pub(super) fn judge(
+        &mut self,
+        diagnosis: &Diagnosis,
+        timeout: Duration,
+        now: Instant,
+    ) -> Verdict {
+        let Diagnosis::Cause(Cause { restart_helps, .. }) = diagnosis else {
+            self.since = now;
+            return Verdict::Waits;
+        };
+        let waited = self.waited(now);
+        if !self.waiting.should_end() || waited < timeout {
+            Verdict::Waits
+        } else if *restart_helps && waited >= timeout * 2 {
+            Verdict::Failed
+        } else {
+            Verdict::Stalled
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIMEOUT: Duration = Duration::from_mins(1);
+
+    fn cause(restart_helps: bool) -> Diagnosis {
+        Diagnosis::Cause(Cause { text: String::new(), restart_helps })
+    }
+
+    #[test]
+    fn a_wait_is_said_every_few_seconds_and_stalls_after_the_timeout() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut clock = WaitClock::new(Waiting::Assignment, 0, start);
+        assert!(!clock.is_due(at(1)), "an ordinary start is not commented");
+        assert!(clock.is_due(at(5)) && !clock.is_due(at(6)) && clock.is_due(at(10)));
+        assert_eq!(clock.judge(&cause(false), TIMEOUT, at(59)), Verdict::Waits);
+        assert_eq!(clock.judge(&cause(false), TIMEOUT, at(60)), Verdict::Stalled);
+        assert_eq!(clock.judge(&cause(false), TIMEOUT, at(6000)), Verdict::Stalled, "stays");
+        assert_eq!(clock.judge(&cause(true), TIMEOUT, at(119)), Verdict::Stalled);
+        assert_eq!(clock.judge(&cause(true), TIMEOUT, at(120)), Verdict::Failed);
+    }
+
+    #[test]
+    fn the_time_in_which_no_broker_answers_does_not_count() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut clock = WaitClock::new(Waiting::Registration, 0, start);
+        assert_eq!(clock.judge(&Diagnosis::BrokerAway(None), TIMEOUT, at(500)), Verdict::Waits);
+        assert_eq!(clock.judge(&cause(true), TIMEOUT, at(559)), Verdict::Waits);
+        assert_eq!(clock.judge(&cause(true), TIMEOUT, at(560)), Verdict::Stalled);
+    }
+
+    #[test]
+    fn standing_by_is_said_once_a_minute_and_never_stalls() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut clock = WaitClock::new(Waiting::Standby, 0, start);
+        assert!(!clock.is_due(at(59)) && clock.is_due(at(60)));
+        assert_eq!(clock.judge(&cause(true), TIMEOUT, at(86_400)), Verdict::Waits);
+    }
+
+    #[test]
+    fn another_state_or_progress_begins_anew() {
+        let clock = WaitClock::new(Waiting::State, 7, Instant::now());
+        assert!(clock.is_of(Waiting::State, 7));
+        assert!(!clock.is_of(Waiting::State, 8) && !clock.is_of(Waiting::Offsets, 7));
+    }
+}

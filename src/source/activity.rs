@@ -1,0 +1,52 @@
+//! What the source says about itself. Owned by the source thread.
+//!
+//! In:  the phase, the queues. Out: activity for the watchdog, and what is waited for.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::{Phase, Source};
+use crate::metrics::Waiting;
+
+impl Source {
+    /// Says what is waited for while nothing is read.
+    pub(super) fn show_waiting(&self) {
+        self.control.health().set_waiting(self.waiting());
+    }
+
+    fn waiting(&self) -> Waiting {
+        match &self.phase {
+            Phase::Unassigned => Waiting::Assignment,
+            Phase::StandingBy => Waiting::Standby,
+            Phase::Leaving(_) if self.control.activity().registering.load(Relaxed) => {
+                Waiting::Registration
+            }
+            Phase::Leaving(_) => Waiting::Workers,
+            Phase::Asking(asking) if asking.is_pausing(self.intake.now()) => Waiting::Nothing,
+            Phase::Asking(_) => Waiting::Offsets,
+            Phase::Recovering(_) => Waiting::State,
+            Phase::Running | Phase::Rebuilding(_) | Phase::Ending { .. } | Phase::Closed => {
+                Waiting::Nothing
+            }
+        }
+    }
+
+    /// Tells the watchdog.
+    pub(super) fn show_activity(&self) {
+        let activity = self.control.activity();
+        let reading =
+            matches!(self.phase, Phase::Running | Phase::Rebuilding(_) | Phase::Ending { .. });
+        activity.source_turns.fetch_add(1, Relaxed);
+        activity.reading.store(reading, Relaxed);
+        activity.at_end.store(self.intake.partitions.nothing_to_read(), Relaxed);
+        let taken = self.intake.taken();
+        if activity.taken.fetch_add(taken, Relaxed) == 0 && taken > 0 {
+            tracing::debug!("the first records are read");
+        }
+        activity.cut_open.store(self.cut.is_some(), Relaxed);
+        let (workers, sink) = self.intake.lanes.queued();
+        activity.sink_queue.store(sink, Relaxed);
+        for (worker, queued) in activity.workers.iter().zip(workers) {
+            worker.queue.store(queued, Relaxed);
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What keeps a run out of its consumer group, or without partitions: each says what to do.
+
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    check::{check, exits},
+    raw_member::RawMember,
+    support::{SOON, Scenario, free_port, get, metric, wait_for_metric},
+};
+
+/// Ends with exit code 1 and the remedy, and with nothing read.
+fn is_refused(scenario: &Scenario, flags: &[&str], parts: &[&str]) {
+    let mut running = scenario.start(flags);
+    running.ends_with(1);
+    let log = running.log();
+    for part in [&["JoinGroup failed"], parts].concat() {
+        assert!(log.contains(part), "{part}\n{log}");
+    }
+    assert!(!log.contains(" reading "), "{log}");
+}
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn members_with_another_protocol_are_named_with_the_remedy() {
+    for (kind, protocol, named) in [
+        ("consumer", "cooperative-sticky", "cooperative-sticky"),
+        ("connect", "sessioned", "(protocol connect)"),
+    ] {
+        let scenario = Scenario::new("other-protocol");
+        scenario.produce(&["--count", "100"]);
+        let group = scenario.topic("group");
+        let other = RawMember::join(scenario.brokers(), &group, kind, protocol);
+        let parts = ["INCONSISTENT_GROUP_PROTOCOL", "stop them, or name another group"];
+        is_refused(&scenario, &[], &parts);
+        let said = exits(&check(&scenario, &[]), 2);
+        assert!(said.contains("name another group"), "{said}");
+        // The coordinator knows an assignor only once the group is stable.
+        assert!(said.contains(named) || kind == "consumer", "{said}");
+        drop(other);
+        scenario.start(&["--exit-at-end"]).ends_with(0);
+    }
+}
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn a_session_that_the_brokers_do_not_allow_is_named_with_the_remedy() {
+    let scenario = Scenario::new("session");
+    scenario.produce(&["--count", "100"]);
+    let poll = "-Xmax.poll.interval.ms=3600000";
+    for (session, bound) in [
+        ("3600000", "above the brokers' group.max.session.timeout.ms="),
+        ("5000", "below the brokers' group.min.session.timeout.ms="),
+    ] {
+        let session = format!("-Xsession.timeout.ms={session}");
+        let flags = [&session, poll];
+        let parts = ["INVALID_SESSION_TIMEOUT", "group.max.session.timeout.ms; set"];
+        is_refused(&scenario, &flags, &parts);
+        let said = exits(&check(&scenario, &flags), 2);
+        assert!(said.contains(bound) && said.contains("1 problem\n"), "{said}");
+    }
+}
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn a_member_that_does_not_join_again_is_named_and_makes_the_run_unhealthy() {
+    let scenario = Scenario::new("hanging-member");
+    scenario.produce(&["--count", "1000"]);
+    let group = scenario.topic("group");
+    let other = RawMember::join(scenario.brokers(), &group, "consumer", "range");
+    let port = free_port();
+    let address = format!("127.0.0.1:{port}");
+    let mut running = scenario.start(&["--http", &address, "--stall-timeout", "5s"]);
+    running.wait_for_line("waits until each of its members has joined again: raw-member on");
+    wait_for_metric(&running, port, "logintide_healthy", |n| n == 0.0);
+    let health = get(port, "/healthz").expect("an answer");
+    assert!(health.contains("stalled: waiting for the consumer group"), "{health}");
+    drop(other);
+    running.wait_for_line("reading");
+    wait_for_metric(&running, port, "logintide_ready", |n| n > 0.0);
+    running.stop();
+}
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn a_process_to_which_no_partition_is_given_stands_by_in_good_health() {
+    let scenario = Scenario::new("standby");
+    let start = |state: &str| {
+        let port = free_port();
+        let address = format!("127.0.0.1:{port}");
+        let flags = ["--partitions", "1", "--http", &address, "--stall-timeout", "5s"];
+        // A static member leaves the group with its session's end.
+        let quick = ["-Xsession.timeout.ms=6000", "-Xheartbeat.interval.ms=1000"];
+        let flags = [&flags[..], &quick].concat();
+        (scenario.start_group("group", state, &flags), port)
+    };
+    let (mut first, first_port) = start("one");
+    first.wait_for_line("reading");
+    let (second, second_port) = start("two");
+    let stands_by = |port| get(port, "/healthz").is_some_and(|text| text.contains("standing by: "));
+    let began = Instant::now();
+    // The one partition may go to either.
+    let second_has_it = loop {
+        match (stands_by(first_port), stands_by(second_port)) {
+            (false, true) => break false,
+            (true, false) => break true,
+            _ => assert!(began.elapsed() < SOON, "{}\n{}", first.tail(), second.tail()),
+        }
+        sleep(Duration::from_millis(50));
+    };
+    let pairs = [(first, first_port), (second, second_port)];
+    let [(idle, idle_port), (reader, _)] = if second_has_it {
+        pairs
+    } else {
+        let [first, second] = pairs;
+        [second, first]
+    };
+    // Longer than the stall timeout, and twice.
+    sleep(Duration::from_secs(12));
+    assert!(stands_by(idle_port), "{}", idle.tail());
+    wait_for_metric(&idle, idle_port, "logintide_healthy", |n| n > 0.0);
+    assert_eq!(metric(idle_port, "logintide_ready"), Some(0.0));
+    assert_eq!(metric(idle_port, "logintide_stalls_total"), Some(0.0));
+    reader.stop();
+    wait_for_metric(&idle, idle_port, "logintide_ready", |n| n > 0.0);
+    idle.stop();
+}
