@@ -5,7 +5,8 @@ use super::{
 };
 use crate::{
     config::{
-        ConfigError, Delivery, OnStateMismatch, Problems, RunConfig, StartFrom, Surroundings,
+        ConfigError, Delivery, OnStateMismatch, OnUnreadableBatch, Problems, RunConfig, StartFrom,
+        Surroundings,
     },
     event::{Field, TimestampStyle},
 };
@@ -95,6 +96,7 @@ fn defaults_are_the_documented_ones() {
     assert_eq!(config.start_from, StartFrom::Earliest);
     assert_eq!(config.state_dir.to_str(), Some("/home/u/.local/state/logintide/logintide"));
     assert_eq!(config.on_state_mismatch, OnStateMismatch::Rebuild);
+    assert_eq!(config.on_unreadable_batch, OnUnreadableBatch::Fail);
     assert_eq!(config.memory.total, 256 << 20);
     assert_eq!(config.event.max_future_ms, 3_600_000);
     assert_eq!(config.event.timestamp_style, TimestampStyle::Naive);
@@ -110,7 +112,7 @@ fn defaults_are_the_documented_ones() {
 fn settings_reach_the_configuration() {
     let line = "--group-id g --instance-id i-1 --input-topic in --late-topic l --workers 3 \
         --window 1m --grace 0s --allowed-lateness 1h --idle-timeout 2s --commit-interval 1s \
-        --start-from 2024-11-02T13:00:00Z --state-dir /s --on-state-mismatch fail \
+        --start-from 2024-11-02T13:00:00Z --state-dir /s --on-state-mismatch fail --on-unreadable-batch skip \
         --memory-budget 64MiB --timezone Europe/Berlin --timestamp-style rfc3339 \
         --field user_id=sub,timestamp=iat --field ip=addr --max-future 0s --http off \
         --stats-interval off --log-format json --create-topics --exit-at-end \
@@ -127,6 +129,7 @@ fn settings_reach_the_configuration() {
     assert_eq!(config.start_from, StartFrom::Time(1_730_552_400_000));
     assert_eq!(config.state_dir.to_str(), Some("/s"));
     assert_eq!(config.on_state_mismatch, OnStateMismatch::Fail);
+    assert_eq!(config.on_unreadable_batch, OnUnreadableBatch::Skip);
     assert_eq!(config.memory.total, 64 << 20);
     let event = config.event;
     assert_eq!(event.timezone.iana_name(), Some("Europe/Berlin"));
@@ -171,6 +174,7 @@ fn each_wrong_value_is_named_with_its_remedy() {
         ("--start-from", "yesterday", "is no start position"),
         ("--state-dir", "", "is empty; name a folder"),
         ("--on-state-mismatch", "panic", "is no reaction; use rebuild or fail"),
+        ("--on-unreadable-batch", "guess", "is no reaction; use fail or skip"),
         ("--stall-timeout", "4s", "is below the smallest value of 5s; raise it"),
         ("--commit-interval", "16s", "is above 15s, the most that a transaction may last"),
         ("--memory-budget", "31MiB", "is below the smallest budget of 32 MiB"),

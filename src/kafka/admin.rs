@@ -78,7 +78,7 @@ impl Admin {
     }
 
     fn isolated(settings: &ClientSettings, level: &str) -> Result<Self, KafkaError> {
-        let config = settings.to_config(&[("isolation.level", level.into())])?;
+        let config = settings.to_question_config(level)?;
         // A consumer, because a producer's metadata request creates topics that are missing.
         let kind = RDKafkaType::RD_KAFKA_CONSUMER;
         let events = rd::RD_KAFKA_EVENT_ERROR | rd::RD_KAFKA_EVENT_STATS;

@@ -111,14 +111,29 @@ pub(super) const PROTECTED: &[(&str, &str)] = &[
 const CLIENT_ID: &str = "logintide";
 
 impl ConsumerSettings {
+    /// Bytes of the largest answer that librdkafka takes, and of the largest zstd batch that it
+    /// unpacks, as the user may have set them.
+    pub fn receive_limit(&self) -> usize {
+        let of_user = self.client.number(RECEIVE_LIMIT);
+        let largest_fetch = self.client.number("fetch.max.bytes");
+        let needed = largest_fetch.unwrap_or(self.response_bytes()).saturating_add(FRAME_BYTES);
+        of_user.unwrap_or(limits::RECEIVE_LIMIT_BYTES.max(needed).min(i32::MAX as usize))
+    }
+
+    fn queue_bytes(&self) -> usize {
+        self.fetch_queue_kbytes.saturating_mul(1024).min(MAX_INT)
+    }
+
+    fn response_bytes(&self) -> usize {
+        (self.queue_bytes() / FETCH_RESPONSE_DIVISOR).max(self.client.largest_message())
+    }
+
     /// The librdkafka configuration.
     ///
     /// # Errors
     /// `Config` when a user property is protected or names a cooperative assignment strategy.
     pub(super) fn to_config(&self) -> Result<ClientConfig, KafkaError> {
-        let queue_bytes = self.fetch_queue_kbytes.saturating_mul(1024).min(MAX_INT);
-        let response_bytes =
-            (queue_bytes / FETCH_RESPONSE_DIVISOR).max(self.client.largest_message());
+        let queue_bytes = self.queue_bytes();
         let mut base = vec![
             ("group.id", self.group_id.clone()),
             ("enable.auto.commit", "false".into()),
@@ -134,7 +149,9 @@ impl ConsumerSettings {
             ("queued.max.messages.kbytes", (queue_bytes / 2 / 1024).max(1).to_string()),
             ("queued.min.messages", (queue_bytes / 2 / FETCHED_RECORD_BYTES).max(1).to_string()),
             // librdkafka's default of 50 MB is what one response would overshoot the queue by.
-            ("fetch.max.bytes", response_bytes.to_string()),
+            ("fetch.max.bytes", self.response_bytes().to_string()),
+            // Also the most that librdkafka unpacks a zstd batch to.
+            (RECEIVE_LIMIT, self.receive_limit().to_string()),
             ("max.poll.interval.ms", self.max_poll_interval.as_millis().to_string()),
             (METADATA_REFRESH, limits::METADATA_REFRESH_INTERVAL.as_millis().to_string()),
         ];
@@ -200,6 +217,9 @@ impl ProducerSettings {
     }
 }
 
+const RECEIVE_LIMIT: &str = "receive.message.max.bytes";
+/// What librdkafka wants it to be above `fetch.max.bytes`.
+const FRAME_BYTES: usize = 512;
 const METADATA_REFRESH: &str = "topic.metadata.refresh.interval.ms";
 const TRANSACTION_TIMEOUT: &str = "transaction.timeout.ms";
 
@@ -258,6 +278,16 @@ impl ClientSettings {
         }
         config.set_log_level(log_level());
         Ok(config)
+    }
+
+    /// For a client that reads no records: a small `receive.message.max.bytes` of the user's is
+    /// refused beside librdkafka's own `fetch.max.bytes`.
+    ///
+    /// # Errors
+    /// As [`Self::to_config`].
+    pub(super) fn to_question_config(&self, isolation: &str) -> Result<ClientConfig, KafkaError> {
+        let fetch_bytes = self.largest_message().to_string();
+        self.to_config(&[("isolation.level", isolation.into()), ("fetch.max.bytes", fetch_bytes)])
     }
 
     /// `message.max.bytes`, as the user set it.

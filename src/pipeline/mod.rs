@@ -232,6 +232,7 @@ fn start(
         commit_interval: config.commit_interval,
         idle_timeout: config.idle_timeout,
         start_from: config.start_from,
+        on_unreadable_batch: config.on_unreadable_batch,
         exit_at_end: config.exit_at_end,
         budget: Arc::clone(&budget),
         input_pool,

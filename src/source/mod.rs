@@ -6,14 +6,18 @@
 //! was committed; partitions are given away only after their epoch was committed or rolled back.
 
 mod epochs;
+mod extent;
 mod group;
 mod intake;
 mod lanes;
 mod partitions;
+mod probe;
 mod rebuild;
 mod recover;
 mod router;
+mod search;
 mod troubles;
+mod unreadable;
 
 use std::{
     collections::BTreeMap,
@@ -29,11 +33,12 @@ use self::{
     lanes::{Lanes, PeerGone},
     rebuild::Rebuilding,
     recover::{Asking, Known},
+    unreadable::Unreadable,
 };
 use crate::{
     batch::{Emptied, InputRecord, Pool},
     budget::Budget,
-    config::StartFrom,
+    config::{OnUnreadableBatch, StartFrom},
     control::Control,
     epoch::{CutReason, Times, ToSink, ToSource, ToWorker},
     error::RunError,
@@ -64,6 +69,8 @@ pub struct SourceSettings {
     pub idle_timeout: Duration,
     /// Where a group without committed offsets begins.
     pub start_from: StartFrom,
+    /// What to do about a batch that cannot be read.
+    pub on_unreadable_batch: OnUnreadableBatch,
     /// Stop at the end offsets seen at the start.
     pub exit_at_end: bool,
     /// The byte budget.
@@ -172,6 +179,7 @@ pub struct Source {
     taken_over: BTreeMap<PartitionId, Committed>,
     /// Whether partitions were lost and none were assigned since.
     lost: bool,
+    unreadable: Unreadable,
 }
 
 impl Source {
@@ -213,6 +221,7 @@ impl Source {
             bounds: BTreeMap::new(),
             taken_over: BTreeMap::new(),
             lost: false,
+            unreadable: Unreadable::default(),
         }
     }
 
@@ -236,6 +245,7 @@ impl Source {
         self.hear_sink()?;
         self.check_stop();
         self.serve_group()?;
+        self.advance_unreadable()?;
         self.advance()?;
         self.intake.lanes.flush()?;
         self.intake.lanes.send_aged(self.intake.now())?;

@@ -2,6 +2,7 @@
 
 mod check;
 mod client;
+mod damage;
 
 use std::{thread::sleep, time::Duration};
 

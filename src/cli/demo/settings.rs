@@ -15,8 +15,8 @@ use super::DemoArgs;
 use crate::{
     cli::settings::parse_window,
     config::{
-        ClientProperties, Delivery, LogFormat, MemoryPlan, OnStateMismatch, Problems, RunConfig,
-        StartFrom, Surroundings, Topics, parse_duration, parse_timezone,
+        ClientProperties, Delivery, LogFormat, MemoryPlan, OnStateMismatch, OnUnreadableBatch,
+        Problems, RunConfig, StartFrom, Surroundings, Topics, parse_duration, parse_timezone,
     },
     error::RunError,
     event::{EventConfig, FieldNames, TimestampStyle},
@@ -132,6 +132,7 @@ impl Settings {
             idle_timeout: IDLE_TIMEOUT,
             commit_interval: Duration::from_millis(500),
             start_from: StartFrom::Earliest,
+            on_unreadable_batch: OnUnreadableBatch::Fail,
             state_dir,
             on_state_mismatch: OnStateMismatch::Fail,
             memory,

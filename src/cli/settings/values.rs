@@ -5,7 +5,10 @@
 use std::{path::PathBuf, time::Duration};
 
 use crate::{
-    config::{Delivery, LogFormat, MemoryPlan, OnStateMismatch, parse_duration, parse_size},
+    config::{
+        Delivery, LogFormat, MemoryPlan, OnStateMismatch, OnUnreadableBatch, parse_duration,
+        parse_size,
+    },
     event::TimestampStyle,
     limits,
 };
@@ -58,6 +61,14 @@ pub(super) fn parse_state_mismatch(text: &str) -> Result<OnStateMismatch, String
         "rebuild" => Ok(OnStateMismatch::Rebuild),
         "fail" => Ok(OnStateMismatch::Fail),
         _ => Err("is no reaction; use rebuild or fail".to_owned()),
+    }
+}
+
+pub(super) fn parse_unreadable_batch(text: &str) -> Result<OnUnreadableBatch, String> {
+    match text {
+        "fail" => Ok(OnUnreadableBatch::Fail),
+        "skip" => Ok(OnUnreadableBatch::Skip),
+        _ => Err("is no reaction; use fail or skip".to_owned()),
     }
 }
 
