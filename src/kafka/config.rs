@@ -124,7 +124,8 @@ impl ConsumerSettings {
         self.fetch_queue_kbytes.saturating_mul(1024).min(MAX_INT)
     }
 
-    fn response_bytes(&self) -> usize {
+    /// Bytes of batches that are asked for at once; a larger batch comes alone.
+    pub fn response_bytes(&self) -> usize {
         (self.queue_bytes() / FETCH_RESPONSE_DIVISOR).max(self.client.largest_message())
     }
 

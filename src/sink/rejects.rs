@@ -92,13 +92,13 @@ fn send_one(
     let header_bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
     let (key, value) = (record.span.key(arena), record.span.value(arena));
     let room = most_bytes.saturating_sub(header_bytes);
-    let (key_len, value_len) = cut(key.map_or(0, <[u8]>::len), value.len(), room);
-    let value_length = value.len().to_string();
-    let key_length = key.unwrap_or_default().len().to_string();
-    if value_len < value.len() {
+    let (key_bytes, value_bytes) = record.span.lengths(arena);
+    let (key_len, value_len) = cut(key_bytes, value_bytes, room);
+    let (value_length, key_length) = (value_bytes.to_string(), key_bytes.to_string());
+    if value_len < value_bytes {
         headers.push((VALUE_CUT, value_length.as_bytes()));
     }
-    if key.is_some_and(|key| key_len < key.len()) {
+    if key_len < key_bytes {
         headers.push((KEY_CUT, key_length.as_bytes()));
     }
     let was_cut = headers.len() > whole_headers;

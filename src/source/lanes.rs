@@ -80,6 +80,8 @@ pub(crate) struct Lanes {
     sink: Outbox<ToSink>,
     budget: Arc<Budget>,
     pool: Pool<Emptied<InputRecord>>,
+    /// Bytes of a key or a value beyond which nobody needs any.
+    most_bytes: usize,
 }
 
 impl Lanes {
@@ -89,6 +91,7 @@ impl Lanes {
         sink: Sender<ToSink>,
         budget: Arc<Budget>,
         pool: Pool<Emptied<InputRecord>>,
+        most_bytes: usize,
     ) -> Self {
         let workers = workers
             .into_iter()
@@ -98,7 +101,7 @@ impl Lanes {
                 Lane { outbox, arena, records, permit: budget.permit(), admitted: 0, opened: None }
             })
             .collect();
-        Self { workers, sink: Outbox::new(sink), budget, pool }
+        Self { workers, sink: Outbox::new(sink), budget, pool, most_bytes }
     }
 
     /// Copies a record into its worker's open batch; sends the batch when it is full. Returns
@@ -114,13 +117,19 @@ impl Lanes {
         let lane = &mut self.workers[worker.0];
         // Payload, the same again enriched under a user id that is part of it, and what is added.
         let key_bytes = key.map_or(0, <[u8]>::len);
-        lane.admitted += key_bytes + 2 * value.len() + limits::ENRICH_MAX_ADDED_BYTES;
+        let most = self.most_bytes;
+        lane.admitted +=
+            key_bytes.min(most) + 2 * value.len().min(most) + limits::ENRICH_MAX_ADDED_BYTES;
         let uncovered = lane.admitted.saturating_sub(lane.permit.bytes());
         if uncovered > 0 {
             // In steps: the account is shared with the threads that give bytes back.
             lane.permit.grow(uncovered + limits::ADMISSION_STEP_BYTES);
         }
-        let span = Span::append(&mut lane.arena, key, value);
+        let span = if key_bytes.max(value.len()) <= most {
+            Span::append(&mut lane.arena, key, value)
+        } else {
+            Span::append_cut(&mut lane.arena, key, value, most)
+        };
         lane.records.push(InputRecord { position, span });
         lane.opened.get_or_insert(now);
         if lane.arena.len() >= limits::INPUT_BATCH_BYTES {

@@ -75,6 +75,8 @@ pub struct SourceSettings {
     pub exit_at_end: bool,
     /// The byte budget.
     pub budget: Arc<Budget>,
+    /// Bytes of a record's key or value beyond which no output takes any.
+    pub most_bytes: usize,
     /// Where emptied input arenas come from.
     pub input_pool: Pool<Emptied<InputRecord>>,
 }
@@ -197,6 +199,7 @@ impl Source {
             channels.sink,
             Arc::clone(&settings.budget),
             settings.input_pool.clone(),
+            settings.most_bytes,
         );
         let now = Instant::now();
         Self {

@@ -101,8 +101,7 @@ impl Outputs {
     ) -> bool {
         let buffer = &mut self.rejects;
         let start = buffer.arena.len();
-        let span =
-            Span::append(&mut buffer.arena, record.span.key(arena), record.span.value(arena));
+        let span = record.span.copy(arena, &mut buffer.arena);
         buffer.records.push(RejectedRecord { kind, position: record.position, span });
         input.hand_over(&mut buffer.permit, buffer.arena.len() - start);
         buffer.records.len() >= limits::OUTPUT_BATCH_RECORDS

@@ -4,18 +4,22 @@ use std::time::Duration;
 
 use logintide::{
     ids::{Offset, PartitionId},
-    kafka::{Admin, Consumer, NewTopic, OutRecord, Producer, ProducerSettings},
+    kafka::{Admin, Consumer, DrainEvent, Flow, NewTopic, OutRecord, Producer, ProducerSettings},
 };
 
 use crate::{
     client::support::{
-        PATIENCE, Seen, client, consumer_settings, flush, producer_settings, take_until, until,
+        PATIENCE, Seen, TURN, client, consumer_settings, flush, producer_settings, take_until,
+        until,
     },
     support::{Process, Scenario, brokers, free_port, get, metric, wait_for_metric},
 };
 
 /// Limit under which a zstd batch of 18 MB is unreadable, and every other answer is none.
 pub(crate) const SMALL_LIMIT: &str = "receive.message.max.bytes=4000000";
+const MIB: u64 = 1024 * 1024;
+/// What librdkafka takes for a record beside its bytes.
+const RECORD_BYTES: u64 = 320;
 const SKIP: [&str; 2] = ["--on-unreadable-batch", "skip"];
 
 /// An input topic that is written batch by batch.
@@ -130,12 +134,12 @@ fn event_of(size: usize) -> String {
 
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
-fn a_zstd_batch_of_a_hundred_and_twenty_megabytes_is_read() {
+fn a_zstd_batch_of_eighty_four_megabytes_is_read() {
     let input = Input::new("zstd", 1, &[]);
-    input.batch(0, "zstd", 2_000, 60_000);
+    input.batch(0, "zstd", 1_400, 60_000);
     let (mut running, _) = input.start(&["--exit-at-end"]);
     running.ends_with(0);
-    assert_eq!(input.values("processed").len(), 2_000);
+    assert_eq!(input.values("processed").len(), 1_400);
 }
 
 #[test]
@@ -195,4 +199,56 @@ fn an_unreadable_batch_does_not_hold_up_the_other_partitions() {
     wait_for_metric(&running, port, "logintide_events_in_total", |n| n >= 15.0);
     assert!(get(port, "/healthz").is_some());
     running.stop();
+}
+
+/// Runs with a budget of 64 MiB and checks the resident memory against it, 100 MiB, and what one
+/// answer may hold beyond that.
+fn stays_within(input: &Input, events: u64, unpacked: u64) {
+    let (running, port) = input.start(&["--memory-budget", "64MiB"]);
+    wait_for_metric(&running, port, "logintide_events_in_total", |n| n >= events as f64);
+    let (peak, most) = (running.peak_memory(), 164 * MIB + unpacked);
+    println!("peak memory {} of {} MiB", peak / MIB, most / MIB);
+    assert!(peak <= most, "{} of {} MiB\n{}", peak / MIB, most / MIB, running.tail());
+    running.stop();
+}
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn a_record_of_eighty_megabytes_is_cut_where_it_is_read() {
+    const BYTES: usize = 80_000_000;
+    let input = Input::new("eighty", 1, &[("max.message.bytes", "100000000")]);
+    input.batch(0, "none", 1, BYTES);
+    // It is fetched as it is, and nothing but what the dead-letter topic takes is copied.
+    stays_within(&input, 1, 0);
+    let topic = input.scenario.topic("dead-letter");
+    let settings = consumer_settings(input.scenario.brokers(), &topic, "reader");
+    let mut reader = Consumer::new(&settings).expect("consumer");
+    reader.assign(&[(PartitionId(0), Offset(0))]).expect("assign");
+    let (length, text) = until("the dead letter", || {
+        let mut found = None;
+        reader.drain_with_headers(TURN, |event, headers| {
+            if let DrainEvent::Record(record) = event {
+                let text = |name| headers.get(name).map(String::from_utf8_lossy);
+                let cut_from = text("logintide.truncated_from").expect("it was cut").into_owned();
+                let value = record.value.expect("a value");
+                assert!(event_of(BYTES).as_bytes().starts_with(value));
+                found = Some((value.len(), cut_from));
+            }
+            Flow::Continue
+        });
+        found
+    });
+    assert_eq!(text, BYTES.to_string());
+    assert!((900_000..1_048_588).contains(&length), "{length} bytes are kept");
+}
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn batches_that_unpack_to_a_thousand_times_take_what_they_unpack_to_and_no_more() {
+    let input = Input::new("unpacked", 2, &[]);
+    // Few large records, and many small ones, which librdkafka needs more memory for.
+    input.batch(0, "gzip", 2_000, 60_000);
+    input.batch(1, "gzip", 400_000, 60);
+    let per_record = (RECORD_BYTES + 60 + 20) * 400_000;
+    stays_within(&input, 402_000, 2_000 * 60_000 + per_record);
 }

@@ -145,6 +145,16 @@ struct Clients {
     admin: Admin,
     consumer: Consumer,
     transaction_timeout_ms: i64,
+    fetch: Fetch,
+}
+
+/// How much is fetched at once.
+#[derive(Debug, Clone, Copy)]
+struct Fetch {
+    /// Bytes of batches in an answer; a larger batch comes alone.
+    answer_bytes: usize,
+    /// Bytes of the largest answer that is taken.
+    receive_limit: usize,
 }
 
 struct Check {
@@ -172,7 +182,7 @@ impl Check {
         let asked = facts::ask(config, &clients.admin, &clients.consumer, Deadline::after(timeout));
         match asked {
             Ok(facts) => {
-                self.judge(&facts, &peek, instance.as_deref(), clients.transaction_timeout_ms);
+                self.judge(&facts, &peek, instance.as_deref(), &clients);
                 let input = facts.topics.first().and_then(|t| t.replicas.as_ref().ok()?.as_ref());
                 Ok(input.map(|input| (clients, input.partitions as i32)))
             }
@@ -184,20 +194,17 @@ impl Check {
         }
     }
 
-    fn judge(
-        &mut self,
-        facts: &Facts,
-        peek: &Peek,
-        instance_id: Option<&str>,
-        transaction_timeout_ms: i64,
-    ) {
+    fn judge(&mut self, facts: &Facts, peek: &Peek, instance_id: Option<&str>, clients: &Clients) {
         let Self { config, findings } = self;
+        let transaction_timeout_ms = clients.transaction_timeout_ms;
         let transactional_id = (config.delivery == Delivery::ExactlyOnce).then(|| {
             format!("{}-{}", config.group_id, instance_id.unwrap_or("<id of the new state folder>"))
         });
         summary::of_broker(config, facts, transactional_id.as_deref(), findings);
         local::judge_identity(config, peek, Some(&facts.cluster_id), findings);
+        summary::of_memory(config, facts, clients.fetch, findings);
         topics::judge(config, facts, findings);
+        topics::judge_largest_batch(config, facts, clients.fetch, findings);
         let locked =
             peek.problems.iter().any(|problem| matches!(problem, StateError::Locked { .. }));
         let has_stopped = peek.summary.is_some() && !locked;
@@ -254,5 +261,7 @@ fn clients(
     let transaction_timeout_ms = producer.transaction_timeout().as_millis() as i64;
     let producer_made = made(Producer::new(&producer).map(drop));
     reader_made.and(producer_made)?;
-    Some(Clients { admin: admin.ok()?, consumer: reader.ok()?, transaction_timeout_ms })
+    let (answer_bytes, receive_limit) = (consumer.response_bytes(), consumer.receive_limit());
+    let fetch = Fetch { answer_bytes, receive_limit };
+    Some(Clients { admin: admin.ok()?, consumer: reader.ok()?, transaction_timeout_ms, fetch })
 }

@@ -45,13 +45,13 @@ fn whatever_is_wrong_with_a_batch_it_is_named_and_passed() {
     let input = Input::of(Scenario::on("damage", broker.address()), 3, &[]);
     for partition in 0..3 {
         for codec in ["none", if partition == 2 { "gzip" } else { "none" }, "none"] {
-            input.batch(partition, codec, 10, 100);
+            input.batch(partition, codec, 3, 100);
         }
     }
     damage(&broker, &input, 0, CODEC_AT, 7);
     damage(&broker, &input, 1, MAGIC_AT, 9);
     damage(&broker, &input, 2, HEAD + 20, 0xff);
-    input.goes_past(&[], 30, 60);
+    input.goes_past(&[], 9, 18);
     let checked = Input::of(Scenario::on("checked", broker.address()), 1, &[]);
     for _ in 0..3 {
         checked.batch(0, "none", 10, 100);
