@@ -5,8 +5,7 @@ use super::{
 };
 use crate::{
     config::{
-        ConfigError, Delivery, OnStateMismatch, OnUnreadableBatch, Problems, RunConfig, StartFrom,
-        Surroundings,
+        ConfigError, Delivery, OnStateMismatch, Problems, RunConfig, StartFrom, Surroundings,
     },
     event::{Field, TimestampStyle},
 };
@@ -96,7 +95,7 @@ fn defaults_are_the_documented_ones() {
     assert_eq!(config.start_from, StartFrom::Earliest);
     assert_eq!(config.state_dir.to_str(), Some("/home/u/.local/state/logintide/logintide"));
     assert_eq!(config.on_state_mismatch, OnStateMismatch::Rebuild);
-    assert_eq!(config.on_unreadable_batch, OnUnreadableBatch::Fail);
+    assert_eq!(config.on_unreadable_batch, crate::config::OnUnreadableBatch::Fail);
     assert_eq!(config.memory.total, 256 << 20);
     assert_eq!(config.event.max_future_ms, 3_600_000);
     assert_eq!(config.event.timestamp_style, TimestampStyle::Naive);
@@ -112,10 +111,10 @@ fn defaults_are_the_documented_ones() {
 fn settings_reach_the_configuration() {
     let line = "--group-id g --instance-id i-1 --input-topic in --late-topic l --workers 3 \
         --window 1m --grace 0s --allowed-lateness 1h --idle-timeout 2s --commit-interval 1s \
-        --start-from 2024-11-02T13:00:00Z --state-dir /s --on-state-mismatch fail --on-unreadable-batch skip \
+        --start-from 2024-11-02T13:00:00Z --state-dir /s --on-state-mismatch fail \
         --memory-budget 64MiB --timezone Europe/Berlin --timestamp-style rfc3339 \
-        --field user_id=sub,timestamp=iat --field ip=addr --max-future 0s --http off \
-        --stats-interval off --log-format json --create-topics --exit-at-end \
+        --field user_id=sub,timestamp=iat --field ip=addr --max-future 0s --http off --exit-at-end \
+        --stats-interval off --on-unreadable-batch skip --log-format json --create-topics \
         --partitions 12 --replication 3 \
         -X client.rack=b,c -X ssl.ca.location= --delivery at-least-once --stall-timeout 30s";
     let config = configured(&line.split_whitespace().collect::<Vec<_>>()).expect("right");
@@ -129,7 +128,7 @@ fn settings_reach_the_configuration() {
     assert_eq!(config.start_from, StartFrom::Time(1_730_552_400_000));
     assert_eq!(config.state_dir.to_str(), Some("/s"));
     assert_eq!(config.on_state_mismatch, OnStateMismatch::Fail);
-    assert_eq!(config.on_unreadable_batch, OnUnreadableBatch::Skip);
+    assert_eq!(config.on_unreadable_batch, crate::config::OnUnreadableBatch::Skip);
     assert_eq!(config.memory.total, 64 << 20);
     let event = config.event;
     assert_eq!(event.timezone.iana_name(), Some("Europe/Berlin"));

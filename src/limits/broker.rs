@@ -100,8 +100,8 @@ pub const UNREADABLE_ATTEMPTS: u32 = 3;
 /// Pause between two of them.
 pub const UNREADABLE_RETRY_PAUSE: Duration = Duration::from_millis(500);
 
-/// How long a reading behind the first offset of a batch of unknown format may find nothing until it
-/// counts as inside of it: a broker's answer takes some milliseconds, and half a second without data.
+/// How long a reading behind the first offset of a batch of unknown format may find nothing until
+/// it counts as inside of it: an answer takes some milliseconds, and half a second without data.
 pub const UNREADABLE_SILENCE: Duration = Duration::from_secs(3);
 
 /// Group and error events that one `Consumer::serve` handles. A crowd of log lines must not keep
