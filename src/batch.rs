@@ -24,12 +24,17 @@ use crate::{
 pub struct Span {
     start: u32,
     key_len: u32,
+    /// With `CUT` where the record was longer: its lengths stand behind the value then.
     value_len: u32,
     /// 0 for an ordinary record.
     headers_len: u32,
 }
 
 const NULL_KEY: u32 = u32::MAX;
+/// No value is half as long as this.
+const CUT: u32 = 1 << 31;
+/// Bytes of both lengths behind a record that was cut.
+const LENGTHS_BYTES: usize = 16;
 
 impl Span {
     /// Appends key and value to the arena. Arenas stay far below 4 GiB: a batch is sent when it
@@ -40,6 +45,20 @@ impl Span {
         arena.extend_from_slice(key.unwrap_or_default());
         arena.extend_from_slice(value);
         Self { start, key_len, value_len: value.len() as u32, headers_len: 0 }
+    }
+
+    /// As [`Self::append`], for a record that is longer than what anybody needs of it: of key and
+    /// value the first `most` bytes each, and how long both were.
+    #[cold]
+    pub fn append_cut(arena: &mut Vec<u8>, key: Option<&[u8]>, value: &[u8], most: usize) -> Self {
+        let lengths = [key.map_or(0, <[u8]>::len), value.len()];
+        let kept = Self::append(
+            arena,
+            key.map(|key| &key[..key.len().min(most)]),
+            &value[..value.len().min(most)],
+        );
+        arena.extend(lengths.iter().flat_map(|length| (*length as u64).to_le_bytes()));
+        Self { value_len: kept.value_len | CUT, ..kept }
     }
 
     /// The place of a record that was written directly: `key_len` bytes at `start`, then the value
@@ -76,7 +95,30 @@ impl Span {
     /// The value.
     pub fn value<'a>(&self, arena: &'a [u8]) -> &'a [u8] {
         let start = self.value_start();
-        &arena[start..start + self.value_len as usize]
+        &arena[start..start + (self.value_len & !CUT) as usize]
+    }
+
+    /// How long key and value were when they were read.
+    pub fn lengths(&self, arena: &[u8]) -> (usize, usize) {
+        let kept = (self.key(arena).map_or(0, <[u8]>::len), self.value(arena).len());
+        if self.value_len & CUT == 0 {
+            return kept;
+        }
+        let at = self.start as usize + kept.0 + kept.1;
+        let length = |at: usize| {
+            let bytes = arena[at..at + LENGTHS_BYTES / 2].try_into().expect("half of both");
+            u64::from_le_bytes(bytes) as usize
+        };
+        (length(at), length(at + LENGTHS_BYTES / 2))
+    }
+
+    /// Copies the record, with all that lies behind it, into another arena.
+    #[must_use = "the copy has a place of its own"]
+    pub fn copy(&self, from: &[u8], to: &mut Vec<u8>) -> Self {
+        let start = to.len() as u32;
+        let end = self.value_end() + self.headers_len as usize;
+        to.extend_from_slice(&from[self.start as usize..end]);
+        Self { start, ..*self }
     }
 
     /// The headers; mostly none.
@@ -99,8 +141,10 @@ impl Span {
         self.start as usize + key_len
     }
 
+    /// End of the value, and of the lengths behind one that was cut.
     fn value_end(&self) -> usize {
-        self.value_start() + self.value_len as usize
+        let lengths = if self.value_len & CUT == 0 { 0 } else { LENGTHS_BYTES };
+        self.value_start() + (self.value_len & !CUT) as usize + lengths
     }
 }
 
@@ -286,6 +330,41 @@ mod tests {
             assert!(ordinary.headers(&arena).is_empty() && ordinary.headers_len() == 0);
             assert_eq!((ordinary.value(&arena), span.value(&arena)), (&b"1"[..], &b"2"[..]));
             assert_eq!((span.headers(&arena), span.headers_len()), (block, block.as_bytes().len()));
+        }
+    }
+
+    #[test]
+    fn a_record_that_was_cut_knows_how_long_it_was_also_as_a_copy() {
+        let mut arena = b"before".to_vec();
+        let cut = Span::append_cut(&mut arena, Some(b"long key"), b"long value", 5);
+        let null = Span::append_cut(&mut arena, None, b"value", 3);
+        let whole = Span::append(&mut arena, Some(b"k"), b"v");
+        let mut other = b"another".to_vec();
+        let copies = [cut, null, whole].map(|span| span.copy(&arena, &mut other));
+        for (spans, arena) in [([cut, null, whole], &arena), (copies, &other)] {
+            let read = spans.map(|span| (span.key(arena), span.value(arena), span.lengths(arena)));
+            let expected: [(Option<&[u8]>, &[u8], _); 3] = [
+                (Some(b"long "), b"long ", (8, 10)),
+                (None, b"val", (0, 5)),
+                (Some(b"k"), b"v", (1, 1)),
+            ];
+            assert_eq!(read, expected);
+        }
+    }
+
+    #[test]
+    fn headers_lie_behind_the_lengths_of_a_record_that_was_cut() {
+        let (mut arena, mut block) = (Vec::new(), Vec::new());
+        headers::push(&mut block, b"name", Some(b"value"));
+        let block = HeaderBlock::new(&block);
+        let span = Span::append_cut(&mut arena, Some(b"key"), b"long value", 4);
+        let span = span.and_headers(&mut arena, block);
+        Span::append(&mut arena, None, b"next");
+        let mut other = b"another".to_vec();
+        let copy = span.copy(&arena, &mut other);
+        for (span, arena) in [(span, &arena), (copy, &other)] {
+            assert_eq!((span.key(arena), span.value(arena)), (Some(&b"key"[..]), &b"long"[..]));
+            assert_eq!((span.lengths(arena), span.headers(arena)), ((3, 10), block));
         }
     }
 

@@ -196,6 +196,15 @@ pub struct RecoverPartition {
     pub log_start: Offset,
     /// Offset behind the last record that may be read.
     pub log_end: Offset,
+    /// End of a batch that cannot be read: what lies below it counts as gone.
+    pub unreadable_until: Option<Offset>,
+}
+
+impl RecoverPartition {
+    /// First offset that can be read, as far as it is known.
+    pub fn first_readable(&self) -> Offset {
+        self.unreadable_until.map_or(self.log_start, |until| until.max(self.log_start))
+    }
 }
 
 /// Partitions just assigned, or to be read again after a rollback.

@@ -163,6 +163,14 @@ pub(super) struct ProcessingArgs {
         default_missing_value = "true"
     )]
     pub(super) exit_at_end: String,
+    /// At a batch of the input that cannot be read: fail, or skip (its records count as a gap)
+    #[arg(
+        long,
+        value_name = "REACTION",
+        env = "LOGINTIDE_ON_UNREADABLE_BATCH",
+        default_value = "fail"
+    )]
+    pub(super) on_unreadable_batch: String,
     /// Memory for batches, fetch and producer queues and window state, from 32MiB
     #[arg(long, value_name = "SIZE", env = "LOGINTIDE_MEMORY_BUDGET", default_value = "256MiB")]
     pub(super) memory_budget: String,

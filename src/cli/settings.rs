@@ -13,7 +13,8 @@ use std::{collections::BTreeMap, fmt, path::Path, path::PathBuf, time::Duration}
 use self::values::{
     millis, parse_commit_interval, parse_delivery, parse_idle_timeout, parse_memory,
     parse_partitions, parse_replication, parse_stall_timeout, parse_state_mismatch,
-    parse_stats_interval, parse_timestamp_style, parse_topic_recreated, parse_workers,
+    parse_stats_interval, parse_timestamp_style, parse_topic_recreated, parse_unreadable_batch,
+    parse_workers,
 };
 pub(super) use self::values::{parse_log_format, parse_state_dir, parse_switch, parse_window};
 use super::{
@@ -88,6 +89,7 @@ impl Checker {
         let commit_interval = self.commit_interval(delivery);
         let start_from = self.parse("start_from", parse_start_from);
         let exit_at_end = self.parse("exit_at_end", parse_switch);
+        let on_unreadable_batch = self.parse("on_unreadable_batch", parse_unreadable_batch);
         let memory = self.parse("memory_budget", parse_memory);
         let window = self.window();
         let idle_timeout = self.parse("idle_timeout", parse_idle_timeout);
@@ -121,6 +123,7 @@ impl Checker {
             idle_timeout: idle_timeout?,
             commit_interval: commit_interval?,
             start_from: start_from?,
+            on_unreadable_batch: on_unreadable_batch?,
             state_dir: state_dir?,
             on_state_mismatch: on_state_mismatch?,
             on_topic_recreated: on_topic_recreated?,

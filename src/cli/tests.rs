@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     config::{
-        ConfigError, Delivery, OnStateMismatch, OnTopicRecreated, Problems, RunConfig, StartFrom,
-        Surroundings,
+        ConfigError, Delivery, OnStateMismatch, OnTopicRecreated, OnUnreadableBatch, Problems,
+        RunConfig, StartFrom, Surroundings,
     },
     event::{Field, TimestampStyle},
 };
@@ -102,6 +102,7 @@ fn defaults_are_the_documented_ones() {
     assert_eq!(config.state_dir.to_str(), Some("/home/u/.local/state/logintide/logintide"));
     assert_eq!(config.on_state_mismatch, OnStateMismatch::Rebuild);
     assert_eq!(config.on_topic_recreated, OnTopicRecreated::Fail);
+    assert_eq!(config.on_unreadable_batch, OnUnreadableBatch::Fail);
     assert_eq!(config.memory.total, 256 << 20);
     assert_eq!(config.event.max_future_ms, 3_600_000);
     assert_eq!(config.event.timestamp_style, TimestampStyle::Naive);
@@ -120,8 +121,8 @@ fn settings_reach_the_configuration() {
         --start-from 2024-11-02T13:00:00Z --state-dir /s --on-state-mismatch fail \
         --on-topic-recreated begin \
         --memory-budget 64MiB --timezone Europe/Berlin --timestamp-style rfc3339 \
-        --field user_id=sub,timestamp=iat --field ip=addr --max-future 0s --http off \
-        --stats-interval off --log-format json --create-topics --exit-at-end \
+        --field user_id=sub,timestamp=iat --field ip=addr --max-future 0s --http off --exit-at-end \
+        --stats-interval off --on-unreadable-batch skip --log-format json --create-topics \
         --partitions 12 --replication 3 \
         -X client.rack=b,c -X ssl.ca.location= --delivery at-least-once --stall-timeout 30s";
     let config = configured(&line.split_whitespace().collect::<Vec<_>>()).expect("right");
@@ -136,6 +137,7 @@ fn settings_reach_the_configuration() {
     assert_eq!(config.state_dir.to_str(), Some("/s"));
     assert_eq!(config.on_state_mismatch, OnStateMismatch::Fail);
     assert_eq!(config.on_topic_recreated, OnTopicRecreated::Begin);
+    assert_eq!(config.on_unreadable_batch, OnUnreadableBatch::Skip);
     assert_eq!(config.memory.total, 64 << 20);
     let event = config.event;
     assert_eq!(event.timezone.iana_name(), Some("Europe/Berlin"));
@@ -181,6 +183,7 @@ fn each_wrong_value_is_named_with_its_remedy() {
         ("--state-dir", "", "is empty; name a folder"),
         ("--on-state-mismatch", "panic", "is no reaction; use rebuild or fail"),
         ("--on-topic-recreated", "go on", "is no reaction; use fail or begin"),
+        ("--on-unreadable-batch", "guess", "is no reaction; use fail or skip"),
         ("--stall-timeout", "4s", "is below the smallest value of 5s; raise it"),
         ("--commit-interval", "16s", "is above 15s, the most that a transaction may last"),
         ("--memory-budget", "31MiB", "is below the smallest budget of 32 MiB"),

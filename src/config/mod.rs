@@ -49,6 +49,8 @@ pub struct RunConfig {
     pub commit_interval: Duration,
     /// Where a partition without a committed offset starts.
     pub start_from: StartFrom,
+    /// What happens at a batch of the input that cannot be read.
+    pub on_unreadable_batch: OnUnreadableBatch,
     /// Folder of the window state; it may not exist yet.
     pub state_dir: PathBuf,
     /// What happens when the state does not fit a partition's committed offset.
@@ -134,6 +136,15 @@ pub enum OnTopicRecreated {
     Fail,
     /// Read the new topic from its log's start; published windows take no more events.
     Begin,
+}
+
+/// What happens at a batch of the input that cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnUnreadableBatch {
+    /// Stop, naming partition, offset and remedy.
+    Fail,
+    /// Go on behind it: its records count as a gap.
+    Skip,
 }
 
 /// Form of the log lines on stderr.

@@ -78,8 +78,7 @@ impl Admin {
         role: &'static str,
         more: &[(&str, String)],
     ) -> Result<Self, KafkaError> {
-        let base = [&[("isolation.level", "read_committed".into())], more].concat();
-        let config = settings.to_config(&base)?;
+        let config = settings.to_question_config(more)?;
         // A consumer, because a producer's metadata request creates topics that are missing.
         let kind = RDKafkaType::RD_KAFKA_CONSUMER;
         let events = rd::RD_KAFKA_EVENT_ERROR | rd::RD_KAFKA_EVENT_STATS;

@@ -116,14 +116,30 @@ impl ConsumerSettings {
         self.client.number(SESSION_TIMEOUT).map_or(limits::SESSION_TIMEOUT, Duration::from_millis)
     }
 
+    /// Bytes of the largest answer that librdkafka takes, and of the largest zstd batch that it
+    /// unpacks, as the user may have set them.
+    pub fn receive_limit(&self) -> usize {
+        let of_user = self.client.number(RECEIVE_LIMIT);
+        let largest_fetch = self.client.number("fetch.max.bytes");
+        let needed = largest_fetch.unwrap_or(self.response_bytes()).saturating_add(FRAME_BYTES);
+        of_user.unwrap_or(limits::RECEIVE_LIMIT_BYTES.max(needed).min(i32::MAX as usize))
+    }
+
+    fn queue_bytes(&self) -> usize {
+        self.fetch_queue_kbytes.saturating_mul(1024).min(MAX_INT)
+    }
+
+    /// Bytes of batches that are asked for at once; a larger batch comes alone.
+    pub fn response_bytes(&self) -> usize {
+        (self.queue_bytes() / FETCH_RESPONSE_DIVISOR).max(self.client.largest_message())
+    }
+
     /// The librdkafka configuration.
     ///
     /// # Errors
     /// `Config` when a user property is protected or names a cooperative assignment strategy.
     pub(super) fn to_config(&self) -> Result<ClientConfig, KafkaError> {
-        let queue_bytes = self.fetch_queue_kbytes.saturating_mul(1024).min(MAX_INT);
-        let response_bytes =
-            (queue_bytes / FETCH_RESPONSE_DIVISOR).max(self.client.largest_message());
+        let queue_bytes = self.queue_bytes();
         let mut base = vec![
             ("group.id", self.group_id.clone()),
             ("enable.auto.commit", "false".into()),
@@ -139,7 +155,9 @@ impl ConsumerSettings {
             ("queued.max.messages.kbytes", (queue_bytes / 2 / 1024).max(1).to_string()),
             ("queued.min.messages", (queue_bytes / 2 / FETCHED_RECORD_BYTES).max(1).to_string()),
             // librdkafka's default of 50 MB is what one response would overshoot the queue by.
-            ("fetch.max.bytes", response_bytes.to_string()),
+            ("fetch.max.bytes", self.response_bytes().to_string()),
+            // Also the most that librdkafka unpacks a zstd batch to.
+            (RECEIVE_LIMIT, self.receive_limit().to_string()),
             ("max.poll.interval.ms", self.max_poll_interval.as_millis().to_string()),
             (METADATA_REFRESH, limits::METADATA_REFRESH_INTERVAL.as_millis().to_string()),
         ];
@@ -206,6 +224,9 @@ impl ProducerSettings {
 }
 
 const SESSION_TIMEOUT: &str = "session.timeout.ms";
+const RECEIVE_LIMIT: &str = "receive.message.max.bytes";
+/// What librdkafka wants it to be above `fetch.max.bytes`.
+const FRAME_BYTES: usize = 512;
 const METADATA_REFRESH: &str = "topic.metadata.refresh.interval.ms";
 const TRANSACTION_TIMEOUT: &str = "transaction.timeout.ms";
 
@@ -270,6 +291,21 @@ impl ClientSettings {
     pub fn metadata_refresh_interval(&self) -> Duration {
         let of_user = self.number(METADATA_REFRESH).filter(|ms| *ms > 0);
         of_user.map_or(limits::METADATA_REFRESH_INTERVAL, Duration::from_millis)
+    }
+
+    /// For a client that reads no records: a small `receive.message.max.bytes` of the user's is
+    /// refused beside librdkafka's own `fetch.max.bytes`.
+    ///
+    /// # Errors
+    /// As [`Self::to_config`].
+    pub(super) fn to_question_config(
+        &self,
+        more: &[(&str, String)],
+    ) -> Result<ClientConfig, KafkaError> {
+        let fetch_bytes = self.largest_message().to_string();
+        let base =
+            [("isolation.level", "read_committed".to_owned()), ("fetch.max.bytes", fetch_bytes)];
+        self.to_config(&[&base[..], more].concat())
     }
 
     /// `message.max.bytes`, as the user set it.

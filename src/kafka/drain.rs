@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rdkafka::bindings as rd;
 
-use super::error::{KafkaError, is_out_of_range};
+use super::error::{ErrorCode, KafkaError, is_out_of_range, is_unreadable};
 use super::headers::Headers;
 use super::list::bytes;
 use super::native::{Queue, error_text, millis, owned_text};
@@ -65,6 +65,9 @@ pub enum DrainEvent<'a> {
     },
 }
 
+/// How librdkafka ends its text about an answer that it does not take.
+const ANSWER_TOO_LARGE: &str = "increase receive.message.max.bytes";
+
 impl DrainEvent<'_> {
     /// The event that librdkafka's error code stands for.
     pub(super) fn from_error(partition: Option<i32>, offset: i64, code: i32, text: String) -> Self {
@@ -77,6 +80,13 @@ impl DrainEvent<'_> {
                 let error = KafkaError::OffsetOutOfRange { partition, position: offset, text };
                 return DrainEvent::Error { partition: id, error };
             }
+            if is_unreadable(code) {
+                let code = ErrorCode(code);
+                let error = KafkaError::Unreadable { partition, offset, code, text };
+                return DrainEvent::Error { partition: id, error };
+            }
+        } else if text.contains(ANSWER_TOO_LARGE) {
+            return DrainEvent::Error { partition: id, error: KafkaError::AnswerTooLarge { text } };
         }
         DrainEvent::Error { partition: id, error: KafkaError::from_code("fetch", code, text) }
     }

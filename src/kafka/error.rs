@@ -98,6 +98,26 @@ pub enum KafkaError {
         /// librdkafka's text.
         text: String,
     },
+    /// What was fetched at this offset cannot be read: damaged, or larger than this client unpacks.
+    /// librdkafka fetches it again, so one such error proves nothing.
+    #[error("partition {partition}, offset {offset}: {text} ({code})")]
+    Unreadable {
+        /// Where it was fetched.
+        partition: PartitionId,
+        /// What librdkafka names: the first offset of a batch, or the one that was asked for.
+        offset: i64,
+        /// librdkafka's code.
+        code: ErrorCode,
+        /// librdkafka's text.
+        text: String,
+    },
+    /// An answer is larger than this client takes; librdkafka does not say to which question. The
+    /// connection is closed, and the question is asked again.
+    #[error("{text}")]
+    AnswerTooLarge {
+        /// librdkafka's text, which names both sizes.
+        text: String,
+    },
     /// No broker answered in time; whether the operation took effect is unknown.
     #[error("{operation}: no answer within {} ms{}", waited.as_millis(), because(.text))]
     Timeout {
@@ -206,8 +226,12 @@ impl KafkaError {
             | Self::Fenced { code, .. }
             | Self::NotMember { code, .. }
             | Self::Refused { code, .. }
+            | Self::Unreadable { code, .. }
             | Self::Fatal { code, .. } => Some(*code),
-            Self::OffsetOutOfRange { .. } | Self::Timeout { .. } | Self::Config { .. } => None,
+            Self::OffsetOutOfRange { .. }
+            | Self::AnswerTooLarge { .. }
+            | Self::Timeout { .. }
+            | Self::Config { .. } => None,
         }
     }
 
@@ -257,6 +281,25 @@ pub(super) fn is_out_of_range(code: i32) -> bool {
         Ok(Native::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET
             | Native::RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE
             | Native::RD_KAFKA_RESP_ERR__LOG_TRUNCATION)
+    )
+}
+
+/// True for the errors of a partition that say what is wrong with the data at an offset.
+pub(super) fn is_unreadable(code: i32) -> bool {
+    use Native as E;
+    matches!(
+        E::try_from(code),
+        Ok(E::RD_KAFKA_RESP_ERR__BAD_COMPRESSION
+            | E::RD_KAFKA_RESP_ERR__BAD_MSG
+            | E::RD_KAFKA_RESP_ERR__UNDERFLOW
+            | E::RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED
+            | E::RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE
+            | E::RD_KAFKA_RESP_ERR_UNKNOWN
+            | E::RD_KAFKA_RESP_ERR_INVALID_MSG
+            | E::RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE
+            | E::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE
+            | E::RD_KAFKA_RESP_ERR_INVALID_RECORD
+            | E::RD_KAFKA_RESP_ERR_UNSUPPORTED_COMPRESSION_TYPE)
     )
 }
 
@@ -336,60 +379,4 @@ fn reaction(code: Native) -> Reaction {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_variant_names_the_reaction() {
-        let of = |code| KafkaError::from_native("test", code);
-        assert!(of(Native::RD_KAFKA_RESP_ERR__TRANSPORT).is_retriable());
-        assert!(of(Native::RD_KAFKA_RESP_ERR_NOT_COORDINATOR).is_retriable());
-        assert!(matches!(
-            of(Native::RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID),
-            KafkaError::Fenced { .. }
-        ));
-        assert!(matches!(
-            of(Native::RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION),
-            KafkaError::NotMember { .. }
-        ));
-        assert!(matches!(
-            of(Native::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE),
-            KafkaError::Refused { .. }
-        ));
-        assert!(of(Native::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED).is_fatal());
-    }
-
-    #[test]
-    fn a_code_that_this_version_does_not_know_is_fatal_and_still_printed() {
-        let error = KafkaError::from_code("commit", 31_999, "from a newer broker".into());
-        assert!(error.is_fatal());
-        let text = error.to_string();
-        assert!(text.contains("commit") && text.contains("31999"), "{text}");
-    }
-
-    #[test]
-    fn a_missing_acl_is_told_apart_from_other_refusals() {
-        let of = |code| KafkaError::from_native("test", code);
-        for denied in [
-            Native::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
-            Native::RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED,
-            Native::RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
-        ] {
-            assert!(of(denied).is_authorization(), "{denied:?}");
-        }
-        assert!(!of(Native::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART).is_authorization());
-        assert!(!of(Native::RD_KAFKA_RESP_ERR__FENCED).is_authorization());
-        assert!(!KafkaError::Config { text: String::new() }.is_authorization());
-    }
-
-    #[test]
-    fn a_timeout_names_the_trouble_behind_it() {
-        let error = |text: &str| KafkaError::Timeout {
-            operation: "commit offsets",
-            waited: Duration::from_millis(250),
-            text: text.into(),
-        };
-        assert_eq!(error("").to_string(), "commit offsets: no answer within 250 ms");
-        assert!(error("Connection refused").to_string().ends_with("Connection refused)"));
-    }
-}
+mod tests;

@@ -94,6 +94,20 @@ pub const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 /// of others must not wait for it most of the time.
 pub const PROBE_RETRY_PAUSE: Duration = Duration::from_secs(3);
 
+/// How long a partition stands at an error of its data before it is asked whether that lasts:
+/// librdkafka itself has fetched the same again three times by then.
+pub const UNREADABLE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Readings of new clients that must fail alike before a batch counts as unreadable.
+pub const UNREADABLE_ATTEMPTS: u32 = 3;
+
+/// Pause between two of them.
+pub const UNREADABLE_RETRY_PAUSE: Duration = Duration::from_millis(500);
+
+/// How long a reading behind the first offset of a batch of unknown format may find nothing until
+/// it counts as inside of it: an answer takes some milliseconds, and half a second without data.
+pub const UNREADABLE_SILENCE: Duration = Duration::from_secs(3);
+
 /// Group and error events that one `Consumer::serve` handles. A crowd of log lines must not keep
 /// the source from its records; what is left is served next time.
 pub const CONSUMER_SERVE_EVENTS: usize = 64;
@@ -160,6 +174,12 @@ pub const TRANSACTION_ABORT_SERVE: Duration = Duration::from_millis(100);
 
 /// Wait for one report between two attempts of an abort; also the pause of one that failed at once.
 pub const TRANSACTION_ABORT_POLL: Duration = Duration::from_millis(10);
+
+/// The largest answer that the consumer takes, and what a zstd batch may be unpacked to. librdkafka
+/// guesses the size of a batch that does not name its own, and three times as much when that is too
+/// little: every batch of up to a third of this is read, 85 MiB. More is as much again beside the
+/// memory budget, for whoever sends some kilobytes.
+pub const RECEIVE_LIMIT_BYTES: usize = 256 * 1024 * 1024;
 
 /// librdkafka's own default of `message.max.bytes`.
 pub const MESSAGE_MAX_BYTES: usize = 1_000_000;

@@ -161,6 +161,9 @@ pub const MEMORY_RESERVE_DIVISOR: usize = 2;
 /// The most of it: it does not grow with the pool.
 pub const MEMORY_RESERVE_MAX_BYTES: usize = 128 * 1024 * 1024;
 
+/// What a process takes beside its budget, at most: measured, and promised in the documentation.
+pub const MEMORY_OVERHEAD_BYTES: u64 = 100 * 1024 * 1024;
+
 /// What a worker needs of the batch pool to work without waiting for the next commit: an input
 /// batch that fills and one that is worked on, each with its output, and an output batch.
 pub const WORKER_POOL_BYTES: usize = 2 * 2 * INPUT_BATCH_BYTES + OUTPUT_BATCH_BYTES;

@@ -253,11 +253,13 @@ fn start(
         commit_interval: config.commit_interval,
         idle_timeout: config.idle_timeout,
         start_from: config.start_from,
+        on_unreadable_batch: config.on_unreadable_batch,
         exit_at_end: config.exit_at_end,
         has_topic_ids: !MockCluster::has_id(&parts.facts.cluster_id),
         output_topics: config.topics.clone(),
         outputs: parts.facts.outputs.partitions(),
         budget: Arc::clone(&budget),
+        most_bytes: most_bytes(&parts),
         input_pool,
     };
     let channels = SourceChannels { workers, sink: to_sink, from_sink };
@@ -290,6 +292,13 @@ fn start(
     let source = Source::new(source_settings, consumer, admin, channels, control);
     threads.spawn("source".to_owned(), move || source.run())?;
     Ok(threads)
+}
+
+/// What is larger than an event may be goes to a side topic, which takes so much.
+fn most_bytes(parts: &Parts) -> usize {
+    let topics = parts.facts.outputs;
+    let of_topics = topics.dead_letter.record_bytes.max(topics.late.record_bytes);
+    of_topics.max(parts.config.event.max_event_bytes + 1)
 }
 
 /// Reads aggregated-usage; in the group by name only.

@@ -46,10 +46,14 @@ impl Sink {
         for PartitionRecovery { partition, start } in recovery.partitions {
             let facts = request.partitions.iter().find(|facts| facts.partition == partition);
             let Some(facts) = facts else { continue };
-            self.must_commit |= !matches!(start, Start::Resumed { .. });
+            let resumed_at = match start {
+                Start::Resumed { offset } => Some(offset),
+                _ => None,
+            };
             let known = image.partitions.get(&partition).copied();
             let begin = self.begin_partition(partition, start, facts, known)?;
             let topic = request.topic.or(begin.state.topic);
+            self.must_commit |= resumed_at != Some(begin.offset);
             image.partitions.insert(partition, PartitionState { topic, ..begin.state });
             starts.push((partition, begin.offset));
             lost.extend(begin.lost);
@@ -198,12 +202,13 @@ impl Sink {
                 facts.log_end
             ))));
         }
-        let begin = offset.max(facts.log_start);
+        let begin = offset.max(facts.first_readable());
         if begin > offset {
+            let cause = if begin > facts.log_start { "cannot be read" } else { "retention" };
             tracing::warn!(
                 %partition, from = offset.0, to = begin.0, missing = begin.0 - offset.0,
-                "records between the committed offset and the log's start are gone (retention): \
-                 reading goes on at the log's start, windows up to there are marked incomplete"
+                "records behind the committed offset are gone ({cause}): reading goes on behind \
+                 them, windows up to there are marked incomplete"
             );
             report::gap((begin.0 - offset.0) as u64);
             let watermark = state.and_then(|state| state.watermark);
@@ -242,7 +247,7 @@ impl Sink {
             );
             return Ok(None);
         };
-        let from = metadata.replay_from.max(facts.log_start).min(offset);
+        let from = metadata.replay_from.max(facts.first_readable()).min(offset);
         let gone = (from.0 - metadata.replay_from.0).max(0);
         tracing::warn!(
             %partition, %offset, why, replay_from = from.0,

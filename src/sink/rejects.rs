@@ -88,19 +88,17 @@ fn send_one(
         headers::push(&mut block, name.as_bytes(), Some(value));
     }
     let (key, value) = (record.span.key(arena), record.span.value(arena));
-    let payload = key.map_or(0, <[u8]>::len) + value.len();
+    let (key_bytes, value_bytes) = record.span.lengths(arena);
     let of_input = record.span.headers(arena);
-    append_if_they_fit(&mut block, of_input, most_bytes.saturating_sub(payload));
+    append_if_they_fit(&mut block, of_input, most_bytes.saturating_sub(key_bytes + value_bytes));
     let room = most_bytes.saturating_sub(block.len());
-    let (key_len, value_len) = cut(key.map_or(0, <[u8]>::len), value.len(), room);
+    let (key_len, value_len) = cut(key_bytes, value_bytes, room);
     let whole_headers = block.len();
-    if value_len < value.len() {
-        push_length(&mut block, VALUE_CUT, value.len());
+    if value_len < value_bytes {
+        push_length(&mut block, VALUE_CUT, value_bytes);
     }
-    if let Some(key) = key
-        && key_len < key.len()
-    {
-        push_length(&mut block, KEY_CUT, key.len());
+    if key_len < key_bytes {
+        push_length(&mut block, KEY_CUT, key_bytes);
     }
     let was_cut = block.len() > whole_headers;
     let (key, value) = (key.map(|key| &key[..key_len]), &value[..value_len]);

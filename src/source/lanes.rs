@@ -81,6 +81,8 @@ pub(crate) struct Lanes {
     sink: Outbox<ToSink>,
     budget: Arc<Budget>,
     pool: Pool<Emptied<InputRecord>>,
+    /// Bytes of a key or a value beyond which nobody needs any.
+    most_bytes: usize,
 }
 
 impl Lanes {
@@ -90,6 +92,7 @@ impl Lanes {
         sink: Sender<ToSink>,
         budget: Arc<Budget>,
         pool: Pool<Emptied<InputRecord>>,
+        most_bytes: usize,
     ) -> Self {
         let workers = workers
             .into_iter()
@@ -99,7 +102,7 @@ impl Lanes {
                 Lane { outbox, arena, records, permit: budget.permit(), admitted: 0, opened: None }
             })
             .collect();
-        Self { workers, sink: Outbox::new(sink), budget, pool }
+        Self { workers, sink: Outbox::new(sink), budget, pool, most_bytes }
     }
 
     /// Copies a record into its worker's open batch; sends the batch when it is full. Returns
@@ -114,14 +117,18 @@ impl Lanes {
         now: Instant,
     ) -> Result<bool, PeerGone> {
         let lane = &mut self.workers[worker.0];
-        let mut span = Span::append(&mut lane.arena, key, value);
+        let (key_bytes, most) = (key.map_or(0, <[u8]>::len), self.most_bytes);
+        let mut span = if key_bytes.max(value.len()) <= most {
+            Span::append(&mut lane.arena, key, value)
+        } else {
+            Span::append_cut(&mut lane.arena, key, value, most)
+        };
         if !headers.is_empty() {
             span = append_headers(span, headers, &mut lane.arena);
         }
         // Payload, the same again enriched under a user id that is part of it, and what is added.
-        let key_bytes = key.map_or(0, <[u8]>::len);
-        lane.admitted +=
-            key_bytes + 2 * (value.len() + span.headers_len()) + limits::ENRICH_MAX_ADDED_BYTES;
+        let kept = key_bytes.min(most) + 2 * (value.len().min(most) + span.headers_len());
+        lane.admitted += kept + limits::ENRICH_MAX_ADDED_BYTES;
         let uncovered = lane.admitted.saturating_sub(lane.permit.bytes());
         if uncovered > 0 {
             // In steps: the account is shared with the threads that give bytes back.

@@ -7,16 +7,20 @@
 
 mod activity;
 mod epochs;
+mod extent;
 mod group;
 mod intake;
 mod lanes;
 mod open_transactions;
 mod partitions;
+mod probe;
 mod rebuild;
 mod recover;
 mod router;
+mod search;
 mod topics;
 mod troubles;
+mod unreadable;
 
 use std::{
     collections::BTreeMap,
@@ -33,11 +37,12 @@ use self::{
     open_transactions::OpenTransactions,
     rebuild::Rebuilding,
     recover::{Asking, Known},
+    unreadable::Unreadable,
 };
 use crate::{
     batch::{Emptied, InputRecord, Pool},
     budget::Budget,
-    config::{StartFrom, Topics},
+    config::{OnUnreadableBatch, StartFrom, Topics},
     control::Control,
     epoch::{CutReason, Times, ToSink, ToSource, ToWorker},
     error::RunError,
@@ -69,6 +74,8 @@ pub struct SourceSettings {
     pub idle_timeout: Duration,
     /// Where a group without committed offsets begins.
     pub start_from: StartFrom,
+    /// What to do about a batch that cannot be read.
+    pub on_unreadable_batch: OnUnreadableBatch,
     /// Stop at the end offsets seen at the start.
     pub exit_at_end: bool,
     /// Whether the cluster can be asked for topics' ids: a mock cluster cannot.
@@ -79,6 +86,8 @@ pub struct SourceSettings {
     pub outputs: OutputPartitions,
     /// The byte budget.
     pub budget: Arc<Budget>,
+    /// Bytes of a record's key or value beyond which no output takes any.
+    pub most_bytes: usize,
     /// Where emptied input arenas come from.
     pub input_pool: Pool<Emptied<InputRecord>>,
 }
@@ -195,6 +204,7 @@ pub struct Source {
     seen_outputs: OutputPartitions,
     outputs: OutputPartitions,
     open_transactions: OpenTransactions,
+    unreadable: Unreadable,
 }
 
 impl Source {
@@ -212,6 +222,7 @@ impl Source {
             channels.sink,
             Arc::clone(&settings.budget),
             settings.input_pool.clone(),
+            settings.most_bytes,
         );
         let now = Instant::now();
         let outputs = settings.outputs;
@@ -242,6 +253,7 @@ impl Source {
             seen_outputs: outputs,
             outputs,
             open_transactions: OpenTransactions::default(),
+            unreadable: Unreadable::default(),
         }
     }
 
@@ -266,6 +278,7 @@ impl Source {
         self.check_stop();
         self.check_topics()?;
         self.serve_group()?;
+        self.advance_unreadable()?;
         // NOTE: before a question that may wait for its answer.
         self.show_waiting();
         self.advance()?;

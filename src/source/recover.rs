@@ -193,6 +193,7 @@ impl Source {
         };
         // Every commit names all partitions: one without, beside others, is new in the topic.
         let known_group = committed.iter().any(|known| known.offset.is_some());
+        let at: BTreeMap<_, _> = committed.iter().map(|c| (c.partition, c.offset)).collect();
         let recover = partitions.iter().map(|&partition| {
             let (log_start, log_end) = log[&partition];
             let fresh_start = match self.settings.start_from {
@@ -201,7 +202,9 @@ impl Source {
                 StartFrom::Latest => log_end,
                 StartFrom::Time(_) => by_time.get(&partition).copied().unwrap_or(log_end),
             };
-            RecoverPartition { partition, fresh_start, log_start, log_end }
+            let next = at.get(&partition).copied().flatten().unwrap_or(fresh_start);
+            let unreadable_until = self.unreadable.until(partition, next);
+            RecoverPartition { partition, fresh_start, log_start, log_end, unreadable_until }
         });
         let mut recover: Vec<_> = recover.collect();
         // "The end" is where it was when it was first asked for: until that is committed, records

@@ -14,6 +14,8 @@ impl Source {
         for trouble in std::mem::take(&mut self.intake.troubles) {
             match trouble {
                 Trouble::Halt(halt) => return Err(halt),
+                // After a failed checksum librdkafka may read an offset out of the damaged bytes.
+                Trouble::OutOfRange(partition) if self.unreadable.suspects(partition) => {}
                 Trouble::OutOfRange(partition) if matches!(self.phase, Phase::Running) => {
                     self.roll_back(&format!(
                         "partition {partition}: the log no longer holds the next offset"
@@ -22,7 +24,10 @@ impl Source {
                 Trouble::OutOfRange(_) => {}
                 Trouble::Reported(error) if error.is_replaced_member() => self.replaced(&error)?,
                 Trouble::Reported(error) if error.is_fatal() => return Err(fatal(&error)),
-                Trouble::Reported(error) => self.complain(&error),
+                Trouble::Reported(error) => {
+                    self.suspect(&error);
+                    self.complain(&error);
+                }
             }
         }
         Ok(())

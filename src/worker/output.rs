@@ -113,9 +113,7 @@ impl Outputs {
     ) -> bool {
         let buffer = &mut self.rejects;
         let start = buffer.arena.len();
-        let span =
-            Span::append(&mut buffer.arena, record.span.key(arena), record.span.value(arena))
-                .and_headers(&mut buffer.arena, record.span.headers(arena));
+        let span = record.span.copy(arena, &mut buffer.arena);
         buffer.records.push(RejectedRecord { kind, position: record.position, span });
         input.hand_over(&mut buffer.permit, buffer.arena.len() - start);
         buffer.records.len() >= limits::OUTPUT_BATCH_RECORDS

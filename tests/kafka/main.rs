@@ -8,6 +8,7 @@
 //! - all others: the ordinary suite.
 
 mod backfill;
+mod batches;
 mod check;
 mod client;
 mod codecs;

@@ -3,6 +3,7 @@
 mod advertised;
 mod check;
 mod client;
+mod damage;
 mod hanging;
 mod quiet_week;
 mod waits;

@@ -4,7 +4,7 @@
 use std::{
     fs,
     net::TcpListener,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::atomic::{AtomicU16, Ordering},
     time::{Duration, Instant},
@@ -209,6 +209,11 @@ impl OwnBroker {
         let all: Vec<_> =
             (0..self.nodes).map(|node| format!("127.0.0.1:{}", self.port + node)).collect();
         all.join(",")
+    }
+
+    /// Where its data lies.
+    pub(crate) fn folder(&self) -> &Path {
+        self.dir.path()
     }
 
     /// The way around the proxy.

@@ -153,6 +153,16 @@ struct Clients {
     consumer: Consumer,
     transaction_timeout_ms: i64,
     session_timeout_ms: i64,
+    fetch: Fetch,
+}
+
+/// How much is fetched at once.
+#[derive(Debug, Clone, Copy)]
+struct Fetch {
+    /// Bytes of batches in an answer; a larger batch comes alone.
+    answer_bytes: usize,
+    /// Bytes of the largest answer that is taken.
+    receive_limit: usize,
 }
 
 struct Check {
@@ -215,7 +225,9 @@ impl Check {
         local::judge_identity(config, peek, Some(&facts.cluster_id), findings);
         let input = facts.topics.first().and_then(|t| t.replicas.as_ref().ok()?.as_ref());
         local::judge_topic(config, peek, input.and_then(|input| input.id), findings);
+        summary::of_memory(config, facts, clients.fetch, findings);
         topics::judge(config, facts, findings);
+        topics::judge_largest_batch(config, facts, clients.fetch, findings);
         let locked =
             peek.problems.iter().any(|problem| matches!(problem, StateError::Locked { .. }));
         let has_stopped = peek.summary.is_some() && !locked;
@@ -275,6 +287,15 @@ fn clients(
     let session_timeout_ms = consumer.session_timeout().as_millis() as i64;
     let producer_made = made(Producer::new(&producer).map(drop));
     reader_made.and(producer_made)?;
-    let (admin, consumer) = (admin.ok()?, reader.ok()?);
-    Some(Clients { settings: client, admin, consumer, transaction_timeout_ms, session_timeout_ms })
+    let (admin, consumer_made) = (admin.ok()?, reader.ok()?);
+    let (answer_bytes, receive_limit) = (consumer.response_bytes(), consumer.receive_limit());
+    let fetch = Fetch { answer_bytes, receive_limit };
+    Some(Clients {
+        settings: client,
+        admin,
+        consumer: consumer_made,
+        transaction_timeout_ms,
+        session_timeout_ms,
+        fetch,
+    })
 }

@@ -1,6 +1,7 @@
 //! What `run` would do with this configuration, in a few lines. Pure.
 
 use super::{
+    Fetch,
     facts::{Facts, names},
     findings::Findings,
     local::size,
@@ -8,7 +9,8 @@ use super::{
 use crate::{
     config::{Delivery, RunConfig, StartFrom},
     kafka::librdkafka_version,
-    pipeline::internal_topics::TopicFacts,
+    limits,
+    pipeline::internal_topics::{TopicFacts, number},
     state::Peek,
 };
 
@@ -46,6 +48,27 @@ pub(super) fn of_settings(config: &RunConfig, findings: &mut Findings) {
     findings.fact(
         "process",
         format!("{workers} workers, {} of memory, http {http}", size(config.memory.total as u64)),
+    );
+}
+
+/// What the process may take in all. Only the topic's setting bounds how much a batch has.
+pub(super) fn of_memory(config: &RunConfig, facts: &Facts, fetch: Fetch, findings: &mut Findings) {
+    let own = config.memory.total as u64 + limits::MEMORY_OVERHEAD_BYTES;
+    let largest = facts.topics[0].settings.as_ref();
+    let largest = largest.and_then(|settings| number(settings, "max.message.bytes"));
+    let largest = largest.map_or_else(
+        || "one batch, if it is larger".to_owned(),
+        |bytes| format!("one batch of up to {}, if it is larger", size(bytes.unsigned_abs())),
+    );
+    findings.fact(
+        "memory",
+        format!(
+            "{}, and what one answer of each broker and the batch before it unpack to: {} of \
+             batches as they are stored, or {largest}; {} more for each record in them",
+            size(own),
+            size(fetch.answer_bytes as u64),
+            size(limits::FETCHED_RECORD_BYTES as u64)
+        ),
     );
 }
 

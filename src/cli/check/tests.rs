@@ -1,6 +1,7 @@
 //! What is a problem and what a hint, on facts made by hand.
 
 use super::{
+    Fetch,
     cluster::{self, Own},
     facts::Facts,
     findings::Findings,
@@ -139,6 +140,23 @@ fn topics_that_cannot_take_what_is_written_are_problems() {
         set(&mut compacted.topics[index], "cleanup.policy", "compact");
         assert!(problem(&config(&[]), &compacted).contains(part));
     }
+}
+
+#[test]
+fn batches_that_could_not_be_read_are_a_hint_with_both_values() {
+    let mut facts = facts();
+    let hints = |facts: &Facts| {
+        let (answer_bytes, receive_limit) = (2_000_000, 100_000_000);
+        let mut findings = Findings::default();
+        let fetch = Fetch { answer_bytes, receive_limit };
+        topics::judge_largest_batch(&config(&[]), facts, fetch, &mut findings);
+        findings.all().1.to_vec()
+    };
+    assert_eq!(hints(&facts), Vec::<String>::new());
+    set(&mut facts.topics[0], "max.message.bytes", "100000000");
+    let hints = hints(&facts).concat();
+    assert!(hints.contains("max.message.bytes=100000000 allows batches above -X"), "{hints}");
+    assert!(hints.contains("raise that to 100001024"), "{hints}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Judges the five topics. Pure: in facts, out findings.
 
 use super::{
+    Fetch,
     facts::{Facts, names},
     findings::Findings,
 };
@@ -65,6 +66,28 @@ pub(super) fn judge(config: &RunConfig, facts: &Facts, findings: &mut Findings) 
                 }
             }
         }
+    }
+}
+
+/// A batch of the input that is larger than an answer may be could not be read.
+pub(super) fn judge_largest_batch(
+    config: &RunConfig,
+    facts: &Facts,
+    fetch: Fetch,
+    findings: &mut Findings,
+) {
+    let limit = fetch.receive_limit;
+    let largest = facts.topics[0].settings.as_ref().and_then(|s| number(s, MAX_MESSAGE));
+    let needed = largest.and_then(|largest| usize::try_from(largest).ok()).unwrap_or_default()
+        + limits::RECORD_OVERHEAD_BYTES;
+    if needed > limit {
+        let (name, flag) = (&config.topics.input, Role::Input.flag());
+        findings.hint(format!(
+            "topic {name} ({flag}): {MAX_MESSAGE}={} allows batches above -X \
+             receive.message.max.bytes={limit}, which could not be read; raise that to {needed}, \
+             and the memory limit with it",
+            needed - limits::RECORD_OVERHEAD_BYTES
+        ));
     }
 }
 

@@ -16,7 +16,8 @@ use crate::{
     cli::settings::parse_window,
     config::{
         ClientProperties, Delivery, LogFormat, MemoryPlan, OnStateMismatch, OnTopicRecreated,
-        Problems, RunConfig, StartFrom, Surroundings, Topics, parse_duration, parse_timezone,
+        OnUnreadableBatch, Problems, RunConfig, StartFrom, Surroundings, Topics, parse_duration,
+        parse_timezone,
     },
     error::RunError,
     event::{EventConfig, FieldNames, TimestampStyle},
@@ -132,6 +133,7 @@ impl Settings {
             idle_timeout: IDLE_TIMEOUT,
             commit_interval: Duration::from_millis(500),
             start_from: StartFrom::Earliest,
+            on_unreadable_batch: OnUnreadableBatch::Fail,
             state_dir,
             on_state_mismatch: OnStateMismatch::Fail,
             on_topic_recreated: OnTopicRecreated::Fail,

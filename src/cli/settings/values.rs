@@ -6,8 +6,8 @@ use std::{path::PathBuf, time::Duration};
 
 use crate::{
     config::{
-        Delivery, LogFormat, MemoryPlan, OnStateMismatch, OnTopicRecreated, parse_duration,
-        parse_size,
+        Delivery, LogFormat, MemoryPlan, OnStateMismatch, OnTopicRecreated, OnUnreadableBatch,
+        parse_duration, parse_size,
     },
     event::TimestampStyle,
     limits,
@@ -69,6 +69,14 @@ pub(super) fn parse_topic_recreated(text: &str) -> Result<OnTopicRecreated, Stri
         "fail" => Ok(OnTopicRecreated::Fail),
         "begin" => Ok(OnTopicRecreated::Begin),
         _ => Err("is no reaction; use fail or begin".to_owned()),
+    }
+}
+
+pub(super) fn parse_unreadable_batch(text: &str) -> Result<OnUnreadableBatch, String> {
+    match text {
+        "fail" => Ok(OnUnreadableBatch::Fail),
+        "skip" => Ok(OnUnreadableBatch::Skip),
+        _ => Err("is no reaction; use fail or skip".to_owned()),
     }
 }
 

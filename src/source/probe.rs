@@ -1,0 +1,78 @@
+//! Reads at one offset, with a client of its own. Owned by the source thread, which never waits
+//! for it.
+//!
+//! In:  a partition and an offset. Out: whether what is there can be read.
+//! Holds: it has no part in the group and commits nothing; it asks for one batch at a time; its
+//! client is new, so it knows nothing of what librdkafka has met before.
+
+use std::time::Duration;
+
+use crate::{
+    ids::{Offset, PartitionId},
+    kafka::{Consumer, ConsumerSettings, DrainEvent, Flow, KafkaError},
+};
+
+/// One reading.
+#[derive(Debug)]
+pub(super) struct Probe {
+    consumer: Consumer,
+}
+
+/// What a reading finds.
+#[derive(Debug)]
+pub(super) enum Finding {
+    /// A record, or the end of the log.
+    Readable,
+    /// An error that says what is wrong with the data.
+    Unreadable(KafkaError),
+}
+
+impl Probe {
+    /// Begins to read at an offset. `settings` are those of the consumer that cannot read there.
+    pub(super) fn new(
+        settings: &ConsumerSettings,
+        partition: PartitionId,
+        offset: Offset,
+    ) -> Result<Self, KafkaError> {
+        let mut settings =
+            ConsumerSettings { instance_id: None, fetch_queue_kbytes: 1, ..settings.clone() };
+        let same = settings.receive_limit().to_string();
+        // A broker answers with one batch at least, however small the limits are.
+        for name in ["message.max.bytes", "fetch.max.bytes", "fetch.message.max.bytes"] {
+            settings.client.properties.push((name.to_owned(), "1000".to_owned()));
+        }
+        settings.client.properties.push(("receive.message.max.bytes".to_owned(), same));
+        let mut consumer = Consumer::new(&settings)?;
+        consumer.assign(&[(partition, offset)])?;
+        Ok(Self { consumer })
+    }
+
+    /// What was found, without waiting for it. While brokers are away that is nothing.
+    pub(super) fn look(&mut self) -> Result<Option<Finding>, KafkaError> {
+        let mut finding = None;
+        self.consumer.serve(Duration::ZERO, &mut |event| note(&mut finding, event))?;
+        self.consumer.drain(Duration::ZERO, |event| {
+            note(&mut finding, event);
+            Flow::Stop
+        });
+        Ok(finding)
+    }
+}
+
+/// The first finding counts: what librdkafka says after an error may be a consequence.
+fn note(finding: &mut Option<Finding>, event: DrainEvent<'_>) {
+    if finding.is_some() {
+        return;
+    }
+    *finding = match event {
+        DrainEvent::Record(_) | DrainEvent::EndOfPartition { .. } => Some(Finding::Readable),
+        DrainEvent::Error { error, .. } => match error {
+            KafkaError::Unreadable { .. } | KafkaError::AnswerTooLarge { .. } => {
+                Some(Finding::Unreadable(error))
+            }
+            // The log was cut meanwhile: whoever reads on will see.
+            KafkaError::OffsetOutOfRange { .. } => Some(Finding::Readable),
+            _ => None,
+        },
+    };
+}

@@ -1,0 +1,223 @@
+//! Finds out whether a position cannot be read, and where reading can go on. Owned by the source
+//! thread, one step per turn of its loop.
+//!
+//! In:  a partition's position, findings of probes. Out: a verdict.
+//! Holds: a batch counts as unreadable after `UNREADABLE_ATTEMPTS` readings of new clients have
+//! failed alike; what is skipped ends at the first offset at which a reading does not fail alike.
+
+use std::time::Instant;
+
+use super::{
+    extent::Extent,
+    probe::{Finding, Probe},
+};
+use crate::{
+    ids::{Offset, PartitionId},
+    kafka::{Admin, ConsumerSettings, KafkaError},
+    limits,
+};
+
+/// How two failures are known to be of the same batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Likeness {
+    /// librdkafka names the batch by its first offset (a batch of Kafka 0.10 by its last).
+    Batch(i64),
+    /// The answer that holds only this batch has this size.
+    AnswerSize(String),
+    /// The broker names only the offset that was asked for.
+    None,
+}
+
+impl Likeness {
+    fn of(error: &KafkaError) -> Self {
+        match error {
+            // The broker's codes are positive, but for its -1 of an error that has no code.
+            KafkaError::Unreadable { offset, code, .. } if code.0 < -1 => Self::Batch(*offset),
+            KafkaError::AnswerTooLarge { text } => {
+                let rest = text.split_once(" size ").map_or("", |(_, rest)| rest);
+                Self::AnswerSize(rest.split(' ').next().unwrap_or_default().to_owned())
+            }
+            _ => Self::None,
+        }
+    }
+}
+
+/// A probe under way.
+#[derive(Debug)]
+struct Reading {
+    offset: Offset,
+    since: Instant,
+    probe: Probe,
+}
+
+/// A search under way.
+#[derive(Debug)]
+pub(super) struct Search {
+    pub(super) partition: PartitionId,
+    /// The position that is in question.
+    pub(super) at: Offset,
+    reading: Option<Reading>,
+    /// When the next probe begins.
+    next_try: Instant,
+    /// Readings at the position that have failed.
+    failed: u32,
+    failure: Option<KafkaError>,
+    /// How far it reaches, once that is asked.
+    extent: Option<Extent>,
+    /// Whether anything could be read behind it.
+    read_behind: bool,
+}
+
+/// What a search has found out.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// The position can be read.
+    Readable,
+    /// It cannot.
+    Unreadable(KafkaError),
+    /// It cannot, and reading may go on at `until`.
+    Gap {
+        /// What is wrong with it.
+        error: KafkaError,
+        /// Where it ends.
+        until: Offset,
+    },
+}
+
+impl Search {
+    pub(super) fn new(partition: PartitionId, at: Offset, now: Instant) -> Self {
+        Self {
+            partition,
+            at,
+            reading: None,
+            next_try: now,
+            failed: 0,
+            failure: None,
+            extent: None,
+            read_behind: false,
+        }
+    }
+
+    /// One step. `measure`: find the end of what cannot be read, too.
+    pub(super) fn step(
+        &mut self,
+        settings: &ConsumerSettings,
+        admin: &Admin,
+        measure: bool,
+        now: Instant,
+    ) -> Result<Option<Verdict>, KafkaError> {
+        let Some(Reading { offset, since, probe }) = &mut self.reading else {
+            return if now < self.next_try { Ok(None) } else { self.begin(settings, admin, now) };
+        };
+        let offset = *offset;
+        let silent = now.saturating_duration_since(*since) >= limits::UNREADABLE_SILENCE;
+        let failure = match probe.look()? {
+            Some(Finding::Unreadable(error)) if self.is_alike(&error) => Some(error),
+            Some(Finding::Unreadable(_) | Finding::Readable) => None,
+            None if silent && self.is_of_unknown_format() => self.failure.clone(),
+            None => return Ok(None),
+        };
+        self.reading = None;
+        if let Some(extent) = &mut self.extent {
+            self.read_behind |= failure.is_none();
+            extent.answer(offset, failure.is_some());
+            return Ok(None);
+        }
+        let Some(error) = failure else { return Ok(Some(Verdict::Readable)) };
+        self.failed += 1;
+        self.next_try = now + limits::UNREADABLE_RETRY_PAUSE;
+        self.failure = Some(error.clone());
+        let settled = self.failed >= limits::UNREADABLE_ATTEMPTS && !measure;
+        Ok(settled.then_some(Verdict::Unreadable(error)))
+    }
+
+    /// librdkafka says so at the batch's first offset only; at the others it reads on and on.
+    fn is_of_unknown_format(&self) -> bool {
+        let text = |error: &KafkaError| error.to_string().contains(MAGIC);
+        self.failure.as_ref().is_some_and(text)
+    }
+
+    fn is_alike(&self, error: &KafkaError) -> bool {
+        self.failure.as_ref().is_none_or(|first| Likeness::of(first) == Likeness::of(error))
+    }
+
+    /// Begins the next reading, or tells what all of them have found.
+    fn begin(
+        &mut self,
+        settings: &ConsumerSettings,
+        admin: &Admin,
+        now: Instant,
+    ) -> Result<Option<Verdict>, KafkaError> {
+        if self.failed >= limits::UNREADABLE_ATTEMPTS && self.extent.is_none() {
+            self.extent = self.measure(settings, admin, now);
+            if self.extent.is_none() {
+                return Ok(None);
+            }
+        }
+        let next = match &self.extent {
+            None => Some(self.at),
+            Some(extent) => extent.question(),
+        };
+        if let Some(offset) = next {
+            let probe = Probe::new(settings, self.partition, offset)?;
+            self.reading = Some(Reading { offset, since: now, probe });
+            return Ok(None);
+        }
+        let until = self.extent.as_ref().expect("there are no more questions").until();
+        let error = self.failure.clone().expect("a reading has failed");
+        if Likeness::of(&error) == Likeness::None && !self.read_behind {
+            // That the broker can read nothing at all proves nothing about one batch.
+            *self = Self::new(self.partition, self.at, now + limits::PROBE_RETRY_PAUSE);
+            return Ok(None);
+        }
+        Ok(Some(Verdict::Gap { error, until }))
+    }
+
+    /// The end of the log is asked for once; while no broker answers, later again.
+    fn measure(
+        &mut self,
+        settings: &ConsumerSettings,
+        admin: &Admin,
+        now: Instant,
+    ) -> Option<Extent> {
+        let asked = admin.ends(&settings.topic, &[self.partition], limits::PROBE_TIMEOUT);
+        let end = asked.ok().and_then(|ends| ends.first().map(|(_, end)| *end));
+        if end.is_none() {
+            self.next_try = now + limits::PROBE_RETRY_PAUSE;
+        }
+        end.map(|end| Extent::new(self.at, end))
+    }
+}
+
+/// What the operator is told: what is wrong there, and which setting may help.
+pub(super) fn explain(error: &KafkaError, receive_limit: usize) -> String {
+    let raise =
+        format!("raise -X receive.message.max.bytes={receive_limit}, and the memory limit with it");
+    let remedy = match error {
+        KafkaError::AnswerTooLarge { .. } => raise,
+        KafkaError::Unreadable { code, text, .. } => match code.name().as_str() {
+            "MSG_SIZE_TOO_LARGE" => raise,
+            "_BAD_COMPRESSION" if text.contains(ZSTD) => format!(
+                "a zstd batch is read while three times its unpacked size is below \
+                 receive.message.max.bytes: {raise}; if that does not help, it is damaged"
+            ),
+            "_CRIT_SYS_RESOURCE" => "there is no memory to unpack it: add some".to_owned(),
+            "_NOT_IMPLEMENTED" => {
+                let version = crate::kafka::librdkafka_version();
+                format!("librdkafka {version} does not know its format or its codec")
+            }
+            name if name.starts_with('_') => {
+                "its bytes are damaged: no setting makes them readable".to_owned()
+            }
+            _ => "the broker cannot read it: see its log".to_owned(),
+        },
+        other => other.to_string(),
+    };
+    format!("{error}; {remedy}")
+}
+
+/// How librdkafka's text names a format that it does not know.
+const MAGIC: &str = "MagicByte";
+
+/// How librdkafka names the codec in its text.
+const ZSTD: &str = "(codec 0x4)";
