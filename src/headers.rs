@@ -11,7 +11,7 @@ const OWN_PREFIX: &[u8] = b"logintide.";
 /// A decimal number: how often `logintide redrive` has put the record into the input. Travels.
 pub const REDRIVEN: &str = "logintide.redriven";
 
-/// How many bytes of headers were left out, or [`UNREADABLE`]. Travels.
+/// How many bytes of headers were left out, or `unreadable`. Travels.
 pub const DROPPED: &str = "logintide.headers_dropped";
 
 /// Value of [`DROPPED`] for headers that the client library could not read.
