@@ -85,10 +85,10 @@ fn metric_names(text: &str) -> BTreeSet<String> {
     words(text, "logintide_", |c| c.is_ascii_lowercase() || c == '_')
 }
 
-/// The help of the program and of `run`, which name every flag and variable; on one line, because
+/// The help of the program, of `run`, which names every variable, and of `redrive`; on one line, as
 /// its own lines break anywhere.
 fn help() -> String {
-    ["--help", "run"].into_iter().fold(String::new(), |all, first| {
+    ["--help", "run", "redrive"].into_iter().fold(String::new(), |all, first| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_logintide"));
         let output = command.args([first, "--help"]).output().expect("the program starts");
         assert!(output.status.success());
