@@ -182,6 +182,7 @@ impl Source {
     fn question(&mut self, partitions: &[PartitionId]) -> Result<Answer, KafkaError> {
         let timeout = limits::RECOVERY_QUERY_TIMEOUT;
         let (total, topic) = self.input_topic(timeout)?;
+        self.forget_another_topic(topic);
         let all: Vec<_> = (0..total).map(PartitionId).collect();
         let committed = self.committed_offsets(&all)?;
         let log = self.consumer.logs(partitions, timeout)?;

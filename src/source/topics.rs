@@ -4,8 +4,8 @@
 //! Out: new numbers of output partitions at an epoch cut; a rollback when the input is another topic.
 //! Holds: all records of an epoch go by the same numbers of partitions.
 
-use super::{Halt, Source};
-use crate::epoch::ToSink;
+use super::{Halt, Source, unreadable::Unreadable};
+use crate::{epoch::ToSink, ids::TopicId};
 
 impl Source {
     /// Takes in what has changed since the last turn.
@@ -21,6 +21,15 @@ impl Source {
                 self.settings.topic
             )),
             _ => Ok(()),
+        }
+    }
+
+    /// Forgets what was known by offsets of a topic that had this one's name.
+    pub(super) fn forget_another_topic(&mut self, topic: Option<TopicId>) {
+        if self.topic.is_some() && topic.is_some() && self.topic != topic {
+            self.fresh_starts.clear();
+            self.bounds.clear();
+            self.unreadable = Unreadable::default();
         }
     }
 
