@@ -83,6 +83,7 @@ fn main() -> Outcome<()> {
         topic: options.from.clone(),
         fetch_queue_kbytes: limits::FETCH_QUEUE_BYTES / 1024,
         max_poll_interval: limits::MAX_POLL_INTERVAL,
+        reads_uncommitted: false,
     })?;
     let mut producer = Producer::new(&ProducerSettings {
         client,

@@ -196,14 +196,24 @@ pub struct RecoverPartition {
     pub log_start: Offset,
     /// Offset behind the last record that may be read.
     pub log_end: Offset,
-    /// End of a batch that cannot be read: what lies below it counts as gone.
-    pub unreadable_until: Option<Offset>,
+    /// A stretch that cannot be read.
+    pub unreadable: Option<Gap>,
+}
+
+/// Offsets that cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// The first of them.
+    pub from: Offset,
+    /// The first behind them.
+    pub until: Offset,
 }
 
 impl RecoverPartition {
-    /// First offset that can be read, as far as it is known.
-    pub fn first_readable(&self) -> Offset {
-        self.unreadable_until.map_or(self.log_start, |until| until.max(self.log_start))
+    /// First offset that can be read at a position or behind it.
+    pub fn first_readable(&self, position: Offset) -> Offset {
+        let unreadable = self.unreadable.filter(|gap| gap.from <= position);
+        unreadable.map_or(self.log_start, |gap| gap.until.max(self.log_start))
     }
 }
 

@@ -41,6 +41,8 @@ pub struct ConsumerSettings {
     pub fetch_queue_kbytes: usize,
     /// Longest time between two calls of `serve` or `drain` before the group drops this member.
     pub max_poll_interval: Duration,
+    /// Whether records of aborted and of open transactions are read too.
+    pub reads_uncommitted: bool,
 }
 
 /// Settings of the one producer.
@@ -140,13 +142,14 @@ impl ConsumerSettings {
     /// `Config` when a user property is protected or names a cooperative assignment strategy.
     pub(super) fn to_config(&self) -> Result<ClientConfig, KafkaError> {
         let queue_bytes = self.queue_bytes();
+        let isolation = if self.reads_uncommitted { "read_uncommitted" } else { "read_committed" };
         let mut base = vec![
             ("group.id", self.group_id.clone()),
             ("enable.auto.commit", "false".into()),
             ("enable.auto.offset.store", "false".into()),
             ("enable.partition.eof", "true".into()),
             ("auto.offset.reset", "error".into()),
-            ("isolation.level", "read_committed".into()),
+            ("isolation.level", isolation.into()),
             ("partition.assignment.strategy", "range,roundrobin".into()),
             // The default of one second is how long a full queue would stall its partition.
             ("fetch.queue.backoff.ms", "10".into()),
@@ -207,6 +210,8 @@ impl ProducerSettings {
             ("batch.size", self.batch_bytes.to_string()),
             ("queue.buffering.max.ms", millis_text(self.linger)),
             ("message.timeout.ms", self.delivery_timeout.as_millis().to_string()),
+            // A topic that grows is written to as a whole.
+            (METADATA_REFRESH, limits::METADATA_REFRESH_INTERVAL.as_millis().to_string()),
         ];
         let Some(transactional) = &self.transactional else {
             return self.client.to_config(&base);

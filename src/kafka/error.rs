@@ -235,6 +235,12 @@ impl KafkaError {
         }
     }
 
+    /// librdkafka itself cannot read what a broker gave; brokers' own codes are positive, but for the
+    /// -1 of an error that has no code.
+    pub fn is_of_the_client(&self) -> bool {
+        matches!(self, Self::Unreadable { code, .. } if code.0 < -1)
+    }
+
     /// The client or the process has to stop.
     pub fn is_fatal(&self) -> bool {
         matches!(self, Self::Fatal { .. } | Self::Fenced { .. } | Self::Config { .. })

@@ -54,7 +54,9 @@ impl<'a> Headers<'a> {
             // Only a record batch of format 2 has an epoch. There a value is followed by the number
             // of its headers, zigzag, so a zero is none.
             // SAFETY: librdkafka does not copy a value that has bytes: it lies in the batch, which
-            // has at least that one byte behind it.
+            // has at least that one byte behind it. Brokers take no batch in which it has not; bytes
+            // that the disk has damaged since, in the last record of an answer, may claim otherwise:
+            // then it is one byte behind librdkafka's buffer that decides who is asked.
             let count = unsafe { native.payload.cast::<u8>().add(native.len).read() };
             if count == 0 {
                 return Self::NONE;

@@ -104,6 +104,10 @@ pub const UNREADABLE_ATTEMPTS: u32 = 3;
 /// Pause between two of them.
 pub const UNREADABLE_RETRY_PAUSE: Duration = Duration::from_millis(500);
 
+/// Offsets that may be skipped where brokers name no batch but only what they cannot read: more
+/// than that is no batch, but a storage that is away.
+pub const UNREADABLE_MOST_OFFSETS: i64 = 100_000;
+
 /// How long a reading behind the first offset of a batch of unknown format may find nothing until
 /// it counts as inside of it: an answer takes some milliseconds, and half a second without data.
 pub const UNREADABLE_SILENCE: Duration = Duration::from_secs(3);

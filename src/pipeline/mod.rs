@@ -323,6 +323,7 @@ fn consumer_settings(parts: &Parts) -> ConsumerSettings {
         topic: parts.config.topics.input.clone(),
         fetch_queue_kbytes: parts.config.memory.fetch_queue / 1024,
         max_poll_interval: limits::MAX_POLL_INTERVAL,
+        reads_uncommitted: false,
     }
 }
 

@@ -194,7 +194,7 @@ impl Sink {
                 Ok(message) => self.turn(Some(message), input),
                 Err(RecvTimeoutError::Timeout) => self.turn(None, input),
                 // The ordinary end: the source has closed after its last commit.
-                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                Err(RecvTimeoutError::Disconnected) => return self.fold_last(),
             };
             match turned {
                 Ok(()) => {}
@@ -202,6 +202,16 @@ impl Sink {
                 Err(Trouble::RollBack(reason)) => self.fail(reason),
             }
         }
+    }
+
+    /// Puts the last committed epoch in the state for good: what is deleted meanwhile with a topic or
+    /// a group cannot say later that it was committed.
+    fn fold_last(&mut self) -> Result<(), RunError> {
+        if self.committed_change.take().is_none() {
+            return Ok(());
+        }
+        let folded = self.settings.store.wait().and_then(|store| store.settle(true));
+        folded.map_err(|error| RunError::with_exit_code(error.exit_code(), error))
     }
 
     /// Whether something moves without a message: deliveries, or records that wait for room.

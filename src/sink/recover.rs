@@ -16,7 +16,7 @@ use crate::{
     failpoint::{self, Point},
     ids::{Epoch, EventTimeMs, Offset, PartitionId},
     limits,
-    state::{CommitMetadata, PartitionRecovery, Start, StateError, Store, decide},
+    state::{CommitMetadata, Committed, PartitionRecovery, Start, StateError, Store, decide},
     window::{Completeness, EpochChange, PartitionState, StateImage, Windows},
 };
 
@@ -30,8 +30,11 @@ struct Begin {
 impl Sink {
     pub(super) fn recover(&mut self, request: &RecoverRequest) -> Result<(), Trouble> {
         failpoint::reached(Point::Recover);
-        let loaded = self.settings.store.wait().and_then(Store::load).map_err(stop)?;
+        let mut loaded = self.settings.store.wait().and_then(Store::load).map_err(stop)?;
         self.control.activity().storing.store(false, Relaxed);
+        if loaded.redo.as_ref().is_some_and(|redo| self.has_undone(redo, &request.committed)) {
+            loaded.redo = None;
+        }
         let recovery = decide(&self.settings.instance, request.topic, &loaded, &request.committed);
         if let Some(redo) = loaded.redo.as_ref().filter(|_| recovery.apply_redo) {
             self.count_undecided(redo.epoch);
@@ -39,19 +42,29 @@ impl Sink {
         }
         self.undecided = None;
         let mut image = recovery.image;
-        self.check_topic(&recovery.partitions, request, &mut image)?;
+        if let Err(end) = self.check_topic(&recovery.partitions, request, &mut image) {
+            // The next process does not know what this one knows of the last epoch.
+            self.settings.store.wait().and_then(|s| s.settle(recovery.apply_redo)).map_err(stop)?;
+            return Err(end);
+        }
+        let is_recreated =
+            recovery.partitions.iter().any(|known| matches!(known.start, Start::Recreated { .. }));
         self.must_commit = false;
         let mut starts = Vec::with_capacity(request.partitions.len());
         let mut lost = Vec::new();
         for PartitionRecovery { partition, start } in recovery.partitions {
             let facts = request.partitions.iter().find(|facts| facts.partition == partition);
-            let Some(facts) = facts else { continue };
+            let Some(mut facts) = facts.cloned() else { continue };
+            if is_recreated {
+                // All of the topic came while it was read, also in partitions that are new in it.
+                facts.fresh_start = facts.log_start;
+            }
             let resumed_at = match start {
                 Start::Resumed { offset } => Some(offset),
                 _ => None,
             };
             let known = image.partitions.get(&partition).copied();
-            let begin = self.begin_partition(partition, start, facts, known)?;
+            let begin = self.begin_partition(partition, start, &facts, known)?;
             let topic = request.topic.or(begin.state.topic);
             self.must_commit |= resumed_at != Some(begin.offset);
             image.partitions.insert(partition, PartitionState { topic, ..begin.state });
@@ -70,6 +83,17 @@ impl Sink {
         } else {
             self.begin_rebuild(image, first, &lost)
         }
+    }
+
+    /// Whether this process has written the redo record and rolled its epoch back, so far as is
+    /// known.
+    fn has_undone(&self, redo: &EpochChange, committed: &[Committed]) -> bool {
+        let is_committed = self.committed_change.as_ref().is_some_and(|c| c.epoch == redo.epoch);
+        let named = || {
+            let mut known = committed.iter().filter_map(|c| CommitMetadata::parse(&c.metadata));
+            known.any(|metadata| metadata.epoch == redo.epoch)
+        };
+        self.last_written == redo.epoch && !is_committed && !named()
     }
 
     /// Without transactions, windows are published after the commit. Nobody knows whether those of
@@ -202,7 +226,7 @@ impl Sink {
                 facts.log_end
             ))));
         }
-        let begin = offset.max(facts.first_readable());
+        let begin = offset.max(facts.first_readable(offset));
         if begin > offset {
             let cause = if begin > facts.log_start { "cannot be read" } else { "retention" };
             tracing::warn!(
@@ -247,7 +271,9 @@ impl Sink {
             );
             return Ok(None);
         };
-        let from = metadata.replay_from.max(facts.first_readable()).min(offset);
+        // What cannot be read at the committed offset itself was not counted before it.
+        let last = Offset(offset.0 - 1);
+        let from = metadata.replay_from.max(facts.first_readable(last)).min(offset);
         let gone = (from.0 - metadata.replay_from.0).max(0);
         tracing::warn!(
             %partition, %offset, why, replay_from = from.0,

@@ -126,6 +126,12 @@ impl Intake {
 
     fn error(&mut self, partition: Option<PartitionId>, error: KafkaError) {
         self.partitions.fetch_failed(partition);
+        // What librdkafka itself cannot read it goes past, if the batch has only one record.
+        if let KafkaError::Unreadable { partition, .. } = &error
+            && error.is_of_the_client()
+        {
+            self.partitions.doubt(*partition);
+        }
         self.troubles.push(match error {
             KafkaError::OffsetOutOfRange { partition, .. } => Trouble::OutOfRange(partition),
             error => Trouble::Reported(error),

@@ -152,6 +152,20 @@ enum Phase {
     Closed,
 }
 
+impl Phase {
+    /// Whether a generation is there that can be rolled back.
+    fn can_roll_back(&self) -> bool {
+        match self {
+            Self::Running | Self::Ending { .. } | Self::Recovering(_) | Self::Rebuilding(_) => true,
+            Self::Unassigned
+            | Self::StandingBy
+            | Self::Leaving(_)
+            | Self::Asking(_)
+            | Self::Closed => false,
+        }
+    }
+}
+
 /// What follows once the sink has undone a generation.
 #[derive(Debug)]
 enum After {

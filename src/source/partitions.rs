@@ -107,7 +107,7 @@ impl Partitions {
         now: Instant,
     ) -> Admission {
         let Some(owned) = self.get_mut(partition) else { return Admission::Drop };
-        if offset < owned.next.0 {
+        if offset < owned.next.0 || owned.doubtful {
             return Admission::Drop;
         }
         if let Some(until) = owned.until.filter(|until| offset >= until.0) {
@@ -129,10 +129,24 @@ impl Partitions {
     /// Notes the end of the log. `offset` is the position behind everything, control records
     /// included.
     pub(crate) fn end(&mut self, partition: PartitionId, offset: Offset) {
-        if let Some(owned) = self.get_mut(partition) {
+        if let Some(owned) = self.get_mut(partition).filter(|owned| !owned.doubtful) {
             owned.next = owned.next.max(offset);
             owned.at_end = true;
         }
+    }
+
+    /// Notes that what comes next could not be read, and may be missing from what is given. The
+    /// partition stands until it is owned anew. What lies behind a rebuild's range is no matter.
+    pub(crate) fn doubt(&mut self, partition: PartitionId) {
+        if let Some(owned) = self.get_mut(partition).filter(|owned| !owned.is_replayed()) {
+            owned.doubtful = true;
+        }
+    }
+
+    /// Whether a rebuild has read all it wants of a partition.
+    pub(crate) fn is_replayed(&self, partition: PartitionId) -> bool {
+        let owned = self.owned.get(partition.0 as usize).and_then(Option::as_ref);
+        owned.is_some_and(Owned::is_replayed)
     }
 
     /// Notes that fetching failed, for one partition or for all.
@@ -203,7 +217,8 @@ impl Partitions {
     pub(crate) fn observe(&mut self, log_end: impl Fn(PartitionId) -> Option<Offset>) {
         for (number, owned) in self.owned.iter_mut().enumerate() {
             if let Some(owned) = owned {
-                owned.log_end = log_end(PartitionId(number as i32));
+                // While its leader moves nothing is known, which does not mean that nothing is hidden.
+                owned.log_end = log_end(PartitionId(number as i32)).or(owned.log_end);
             }
         }
     }

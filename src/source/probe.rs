@@ -34,8 +34,13 @@ impl Probe {
         partition: PartitionId,
         offset: Offset,
     ) -> Result<Self, KafkaError> {
-        let mut settings =
-            ConsumerSettings { instance_id: None, fetch_queue_kbytes: 1, ..settings.clone() };
+        let mut settings = ConsumerSettings {
+            instance_id: None,
+            fetch_queue_kbytes: 1,
+            // A long row of aborted batches would look as if nothing could be read.
+            reads_uncommitted: true,
+            ..settings.clone()
+        };
         let same = settings.receive_limit().to_string();
         // A broker answers with one batch at least, however small the limits are.
         for name in ["message.max.bytes", "fetch.max.bytes", "fetch.message.max.bytes"] {

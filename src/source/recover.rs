@@ -204,8 +204,8 @@ impl Source {
                 StartFrom::Time(_) => by_time.get(&partition).copied().unwrap_or(log_end),
             };
             let next = at.get(&partition).copied().flatten().unwrap_or(fresh_start);
-            let unreadable_until = self.unreadable.until(partition, next);
-            RecoverPartition { partition, fresh_start, log_start, log_end, unreadable_until }
+            let unreadable = self.unreadable.at(partition, next);
+            RecoverPartition { partition, fresh_start, log_start, log_end, unreadable }
         });
         let mut recover: Vec<_> = recover.collect();
         // "The end" is where it was when it was first asked for: until that is committed, records

@@ -4,6 +4,9 @@
 //! In:  a partition's position, findings of probes. Out: a verdict.
 //! Holds: a batch counts as unreadable after `UNREADABLE_ATTEMPTS` readings of new clients have
 //! failed alike; what is skipped ends at the first offset at which a reading does not fail alike.
+//! Before that counts, the position is read once more. Where nothing but the size of an answer, or
+//! the brokers' own error, tells two batches apart, such batches close together count as one, with
+//! what lies between them.
 
 use std::time::Instant;
 
@@ -31,8 +34,9 @@ enum Likeness {
 impl Likeness {
     fn of(error: &KafkaError) -> Self {
         match error {
-            // The broker's codes are positive, but for its -1 of an error that has no code.
-            KafkaError::Unreadable { offset, code, .. } if code.0 < -1 => Self::Batch(*offset),
+            KafkaError::Unreadable { offset, .. } if error.is_of_the_client() => {
+                Self::Batch(*offset)
+            }
             KafkaError::AnswerTooLarge { text } => {
                 let rest = text.split_once(" size ").map_or("", |(_, rest)| rest);
                 Self::AnswerSize(rest.split(' ').next().unwrap_or_default().to_owned())
@@ -66,6 +70,12 @@ pub(super) struct Search {
     extent: Option<Extent>,
     /// Whether anything could be read behind it.
     read_behind: bool,
+    /// How often the question has found nothing at all.
+    silences: u32,
+    /// Whether the position has to be read before the next question.
+    check_first: bool,
+    /// Whether the position was read again after the last question.
+    confirmed: bool,
 }
 
 /// What a search has found out.
@@ -77,6 +87,13 @@ pub(super) enum Verdict {
     Unreadable(KafkaError),
     /// It cannot, and reading may go on at `until`.
     Gap {
+        /// What is wrong with it.
+        error: KafkaError,
+        /// Where it ends.
+        until: Offset,
+    },
+    /// It cannot, and `until` is further away than one batch reaches.
+    TooLong {
         /// What is wrong with it.
         error: KafkaError,
         /// Where it ends.
@@ -95,6 +112,9 @@ impl Search {
             failure: None,
             extent: None,
             read_behind: false,
+            silences: 0,
+            check_first: false,
+            confirmed: false,
         }
     }
 
@@ -114,12 +134,27 @@ impl Search {
         let failure = match probe.look()? {
             Some(Finding::Unreadable(error)) if self.is_alike(&error) => Some(error),
             Some(Finding::Unreadable(_) | Finding::Readable) => None,
-            None if silent && self.is_of_unknown_format() => self.failure.clone(),
+            None if silent && offset != self.at && self.is_of_unknown_format() => {
+                self.reading = None;
+                self.fell_silent(offset);
+                return Ok(None);
+            }
             None => return Ok(None),
         };
         self.reading = None;
         if let Some(extent) = &mut self.extent {
+            if offset == self.at {
+                if failure.is_none() {
+                    // It was an outage: nothing that was found counts.
+                    *self = Self::new(self.partition, self.at, now);
+                    return Ok(None);
+                }
+                self.check_first = false;
+                self.confirmed = extent.question().is_none();
+                return Ok(None);
+            }
             self.read_behind |= failure.is_none();
+            self.silences = 0;
             extent.answer(offset, failure.is_some());
             return Ok(None);
         }
@@ -129,6 +164,18 @@ impl Search {
         self.failure = Some(error.clone());
         let settled = self.failed >= limits::UNREADABLE_ATTEMPTS && !measure;
         Ok(settled.then_some(Verdict::Unreadable(error)))
+    }
+
+    /// Inside of a batch of unknown format nothing is heard, and neither is while a broker is away:
+    /// two silences count, with an answer at the position between them.
+    fn fell_silent(&mut self, offset: Offset) {
+        self.silences += 1;
+        if self.silences < 2 {
+            self.check_first = true;
+        } else if let Some(extent) = &mut self.extent {
+            self.silences = 0;
+            extent.answer(offset, true);
+        }
     }
 
     /// librdkafka says so at the batch's first offset only; at the others it reads on and on.
@@ -155,8 +202,10 @@ impl Search {
             }
         }
         let next = match &self.extent {
-            None => Some(self.at),
-            Some(extent) => extent.question(),
+            Some(extent) if !self.check_first => {
+                extent.question().or((!self.confirmed).then_some(self.at))
+            }
+            _ => Some(self.at),
         };
         if let Some(offset) = next {
             let probe = Probe::new(settings, self.partition, offset)?;
@@ -165,10 +214,15 @@ impl Search {
         }
         let until = self.extent.as_ref().expect("there are no more questions").until();
         let error = self.failure.clone().expect("a reading has failed");
-        if Likeness::of(&error) == Likeness::None && !self.read_behind {
-            // That the broker can read nothing at all proves nothing about one batch.
-            *self = Self::new(self.partition, self.at, now + limits::PROBE_RETRY_PAUSE);
-            return Ok(None);
+        if Likeness::of(&error) == Likeness::None {
+            if !self.read_behind {
+                // That the broker can read nothing at all proves nothing about one batch.
+                *self = Self::new(self.partition, self.at, now + limits::PROBE_RETRY_PAUSE);
+                return Ok(None);
+            }
+            if until.0 - self.at.0 > limits::UNREADABLE_MOST_OFFSETS {
+                return Ok(Some(Verdict::TooLong { error, until }));
+            }
         }
         Ok(Some(Verdict::Gap { error, until }))
     }

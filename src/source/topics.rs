@@ -10,6 +10,10 @@ use crate::{epoch::ToSink, ids::TopicId};
 impl Source {
     /// Takes in what has changed since the last turn.
     pub(super) fn check_topics(&mut self) -> Result<(), Halt> {
+        // Where nothing can be rolled back, what was seen is looked at later.
+        if !self.phase.can_roll_back() {
+            return Ok(());
+        }
         let Some(seen) = self.control.topics().newer(&mut self.topics_version) else {
             return Ok(());
         };

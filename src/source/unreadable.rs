@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     config::OnUnreadableBatch,
+    epoch::Gap,
     error::RunError,
     ids::{Offset, PartitionId},
     kafka::KafkaError,
@@ -39,18 +40,10 @@ struct Suspect {
     is_named: bool,
 }
 
-/// Offsets that are not read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Gap {
-    from: Offset,
-    until: Offset,
-}
-
 impl Unreadable {
-    /// Up to where what lies behind `committed`, or was counted before it, cannot be read.
-    pub(super) fn until(&self, partition: PartitionId, committed: Offset) -> Option<Offset> {
-        let gap = self.gaps.get(&partition)?;
-        (gap.from <= committed).then_some(gap.until)
+    /// What cannot be read at `committed`, or of what was counted before it.
+    pub(super) fn at(&self, partition: PartitionId, committed: Offset) -> Option<Gap> {
+        self.gaps.get(&partition).copied().filter(|gap| gap.from <= committed)
     }
 
     /// Whether a fetch of this partition has failed and nothing was read since.
@@ -90,7 +83,9 @@ impl Unreadable {
             positions.get(partition) == Some(&suspect.at)
                 && now.saturating_duration_since(suspect.since) >= limits::UNREADABLE_PATIENCE
         };
-        self.suspects.iter().find(is_due).map(|(partition, _)| *partition)
+        // The oldest: an error that names no partition comes again and again, for all of them.
+        let due = self.suspects.iter().filter(is_due).min_by_key(|(_, suspect)| suspect.since);
+        due.map(|(partition, _)| *partition)
     }
 }
 
@@ -104,7 +99,8 @@ impl Source {
         };
         let since = self.intake.now();
         for (partition, at) in self.intake.partitions.positions() {
-            if named.is_none_or(|named| named == partition) {
+            let is_wanted = !self.intake.partitions.is_replayed(partition);
+            if is_wanted && named.is_none_or(|named| named == partition) {
                 let is_named = named.is_some();
                 self.unreadable.suspect(partition, Suspect { at, since, is_named });
             }
@@ -152,6 +148,7 @@ impl Source {
             }
             Verdict::Readable => Ok(()),
             Verdict::Unreadable(error) => Err(self.cannot_go_on(partition, at, &error)),
+            Verdict::TooLong { error, until } => Err(self.too_long(partition, at, until, &error)),
             Verdict::Gap { error, until } => {
                 let limit = self.settings.consumer.receive_limit();
                 tracing::warn!(
@@ -172,6 +169,20 @@ impl Source {
              past this batch with --on-unreadable-batch skip: its records count as a gap, and \
              windows up to there say \"complete\": false",
             limits::UNREADABLE_ATTEMPTS
+        )))
+    }
+
+    fn too_long(
+        &self,
+        partition: PartitionId,
+        at: Offset,
+        until: Offset,
+        error: &KafkaError,
+    ) -> Halt {
+        let why = explain(error, self.settings.consumer.receive_limit());
+        Halt::Failed(RunError::Failed(format!(
+            "partition {partition} cannot be read from offset {at} up to {until}, which is no one \
+             batch, so it is not skipped: {why}"
         )))
     }
 

@@ -196,6 +196,9 @@ pub struct Recovery {
 /// The redo record is one epoch: when Kafka has a commit of it for any partition, all its outputs
 /// were delivered, so it counts for all. A partition whose own commit is of an earlier epoch of
 /// ours (its part of a later commit failed) goes on where the image stands: nothing is read twice.
+///
+/// With a topic its commits are deleted. What counts of the redo record then no commit can tell, and
+/// nothing of it can be read again: it is taken for committed, as nearly every one is.
 pub fn decide(
     instance: &str,
     topic: Option<TopicId>,
@@ -208,7 +211,17 @@ pub fn decide(
     let ours = |known: &&CommitMetadata| known.instance == instance;
     let commits_redo =
         |redo: &&EpochChange| metadata.iter().flatten().filter(ours).any(|m| m.epoch == redo.epoch);
-    let applied = redo.filter(commits_redo);
+    let outlived = |redo: &&EpochChange| {
+        let other = |of: Option<TopicId>| of.zip(topic).is_some_and(|(of, now)| of != now);
+        let of_topic = |(known, metadata): (&Committed, &Option<CommitMetadata>)| {
+            let mark = metadata.as_ref().and_then(|metadata| metadata.topic);
+            let is_other = mark.zip(topic).is_some_and(|(of, now)| of != now.mark());
+            known.offset.is_some() && !is_other
+        };
+        redo.partitions.values().any(|state| other(state.topic))
+            && !committed.iter().zip(&metadata).any(of_topic)
+    };
+    let applied = redo.filter(|redo| commits_redo(redo) || outlived(redo));
     let mut image = loaded.base.clone();
     if let Some(redo) = applied {
         image.apply(redo);

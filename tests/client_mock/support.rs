@@ -30,6 +30,7 @@ pub(crate) fn consumer_settings(brokers: &str, topic: &str, group: &str) -> Cons
         topic: topic.to_owned(),
         fetch_queue_kbytes: 8 * 1024,
         max_poll_interval: Duration::from_mins(5),
+        reads_uncommitted: false,
     }
 }
 

@@ -262,6 +262,7 @@ fn clients(
         topic: config.topics.input.clone(),
         fetch_queue_kbytes: config.memory.fetch_queue / 1024,
         max_poll_interval: limits::MAX_POLL_INTERVAL,
+        reads_uncommitted: false,
     };
     let producer = ProducerSettings {
         client: client.clone(),

@@ -88,6 +88,7 @@ impl<'a> Session<'a> {
             topic: config.dead_letter_topic.clone(),
             fetch_queue_kbytes: limits::READBACK_QUEUE_BYTES / 1024,
             max_poll_interval: limits::MAX_POLL_INTERVAL,
+            reads_uncommitted: false,
         })
         .map_err(failed)?;
         let writer = (!config.dry_run).then(|| Writer::new(config, largest)).transpose();

@@ -15,6 +15,7 @@ fn consumer(properties: &[(&str, &str)]) -> ConsumerSettings {
         topic: "t".into(),
         fetch_queue_kbytes: 32 * 1024,
         max_poll_interval: Duration::from_mins(5),
+        reads_uncommitted: false,
     }
 }
 

@@ -23,6 +23,8 @@ pub(super) struct Owned {
     pub(super) bound: Option<Offset>,
     /// Offset at which a rebuild stops reading.
     pub(super) until: Option<Offset>,
+    /// Something that comes next could not be read: what is given may lie behind it.
+    pub(super) doubtful: bool,
     /// The end of the log as the last fetch saw it, records of open transactions included.
     pub(super) log_end: Option<Offset>,
     /// The open transaction at which it was found to stand.
@@ -51,10 +53,16 @@ impl Owned {
             tombstones: 0,
             bound: None,
             until: None,
+            doubtful: false,
             log_end: None,
             held: None,
             told: (None, false),
         }
+    }
+
+    /// Whether a rebuild has read all it wants of it.
+    pub(super) fn is_replayed(&self) -> bool {
+        self.until.is_some_and(|until| self.next >= until)
     }
 
     /// Records between the position and the end of the log; `None` while that is not known.
@@ -96,7 +104,8 @@ impl Owned {
     /// Whether a bounded run is done with it: at its bound, or at the end of a log that has become
     /// shorter than that.
     pub(super) fn is_at_bound(&self, now: Instant, idle_timeout: Duration) -> bool {
-        let is_shorter = || self.is_idle(now, idle_timeout) && !self.hides_records();
+        let knows_end = self.log_end.is_some() && !self.hides_records();
+        let is_shorter = || knows_end && self.is_idle(now, idle_timeout);
         self.bound.is_none_or(|bound| self.next >= bound || is_shorter())
     }
 }

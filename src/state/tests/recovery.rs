@@ -220,6 +220,31 @@ fn neither_state_nor_commit_of_an_earlier_topic_is_a_place_in_the_next() {
     assert_eq!(metadata.as_ref().expect("ours").global_watermark, Some(EventTimeMs(70)));
 }
 
+/// Its commit is deleted with the topic, so nothing else tells that it was committed.
+#[test]
+fn the_last_epoch_of_a_topic_that_is_gone_counts() {
+    let change_of = |topic: TopicId| {
+        let mut change = change(5);
+        change.partitions.values_mut().for_each(|state| state.topic = Some(topic));
+        change
+    };
+    let decided = |topic: TopicId, known: Committed| {
+        let redo = Some(change_of(topic));
+        let loaded = Loaded { base: image(4), redo, highest_epoch: Epoch(5) };
+        decide(US, Some(NEXT_TOPIC), &loaded, &[known])
+    };
+    let recovery = decided(TOPIC, nothing(1));
+    assert!(recovery.apply_redo);
+    assert!(matches!(recovery.partitions[0].start, Start::Recreated { .. }));
+    let mut both = image(4);
+    both.apply(&change_of(TOPIC));
+    assert_eq!(recovery.image, both);
+    assert!(decided(TOPIC, committed(1, 400, &metadata_of(TOPIC, 4))).apply_redo);
+    // Where commits are of the topic they decide, and what can be read again is read again.
+    assert!(!decided(TOPIC, committed(1, 400, &metadata_of(NEXT_TOPIC, 4))).apply_redo);
+    assert!(!decided(NEXT_TOPIC, nothing(1)).apply_redo);
+}
+
 #[test]
 fn what_is_of_the_next_topic_counts_in_it() {
     let (start, _) = in_the_next_topic(committed(1, 400, &metadata_of(NEXT_TOPIC, 5)));

@@ -52,6 +52,7 @@ fn reader(scenario: &Scenario, topic: &str) -> (Consumer, Vec<PartitionId>) {
         topic,
         fetch_queue_kbytes: 8 * 1024,
         max_poll_interval: Duration::from_mins(5),
+        reads_uncommitted: false,
     };
     let consumer = Consumer::new(&settings).expect("a consumer");
     (consumer, (0..count).map(PartitionId).collect())
