@@ -32,6 +32,24 @@ fn records_read_before_or_unowned_are_dropped() {
 }
 
 #[test]
+fn nothing_behind_what_could_not_be_read_is_taken() {
+    let now = Instant::now();
+    let mut partitions = two(now);
+    partitions.doubt(P0);
+    assert_eq!(partitions.record(P0, 6, false, now), Admission::Drop);
+    partitions.end(P0, Offset(7));
+    assert_eq!(partitions.positions()[&P0], Offset(5), "it stands there until that is judged");
+    assert_eq!(partitions.record(P1, 0, false, now), Admission::Take);
+    // Behind its range a rebuild wants nothing.
+    let (from, until) = (Offset(3), Offset(5));
+    partitions.replay(&[ReplayRange { partition: P0, from, until }], now);
+    assert_eq!(partitions.record(P0, 4, false, now), Admission::Take);
+    partitions.doubt(P0);
+    assert!(partitions.is_replayed(P0));
+    assert_eq!(partitions.replayed(), (vec![P0], 0));
+}
+
+#[test]
 fn idle_needs_the_end_silence_and_a_broker_that_answers() {
     let start = Instant::now();
     let timeout = Duration::from_secs(10);
@@ -178,6 +196,26 @@ fn a_bound_behind_an_open_transaction_is_waited_for_unless_that_hangs() {
     // Aborted or committed, the end lies behind the marker and so behind the bound.
     partitions.end(P0, Offset(9));
     assert!(partitions.all_at_bound(now, timeout));
+}
+
+/// A leader that moves: no fetch says where the log ends.
+#[test]
+fn an_end_that_is_not_known_for_a_moment_hides_as_much_as_before() {
+    let start = Instant::now();
+    let timeout = Duration::from_secs(10);
+    let late = start + Duration::from_secs(20);
+    let bounds = BTreeMap::from([(P0, Offset(9))]);
+    let mut partitions = Partitions::default();
+    partitions.own(&[(P0, Offset(5))], &bounds, start);
+    partitions.end(P0, Offset(5));
+    partitions.answered(&[(P0, Offset(5))], late);
+    assert!(!partitions.all_at_bound(late, timeout), "nobody knows yet what there is");
+    partitions.observe(|_| Some(Offset(9)));
+    partitions.observe(|_| None);
+    assert!(!partitions.all_at_bound(late, timeout));
+    assert!(!partitions.cut(late, timeout, |_| None)[0].progress.idle);
+    partitions.observe(|_| Some(Offset(5)));
+    assert!(partitions.all_at_bound(late, timeout), "the rest was aborted and cut off");
 }
 
 #[test]
