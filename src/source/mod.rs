@@ -13,6 +13,7 @@ mod intake;
 mod lanes;
 mod open_transactions;
 mod partitions;
+mod phase;
 mod probe;
 mod rebuild;
 mod recover;
@@ -35,8 +36,7 @@ use self::{
     intake::{Intake, Trouble},
     lanes::{Lanes, PeerGone},
     open_transactions::OpenTransactions,
-    rebuild::Rebuilding,
-    recover::{Asking, Known},
+    phase::{After, Ending, Phase},
     unreadable::Unreadable,
 };
 use crate::{
@@ -44,7 +44,7 @@ use crate::{
     budget::Budget,
     config::{OnUnreadableBatch, StartFrom, Topics},
     control::Control,
-    epoch::{CutReason, Times, ToSink, ToSource, ToWorker},
+    epoch::{Times, ToSink, ToSource, ToWorker},
     error::RunError,
     event::FieldNames,
     ids::{Epoch, Generation, Offset, PartitionId, TopicId},
@@ -101,80 +101,6 @@ pub struct SourceChannels {
     pub sink: Sender<ToSink>,
     /// From the sink.
     pub from_sink: Receiver<ToSource>,
-}
-
-/// Why an epoch is the last of its generation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    Revoke,
-    Stop,
-    EndOfInput,
-    /// A bounded run ends short of its bounds.
-    HangingTransaction,
-}
-
-impl From<Ending> for CutReason {
-    fn from(ending: Ending) -> Self {
-        match ending {
-            Ending::Revoke => Self::Revoke,
-            Ending::Stop | Ending::HangingTransaction => Self::Stop,
-            Ending::EndOfInput => Self::EndOfInput,
-        }
-    }
-}
-
-/// ```text
-/// Unassigned ──assigned──► Leaving ──sink has undone──► Asking ──broker answers──► Recovering
-///     ▲                     │ ▲  ▲                        │ lost: nobody took over     │
-///     ├─────────────────────┘ │  │                        ▼                            │ sink
-///     │ given back            │  └─ rollback, revoke, ─ Unassigned                     │ answers
-///     │                       │     lost: from anywhere                                ▼
-///     │                       └── revoked, committed ── Ending ◄─revoke,── Running ◄─ Rebuilding
-///     │                                                   │     stop, end              (if windows
-///     └───────────────────────────────────────────────────┴─► Closed                   were lost)
-/// ```
-/// `StandingBy` is an Unassigned to which the group has given an empty assignment.
-#[derive(Debug)]
-enum Phase {
-    Unassigned,
-    StandingBy,
-    /// The generation is over; waiting for the sink to have undone it.
-    Leaving(After),
-    Asking(Asking),
-    Recovering(Known),
-    Rebuilding(Rebuilding),
-    Running,
-    Ending {
-        why: Ending,
-        deadline: Instant,
-        cut: bool,
-    },
-    Closed,
-}
-
-impl Phase {
-    /// Whether a generation is there that can be rolled back.
-    fn can_roll_back(&self) -> bool {
-        match self {
-            Self::Running | Self::Ending { .. } | Self::Recovering(_) | Self::Rebuilding(_) => true,
-            Self::Unassigned
-            | Self::StandingBy
-            | Self::Leaving(_)
-            | Self::Asking(_)
-            | Self::Closed => false,
-        }
-    }
-}
-
-/// What follows once the sink has undone a generation.
-#[derive(Debug)]
-enum After {
-    /// Recover these partitions.
-    Ask(Asking),
-    /// Give back what is assigned; then the end, if it was asked for.
-    Unassign { close: bool },
-    /// Take the empty assignment.
-    StandBy,
 }
 
 /// The source.

@@ -6,6 +6,7 @@ mod damage;
 mod folder;
 mod peeking;
 mod recovery;
+mod topics;
 mod twin;
 
 use std::{
