@@ -2,7 +2,8 @@
 //!
 //! In:  the newest look at the topics.
 //! Out: new numbers of output partitions at an epoch cut; a rollback when the input is another topic.
-//! Holds: all records of an epoch go by the same numbers of partitions.
+//! Holds: all processed events of an epoch go by the same number of partitions; what the sink makes of
+//! the epoch that is being cut may already go by the next numbers.
 
 use super::{Halt, Source, unreadable::Unreadable};
 use crate::{epoch::ToSink, ids::TopicId};
