@@ -5,37 +5,24 @@
 //! whatever is wrong with the settings is reported together and before anything is opened; only
 //! this module writes to stdout.
 
-mod args;
-mod check;
-mod demo;
-mod file;
 mod generate;
-mod keys;
-mod layers;
-mod output;
-mod print;
-mod redrive;
 mod run;
-mod secrets;
-mod settings;
-mod state;
-#[cfg(test)]
-mod tests;
 
-use std::{fs::File, sync::LazyLock};
+use std::sync::LazyLock;
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use self::layers::Given;
-pub use self::{
-    args::RunArgs,
-    check::CheckArgs,
-    demo::DemoArgs,
-    generate::{CompletionsArgs, ManArgs},
-    redrive::RedriveArgs,
-    state::StateArgs,
+pub use self::generate::{CompletionsArgs, ManArgs};
+use crate::{
+    check::{self, CheckArgs},
+    demo::{self, DemoArgs},
+    error::RunError,
+    kafka,
+    output::StartLogging,
+    redrive::{self, RedriveArgs},
+    settings::{Given, RunArgs},
+    state_command::{self, StateArgs},
 };
-use crate::{config::LogFormat, error::RunError, kafka};
 
 /// Reads login events from Kafka, enriches each and counts them in event-time windows, without
 /// losing or double-counting one.
@@ -77,9 +64,6 @@ enum Command {
     Man(ManArgs),
 }
 
-/// Starts logging in this form, to stderr or to a file; the error is for the operator.
-pub type StartLogging = fn(LogFormat, Option<File>) -> Result<(), RunError>;
-
 impl Cli {
     /// Reads the process's arguments and variables. Wrong ones, `--help` and `--version` end the
     /// process here, with exit code 2 or 0.
@@ -106,7 +90,7 @@ impl Cli {
             Command::Run(args) => run::run(*args, &self.given, start_logging),
             Command::CheckConfig(args) => check::run(*args, &self.given, start_logging),
             Command::Redrive(args) => redrive::run(&args, start_logging),
-            Command::State(args) => state::run(&args),
+            Command::State(args) => state_command::run(&args),
             Command::Completions(args) => generate::completions(&args),
             Command::Man(args) => generate::man(&args),
         }
@@ -127,4 +111,14 @@ static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
 
 fn hide_values(command: clap::Command) -> clap::Command {
     command.mut_args(|arg| arg.hide_env_values(true)).mut_subcommands(hide_values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        definition().debug_assert();
+    }
 }
