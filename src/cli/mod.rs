@@ -13,9 +13,10 @@ use std::sync::LazyLock;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use self::generate::{CompletionsArgs, ManArgs};
+#[cfg(feature = "demo")]
+use crate::demo::{self, DemoArgs};
 use crate::{
     check::{self, CheckArgs},
-    demo::{self, DemoArgs},
     error::RunError,
     kafka,
     output::StartLogging,
@@ -49,6 +50,7 @@ The log goes to stderr; LOGINTIDE_LOG filters it (info by default; debug, logint
 #[derive(Debug, Subcommand)]
 enum Command {
     /// See it work: embedded broker, load, processor and audit in one process, nothing installed
+    #[cfg(feature = "demo")]
     Demo(DemoArgs),
     /// Process events until SIGTERM, SIGINT or SIGHUP
     Run(Box<RunArgs>),
@@ -86,6 +88,7 @@ impl Cli {
     /// Does what was asked for, until it is done.
     pub fn execute(self, start_logging: StartLogging) -> Result<(), RunError> {
         match self.command {
+            #[cfg(feature = "demo")]
             Command::Demo(args) => demo::run(&args, start_logging),
             Command::Run(args) => run::run(*args, &self.given, start_logging),
             Command::CheckConfig(args) => check::run(*args, &self.given, start_logging),
