@@ -8,7 +8,7 @@ WORKDIR /src
 COPY . .
 # Compiler, make and perl, for librdkafka and OpenSSL, are in the image.
 RUN rustup component add llvm-tools \
- && scripts/build-release \
+ && scripts/build-release --without-demo \
  && install -D -t /out target/released/logintide target/released/loadgen
 
 FROM debian:12.11-slim AS base

@@ -6,10 +6,9 @@
 
 use std::{fmt, time::Duration};
 
-use super::{Checker, Parts};
+use super::{Checker, Parts, keys::CLIENT, layers::Entry};
 use crate::{
-    cli::{keys::CLIENT, layers::Entry, secrets},
-    config::{Delivery, MemoryPlan},
+    config::{Delivery, MemoryPlan, secrets},
     kafka::{check_property, property_name, protected_property},
     limits,
 };

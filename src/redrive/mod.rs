@@ -30,18 +30,18 @@ use self::{
     scan::{Scan, Start},
     writer::{Writer, patiently},
 };
-use super::{StartLogging, output::printed};
 use crate::{
     error::RunError,
     ids::{Offset, PartitionId},
     kafka::{Admin, CommittedOffset, Consumer, ConsumerSettings, KafkaError},
     limits,
+    output::{StartLogging, printed},
     plain::{Plain, Style},
     signals::{self, Wish},
 };
 
 /// Redrives what was selected, until the end or a signal.
-pub(super) fn run(args: &RedriveArgs, start_logging: StartLogging) -> Result<(), RunError> {
+pub fn run(args: &RedriveArgs, start_logging: StartLogging) -> Result<(), RunError> {
     let config = args.checked()?;
     start_logging(config.log_format, None)?;
     let stop = stop_on_signals()?;

@@ -15,7 +15,7 @@ const WORDS: &[&str] = &["password", "passphrase", "secret", "token", "private.k
 
 /// Whether the value of a property or setting is secret. The rule rather hides too much; only an
 /// address, such as that of a token server, is none.
-pub(super) fn is_secret(name: &str) -> bool {
+pub fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let is_address = name.rsplit('.').next() == Some("url");
     let says_so = WORDS.iter().any(|word| name.contains(word));
@@ -24,7 +24,7 @@ pub(super) fn is_secret(name: &str) -> bool {
 
 /// The property whose value the file of `<property>.file` holds; `None` for a property that is not
 /// secret: librdkafka has some of its own that end so.
-pub(super) fn property_of_file(name: &str) -> Option<&str> {
+pub fn property_of_file(name: &str) -> Option<&str> {
     name.strip_suffix(".file").filter(|property| is_secret(property))
 }
 
@@ -32,7 +32,7 @@ pub(super) fn property_of_file(name: &str) -> Option<&str> {
 ///
 /// # Errors
 /// A remedy that follows the setting's name and the path.
-pub(super) fn read(path: &Path) -> Result<String, String> {
+pub fn read(path: &Path) -> Result<String, String> {
     let cannot = |error| format!("cannot be read: {error}; name a file that holds the secret");
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(cannot)?;

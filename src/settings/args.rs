@@ -6,6 +6,8 @@
 
 use clap::{ArgAction, Args};
 
+use crate::config::STATE_DIR_HELP;
+
 /// Flags of `run`, by heading of the help.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -216,10 +218,6 @@ pub(super) struct EventArgs {
     pub(super) field: Vec<String>,
 }
 
-/// The default is worked out from the environment, so clap cannot show it.
-pub(super) const STATE_DIR_HELP: &str = "Folder of the window state [default: $STATE_DIRECTORY, \
-                                         else the XDG state folder + group]";
-
 #[derive(Debug, Args)]
 #[command(next_help_heading = "State")]
 pub(super) struct StateFolderArgs {
@@ -285,4 +283,11 @@ pub(super) struct OperationArgs {
     /// Print the settings that hold, as a file for --config, with where each comes from; then end
     #[arg(long)]
     pub(super) print_config: bool,
+}
+
+impl RunArgs {
+    /// Whether the settings are to be printed instead of used.
+    pub fn print_config(&self) -> bool {
+        self.operation.print_config
+    }
 }

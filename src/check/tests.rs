@@ -8,19 +8,15 @@ use super::{
     topics,
 };
 use crate::{
-    cli::{Cli, Command, definition, settings},
-    config::{RunConfig, Surroundings},
+    config::RunConfig,
     kafka::{ClusterDescription, GroupDescription, GroupMember, Operation, Rights, TopicReplicas},
     pipeline::internal_topics::{Settings, TopicFacts},
+    settings,
 };
 
 fn config(arguments: &[&str]) -> RunConfig {
     let line = [&["logintide", "run", "--brokers", "b:9092"], arguments].concat();
-    let mut matches = definition().try_get_matches_from(line).expect("parses");
-    let cli = Cli::from_matches(&mut matches, |_| None).expect("fits the definition");
-    let Command::Run(args) = cli.command else { panic!("not run") };
-    let surroundings = Surroundings { home: Some("/h".into()), cores: 4, ..Default::default() };
-    settings::load(*args, &cli.given, &surroundings).expect("right settings").config
+    settings::of_line(&line)
 }
 
 fn topic(name: &str, replicas: usize, settings: &[(&str, &str)]) -> TopicFacts {

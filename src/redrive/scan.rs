@@ -14,12 +14,12 @@ use super::{
     selection::{Letter, Selection, Skip},
 };
 use crate::{
-    cli::check::sample::shortened,
     error::RunError,
     headers::{REDRIVEN, redriven_count},
     ids::{Offset, PartitionId},
     kafka::{CommitEntry, Consumer, DrainEvent, Flow, KafkaError, Record},
     limits,
+    output::shortened,
     sink::{KEY_CUT, VALUE_CUT},
 };
 

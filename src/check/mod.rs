@@ -9,7 +9,7 @@ mod cluster;
 mod facts;
 mod findings;
 mod local;
-pub(super) mod sample;
+mod sample;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -25,7 +25,6 @@ use self::{
     findings::{Findings, Form},
     sample::Plan,
 };
-use super::{RunArgs, StartLogging, layers::Given, output::printed, print, settings};
 use crate::{
     config::{Delivery, RunConfig, Surroundings, parse_duration},
     error::RunError,
@@ -34,7 +33,9 @@ use crate::{
         Transactional, find_unreachable_brokers,
     },
     limits,
+    output::{StartLogging, printed},
     plain::{Plain, Style},
+    settings::{self, Given, RunArgs},
     state::{Peek, StateError},
 };
 
@@ -79,11 +80,7 @@ Examples:
 Exit codes: 0 nothing wrong, 1 no broker answered in time, 2 problems, each named with its remedy.";
 
 /// Looks and tells.
-pub(super) fn run(
-    args: CheckArgs,
-    given: &Given,
-    start_logging: StartLogging,
-) -> Result<(), RunError> {
+pub fn run(args: CheckArgs, given: &Given, start_logging: StartLogging) -> Result<(), RunError> {
     let refused = |setting: &str, value: &str, what: String| {
         RunError::Refused(format!("{setting} {value}: {what}"))
     };
@@ -96,12 +93,12 @@ pub(super) fn run(
         .map(|text| parse_sample(text).map_err(|what| refused("--sample", text, what)));
     let sample = sample.transpose()?.unwrap_or(0);
     let surroundings = Surroundings::read();
-    let print_config = run.operation.print_config;
+    let print_config = run.print_config();
     let loaded = settings::load(run, given, &surroundings).map_err(|error| {
         RunError::Refused(format!("{error}\nnothing else was checked: that needs right settings"))
     })?;
     if print_config {
-        return printed(print::config(&mut io::stdout().lock(), &loaded));
+        return printed(settings::print(&mut io::stdout().lock(), &loaded));
     }
     let config = loaded.config;
     start_logging(config.log_format, None)?;

@@ -13,11 +13,10 @@ use loadgen::embedded::{Load, LoadShares, Processing};
 
 use super::DemoArgs;
 use crate::{
-    cli::settings::parse_window,
     config::{
         ClientProperties, Delivery, LogFormat, MemoryPlan, OnStateMismatch, OnTopicRecreated,
         OnUnreadableBatch, Problems, RunConfig, StartFrom, Surroundings, Topics, parse_duration,
-        parse_timezone,
+        parse_timezone, parse_window,
     },
     error::RunError,
     event::{EventConfig, FieldNames, TimestampStyle},

@@ -14,13 +14,14 @@ use serde_json::json;
 
 use super::findings::Form;
 use crate::{
-    cli::output::printed,
     clock,
     error::RunError,
     event::{Enricher, EventConfig, Field, Parser, RejectReason, SoftProblem},
     ids::{Offset, PartitionId},
     kafka::{Consumer, DrainEvent, Flow, KafkaError, Record},
-    limits, plain,
+    limits,
+    output::{printed, shortened},
+    plain,
 };
 
 /// What is read: `count` records of these partitions, and how long to wait for the next one.
@@ -245,17 +246,6 @@ fn line(record: &Record<'_>, result: &str, more: &serde_json::Value) -> serde_js
         line.extend(more.clone());
     }
     line
-}
-
-/// Any bytes as printable text of bounded length.
-pub(in crate::cli) fn shortened(raw: &[u8]) -> String {
-    let head = &raw[..raw.len().min(limits::SHOWN_RAW_BYTES)];
-    let text = head.escape_ascii();
-    if head.len() < raw.len() {
-        format!("{text}… ({} bytes)", raw.len())
-    } else {
-        text.to_string()
-    }
 }
 
 #[cfg(test)]

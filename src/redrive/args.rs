@@ -7,8 +7,10 @@ use jiff::Timestamp;
 
 use super::selection::{Selection, parse_reason};
 use crate::{
-    cli::{secrets, settings::parse_log_format},
-    config::{LogFormat, Problems, parse_brokers, parse_group_id, parse_pair, parse_topic},
+    config::{
+        LogFormat, Problems, parse_brokers, parse_group_id, parse_log_format, parse_pair,
+        parse_topic, secrets,
+    },
     error::RunError,
     kafka::ClientSettings,
 };

@@ -30,18 +30,18 @@ use self::{
     screen::{Phase, Screen, View},
     settings::Settings,
 };
-use super::{StartLogging, output::printed};
 use crate::{
     config::LogFormat,
     error::RunError,
     limits,
     metrics::Health,
+    output::{StartLogging, printed},
     plain::{Plain, Style},
     status::Snapshot,
 };
 
 /// Runs the demo to its end.
-pub(super) fn run(args: &DemoArgs, start_logging: StartLogging) -> Result<(), RunError> {
+pub fn run(args: &DemoArgs, start_logging: StartLogging) -> Result<(), RunError> {
     let began = Instant::now();
     let settings = Settings::check(args)?;
     let folder = Folder::create()?;

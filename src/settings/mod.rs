@@ -4,30 +4,38 @@
 //! Holds: a part that cannot be built has noted a problem, so without problems there is a
 //! configuration. Checks between settings only look at those that are well-formed by themselves.
 
+mod args;
 mod contradictions;
+mod file;
 mod http;
+mod keys;
+mod layers;
+mod print;
+#[cfg(test)]
+mod tests;
 mod values;
 
 use std::{collections::BTreeMap, fmt, path::Path, path::PathBuf, time::Duration};
 
-use self::values::{
-    millis, parse_commit_interval, parse_delivery, parse_idle_timeout, parse_memory,
-    parse_partitions, parse_replication, parse_stall_timeout, parse_state_mismatch,
-    parse_stats_interval, parse_timestamp_style, parse_topic_recreated, parse_unreadable_batch,
-    parse_workers,
-};
-pub(super) use self::values::{parse_log_format, parse_state_dir, parse_switch, parse_window};
-use super::{
-    RunArgs,
+#[cfg(test)]
+pub(crate) use self::tests::of_line;
+pub use self::{args::RunArgs, layers::Given, print::print};
+use self::{
     keys::{CLIENT, FIELD},
-    layers::{Given, Layers},
-    secrets,
+    layers::Layers,
+    values::{
+        millis, parse_commit_interval, parse_delivery, parse_idle_timeout, parse_memory,
+        parse_partitions, parse_replication, parse_stall_timeout, parse_state_mismatch,
+        parse_stats_interval, parse_switch, parse_timestamp_style, parse_topic_recreated,
+        parse_unreadable_batch, parse_workers,
+    },
 };
 use crate::{
     config::{
         ClientProperties, ConfigError, Delivery, MemoryPlan, Problems, RunConfig, Surroundings,
         Topics, default_state_dir, parse_brokers, parse_duration, parse_group_id,
-        parse_instance_id, parse_start_from, parse_timezone, parse_topic,
+        parse_instance_id, parse_log_format, parse_start_from, parse_state_dir, parse_timezone,
+        parse_topic, parse_window, secrets,
     },
     event::{EventConfig, FieldNames},
     limits,
@@ -35,14 +43,15 @@ use crate::{
 };
 
 /// A configuration, and what it was made of.
-pub(super) struct Loaded {
-    pub(super) config: RunConfig,
-    pub(super) layers: Layers,
+pub struct Loaded {
+    /// What the run is made of.
+    pub config: RunConfig,
+    layers: Layers,
 }
 
 /// Reads the file that `args` name, puts file, variables and flags above each other, and checks
 /// everything.
-pub(super) fn load(
+pub fn load(
     args: RunArgs,
     given: &Given,
     surroundings: &Surroundings,

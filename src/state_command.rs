@@ -11,11 +11,11 @@ use std::{
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
-use super::{args::STATE_DIR_HELP, output::printed, settings::parse_state_dir};
 use crate::{
-    config::{Surroundings, default_state_dir, parse_group_id},
+    config::{STATE_DIR_HELP, Surroundings, default_state_dir, parse_group_id, parse_state_dir},
     error::RunError,
     ids::EventTimeMs,
+    output::printed,
     plain::{Plain, Style},
     state::{self, StateError, StateSummary},
     window::Completeness,
@@ -63,7 +63,7 @@ struct FolderArgs {
 }
 
 /// Does what was asked for.
-pub(super) fn run(args: &StateArgs) -> Result<(), RunError> {
+pub fn run(args: &StateArgs) -> Result<(), RunError> {
     match &args.action {
         Action::Show(folder) => {
             let dir = folder.resolve(&Surroundings::read())?;

@@ -3,18 +3,36 @@
 mod contradictions;
 mod documents;
 
+use clap::{Args, Command, FromArgMatches};
+
 use super::{
     keys::{Kind, SETTINGS},
-    settings::Loaded,
     *,
 };
 use crate::{
     config::{
-        ConfigError, Delivery, OnStateMismatch, OnTopicRecreated, OnUnreadableBatch, Problems,
-        RunConfig, StartFrom, Surroundings,
+        ConfigError, Delivery, LogFormat, OnStateMismatch, OnTopicRecreated, OnUnreadableBatch,
+        Problems, RunConfig, StartFrom, Surroundings,
     },
     event::{Field, TimestampStyle},
 };
+
+/// The definition of `run`.
+fn definition() -> Command {
+    RunArgs::augment_args(Command::new("run")).mut_args(|arg| arg.hide_env_values(true))
+}
+
+/// `line` begins with the program's name and `run`.
+fn parsed(line: &[&str], variable: impl Fn(&str) -> Option<String>) -> (RunArgs, Given) {
+    let mut matches = definition().try_get_matches_from(&line[1..]).expect("parses");
+    let given = Given::new(&matches, variable);
+    (RunArgs::from_arg_matches_mut(&mut matches).expect("fits the definition"), given)
+}
+
+/// The configuration of a line, for tests of what uses one.
+pub(crate) fn of_line(line: &[&str]) -> RunConfig {
+    checked(line, &[]).expect("right settings")
+}
 
 fn surroundings() -> Surroundings {
     Surroundings { home: Some("/home/u".into()), cores: 8, ..Surroundings::default() }
@@ -33,13 +51,11 @@ fn checked(line: &[&str], variables: &[(&str, &str)]) -> Result<RunConfig, Confi
 /// `line` with these variables; those of tables are read from here, others cannot be injected into
 /// the parser and are given as flags that are marked as variables.
 fn loaded(line: &[&str], variables: &[(&str, &str)]) -> Result<Loaded, ConfigError> {
-    let mut matches = definition().try_get_matches_from(line).expect("parses");
     let variable = |name: &str| {
         variables.iter().find(|(known, _)| *known == name).map(|(_, text)| (*text).to_owned())
     };
-    let cli = Cli::from_matches(&mut matches, variable).expect("fits the definition");
-    let Command::Run(args) = cli.command else { panic!("not run") };
-    settings::load(*args, &cli.given, &surroundings())
+    let (args, given) = parsed(line, variable);
+    load(args, &given, &surroundings())
 }
 
 fn problem(arguments: &[&str]) -> String {
@@ -47,14 +63,8 @@ fn problem(arguments: &[&str]) -> String {
 }
 
 #[test]
-fn the_definition_is_consistent() {
-    definition().debug_assert();
-}
-
-#[test]
 fn every_setting_has_the_variable_of_its_name() {
-    let definition = definition();
-    let run = definition.find_subcommand("run").expect("exists");
+    let run = definition();
     let mut checked = 0;
     for arg in run.get_arguments() {
         let id = arg.get_id().as_str();
@@ -74,9 +84,7 @@ fn every_setting_has_the_variable_of_its_name() {
 
 #[test]
 fn every_setting_that_is_no_table_has_a_text() {
-    let mut matches = definition().try_get_matches_from(["logintide", "run"]).expect("parses");
-    let cli = Cli::from_matches(&mut matches, |_| None).expect("fits the definition");
-    let Command::Run(args) = cli.command else { panic!("not run") };
+    let (args, _) = parsed(&["logintide", "run"], |_| None);
     let texts: Vec<_> = args.into_texts().into_iter().map(|(id, _)| id).collect();
     let settings = SETTINGS.iter().filter(|setting| setting.kind != Kind::Table);
     assert_eq!(texts, settings.map(|setting| setting.id).collect::<Vec<_>>());
@@ -290,11 +298,9 @@ const EXAMPLE: &str = include_str!("../../logintide.example.toml");
 fn the_default_workers_are_no_more_than_the_budget_holds() {
     for (flags, expected) in [(&[][..], 86), (&["--memory-budget=32MiB"], 6)] {
         let line = [&["logintide", "run", "--brokers=b:9092"], flags].concat();
-        let mut matches = definition().try_get_matches_from(line).expect("parses");
-        let cli = Cli::from_matches(&mut matches, |_: &str| None).expect("fits the definition");
-        let Command::Run(args) = cli.command else { panic!("not run") };
+        let (args, given) = parsed(&line, |_| None);
         let many = Surroundings { cores: 200, ..surroundings() };
-        let loaded = settings::load(*args, &cli.given, &many).expect("right");
+        let loaded = load(args, &given, &many).expect("right");
         assert_eq!(loaded.config.workers, expected, "{flags:?}");
     }
 }

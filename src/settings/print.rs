@@ -8,15 +8,14 @@ use std::io::{self, Write};
 use toml::Value as Toml;
 
 use super::{
+    Loaded,
     keys::{CLIENT, Kind, SETTINGS, Setting},
     layers::{Entry, Layers, Origin},
-    secrets,
-    settings::Loaded,
 };
-use crate::plain;
+use crate::{config::secrets, plain};
 
 /// Writes the settings to `out`.
-pub(super) fn config(out: &mut impl Write, loaded: &Loaded) -> io::Result<()> {
+pub fn print(out: &mut impl Write, loaded: &Loaded) -> io::Result<()> {
     writeln!(out, "# What logintide run would do, as a file for --config.")?;
     for setting in SETTINGS.iter().filter(|setting| setting.kind != Kind::Table) {
         let key = setting.key();
@@ -82,7 +81,7 @@ fn value(setting: Setting, loaded: &Loaded) -> Option<(String, Origin)> {
 fn toml_of(kind: Kind, text: &str) -> Toml {
     match kind {
         Kind::Number => text.parse().map(Toml::Integer).ok(),
-        Kind::Switch => super::settings::parse_switch(text).map(Toml::Boolean).ok(),
+        Kind::Switch => super::values::parse_switch(text).map(Toml::Boolean).ok(),
         Kind::Text | Kind::Table => None,
     }
     .unwrap_or_else(|| Toml::String(text.to_owned()))

@@ -2,24 +2,16 @@
 //!
 //! Pure. Each takes what was given and gives the value or a remedy that follows "`setting value:`".
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use crate::{
     config::{
-        Delivery, LogFormat, MemoryPlan, OnStateMismatch, OnTopicRecreated, OnUnreadableBatch,
-        parse_duration, parse_size,
+        Delivery, MemoryPlan, OnStateMismatch, OnTopicRecreated, OnUnreadableBatch,
+        duration_within, parse_size,
     },
     event::TimestampStyle,
     limits,
 };
-
-/// Checks a folder that was named.
-pub(in crate::cli) fn parse_state_dir(text: &str) -> Result<PathBuf, String> {
-    match text.trim() {
-        "" => Err("is empty; name a folder".to_owned()),
-        _ => Ok(PathBuf::from(text)),
-    }
-}
 
 pub(super) fn parse_workers(text: &str) -> Result<usize, String> {
     let range = 1..=limits::MAX_WORKERS;
@@ -40,7 +32,7 @@ fn number_to(text: &str, most: i32) -> Result<i32, String> {
     number.ok_or_else(|| format!("is no number from 1 to {most}"))
 }
 
-pub(in crate::cli) fn parse_switch(text: &str) -> Result<bool, String> {
+pub(super) fn parse_switch(text: &str) -> Result<bool, String> {
     match text {
         "true" | "yes" | "on" | "1" => Ok(true),
         "false" | "no" | "off" | "0" => Ok(false),
@@ -88,14 +80,6 @@ pub(super) fn parse_timestamp_style(text: &str) -> Result<TimestampStyle, String
     }
 }
 
-pub(in crate::cli) fn parse_log_format(text: &str) -> Result<LogFormat, String> {
-    match text {
-        "text" => Ok(LogFormat::Text),
-        "json" => Ok(LogFormat::Json),
-        _ => Err("is no format; use text or json".to_owned()),
-    }
-}
-
 pub(super) fn parse_stats_interval(text: &str) -> Result<Option<Duration>, String> {
     if text == "off" {
         return Ok(None);
@@ -118,27 +102,6 @@ pub(super) fn parse_idle_timeout(text: &str) -> Result<Duration, String> {
 
 pub(super) fn parse_memory(text: &str) -> Result<MemoryPlan, String> {
     parse_size(text).and_then(MemoryPlan::new)
-}
-
-/// Window records are keyed by whole seconds.
-pub(in crate::cli) fn parse_window(text: &str) -> Result<Duration, String> {
-    let size = duration_within(text, limits::WINDOW_MIN, limits::DURATION_MAX)?;
-    if size.subsec_millis() == 0 {
-        Ok(size)
-    } else {
-        Err("is not a whole number of seconds; round it".to_owned())
-    }
-}
-
-fn duration_within(text: &str, min: Duration, max: Duration) -> Result<Duration, String> {
-    let duration = parse_duration(text)?;
-    if duration < min {
-        Err(format!("is below the smallest value of {min:?}; raise it"))
-    } else if duration > max {
-        Err(format!("is above the largest value of {max:?}; lower it"))
-    } else {
-        Ok(duration)
-    }
 }
 
 pub(super) fn millis(duration: Duration) -> i64 {

@@ -13,7 +13,7 @@ use super::{
     text::{bar, curve, fitted, grouped, milliseconds, safe},
 };
 use crate::{
-    cli::demo::settings::Settings,
+    demo::settings::Settings,
     metrics::HealthReport,
     status::{Snapshot, WindowView},
 };
@@ -36,7 +36,7 @@ const WIDTH_MAX: usize = 110;
 
 /// What the demo is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::cli::demo) enum Phase {
+pub(in crate::demo) enum Phase {
     /// The pipeline is getting its partitions.
     Starting,
     /// Events are sent, since then.
@@ -46,13 +46,13 @@ pub(in crate::cli::demo) enum Phase {
 }
 
 /// All that is shown.
-pub(in crate::cli::demo) struct View<'a> {
-    pub(in crate::cli::demo) phase: Phase,
-    pub(in crate::cli::demo) settings: &'a Settings,
-    pub(in crate::cli::demo) snapshot: &'a Snapshot,
-    pub(in crate::cli::demo) health: &'a HealthReport,
-    pub(in crate::cli::demo) http: SocketAddr,
-    pub(in crate::cli::demo) log: &'a Path,
+pub(in crate::demo) struct View<'a> {
+    pub(in crate::demo) phase: Phase,
+    pub(in crate::demo) settings: &'a Settings,
+    pub(in crate::demo) snapshot: &'a Snapshot,
+    pub(in crate::demo) health: &'a HealthReport,
+    pub(in crate::demo) http: SocketAddr,
+    pub(in crate::demo) log: &'a Path,
 }
 
 /// The picture for a terminal of `columns`.

@@ -15,9 +15,8 @@ use clap::{ArgMatches, parser::ValueSource};
 use super::{
     RunArgs, file,
     keys::{CLIENT, FIELD, Kind, SETTINGS, setting},
-    secrets,
 };
-use crate::config::{Problems, parse_pair};
+use crate::config::{Problems, parse_pair, secrets};
 
 /// Where a setting's text came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +33,7 @@ pub(super) enum Origin {
 
 /// What the command line knows beside the texts.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Given {
+pub struct Given {
     /// Arguments that are no defaults.
     origins: BTreeMap<String, Origin>,
     /// Variables of tables of which there are flags too.
@@ -43,7 +42,7 @@ pub(super) struct Given {
 
 impl Given {
     /// Reads it from what was parsed; `variable` gives the text of a variable.
-    pub(super) fn new(matches: &ArgMatches, variable: impl Fn(&str) -> Option<String>) -> Self {
+    pub fn new(matches: &ArgMatches, variable: impl Fn(&str) -> Option<String>) -> Self {
         let mut given = Self::default();
         for id in matches.ids().map(clap::Id::as_str) {
             let origin = match matches.value_source(id) {
