@@ -9,6 +9,7 @@ mod test;
 use std::{panic, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+use testkit::interrupt;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", about = "The workshop's tools")]
@@ -22,7 +23,8 @@ enum Tool {
     Test(test::Arguments),
 }
 
-/// Exit codes: 0 done, 1 a step failed, 2 wrong usage or something is missing.
+/// Exit codes: 0 done, 1 a step failed, 2 wrong usage or something is missing, 128 + the signal that
+/// ended it.
 fn main() -> ExitCode {
     // testkit panics with the reason: it is shown as an error, and what it started has ended then.
     panic::set_hook(Box::new(|reason| {
@@ -30,14 +32,15 @@ fn main() -> ExitCode {
         eprintln!("cargo xtask: {text}");
     }));
     let Arguments { tool } = Arguments::parse();
-    match panic::catch_unwind(|| run(tool)) {
+    let code = match panic::catch_unwind(|| run(tool)) {
         Ok(Ok(code)) => code,
         Ok(Err(error)) => {
             eprintln!("cargo xtask: {error:#}");
             ExitCode::from(if error.is::<shell::Misuse>() { 2 } else { 1 })
         }
         Err(_) => ExitCode::from(1),
-    }
+    };
+    interrupt::signal().map_or(code, |signal| ExitCode::from(128 + signal as u8))
 }
 
 fn run(tool: Tool) -> anyhow::Result<ExitCode> {
