@@ -3,6 +3,7 @@
 //! Each command is a module of its own. What it shares with the tests (processes, brokers, ports)
 //! is in `testkit`.
 
+mod crash_test;
 mod shell;
 mod test;
 
@@ -20,6 +21,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Tool {
+    CrashTest(crash_test::Arguments),
     Test(test::Arguments),
 }
 
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
 fn run(tool: Tool) -> anyhow::Result<ExitCode> {
     shell::end_with_signals()?;
     match tool {
+        Tool::CrashTest(arguments) => crash_test::run(arguments),
         Tool::Test(arguments) => test::run(arguments),
     }
 }
