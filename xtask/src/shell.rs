@@ -65,8 +65,8 @@ pub(crate) fn cargo<const N: usize>(arguments: [&str; N]) -> Command {
 pub(crate) fn end_with_signals() -> anyhow::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("signals")?;
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        for _ in signals.forever() {
-            testkit::interrupt::request();
+        for signal in signals.forever() {
+            testkit::interrupt::request(signal);
             end_all();
         }
     })?;
