@@ -3,6 +3,9 @@
 //! Each command is a module of its own. What it shares with the tests (processes, brokers, ports)
 //! is in `testkit`.
 
+mod check_deploy;
+mod deploy_tools;
+mod render_manifests;
 mod shell;
 mod test;
 
@@ -19,6 +22,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Tool {
+    CheckDeploy(check_deploy::Arguments),
+    RenderManifests(render_manifests::Arguments),
     Test(test::Arguments),
 }
 
@@ -43,6 +48,8 @@ fn main() -> ExitCode {
 fn run(tool: Tool) -> anyhow::Result<ExitCode> {
     shell::end_with_signals()?;
     match tool {
+        Tool::CheckDeploy(arguments) => check_deploy::run(arguments),
+        Tool::RenderManifests(arguments) => render_manifests::run(&arguments),
         Tool::Test(arguments) => test::run(arguments),
     }
 }
