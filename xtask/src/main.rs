@@ -4,6 +4,9 @@
 //! is in `testkit`.
 
 mod crash_test;
+mod check_deploy;
+mod deploy_tools;
+mod render_manifests;
 mod shell;
 mod test;
 
@@ -22,6 +25,8 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Tool {
     CrashTest(crash_test::Arguments),
+    CheckDeploy(check_deploy::Arguments),
+    RenderManifests(render_manifests::Arguments),
     Test(test::Arguments),
 }
 
@@ -49,6 +54,8 @@ fn run(tool: Tool) -> anyhow::Result<ExitCode> {
     shell::end_with_signals()?;
     match tool {
         Tool::CrashTest(arguments) => crash_test::run(arguments),
+        Tool::CheckDeploy(arguments) => check_deploy::run(arguments),
+        Tool::RenderManifests(arguments) => render_manifests::run(&arguments),
         Tool::Test(arguments) => test::run(arguments),
     }
 }
