@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::{
     After, Ending, Halt, Phase, Source, fatal,
-    intake::Trouble,
+    intake::ReadFault,
     recover::{Asking, Why},
 };
 use crate::{
@@ -27,7 +27,7 @@ impl Source {
             let _flow = intake.event(event);
         });
         if let Err(error) = served {
-            self.intake.troubles.push(Trouble::Reported(error));
+            self.intake.faults.push(ReadFault::Reported(error));
         }
         while let Some(event) = self.consumer.next_rebalance() {
             self.rebalanced(event)?;

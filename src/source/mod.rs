@@ -15,12 +15,12 @@ mod open_transactions;
 mod partitions;
 mod phase;
 mod probe;
+mod read_faults;
 mod rebuild;
 mod recover;
 mod router;
 mod search;
 mod topics;
-mod troubles;
 mod unreadable;
 
 use std::{
@@ -33,7 +33,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 pub use self::router::{Router, find_user_id};
 use self::{
-    intake::{Intake, Trouble},
+    intake::{Intake, ReadFault},
     lanes::{Lanes, PeerGone},
     open_transactions::OpenTransactions,
     phase::{After, Ending, Phase},
@@ -226,7 +226,7 @@ impl Source {
         self.intake.lanes.send_aged(self.intake.now())?;
         self.take_records();
         self.show_activity();
-        self.handle_troubles()
+        self.handle_faults()
     }
 
     fn hear_sink(&mut self) -> Result<(), Halt> {
@@ -308,12 +308,12 @@ impl Source {
         match self.from_sink.recv_timeout(wait) {
             Ok(message) => {
                 if let Err(halt) = self.heard(message) {
-                    self.intake.troubles.push(Trouble::Halt(halt));
+                    self.intake.faults.push(ReadFault::Halt(halt));
                 }
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
-                self.intake.troubles.push(Trouble::Halt(Halt::PeerGone));
+                self.intake.faults.push(ReadFault::Halt(Halt::PeerGone));
             }
         }
     }
