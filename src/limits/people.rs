@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Time between two log lines about the same lasting trouble.
-pub const TROUBLE_LOG_INTERVAL: Duration = Duration::from_secs(5);
+pub const REPEATED_LOG_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Time between two log lines of a process that stands by, because others have all partitions: that
 /// is ordinary where a second one waits for the first to end.

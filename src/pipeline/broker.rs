@@ -72,7 +72,7 @@ struct Waiting {
 
 impl Waiting {
     fn say(&mut self, config: &RunConfig, error: &KafkaError) {
-        if self.said.is_some_and(|said| said.elapsed() < limits::TROUBLE_LOG_INTERVAL) {
+        if self.said.is_some_and(|said| said.elapsed() < limits::REPEATED_LOG_INTERVAL) {
             return;
         }
         let waited_s = self.since.elapsed().as_secs();

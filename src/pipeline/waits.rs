@@ -50,7 +50,7 @@ impl WaitClock {
     /// Whether its cause is to be asked for and said; then the next time is an interval later.
     pub(super) fn is_due(&mut self, now: Instant) -> bool {
         let interval = if self.waiting.should_end() {
-            limits::TROUBLE_LOG_INTERVAL
+            limits::REPEATED_LOG_INTERVAL
         } else {
             limits::STANDBY_LOG_INTERVAL
         };

@@ -269,7 +269,7 @@ impl Connection {
     pub(super) fn complain(&mut self, what: &str, error: &KafkaError) {
         metrics::add(Metric::CommitRetries, 1);
         self.not_before = Some(Instant::now() + limits::COMMIT_RETRY_PAUSE);
-        let due = self.complained.is_none_or(|at| at.elapsed() >= limits::TROUBLE_LOG_INTERVAL);
+        let due = self.complained.is_none_or(|at| at.elapsed() >= limits::REPEATED_LOG_INTERVAL);
         if due {
             self.complained = Some(Instant::now());
             tracing::warn!(%error, "{what} is disturbed; trying again");

@@ -38,7 +38,8 @@ impl Source {
     /// One line about a lasting fault every few seconds.
     pub(super) fn complain(&mut self, error: &KafkaError) {
         let now = self.intake.now();
-        let due = self.last_complaint.is_none_or(|last| now - last >= limits::TROUBLE_LOG_INTERVAL);
+        let due =
+            self.last_complaint.is_none_or(|last| now - last >= limits::REPEATED_LOG_INTERVAL);
         if due {
             self.last_complaint = Some(now);
             tracing::warn!(%error, "reading the input is disturbed; trying again");

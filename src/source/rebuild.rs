@@ -77,7 +77,7 @@ impl Source {
             }
         }
         if left > 0 {
-            if now - rebuilding.said >= limits::TROUBLE_LOG_INTERVAL {
+            if now - rebuilding.said >= limits::REPEATED_LOG_INTERVAL {
                 rebuilding.said = now;
                 tracing::info!(records_left = left, "rebuilding windows");
             }
