@@ -22,7 +22,7 @@ use crate::ids::Epoch;
 /// `Starting` → `Running` ⇄ `RollingBack`; any → `Stopping`. A death of a thread is not a phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Phase {
+pub enum PipelinePhase {
     /// Not yet assigned for the first time: connecting, opening state, joining the group.
     Starting = 0,
     /// Reading, or waiting for records.
@@ -33,7 +33,7 @@ pub enum Phase {
     Stopping = 3,
 }
 
-impl Phase {
+impl PipelinePhase {
     fn from_u8(value: u8) -> Self {
         [Self::Starting, Self::Running, Self::RollingBack, Self::Stopping]
             .into_iter()
@@ -81,7 +81,7 @@ impl Health {
             threads_expected,
             threads_started: AtomicUsize::new(0),
             thread_died: AtomicBool::new(false),
-            phase: AtomicU8::new(Phase::Starting as u8),
+            phase: AtomicU8::new(PipelinePhase::Starting as u8),
             broker_away: AtomicBool::new(false),
             stalled: AtomicBool::new(false),
             waiting: AtomicU8::new(Waiting::Nothing as u8),
@@ -90,22 +90,22 @@ impl Health {
         })
     }
 
-    /// Counts a thread as started. Dropping the guard outside `Phase::Stopping` counts as death.
+    /// Counts a thread as started. Dropping the guard outside `PipelinePhase::Stopping` counts as death.
     pub fn thread_started(self: &Arc<Self>) -> ThreadAlive {
         self.threads_started.fetch_add(1, Release);
         ThreadAlive { health: Arc::clone(self) }
     }
 
-    /// Sets the phase. Nothing follows `Phase::Stopping`.
-    pub fn set_phase(&self, phase: Phase) {
-        let unless_stopping = |now| (now != Phase::Stopping as u8).then_some(phase as u8);
+    /// Sets the phase. Nothing follows `PipelinePhase::Stopping`.
+    pub fn set_phase(&self, phase: PipelinePhase) {
+        let unless_stopping = |now| (now != PipelinePhase::Stopping as u8).then_some(phase as u8);
         // The error only says that the process is stopping, which stays true.
         let _ = self.phase.fetch_update(Release, Acquire, unless_stopping);
     }
 
     /// The phase.
-    pub fn phase(&self) -> Phase {
-        Phase::from_u8(self.phase.load(Acquire))
+    pub fn phase(&self) -> PipelinePhase {
+        PipelinePhase::from_u8(self.phase.load(Acquire))
     }
 
     /// Says whether the broker cannot be reached at the moment.
@@ -158,7 +158,7 @@ impl Health {
             format!("stalled: {waiting}; the log says what that needs")
         } else if stalled {
             "stalled: there is work and nothing moves; the log says where".to_owned()
-        } else if phase == Phase::Stopping {
+        } else if phase == PipelinePhase::Stopping {
             "stopping".to_owned()
         } else if self.threads_started.load(Acquire) < self.threads_expected {
             "starting threads".to_owned()
@@ -167,8 +167,8 @@ impl Health {
         } else {
             match phase {
                 _ if waiting != Waiting::Nothing => waiting.to_string(),
-                Phase::Starting => "joining the consumer group".to_owned(),
-                Phase::RollingBack => "going back to the last committed epoch".to_owned(),
+                PipelinePhase::Starting => "joining the consumer group".to_owned(),
+                PipelinePhase::RollingBack => "going back to the last committed epoch".to_owned(),
                 _ if assigned_partitions == 0 => "running without partitions".to_owned(),
                 _ => format!("running with {assigned_partitions} partitions"),
             }
@@ -177,7 +177,7 @@ impl Health {
         let ready = healthy
             && threads_ready
             && !broker_away
-            && phase == Phase::Running
+            && phase == PipelinePhase::Running
             && assigned_partitions > 0;
         let committed_epoch = self.committed_epoch.load(Acquire).checked_sub(1);
         HealthReport { healthy, ready, stalled, reason, assigned_partitions, committed_epoch }
@@ -192,7 +192,7 @@ pub struct ThreadAlive {
 
 impl Drop for ThreadAlive {
     fn drop(&mut self) {
-        if self.health.phase() != Phase::Stopping || std::thread::panicking() {
+        if self.health.phase() != PipelinePhase::Stopping || std::thread::panicking() {
             self.health.thread_died.store(true, Release);
         }
     }
@@ -205,7 +205,7 @@ mod tests {
     fn running() -> (Arc<Health>, ThreadAlive) {
         let health = Health::new(1);
         let alive = health.thread_started();
-        health.set_phase(Phase::Running);
+        health.set_phase(PipelinePhase::Running);
         health.set_assigned(3);
         (health, alive)
     }
@@ -218,7 +218,7 @@ mod tests {
         assert_eq!((report.reason.as_str(), report.committed_epoch), ("starting threads", None));
         let _threads = [health.thread_started(), health.thread_started()];
         assert_eq!(health.report().reason, "joining the consumer group");
-        health.set_phase(Phase::Running);
+        health.set_phase(PipelinePhase::Running);
         assert_eq!(health.report().reason, "running without partitions");
         assert!(!health.report().ready);
         health.set_assigned(8);
@@ -252,7 +252,7 @@ mod tests {
     fn a_dead_thread_is_never_healthy_again() {
         let (health, alive) = running();
         drop(alive);
-        health.set_phase(Phase::Stopping);
+        health.set_phase(PipelinePhase::Stopping);
         let report = health.report();
         assert!(!report.healthy && !report.ready);
         assert_eq!(report.reason, "a thread died; the process is stopping");
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn a_thread_that_ends_while_stopping_did_not_die() {
         let (health, alive) = running();
-        health.set_phase(Phase::Stopping);
+        health.set_phase(PipelinePhase::Stopping);
         drop(alive);
         let report = health.report();
         assert!(report.healthy && !report.ready);
@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn a_panic_while_stopping_is_a_death() {
         let (health, alive) = running();
-        health.set_phase(Phase::Stopping);
+        health.set_phase(PipelinePhase::Stopping);
         let thread = std::thread::spawn(move || {
             let _alive = alive;
             panic!("on purpose");
@@ -287,13 +287,13 @@ mod tests {
         let away = health.report();
         assert_eq!((away.healthy, away.ready), (true, false));
         health.set_broker_away(false);
-        health.set_phase(Phase::RollingBack);
+        health.set_phase(PipelinePhase::RollingBack);
         let back = health.report();
         assert_eq!((back.healthy, back.ready), (true, false));
-        health.set_phase(Phase::Running);
+        health.set_phase(PipelinePhase::Running);
         assert!(health.report().ready);
-        health.set_phase(Phase::Stopping);
-        health.set_phase(Phase::Running);
-        assert_eq!(health.phase(), Phase::Stopping);
+        health.set_phase(PipelinePhase::Stopping);
+        health.set_phase(PipelinePhase::Running);
+        assert_eq!(health.phase(), PipelinePhase::Stopping);
     }
 }

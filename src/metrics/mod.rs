@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 use metrics::{Counter, Gauge, Label};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
-pub use health::{Health, HealthReport, Phase, ThreadAlive};
+pub use health::{Health, HealthReport, PipelinePhase, ThreadAlive};
 pub use histogram::observe;
 pub use waiting::Waiting;
 

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use super::{
-    After, Ending, Halt, Phase, Source, fatal,
+    After, Ending, Halt, Source, SourcePhase, fatal,
     intake::ReadFault,
     recover::{Asking, Why},
 };
@@ -52,11 +52,11 @@ impl Source {
                 metrics::add_labeled(Metric::Rebalances, &["revoked"], 1);
                 tracing::info!(partitions = partitions.len(), "partitions revoked");
                 match self.phase {
-                    Phase::Running => {
+                    SourcePhase::Running => {
                         self.end(Ending::Revoke, limits::REVOKE_DEADLINE);
                         Ok(())
                     }
-                    Phase::Ending { .. } => Ok(()),
+                    SourcePhase::Ending { .. } => Ok(()),
                     _ => self.give_away(),
                 }
             }
@@ -103,7 +103,7 @@ impl Source {
 
     /// Leaves the generation and, once the sink has undone it, unassigns.
     pub(super) fn give_away(&mut self) -> Result<(), Halt> {
-        let close = matches!(self.phase, Phase::Ending { why: Ending::Stop, .. });
+        let close = matches!(self.phase, SourcePhase::Ending { why: Ending::Stop, .. });
         self.leave(After::Unassign { close })
     }
 
@@ -116,26 +116,28 @@ impl Source {
         self.intake.lanes.reset(self.generation)?;
         self.cut = None;
         self.control.health().set_assigned(0);
-        self.phase = Phase::Leaving(after);
+        self.phase = SourcePhase::Leaving(after);
         Ok(())
     }
 
     /// The sink has undone the generation that was left.
     pub(super) fn undone(&mut self) -> Result<(), Halt> {
-        let Phase::Leaving(after) = std::mem::replace(&mut self.phase, Phase::Unassigned) else {
+        let SourcePhase::Leaving(after) =
+            std::mem::replace(&mut self.phase, SourcePhase::Unassigned)
+        else {
             unreachable!("a generation is undone once, while it is waited for");
         };
         match after {
-            After::Ask(asking) => self.phase = Phase::Asking(asking),
+            After::Ask(asking) => self.phase = SourcePhase::Asking(asking),
             After::Unassign { close } => {
                 self.consumer.unassign().map_err(|error| fatal(&error))?;
                 if close {
-                    self.phase = Phase::Closed;
+                    self.phase = SourcePhase::Closed;
                 }
             }
             After::StandBy => {
                 self.consumer.assign(&[]).map_err(|error| fatal(&error))?;
-                self.phase = Phase::StandingBy;
+                self.phase = SourcePhase::StandingBy;
             }
         }
         Ok(())

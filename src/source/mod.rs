@@ -36,7 +36,7 @@ use self::{
     intake::{Intake, ReadFault},
     lanes::{Lanes, PeerGone},
     open_transactions::OpenTransactions,
-    phase::{After, Ending, Phase},
+    phase::{After, Ending, SourcePhase},
     unreadable::Unreadable,
 };
 use crate::{
@@ -112,7 +112,7 @@ pub struct Source {
     intake: Intake,
     from_sink: Receiver<ToSource>,
     control: Arc<Control>,
-    phase: Phase,
+    phase: SourcePhase,
     generation: Generation,
     /// The open epoch.
     epoch: Epoch,
@@ -173,7 +173,7 @@ impl Source {
             intake: Intake::new(lanes, router),
             from_sink: channels.from_sink,
             control,
-            phase: Phase::Unassigned,
+            phase: SourcePhase::Unassigned,
             generation: Generation(0),
             epoch: Epoch(0),
             cut: None,
@@ -199,7 +199,7 @@ impl Source {
 
     /// Runs until a stop is asked for or, with `exit_at_end`, the input is at its end.
     pub fn run(mut self) -> Result<(), RunError> {
-        while !matches!(self.phase, Phase::Closed) {
+        while !matches!(self.phase, SourcePhase::Closed) {
             match self.turn() {
                 Ok(()) => {}
                 // The thread that is gone reports its own reason.
@@ -207,7 +207,7 @@ impl Source {
                 Err(Halt::Failed(error)) => return Err(error),
             }
         }
-        self.control.health().set_phase(metrics::Phase::Stopping);
+        self.control.health().set_phase(metrics::PipelinePhase::Stopping);
         self.consumer.close();
         Ok(())
     }
@@ -257,42 +257,42 @@ impl Source {
             return;
         }
         match self.phase {
-            Phase::Running => self.end(Ending::Stop, limits::STOP_DEADLINE),
-            Phase::Ending { ref mut why, .. } => *why = Ending::Stop,
+            SourcePhase::Running => self.end(Ending::Stop, limits::STOP_DEADLINE),
+            SourcePhase::Ending { ref mut why, .. } => *why = Ending::Stop,
             // Nothing is open that could be committed.
-            Phase::Unassigned
-            | Phase::StandingBy
-            | Phase::Leaving(_)
-            | Phase::Asking(_)
-            | Phase::Recovering(_)
-            | Phase::Rebuilding(_) => self.phase = Phase::Closed,
-            Phase::Closed => {}
+            SourcePhase::Unassigned
+            | SourcePhase::StandingBy
+            | SourcePhase::Leaving(_)
+            | SourcePhase::Asking(_)
+            | SourcePhase::Recovering(_)
+            | SourcePhase::Rebuilding(_) => self.phase = SourcePhase::Closed,
+            SourcePhase::Closed => {}
         }
     }
 
     fn end(&mut self, why: Ending, within: Duration) {
         let deadline = self.intake.now() + within;
-        self.phase = Phase::Ending { why, deadline, cut: false };
+        self.phase = SourcePhase::Ending { why, deadline, cut: false };
     }
 
     fn advance(&mut self) -> Result<(), Halt> {
         match self.phase {
-            Phase::Asking(_) => self.ask(),
-            Phase::Rebuilding(_) => self.advance_rebuild(),
-            Phase::Running => self.run_epochs(),
-            Phase::Ending { why, deadline, cut } => self.advance_ending(why, deadline, cut),
-            Phase::Unassigned
-            | Phase::StandingBy
-            | Phase::Leaving(_)
-            | Phase::Recovering(_)
-            | Phase::Closed => Ok(()),
+            SourcePhase::Asking(_) => self.ask(),
+            SourcePhase::Rebuilding(_) => self.advance_rebuild(),
+            SourcePhase::Running => self.run_epochs(),
+            SourcePhase::Ending { why, deadline, cut } => self.advance_ending(why, deadline, cut),
+            SourcePhase::Unassigned
+            | SourcePhase::StandingBy
+            | SourcePhase::Leaving(_)
+            | SourcePhase::Recovering(_)
+            | SourcePhase::Closed => Ok(()),
         }
     }
 
     fn take_records(&mut self) {
         let running = match &self.phase {
-            Phase::Running => true,
-            Phase::Rebuilding(rebuilding) => rebuilding.reads(),
+            SourcePhase::Running => true,
+            SourcePhase::Rebuilding(rebuilding) => rebuilding.reads(),
             _ => false,
         };
         if running && self.intake.lanes.may_admit() {

@@ -1,7 +1,7 @@
 //! Where the source stands: the phases of a generation. Owned by the source thread.
 //!
 //! In:  nothing. Out: the states between which `Source` moves.
-//! Holds: what may follow what is drawn at `Phase`.
+//! Holds: what may follow what is drawn at `SourcePhase`.
 
 use std::time::Instant;
 
@@ -43,7 +43,7 @@ impl From<Ending> for CutReason {
 /// ```
 /// `StandingBy` is an Unassigned to which the group has given an empty assignment.
 #[derive(Debug)]
-pub(super) enum Phase {
+pub(super) enum SourcePhase {
     Unassigned,
     StandingBy,
     /// The generation is over; waiting for the sink to have undone it.
@@ -60,7 +60,7 @@ pub(super) enum Phase {
     Closed,
 }
 
-impl Phase {
+impl SourcePhase {
     /// Whether a generation is there that can be rolled back.
     pub(super) fn can_roll_back(&self) -> bool {
         match self {

@@ -6,7 +6,7 @@
 
 use std::time::Instant;
 
-use super::{Halt, Phase, Source, fatal, intake::ReadFault};
+use super::{Halt, Source, SourcePhase, fatal, intake::ReadFault};
 use crate::{kafka::KafkaError, limits};
 
 impl Source {
@@ -16,7 +16,7 @@ impl Source {
                 ReadFault::Halt(halt) => return Err(halt),
                 // After a failed checksum librdkafka may read an offset out of the damaged bytes.
                 ReadFault::OutOfRange(partition) if self.unreadable.suspects(partition) => {}
-                ReadFault::OutOfRange(partition) if matches!(self.phase, Phase::Running) => {
+                ReadFault::OutOfRange(partition) if matches!(self.phase, SourcePhase::Running) => {
                     self.roll_back(&format!(
                         "partition {partition}: the log no longer holds the next offset"
                     ))?;
