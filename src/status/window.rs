@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::Usage;
 use crate::{
     limits,
-    window::{Counts, WindowRecord},
+    window::{ValueCounts, WindowRecord},
 };
 
 /// One window, open or published.
@@ -51,12 +51,12 @@ impl WindowView {
 
 impl Usage {
     /// The most frequent values of each dimension.
-    pub fn of(locations: &Counts, devices: &Counts, versions: &Counts) -> Self {
+    pub fn of(locations: &ValueCounts, devices: &ValueCounts, versions: &ValueCounts) -> Self {
         Self { locations: top(locations), devices: top(devices), versions: top(versions) }
     }
 }
 
-fn top(counts: &Counts) -> Vec<(String, u64)> {
+fn top(counts: &ValueCounts) -> Vec<(String, u64)> {
     let mut top = counts.most_frequent(limits::SHOWN_VALUES + 1);
     top.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
     top.into_iter().map(|(name, count)| (name.to_owned(), count)).collect()
