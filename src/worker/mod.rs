@@ -5,8 +5,8 @@
 //! Holds: no lock, no I/O, no log line and no clock per event (three clock reads per batch); nothing
 //! of an epoch is sent after its `WorkerEpoch`.
 
+mod batcher;
 mod delta;
-mod output;
 
 use std::{
     collections::BTreeMap,
@@ -17,8 +17,8 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 
 use self::{
+    batcher::{OutputBatcher, SinkGone},
     delta::EpochDelta,
-    output::{Outputs, SinkGone},
 };
 use crate::{
     batch::{Emptied, InputBatch, InputRecord, Pool, Position, RejectKind, Span},
@@ -62,7 +62,7 @@ pub struct Worker {
     input_pool: Pool<Emptied<InputRecord>>,
     parser: Parser,
     enricher: Enricher,
-    outputs: Outputs,
+    outputs: OutputBatcher,
     sink: Sender<ToSink>,
     control: Arc<Control>,
     generation: Generation,
@@ -86,7 +86,7 @@ impl Worker {
         let WorkerSettings { id, event, rules, output_partitions, budget, input_pool, output_pool } =
             settings;
         let outputs =
-            Outputs::new(output_partitions, sink.clone(), output_pool, Arc::clone(&budget));
+            OutputBatcher::new(output_partitions, sink.clone(), output_pool, Arc::clone(&budget));
         Self {
             id,
             rules,

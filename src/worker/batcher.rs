@@ -25,7 +25,7 @@ pub(crate) struct SinkGone;
 
 /// A worker's output side.
 #[derive(Debug)]
-pub(crate) struct Outputs {
+pub(crate) struct OutputBatcher {
     sink: Sender<ToSink>,
     pool: Pool<Emptied<Span>>,
     budget: Arc<Budget>,
@@ -59,7 +59,7 @@ impl<R> Buffer<R> {
     }
 }
 
-impl Outputs {
+impl OutputBatcher {
     /// Output to `partitions` partitions of processed-logins.
     pub(crate) fn new(
         partitions: usize,
