@@ -17,7 +17,7 @@ pub use self::span::Span;
 use crate::{
     budget::Permit,
     event::Reject,
-    ids::{Epoch, Generation, PartitionId},
+    ids::{Epoch, Incarnation, PartitionId},
     limits,
 };
 
@@ -55,8 +55,8 @@ pub struct InputBatch {
 /// Enriched records for one partition of processed-logins.
 #[derive(Debug)]
 pub struct OutputBatch {
-    /// Generation the records were read in.
-    pub generation: Generation,
+    /// Incarnation the records were read in.
+    pub incarnation: Incarnation,
     /// Epoch the records belong to.
     pub epoch: Epoch,
     /// Output partition.
@@ -92,8 +92,8 @@ pub struct RejectedRecord {
 /// Records for the side topics.
 #[derive(Debug)]
 pub struct RejectBatch {
-    /// Generation the records were read in.
-    pub generation: Generation,
+    /// Incarnation the records were read in.
+    pub incarnation: Incarnation,
     /// Epoch the records belong to.
     pub epoch: Epoch,
     /// Raw bytes.

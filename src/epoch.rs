@@ -3,14 +3,14 @@
 //! An epoch is the unit of commit. The source cuts it with a barrier through every worker's queue
 //! and a cut to the sink; the sink completes it when the cut and all workers' answers are in.
 //! Holds: epochs complete in order and once; in = processed + dead-lettered, per partition; what
-//! belongs to an older generation is dropped unseen.
+//! belongs to an older incarnation is dropped unseen.
 
 use std::collections::BTreeMap;
 
 use crate::{
     batch::{InputBatch, OutputBatch, RejectBatch},
     event::{Field, RejectReason, SoftProblem},
-    ids::{Epoch, EventTimeMs, Generation, Offset, PartitionId, TopicId, WindowStart, WorkerId},
+    ids::{Epoch, EventTimeMs, Incarnation, Offset, PartitionId, TopicId, WindowStart, WorkerId},
     latency::EpochLatency,
     state::Committed,
     topics::OutputPartitions,
@@ -32,8 +32,8 @@ pub enum ToWorker {
     /// From the next record on, processed-logins has so many partitions. Between two epochs.
     OutputPartitions(i32),
     /// Drop everything unfinished and say so to the sink.
-    Reset(Generation),
-    /// A generation's first epoch begins.
+    Reset(Incarnation),
+    /// An incarnation's first epoch begins.
     Begin {
         /// First epoch.
         epoch: Epoch,
@@ -62,14 +62,14 @@ pub enum ToSink {
     Rejects(RejectBatch),
     /// A worker's answer to a barrier.
     WorkerEpoch(Box<WorkerEpoch>),
-    /// A worker has dropped what was older than this generation.
-    ResetDone(WorkerId, Generation),
+    /// A worker has dropped what was older than this incarnation.
+    ResetDone(WorkerId, Incarnation),
     /// The output topics have so many partitions. Before the cut of the last epoch without them.
     OutputPartitions(OutputPartitions),
     /// The source has cut an epoch.
     Cut(Box<EpochCut>),
-    /// The source has left the previous generation: roll back what is open.
-    Reset(Generation),
+    /// The source has left the previous incarnation: roll back what is open.
+    Reset(Incarnation),
     /// Partitions to recover, after a `Reset`.
     Recover(Box<RecoverRequest>),
 }
@@ -77,19 +77,19 @@ pub enum ToSink {
 /// Sink → source.
 #[derive(Debug)]
 pub enum ToSource {
-    /// Answer to `Reset`: nothing of an older generation is queued, in flight or in an open
+    /// Answer to `Reset`: nothing of an older incarnation is queued, in flight or in an open
     /// transaction, and every worker has dropped it.
-    Undone(Generation),
+    Undone(Incarnation),
     /// Answer to `Recover`: windows were lost, count these records again first.
     Rebuild(Rebuild),
     /// Answer to `Recover`, at once or after a rebuild: where to read on.
     Recovered(Recovered),
     /// An epoch is committed (or had nothing to commit).
     Committed(CommittedEpoch),
-    /// Something failed that reading again mends: leave the generation.
+    /// Something failed that reading again mends: leave the incarnation.
     RollBack {
-        /// The generation to leave.
-        generation: Generation,
+        /// The incarnation to leave.
+        incarnation: Incarnation,
         /// What failed, for the log.
         reason: String,
     },
@@ -131,8 +131,8 @@ pub struct CutPartition {
 /// The source's account of an epoch.
 #[derive(Debug)]
 pub struct EpochCut {
-    /// Generation.
-    pub generation: Generation,
+    /// Incarnation.
+    pub incarnation: Incarnation,
     /// Epoch.
     pub epoch: Epoch,
     /// Every owned partition.
@@ -163,8 +163,8 @@ pub struct PartitionCounts {
 /// A worker's account of an epoch.
 #[derive(Debug)]
 pub struct WorkerEpoch {
-    /// Generation.
-    pub generation: Generation,
+    /// Incarnation.
+    pub incarnation: Incarnation,
     /// Epoch.
     pub epoch: Epoch,
     /// Who answers.
@@ -220,8 +220,8 @@ impl RecoverPartition {
 /// Partitions just assigned, or to be read again after a rollback.
 #[derive(Debug)]
 pub struct RecoverRequest {
-    /// The generation that begins.
-    pub generation: Generation,
+    /// The incarnation that begins.
+    pub incarnation: Incarnation,
     /// What Kafka has committed for every partition of the topic: the last epoch may have owned
     /// others than now.
     pub committed: Vec<Committed>,
@@ -236,8 +236,8 @@ pub struct RecoverRequest {
 /// Records to count again, because their windows were lost while their outputs are committed.
 #[derive(Debug, Clone)]
 pub struct Rebuild {
-    /// The generation.
-    pub generation: Generation,
+    /// The incarnation.
+    pub incarnation: Incarnation,
     /// The epoch to end it with; no other is cut before.
     pub epoch: Epoch,
     /// Windows that end at or before this are over: their events count for nothing.
@@ -260,8 +260,8 @@ pub struct ReplayRange {
 /// Where reading goes on.
 #[derive(Debug, Clone)]
 pub struct Recovered {
-    /// The generation.
-    pub generation: Generation,
+    /// The incarnation.
+    pub incarnation: Incarnation,
     /// Next offset per partition.
     pub starts: Vec<(PartitionId, Offset)>,
     /// First epoch.
@@ -288,8 +288,8 @@ pub struct Times {
 /// An epoch the sink has finished.
 #[derive(Debug, Clone)]
 pub struct CommittedEpoch {
-    /// Generation.
-    pub generation: Generation,
+    /// Incarnation.
+    pub incarnation: Incarnation,
     /// The epoch.
     pub epoch: Epoch,
     /// Event-time facts after it.

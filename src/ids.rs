@@ -41,8 +41,9 @@ newtype!(
     Epoch(u64)
 );
 newtype!(
-    /// Counts rollbacks and reassignments; what carries an older generation is dropped unseen.
-    Generation(u64)
+    /// Number of an incarnation: what the pipeline does between two rollbacks or reassignments. A
+    /// message of an older incarnation is dropped. The consumer group's generation is another number.
+    Incarnation(u64)
 );
 newtype!(
     /// Event time, milliseconds since the Unix epoch.
@@ -61,8 +62,8 @@ impl Epoch {
     }
 }
 
-impl Generation {
-    /// The generation after this one.
+impl Incarnation {
+    /// The incarnation after this one.
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0 + 1)

@@ -214,7 +214,7 @@ fn start(
     let input_pool = Pool::new(limits::INPUT_BATCH_BYTES, Arc::clone(&activity.input_pool));
     let output_pool = Pool::new(limits::OUTPUT_BATCH_BYTES, Arc::clone(&activity.output_pool));
     let (to_sink, sink_input) = bounded(limits::SINK_QUEUE_MESSAGES);
-    // Holds at most an answer per epoch and generation, and the source reads it every turn.
+    // Holds at most an answer per epoch and incarnation, and the source reads it every turn.
     let (to_source, from_sink) = unbounded();
     let consumer = Consumer::new(&consumer_settings(&parts)).map_err(refused)?;
     consumer.subscribe().map_err(refused)?;

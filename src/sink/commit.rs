@@ -195,7 +195,7 @@ impl Sink {
         }
         let times = self.times();
         report::published(&times, &self.windows, self.settings.budget.used_bytes());
-        let done = CommittedEpoch { generation: self.generation, epoch, times };
+        let done = CommittedEpoch { incarnation: self.incarnation, epoch, times };
         // A source that is gone needs no answer.
         drop(self.to_source.send(ToSource::Committed(done)));
         failpoint::reached(Point::Finished);

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! New ──registered──► Ready ──first record or commit──► Open ──offsets sent──► Open ──committed──► Ready
-//!  ▲                                                      │ failed, or the generation is over
+//!  ▲                                                      │ failed, or the incarnation is over
 //!  └──────────────── a new producer takes its place ──────┘
 //! ```
 

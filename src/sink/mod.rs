@@ -44,7 +44,7 @@ use crate::{
     epoch::{Alignment, ToSink, ToSource},
     error::RunError,
     failpoint::{self, Point},
-    ids::{Epoch, Generation},
+    ids::{Epoch, Incarnation},
     kafka::{CommitEntry, Committer, Mark},
     limits,
     state::BackgroundStore,
@@ -94,9 +94,9 @@ pub struct SinkSettings {
 /// ```
 /// A `Reset` leads from anywhere to Undoing.
 enum Stage {
-    /// Waiting for every worker to drop the previous generation and for the producer to be ready.
+    /// Waiting for every worker to drop the previous incarnation and for the producer to be ready.
     Undoing { done: usize },
-    /// Nothing of an older generation is left; the source asks the broker.
+    /// Nothing of an older incarnation is left; the source asks the broker.
     Waiting,
     /// Windows that were lost are counted again.
     Rebuilding(Alignment, Box<RebuildPlan>),
@@ -129,7 +129,7 @@ pub struct Sink {
     settings: SinkSettings,
     outputs: Outputs,
     to_source: Sender<ToSource>,
-    generation: Generation,
+    incarnation: Incarnation,
     stage: Stage,
     windows: Windows,
     /// The last committed change, folded into the store's base with the next write.
@@ -170,7 +170,7 @@ impl Sink {
             settings,
             outputs,
             to_source,
-            generation: Generation(0),
+            incarnation: Incarnation(0),
             stage: Stage::Failed,
             windows,
             committed_change: None,
@@ -252,15 +252,15 @@ impl Sink {
             ToSink::Rejects(batch) => self.take_output(Output::Rejected(batch)),
             ToSink::WorkerEpoch(answer) => match &mut self.stage {
                 Stage::Open(alignment) | Stage::Rebuilding(alignment, _)
-                    if answer.generation == self.generation =>
+                    if answer.incarnation == self.incarnation =>
                 {
                     alignment.offer_worker(*answer);
                 }
                 _ => self.settings.budget.delta_freed(answer.delta_bytes),
             },
-            ToSink::ResetDone(_, generation) => {
+            ToSink::ResetDone(_, incarnation) => {
                 if let Stage::Undoing { done } = &mut self.stage
-                    && generation == self.generation
+                    && incarnation == self.incarnation
                 {
                     *done += 1;
                 }
@@ -271,14 +271,14 @@ impl Sink {
             }
             ToSink::Cut(cut) => {
                 if let Stage::Open(alignment) | Stage::Rebuilding(alignment, _) = &mut self.stage
-                    && cut.generation == self.generation
+                    && cut.incarnation == self.incarnation
                 {
                     alignment.offer_cut(*cut);
                 }
             }
-            ToSink::Reset(generation) => self.reset(generation)?,
+            ToSink::Reset(incarnation) => self.reset(incarnation)?,
             ToSink::Recover(request) => {
-                if matches!(self.stage, Stage::Waiting) && request.generation == self.generation {
+                if matches!(self.stage, Stage::Waiting) && request.incarnation == self.incarnation {
                     self.recover(&request)?;
                 }
             }
@@ -331,7 +331,7 @@ impl Sink {
                     self.stage = Stage::Waiting;
                     failpoint::reached(Point::Undone);
                     // A source that is gone needs no answer.
-                    drop(self.to_source.send(ToSource::Undone(self.generation)));
+                    drop(self.to_source.send(ToSource::Undone(self.incarnation)));
                 }
                 Ok(())
             }
@@ -359,10 +359,10 @@ impl Sink {
         }
     }
 
-    /// Rolls back: whatever is open, queued or in flight belongs to a generation that is over.
-    fn reset(&mut self, generation: Generation) -> Result<(), EpochFailure> {
-        assert!(generation > self.generation, "generations only grow");
-        self.generation = generation;
+    /// Rolls back: whatever is open, queued or in flight belongs to an incarnation that is over.
+    fn reset(&mut self, incarnation: Incarnation) -> Result<(), EpochFailure> {
+        assert!(incarnation > self.incarnation, "incarnations only grow");
+        self.incarnation = incarnation;
         report::left();
         self.free_alignment();
         self.held.clear();
@@ -391,6 +391,6 @@ impl Sink {
         self.free_alignment();
         self.stage = Stage::Failed;
         // A source that is gone needs no answer.
-        drop(self.to_source.send(ToSource::RollBack { generation: self.generation, reason }));
+        drop(self.to_source.send(ToSource::RollBack { incarnation: self.incarnation, reason }));
     }
 }

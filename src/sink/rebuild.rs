@@ -89,7 +89,7 @@ impl Sink {
         let lost: Vec<_> = lost.iter().map(|lost| lost.partition).collect();
         let epoch = first.epoch;
         first.epoch = epoch.next();
-        let (generation, horizon) = (self.generation, image.horizon);
+        let (incarnation, horizon) = (self.incarnation, image.horizon);
         let published = published.into_values().map(|window| (window.start, window.total));
         let plan = RebuildPlan { image, first, lost, published: published.collect() };
         if ranges.is_empty() {
@@ -97,7 +97,7 @@ impl Sink {
         }
         let alignment = Alignment::new(self.settings.workers, epoch);
         self.stage = Stage::Rebuilding(alignment, Box::new(plan));
-        let order = Rebuild { generation, epoch, horizon, ranges };
+        let order = Rebuild { incarnation, epoch, horizon, ranges };
         // A source that is gone needs no answer.
         drop(self.to_source.send(ToSource::Rebuild(order)));
         Ok(())

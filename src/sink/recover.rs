@@ -1,6 +1,6 @@
 //! Decides where reading goes on, from what Kafka committed and the store holds. Sink thread.
 //!
-//! In:  a `RecoverRequest`, after everything of the previous generation was undone.
+//! In:  a `RecoverRequest`, after everything of the previous incarnation was undone.
 //! Out: the window state as of the committed epoch, and the start offsets to the source; or first
 //! the order to count again what lost windows were made of.
 //! Holds: committed offsets decide, never the store alone; what cannot be known is said, and its
@@ -172,7 +172,7 @@ impl Sink {
         self.stage = Stage::Open(Alignment::new(self.settings.workers, epoch));
         let commit = self.must_commit;
         let recovered =
-            Recovered { generation: self.generation, starts, epoch, times: self.times(), commit };
+            Recovered { incarnation: self.incarnation, starts, epoch, times: self.times(), commit };
         report::recovered(&recovered);
         // A source that is gone needs no answer.
         drop(self.to_source.send(ToSource::Recovered(recovered)));

@@ -2,7 +2,7 @@
 //!
 //! In:  the commit interval, the budget, an ending; the sink's `Recovered` and `Committed`.
 //! Out: a barrier to every worker and a cut to the sink, at the same point of the stream.
-//! Holds: one epoch at a time is cut and not committed; the last epoch of a generation is cut
+//! Holds: one epoch at a time is cut and not committed; the last epoch of an incarnation is cut
 //! after its last record.
 
 use std::time::Instant;
@@ -78,7 +78,7 @@ impl Source {
             .partitions
             .cut(now, self.settings.idle_timeout, |p| consumer.cached_log_end(p));
         let cut = EpochCut {
-            generation: self.generation,
+            incarnation: self.incarnation,
             epoch: self.epoch,
             partitions,
             horizon,

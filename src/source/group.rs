@@ -1,7 +1,7 @@
 //! What the consumer group says: assigned, revoked, lost. Owned by the source thread.
 //!
 //! In:  rebalance events that the consumer recorded.
-//! Out: a new phase of the source; a generation is left before its partitions are given away.
+//! Out: a new phase of the source; an incarnation is left before its partitions are given away.
 //! Holds: assigned, revoked and lost are three different things; only this file and the end of a
 //! revoke's epoch unassign.
 
@@ -101,31 +101,31 @@ impl Source {
         self.leave(After::Ask(asking))
     }
 
-    /// Leaves the generation and, once the sink has undone it, unassigns.
+    /// Leaves the incarnation and, once the sink has undone it, unassigns.
     pub(super) fn give_away(&mut self) -> Result<(), Halt> {
         let close = matches!(self.phase, SourcePhase::Ending { why: Ending::Stop, .. });
         self.leave(After::Unassign { close })
     }
 
-    /// Ends the generation. Partitions are neither given back nor taken before the sink says that
+    /// Ends the incarnation. Partitions are neither given back nor taken before the sink says that
     /// nothing of it is open any more.
     pub(super) fn leave(&mut self, after: After) -> Result<(), Halt> {
-        self.generation = self.generation.next();
+        self.incarnation = self.incarnation.next();
         self.intake.partitions.clear();
         self.open_transactions.forget();
-        self.intake.lanes.reset(self.generation)?;
+        self.intake.lanes.reset(self.incarnation)?;
         self.cut = None;
         self.control.health().set_assigned(0);
         self.phase = SourcePhase::Leaving(after);
         Ok(())
     }
 
-    /// The sink has undone the generation that was left.
+    /// The sink has undone the incarnation that was left.
     pub(super) fn undone(&mut self) -> Result<(), Halt> {
         let SourcePhase::Leaving(after) =
             std::mem::replace(&mut self.phase, SourcePhase::Unassigned)
         else {
-            unreachable!("a generation is undone once, while it is waited for");
+            unreachable!("an incarnation is undone once, while it is waited for");
         };
         match after {
             After::Ask(asking) => self.phase = SourcePhase::Asking(asking),

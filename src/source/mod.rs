@@ -47,7 +47,7 @@ use crate::{
     epoch::{Times, ToSink, ToSource, ToWorker},
     error::RunError,
     event::FieldNames,
-    ids::{Epoch, Generation, Offset, PartitionId, TopicId},
+    ids::{Epoch, Incarnation, Offset, PartitionId, TopicId},
     kafka::{Admin, Consumer, ConsumerSettings, KafkaError},
     limits, metrics,
     state::Committed,
@@ -113,7 +113,7 @@ pub struct Source {
     from_sink: Receiver<ToSource>,
     control: Arc<Control>,
     phase: SourcePhase,
-    generation: Generation,
+    incarnation: Incarnation,
     /// The open epoch.
     epoch: Epoch,
     /// The epoch that was cut and is not committed yet.
@@ -174,7 +174,7 @@ impl Source {
             from_sink: channels.from_sink,
             control,
             phase: SourcePhase::Unassigned,
-            generation: Generation(0),
+            incarnation: Incarnation(0),
             epoch: Epoch(0),
             cut: None,
             times: Times::default(),
@@ -238,16 +238,20 @@ impl Source {
 
     fn heard(&mut self, message: ToSource) -> Result<(), Halt> {
         match message {
-            ToSource::Undone(generation) if generation == self.generation => self.undone(),
-            ToSource::Rebuild(order) if order.generation == self.generation => self.rebuild(order),
-            ToSource::Recovered(recovered) if recovered.generation == self.generation => {
+            ToSource::Undone(incarnation) if incarnation == self.incarnation => self.undone(),
+            ToSource::Rebuild(order) if order.incarnation == self.incarnation => {
+                self.rebuild(order)
+            }
+            ToSource::Recovered(recovered) if recovered.incarnation == self.incarnation => {
                 self.recovered(recovered)
             }
-            ToSource::Committed(done) if done.generation == self.generation => self.committed(done),
-            ToSource::RollBack { generation, reason } if generation == self.generation => {
+            ToSource::Committed(done) if done.incarnation == self.incarnation => {
+                self.committed(done)
+            }
+            ToSource::RollBack { incarnation, reason } if incarnation == self.incarnation => {
                 self.roll_back(&reason)
             }
-            // Of a generation that was left meanwhile.
+            // Of an incarnation that was left meanwhile.
             _ => Ok(()),
         }
     }

@@ -88,7 +88,7 @@ impl Source {
         let took = rebuilding.began.elapsed();
         tracing::info!(took_ms = took.as_millis() as u64, "rebuilding windows: all was read");
         let cut = EpochCut {
-            generation: self.generation,
+            incarnation: self.incarnation,
             epoch,
             partitions: self.intake.partitions.cut(now, Duration::MAX, |_| None),
             horizon,

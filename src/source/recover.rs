@@ -117,7 +117,7 @@ impl Source {
             self.refuse_other_committers(answer.committed.iter().filter(owned))?;
         }
         let request = RecoverRequest {
-            generation: self.generation,
+            incarnation: self.incarnation,
             committed: answer.committed,
             partitions: answer.partitions,
             owns_all: answer.owns_all,
@@ -237,7 +237,7 @@ impl Source {
         Ok((topic.partitions as i32, topic.id))
     }
 
-    /// Leaves the generation and recovers the same partitions, after a pause that grows with
+    /// Leaves the incarnation and recovers the same partitions, after a pause that grows with
     /// repeated failure.
     pub(super) fn roll_back(&mut self, reason: &str) -> Result<(), Halt> {
         let partitions = match &self.phase {

@@ -15,7 +15,7 @@ use crate::{
     budget::{Budget, Permit},
     epoch::ToSink,
     headers::HeaderBlock,
-    ids::{Epoch, Generation, PartitionId},
+    ids::{Epoch, Incarnation, PartitionId},
     limits, short,
 };
 
@@ -124,7 +124,7 @@ impl OutputBatcher {
     pub(crate) fn send_partition(
         &mut self,
         partition: PartitionId,
-        generation: Generation,
+        incarnation: Incarnation,
         epoch: Epoch,
     ) -> Result<(), SinkGone> {
         let buffer = &mut self.partitions[partition.0 as usize];
@@ -134,14 +134,14 @@ impl OutputBatcher {
         let batch = self.pool.split((&mut buffer.arena, &mut buffer.records));
         let permit = buffer.permit_for(&batch, &self.budget);
         let (arena, records) = batch;
-        let batch = OutputBatch { generation, epoch, partition, arena, records, permit };
+        let batch = OutputBatch { incarnation, epoch, partition, arena, records, permit };
         self.sink.send(ToSink::Output(batch)).map_err(|_| SinkGone)
     }
 
     /// Sends the batch for the side topics.
     pub(crate) fn send_rejects(
         &mut self,
-        generation: Generation,
+        incarnation: Incarnation,
         epoch: Epoch,
     ) -> Result<(), SinkGone> {
         let buffer = &mut self.rejects;
@@ -151,20 +151,20 @@ impl OutputBatcher {
         let batch = (std::mem::take(&mut buffer.arena), std::mem::take(&mut buffer.records));
         let permit = buffer.permit_for(&batch, &self.budget);
         let (arena, records) = batch;
-        let batch = RejectBatch { generation, epoch, arena, records, permit };
+        let batch = RejectBatch { incarnation, epoch, arena, records, permit };
         self.sink.send(ToSink::Rejects(batch)).map_err(|_| SinkGone)
     }
 
     /// Sends everything.
     pub(crate) fn send_all(
         &mut self,
-        generation: Generation,
+        incarnation: Incarnation,
         epoch: Epoch,
     ) -> Result<(), SinkGone> {
         for number in 0..self.partitions.len() {
-            self.send_partition(PartitionId(number as i32), generation, epoch)?;
+            self.send_partition(PartitionId(number as i32), incarnation, epoch)?;
         }
-        self.send_rejects(generation, epoch)
+        self.send_rejects(incarnation, epoch)
     }
 
     /// Forgets everything unsent.

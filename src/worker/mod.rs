@@ -28,7 +28,7 @@ use crate::{
     epoch::{Mode, ToSink, ToWorker, WorkerEpoch},
     event::{Enricher, Event, EventConfig, Field, Parser, Reject, RejectReason, SoftProblem},
     failpoint::{self, Point},
-    ids::{Epoch, EventTimeMs, Generation, WindowStart, WorkerId},
+    ids::{Epoch, EventTimeMs, Incarnation, WindowStart, WorkerId},
     kafka::Partitioner,
     latency::EpochAges,
     window::WindowRules,
@@ -65,7 +65,7 @@ pub struct Worker {
     outputs: OutputBatcher,
     sink: Sender<ToSink>,
     control: Arc<Control>,
-    generation: Generation,
+    incarnation: Incarnation,
     epoch: Epoch,
     horizon: Option<EventTimeMs>,
     /// Of the event before: mostly also of the next one.
@@ -98,7 +98,7 @@ impl Worker {
             outputs,
             sink,
             control,
-            generation: Generation(0),
+            incarnation: Incarnation(0),
             epoch: Epoch(0),
             horizon: None,
             last_window: WindowStart::default(),
@@ -129,7 +129,7 @@ impl Worker {
             Ok(message) => Ok(message),
             Err(TryRecvError::Disconnected) => Err(SinkGone),
             Err(TryRecvError::Empty) => {
-                self.outputs.send_all(self.generation, self.epoch)?;
+                self.outputs.send_all(self.incarnation, self.epoch)?;
                 input.recv().map_err(|_| SinkGone)
             }
         }
@@ -144,7 +144,7 @@ impl Worker {
                 self.outputs.resize(partitions as usize);
                 Ok(())
             }
-            ToWorker::Reset(generation) => self.reset(generation),
+            ToWorker::Reset(incarnation) => self.reset(incarnation),
             ToWorker::Begin { epoch, horizon, mode } => {
                 self.epoch = epoch;
                 self.horizon = horizon;
@@ -200,12 +200,12 @@ impl Worker {
             self.enricher.append(raw, &event, processed_at_us, out);
         });
         if full {
-            self.outputs.send_partition(partition, self.generation, self.epoch)?;
+            self.outputs.send_partition(partition, self.incarnation, self.epoch)?;
         }
         if late {
             self.late += 1;
             if self.outputs.rejected(RejectKind::Late, record, arena, permit) {
-                self.outputs.send_rejects(self.generation, self.epoch)?;
+                self.outputs.send_rejects(self.incarnation, self.epoch)?;
             }
         }
         Ok(())
@@ -233,7 +233,7 @@ impl Worker {
         self.delta.dead_letter(record.position.partition);
         *self.reasons.entry(reject.reason).or_default() += 1;
         if self.outputs.rejected(RejectKind::DeadLetter(reject), record, arena, permit) {
-            self.outputs.send_rejects(self.generation, self.epoch)?;
+            self.outputs.send_rejects(self.incarnation, self.epoch)?;
         }
         Ok(())
     }
@@ -241,10 +241,10 @@ impl Worker {
     fn end_epoch(&mut self, epoch: Epoch, horizon: Option<EventTimeMs>) -> Result<(), SinkGone> {
         assert_eq!(epoch, self.epoch, "barriers come in order");
         failpoint::reached(Point::Answer);
-        self.outputs.send_all(self.generation, self.epoch)?;
+        self.outputs.send_all(self.incarnation, self.epoch)?;
         let (deltas, counts) = self.delta.take();
         let answer = WorkerEpoch {
-            generation: self.generation,
+            incarnation: self.incarnation,
             epoch,
             worker: self.id,
             deltas,
@@ -260,7 +260,7 @@ impl Worker {
         self.sink.send(ToSink::WorkerEpoch(Box::new(answer))).map_err(|_| SinkGone)
     }
 
-    fn reset(&mut self, generation: Generation) -> Result<(), SinkGone> {
+    fn reset(&mut self, incarnation: Incarnation) -> Result<(), SinkGone> {
         self.outputs.clear();
         drop(self.delta.take());
         self.budget.delta_freed(std::mem::take(&mut self.reported_bytes));
@@ -268,8 +268,8 @@ impl Worker {
         self.ages.clear();
         self.reasons.clear();
         self.soft.clear();
-        self.generation = generation;
-        self.sink.send(ToSink::ResetDone(self.id, generation)).map_err(|_| SinkGone)
+        self.incarnation = incarnation;
+        self.sink.send(ToSink::ResetDone(self.id, incarnation)).map_err(|_| SinkGone)
     }
 }
 

@@ -307,7 +307,7 @@ pub(super) fn gap(records: u64) {
     add(Metric::GapRecords, records);
 }
 
-/// A generation is left: nothing is owned until the next recovery.
+/// An incarnation is left: nothing is owned until the next recovery.
 pub(super) fn left() {
     set(Metric::AssignedPartitions, 0.0);
 }
