@@ -1,8 +1,8 @@
-//! Whether the process does its work, as seen by its threads; read by `/healthz`.
+//! The process's health, which `/healthz` reports.
 //!
-//! Shared by all threads as an `Arc` of atomics: each stores its own part when it changes, the http
-//! thread reads. The parts are read one by one, so a report may mix two neighbouring moments, but
-//! a thread's death and a failure are final and never missed.
+//! Shared by all threads as an `Arc` of atomics: each thread stores its own part when it changes,
+//! the http thread reads them all. It reads the parts one by one, so a report may mix two
+//! neighbouring moments; but a thread's death and a failure are final and never missed.
 
 use std::sync::{
     Arc,
@@ -17,19 +17,19 @@ use serde::Serialize;
 use super::Waiting;
 use crate::ids::Epoch;
 
-/// Where the pipeline stands.
+/// The phase of the pipeline.
 ///
-/// `Starting` → `Running` ⇄ `RollingBack`; any → `Stopping`. A death of a thread is not a phase.
+/// `Starting` → `Running` ⇄ `RollingBack`; any → `Stopping`. The death of a thread is not a phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum PipelinePhase {
-    /// Not yet assigned for the first time: connecting, opening state, joining the group.
+    /// Before the first assignment: connecting, opening the state, joining the group.
     Starting = 0,
     /// Reading, or waiting for records.
     Running = 1,
-    /// Going back to the committed offsets.
+    /// Rolling back to the committed offsets.
     RollingBack = 2,
-    /// Finishing the open epoch to end.
+    /// Finishing the open epoch before the end.
     Stopping = 3,
 }
 
@@ -42,7 +42,7 @@ impl PipelinePhase {
     }
 }
 
-/// What the threads say about themselves.
+/// The state that the threads report.
 #[derive(Debug)]
 pub struct Health {
     threads_expected: usize,
@@ -60,13 +60,13 @@ pub struct Health {
 /// The answer of `/healthz`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HealthReport {
-    /// No thread is missing, none stands still, and nothing is waited for too long.
+    /// No thread is missing, the pipeline is not stalled, and no wait takes too long.
     pub healthy: bool,
     /// Healthy, running and assigned: records are being read.
     pub ready: bool,
-    /// Nothing moves although there is work, or what is waited for does not come.
+    /// There is work but no progress, or a wait has taken longer than `--stall-timeout`.
     pub stalled: bool,
-    /// One sentence for people.
+    /// The state in a few words.
     pub reason: String,
     /// Input partitions owned.
     pub assigned_partitions: usize,
@@ -75,7 +75,7 @@ pub struct HealthReport {
 }
 
 impl Health {
-    /// A process that will start `threads_expected` guarded threads.
+    /// The health of a process that will start `threads_expected` guarded threads.
     pub fn new(threads_expected: usize) -> Arc<Self> {
         Arc::new(Self {
             threads_expected,
@@ -90,7 +90,8 @@ impl Health {
         })
     }
 
-    /// Counts a thread as started. Dropping the guard outside `PipelinePhase::Stopping` counts as death.
+    /// Counts a thread as started. Dropping the guard outside `PipelinePhase::Stopping` counts as
+    /// death.
     pub fn thread_started(self: &Arc<Self>) -> ThreadAlive {
         self.threads_started.fetch_add(1, Release);
         ThreadAlive { health: Arc::clone(self) }
@@ -103,47 +104,46 @@ impl Health {
         let _ = self.phase.fetch_update(Release, Acquire, unless_stopping);
     }
 
-    /// The phase.
     pub fn phase(&self) -> PipelinePhase {
         PipelinePhase::from_u8(self.phase.load(Acquire))
     }
 
-    /// Says whether the broker cannot be reached at the moment.
+    /// Stores whether the brokers are out of reach at the moment.
     pub fn set_broker_away(&self, away: bool) {
         self.broker_away.store(away, Release);
     }
 
-    /// Says whether the pipeline stands still although there is work.
+    /// Stores whether the pipeline makes no progress although there is work.
     pub fn set_stalled(&self, stalled: bool) {
         self.stalled.store(stalled, Release);
     }
 
-    /// Says what the process waits for, while it reads nothing.
+    /// Stores what the process waits for while it reads nothing.
     pub fn set_waiting(&self, waiting: Waiting) {
         self.waiting.store(waiting as u8, Release);
     }
 
-    /// What the process waits for, while it reads nothing.
+    /// What the process waits for while it reads nothing.
     pub fn waiting(&self) -> Waiting {
         Waiting::from_u8(self.waiting.load(Acquire))
     }
 
-    /// How many input partitions are owned.
+    /// Number of input partitions owned.
     pub fn assigned(&self) -> usize {
         self.assigned_partitions.load(Acquire)
     }
 
-    /// Says how many input partitions are owned.
+    /// Stores the number of input partitions owned.
     pub fn set_assigned(&self, partitions: usize) {
         self.assigned_partitions.store(partitions, Release);
     }
 
-    /// Says that `epoch` is committed.
+    /// Stores that `epoch` is committed.
     pub fn set_committed(&self, epoch: Epoch) {
         self.committed_epoch.store(epoch.0 + 1, Release);
     }
 
-    /// Everything in one answer.
+    /// The health now.
     pub fn report(&self) -> HealthReport {
         let assigned_partitions = self.assigned();
         let waiting = self.waiting();
@@ -155,20 +155,21 @@ impl Health {
         let reason = if died {
             "a thread died; the process is stopping".to_owned()
         } else if stalled && waiting != Waiting::Nothing {
-            format!("stalled: {waiting}; the log says what that needs")
+            format!("stalled: {waiting}; the log names the cause and the remedy")
         } else if stalled {
-            "stalled: there is work and nothing moves; the log says where".to_owned()
+            "stalled: there is work but no progress; the log says what each thread is doing"
+                .to_owned()
         } else if phase == PipelinePhase::Stopping {
             "stopping".to_owned()
         } else if self.threads_started.load(Acquire) < self.threads_expected {
             "starting threads".to_owned()
         } else if broker_away {
-            "the broker does not answer; waiting for it".to_owned()
+            "the brokers do not answer; retrying".to_owned()
         } else {
             match phase {
                 _ if waiting != Waiting::Nothing => waiting.to_string(),
                 PipelinePhase::Starting => "joining the consumer group".to_owned(),
-                PipelinePhase::RollingBack => "going back to the last committed epoch".to_owned(),
+                PipelinePhase::RollingBack => "rolling back to the last committed epoch".to_owned(),
                 _ if assigned_partitions == 0 => "running without partitions".to_owned(),
                 _ => format!("running with {assigned_partitions} partitions"),
             }

@@ -23,7 +23,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct SinkGone;
 
-/// A worker's output side.
+/// A worker's output buffers, one for each output partition and one for the side topics.
 #[derive(Debug)]
 pub(crate) struct OutputBatcher {
     sink: Sender<ToSink>,
@@ -45,7 +45,7 @@ impl<R> Buffer<R> {
         Self { arena, records, permit: budget.permit() }
     }
 
-    /// The permit of what was taken out of here; covers all the memory that leaves.
+    /// The permit of a batch that was taken out; covers all its memory.
     fn permit_for(&mut self, (arena, records): &Emptied<R>, budget: &Arc<Budget>) -> Permit {
         let mut permit = std::mem::replace(&mut self.permit, budget.permit());
         permit.cover(arena.capacity() + records.capacity() * size_of::<R>());
@@ -60,7 +60,7 @@ impl<R> Buffer<R> {
 }
 
 impl OutputBatcher {
-    /// Output to `partitions` partitions of processed-logins.
+    /// Buffers for `partitions` partitions of processed-logins.
     pub(crate) fn new(
         partitions: usize,
         sink: Sender<ToSink>,
@@ -73,7 +73,7 @@ impl OutputBatcher {
         Self { sink, pool, budget, partitions, rejects }
     }
 
-    /// Output to so many partitions from now on; nothing waits here.
+    /// Changes the number of output partitions. All buffers must be empty.
     pub(crate) fn resize(&mut self, partitions: usize) {
         assert!(partitions > 0, "a topic has at least one partition");
         let waits = self.partitions.iter().any(|buffer| !buffer.records.is_empty());
@@ -82,8 +82,8 @@ impl OutputBatcher {
         self.partitions.resize_with(partitions, || Buffer::new(pool.take(), budget));
     }
 
-    /// Appends one enriched record: `write` appends the value behind the key. Returns whether
-    /// the partition's batch is full.
+    /// Appends one enriched record; `write` appends its value after the key. Returns whether the
+    /// partition's batch is full.
     pub(crate) fn enriched(
         &mut self,
         partition: PartitionId,
@@ -103,7 +103,8 @@ impl OutputBatcher {
             || buffer.arena.len() >= limits::OUTPUT_BATCH_BYTES
     }
 
-    /// Appends a record for a side topic, with its raw bytes and its headers. Returns whether the batch is full.
+    /// Appends a record for a side topic, with its raw bytes and its headers. Returns whether the
+    /// batch is full.
     pub(crate) fn rejected(
         &mut self,
         kind: RejectKind,
@@ -167,7 +168,7 @@ impl OutputBatcher {
         self.send_rejects(incarnation, epoch)
     }
 
-    /// Forgets everything unsent.
+    /// Drops everything unsent.
     pub(crate) fn clear(&mut self) {
         for buffer in &mut self.partitions {
             buffer.clear(&self.budget);

@@ -2,8 +2,8 @@
 //!
 //! In:  `ToWorker` in order: batches, barriers, resets.
 //! Out: enriched and rejected records, one `WorkerEpoch` per barrier.
-//! Holds: no lock, no I/O, no log line and no clock per event (three clock reads per batch); nothing
-//! of an epoch is sent after its `WorkerEpoch`.
+//! Holds: an event takes no lock, no I/O, no log line and no clock read (a batch takes three clock
+//! reads); nothing of an epoch is sent after its `WorkerEpoch`.
 
 mod batcher;
 mod delta;
@@ -37,23 +37,18 @@ use crate::{
 /// What a worker is made of.
 #[derive(Debug, Clone)]
 pub struct WorkerSettings {
-    /// Which one.
     pub id: WorkerId,
-    /// How events are read and written.
     pub event: EventConfig,
-    /// How they are counted.
     pub rules: WindowRules,
     /// Partitions of processed-logins.
     pub output_partitions: usize,
-    /// The byte budget.
     pub budget: Arc<Budget>,
-    /// Where emptied input arenas go.
+    /// Takes emptied input arenas back.
     pub input_pool: Pool<Emptied<InputRecord>>,
-    /// Where emptied output arenas come from.
+    /// Gives empty output arenas.
     pub output_pool: Pool<Emptied<Span>>,
 }
 
-/// One worker.
 pub struct Worker {
     id: WorkerId,
     rules: WindowRules,
@@ -68,11 +63,11 @@ pub struct Worker {
     incarnation: Incarnation,
     epoch: Epoch,
     horizon: Option<EventTimeMs>,
-    /// Of the event before: mostly also of the next one.
+    /// Window of the event before; most events fall into the same one.
     last_window: WindowStart,
     mode: Mode,
     delta: EpochDelta,
-    /// Part of the delta's bytes that the budget knows.
+    /// The delta's bytes that were reported to the budget.
     reported_bytes: usize,
     late: u64,
     ages: EpochAges,
@@ -112,9 +107,9 @@ impl Worker {
         }
     }
 
-    /// Works until the source or the sink is gone.
+    /// Works until the source or the sink has ended.
     pub fn run(mut self, input: &Receiver<ToWorker>) {
-        // Either end of the channels being closed is the ordinary end of a worker.
+        // A worker ends when the channel of the source or that of the sink is closed.
         while let Ok(message) = self.next(input) {
             if self.handle(message).is_err() {
                 break;
@@ -211,8 +206,8 @@ impl Worker {
         Ok(())
     }
 
-    /// Counts a record whose outputs are committed. Its window, if it is not over, took every event
-    /// back then: the horizon has not reached it to this day.
+    /// Counts a record whose outputs are committed. If its window is still open, the event was not
+    /// late when it was read first, because horizons only grow.
     fn replay(&mut self, record: &InputRecord, arena: &[u8]) {
         let Position { partition, timestamp_ms, .. } = record.position;
         self.delta.replayed(partition);
