@@ -326,7 +326,7 @@ impl Admin {
         }
     }
 
-    /// A timeout with the trouble that arrived while it was waited for.
+    /// A timeout with the error that arrived while it was waited for.
     pub(super) fn explained(&self, error: KafkaError) -> KafkaError {
         self.serve_events();
         match error {

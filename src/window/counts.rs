@@ -37,7 +37,7 @@ struct Entry {
 
 /// Counts per value of one dimension.
 #[derive(Debug, Clone, Default)]
-pub struct Counts {
+pub struct ValueCounts {
     names: String,
     entries: Vec<Entry>,
     /// Positions in `entries`; empty while there are at most `LINEAR_ENTRIES`.
@@ -48,7 +48,7 @@ pub struct Counts {
     capped: u64,
 }
 
-impl Counts {
+impl ValueCounts {
     /// Adds `n` occurrences of a value; returns by how many bytes this grew. No allocation for a
     /// value that has an entry.
     #[inline]
@@ -229,7 +229,7 @@ fn hash_of(state: &RandomState, head: u64, name: &[u8]) -> u64 {
     hasher.finish()
 }
 
-impl PartialEq for Counts {
+impl PartialEq for ValueCounts {
     /// The same counts, whatever the order in which the values came.
     fn eq(&self, other: &Self) -> bool {
         self.other == other.other && self.capped == other.capped && self.sorted() == other.sorted()
@@ -245,14 +245,14 @@ struct Stored<'a> {
     capped: u64,
 }
 
-impl Serialize for Counts {
+impl Serialize for ValueCounts {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let named = self.entries.iter().map(|entry| (self.name(entry), entry.count)).collect();
         Stored { named, other: self.other, capped: self.capped }.serialize(serializer)
     }
 }
 
-impl<'de> Deserialize<'de> for Counts {
+impl<'de> Deserialize<'de> for ValueCounts {
     /// Reads borrowed names: the input must lie in memory as a whole.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let stored = Stored::deserialize(deserializer)?;

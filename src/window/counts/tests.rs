@@ -4,16 +4,16 @@ use proptest::{collection::vec, prelude::*};
 
 use super::*;
 
-fn counted(values: &[&str]) -> Counts {
-    let mut counts = Counts::default();
+fn counted(values: &[&str]) -> ValueCounts {
+    let mut counts = ValueCounts::default();
     for value in values {
         counts.add(value, 1);
     }
     counts
 }
 
-fn numbered(range: std::ops::Range<usize>) -> Counts {
-    let mut counts = Counts::default();
+fn numbered(range: std::ops::Range<usize>) -> ValueCounts {
+    let mut counts = ValueCounts::default();
     for number in range {
         counts.add(&format!("v{number}"), 2);
     }
@@ -71,7 +71,7 @@ fn stored_counts_beyond_the_cap_are_refused() {
         (0..=limits::MAX_VALUES_PER_DIMENSION).map(|n| n.to_string()).collect();
     let named = named.iter().map(|name| (name.as_str(), 1)).collect();
     let bytes = postcard::to_stdvec(&Stored { named, other: 0, capped: 0 }).expect("writes");
-    assert!(postcard::from_bytes::<Counts>(&bytes).is_err());
+    assert!(postcard::from_bytes::<ValueCounts>(&bytes).is_err());
 }
 
 fn value() -> impl Strategy<Value = String> {
@@ -85,11 +85,11 @@ fn stored_counts_that_add_up_to_too_much_are_refused() {
     {
         let named = BTreeMap::from(named);
         let bytes = postcard::to_stdvec(&(named, other, 0_u64)).expect("writes");
-        assert!(postcard::from_bytes::<Counts>(&bytes).is_err(), "{other}");
+        assert!(postcard::from_bytes::<ValueCounts>(&bytes).is_err(), "{other}");
     }
     let most = (BTreeMap::from([("a", u64::MAX - 1)]), 1_u64, 0_u64);
     let bytes = postcard::to_stdvec(&most).expect("writes");
-    assert_eq!(postcard::from_bytes::<Counts>(&bytes).expect("reads").sum(), u64::MAX);
+    assert_eq!(postcard::from_bytes::<ValueCounts>(&bytes).expect("reads").sum(), u64::MAX);
 }
 
 proptest! {
@@ -115,19 +115,19 @@ proptest! {
 
         let bytes = postcard::to_stdvec(&left).expect("writes");
         prop_assert_eq!(&postcard::to_stdvec(&reversed).expect("writes"), &bytes);
-        prop_assert_eq!(postcard::from_bytes::<Counts>(&bytes).expect("reads"), left);
+        prop_assert_eq!(postcard::from_bytes::<ValueCounts>(&bytes).expect("reads"), left);
     }
 
     #[test]
     fn growth_adds_up_to_the_heap(numbers in vec(0..1500u32, 0..3000)) {
-        let mut counts = Counts::default();
+        let mut counts = ValueCounts::default();
         let mut bytes = 0;
         for number in &numbers {
             bytes += counts.add(&number.to_string(), 1);
         }
         prop_assert_eq!(counts.heap_bytes(), bytes);
         prop_assert_eq!(counts.sum(), numbers.len() as u64);
-        let mut merged = Counts::default();
+        let mut merged = ValueCounts::default();
         let growth = merged.merge(&counts);
         prop_assert_eq!(growth, merged.heap_bytes());
     }

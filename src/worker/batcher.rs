@@ -15,7 +15,7 @@ use crate::{
     budget::{Budget, Permit},
     epoch::ToSink,
     headers::HeaderBlock,
-    ids::{Epoch, Generation, PartitionId},
+    ids::{Epoch, Incarnation, PartitionId},
     limits, short,
 };
 
@@ -23,9 +23,9 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct SinkGone;
 
-/// A worker's output side.
+/// A worker's output buffers, one for each output partition and one for the side topics.
 #[derive(Debug)]
-pub(crate) struct Outputs {
+pub(crate) struct OutputBatcher {
     sink: Sender<ToSink>,
     pool: Pool<Emptied<Span>>,
     budget: Arc<Budget>,
@@ -45,7 +45,7 @@ impl<R> Buffer<R> {
         Self { arena, records, permit: budget.permit() }
     }
 
-    /// The permit of what was taken out of here; covers all the memory that leaves.
+    /// The permit of a batch that was taken out; covers all its memory.
     fn permit_for(&mut self, (arena, records): &Emptied<R>, budget: &Arc<Budget>) -> Permit {
         let mut permit = std::mem::replace(&mut self.permit, budget.permit());
         permit.cover(arena.capacity() + records.capacity() * size_of::<R>());
@@ -59,8 +59,8 @@ impl<R> Buffer<R> {
     }
 }
 
-impl Outputs {
-    /// Output to `partitions` partitions of processed-logins.
+impl OutputBatcher {
+    /// Buffers for `partitions` partitions of processed-logins.
     pub(crate) fn new(
         partitions: usize,
         sink: Sender<ToSink>,
@@ -73,7 +73,7 @@ impl Outputs {
         Self { sink, pool, budget, partitions, rejects }
     }
 
-    /// Output to so many partitions from now on; nothing waits here.
+    /// Changes the number of output partitions. All buffers must be empty.
     pub(crate) fn resize(&mut self, partitions: usize) {
         assert!(partitions > 0, "a topic has at least one partition");
         let waits = self.partitions.iter().any(|buffer| !buffer.records.is_empty());
@@ -82,8 +82,8 @@ impl Outputs {
         self.partitions.resize_with(partitions, || Buffer::new(pool.take(), budget));
     }
 
-    /// Appends one enriched record: `write` appends the value behind the key. Returns whether
-    /// the partition's batch is full.
+    /// Appends one enriched record; `write` appends its value after the key. Returns whether the
+    /// partition's batch is full.
     pub(crate) fn enriched(
         &mut self,
         partition: PartitionId,
@@ -103,7 +103,8 @@ impl Outputs {
             || buffer.arena.len() >= limits::OUTPUT_BATCH_BYTES
     }
 
-    /// Appends a record for a side topic, with its raw bytes and its headers. Returns whether the batch is full.
+    /// Appends a record for a side topic, with its raw bytes and its headers. Returns whether the
+    /// batch is full.
     pub(crate) fn rejected(
         &mut self,
         kind: RejectKind,
@@ -124,7 +125,7 @@ impl Outputs {
     pub(crate) fn send_partition(
         &mut self,
         partition: PartitionId,
-        generation: Generation,
+        incarnation: Incarnation,
         epoch: Epoch,
     ) -> Result<(), SinkGone> {
         let buffer = &mut self.partitions[partition.0 as usize];
@@ -134,14 +135,14 @@ impl Outputs {
         let batch = self.pool.split((&mut buffer.arena, &mut buffer.records));
         let permit = buffer.permit_for(&batch, &self.budget);
         let (arena, records) = batch;
-        let batch = OutputBatch { generation, epoch, partition, arena, records, permit };
+        let batch = OutputBatch { incarnation, epoch, partition, arena, records, permit };
         self.sink.send(ToSink::Output(batch)).map_err(|_| SinkGone)
     }
 
     /// Sends the batch for the side topics.
     pub(crate) fn send_rejects(
         &mut self,
-        generation: Generation,
+        incarnation: Incarnation,
         epoch: Epoch,
     ) -> Result<(), SinkGone> {
         let buffer = &mut self.rejects;
@@ -151,23 +152,23 @@ impl Outputs {
         let batch = (std::mem::take(&mut buffer.arena), std::mem::take(&mut buffer.records));
         let permit = buffer.permit_for(&batch, &self.budget);
         let (arena, records) = batch;
-        let batch = RejectBatch { generation, epoch, arena, records, permit };
+        let batch = RejectBatch { incarnation, epoch, arena, records, permit };
         self.sink.send(ToSink::Rejects(batch)).map_err(|_| SinkGone)
     }
 
     /// Sends everything.
     pub(crate) fn send_all(
         &mut self,
-        generation: Generation,
+        incarnation: Incarnation,
         epoch: Epoch,
     ) -> Result<(), SinkGone> {
         for number in 0..self.partitions.len() {
-            self.send_partition(PartitionId(number as i32), generation, epoch)?;
+            self.send_partition(PartitionId(number as i32), incarnation, epoch)?;
         }
-        self.send_rejects(generation, epoch)
+        self.send_rejects(incarnation, epoch)
     }
 
-    /// Forgets everything unsent.
+    /// Drops everything unsent.
     pub(crate) fn clear(&mut self) {
         for buffer in &mut self.partitions {
             buffer.clear(&self.budget);

@@ -5,14 +5,14 @@
 use crate::{error::RunError, kafka::KafkaError};
 
 /// Why the sink cannot go on with the open epoch.
-pub(super) enum Trouble {
-    /// Reading again from the committed offsets mends it.
+pub(super) enum EpochFailure {
+    /// Roll back to the committed offsets and read again.
     RollBack(String),
-    /// Nothing mends it.
+    /// Only the end of the process is left.
     Stop(RunError),
 }
 
-impl From<KafkaError> for Trouble {
+impl From<KafkaError> for EpochFailure {
     fn from(error: KafkaError) -> Self {
         if error.is_fatal() {
             Self::Stop(RunError::Kafka(error.to_string()))

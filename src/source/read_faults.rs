@@ -1,30 +1,32 @@
 //! Reacts to what went wrong while reading. Owned by the source thread.
 //!
-//! In:  troubles that drains and the group's events left behind.
+//! In:  faults that drains and the group's events left behind.
 //! Out: a rollback, an end, or one log line every few seconds.
 //! Holds: nothing here loses a record: what cannot be read stands still and is asked about again.
 
 use std::time::Instant;
 
-use super::{Halt, Phase, Source, fatal, intake::Trouble};
+use super::{Halt, Source, SourcePhase, fatal, intake::ReadFault};
 use crate::{kafka::KafkaError, limits};
 
 impl Source {
-    pub(super) fn handle_troubles(&mut self) -> Result<(), Halt> {
-        for trouble in std::mem::take(&mut self.intake.troubles) {
-            match trouble {
-                Trouble::Halt(halt) => return Err(halt),
+    pub(super) fn handle_faults(&mut self) -> Result<(), Halt> {
+        for fault in std::mem::take(&mut self.intake.faults) {
+            match fault {
+                ReadFault::Halt(halt) => return Err(halt),
                 // After a failed checksum librdkafka may read an offset out of the damaged bytes.
-                Trouble::OutOfRange(partition) if self.unreadable.suspects(partition) => {}
-                Trouble::OutOfRange(partition) if matches!(self.phase, Phase::Running) => {
+                ReadFault::OutOfRange(partition) if self.unreadable.suspects(partition) => {}
+                ReadFault::OutOfRange(partition) if matches!(self.phase, SourcePhase::Running) => {
                     self.roll_back(&format!(
                         "partition {partition}: the log no longer holds the next offset"
                     ))?;
                 }
-                Trouble::OutOfRange(_) => {}
-                Trouble::Reported(error) if error.is_replaced_member() => self.replaced(&error)?,
-                Trouble::Reported(error) if error.is_fatal() => return Err(fatal(&error)),
-                Trouble::Reported(error) => {
+                ReadFault::OutOfRange(_) => {}
+                ReadFault::Reported(error) if error.is_replaced_member() => {
+                    self.replaced(&error)?
+                }
+                ReadFault::Reported(error) if error.is_fatal() => return Err(fatal(&error)),
+                ReadFault::Reported(error) => {
                     self.suspect(&error);
                     self.complain(&error);
                 }
@@ -33,10 +35,11 @@ impl Source {
         Ok(())
     }
 
-    /// One line about a lasting trouble every few seconds.
+    /// One line about a lasting fault every few seconds.
     pub(super) fn complain(&mut self, error: &KafkaError) {
         let now = self.intake.now();
-        let due = self.last_complaint.is_none_or(|last| now - last >= limits::TROUBLE_LOG_INTERVAL);
+        let due =
+            self.last_complaint.is_none_or(|last| now - last >= limits::REPEATED_LOG_INTERVAL);
         if due {
             self.last_complaint = Some(now);
             tracing::warn!(%error, "reading the input is disturbed; trying again");
