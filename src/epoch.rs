@@ -63,7 +63,7 @@ pub enum ToSink {
     /// A worker's answer to a barrier.
     WorkerEpoch(Box<WorkerEpoch>),
     /// A worker has dropped what was older than this generation.
-    ResetDone(WorkerId, Generation),
+    ResetDone(Generation),
     /// The output topics have so many partitions. Before the cut of the last epoch without them.
     OutputPartitions(OutputPartitions),
     /// The source has cut an epoch.

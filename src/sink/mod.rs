@@ -254,7 +254,7 @@ impl Sink {
                 }
                 _ => self.settings.budget.delta_freed(answer.delta_bytes),
             },
-            ToSink::ResetDone(_, generation) => {
+            ToSink::ResetDone(generation) => {
                 if let Stage::Undoing { done } = &mut self.stage
                     && generation == self.generation
                 {

@@ -269,7 +269,7 @@ impl Worker {
         self.reasons.clear();
         self.soft.clear();
         self.generation = generation;
-        self.sink.send(ToSink::ResetDone(self.id, generation)).map_err(|_| SinkGone)
+        self.sink.send(ToSink::ResetDone(generation)).map_err(|_| SinkGone)
     }
 }
 
