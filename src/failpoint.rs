@@ -57,6 +57,7 @@ pub enum Point {
     RebuiltRedo,
 }
 
+#[cfg(any(test, feature = "test-support"))]
 impl Point {
     /// Every place at which the process can be killed.
     pub const ALL: &[Self] = &[
