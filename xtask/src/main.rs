@@ -3,6 +3,7 @@
 //! Each command is a module of its own. What it shares with the tests (processes, brokers, ports)
 //! is in `testkit`.
 
+mod bench;
 mod shell;
 mod test;
 
@@ -19,6 +20,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Tool {
+    Bench(bench::Arguments),
     Test(test::Arguments),
 }
 
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
 fn run(tool: Tool) -> anyhow::Result<ExitCode> {
     shell::end_with_signals()?;
     match tool {
+        Tool::Bench(arguments) => bench::run(arguments),
         Tool::Test(arguments) => test::run(arguments),
     }
 }
