@@ -7,6 +7,7 @@ mod crash_test;
 mod check_deploy;
 mod deploy_tools;
 mod render_manifests;
+mod bench;
 mod shell;
 mod test;
 
@@ -27,6 +28,7 @@ enum Tool {
     CrashTest(crash_test::Arguments),
     CheckDeploy(check_deploy::Arguments),
     RenderManifests(render_manifests::Arguments),
+    Bench(bench::Arguments),
     Test(test::Arguments),
 }
 
@@ -56,6 +58,7 @@ fn run(tool: Tool) -> anyhow::Result<ExitCode> {
         Tool::CrashTest(arguments) => crash_test::run(arguments),
         Tool::CheckDeploy(arguments) => check_deploy::run(arguments),
         Tool::RenderManifests(arguments) => render_manifests::run(&arguments),
+        Tool::Bench(arguments) => bench::run(arguments),
         Tool::Test(arguments) => test::run(arguments),
     }
 }
