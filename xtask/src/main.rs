@@ -3,11 +3,11 @@
 //! Each command is a module of its own. What it shares with the tests (processes, brokers, ports)
 //! is in `testkit`.
 
-mod crash_test;
+mod bench;
 mod check_deploy;
+mod crash_test;
 mod deploy_tools;
 mod render_manifests;
-mod bench;
 mod shell;
 mod test;
 
@@ -25,10 +25,10 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Tool {
-    CrashTest(crash_test::Arguments),
-    CheckDeploy(check_deploy::Arguments),
-    RenderManifests(render_manifests::Arguments),
     Bench(bench::Arguments),
+    CheckDeploy(check_deploy::Arguments),
+    CrashTest(crash_test::Arguments),
+    RenderManifests(render_manifests::Arguments),
     Test(test::Arguments),
 }
 
