@@ -1,8 +1,8 @@
 //! What stands under deploy/, in the compose file and in the docs fits the program.
 //!
-//! The tools that read these files are asked by cargo xtask check-deploy; here the names are compared:
-//! flags and variables with the help, metrics with the list of all, alerts with their tests and
-//! runbooks, ports and topics with the defaults.
+//! The tools that read these files are asked by cargo xtask check-deploy; here the names are
+//! compared: flags and variables with the help, metrics with the list of all, alerts with their
+//! tests and runbooks, ports and topics with the defaults.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,5 +1,5 @@
-//! Ends a run early: SIGINT, SIGTERM and SIGHUP ask for a clean end; a second one of the first two ends
-//! the process at once. SIGUSR1 and SIGUSR2 change nothing.
+//! Ends a run early: SIGINT, SIGTERM and SIGHUP ask for a clean end; a second one of the first two
+//! ends the process at once. SIGUSR1 and SIGUSR2 change nothing.
 
 use std::ffi::c_int;
 use std::sync::Arc;

@@ -80,8 +80,8 @@ fn session_timeout(broker: &Settings, own_ms: i64, findings: &mut Findings) {
     ));
 }
 
-/// The brokers refuse one member too many. NOTE: also one that comes back with its instance id, while
-/// its former session lasts.
+/// The brokers refuse one member too many. NOTE: also one that comes back with its instance id,
+/// while its former session lasts.
 fn group_size(
     config: &RunConfig,
     group: &GroupDescription,

@@ -131,7 +131,8 @@ pub enum OnStateMismatch {
     Fail,
 }
 
-/// What happens when the input topic was deleted and created again: offsets are of the topic before.
+/// What happens when the input topic was deleted and created again: offsets are of the topic
+/// before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnTopicRecreated {
     /// End the run, naming both topics.

@@ -84,7 +84,8 @@ fn check(app: &App, request: &Request) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// A name that someone else's name server can point here is not local; an address cannot be pointed.
+/// A name that someone else's name server can point here is not local; an address cannot be
+/// pointed.
 fn is_local(headers: &HeaderMap) -> bool {
     headers.get_all(HOST).iter().all(|host| {
         let Ok(host) = host.to_str() else { return false };

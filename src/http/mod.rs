@@ -76,8 +76,8 @@ struct App {
 pub fn bind(address: SocketAddr) -> Result<TcpListener, RunError> {
     let bound = TcpListener::bind(address).and_then(|listener| {
         listener.set_nonblocking(true)?;
-        // The standard library's queue of 128 fills while this thread is busy, and a connection that
-        // finds it full is tried again only after a second.
+        // The standard library's queue of 128 fills while this thread is busy, and a connection
+        // that finds it full is tried again only after a second.
         SockRef::from(&listener).listen(limits::HTTP_BACKLOG)?;
         // Accepted connections inherit it.
         SockRef::from(&listener).set_send_buffer_size(limits::HTTP_SEND_BUFFER_BYTES)?;

@@ -195,8 +195,8 @@ fn starts(
 /// The first offset of each partition, and the end for readers of committed records.
 ///
 /// A transaction that is open hides its records, and one that was committed still does until every
-/// partition is marked: what a processor wrote before it ended would be missed. So its end is waited
-/// for, unless it does not come.
+/// partition is marked: what a processor wrote before it ended would be missed. So its end is
+/// waited for, unless it does not come.
 fn logs(
     config: &RedriveConfig,
     consumer: &Consumer,

@@ -1,8 +1,8 @@
-//! `cargo xtask check-deploy`: what is under deploy/, the compose file and the workflows, read by the
-//! tools that they are for.
+//! `cargo xtask check-deploy`: what is under deploy/, the compose file and the workflows, read by
+//! the tools that they are for.
 //!
-//! Installs nothing: what is missing is left out, by name. That the files fit the program is checked
-//! by tests/deploy.rs.
+//! Installs nothing: what is missing is left out, by name. That the files fit the program is
+//! checked by tests/deploy.rs.
 
 mod alert;
 mod chart;
@@ -23,7 +23,8 @@ use crate::{deploy_tools, shell};
 
 /// Checks what is under deploy/, and the compose file and workflows, with the tools that read them
 ///
-/// Installs nothing: what is missing is left out, by name; `scripts/setup --deploy` brings the tools.
+/// Installs nothing: what is missing is left out, by name; `scripts/setup --deploy` brings the
+/// tools.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Checks only these parts [default: all]

@@ -32,8 +32,8 @@ enum Tool {
     Test(test::Arguments),
 }
 
-/// Exit codes: 0 done, 1 a step failed, 2 wrong usage or something is missing, 128 + the signal that
-/// ended it.
+/// Exit codes: 0 done, 1 a step failed, 2 wrong usage or something is missing, 128 + the signal
+/// that ended it.
 fn main() -> ExitCode {
     // testkit panics with the reason: it is shown as an error, and what it started has ended then.
     panic::set_hook(Box::new(|reason| {

@@ -356,7 +356,8 @@ fn the_page_is_named_and_ordered_for_those_who_do_not_see_it() {
     assert_eq!(browser.run(outline), "solid", "the focus is seen");
     let nameless = "return [...document.querySelectorAll(
         'table:not(:has(caption)), svg:not([aria-label]), section:not([aria-labelledby]), \
-         input:not([id=token]):not([hidden]), [role=region]:not([aria-labelledby]), img:not([alt])')]
+         input:not([id=token]):not([hidden]), [role=region]:not([aria-labelledby]), \
+         img:not([alt])')]
         .map((element) => element.outerHTML)";
     assert_eq!(browser.run(nameless), json!([]));
     let landmarks = "return ['header', 'main', 'footer', 'h1', '[aria-live=polite]']
