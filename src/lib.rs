@@ -32,7 +32,6 @@ pub mod pipeline;
 pub mod plain;
 pub mod redrive;
 pub mod settings;
-mod short;
 pub mod signals;
 pub mod sink;
 pub mod source;

@@ -25,18 +25,7 @@ const LAYERS: &[&[&str]] = &[
     &["batch", "config", "error", "status", "topics"],
     &["kafka", "state", "metrics"],
     &["window", "event"],
-    &[
-        "budget",
-        "failpoint",
-        "headers",
-        "ids",
-        "latency",
-        "limits",
-        "clock",
-        "plain",
-        "short",
-        "signals",
-    ],
+    &["budget", "failpoint", "headers", "ids", "latency", "limits", "clock", "plain", "signals"],
 ];
 
 /// Modules of one layer that may use each other.

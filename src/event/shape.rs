@@ -2,7 +2,8 @@
 //!
 //! Events of one producer have the same keys in the same order, so that nearly every event has the
 //! keys of one before it. Of those the text is compared, sixteen bytes at a time and without a
-//! branch, and what was found in the one before is taken over.
+//! branch, and what was found in the one before is taken over. When each key is looked up instead,
+//! a worker takes 15 % more instructions per event (benches/instructions.rs).
 //! Holds: it is taken over only where every key means what it meant there.
 
 use simd_json::Node;
