@@ -1,7 +1,7 @@
 //! kill -9 at every step of the epoch protocol, of a rollback, of an idle close and of a rebuild,
 //! on a real broker: whatever the step, the next start is exact.
 //!
-//! Needs the feature `failpoints`: the program kills itself where `FAILPOINTS` says.
+//! Needs the feature `test-support`: the program kills itself where `FAILPOINTS` says.
 
 use std::{
     fs,
@@ -13,11 +13,7 @@ use std::{
 
 use logintide::failpoint::Point;
 
-#[path = "kafka/support.rs"]
-#[allow(dead_code, reason = "shared with the suite that does not kill at a step")]
-mod support;
-
-use support::{Process, SOON, Scenario, free_port, wait_for_metric, wait_its_own_seconds};
+use testkit::{Process, SOON, Scenario, free_port, wait_for_metric, wait_its_own_seconds};
 
 /// Steps of an ordinary epoch.
 const EPOCH: &[Point] = &[

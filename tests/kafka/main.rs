@@ -33,7 +33,6 @@ mod security;
 mod settings;
 mod statistics;
 mod streams;
-mod support;
 mod topic_changes;
 mod transactions;
 mod work;

@@ -9,7 +9,7 @@ use logintide::kafka::Admin;
 
 use crate::client::Topic;
 use crate::client::support::{PATIENCE, client};
-use crate::support::{Scenario, brokers};
+use testkit::{Scenario, brokers};
 
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]

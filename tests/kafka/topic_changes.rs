@@ -11,8 +11,8 @@ use logintide::{
 use crate::{
     client::support::{PATIENCE, client},
     faults::topics::{events, newest_windows},
-    support::{Process, SOON, Scenario, free_port, wait_for_metric},
 };
+use testkit::{Process, SOON, Scenario, free_port, wait_for_metric};
 
 /// How often these processors look at the topics.
 const LOOK_OFTEN: [&str; 2] = ["-X", "topic.metadata.refresh.interval.ms=1000"];

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{SMALL, joined, topics};
-use crate::support::{Process, Scenario, free_port, get, metric, wait_for_metric};
+use testkit::{Process, Scenario, free_port, get, metric, wait_for_metric};
 
 const QUICK: &[&str] = &["-X", "session.timeout.ms=6000", "-X", "heartbeat.interval.ms=1000"];
 
