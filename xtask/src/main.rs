@@ -3,6 +3,7 @@
 //! Each command is a module of its own. What it shares with the tests (processes, brokers, ports)
 //! is in `testkit`.
 
+mod record_screen;
 mod shell;
 mod test;
 
@@ -19,6 +20,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Tool {
+    RecordScreen(record_screen::Arguments),
     Test(test::Arguments),
 }
 
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
 fn run(tool: Tool) -> anyhow::Result<ExitCode> {
     shell::end_with_signals()?;
     match tool {
+        Tool::RecordScreen(arguments) => record_screen::run(arguments),
         Tool::Test(arguments) => test::run(arguments),
     }
 }
