@@ -37,7 +37,7 @@ const PHOTO_AFTER: Duration = Duration::from_secs(45);
 const PATIENCE: Duration = Duration::from_mins(3);
 
 /// The dashboard's width and height in the picture: from the top to the first windows.
-const PAGE: (u32, u32) = (1200, 940);
+const PAGE: (u32, u32) = (1280, 900);
 
 /// What comes before the port of the dashboard on the demo's screen.
 const ADDRESS: &str = "dashboard \u{1b}[36mhttp://127.0.0.1:";
@@ -93,6 +93,7 @@ fn record(program: &Path, scratch: &Path) -> anyhow::Result<(Vec<Picture>, Vec<u
     let metrics =
         json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
     browser.devtools("Emulation.setDeviceMetricsOverride", &metrics);
+    browser.devtools("Emulation.setScrollbarsHidden", &json!({"hidden": true}));
     browser.goto(&format!("http://127.0.0.1:{port}/"));
     while began.elapsed() < PHOTO_AFTER {
         testkit::interrupt::check();
