@@ -49,7 +49,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
 const README_LINES: usize = 150;
 const COLUMNS: usize = 100;
 /// Made by programs, which may write longer lines.
-const GENERATED: &[&str] = &["docs/BENCHMARKS.md", "docs/CONFIGURATION.md"];
+const GENERATED: &[&str] = &["docs/CONFIGURATION.md"];
 
 /// What a path in a document may begin with.
 const FOLDERS: &[&str] = &[

@@ -13,6 +13,7 @@ pub mod ports;
 pub mod process;
 pub mod programs;
 pub mod scenario;
+pub mod usage;
 
 use std::time::Duration;
 

@@ -65,8 +65,8 @@ pub(crate) fn cargo<const N: usize>(arguments: [&str; N]) -> Command {
 pub(crate) fn end_with_signals() -> anyhow::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("signals")?;
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        for _ in signals.forever() {
-            testkit::interrupt::request();
+        for signal in signals.forever() {
+            testkit::interrupt::request(signal);
             end_all();
         }
     })?;
@@ -184,12 +184,6 @@ pub(crate) fn output(command: &mut Command) -> anyhow::Result<String> {
         bail!("{shown} failed ({})", output.status);
     }
     String::from_utf8(output.stdout).with_context(|| format!("{shown} printed no UTF-8"))
-}
-
-/// Whether a program of this name is on the `PATH`.
-pub(crate) fn has(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
 /// The command as one would type it.
