@@ -65,10 +65,9 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         ))
         .into());
     }
-    for needed in ["script", "chromedriver"] {
-        if !shell::has(needed) {
-            return Err(Misuse(format!("{needed} is missing; scripts/setup installs it")).into());
-        }
+    let missing = shell::output(shell::command("scripts/setup").args(["--missing", "browser"]))?;
+    if !missing.is_empty() {
+        return Err(Misuse(format!("missing (scripts/setup installs it):\n{missing}")).into());
     }
     let out = arguments.out.unwrap_or_else(|| shell::root().join("docs/pictures"));
     let scratch = tempfile::tempdir().context("a temporary folder")?;
