@@ -274,6 +274,24 @@ fn every_file_and_tool_in_the_readme_and_the_guides_exists() {
 }
 
 #[test]
+fn the_headings_of_the_architecture_are_the_modules_of_the_source() {
+    let architecture = text(&root("docs/ARCHITECTURE.md"));
+    let headings = architecture.lines().filter_map(|line| line.strip_prefix("## "));
+    let named: BTreeSet<&str> = headings
+        .flat_map(|heading| heading.split([' ', ',']))
+        .filter_map(|word| word.strip_suffix('/').or_else(|| word.strip_suffix(".rs")))
+        .filter(|name| *name != "src")
+        .collect();
+    let entries = fs::read_dir(root("src")).expect("a folder");
+    let names = entries.map(|entry| entry.expect("an entry").file_name());
+    let names: Vec<String> = names.map(|name| name.into_string().expect("UTF-8")).collect();
+    let modules = names.iter().map(|name| name.trim_end_matches(".rs"));
+    // It only declares the others.
+    let modules: BTreeSet<&str> = modules.filter(|name| *name != "lib").collect();
+    assert_eq!(named, modules);
+}
+
+#[test]
 fn the_readme_is_short_and_no_document_is_wide() {
     let readme = text(&root("README.md"));
     let lines = readme.lines().count();

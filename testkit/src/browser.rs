@@ -1,4 +1,4 @@
-//! A headless Chromium, told what to do over W3C `WebDriver` by plain HTTP to chromedriver.
+//! A headless Chromium, driven over W3C `WebDriver` by plain HTTP to chromedriver.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -181,7 +181,7 @@ impl Browser {
             body.len()
         );
         stream.write_all(format!("{head}{body}").as_bytes())?;
-        // chromedriver leaves the connection open, whatever it is told.
+        // chromedriver leaves the connection open, also where it is asked to close it.
         let mut answer = BufReader::new(stream);
         let (mut length, mut line) = (0, String::new());
         while answer.read_line(&mut line)? > 2 {
