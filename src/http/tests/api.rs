@@ -120,20 +120,20 @@ fn windows_are_listed_newest_first_and_chosen_by_their_start() {
 fn a_wrong_parameter_is_named_with_its_remedy() {
     let server = serving();
     for (query, parameter, expected) in [
-        ("from=", "from", "\"\" is no time"),
-        ("from=yesterday", "from", "\"yesterday\" is no time"),
+        ("from=", "from", "invalid time \"\""),
+        ("from=yesterday", "from", "invalid time \"yesterday\""),
         ("to=1730653310000", "to", "milliseconds"),
-        ("to=2024-11-03T19:01:50+02:00", "to", "is no time"),
-        ("from=2&to=1", "from", "is not before `to`"),
-        ("from=1&to=1", "from", "is not before `to`"),
-        ("limit=0", "limit", "no such number"),
-        ("limit=-1", "limit", "no such number"),
-        ("limit=381", "limit", "no such number"),
-        ("limit=1e2", "limit", "no such number"),
+        ("to=2024-11-03T19:01:50+02:00", "to", "invalid time"),
+        ("from=2&to=1", "from", "must be before `to`"),
+        ("from=1&to=1", "from", "must be before `to`"),
+        ("limit=0", "limit", "invalid number \"0\""),
+        ("limit=-1", "limit", "invalid number \"-1\""),
+        ("limit=381", "limit", "invalid number \"381\""),
+        ("limit=1e2", "limit", "invalid number \"1e2\""),
         ("limit=1&limit=2", "limit", "given twice"),
-        ("form=1", "form", "no such parameter"),
-        ("%3Cscript%3E", "<script>", "no such parameter"),
-        ("from=%ff%00", "from", "is no time"),
+        ("form=1", "form", "unknown parameter"),
+        ("%3Cscript%3E", "<script>", "unknown parameter"),
+        ("from=%ff%00", "from", "invalid time"),
     ] {
         let answer = server.get(&format!("/api/v1/windows?{query}"));
         let error = answer.error(400);
