@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{About, App, HttpContext};
 use crate::{
     metrics::HealthReport,
-    status::{PartitionStatus, Point, Snapshot, Totals},
+    status::{HistoryPoint, PartitionStatus, Snapshot, Totals},
 };
 
 /// The answer of `/api/v1/status`: program, health and counts.
@@ -96,7 +96,7 @@ struct HistoryAnswer<'a> {
     at_ms: i64,
     started_at_ms: i64,
     /// One point a second, oldest first.
-    points: &'a [Point],
+    points: &'a [HistoryPoint],
 }
 
 pub(super) async fn history(State(app): State<App>) -> impl IntoResponse {

@@ -33,7 +33,7 @@ use super::{
 };
 use crate::{
     limits,
-    status::{Point, Snapshot, WindowView},
+    status::{HistoryPoint, Snapshot, WindowView},
 };
 
 /// The streams' places, and the event that they send next; `None` when the server stops.
@@ -116,7 +116,7 @@ struct SnapshotEvent<'a> {
     #[serde(flatten)]
     status: Status<'a>,
     windows: Vec<Summary>,
-    point: Option<Point>,
+    point: Option<HistoryPoint>,
 }
 
 #[derive(Debug, Serialize)]

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{bounds::Stream, *};
 use crate::status::{
-    DeadLetters, PartitionStatus, Point, Sample, Snapshot, Totals, Usage, WindowView,
+    DeadLetters, HistoryPoint, PartitionStatus, Sample, Snapshot, Totals, Usage, WindowView,
 };
 
 /// What an attacker would have as locale.
@@ -46,7 +46,7 @@ fn snapshot() -> Snapshot {
         partitions: vec![partition(0, 60, 60), partition(1, 40, 30)],
         open_windows: vec![window(1_730_653_320_000, 0), window(1_730_653_310_000, 0)],
         recent_windows: Arc::new(published.map(|ms| Arc::new(window(ms, 2))).to_vec()),
-        history: Arc::new(vec![Point {
+        history: Arc::new(vec![HistoryPoint {
             at_ms: 1_730_653_320_500,
             events_per_second: 12.5,
             lag_records: Some(3),
