@@ -64,7 +64,7 @@ pub enum ToSink {
     /// A worker's answer to a barrier.
     WorkerEpoch(Box<WorkerEpoch>),
     /// A worker has dropped everything older than this incarnation.
-    ResetDone(WorkerId, Incarnation),
+    ResetDone(Incarnation),
     /// The output topics have so many partitions now. Sent before the cut of the last epoch that
     /// does not use the new ones.
     OutputPartitions(OutputPartitions),

@@ -1,7 +1,7 @@
 //! Places where a test may kill the process or make a step fail: one at every step of the epoch
 //! protocol, of a rollback and of recovery.
 //!
-//! Reached by the source, the workers and the sink. Without the feature `failpoints` every call is
+//! Reached by the source, the workers and the sink. Without the feature `test-support` every call is
 //! empty. With it, `FAILPOINTS="name=action;…"` decides, in the syntax of the `fail` crate:
 //! `return` kills the process as `kill -9` does, `2*off->return` at the third time.
 //! Holds: nothing here changes what the program does unless `FAILPOINTS` is set.
@@ -57,6 +57,7 @@ pub enum Point {
     RebuiltRedo,
 }
 
+#[cfg(any(test, feature = "test-support"))]
 impl Point {
     /// Every place at which the process can be killed.
     pub const ALL: &[Self] = &[
@@ -115,7 +116,7 @@ impl Point {
 }
 
 /// Kills the process if `FAILPOINTS` says so for this place.
-#[cfg(feature = "failpoints")]
+#[cfg(feature = "test-support")]
 pub(crate) fn reached(point: Point) {
     if is_set(point) {
         kill(point);
@@ -123,7 +124,7 @@ pub(crate) fn reached(point: Point) {
 }
 
 /// Kills the process.
-#[cfg(feature = "failpoints")]
+#[cfg(feature = "test-support")]
 pub(crate) fn kill(point: Point) {
     tracing::error!(point = point.name(), "failpoint: killed");
     // If this fails, there is nothing else to try.
@@ -131,30 +132,30 @@ pub(crate) fn kill(point: Point) {
 }
 
 /// Whether `FAILPOINTS` says that this place is to fail.
-#[cfg(feature = "failpoints")]
+#[cfg(feature = "test-support")]
 pub(crate) fn is_set(point: Point) -> bool {
     fail::eval(point.name(), |_| ()).is_some()
 }
 
 /// Does nothing without the feature.
-#[cfg(not(feature = "failpoints"))]
+#[cfg(not(feature = "test-support"))]
 #[inline]
 pub(crate) fn reached(_point: Point) {}
 
 /// Does nothing without the feature.
-#[cfg(not(feature = "failpoints"))]
+#[cfg(not(feature = "test-support"))]
 #[inline]
 pub(crate) fn kill(_point: Point) {}
 
 /// False without the feature.
-#[cfg(not(feature = "failpoints"))]
+#[cfg(not(feature = "test-support"))]
 #[inline]
 pub(crate) fn is_set(_point: Point) -> bool {
     false
 }
 
 /// Reads `FAILPOINTS`; the places are cleared when the result is dropped.
-#[cfg(feature = "failpoints")]
+#[cfg(feature = "test-support")]
 #[must_use]
 pub fn setup() -> fail::FailScenario<'static> {
     fail::FailScenario::setup()

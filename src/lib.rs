@@ -9,10 +9,13 @@
 
 pub mod batch;
 pub mod budget;
+pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod control;
+#[cfg(feature = "demo")]
+pub mod demo;
 pub mod epoch;
 pub mod error;
 pub mod event;
@@ -24,13 +27,17 @@ pub mod kafka;
 pub mod latency;
 pub mod limits;
 pub mod metrics;
+pub mod output;
 pub mod pipeline;
 pub mod plain;
+pub mod redrive;
+pub mod settings;
 mod short;
 pub mod signals;
 pub mod sink;
 pub mod source;
 pub mod state;
+pub mod state_command;
 pub mod status;
 pub mod topics;
 pub mod window;

@@ -31,7 +31,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const LOG_VARIABLE: &str = "LOGINTIDE_LOG";
 
 fn main() -> ExitCode {
-    #[cfg(feature = "failpoints")]
+    #[cfg(feature = "test-support")]
     let _failpoints = logintide::failpoint::setup();
     match Cli::from_process().execute(start_logging) {
         Ok(()) => ExitCode::SUCCESS,

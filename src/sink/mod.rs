@@ -258,7 +258,7 @@ impl Sink {
                 }
                 _ => self.settings.budget.delta_freed(answer.delta_bytes),
             },
-            ToSink::ResetDone(_, incarnation) => {
+            ToSink::ResetDone(incarnation) => {
                 if let Stage::Undoing { done } = &mut self.stage
                     && incarnation == self.incarnation
                 {

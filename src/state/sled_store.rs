@@ -66,7 +66,7 @@ impl SledStore {
             opened => opened,
         }
         .map_err(|fault| start_error(dir, fault))?;
-        let instance_id = instance::read_or_generate(dir)?;
+        instance::read_or_generate(dir)?;
         let Contents { loaded, stored, .. } = contents;
         let store = Self {
             db,
@@ -76,7 +76,7 @@ impl SledStore {
             poisoned: false,
             _lock: lock,
         };
-        Ok(Opened { store, instance_id, quarantined })
+        Ok(Opened { store, quarantined })
     }
 
     /// `folds` is the epoch that the rows fold into the base.

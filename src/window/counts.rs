@@ -105,25 +105,6 @@ impl ValueCounts {
         all
     }
 
-    /// The count of one value; for [`OTHER`], of all that have no entry.
-    pub fn get(&self, value: &str) -> u64 {
-        match self.find(value) {
-            Some(position) => self.entries[position].count,
-            None if value == OTHER => self.other,
-            None => 0,
-        }
-    }
-
-    /// Sum of all counts.
-    pub fn sum(&self) -> u64 {
-        self.other + self.entries.iter().map(|entry| entry.count).sum::<u64>()
-    }
-
-    /// True when a value had to be counted as [`OTHER`] because the cap was reached.
-    pub fn overflowed(&self) -> bool {
-        self.capped > 0
-    }
-
     /// How many occurrences were counted as [`OTHER`] because the cap was reached.
     pub fn capped(&self) -> u64 {
         self.capped

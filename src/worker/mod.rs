@@ -264,7 +264,7 @@ impl Worker {
         self.reasons.clear();
         self.soft.clear();
         self.incarnation = incarnation;
-        self.sink.send(ToSink::ResetDone(self.id, incarnation)).map_err(|_| SinkGone)
+        self.sink.send(ToSink::ResetDone(incarnation)).map_err(|_| SinkGone)
     }
 }
 

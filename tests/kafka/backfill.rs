@@ -1,6 +1,6 @@
 //! Old data, all at once: ends by itself with every window closed.
 
-use crate::support::{Scenario, free_port, wait_for_metric};
+use testkit::{Scenario, free_port, wait_for_metric};
 
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use crate::support::{Scenario, free_port, text, wait_for_metric};
+use testkit::{Scenario, free_port, text, wait_for_metric};
 
 /// `check-config` with the flags that the scenario gives `run`.
 pub(crate) fn check(scenario: &Scenario, flags: &[&str]) -> Output {
@@ -17,7 +17,7 @@ pub(crate) fn exits(output: &Output, code: i32) -> String {
     String::from_utf8(output.stdout.clone()).expect("UTF-8")
 }
 
-const WITHOUT: &str = crate::support::WITHOUT_TOPICS;
+const WITHOUT: &str = testkit::WITHOUT_TOPICS;
 
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]

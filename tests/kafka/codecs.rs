@@ -1,6 +1,6 @@
 //! Whatever producers do: every codec, transactions with aborts and control records.
 
-use crate::support::Scenario;
+use testkit::Scenario;
 
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]

@@ -1,6 +1,6 @@
 //! Every event exactly once and every window exact, whatever the number of workers.
 
-use crate::support::{Scenario, free_port, wait_for_metric};
+use testkit::{Scenario, free_port, wait_for_metric};
 
 const MIXED: &[&str] = &[
     "--seed",

@@ -8,10 +8,8 @@ use logintide::{
     kafka::{Consumer, DrainEvent, Flow, Producer, SendError},
 };
 
-use crate::{
-    client::support::{PATIENCE, consumer_settings, flush, producer_settings, until},
-    support::{Scenario, brokers, text},
-};
+use crate::client::support::{PATIENCE, consumer_settings, flush, producer_settings, until};
+use testkit::{Scenario, brokers, text};
 
 type Headers = Vec<(String, Option<Vec<u8>>)>;
 
@@ -116,7 +114,7 @@ fn trace() -> Headers {
 }
 
 fn redrive(scenario: &Scenario) -> String {
-    let run = scenario.command("group", "state", &[crate::support::WITHOUT_TOPICS]);
+    let run = scenario.command("group", "state", &[testkit::WITHOUT_TOPICS]);
     let output = Command::new(run.get_program())
         .args(["redrive", "--brokers", &brokers(), "--all"])
         .args(["--group-id", &scenario.topic("group")])
@@ -245,11 +243,11 @@ fn many_large_headers_beside_small_values_stay_in_the_budget() {
         }
     }
     send(&scenario.topic("input"), &records);
-    let port = crate::support::free_port();
+    let port = testkit::free_port();
     let address = format!("127.0.0.1:{port}");
     let running = scenario.start(&["--http", &address, "--memory-budget", "32MiB"]);
     let all = records.len() as f64;
-    crate::support::wait_for_metric(&running, port, "logintide_events_in_total", |n| n >= all);
+    testkit::wait_for_metric(&running, port, "logintide_events_in_total", |n| n >= all);
     let peak = running.peak_memory();
     println!("peak memory {} MiB of 32 + 100 MiB", peak / MIB);
     assert!(peak <= (32 + 100) * MIB, "{} MiB\n{}", peak / MIB, running.tail());
@@ -286,7 +284,7 @@ fn what_others_wrote_has_no_effect_on_a_terminal() {
             Input { value: HOSTILE.into(), headers: of_detail },
         ],
     );
-    let run = scenario.command("group", "state", &[crate::support::WITHOUT_TOPICS]);
+    let run = scenario.command("group", "state", &[testkit::WITHOUT_TOPICS]);
     let mut said = vec![running.log()];
     for form in ["text", "json"] {
         let mut check = Command::new(run.get_program());

@@ -1,6 +1,6 @@
 //! Input that means harm: nothing is lost, nothing crashes, memory stays in the budget.
 
-use crate::support::{Scenario, free_port, get, wait_for_metric, wait_its_own_seconds};
+use testkit::{Scenario, free_port, get, wait_for_metric, wait_its_own_seconds};
 
 const MIB: u64 = 1024 * 1024;
 

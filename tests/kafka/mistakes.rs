@@ -10,8 +10,8 @@ use logintide::{
 use crate::{
     client::support::{PATIENCE, client, flush, producer_settings},
     own_broker::OwnBroker,
-    support::{Process, Scenario, WITHOUT_TOPICS},
 };
+use testkit::{Process, Scenario, WITHOUT_TOPICS};
 
 #[path = "../mistakes/shown.rs"]
 mod shown;

@@ -6,7 +6,7 @@ use logintide::kafka::Producer;
 
 use crate::check::{check, exits};
 use crate::client::support::{PATIENCE, flush, send_all, transactional};
-use crate::support::{Process, Scenario, free_port, metric, wait_for_metric};
+use testkit::{Process, Scenario, free_port, metric, wait_for_metric};
 
 /// Far longer than a test lasts: what ends a transaction here is the test.
 const TIMEOUT: Duration = Duration::from_mins(10);

@@ -6,10 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{
-    own_broker::OwnBroker,
-    support::{Process, SOON, Scenario, WITHOUT_TOPICS, free_port, get, metric, wait_for_metric},
-};
+use crate::own_broker::OwnBroker;
+use testkit::{Process, SOON, Scenario, WITHOUT_TOPICS, free_port, get, metric, wait_for_metric};
 
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
@@ -124,8 +122,8 @@ fn state_show_prints_what_a_stopped_run_left_and_reset_clears_it() {
             .arg(&state)
             .output()
             .expect("logintide runs");
-        assert!(output.status.success(), "{}", crate::support::text(&output));
-        crate::support::text(&output)
+        assert!(output.status.success(), "{}", testkit::text(&output));
+        testkit::text(&output)
     };
     let shown = run(&["show"]);
     assert!(shown.contains(&scenario.topic("input")), "{shown}");

@@ -13,9 +13,9 @@ use std::{thread::sleep, time::Duration};
 use crate::{
     own_broker::OwnBroker,
     proxy::{END_TXN, Trap, When},
-    support::{Scenario, free_port, wait_for_metric},
     work::Work,
 };
+use testkit::{Scenario, free_port, wait_for_metric};
 
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]

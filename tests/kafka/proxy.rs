@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{Process, SOON};
+use testkit::{Process, SOON};
 
 /// Requests as the header names them.
 pub(crate) const PRODUCE: i16 = 0;

@@ -1,6 +1,6 @@
 //! A topic that goes quiet still gets its last windows, without a further event.
 
-use crate::support::{Scenario, free_port, wait_for_metric};
+use testkit::{Scenario, free_port, wait_for_metric};
 
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::SOON;
+use testkit::SOON;
 
 const JOIN_GROUP: i16 = 11;
 const LEAVE_GROUP: i16 = 13;

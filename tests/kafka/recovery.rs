@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Scenario, free_port, wait_for_metric};
+use testkit::{Scenario, free_port, wait_for_metric};
 
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]

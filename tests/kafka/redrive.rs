@@ -10,15 +10,11 @@ use logintide::{
     ids::PartitionId,
     kafka::{Admin, Consumer, DrainEvent, Flow},
 };
+use testkit::{Process, Scenario, brokers, text};
 
-use crate::{
-    client::{
-        Topic,
-        support::{
-            PATIENCE, TURN, consumer_settings, flush, numbered, send_all, transactional, until,
-        },
-    },
-    support::{Process, Scenario, brokers, text},
+use crate::client::{
+    Topic,
+    support::{PATIENCE, TURN, consumer_settings, flush, numbered, send_all, transactional, until},
 };
 
 /// Events with a time too far ahead, which a larger --max-future accepts.
@@ -35,7 +31,7 @@ fn with_early_events_in(name: &str, count: &str, topic: &[&str]) -> Scenario {
 }
 
 fn redrive_command(scenario: &Scenario, flags: &[&str]) -> Command {
-    let run = scenario.command("group", "state", &[crate::support::WITHOUT_TOPICS]);
+    let run = scenario.command("group", "state", &[testkit::WITHOUT_TOPICS]);
     let mut command = Command::new(run.get_program());
     command.args(["redrive", "--brokers", &brokers()]).args(flags);
     command.args(["--group-id", &scenario.topic("group")]);
@@ -204,7 +200,7 @@ fn a_redrive_that_is_killed_again_and_again_sends_every_letter_once() {
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
 fn letters_of_another_input_are_refused_and_named() {
     let scenario = with_early_events("redrive-other", "500");
-    let run = scenario.command("group", "state", &[crate::support::WITHOUT_TOPICS]);
+    let run = scenario.command("group", "state", &[testkit::WITHOUT_TOPICS]);
     let output = Command::new(run.get_program())
         .args(["redrive", "--brokers", &brokers(), "--all", "--group-id", &scenario.topic("x")])
         .args(["--input-topic", &scenario.topic("late")])
@@ -230,7 +226,7 @@ fn letters_in_an_open_transaction_are_waited_for_and_named_when_it_stays_open() 
     send_all(&producer, topic, 1, &numbered(0..10));
     flush(&producer);
     let start = |log| {
-        let run = scenario.command("group", "state", &[crate::support::WITHOUT_TOPICS]);
+        let run = scenario.command("group", "state", &[testkit::WITHOUT_TOPICS]);
         let mut command = Command::new(run.get_program());
         command.args(["redrive", "--brokers", &brokers(), "--all", "--dry-run"]);
         command.args(["--group-id", &letters.name, "--input-topic", &input.name]);
@@ -277,7 +273,7 @@ fn a_letter_that_was_cut_is_named_and_stays() {
 }
 
 /// One kill at every step of a transaction; each next run begins where Kafka says.
-#[cfg(feature = "failpoints")]
+#[cfg(feature = "test-support")]
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
 fn a_redrive_that_is_killed_at_every_step_of_a_transaction_sends_every_letter_once() {
@@ -301,7 +297,7 @@ fn a_redrive_that_is_killed_at_every_step_of_a_transaction_sends_every_letter_on
         command.env("FAILPOINTS", format!("{}=1*off->return", step.name()));
         let log = scenario.dir.path().join(format!("redrive-{}.log", step.name()));
         let mut running = Process::spawn(command, log);
-        let status = running.wait(crate::support::SOON);
+        let status = running.wait(testkit::SOON);
         assert_eq!(status.signal(), Some(9), "{}: {}", step.name(), running.log());
         println!("{}: {} of {letters}", step.name(), marked(&in_sight(&scenario.topic("input"))));
     }

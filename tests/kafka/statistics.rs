@@ -1,6 +1,6 @@
 //! What the running pipeline says about itself: the statistics line and the metrics add up.
 
-use crate::support::{Scenario, free_port, get, metric, wait_for_metric};
+use testkit::{Scenario, free_port, get, metric, wait_for_metric};
 
 const EVENTS: u64 = 20_000;
 

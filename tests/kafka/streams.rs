@@ -9,10 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{
-    support::{SOON, Scenario, metric},
-    work::Work,
-};
+use crate::work::Work;
+use testkit::{SOON, Scenario, metric};
 
 const READERS: usize = 100;
 

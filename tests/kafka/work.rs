@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{Process, SOON, Scenario, free_port, metric, wait_for_metric};
+use testkit::{Process, SOON, Scenario, free_port, metric, wait_for_metric};
 
 /// Epochs that must be committed before anything breaks: processing is under way then.
 const WARM_UP_EPOCHS: f64 = 3.0;

@@ -141,9 +141,9 @@ fn another_programs_database_is_left_alone() {
 #[test]
 fn a_generated_instance_id_outlives_a_reset() {
     let (_parent, dir) = new_folder();
-    let opened = SledStore::open(&dir, &identity()).expect("opens");
-    let id = opened.instance_id.clone();
-    drop(opened);
+    let store = open(&dir);
+    let id = instance::read(&dir).expect("generated");
+    drop(store);
     assert_eq!(instance_id(&dir, None).expect("there"), id);
     reset(&dir).expect("ours");
     assert_eq!(instance::read(&dir), Some(id));

@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::support::{Process, SOON, Scenario, free_port};
+use testkit::{Process, SOON, Scenario, free_port};
 
 /// Longest wait for one answer of chromedriver: it starts a browser on a busy machine.
 const ANSWER: Duration = Duration::from_mins(1);

@@ -13,10 +13,8 @@ use std::{
 use serde_json::{Value, json};
 
 use self::browser::Browser;
-use crate::{
-    client::support::produce,
-    support::{Process, SOON, Scenario, free_port, get, wait_for_metric},
-};
+use crate::client::support::produce;
+use testkit::{Process, SOON, Scenario, free_port, get, wait_for_metric};
 
 const TOKEN: &str = "a-token-of-the-test";
 

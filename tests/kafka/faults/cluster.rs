@@ -9,11 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{
-    own_broker::OwnBroker,
-    support::{Scenario, metric},
-    work::Work,
-};
+use crate::{own_broker::OwnBroker, work::Work};
+use testkit::{Scenario, metric};
 
 const NODES: u16 = 3;
 

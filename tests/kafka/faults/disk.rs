@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{Fixed, SMALL, joined};
-use crate::support::{Scenario, text};
+use testkit::{Scenario, text};
 
 /// A small file system of its own; unmounted when dropped.
 struct SmallDisk(PathBuf);

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{SMALL, joined, topics};
-use crate::support::{Process, Scenario, free_port, wait_for_metric};
+use testkit::{Process, Scenario, free_port, wait_for_metric};
 
 /// The group gives a silent member up after six seconds, the shortest that brokers allow; the
 /// broker ends a silent transaction after ten.

@@ -15,7 +15,7 @@ mod startup;
 mod state;
 pub(crate) mod topics;
 
-use crate::support::{Process, Scenario, free_port, wait_for_metric};
+use testkit::{Process, Scenario, free_port, wait_for_metric};
 
 /// Events for a test that starts several processes: two minutes of event time, some late, some
 /// very late, some no events at all.

@@ -7,9 +7,9 @@ use std::{
 
 use crate::{
     own_broker::OwnBroker,
-    support::{SOON, Scenario, free_port, metric, wait_for_metric, wait_its_own_seconds},
     work::{ONE_WINDOW, Work},
 };
+use testkit::{SOON, Scenario, free_port, metric, wait_for_metric, wait_its_own_seconds};
 
 /// A processor at work on a broker of its own.
 fn begin(name: &str, flags: &[&str]) -> (OwnBroker, Work) {

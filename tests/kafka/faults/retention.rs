@@ -8,7 +8,7 @@ use super::{
     Fixed,
     topics::{Event, committed, delete_input, events, log_ends, newest_windows},
 };
-use crate::support::Scenario;
+use testkit::Scenario;
 
 const FIRST: &[&str] = &[
     "--seed",
@@ -54,7 +54,7 @@ fn only_the_gap_is_missing(scenario: &Scenario, mut running: Fixed, gone: &[Even
     let gap = gone.len() as f64;
     running.wait_for("logintide_gap_records_total", |n| n >= gap);
     running.process.wait_for_line("are gone (retention): reading goes on at the log's start");
-    let counted = crate::support::metric(running.port, "logintide_gap_records_total");
+    let counted = testkit::metric(running.port, "logintide_gap_records_total");
     assert_eq!(counted, Some(gap), "{}", running.process.tail());
     running.process.stop();
     scenario.start(&["--instance-id", "fixed", "--exit-at-end"]).ends_with(0);

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{SMALL, joined};
-use crate::support::Scenario;
+use testkit::Scenario;
 
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]

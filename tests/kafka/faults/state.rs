@@ -13,7 +13,7 @@ use super::{
     Fixed, SMALL, joined,
     topics::{committed, delete_input, events, newest_windows, recount},
 };
-use crate::support::{Process, Scenario};
+use testkit::{Process, Scenario};
 
 /// The database's largest file.
 fn database(scenario: &Scenario) -> PathBuf {

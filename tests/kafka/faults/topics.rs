@@ -16,7 +16,7 @@ use logintide::{
 };
 use serde_json::Value;
 
-use crate::support::{SOON, Scenario, text};
+use testkit::{SOON, Scenario, text};
 
 /// Length of a window, seconds: the default of both programs.
 pub(crate) const WINDOW_S: i64 = 10;

@@ -8,8 +8,8 @@ use std::{
 use crate::{
     check::{check, exits},
     own_broker::OwnBroker,
-    support::{Scenario, free_port},
 };
+use testkit::{Scenario, free_port};
 
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]

@@ -3,8 +3,8 @@
 use crate::{
     check::{check, exits},
     own_broker::OwnBroker,
-    support::Scenario,
 };
+use testkit::Scenario;
 
 fn acl(broker: &OwnBroker, allow: &str, operation: &str, resource: [&str; 2]) {
     let address = broker.address();

@@ -6,8 +6,8 @@ use crate::{
     client::support::PATIENCE,
     open_transactions::{HIDES, open_transaction},
     own_broker::OwnBroker,
-    support::Scenario,
 };
+use testkit::Scenario;
 
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]

@@ -3,10 +3,8 @@
 
 use std::time::Instant;
 
-use crate::{
-    own_broker::OwnBroker,
-    support::{SOON, Scenario, free_port, wait_for_metric},
-};
+use crate::own_broker::OwnBroker;
+use testkit::{SOON, Scenario, free_port, wait_for_metric};
 
 /// Waits until the broker has forgotten the only transactional id.
 fn wait_until_forgotten(broker: &OwnBroker) {

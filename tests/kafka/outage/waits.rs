@@ -4,8 +4,8 @@
 use crate::{
     check::{check, exits},
     own_broker::OwnBroker,
-    support::{Process, Scenario, free_port, get, wait_for_metric},
 };
+use testkit::{Process, Scenario, free_port, get, wait_for_metric};
 
 /// Waits until the wait for this has been a stall for longer than twice the timeout, and the
 /// process is still there.
@@ -16,7 +16,7 @@ fn stays_unhealthy(running: &mut Process, port: u16, waiting: &str, cause: &str)
     // One every five seconds, the first at the timeout.
     while running.log().matches(&stalled).count() < 3 {
         assert!(running.ended().is_none(), "ended\n{}", running.tail());
-        assert!(began.elapsed() < crate::support::SOON, "{}", running.tail());
+        assert!(began.elapsed() < testkit::SOON, "{}", running.tail());
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
     wait_for_metric(running, port, "logintide_stalled", |n| n > 0.0);

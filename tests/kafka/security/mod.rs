@@ -10,8 +10,8 @@ use self::certificates::{Certificates, Kind};
 use crate::{
     client::support::{PATIENCE, client},
     own_broker::OwnBroker,
-    support::{Process, Scenario, WITHOUT_TOPICS},
 };
+use testkit::{Process, Scenario, WITHOUT_TOPICS};
 
 /// SASL users and their passwords, by mechanism.
 const PLAIN: (&str, &str) = ("plain-user", "plain-secret");
@@ -196,7 +196,7 @@ fn a_missing_right_is_named() {
         };
         change("--remove");
         let mut running = start(&scenario, &flags);
-        let code = running.wait(crate::support::SOON).code();
+        let code = running.wait(testkit::SOON).code();
         let log = running.log();
         println!("without {right} on {resource:?}: exit {code:?}\n{}", running.tail());
         assert!(matches!(code, Some(1 | 2)), "{code:?}");

@@ -1,0 +1,27 @@
+//! What tests and tools share: processes, brokers, ports and the judge of a run.
+//!
+//! Used by the tests against a real broker and by `cargo xtask`. Its functions panic with the reason
+//! and the end of the log, as tests want it; a tool shows that as its error.
+
+#![allow(missing_docs, reason = "the names say it; what they do not say is documented")]
+
+pub mod broker;
+pub mod http;
+pub mod interrupt;
+pub mod ports;
+pub mod process;
+pub mod programs;
+pub mod scenario;
+pub mod usage;
+
+use std::time::Duration;
+
+pub use broker::KafkaLocal;
+pub use http::{get, metric, wait_for_metric, wait_its_own_seconds};
+pub use ports::free_port;
+pub use process::{Process, text};
+pub use scenario::{Scenario, WITHOUT_TOPICS, brokers};
+
+/// Longest wait for anything that should happen soon. It is generous, because the broker shares the
+/// machine.
+pub const SOON: Duration = Duration::from_mins(2);

@@ -1,0 +1,190 @@
+//! Topics, group and state folder of one test, and the two programs on them.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    sync::atomic::{AtomicU32, Ordering},
+    time::Instant,
+};
+
+use crate::{Process, SOON, process, programs, text};
+
+/// Number of the next log file.
+static NEXT_LOG: AtomicU32 = AtomicU32::new(0);
+
+/// Not a flag of the program: leaves `--create-topics` out.
+pub const WITHOUT_TOPICS: &str = "without --create-topics";
+
+/// Address of the broker under test.
+pub fn brokers() -> String {
+    std::env::var("KAFKA_BROKERS").expect("KAFKA_BROKERS names the broker; scripts/test sets it")
+}
+
+/// Topics, group and state folder of one test.
+pub struct Scenario {
+    prefix: String,
+    /// For `loadgen`.
+    brokers: String,
+    /// For `logintide`.
+    way: String,
+    /// The folder of both programs.
+    programs: PathBuf,
+    pub dir: tempfile::TempDir,
+}
+
+impl Scenario {
+    pub fn new(name: &str) -> Self {
+        Self::on(name, brokers())
+    }
+
+    /// With topics and a group that no other test or earlier run has.
+    pub fn on(name: &str, brokers: String) -> Self {
+        let way = brokers.clone();
+        Self::through(name, brokers, way)
+    }
+
+    /// As `on`, with another way to the brokers for the processor.
+    pub fn through(name: &str, brokers: String, way: String) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let prefix = format!("{name}-{}-{number}", std::process::id());
+        let dir = tempfile::Builder::new().prefix(&format!("logintide-{name}-")).tempdir();
+        let dir = dir.expect("a temporary folder");
+        Self { prefix, brokers, way, programs: programs::beside_the_test(), dir }
+    }
+
+    /// With the programs of another folder than the test's.
+    pub fn with_programs(self, folder: &Path) -> Self {
+        Self { programs: folder.to_owned(), ..self }
+    }
+
+    pub fn brokers(&self) -> &str {
+        &self.brokers
+    }
+
+    pub fn topic(&self, name: &str) -> String {
+        format!("{}-{name}", self.prefix)
+    }
+
+    pub fn state_dir(&self) -> PathBuf {
+        self.dir.path().join("state")
+    }
+
+    /// The five topics' flags, as both programs name them.
+    fn topic_flags(&self) -> Vec<String> {
+        ["input", "processed", "aggregated", "dead-letter", "late"]
+            .iter()
+            .flat_map(|name| [format!("--{name}-topic"), self.topic(name)])
+            .collect()
+    }
+
+    pub fn loadgen(&self, arguments: &[&str]) -> Output {
+        let output = process::output(self.loadgen_command(arguments));
+        eprintln!("loadgen {}: {}", arguments.join(" "), output.status);
+        output
+    }
+
+    /// `loadgen` with a subcommand and its flags, not started.
+    fn loadgen_command(&self, arguments: &[&str]) -> Command {
+        let (subcommand, flags) = arguments.split_first().expect("a subcommand");
+        let mut command = programs::command(&self.programs, "loadgen");
+        command.args([*subcommand, "--brokers", &self.brokers]).args(flags);
+        command
+    }
+
+    /// `loadgen produce` to the input topic, which it creates with 8 partitions; not started.
+    pub fn produce_command(&self, flags: &[&str]) -> Command {
+        let input = self.topic("input");
+        let arguments = ["produce", "--topic", &input, "--create-topic", "8"];
+        self.loadgen_command(&[&arguments, flags].concat())
+    }
+
+    /// Starts `loadgen produce` in the background.
+    pub fn producing(&self, flags: &[&str]) -> Process {
+        Process::spawn(self.produce_command(flags), self.dir.path().join("produce.log"))
+    }
+
+    /// Sends events to the input topic.
+    pub fn produce(&self, flags: &[&str]) {
+        let output = process::output(self.produce_command(flags));
+        eprintln!("loadgen produce {}: {}", flags.join(" "), output.status);
+        assert!(output.status.success(), "{}", text(&output));
+    }
+
+    /// The judge's report when it finds nothing wrong; panics with it otherwise.
+    pub fn verify(&self, flags: &[&str]) -> String {
+        let output = self.verdict(flags);
+        assert!(output.status.success(), "{}", text(&output));
+        text(&output)
+    }
+
+    /// The judge's report as JSON, whatever it says.
+    pub fn json_report(&self, flags: &[&str]) -> serde_json::Value {
+        let output = self.verdict(&[flags, &["--json"]].concat());
+        serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("no JSON report: {error}\n{}", text(&output)))
+    }
+
+    /// What the judge says and how it ends, whatever it finds.
+    pub fn verdict(&self, flags: &[&str]) -> Output {
+        let output = process::output(self.verify_command(flags));
+        eprintln!("loadgen verify {}: {}", flags.join(" "), output.status);
+        output
+    }
+
+    /// The judge on the five topics, not started.
+    pub fn verify_command(&self, flags: &[&str]) -> Command {
+        let mut command = self.loadgen_command(&["verify"]);
+        command.args(self.topic_flags()).args(flags);
+        command
+    }
+
+    /// Waits until the judge, with these flags, finds nothing missing or wrong.
+    pub fn wait_until_verified(&self, process: &Process, flags: &[&str]) {
+        let deadline = Instant::now() + SOON;
+        loop {
+            let output = self.verdict(flags);
+            if output.status.success() {
+                return;
+            }
+            crate::interrupt::check();
+            assert!(Instant::now() < deadline, "{}\n{}", text(&output), process.tail());
+        }
+    }
+
+    /// `logintide run` with these flags on top of the scenario's.
+    pub fn start(&self, flags: &[&str]) -> Process {
+        self.start_group("group", "state", flags)
+    }
+
+    /// As `start`, with a group and a state folder of their own.
+    pub fn start_group(&self, group: &str, state: &str, flags: &[&str]) -> Process {
+        self.spawn(self.command(group, state, flags))
+    }
+
+    /// Starts a `command` with a log of its own.
+    pub fn spawn(&self, command: Command) -> Process {
+        let number = NEXT_LOG.fetch_add(1, Ordering::Relaxed);
+        Process::spawn(command, self.dir.path().join(format!("run-{number}.log")))
+    }
+
+    /// `logintide run`, not started.
+    pub fn command(&self, group: &str, state: &str, flags: &[&str]) -> Command {
+        let mut command = programs::command(&self.programs, "logintide");
+        command
+            .arg("run")
+            .args(["--brokers", &self.way, "--group-id", &self.topic(group)])
+            .args(self.topic_flags())
+            .arg("--state-dir")
+            .arg(self.dir.path().join(state))
+            .args(["--stats-interval", "1s"]);
+        if !flags.contains(&WITHOUT_TOPICS) {
+            command.arg("--create-topics");
+        }
+        if !flags.contains(&"--http") {
+            command.args(["--http", "off"]);
+        }
+        command.args(flags.iter().filter(|flag| **flag != WITHOUT_TOPICS));
+        command
+    }
+}
