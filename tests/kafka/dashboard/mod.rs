@@ -187,7 +187,7 @@ fn the_page_says_that_the_server_is_away_and_recovers() {
     assert!(!browser.is_shown("banner"));
     served.running.stop();
     browser.wait_until("saying that the server is away", |browser| {
-        browser.text("health-text") == "Server away" && browser.is_shown("banner")
+        browser.text("health-text") == "Server unreachable" && browser.is_shown("banner")
     });
     assert_eq!(browser.text("processed"), "3,000", "the last numbers stay");
 
