@@ -3,6 +3,7 @@
 //! Each command is a module of its own. What it shares with the tests (processes, brokers, ports)
 //! is in `testkit`.
 
+mod check_containers;
 mod check_deploy;
 mod deploy_tools;
 mod render_manifests;
@@ -22,6 +23,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Tool {
+    CheckContainers(check_containers::Arguments),
     CheckDeploy(check_deploy::Arguments),
     RenderManifests(render_manifests::Arguments),
     Test(test::Arguments),
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
 fn run(tool: Tool) -> anyhow::Result<ExitCode> {
     shell::end_with_signals()?;
     match tool {
+        Tool::CheckContainers(arguments) => check_containers::run(&arguments),
         Tool::CheckDeploy(arguments) => check_deploy::run(arguments),
         Tool::RenderManifests(arguments) => render_manifests::run(&arguments),
         Tool::Test(arguments) => test::run(arguments),
