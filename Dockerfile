@@ -16,7 +16,7 @@ WORKDIR /src
 COPY . .
 # Compiler, make and perl, for librdkafka and OpenSSL, are in the image.
 RUN rustup component add llvm-tools \
- && scripts/build-release ${BUILD_FLAGS} \
+ && scripts/build-release --without-demo ${BUILD_FLAGS} \
  && install -D -t /out target/released/logintide target/released/loadgen
 
 FROM ${BASE_IMAGE} AS base

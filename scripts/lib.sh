@@ -58,7 +58,6 @@ missing_for_browser() {
 
 missing_for_bench() {
   command -v valgrind >/dev/null || echo "valgrind: counts instructions"
-  command -v gnuplot >/dev/null || echo "gnuplot-nox: draws the plots of the benchmarks"
 }
 
 # Prints what is wrong with Rust and the command that mends it; nothing when all is well. $1: the

@@ -99,9 +99,16 @@ fn every_script_of_the_image_build_is_in_it() {
     assert!(!waiting.is_empty(), "the Dockerfile runs no script");
     while let Some(script) = waiting.pop() {
         let text = text(&script);
+        needed.insert(script);
         let sourced = text.lines().filter_map(|line| line.strip_prefix("# shellcheck source="));
         waiting.extend(sourced.map(str::to_owned));
-        needed.insert(script);
+        for rest in text.split("$root/scripts/").skip(1) {
+            let is_part = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+            let name: String = rest.chars().take_while(|c| is_part(*c)).collect();
+            if !needed.contains(&format!("scripts/{name}")) {
+                waiting.push(format!("scripts/{name}"));
+            }
+        }
     }
     assert!(needed.contains("scripts/lib.sh"), "{needed:?}");
     assert_let_through(&needed);
