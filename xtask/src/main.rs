@@ -4,6 +4,7 @@
 //! is in `testkit`.
 
 mod bench;
+mod check_containers;
 mod check_deploy;
 mod crash_test;
 mod deploy_tools;
@@ -26,6 +27,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Tool {
     Bench(bench::Arguments),
+    CheckContainers(check_containers::Arguments),
     CheckDeploy(check_deploy::Arguments),
     CrashTest(crash_test::Arguments),
     RenderManifests(render_manifests::Arguments),
@@ -55,10 +57,11 @@ fn main() -> ExitCode {
 fn run(tool: Tool) -> anyhow::Result<ExitCode> {
     shell::end_with_signals()?;
     match tool {
-        Tool::CrashTest(arguments) => crash_test::run(arguments),
-        Tool::CheckDeploy(arguments) => check_deploy::run(arguments),
-        Tool::RenderManifests(arguments) => render_manifests::run(&arguments),
         Tool::Bench(arguments) => bench::run(arguments),
+        Tool::CheckContainers(arguments) => check_containers::run(&arguments),
+        Tool::CheckDeploy(arguments) => check_deploy::run(arguments),
+        Tool::CrashTest(arguments) => crash_test::run(arguments),
+        Tool::RenderManifests(arguments) => render_manifests::run(&arguments),
         Tool::Test(arguments) => test::run(arguments),
     }
 }
