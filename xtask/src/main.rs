@@ -4,6 +4,7 @@
 //! is in `testkit`.
 
 mod crash_test;
+mod instructions;
 mod shell;
 mod test;
 
@@ -22,11 +23,12 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Tool {
     CrashTest(crash_test::Arguments),
+    Instructions(instructions::Arguments),
     Test(test::Arguments),
 }
 
-/// Exit codes: 0 done, 1 a step failed, 2 wrong usage or something is missing, 128 + the signal that
-/// ended it.
+/// Exit codes: 0 done, 1 a step failed, 2 wrong usage or something is missing, 128 + the signal
+/// that ended it.
 fn main() -> ExitCode {
     // testkit panics with the reason: it is shown as an error, and what it started has ended then.
     panic::set_hook(Box::new(|reason| {
@@ -49,6 +51,7 @@ fn run(tool: Tool) -> anyhow::Result<ExitCode> {
     shell::end_with_signals()?;
     match tool {
         Tool::CrashTest(arguments) => crash_test::run(arguments),
+        Tool::Instructions(arguments) => instructions::run(arguments),
         Tool::Test(arguments) => test::run(arguments),
     }
 }
