@@ -4,6 +4,7 @@
 //! is in `testkit`.
 
 mod crash_test;
+mod fuzz;
 mod instructions;
 mod shell;
 mod test;
@@ -23,6 +24,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Tool {
     CrashTest(crash_test::Arguments),
+    Fuzz(fuzz::Arguments),
     Instructions(instructions::Arguments),
     Test(test::Arguments),
 }
@@ -51,6 +53,7 @@ fn run(tool: Tool) -> anyhow::Result<ExitCode> {
     shell::end_with_signals()?;
     match tool {
         Tool::CrashTest(arguments) => crash_test::run(arguments),
+        Tool::Fuzz(arguments) => fuzz::run(arguments),
         Tool::Instructions(arguments) => instructions::run(arguments),
         Tool::Test(arguments) => test::run(arguments),
     }
