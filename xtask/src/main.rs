@@ -3,6 +3,7 @@
 //! Each command is a module of its own. What it shares with the tests (processes, brokers, ports)
 //! is in `testkit`.
 
+mod check_readme;
 mod crash_test;
 mod fuzz;
 mod instructions;
@@ -23,6 +24,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Tool {
+    CheckReadme(check_readme::Arguments),
     CrashTest(crash_test::Arguments),
     Fuzz(fuzz::Arguments),
     Instructions(instructions::Arguments),
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
 fn run(tool: Tool) -> anyhow::Result<ExitCode> {
     shell::end_with_signals()?;
     match tool {
+        Tool::CheckReadme(arguments) => check_readme::run(arguments),
         Tool::CrashTest(arguments) => crash_test::run(arguments),
         Tool::Fuzz(arguments) => fuzz::run(arguments),
         Tool::Instructions(arguments) => instructions::run(arguments),
