@@ -3,7 +3,7 @@
 //! With `--tape` simd-json also builds the tape of each value, and nobody looks at it.
 //!
 //! What logintide does beyond that is its own: rules, keys, counting, windows, a store. It ends at the
-//! end of the input. `scripts/bench pairs` runs it beside logintide and a copy.
+//! end of the input. `cargo xtask bench pairs` runs it beside logintide and a copy.
 
 use std::{
     error::Error,

@@ -60,7 +60,19 @@ fn files(folder: &str, is_wanted: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
     found
 }
 
-/// Flags of the program's own help, of loadgen's arguments and of the scripts.
+fn rust_sources(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for path in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("entry").path()) {
+        if path.is_dir() {
+            found.extend(rust_sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(text(&path));
+        }
+    }
+    found
+}
+
+/// Flags of the program's own help, of loadgen's arguments, of xtask's and of the scripts.
 fn known() -> BTreeSet<String> {
     let mut known: BTreeSet<String> = FOREIGN.iter().map(|flag| (*flag).to_owned()).collect();
     for command in COMMANDS {
@@ -75,6 +87,14 @@ fn known() -> BTreeSet<String> {
         let fields = source.lines().filter_map(|line| line.trim().strip_prefix("pub(crate) "));
         let names = fields.filter_map(|field| field.split_once(':')).map(|(name, _)| name);
         known.extend(names.map(|name| format!("--{}", name.replace('_', "-"))));
+    }
+    // So is one of an xtask command.
+    for source in rust_sources(&root("xtask/src")) {
+        let lines: Vec<&str> = source.lines().map(str::trim).collect();
+        for pair in lines.windows(2).filter(|pair| pair[0].starts_with("#[arg(long")) {
+            let name = pair[1].trim_start_matches("pub(crate) ").split(':').next();
+            known.insert(format!("--{}", name.unwrap_or_default().replace('_', "-")));
+        }
     }
     for path in files("scripts", |_| true) {
         known.extend(flags(&text(&path)));

@@ -12,6 +12,7 @@ pub mod ports;
 pub mod process;
 pub mod programs;
 pub mod scenario;
+pub mod usage;
 
 use std::time::Duration;
 

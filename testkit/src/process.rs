@@ -163,10 +163,7 @@ impl Process {
 
     /// Largest resident memory so far, bytes.
     pub fn peak_memory(&self) -> u64 {
-        let path = format!("/proc/{}/status", self.pid());
-        let status = fs::read_to_string(path).expect("a running process has a status");
-        let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("VmHWM");
-        let kib: u64 = line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("KiB");
+        let kib = crate::usage::peak_kib(self.pid()).expect("a running process has memory");
         kib * 1024
     }
 }

@@ -3,10 +3,14 @@
 //! Each command is a module of its own. What it shares with the tests (processes, brokers, ports)
 //! is in `testkit`.
 
+mod bench;
+mod check_deploy;
 mod check_readme;
 mod crash_test;
+mod deploy_tools;
 mod fuzz;
 mod instructions;
+mod render_manifests;
 mod shell;
 mod test;
 
@@ -24,10 +28,13 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Tool {
+    Bench(bench::Arguments),
+    CheckDeploy(check_deploy::Arguments),
     CheckReadme(check_readme::Arguments),
     CrashTest(crash_test::Arguments),
     Fuzz(fuzz::Arguments),
     Instructions(instructions::Arguments),
+    RenderManifests(render_manifests::Arguments),
     Test(test::Arguments),
 }
 
@@ -54,10 +61,13 @@ fn main() -> ExitCode {
 fn run(tool: Tool) -> anyhow::Result<ExitCode> {
     shell::end_with_signals()?;
     match tool {
+        Tool::Bench(arguments) => bench::run(arguments),
+        Tool::CheckDeploy(arguments) => check_deploy::run(arguments),
         Tool::CheckReadme(arguments) => check_readme::run(arguments),
         Tool::CrashTest(arguments) => crash_test::run(arguments),
         Tool::Fuzz(arguments) => fuzz::run(arguments),
         Tool::Instructions(arguments) => instructions::run(arguments),
+        Tool::RenderManifests(arguments) => render_manifests::run(&arguments),
         Tool::Test(arguments) => test::run(arguments),
     }
 }

@@ -44,7 +44,8 @@ pub(crate) struct Arguments {
     /// How many tests against a broker run at the same time
     #[arg(long, default_value_t = 6, value_name = "N")]
     at_once: usize,
-    /// Runs only the tests against a broker whose names contain this
+    /// Runs only the tests against a broker whose names contain this; fault tests only where it
+    /// contains "faults"
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["all", "without_kafka", "faults"])]
     only: Option<String>,
     /// With --all: first scripts/setup --deploy, while the tests run

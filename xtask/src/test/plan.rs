@@ -256,6 +256,7 @@ impl Plan<'_> {
         let browser = missing("browser")?.is_empty();
         let own = self.broker == Broker::Local || missing("kafka")?.is_empty();
         let only = self.arguments.only.as_deref();
+        let faults_too = only.is_some_and(|only| only.contains("faults"));
         let mut suite = Suite { ordinary: Vec::new(), faults: Vec::new(), browser: Vec::new() };
         let mut without_java = 0;
         for (number, program) in programs.iter().enumerate() {
@@ -263,7 +264,7 @@ impl Plan<'_> {
             for name in program.ignored()?.into_iter().filter(|name| !name.contains("child::")) {
                 let is_own = OWN_BROKER_TESTS.iter().any(|module| name.starts_with(module));
                 if only.is_some_and(|only| !name.contains(only)) {
-                } else if name.starts_with(FAULT_TESTS) && only.is_none() {
+                } else if name.starts_with(FAULT_TESTS) && !faults_too {
                     suite.faults.push((number, name));
                 } else if name.starts_with(BROWSER_TESTS) && !browser {
                     suite.browser.push(name);
