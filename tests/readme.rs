@@ -1,5 +1,5 @@
 //! Every flag that the README and the docs name exists: in the program, in loadgen or in a script.
-//! `scripts/check-readme` runs the README's commands.
+//! `cargo xtask check-readme` runs the README's commands.
 
 use std::{
     collections::BTreeSet,
