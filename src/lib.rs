@@ -2,17 +2,20 @@
 //! never loses or double-counts one.
 //!
 //! Modules in the order of the data's flow: `source` reads and routes, `worker` parses, enriches
-//! and counts, `sink` produces and commits; `pipeline` builds and joins their threads. `kafka`,
-//! `state`, `window` and `event` are what they are made of, `epoch` and `batch` what they say to
-//! each other.
+//! and counts, `sink` produces and commits; `pipeline` starts and joins their threads. They are
+//! built from `kafka`, `state`, `window` and `event`, and send each other the messages of `epoch`
+//! and `batch`.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 pub mod batch;
 pub mod budget;
+pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod control;
+#[cfg(feature = "demo")]
+pub mod demo;
 pub mod epoch;
 pub mod error;
 pub mod event;
@@ -24,13 +27,17 @@ pub mod kafka;
 pub mod latency;
 pub mod limits;
 pub mod metrics;
+pub mod output;
 pub mod pipeline;
 pub mod plain;
+pub mod redrive;
+pub mod settings;
 mod short;
 pub mod signals;
 pub mod sink;
 pub mod source;
 pub mod state;
+pub mod state_command;
 pub mod status;
 pub mod topics;
 pub mod window;

@@ -17,7 +17,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use crate::args::CopyArgs;
 use crate::client::{self, Reporter};
-use crate::progress::Progress;
+use crate::progress::ProgressDisplay;
 use crate::stop::Stop;
 use crate::usage::Usage;
 use crate::{Failure, Outcome};
@@ -64,7 +64,8 @@ fn copy(args: &CopyArgs, stop: &Stop) -> Result<Outcome> {
     client::open_topic(&args.kafka, &args.to, &args.create)?;
     let mut pipe = Copier::new(args)?;
     let interval = Duration::try_from(args.commit_interval).context("--commit-interval")?;
-    let mut progress = Progress::new(args.kafka.voice, format!("copying {}", args.from), None);
+    let mut progress =
+        ProgressDisplay::new(args.kafka.voice, format!("copying {}", args.from), None);
     let (mut before, mut started) = (Usage::now(), None);
     let (mut copied, mut bytes) = (0_u64, 0_u64);
     let mut last_commit = Instant::now();

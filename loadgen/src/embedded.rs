@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::generate::{Generator, Plan, Record, Shares};
 use crate::produce::{self as producing, Sent};
 use crate::stop::Stop;
-use crate::verify::{self as judging, Counts};
+use crate::verify::{self as judging, RecordCounts};
 use crate::voice::Voice;
 
 /// Events at a rate, as of now.
@@ -96,7 +96,7 @@ pub struct Verdict {
     /// Nothing is missing, doubled or wrong.
     pub is_fine: bool,
     /// What was counted.
-    pub counts: Counts,
+    pub counts: RecordCounts,
     /// The whole report, lines for people.
     pub report: String,
 }

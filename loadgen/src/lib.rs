@@ -31,7 +31,7 @@ pub use failure::Failure;
 pub use produce::Sent;
 pub use stop::Stop;
 pub use usage::Usage;
-pub use verify::Counts;
+pub use verify::RecordCounts;
 
 /// How a command ended that did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

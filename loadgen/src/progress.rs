@@ -11,7 +11,7 @@ use crate::voice::Voice;
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// One run's progress on stderr.
-pub(crate) struct Progress {
+pub(crate) struct ProgressDisplay {
     what: String,
     voice: Voice,
     bar: Option<ProgressBar>,
@@ -19,7 +19,7 @@ pub(crate) struct Progress {
     last_line: Instant,
 }
 
-impl Progress {
+impl ProgressDisplay {
     /// Starts to show; `total` is unknown for a run that ends by time or signal.
     pub(crate) fn new(voice: Voice, what: impl Into<String>, total: Option<u64>) -> Self {
         let what = what.into();

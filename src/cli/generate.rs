@@ -13,8 +13,8 @@ use clap::Args;
 use clap_complete::Shell;
 use clap_mangen::Man;
 
-use super::{definition, output::printed};
-use crate::error::RunError;
+use super::definition;
+use crate::{error::RunError, output::printed};
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:

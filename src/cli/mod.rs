@@ -5,37 +5,25 @@
 //! whatever is wrong with the settings is reported together and before anything is opened; only
 //! this module writes to stdout.
 
-mod args;
-mod check;
-mod demo;
-mod file;
 mod generate;
-mod keys;
-mod layers;
-mod output;
-mod print;
-mod redrive;
 mod run;
-mod secrets;
-mod settings;
-mod state;
-#[cfg(test)]
-mod tests;
 
-use std::{fs::File, sync::LazyLock};
+use std::sync::LazyLock;
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use self::layers::Given;
-pub use self::{
-    args::RunArgs,
-    check::CheckArgs,
-    demo::DemoArgs,
-    generate::{CompletionsArgs, ManArgs},
-    redrive::RedriveArgs,
-    state::StateArgs,
+pub use self::generate::{CompletionsArgs, ManArgs};
+#[cfg(feature = "demo")]
+use crate::demo::{self, DemoArgs};
+use crate::{
+    check::{self, CheckArgs},
+    error::RunError,
+    kafka,
+    output::StartLogging,
+    redrive::{self, RedriveArgs},
+    settings::{Given, RunArgs},
+    state_command::{self, StateArgs},
 };
-use crate::{config::LogFormat, error::RunError, kafka};
 
 /// Reads login events from Kafka, enriches each and counts them in event-time windows, without
 /// losing or double-counting one.
@@ -62,6 +50,7 @@ The log goes to stderr; LOGINTIDE_LOG filters it (info by default; debug, logint
 #[derive(Debug, Subcommand)]
 enum Command {
     /// See it work: embedded broker, load, processor and audit in one process, nothing installed
+    #[cfg(feature = "demo")]
     Demo(DemoArgs),
     /// Process events until SIGTERM, SIGINT or SIGHUP
     Run(Box<RunArgs>),
@@ -76,9 +65,6 @@ enum Command {
     /// Print a manual page, or write all into a folder
     Man(ManArgs),
 }
-
-/// Starts logging in this form, to stderr or to a file; the error is for the operator.
-pub type StartLogging = fn(LogFormat, Option<File>) -> Result<(), RunError>;
 
 impl Cli {
     /// Reads the process's arguments and variables. Wrong ones, `--help` and `--version` end the
@@ -102,11 +88,12 @@ impl Cli {
     /// Does what was asked for, until it is done.
     pub fn execute(self, start_logging: StartLogging) -> Result<(), RunError> {
         match self.command {
+            #[cfg(feature = "demo")]
             Command::Demo(args) => demo::run(&args, start_logging),
             Command::Run(args) => run::run(*args, &self.given, start_logging),
             Command::CheckConfig(args) => check::run(*args, &self.given, start_logging),
             Command::Redrive(args) => redrive::run(&args, start_logging),
-            Command::State(args) => state::run(&args),
+            Command::State(args) => state_command::run(&args),
             Command::Completions(args) => generate::completions(&args),
             Command::Man(args) => generate::man(&args),
         }
@@ -127,4 +114,14 @@ static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
 
 fn hide_values(command: clap::Command) -> clap::Command {
     command.mut_args(|arg| arg.hide_env_values(true)).mut_subcommands(hide_values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        definition().debug_assert();
+    }
 }

@@ -4,8 +4,13 @@
 
 use std::io;
 
-use super::{RunArgs, StartLogging, layers::Given, output::printed, print, settings};
-use crate::{config::Surroundings, error::RunError, pipeline};
+use crate::{
+    config::Surroundings,
+    error::RunError,
+    output::{StartLogging, printed},
+    pipeline,
+    settings::{self, Given, RunArgs},
+};
 
 /// Runs the processor until it is stopped or done; or prints its settings.
 pub(super) fn run(
@@ -13,11 +18,11 @@ pub(super) fn run(
     given: &Given,
     start_logging: StartLogging,
 ) -> Result<(), RunError> {
-    let print_config = args.operation.print_config;
+    let print_config = args.print_config();
     let loaded = settings::load(args, given, &Surroundings::read())
         .map_err(|error| RunError::Refused(error.to_string()))?;
     if print_config {
-        return printed(print::config(&mut io::stdout().lock(), &loaded));
+        return printed(settings::print(&mut io::stdout().lock(), &loaded));
     }
     start_logging(loaded.config.log_format, None)?;
     pipeline::run(loaded.config)

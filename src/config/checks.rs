@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 
-use super::StartFrom;
+use super::{LogFormat, StartFrom};
 use crate::limits;
 
 /// Checks a `bootstrap.servers` list: `host:port`, comma-separated, each perhaps with a protocol
@@ -100,6 +100,15 @@ pub fn parse_start_from(text: &str) -> Result<StartFrom, String> {
     match time.as_millisecond() {
         ms if ms >= 0 => Ok(StartFrom::Time(ms)),
         _ => Err("lies before 1970; use earliest".to_owned()),
+    }
+}
+
+/// Parses the form of the log.
+pub fn parse_log_format(text: &str) -> Result<LogFormat, String> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("is no format; use text or json".to_owned()),
     }
 }
 

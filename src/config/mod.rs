@@ -6,6 +6,7 @@
 
 mod checks;
 mod problems;
+pub mod secrets;
 mod state_dir;
 #[cfg(test)]
 mod tests;
@@ -16,13 +17,14 @@ mod units;
 use std::{fmt, net::SocketAddr, ops::Deref, path::PathBuf, time::Duration};
 
 pub use checks::{
-    parse_brokers, parse_group_id, parse_instance_id, parse_pair, parse_start_from, parse_topic,
+    parse_brokers, parse_group_id, parse_instance_id, parse_log_format, parse_pair,
+    parse_start_from, parse_topic,
 };
 pub use problems::{ConfigError, Problems};
-pub use state_dir::{Surroundings, default_state_dir};
+pub use state_dir::{STATE_DIR_HELP, Surroundings, default_state_dir, parse_state_dir};
 pub use timezone::parse_timezone;
 pub use token::{HttpToken, parse_http_token};
-pub use units::{parse_duration, parse_size};
+pub use units::{duration_within, parse_duration, parse_size, parse_window};
 
 use crate::{event::EventConfig, limits, window::WindowRules};
 

@@ -38,6 +38,18 @@ impl Surroundings {
     }
 }
 
+/// The default is worked out from the environment, so clap cannot show it.
+pub const STATE_DIR_HELP: &str = "Folder of the window state [default: $STATE_DIRECTORY, \
+                                  else the XDG state folder + group]";
+
+/// Checks a folder that was named.
+pub fn parse_state_dir(text: &str) -> Result<PathBuf, String> {
+    match text.trim() {
+        "" => Err("is empty; name a folder".to_owned()),
+        _ => Ok(PathBuf::from(text)),
+    }
+}
+
 /// The state folder when `--state-dir` is not given: `$STATE_DIRECTORY`, else the group's folder
 /// below the XDG state folder. The error says what to set.
 pub fn default_state_dir(group_id: &str, surroundings: &Surroundings) -> Result<PathBuf, String> {

@@ -48,6 +48,28 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_millis(whole_ms as u64))
 }
 
+/// Parses the length of a window. Window records are keyed by whole seconds.
+pub fn parse_window(text: &str) -> Result<Duration, String> {
+    let size = duration_within(text, limits::WINDOW_MIN, limits::DURATION_MAX)?;
+    if size.subsec_millis() == 0 {
+        Ok(size)
+    } else {
+        Err("is not a whole number of seconds; round it".to_owned())
+    }
+}
+
+/// Parses a duration of at least `min` and at most `max`.
+pub fn duration_within(text: &str, min: Duration, max: Duration) -> Result<Duration, String> {
+    let duration = parse_duration(text)?;
+    if duration < min {
+        Err(format!("is below the smallest value of {min:?}; raise it"))
+    } else if duration > max {
+        Err(format!("is above the largest value of {max:?}; lower it"))
+    } else {
+        Ok(duration)
+    }
+}
+
 /// Parses `256MiB`, `1.5GiB` or `64MB` to bytes. The error is a remedy.
 pub fn parse_size(text: &str) -> Result<usize, String> {
     const HOW: &str = "write a number with its unit: 256MiB or 1GiB";

@@ -72,7 +72,7 @@ struct Advertised {
 }
 
 impl Admin {
-    /// One for a question about the brokers: its own troubles are no log lines.
+    /// One for a question about the brokers: its own errors are no log lines.
     ///
     /// # Errors
     /// As `new`.
@@ -144,8 +144,8 @@ impl Admin {
         timeout: Duration,
     ) -> UnreachableBroker {
         let Advertised { id, address } = broker;
-        let trouble = self.client.context().trouble_with(id);
-        let why = trouble.or_else(|| answer.map(|answer| answer.error_text()));
+        let error = self.client.context().last_error_with(id);
+        let why = error.or_else(|| answer.map(|answer| answer.error_text()));
         let why = why.unwrap_or_else(|| {
             let ms = timeout.as_millis();
             format!("no answer within {ms} ms (packets that are lost, or a slow line)")

@@ -125,7 +125,7 @@ pub enum KafkaError {
         operation: &'static str,
         /// How long it waited.
         waited: Duration,
-        /// The last trouble with a broker, or empty.
+        /// The last error with a broker, or empty.
         text: String,
     },
     /// A setting is wrong; the text names it and the remedy.
@@ -147,7 +147,7 @@ pub enum KafkaError {
 }
 
 fn because(text: &str) -> String {
-    if text.is_empty() { String::new() } else { format!(" (last trouble: {text})") }
+    if text.is_empty() { String::new() } else { format!(" (last error: {text})") }
 }
 
 /// The transactional producer's fences have another possible cause.

@@ -32,6 +32,8 @@ mod log;
 mod membership;
 mod metadata;
 mod mock;
+#[cfg(feature = "test-support")]
+mod mock_faults;
 mod native;
 mod offsets;
 mod partitioner;
@@ -57,7 +59,9 @@ pub use drain::{DrainEvent, Flow, Record};
 pub use error::{ErrorCode, KafkaError};
 pub use headers::Headers;
 pub use membership::GroupMetadata;
-pub use mock::{MockCluster, MockRequest};
+pub use mock::MockCluster;
+#[cfg(feature = "test-support")]
+pub use mock_faults::MockRequest;
 pub use partitioner::Partitioner;
 pub use producer::{OutRecord, Producer, SendError, SendOutcome, TopicHandle};
 pub use progress::Mark;

@@ -24,7 +24,7 @@ use super::error::{KafkaError, is_broker_away};
 use super::headers::native_headers;
 use super::metadata::read_metadata;
 use super::native::{Event, NativeClient, Queue, Topic, check};
-use super::progress::{Mark, Progress};
+use super::progress::{DeliveryProgress, Mark};
 use super::run::{EMPTY_MESSAGE, message_of, send_run};
 use super::uncounted::Uncounted;
 use crate::headers::HeaderBlock;
@@ -90,7 +90,7 @@ pub struct Producer {
     reports: Queue,
     pub(super) client: Arc<NativeClient>,
     failures: RefCell<DeliveryFailures>,
-    progress: RefCell<Progress>,
+    progress: RefCell<DeliveryProgress>,
     uncounted: RefCell<Uncounted<Mark>>,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! In:  every drained record's position, end-of-partition events, watermarks from the sink.
 //! Out: which records are owned, the epoch's progress, which partitions to pause or resume.
-//! Holds: positions only grow within a generation; idle = at the log's end, silent for the idle
+//! Holds: positions only grow within an incarnation; idle = at the log's end, silent for the idle
 //! timeout, and a broker has answered for the partition since. A partition whose log goes on behind
 //! an open transaction is not idle, unless that transaction is hanging.
 

@@ -39,7 +39,7 @@ impl Source {
     }
 
     /// Puts the numbers of output partitions that were seen last in force, for the epoch that is cut
-    /// after this call, or the generation that begins. True: they have changed.
+    /// after this call, or the incarnation that begins. True: they have changed.
     pub(super) fn adopt_outputs(&mut self) -> Result<bool, Halt> {
         let (before, now) = (self.outputs, self.seen_outputs);
         if now == before {

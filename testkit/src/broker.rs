@@ -3,12 +3,13 @@
 
 use std::{
     fs,
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
-use crate::{ports, text};
+use crate::{interrupt, ports, process, text};
 
 /// Lines of a broker's log that a failed test shows.
 const LOG_LINES: usize = 30;
@@ -119,7 +120,7 @@ impl KafkaLocal {
             };
             let lines: Vec<_> = log.lines().filter(troubles).collect();
             let tail = &lines[lines.len().saturating_sub(LOG_LINES)..];
-            println!("{}:\n{}", path.display(), tail.join("\n"));
+            eprintln!("{}:\n{}", path.display(), tail.join("\n"));
         }
     }
 
@@ -145,7 +146,7 @@ impl KafkaLocal {
             if !behind.contains("Partition: ") {
                 return;
             }
-            crate::interrupt::check();
+            interrupt::check();
             assert!(Instant::now() < deadline, "replicas are behind:\n{behind}");
         }
     }
@@ -153,27 +154,38 @@ impl KafkaLocal {
     /// Any command of the script on this broker.
     pub fn script(&self, command: &str, arguments: &[&str]) -> String {
         let began = Instant::now();
-        let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../scripts/kafka-local");
-        let mut process = Command::new(script);
-        process.args([command, "--port", &self.port.to_string(), "--dir"]).arg(self.dir.path());
-        if let Some(heap) = &self.heap {
-            process.env("KAFKA_HEAP_OPTS", heap);
-        }
-        let output = process.args(arguments).stdin(Stdio::null()).output();
-        let output = output.expect("scripts/kafka-local runs");
+        let output = process::output(self.script_command(command, arguments));
         if !self.is_quiet {
-            println!("kafka-local {command}: {}, {:?}", output.status, began.elapsed());
+            eprintln!("kafka-local {command}: {}, {:?}", output.status, began.elapsed());
         }
         assert!(output.status.success(), "{command}: {}", text(&output));
         String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    fn script_command(&self, command: &str, arguments: &[&str]) -> Command {
+        let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../scripts/kafka-local");
+        let mut process = Command::new(script);
+        process.args([command, "--port", &self.port.to_string(), "--dir"]).arg(self.dir.path());
+        process.args(arguments).stdin(Stdio::null());
+        if let Some(heap) = &self.heap {
+            process.env("KAFKA_HEAP_OPTS", heap);
+        }
+        process
     }
 }
 
 impl Drop for KafkaLocal {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if std::thread::panicking() && !interrupt::requested() {
             self.print_logs();
         }
-        self.script("wipe", &[]);
+        // To its end, also after a signal, and in a group of its own: a signal from the keyboard
+        // does not reach it.
+        let output = self.script_command("wipe", &[]).process_group(0).output();
+        let output = output.expect("scripts/kafka-local runs");
+        if !output.status.success() {
+            eprintln!("kafka-local wipe: {}", text(&output));
+            assert!(std::thread::panicking(), "a broker may be left");
+        }
     }
 }

@@ -15,7 +15,7 @@ use crate::args::{CreateArgs, KafkaArgs, KafkaTimestamp, ProduceArgs};
 use crate::client;
 pub(crate) use crate::generate::WRONG_MESSAGE;
 use crate::generate::{Generator, Plan, Record, key_of, mix};
-use crate::progress::Progress;
+use crate::progress::ProgressDisplay;
 use crate::stop::Stop;
 use crate::usage::Usage;
 use crate::{Failure, Outcome};
@@ -96,7 +96,7 @@ fn send(args: &ProduceArgs, plan: &Plan, stop: &Stop) -> Result<(Sent, Sender)> 
     let pace = Pace::start(args.rate);
     let mut tally = Sent::default();
     let mut progress =
-        Progress::new(args.kafka.voice, format!("sending to {}", args.topic), args.count);
+        ProgressDisplay::new(args.kafka.voice, format!("sending to {}", args.topic), args.count);
     let mut record = Record::new();
 
     while !is_over(args, &pace, &tally, stop) {

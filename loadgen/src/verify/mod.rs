@@ -34,7 +34,7 @@ use crate::{Failure, Outcome};
 
 use judge::{Judge, Settings};
 use prediction::Prediction;
-pub use report::Counts;
+pub use report::RecordCounts;
 pub(crate) use report::{Names, Report};
 use topic::Topic;
 

@@ -88,7 +88,7 @@ pub(super) struct Found {
 
 /// Records counted, by what they are.
 #[derive(Clone, Copy, Default, Debug, Serialize)]
-pub struct Counts {
+pub struct RecordCounts {
     /// Records of the input.
     pub input: u64,
     /// Of these, valid events.
@@ -132,7 +132,7 @@ pub struct Counts {
 /// Everything found.
 #[derive(Default, Debug)]
 pub(crate) struct Report {
-    pub(crate) counts: Counts,
+    pub(crate) counts: RecordCounts,
     pub(super) mistakes: BTreeMap<Mistake, Found>,
 }
 
@@ -150,7 +150,7 @@ impl Report {
     pub(super) fn repeat(
         &mut self,
         is_allowed: bool,
-        counter: impl FnOnce(&mut Counts) -> &mut u64,
+        counter: impl FnOnce(&mut RecordCounts) -> &mut u64,
         mistake: Mistake,
         example: impl FnOnce() -> String,
     ) {

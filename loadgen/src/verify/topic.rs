@@ -11,7 +11,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use crate::args::KafkaArgs;
 use crate::client::{self, Reporter};
-use crate::progress::Progress;
+use crate::progress::ProgressDisplay;
 use crate::stop::Stop;
 use crate::voice::Voice;
 
@@ -79,7 +79,7 @@ impl Topic {
         }
         self.wait_for_ends(patience, stop)?;
         self.consumer.assign(&offsets).context("cannot assign partitions")?;
-        let mut progress = Progress::new(self.voice, format!("reading {}", self.name), None);
+        let mut progress = ProgressDisplay::new(self.voice, format!("reading {}", self.name), None);
         let mut at_end = HashSet::new();
         let mut taken = 0_u64;
         let mut last = Instant::now();

@@ -1,0 +1,299 @@
+//! `logintide check-config`: what `run` would do, and everything that stands in its way.
+//!
+//! On the main thread of a process of its own. In: the flags of `run`. Out: text or JSON lines on
+//! stdout; exit code 2 for problems, 1 when no broker answers in time.
+//! Holds: it only looks. No group is joined, no topic created, no transaction opened, no offset
+//! committed, and not a byte of the state folder changes.
+
+mod cluster;
+mod facts;
+mod findings;
+mod local;
+mod sample;
+mod summary;
+#[cfg(test)]
+mod tests;
+mod topics;
+
+use std::{io, time::Duration};
+
+use clap::Args;
+
+use self::{
+    cluster::Own,
+    facts::{Deadline, Facts},
+    findings::{Findings, Form},
+    sample::Plan,
+};
+use crate::{
+    config::{Delivery, RunConfig, Surroundings, parse_duration},
+    error::RunError,
+    kafka::{
+        Admin, ClientSettings, Consumer, ConsumerSettings, KafkaError, Producer, ProducerSettings,
+        Transactional, find_unreachable_brokers,
+    },
+    limits,
+    output::{StartLogging, printed},
+    plain::{Plain, Style},
+    settings::{self, Given, RunArgs},
+    state::{Peek, StateError},
+};
+
+/// Flags of `check-config`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    run: RunArgs,
+    #[command(flatten)]
+    own: OwnArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Check")]
+struct OwnArgs {
+    /// How long to wait for the broker, all questions together
+    #[arg(long, value_name = "DURATION", default_value = "10s")]
+    timeout: String,
+    /// Also show the newest N records of the input (at most 10000, spread over the partitions) as
+    /// they would be processed or rejected
+    #[arg(long, value_name = "N")]
+    sample: Option<String>,
+    /// Form of the answer: text or json (one object per line)
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    output: String,
+}
+
+const EXAMPLES: &str = "\
+Takes every flag of `run`, and changes nothing: no group is joined, no topic created.
+
+Examples:
+  Before a start:
+    logintide check-config --brokers kafka:9092 --state-dir /var/lib/logintide
+
+  What becomes of the newest 100 events if their user is in the field `sub`:
+    logintide check-config --brokers kafka:9092 --field user_id=sub --sample 100
+
+  In a deployment, for a program to read:
+    logintide check-config --brokers kafka:9092 --timeout 30s --output json
+
+Exit codes: 0 nothing wrong, 1 no broker answered in time, 2 problems, each named with its remedy.";
+
+/// Looks and tells.
+pub fn run(args: CheckArgs, given: &Given, start_logging: StartLogging) -> Result<(), RunError> {
+    let refused = |setting: &str, value: &str, what: String| {
+        RunError::Refused(format!("{setting} {value}: {what}"))
+    };
+    let CheckArgs { run, own } = args;
+    let OwnArgs { timeout, sample, output } = &own;
+    let timeout = parse_timeout(timeout).map_err(|what| refused("--timeout", timeout, what))?;
+    let form = parse_form(output).map_err(|what| refused("--output", output, what))?;
+    let sample = sample
+        .as_deref()
+        .map(|text| parse_sample(text).map_err(|what| refused("--sample", text, what)));
+    let sample = sample.transpose()?.unwrap_or(0);
+    let surroundings = Surroundings::read();
+    let print_config = run.print_config();
+    let loaded = settings::load(run, given, &surroundings).map_err(|error| {
+        RunError::Refused(format!("{error}\nnothing else was checked: that needs right settings"))
+    })?;
+    if print_config {
+        return printed(settings::print(&mut io::stdout().lock(), &loaded));
+    }
+    let config = loaded.config;
+    start_logging(config.log_format, None)?;
+    let mut check = Check { config, findings: Findings::default() };
+    let asked = check.all(&surroundings, timeout);
+    // Much of it others have named: topics, clients, hosts.
+    let style = match form {
+        Form::Text => Style::Text,
+        Form::Json => Style::Json,
+    };
+    let mut out = Plain::new(io::stdout().lock(), style);
+    printed(check.findings.show(&mut out, form))?;
+    if let Some((mut clients, partitions)) = asked?.filter(|_| sample > 0) {
+        let plan = Plan { count: sample, partitions, patience: timeout, form };
+        sample::show(plan, &check.config.event, &mut clients.consumer, &mut out)?;
+    }
+    match check.findings.problems() {
+        0 => Ok(()),
+        1 => Err(RunError::Refused("1 problem, named above".to_owned())),
+        n => Err(RunError::Refused(format!("{n} problems, named above"))),
+    }
+}
+
+fn parse_timeout(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err("leaves no time for an answer; lengthen it".to_owned()),
+        timeout => Ok(timeout),
+    }
+}
+
+fn parse_sample(text: &str) -> Result<usize, String> {
+    let range = 1..=limits::SAMPLE_MAX_RECORDS;
+    let count = text.parse().ok().filter(|count| range.contains(count));
+    count.ok_or_else(|| format!("is no number from 1 to {}", limits::SAMPLE_MAX_RECORDS))
+}
+
+fn parse_form(text: &str) -> Result<Form, String> {
+    match text {
+        "text" => Ok(Form::Text),
+        "json" => Ok(Form::Json),
+        _ => Err("is no form; use text or json".to_owned()),
+    }
+}
+
+/// The clients that ask.
+struct Clients {
+    settings: ClientSettings,
+    admin: Admin,
+    consumer: Consumer,
+    transaction_timeout_ms: i64,
+    session_timeout_ms: i64,
+    fetch: Fetch,
+}
+
+/// How much is fetched at once.
+#[derive(Debug, Clone, Copy)]
+struct Fetch {
+    /// Bytes of batches in an answer; a larger batch comes alone.
+    answer_bytes: usize,
+    /// Bytes of the largest answer that is taken.
+    receive_limit: usize,
+}
+
+struct Check {
+    config: RunConfig,
+    findings: Findings,
+}
+
+impl Check {
+    /// The machine first, then the broker. The clients and the input's partitions, where there is
+    /// something to sample.
+    fn all(
+        &mut self,
+        surroundings: &Surroundings,
+        timeout: Duration,
+    ) -> Result<Option<(Clients, i32)>, RunError> {
+        let Self { config, findings } = self;
+        summary::of_settings(config, findings);
+        let peek = local::judge(config, surroundings, findings);
+        summary::of_state(config, &peek, findings);
+        let instance = config.instance_id.clone().or_else(|| peek.instance_id.clone());
+        let Some(clients) = clients(config, instance.as_deref(), findings) else {
+            local::judge_identity(config, &peek, None, findings);
+            return Ok(None);
+        };
+        let asked = facts::ask(config, &clients.admin, &clients.consumer, Deadline::after(timeout));
+        // At the address that each advertises, not at the one that --brokers names.
+        let patience = limits::BROKER_QUERY_TIMEOUT;
+        let unreachable = match &asked {
+            Ok(_) => clients.admin.unreachable_brokers(patience),
+            Err(_) => find_unreachable_brokers(&clients.settings, patience),
+        };
+        let unreachable = unreachable.unwrap_or_default();
+        for broker in &unreachable {
+            findings.problem(broker.explain());
+        }
+        match asked {
+            Ok(facts) => {
+                self.judge(&facts, &peek, instance.as_deref(), &clients);
+                let input = facts.topics.first().and_then(|t| t.replicas.as_ref().ok()?.as_ref());
+                Ok(input.map(|input| (clients, input.partitions as i32)))
+            }
+            Err(_) if !unreachable.is_empty() => {
+                local::judge_identity(config, &peek, None, findings);
+                Ok(None)
+            }
+            Err(error) => {
+                local::judge_identity(config, &peek, None, findings);
+                findings.problem(no_answer(config, timeout, &error));
+                Err(RunError::Failed("the broker could not be asked".to_owned()))
+            }
+        }
+    }
+
+    fn judge(&mut self, facts: &Facts, peek: &Peek, instance_id: Option<&str>, clients: &Clients) {
+        let Self { config, findings } = self;
+        let transactional_id = (config.delivery == Delivery::ExactlyOnce).then(|| {
+            format!("{}-{}", config.group_id, instance_id.unwrap_or("<id of the new state folder>"))
+        });
+        summary::of_broker(config, facts, transactional_id.as_deref(), findings);
+        local::judge_identity(config, peek, Some(&facts.cluster_id), findings);
+        let input = facts.topics.first().and_then(|t| t.replicas.as_ref().ok()?.as_ref());
+        local::judge_topic(config, peek, input.and_then(|input| input.id), findings);
+        summary::of_memory(config, facts, clients.fetch, findings);
+        topics::judge(config, facts, findings);
+        topics::judge_largest_batch(config, facts, clients.fetch, findings);
+        let locked =
+            peek.problems.iter().any(|problem| matches!(problem, StateError::Locked { .. }));
+        let has_stopped = peek.summary.is_some() && !locked;
+        let Clients { transaction_timeout_ms, session_timeout_ms, .. } = *clients;
+        let own = Own { transaction_timeout_ms, session_timeout_ms, instance_id, has_stopped };
+        cluster::judge(config, facts, own, findings);
+    }
+}
+
+fn no_answer(config: &RunConfig, timeout: Duration, error: &KafkaError) -> String {
+    let brokers = &config.brokers;
+    format!(
+        "no answer from {brokers} (--brokers) within {timeout:?} (--timeout): {error}; check the \
+         address and the -X security properties, or allow more time"
+    )
+}
+
+/// Makes every kind of client that a run makes, so that each -X property is tried.
+fn clients(
+    config: &RunConfig,
+    instance_id: Option<&str>,
+    findings: &mut Findings,
+) -> Option<Clients> {
+    let client = ClientSettings {
+        brokers: config.brokers.clone(),
+        properties: config.client_properties.to_vec(),
+    };
+    let consumer = ConsumerSettings {
+        client: client.clone(),
+        group_id: config.group_id.clone(),
+        instance_id: None,
+        topic: config.topics.input.clone(),
+        fetch_queue_kbytes: config.memory.fetch_queue / 1024,
+        max_poll_interval: limits::MAX_POLL_INTERVAL,
+        reads_uncommitted: false,
+    };
+    let producer = ProducerSettings {
+        client: client.clone(),
+        queue_kbytes: config.memory.producer_queue / 1024,
+        batch_bytes: limits::MESSAGE_MAX_BYTES,
+        linger: limits::PRODUCER_LINGER,
+        delivery_timeout: limits::DELIVERY_TIMEOUT,
+        transactional: (config.delivery == Delivery::ExactlyOnce).then(|| Transactional {
+            // NOTE: never registered, so that a running instance goes on.
+            id: format!("{}-{}", config.group_id, instance_id.unwrap_or_default()),
+            timeout: limits::TRANSACTION_TIMEOUT,
+        }),
+    };
+    let mut made = |result: Result<(), KafkaError>| {
+        result.map_err(|error| findings.problem(error.to_string())).ok()
+    };
+    // What is behind the committed offsets counts, records of open transactions included.
+    let admin = Admin::read_uncommitted(&client);
+    made(admin.as_ref().map(drop).map_err(Clone::clone))?;
+    let reader = Consumer::new(&consumer);
+    let reader_made = made(reader.as_ref().map(drop).map_err(Clone::clone));
+    let transaction_timeout_ms = producer.transaction_timeout().as_millis() as i64;
+    let session_timeout_ms = consumer.session_timeout().as_millis() as i64;
+    let producer_made = made(Producer::new(&producer).map(drop));
+    reader_made.and(producer_made)?;
+    let (admin, consumer_made) = (admin.ok()?, reader.ok()?);
+    let (answer_bytes, receive_limit) = (consumer.response_bytes(), consumer.receive_limit());
+    let fetch = Fetch { answer_bytes, receive_limit };
+    Some(Clients {
+        settings: client,
+        admin,
+        consumer: consumer_made,
+        transaction_timeout_ms,
+        session_timeout_ms,
+        fetch,
+    })
+}

@@ -1,0 +1,286 @@
+//! What is a problem and what a hint, on facts made by hand.
+
+use super::{
+    Fetch,
+    cluster::{self, Own},
+    facts::Facts,
+    findings::Findings,
+    topics,
+};
+use crate::{
+    config::RunConfig,
+    kafka::{ClusterDescription, GroupDescription, GroupMember, Operation, Rights, TopicReplicas},
+    pipeline::internal_topics::{Settings, TopicFacts},
+    settings,
+};
+
+fn config(arguments: &[&str]) -> RunConfig {
+    let line = [&["logintide", "run", "--brokers", "b:9092"], arguments].concat();
+    settings::of_line(&line)
+}
+
+fn topic(name: &str, replicas: usize, settings: &[(&str, &str)]) -> TopicFacts {
+    let described = TopicReplicas {
+        name: name.to_owned(),
+        id: None,
+        partitions: 8,
+        replication: replicas,
+        in_sync: replicas,
+        leaderless: 0,
+        rights: Rights::default(),
+    };
+    TopicFacts { replicas: Ok(Some(described)), settings: Some(made(settings)) }
+}
+
+fn made(settings: &[(&str, &str)]) -> Settings {
+    settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+const MISSING: TopicFacts = TopicFacts { replicas: Ok(None), settings: None };
+
+/// A cluster of three in which nothing is wrong.
+fn facts() -> Facts {
+    let sound = |policy: &str| {
+        let settings = [
+            ("min.insync.replicas", "2"),
+            ("max.message.bytes", "1048588"),
+            ("cleanup.policy", policy),
+            ("retention.ms", "604800000"),
+        ];
+        topic("t", 3, &settings)
+    };
+    let kinds = ["delete", "delete", "compact", "delete", "delete"];
+    Facts {
+        cluster_id: "c1".into(),
+        cluster: ClusterDescription { brokers: 3, rights: Rights::default() },
+        broker: Some(made(&[
+            ("transaction.max.timeout.ms", "900000"),
+            ("transaction.state.log.replication.factor", "3"),
+            ("transaction.state.log.min.isr", "2"),
+            ("offsets.topic.replication.factor", "3"),
+        ])),
+        topics: kinds.map(sound).into(),
+        offsets_topic: MISSING,
+        transactions_topic: MISSING,
+        group: Some(GroupDescription::default()),
+        committed: Vec::new(),
+        ends: Vec::new(),
+        unseen: Vec::new(),
+    }
+}
+
+/// Problems and hints.
+fn judged(config: &RunConfig, facts: &Facts) -> (Vec<String>, Vec<String>) {
+    let mut findings = Findings::default();
+    topics::judge(config, facts, &mut findings);
+    let own = Own {
+        transaction_timeout_ms: 60_000,
+        session_timeout_ms: 45_000,
+        instance_id: Some("one"),
+        has_stopped: false,
+    };
+    cluster::judge(config, facts, own, &mut findings);
+    let (problems, hints) = findings.all();
+    (problems.to_vec(), hints.to_vec())
+}
+
+/// The only problem.
+fn problem(config: &RunConfig, facts: &Facts) -> String {
+    let (problems, hints) = judged(config, facts);
+    assert_eq!((problems.len(), hints.len()), (1, 0), "{problems:?} {hints:?}");
+    problems.into_iter().next().expect("one")
+}
+
+/// The only hint.
+fn hint(facts: &Facts) -> String {
+    let (problems, hints) = judged(&config(&[]), facts);
+    assert_eq!((problems.len(), hints.len()), (0, 1), "{problems:?} {hints:?}");
+    hints.into_iter().next().expect("one")
+}
+
+fn set(topic: &mut TopicFacts, name: &str, value: &str) {
+    let settings = topic.settings.as_mut().expect("a topic with settings");
+    settings.insert(name.to_owned(), value.to_owned());
+}
+
+#[test]
+fn a_sound_cluster_has_neither_problems_nor_hints() {
+    assert_eq!(judged(&config(&[]), &facts()), (Vec::new(), Vec::new()));
+}
+
+#[test]
+fn all_missing_topics_are_named_at_once_and_may_be_created() {
+    let mut facts = facts();
+    facts.topics.fill(MISSING);
+    let (problems, _) = judged(&config(&[]), &facts);
+    assert_eq!(problems.len(), 5);
+    assert!(problems.iter().all(|text| text.contains("--create-topics")), "{problems:?}");
+    let creating = config(&["--create-topics"]);
+    assert_eq!(judged(&creating, &facts), (Vec::new(), Vec::new()));
+    facts.cluster.rights = Rights::new(Some(vec![Operation::Describe]));
+    assert_eq!(judged(&creating, &facts).1.len(), 5);
+}
+
+#[test]
+fn topics_that_cannot_take_what_is_written_are_problems() {
+    let mut small = facts();
+    set(&mut small.topics[2], "max.message.bytes", "1000");
+    assert!(problem(&config(&[]), &small).contains("max.message.bytes=1000 is below 262144"));
+    let mut strict = facts();
+    set(&mut strict.topics[1], "min.insync.replicas", "4");
+    assert!(problem(&config(&[]), &strict).contains("min.insync.replicas=4 is above its 3"));
+    for (index, part) in
+        [(1, "newest event of each user"), (3, "without a key"), (4, "without a key")]
+    {
+        let mut compacted = facts();
+        set(&mut compacted.topics[index], "cleanup.policy", "compact");
+        assert!(problem(&config(&[]), &compacted).contains(part));
+    }
+}
+
+#[test]
+fn batches_that_could_not_be_read_are_a_hint_with_both_values() {
+    let mut facts = facts();
+    let hints = |facts: &Facts| {
+        let (answer_bytes, receive_limit) = (2_000_000, 100_000_000);
+        let mut findings = Findings::default();
+        let fetch = Fetch { answer_bytes, receive_limit };
+        topics::judge_largest_batch(&config(&[]), facts, fetch, &mut findings);
+        findings.all().1.to_vec()
+    };
+    assert_eq!(hints(&facts), Vec::<String>::new());
+    set(&mut facts.topics[0], "max.message.bytes", "100000000");
+    let hints = hints(&facts).concat();
+    assert!(hints.contains("max.message.bytes=100000000 allows batches above -X"), "{hints}");
+    assert!(hints.contains("raise that to 100001024"), "{hints}");
+}
+
+#[test]
+fn replicas_that_are_away_are_problems() {
+    let mut behind = facts();
+    let Ok(Some(replicas)) = &mut behind.topics[1].replicas else { panic!("made above") };
+    replicas.in_sync = 1;
+    assert!(problem(&config(&[]), &behind).contains("only 1 replicas are in sync"));
+    let mut dead = facts();
+    let Ok(Some(replicas)) = &mut dead.topics[0].replicas else { panic!("made above") };
+    replicas.leaderless = 2;
+    assert!(problem(&config(&[]), &dead).contains("2 of 8 partitions have no leader"));
+}
+
+#[test]
+fn what_is_only_unwise_is_a_hint() {
+    let mut plain = facts();
+    set(&mut plain.topics[2], "cleanup.policy", "delete");
+    assert!(hint(&plain).contains("newest revision"));
+    let mut brief = facts();
+    set(&mut brief.topics[0], "retention.ms", "60000");
+    assert!(hint(&brief).contains("below the allowed lateness and a window, 310000 ms"));
+    let mut cut = facts();
+    set(&mut cut.topics[0], "max.message.bytes", "3000000");
+    set(&mut cut.topics[4], "max.message.bytes", "3000000");
+    assert!(hint(&cut).contains("--dead-letter-topic") && hint(&cut).contains("redriven"));
+    let mut lone = facts();
+    set(&mut lone.topics[1], "min.insync.replicas", "1");
+    assert!(hint(&lone).contains("set it to 2"));
+    let mut unseen = facts();
+    unseen.unseen.push("denied".into());
+    assert!(hint(&unseen).contains("denied"));
+}
+
+#[test]
+fn transactions_that_cannot_work_are_problems_in_exactly_once_only() {
+    let mut single = facts();
+    single.cluster.brokers = 1;
+    single.offsets_topic = topic("__consumer_offsets", 1, &[]);
+    let (problems, _) = judged(&config(&[]), &single);
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(problems[0].contains("transaction.state.log.replication.factor=3"), "{problems:?}");
+    assert!(problems[1].contains("transaction.state.log.min.isr=2"), "{problems:?}");
+    let relaxed = config(&["--delivery", "at-least-once"]);
+    assert_eq!(judged(&relaxed, &single).0, Vec::<String>::new());
+
+    let mut brief = facts();
+    let broker = brief.broker.as_mut().expect("settings");
+    broker.insert("transaction.max.timeout.ms".into(), "30000".into());
+    assert!(problem(&config(&[]), &brief).contains("transaction.max.timeout.ms=30000"));
+
+    let mut reduced = facts();
+    reduced.transactions_topic = topic("__transaction_state", 1, &[("min.insync.replicas", "2")]);
+    assert!(problem(&config(&[]), &reduced).contains("1 replicas in sync and needs 2"));
+}
+
+#[test]
+fn missing_rights_are_problems() {
+    let mut denied = facts();
+    let Ok(Some(input)) = &mut denied.topics[0].replicas else { panic!("made above") };
+    input.rights = Rights::new(Some(vec![Operation::Describe]));
+    assert!(problem(&config(&[]), &denied).contains("may not Read it"));
+    let mut group = facts();
+    group.group = Some(GroupDescription {
+        rights: Rights::new(Some(vec![Operation::Describe])),
+        ..GroupDescription::default()
+    });
+    assert!(problem(&config(&[]), &group).contains("cannot join"));
+}
+
+#[test]
+fn members_of_the_group_are_named() {
+    let member = |instance: &str| GroupMember {
+        client_id: "logintide".into(),
+        host: "/10.0.0.7".into(),
+        instance_id: instance.into(),
+    };
+    let mut used = facts();
+    let group = |members| GroupDescription {
+        state: "Stable".into(),
+        assignor: "range".into(),
+        members,
+        ..GroupDescription::default()
+    };
+    used.group = Some(group(vec![member("one")]));
+    let text = problem(&config(&[]), &used);
+    assert!(text.contains("logintide on 10.0.0.7 (instance id one) has this instance id"));
+    used.group = Some(group(vec![member("two"), member("")]));
+    let text = problem(&config(&[]), &used);
+    assert!(text.contains("logintide on 10.0.0.7 (instance id two), logintide on 10.0.0.7"));
+    let sticky =
+        GroupDescription { assignor: "cooperative-sticky".into(), ..group(vec![member("x")]) };
+    used.group = Some(sticky);
+    assert!(judged(&config(&[]), &used).0[1].contains("assign by cooperative-sticky"));
+}
+
+#[test]
+fn what_keeps_the_run_out_of_its_group_is_a_problem() {
+    for (setting, value, part) in [
+        (
+            "group.max.session.timeout.ms",
+            "30000",
+            "is above the brokers' group.max.session.timeout",
+        ),
+        (
+            "group.min.session.timeout.ms",
+            "60000",
+            "is below the brokers' group.min.session.timeout",
+        ),
+    ] {
+        let mut strict = facts();
+        strict.broker.as_mut().expect("settings").insert(setting.into(), value.into());
+        let text = problem(&config(&[]), &strict);
+        assert!(text.contains(part) && text.contains(&format!("={value}, so")), "{text}");
+    }
+    let mut foreign = facts();
+    let protocol = Some("connect".to_owned());
+    foreign.group = Some(GroupDescription { foreign_protocol: protocol, ..Default::default() });
+    assert!(problem(&config(&[]), &foreign).contains("(protocol connect)"));
+    let mut full = facts();
+    full.broker.as_mut().expect("settings").insert("group.max.size".into(), "1".into());
+    let member = GroupMember {
+        client_id: "other".into(),
+        host: "/10.0.0.7".into(),
+        instance_id: "two".into(),
+    };
+    let members = vec![member];
+    full.group = Some(GroupDescription { state: "Stable".into(), members, ..Default::default() });
+    let (problems, _) = judged(&config(&[]), &full);
+    assert!(problems.iter().any(|text| text.contains("group.max.size=1")), "{problems:?}");
+}
