@@ -18,7 +18,7 @@ pub(super) struct Own<'a> {
     pub(super) session_timeout_ms: i64,
     /// The configured instance id, else the one in the state folder.
     pub(super) instance_id: Option<&'a str>,
-    /// The state folder has been used, and nobody uses it now.
+    /// The state folder has been used, and no process uses it now.
     pub(super) has_stopped: bool,
 }
 
@@ -47,7 +47,7 @@ pub(super) fn judge(config: &RunConfig, facts: &Facts, own: Own<'_>, findings: &
     for unseen in &facts.unseen {
         findings.hint(format!(
             "not everything could be asked: {unseen}; allow this user Describe and \
-             DescribeConfigs, or have somebody run the check who may"
+             DescribeConfigs, or run the check as a user with that right"
         ));
     }
 }

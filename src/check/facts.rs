@@ -1,6 +1,6 @@
 //! Asks the broker everything that `check-config` judges.
 //!
-//! In:  the configuration, a client, a deadline. Out: [`Facts`], or that nobody answers.
+//! In:  the configuration, a client, a deadline. Out: [`Facts`], or that no broker answers.
 //! Holds: no question changes anything; one that this user may not ask leaves a gap in the facts,
 //! named in `unseen`.
 
@@ -72,7 +72,7 @@ pub(super) fn names(config: &RunConfig) -> [&str; 5] {
     all.map(String::as_str)
 }
 
-/// Asks. The consumer is in no group and joins none.
+/// Queries the broker. The consumer is in no group and joins no group.
 pub(super) fn ask(
     config: &RunConfig,
     admin: &Admin,

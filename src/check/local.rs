@@ -45,7 +45,7 @@ pub(super) fn judge(
         ));
     }
     if let Some(address) = config.http {
-        // The listener is closed at once; nobody is answered.
+        // The listener is closed at once, before it answers anything.
         if let Err(error) = http::bind(address) {
             findings.problem(error.to_string());
         }

@@ -10,7 +10,7 @@ mod run;
 
 use std::sync::LazyLock;
 
-use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use self::generate::{CompletionsArgs, ManArgs};
 #[cfg(feature = "demo")]
@@ -21,7 +21,7 @@ use crate::{
     kafka,
     output::StartLogging,
     redrive::{self, RedriveArgs},
-    settings::{Given, RunArgs},
+    settings::RunArgs,
     state_command::{self, StateArgs},
 };
 
@@ -33,9 +33,6 @@ use crate::{
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// Which settings came from where.
-    #[arg(skip)]
-    given: Given,
 }
 
 const EXIT_CODES: &str = "\
@@ -70,19 +67,7 @@ impl Cli {
     /// Reads the process's arguments and variables. Wrong ones, `--help` and `--version` end the
     /// process here, with exit code 2 or 0.
     pub fn from_process() -> Self {
-        let variable = |name: &str| std::env::var(name).ok();
-        Self::from_matches(&mut definition().get_matches(), variable)
-            .unwrap_or_else(|error| error.exit())
-    }
-
-    fn from_matches(
-        matches: &mut ArgMatches,
-        variable: impl Fn(&str) -> Option<String>,
-    ) -> Result<Self, clap::Error> {
-        let given = matches.subcommand().map(|(_, matches)| Given::new(matches, variable));
-        let mut cli = Self::from_arg_matches_mut(matches)?;
-        cli.given = given.unwrap_or_default();
-        Ok(cli)
+        Self::from_arg_matches(&definition().get_matches()).unwrap_or_else(|error| error.exit())
     }
 
     /// Does what was asked for, until it is done.
@@ -90,8 +75,8 @@ impl Cli {
         match self.command {
             #[cfg(feature = "demo")]
             Command::Demo(args) => demo::run(&args, start_logging),
-            Command::Run(args) => run::run(*args, &self.given, start_logging),
-            Command::CheckConfig(args) => check::run(*args, &self.given, start_logging),
+            Command::Run(args) => run::run(&args, start_logging),
+            Command::CheckConfig(args) => check::run(&args, start_logging),
             Command::Redrive(args) => redrive::run(&args, start_logging),
             Command::State(args) => state_command::run(&args),
             Command::Completions(args) => generate::completions(&args),

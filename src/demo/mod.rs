@@ -53,7 +53,7 @@ pub fn run(args: &DemoArgs, start_logging: StartLogging) -> Result<(), RunError>
     signals::watch(&stop, folder.path())?;
     let (listener, http) = parts::bind()?;
     let mut screen = Screen::new(began);
-    // Before the parts, which may take a second: whoever started it should see something.
+    // Before the parts, which may take a second, so that the screen is not empty meanwhile.
     let view = View {
         phase: Phase::Starting,
         settings: &settings,

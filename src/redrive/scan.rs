@@ -114,7 +114,7 @@ impl Scan {
         consumer.assign(&from)
     }
 
-    /// The next records to send; none at the end. Stops early when `stopped` says so.
+    /// The next records to send; an empty batch at the end. Stops early when `stopped` says so.
     pub(super) fn next(
         &mut self,
         consumer: &mut Consumer,

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use crate::{event::RejectReason, plain};
+use crate::{config::alternatives, event::RejectReason, plain};
 
 /// What the operator asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,8 +117,7 @@ fn known_reason(name: &[u8]) -> Option<RejectReason> {
 /// Checks the word of a reason.
 pub(super) fn parse_reason(text: &str) -> Result<RejectReason, String> {
     known_reason(text.as_bytes()).ok_or_else(|| {
-        let all = RejectReason::ALL.map(RejectReason::as_str).join(", ");
-        format!("is no reason; use one of {all}")
+        format!("expected {}", alternatives(&RejectReason::ALL.map(RejectReason::as_str)))
     })
 }
 
