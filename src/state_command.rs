@@ -1,7 +1,8 @@
-//! `logintide state show` and `state reset`: what the state folder holds, or an end of it.
+//! `logintide state show` and `state reset`: show the content of the state folder, or remove it.
 //!
-//! On the main thread of a process of its own; a running processor holds the folder's lock, and
-//! both commands then say so. Out: text on stdout. Nothing is removed without an agreement.
+//! On the main thread of a process of its own; both commands fail while a
+//! running processor holds the folder's lock. Out: text on stdout. Holds: nothing is removed without
+//! a confirmation.
 
 use std::{
     io::{self, BufRead, IsTerminal, Write},
@@ -70,7 +71,7 @@ struct FolderArgs {
     settings: Flags<Place>,
 }
 
-/// Does what was asked for.
+/// Runs the command.
 pub fn run(args: &StateArgs) -> Result<(), RunError> {
     match &args.action {
         Action::Show(folder) => {

@@ -117,7 +117,7 @@ fn an_unknown_flag_or_command_is_refused() {
 fn missing_brokers_are_named() {
     let text = refused(logintide(&["run"]));
     let expected = "error: missing value for '--brokers': expected HOST:PORT, for example \
-                    localhost:9092; set the flag, LOGINTIDE_BROKERS or the key brokers of a file\n";
+                    localhost:9092; set the flag or LOGINTIDE_BROKERS\n";
     assert_eq!(text, expected);
 }
 

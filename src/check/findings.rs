@@ -23,7 +23,7 @@ pub(super) struct Findings {
 }
 
 impl Findings {
-    /// A line of the summary.
+    /// Adds a line of the summary.
     pub(super) fn fact(&mut self, name: &'static str, text: impl Into<String>) {
         self.facts.push((name, text.into()));
     }

@@ -1,8 +1,8 @@
-//! `logintide check-config`: what `run` would do, and everything that stands in its way.
+//! `logintide check-config`: shows what `run` would do, and every problem that would stop it.
 //!
 //! On the main thread of a process of its own. In: the flags of `run`. Out: text or JSON lines on
 //! stdout; exit code 2 for problems, 1 when no broker answers in time.
-//! Holds: it only looks. No group is joined, no topic created, no transaction opened, no offset
+//! Holds: it changes nothing. No group is joined, no topic created, no transaction opened, no offset
 //! committed, and not a byte of the state folder changes.
 
 mod cluster;
@@ -52,7 +52,7 @@ pub struct CheckArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Check")]
 struct OwnArgs {
-    /// How long to wait for the broker, all questions together
+    /// How long to wait for the broker, all queries together
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_timeout)]
     timeout: Duration,
     /// Also show the newest N records of the input (at most 10000, spread over the partitions) as
@@ -123,7 +123,7 @@ fn parse_sample(text: &str) -> Result<usize, String> {
     parse_number(text, 1..=limits::SAMPLE_MAX_RECORDS)
 }
 
-/// The clients that ask.
+/// The clients that query the broker.
 struct Clients {
     settings: ClientSettings,
     admin: Admin,
@@ -148,8 +148,8 @@ struct Check {
 }
 
 impl Check {
-    /// The machine first, then the broker. The clients and the input's partitions, where there is
-    /// something to sample.
+    /// Checks the machine, then the broker. Returns the clients and the number of the input's
+    /// partitions when there are records to sample.
     fn all(
         &mut self,
         surroundings: &Surroundings,

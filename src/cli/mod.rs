@@ -1,9 +1,7 @@
-//! The command line: arguments as typed, turned into a checked configuration and a job.
+//! The command line: parses the arguments and hands over to the command.
 //!
-//! Runs on the main thread, before any other. In: arguments, `LOGINTIDE_…` variables and a file of
-//! settings; a flag beats its variable, which beats the file. Out: the job's result. Holds:
-//! whatever is wrong with the settings is reported together and before anything is opened; only
-//! this module writes to stdout.
+//! Runs on the main thread, before any other thread starts. In: the arguments. Out: the result of
+//! the command.
 
 mod generate;
 mod run;
@@ -46,16 +44,16 @@ The log goes to stderr; LOGINTIDE_LOG filters it (info by default; debug, logint
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// See it work: embedded broker, load, processor and audit in one process, nothing installed
+    /// Show the whole system at work in one process: embedded broker, load, processor and audit
     #[cfg(feature = "demo")]
     Demo(DemoArgs),
     /// Process events until SIGTERM, SIGINT or SIGHUP
     Run(Box<RunArgs>),
-    /// Say what `run` would do, ask the broker, and name every problem; changes nothing
+    /// Check the settings and the cluster, and name every problem; changes nothing
     CheckConfig(Box<CheckArgs>),
     /// Put dead letters back into the input topic, each once
     Redrive(Box<RedriveArgs>),
-    /// Look at the state folder, or clear it
+    /// Show the state folder, or clear it
     State(StateArgs),
     /// Print the completions of a shell
     Completions(CompletionsArgs),
@@ -64,13 +62,13 @@ enum Command {
 }
 
 impl Cli {
-    /// Reads the process's arguments and variables. Wrong ones, `--help` and `--version` end the
-    /// process here, with exit code 2 or 0.
+    /// Reads the process's arguments. Invalid ones, `--help` and `--version` end the process here,
+    /// with exit code 2 or 0.
     pub fn from_process() -> Self {
         Self::from_arg_matches(&definition().get_matches()).unwrap_or_else(|error| error.exit())
     }
 
-    /// Does what was asked for, until it is done.
+    /// Runs the command to its end.
     pub fn execute(self, start_logging: StartLogging) -> Result<(), RunError> {
         match self.command {
             #[cfg(feature = "demo")]

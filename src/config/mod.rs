@@ -43,7 +43,7 @@ pub struct RunConfig {
     pub topics: Topics,
     /// Worker threads, at least 1.
     pub workers: usize,
-    /// What a crash may do to outputs.
+    /// The guarantee for the outputs.
     pub delivery: Delivery,
     /// Window size, grace and allowed lateness, milliseconds.
     pub window: WindowRules,
@@ -67,7 +67,7 @@ pub struct RunConfig {
     pub event: EventConfig,
     /// Address of dashboard, API, metrics and health; `None`: not served.
     pub http: Option<SocketAddr>,
-    /// What the API asks for; `None`: nothing.
+    /// The token that the API asks for; `None`: it asks for no token.
     pub http_token: Option<HttpToken>,
     /// Time between two statistics lines in the log; `None`: no lines are written.
     pub stats_interval: Option<Duration>,
@@ -129,11 +129,12 @@ pub enum StartFrom {
 pub enum OnStateMismatch {
     /// Count again from the input what its windows were made of.
     Rebuild,
-    /// Refuse to start, naming the partition.
+    /// Refuse to start, with an error that names the partition.
     Fail,
 }
 
-/// What happens when the input topic was deleted and created again: offsets are of the topic before.
+/// What happens when the input topic was deleted and created again, so that offsets have lost their
+/// meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum OnTopicRecreated {
     /// End the run, naming both topics.
@@ -147,14 +148,14 @@ pub enum OnTopicRecreated {
 pub enum OnUnreadableBatch {
     /// Stop, naming partition, offset and remedy.
     Fail,
-    /// Go on behind it: its records count as a gap.
+    /// Skip it; its records count as a gap.
     Skip,
 }
 
 /// Form of the log lines on stderr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For people.
+    /// A line of text.
     Text,
     /// One JSON object per line.
     Json,

@@ -108,7 +108,6 @@ impl Settings {
 
     /// The settings of the pipeline.
     pub(super) fn config(&self, brokers: &str, state_dir: PathBuf, http: SocketAddr) -> RunConfig {
-        let state_dir = state_dir.to_string_lossy();
         let values: [(&'static dyn Setting, &str); 13] = [
             (&t::BROKERS, brokers),
             (&t::GROUP_ID, "logintide-demo"),
@@ -118,13 +117,14 @@ impl Settings {
             (&t::ALLOWED_LATENESS, &text_of(ALLOWED_LATENESS)),
             (&t::IDLE_TIMEOUT, &text_of(IDLE_TIMEOUT)),
             (&t::MAX_FUTURE, &text_of(MAX_FUTURE)),
-            (&t::STATE_DIR, &state_dir),
+            (&t::STATE_DIR, "."),
             (&t::ON_STATE_MISMATCH, "fail"),
             (&t::MEMORY_BUDGET, "64MiB"),
             (&t::HTTP, &http.to_string()),
             (&t::CLIENT, FETCH_WAIT),
         ];
-        preset(&values, &Surroundings::read())
+        // A path is not always a text.
+        RunConfig { state_dir, ..preset(&values, &Surroundings::read()) }
     }
 
     /// The settings of the judge. Outputs may repeat only when an epoch was rolled back.

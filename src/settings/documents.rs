@@ -27,7 +27,7 @@ const EXAMPLE_CLIENT: &str = "\
 # \"sasl.password.file\" = \"/run/secrets/kafka-password\"
 ";
 
-const BEGIN: &str = "<!-- The settings: made by WRITE_DOCUMENTS=1 cargo test --lib documents -->\n";
+const BEGIN: &str = "<!-- Made from src/settings/table.rs; its test of documents says how -->\n";
 const END: &str = "<!-- The end of the settings -->\n";
 
 /// Sections with the settings that a file may hold.

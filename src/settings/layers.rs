@@ -7,6 +7,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt::Display,
     path::Path,
 };
 
@@ -67,38 +68,34 @@ impl Layers {
         for setting in S::settings() {
             let spec = setting.spec();
             let of_file = from_file.iter().filter(|value| value.setting == spec.name);
-            let of_variable = variable(spec.variable());
             if let TomlForm::Entries(separator) = spec.form {
                 let of_file =
                     of_file.map(|v| (v.name.clone(), v.text.clone(), Origin::File(v.line)));
                 layers.lay(spec, of_file.collect(), problems);
-                let texts: Vec<&str> = of_variable
-                    .as_deref()
-                    .map_or_else(Vec::new, |all| all.split(separator).collect());
-                layers.lay_pairs(spec, &texts, Origin::Variable, problems);
-                let texts: Vec<&str> = flags.texts(spec.name).iter().map(String::as_str).collect();
-                layers.lay_pairs(spec, &texts, Origin::Flag, problems);
+                let of_variable = variable(spec.variable()).unwrap_or_default();
+                layers.lay_pairs(spec, of_variable.split(separator), Origin::Variable, problems);
+                let of_flags = flags.texts(spec.name).iter().map(String::as_str);
+                layers.lay_pairs(spec, of_flags, Origin::Flag, problems);
                 continue;
             }
             let default = match spec.default {
                 Fallback::Text(text) => Some((text.to_owned(), Origin::Default)),
                 Fallback::Otherwise(_) | Fallback::Required => None,
             };
-            let given = flags.texts(spec.name).last().map(|text| (text.clone(), Origin::Flag));
-            let given = given
-                .or(of_variable.map(|text| (text, Origin::Variable)))
-                .or_else(|| of_file.last().map(|v| (v.text.clone(), Origin::File(v.line))));
+            let of_file = of_file.last().map(|v| (v.text.clone(), Origin::File(v.line)));
+            let given = typed(flags, variable, spec).or(of_file);
             if let Some((text, origin)) = given.or(default) {
                 layers.values.insert(spec.name, SettingText { text, origin });
                 if let Err(what) = setting.check(&layers.values[spec.name].text) {
                     problems.add(layers.invalid(setting, what));
                 }
             } else if spec.default == Fallback::Required {
-                let (flag, variable) = (spec.flag(), spec.variable());
                 problems.add(format!(
-                    "missing value for '{flag}': expected {}, for example {}; set the flag, {variable} \
-                     or the key {} of a file",
-                    spec.value_name, spec.example, spec.name
+                    "missing value for '{}': expected {}, for example {}; set the flag or {}",
+                    spec.flag(),
+                    spec.value_name,
+                    spec.example,
+                    spec.variable()
                 ));
             }
         }
@@ -115,16 +112,13 @@ impl Layers {
         if !S::settings().iter().any(|setting| setting.spec().name == config.name) {
             return Vec::new();
         }
-        let by_flag = flags.texts(config.name).last().cloned();
-        let Some(path) = by_flag.or_else(|| variable(config.variable())) else { return Vec::new() };
-        let text = file::read(Path::new(&path));
+        let Some((path, origin)) = typed(flags, variable, config) else { return Vec::new() };
         self.file.clone_from(&path);
+        let text = file::read(Path::new(&path));
+        self.values.insert(config.name, SettingText { text: path, origin });
         match text {
-            Ok(text) => file::parse(&path, &text, problems),
+            Ok(text) => file::parse(&self.file, &text, problems),
             Err(what) => {
-                let is_flag = !flags.texts(config.name).is_empty();
-                let origin = if is_flag { Origin::Flag } else { Origin::Variable };
-                self.values.insert(config.name, SettingText { text: path, origin });
                 problems.add(self.invalid(&CONFIG, what));
                 Vec::new()
             }
@@ -152,7 +146,7 @@ impl Layers {
     }
 
     /// A problem with the value of a setting; a secret is not shown.
-    pub fn invalid(&self, setting: &dyn Setting, what: impl std::fmt::Display) -> String {
+    pub fn invalid(&self, setting: &dyn Setting, what: impl Display) -> String {
         let name = self.quoted(setting);
         match self.value(setting) {
             Some(value) if !setting.spec().is_secret => invalid_value(&value.text, &name, what),
@@ -181,36 +175,31 @@ impl Layers {
         }
     }
 
-    /// The entry `name` of a table, as `quoted`.
-    pub(super) fn quoted_entry(&self, table: &Spec, name: &str, origin: Origin) -> String {
+    /// An entry of a table, its name or more of it, by what it was given by.
+    fn entry_at(&self, table: &Spec, entry: &str, origin: Origin, quote: &str) -> String {
         match origin {
-            Origin::File(line) => format!("'[{}] {name}' ({}:{line})", table.key(), self.file),
-            Origin::Variable => format!("'{name}' ({})", table.variable()),
-            Origin::Default | Origin::Flag => format!("'{} {name}'", table.flag()),
+            Origin::File(line) => {
+                format!("{quote}[{}] {entry}{quote} ({}:{line})", table.key(), self.file)
+            }
+            Origin::Variable => format!("{quote}{entry}{quote} ({})", table.variable()),
+            Origin::Default | Origin::Flag => format!("{quote}{} {entry}{quote}", table.flag()),
         }
     }
 
-    /// The entry of a table with its value, as another's problem names it.
-    pub(super) fn shown_entry(&self, table: &Spec, entry: &Entry) -> String {
-        let hidden = secrets::is_secret(&entry.name);
-        let pair = format!("{}={}", entry.name, if hidden { "(not shown)" } else { &entry.text });
-        match entry.origin {
-            Origin::File(line) => format!("[{}] {pair} ({}:{line})", table.key(), self.file),
-            Origin::Variable => format!("{pair} ({})", table.variable()),
-            Origin::Default | Origin::Flag => format!("{} {pair}", table.flag()),
-        }
+    /// An entry of a table with its value, as another's problem names it.
+    pub(super) fn shown_entry(
+        &self,
+        table: &Spec,
+        Entry { name, text, origin, .. }: &Entry,
+    ) -> String {
+        let text = if secrets::is_secret(name) { "(not shown)" } else { text };
+        self.entry_at(table, &format!("{name}={text}"), *origin, "")
     }
 
     /// A problem with an entry of a table; a secret is not shown.
-    pub(super) fn invalid_entry(
-        &self,
-        table: &Spec,
-        entry: &Entry,
-        what: impl std::fmt::Display,
-    ) -> String {
+    pub(super) fn invalid_entry(&self, table: &Spec, entry: &Entry, what: impl Display) -> String {
         let suffix = if entry.is_path { ".file" } else { "" };
-        let name = format!("{}{suffix}", entry.name);
-        let quoted = self.quoted_entry(table, &name, entry.origin);
+        let quoted = self.entry_at(table, &format!("{}{suffix}", entry.name), entry.origin, "'");
         if secrets::is_secret(&entry.name) && !entry.is_path {
             format!("invalid value for {quoted}: {what}")
         } else {
@@ -224,10 +213,16 @@ impl Layers {
     }
 
     /// Splits `name=value` texts. Only names are reported, because a value may be secret.
-    fn lay_pairs(&mut self, table: &Spec, texts: &[&str], origin: Origin, problems: &mut Problems) {
+    fn lay_pairs<'a>(
+        &mut self,
+        table: &Spec,
+        texts: impl Iterator<Item = &'a str>,
+        origin: Origin,
+        problems: &mut Problems,
+    ) {
         let mut pairs = Vec::new();
         // A variable may end in a line break.
-        for text in texts.iter().map(|text| text.trim_end_matches(['\r', '\n'])) {
+        for text in texts.map(|text| text.trim_end_matches(['\r', '\n'])) {
             if text.is_empty() && origin == Origin::Variable {
                 continue;
             }
@@ -255,7 +250,7 @@ impl Layers {
             let is_path = of_file.is_some();
             let name = of_file.map_or(name.clone(), str::to_owned);
             if !names.insert(name.clone()) {
-                let entry = self.quoted_entry(table, &name, origin);
+                let entry = self.entry_at(table, &name, origin, "'");
                 problems.add(format!("{entry} is given twice; keep one"));
                 continue;
             }
@@ -264,4 +259,14 @@ impl Layers {
             entries.push(Entry { name, text, origin, is_path });
         }
     }
+}
+
+/// The text of a setting's flag, else of its variable.
+fn typed<S: Subset>(
+    flags: &Flags<S>,
+    variable: &dyn Fn(&str) -> Option<String>,
+    spec: &Spec,
+) -> Option<(String, Origin)> {
+    let of_flag = flags.texts(spec.name).last().map(|text| (text.clone(), Origin::Flag));
+    of_flag.or_else(|| variable(spec.variable()).map(|text| (text, Origin::Variable)))
 }

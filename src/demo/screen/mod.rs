@@ -15,7 +15,7 @@ use std::{
 
 use console::Term;
 
-pub(super) use self::view::{Phase, View};
+pub(super) use self::view::{DemoPhase, View};
 use self::view::{block, line};
 use crate::limits;
 
