@@ -11,6 +11,7 @@ mod crash_test;
 mod deploy_tools;
 mod fuzz;
 mod instructions;
+mod record_screen;
 mod render_manifests;
 mod shell;
 mod test;
@@ -36,6 +37,7 @@ enum Tool {
     CrashTest(crash_test::Arguments),
     Fuzz(fuzz::Arguments),
     Instructions(instructions::Arguments),
+    RecordScreen(record_screen::Arguments),
     RenderManifests(render_manifests::Arguments),
     Test(test::Arguments),
 }
@@ -70,6 +72,7 @@ fn run(tool: Tool) -> anyhow::Result<ExitCode> {
         Tool::CrashTest(arguments) => crash_test::run(arguments),
         Tool::Fuzz(arguments) => fuzz::run(arguments),
         Tool::Instructions(arguments) => instructions::run(arguments),
+        Tool::RecordScreen(arguments) => record_screen::run(arguments),
         Tool::RenderManifests(arguments) => render_manifests::run(&arguments),
         Tool::Test(arguments) => test::run(arguments),
     }
