@@ -3,6 +3,7 @@
 use std::{env, path::Path, process::Command, thread};
 
 use anyhow::{Context, bail};
+use testkit::ports;
 
 use super::{
     Arguments,
@@ -12,7 +13,7 @@ use super::{
     programs::{self, TestProgram},
     steps::Steps,
 };
-use crate::shell;
+use crate::{check_readme, shell};
 
 /// The tests can kill the program at every step of its protocol; a release has no such places.
 const FEATURES: &[&str] = &["--features", "test-support"];
@@ -25,8 +26,6 @@ const OWN_BROKER_TESTS: [&str; 2] = ["outage::", "security::"];
 const FAULT_TESTS: &str = "faults::";
 /// Tests that look at the dashboard in a browser.
 const BROWSER_TESTS: &str = "dashboard::";
-/// The port of the README's broker.
-const README_PORT: u16 = 9092;
 /// Programs of tests that run at the same time without a broker: each has two threads, and some
 /// wait for a mock of one.
 const PROGRAMS_AT_ONCE: usize = 2;
@@ -74,7 +73,7 @@ impl Plan<'_> {
         }
         if self.broker != Broker::Local {
             steps.left_out("commands of the README", "they start a broker: Java and Maven");
-        } else if std::net::TcpStream::connect(("127.0.0.1", README_PORT)).is_ok() {
+        } else if ports::is_taken(check_readme::BROKER_PORT) {
             steps.left_out("commands of the README", "port 9092 is taken");
         } else {
             let mut command = nice(&tool(["check-readme", "--target"])?);

@@ -1,7 +1,7 @@
 //! Steps of a check, in lanes that run side by side, and the summary of them.
 //!
-//! Holds: what a step prints comes out in one piece when it ends; after a failed step no further one
-//! begins, and those that run in other lanes are ended.
+//! Holds: what a step prints comes out in one piece when it ends; after a failed step no further
+//! one begins, and those that run in other lanes are ended.
 
 use std::{
     fs::{self, File},
