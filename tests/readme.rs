@@ -1,5 +1,5 @@
 //! What the README and the docs name exists: flags, files, tools, links. They keep their width, and
-//! the README its length. `scripts/check-readme` runs the README's commands.
+//! the README its length. `cargo xtask check-readme` runs the README's commands.
 
 use std::{
     collections::BTreeSet,

@@ -1,7 +1,7 @@
 //! What tests and tools share: processes, brokers, ports and the judge of a run.
 //!
-//! Used by the tests against a real broker and by `cargo xtask`. Its functions panic with the reason
-//! and the end of the log, as tests want it; a tool shows that as its error.
+//! Used by the tests against a real broker and by `cargo xtask`. Its functions panic with the
+//! reason and the end of the log, as tests want it; a tool shows that as its error.
 
 #![allow(missing_docs, reason = "the names say it; what they do not say is documented")]
 

@@ -184,7 +184,7 @@ fn the_page_says_that_the_server_is_away_and_recovers() {
     assert!(!browser.is_shown("banner"));
     served.running.stop();
     browser.wait_until("saying that the server is away", |browser| {
-        browser.text("health-text") == "Server away" && browser.is_shown("banner")
+        browser.text("health-text") == "Server unreachable" && browser.is_shown("banner")
     });
     assert_eq!(browser.text("processed"), "3,000", "the last numbers stay");
 
@@ -353,7 +353,8 @@ fn the_page_is_named_and_ordered_for_those_who_do_not_see_it() {
     assert_eq!(browser.run(outline), "solid", "the focus is seen");
     let nameless = "return [...document.querySelectorAll(
         'table:not(:has(caption)), svg:not([aria-label]), section:not([aria-labelledby]), \
-         input:not([id=token]):not([hidden]), [role=region]:not([aria-labelledby]), img:not([alt])')]
+         input:not([id=token]):not([hidden]), [role=region]:not([aria-labelledby]), \
+         img:not([alt])')]
         .map((element) => element.outerHTML)";
     assert_eq!(browser.run(nameless), json!([]));
     let landmarks = "return ['header', 'main', 'footer', 'h1', '[aria-live=polite]']
