@@ -4,10 +4,7 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::generate::Plan;
-use crate::latency::LatencyArgs;
-use crate::rate::RateArgs;
-use crate::voice::Voice;
+use crate::{generate::Plan, latency::LatencyArgs, rate::RateArgs, voice::Voice};
 
 /// Makes login events, judges what a processor made of them, and copies topics as a yardstick.
 ///

@@ -3,22 +3,30 @@
 //! Holds: a broker that is away is reported on stderr, at most every few seconds; nothing here
 //!        retries for ever.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use futures_executor::block_on;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::{Client, ClientContext, DefaultClientContext};
-use rdkafka::config::{ClientConfig, FromClientConfig as _, RDKafkaLogLevel};
-use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::KafkaError;
-use rdkafka::producer::{DeliveryResult, ProducerContext};
-use rdkafka::types::RDKafkaErrorCode;
+use rdkafka::{
+    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    client::{Client, ClientContext, DefaultClientContext},
+    config::{ClientConfig, FromClientConfig as _, RDKafkaLogLevel},
+    consumer::ConsumerContext,
+    error::KafkaError,
+    producer::{DeliveryResult, ProducerContext},
+    types::RDKafkaErrorCode,
+};
 
-use crate::args::{CreateArgs, KafkaArgs};
-use crate::voice::Voice;
+use crate::{
+    args::{CreateArgs, KafkaArgs},
+    voice::Voice,
+};
 
 /// How long a broker may take to answer a question about topics.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);

@@ -5,22 +5,28 @@
 //! Holds: offsets are committed after everything read before is delivered (at least once), or in
 //!        the transaction that delivers it (exactly once).
 
-use std::collections::HashSet;
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result, bail};
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Message as _};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::{BaseConsumer, CommitMode, Consumer as _},
+    error::{KafkaError, RDKafkaErrorCode},
+    message::{BorrowedMessage, Message as _},
+    producer::{BaseProducer, BaseRecord, Producer as _},
+};
 
-use crate::args::CopyArgs;
-use crate::client::{self, Reporter};
-use crate::progress::ProgressDisplay;
-use crate::stop::Stop;
-use crate::usage::Usage;
-use crate::{Failure, Outcome};
+use crate::{
+    Failure, Outcome,
+    args::CopyArgs,
+    client::{self, Reporter},
+    progress::ProgressDisplay,
+    stop::Stop,
+    usage::Usage,
+};
 
 /// How long one poll waits for a record.
 const POLL_TIMEOUT: Duration = Duration::from_millis(50);

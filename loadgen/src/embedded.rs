@@ -8,16 +8,18 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use crate::args::{
-    Compression, CreateArgs, ExpectLate, KafkaArgs, KafkaTimestamp, ProduceArgs, TimestampStyle,
-    VerifyArgs,
+use crate::{
+    args::{
+        Compression, CreateArgs, ExpectLate, KafkaArgs, KafkaTimestamp, ProduceArgs,
+        TimestampStyle, VerifyArgs,
+    },
+    failure::Failure,
+    generate::{Generator, Plan, Record, Shares},
+    produce::{self as producing, Sent},
+    stop::Stop,
+    verify::{self as judging, RecordCounts},
+    voice::Voice,
 };
-use crate::failure::Failure;
-use crate::generate::{Generator, Plan, Record, Shares};
-use crate::produce::{self as producing, Sent};
-use crate::stop::Stop;
-use crate::verify::{self as judging, RecordCounts};
-use crate::voice::Voice;
 
 /// Events at a rate, as of now.
 #[derive(Clone, Debug)]

@@ -5,9 +5,11 @@
 //! Holds: objects are equal whatever the order of their keys; `1e3`, `1000` and `1000.0` are equal
 //!        numbers; whole numbers keep all their digits.
 
-use std::borrow::Cow;
-use std::fmt;
-use std::hash::{BuildHasher as _, Hasher as _};
+use std::{
+    borrow::Cow,
+    fmt,
+    hash::{BuildHasher as _, Hasher as _},
+};
 
 use foldhash::quality::FixedState;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};

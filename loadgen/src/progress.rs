@@ -1,7 +1,9 @@
 //! Shows how far a run is: a bar on a terminal, a line every few seconds elsewhere.
 
-use std::io::IsTerminal as _;
-use std::time::{Duration, Instant};
+use std::{
+    io::IsTerminal as _,
+    time::{Duration, Instant},
+};
 
 use indicatif::{ProgressBar, ProgressStyle};
 

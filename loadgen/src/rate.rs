@@ -10,13 +10,17 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use jiff::SignedDuration;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _},
+};
 
-use crate::args::{KafkaArgs, duration};
-use crate::client::{self, Reporter};
-use crate::stop::Stop;
-use crate::{Failure, Outcome};
+use crate::{
+    Failure, Outcome,
+    args::{KafkaArgs, duration},
+    client::{self, Reporter},
+    stop::Stop,
+};
 
 /// `loadgen rate`.
 #[derive(Args, Debug, Clone)]

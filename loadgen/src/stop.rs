@@ -1,13 +1,19 @@
-//! Ends a run early: SIGINT, SIGTERM and SIGHUP ask for a clean end; a second one of the first two ends
-//! the process at once. SIGUSR1 and SIGUSR2 change nothing.
+//! Ends a run early: SIGINT, SIGTERM and SIGHUP ask for a clean end; a second one of the first two
+//! ends the process at once. SIGUSR1 and SIGUSR2 change nothing.
 
-use std::ffi::c_int;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::{fs, io};
+use std::{
+    ffi::c_int,
+    fs, io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
-use signal_hook::flag;
+use signal_hook::{
+    consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2},
+    flag,
+};
 
 /// Exit code of a process that a second signal ended.
 const ENDED_BY_SIGNAL: i32 = 130;

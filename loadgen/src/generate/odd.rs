@@ -8,11 +8,15 @@
 
 use std::fmt::Write as _;
 
-use jiff::Timestamp;
-use jiff::tz::{Offset, TimeZone};
+use jiff::{
+    Timestamp,
+    tz::{Offset, TimeZone},
+};
 
-use super::event::{APP_VERSION, Login, Trace, write_ip, write_locale};
-use super::rng::Draw;
+use super::{
+    event::{APP_VERSION, Login, Trace, write_ip, write_locale},
+    rng::Draw,
+};
 
 /// Unknown fields, as key and JSON text. Some only look known, some are what the processor adds.
 const UNKNOWN: &[(&str, &str)] = &[

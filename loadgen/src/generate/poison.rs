@@ -4,9 +4,11 @@
 //! In:  a login to spoil, the event's own stream of numbers. Out: any bytes.
 //! Holds: no record here could be read as valid, and each way breaks no other rules than it says.
 
-use super::event::{Login, write_plain};
-use super::odd::{self, text};
-use super::rng::Draw;
+use super::{
+    event::{Login, write_plain},
+    odd::{self, text},
+    rng::Draw,
+};
 use crate::rules::Broken;
 
 /// The record that broke the script this project replaces.

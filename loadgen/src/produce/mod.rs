@@ -11,14 +11,16 @@ mod sender;
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 
-use crate::args::{CreateArgs, KafkaArgs, KafkaTimestamp, ProduceArgs};
-use crate::client;
 pub(crate) use crate::generate::WRONG_MESSAGE;
-use crate::generate::{Generator, Plan, Record, key_of, mix};
-use crate::progress::ProgressDisplay;
-use crate::stop::Stop;
-use crate::usage::Usage;
-use crate::{Failure, Outcome};
+use crate::{
+    Failure, Outcome,
+    args::{CreateArgs, KafkaArgs, KafkaTimestamp, ProduceArgs},
+    client,
+    generate::{Generator, Plan, Record, key_of, mix},
+    progress::ProgressDisplay,
+    stop::Stop,
+    usage::Usage,
+};
 use pace::Pace;
 use sender::Sender;
 

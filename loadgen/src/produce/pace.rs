@@ -3,9 +3,11 @@
 //! Holds: the schedule is start + number / rate; whatever happens to one event, the next one's
 //!        time stays. What is late is sent at once.
 
-use std::cell::Cell;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::{
+    cell::Cell,
+    thread,
+    time::{Duration, Instant},
+};
 
 use jiff::Timestamp;
 

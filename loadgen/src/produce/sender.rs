@@ -3,12 +3,16 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rdkafka::{
+    error::{KafkaError, RDKafkaErrorCode},
+    producer::{BaseProducer, BaseRecord, Producer as _},
+};
 
-use crate::Outcome;
-use crate::args::{Compression, KafkaArgs, ProduceArgs};
-use crate::client::{self, Reporter};
+use crate::{
+    Outcome,
+    args::{Compression, KafkaArgs, ProduceArgs},
+    client::{self, Reporter},
+};
 
 /// How long a transactional call may take.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_mins(1);

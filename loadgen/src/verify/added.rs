@@ -4,15 +4,11 @@
 //! Holds: `readable_timestamp` and `hour_of_day` follow exactly from the event time; of
 //!        `processed_timestamp` only the form is known.
 
-use jiff::Timestamp;
-use jiff::civil::DateTime;
+use jiff::{Timestamp, civil::DateTime};
 use serde_json::value::RawValue;
 
-use crate::args::TimestampStyle;
-use crate::json;
-use crate::rules::Reading;
-
 use super::judge::Settings;
+use crate::{args::TimestampStyle, json, rules::Reading};
 
 /// What is wrong.
 pub(super) fn mistakes(reading: &Reading<'_>, settings: &Settings) -> Vec<String> {

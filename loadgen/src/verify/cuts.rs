@@ -6,8 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::input::raw_hash;
-use super::record::Record;
+use super::{input::raw_hash, record::Record};
 
 /// Header with the length of the whole value.
 pub(super) const TRUNCATED_FROM: &str = "logintide.truncated_from";

@@ -4,13 +4,16 @@
 //! In:  input records in the order of their partitions. Out: what each outputs must hold.
 //! Holds: values are not kept; an entry is about 100 bytes, the index of outputs about 50 more.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-
-use crate::json;
-use crate::rules::{Broken, Reading};
+use std::{
+    collections::HashMap,
+    hash::{BuildHasherDefault, Hasher},
+};
 
 use super::record::Record;
+use crate::{
+    json,
+    rules::{Broken, Reading},
+};
 
 /// Stands for an event without a number.
 const NO_NUMBER: u64 = u64::MAX;

@@ -7,18 +7,21 @@
 
 use jiff::tz::TimeZone;
 
-use crate::args::{ExpectLate, TimestampStyle};
-use crate::rules::{Reading, Rules, read_output};
-
-use super::added;
-use super::cuts::Cuts;
-use super::input::{Fate, Input};
-use super::murmur2::partition_of;
-use super::prediction::Prediction;
-use super::record::Record;
-use super::report::{Mistake, Report, shown};
-use super::seen::Seen;
-use super::windows::Windows;
+use super::{
+    added,
+    cuts::Cuts,
+    input::{Fate, Input},
+    murmur2::partition_of,
+    prediction::Prediction,
+    record::Record,
+    report::{Mistake, Report, shown},
+    seen::Seen,
+    windows::Windows,
+};
+use crate::{
+    args::{ExpectLate, TimestampStyle},
+    rules::{Reading, Rules, read_output},
+};
 
 /// How the input was processed, and what is to be accepted.
 pub(super) struct Settings {

@@ -27,11 +27,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use jiff::tz::TimeZone;
 
-use crate::args::VerifyArgs;
-use crate::rules::Rules;
-use crate::stop::Stop;
-use crate::{Failure, Outcome};
-
+use crate::{Failure, Outcome, args::VerifyArgs, rules::Rules, stop::Stop};
 use judge::{Judge, Settings};
 use prediction::Prediction;
 pub use report::RecordCounts;

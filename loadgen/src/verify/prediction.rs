@@ -7,11 +7,14 @@
 
 use anyhow::Result;
 
-use crate::generate::{self, Generator, Kind, Plan, event_no_of};
-use crate::rules::Reading;
-
-use super::record::Record;
-use super::report::{Mistake, Report, shown};
+use super::{
+    record::Record,
+    report::{Mistake, Report, shown},
+};
+use crate::{
+    generate::{self, Generator, Kind, Plan, event_no_of},
+    rules::Reading,
+};
 
 /// The input as the plan has it.
 pub(super) struct Prediction {

@@ -5,10 +5,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::{input::Entry, window_record::Stats};
 use crate::rules::OTHER;
-
-use super::input::Entry;
-use super::window_record::Stats;
 
 /// Events of one window: those that it must count, and those with a late record.
 pub(super) struct Recount {

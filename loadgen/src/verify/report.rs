@@ -2,8 +2,7 @@
 //!
 //! Holds: memory stays small however many mistakes there are.
 
-use std::collections::BTreeMap;
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use serde::Serialize;
 

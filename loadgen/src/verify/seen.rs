@@ -6,9 +6,11 @@
 
 use std::collections::HashSet;
 
-use super::record::Record;
-use super::report::{Mistake, Report};
-use super::window_record::WindowRecord;
+use super::{
+    record::Record,
+    report::{Mistake, Report},
+    window_record::WindowRecord,
+};
 
 /// The processed part of every partition.
 pub(super) struct Seen {

@@ -6,13 +6,14 @@
 //!        timestamp, and why it is there. A dead letter's reason is that of the judge's own rules;
 //!        an event is late only if event time had come far enough.
 
+use super::{
+    cuts::TRUNCATED_FROM,
+    input::{Entry, Fate, raw_hash},
+    judge::Judge,
+    record::Record,
+    report::{Mistake, shown},
+};
 use crate::args::ExpectLate;
-
-use super::cuts::TRUNCATED_FROM;
-use super::input::{Entry, Fate, raw_hash};
-use super::judge::Judge;
-use super::record::Record;
-use super::report::{Mistake, shown};
 
 /// The reason that a late record gives.
 const LATE: &str = "late";

@@ -1,21 +1,26 @@
 //! Reads a topic from its first record to its end, as `read_committed` readers see it.
 
-use std::collections::HashSet;
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::KafkaError;
-use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
-use rdkafka::{Offset, TopicPartitionList};
-
-use crate::args::KafkaArgs;
-use crate::client::{self, Reporter};
-use crate::progress::ProgressDisplay;
-use crate::stop::Stop;
-use crate::voice::Voice;
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _},
+    error::KafkaError,
+    message::{BorrowedMessage, Headers as _, Message as _},
+};
 
 use super::record::Record;
+use crate::{
+    args::KafkaArgs,
+    client::{self, Reporter},
+    progress::ProgressDisplay,
+    stop::Stop,
+    voice::Voice,
+};
 
 /// How long one poll waits.
 const POLL_TIMEOUT: Duration = Duration::from_millis(100);

@@ -6,13 +6,15 @@
 
 use std::collections::HashMap;
 
-use super::input::{Entry, Fate, Input};
-use super::judge::Settings;
-use super::record::Record;
-use super::recount::Recount;
-use super::report::{Mistake, Report, shown};
-use super::seen::Seen;
-use super::window_record::WindowRecord;
+use super::{
+    input::{Entry, Fate, Input},
+    judge::Settings,
+    record::Record,
+    recount::Recount,
+    report::{Mistake, Report, shown},
+    seen::Seen,
+    window_record::WindowRecord,
+};
 
 /// Windows by start, as published.
 #[derive(Default)]

@@ -3,19 +3,24 @@
 use std::time::Duration;
 
 use clap::Parser as _;
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
-use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use jiff::{Timestamp, tz::TimeZone};
+use rdkafka::{
+    message::{Header, OwnedHeaders},
+    producer::{BaseProducer, BaseRecord, Producer as _},
+};
 
-use super::super::judge::Judge;
-use super::super::topic::Topic;
-use super::world::{Owned, World, plan};
-use crate::args::{Cli, Command, KafkaArgs, TimestampStyle};
-use crate::client;
-use crate::stop::Stop;
-use crate::voice::Voice;
-use crate::{Outcome, copy, latency, produce, rate, verify};
+use super::{
+    super::{judge::Judge, topic::Topic},
+    world::{Owned, World, plan},
+};
+use crate::{
+    Outcome,
+    args::{Cli, Command, KafkaArgs, TimestampStyle},
+    client, copy, latency, produce, rate,
+    stop::Stop,
+    verify,
+    voice::Voice,
+};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
