@@ -16,10 +16,11 @@ use super::{
 use crate::{
     Outcome,
     args::{Cli, Command, KafkaArgs, TimestampStyle},
-    client, copy, latency, produce, rate,
+    client, copy, latency,
+    messages::MessageOutput,
+    produce, rate,
     stop::Stop,
     verify,
-    voice::Voice,
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -34,7 +35,7 @@ struct Topics {
 impl Topics {
     fn new(test: &str) -> Self {
         let brokers = std::env::var("KAFKA_BROKERS").expect("KAFKA_BROKERS names a broker");
-        let kafka = KafkaArgs { brokers, properties: Vec::new(), voice: Voice::Stderr };
+        let kafka = KafkaArgs { brokers, properties: Vec::new(), messages: MessageOutput::Stderr };
         let suffix = format!("{test}-{:x}", Timestamp::now().as_nanosecond());
         Self { kafka, suffix, names: Vec::new() }
     }

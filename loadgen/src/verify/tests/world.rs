@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde_json::{Value, json};
 
 use super::super::{
-    judge::{Judge, Settings},
+    judge::{Judge, JudgeSettings},
     murmur2::partition_of,
     prediction::Prediction,
     report::{Mistake, Report},
@@ -224,8 +224,8 @@ impl World {
     }
 
     /// How this world was processed, and what is to be accepted.
-    pub(super) fn settings(&self) -> Settings {
-        Settings {
+    pub(super) fn settings(&self) -> JudgeSettings {
+        JudgeSettings {
             input_topic: self.input_topic.clone(),
             processed_partitions: PARTITIONS,
             rules: RULES,
