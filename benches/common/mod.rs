@@ -48,7 +48,7 @@ pub(crate) fn values(count: u64, odd: f64) -> Vec<Vec<u8>> {
         disorder: Duration::from_secs(1),
         run_length: 1,
         shares: LoadShares { odd, ..LoadShares::default() },
-        on_trouble: |_| {},
+        on_warning: |_| {},
     };
     load.values(count).expect("a load that makes sense")
 }

@@ -6,6 +6,7 @@
 #![allow(missing_docs, reason = "the names say it; what they do not say is documented")]
 
 pub mod broker;
+pub mod browser;
 pub mod http;
 pub mod interrupt;
 pub mod ports;
@@ -17,6 +18,7 @@ pub mod usage;
 use std::time::Duration;
 
 pub use broker::KafkaLocal;
+pub use browser::Browser;
 pub use http::{get, metric, wait_for_metric, wait_its_own_seconds};
 pub use ports::free_port;
 pub use process::{Process, text};

@@ -16,7 +16,7 @@ use std::{
     time::Instant,
 };
 
-use anyhow::anyhow;
+use anyhow::{anyhow, ensure};
 use clap::{Args, ValueEnum};
 
 use crate::{deploy_tools, shell};
@@ -90,10 +90,8 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     };
     let Report { checked, wrong, left_out } = &report;
     println!("check-deploy: {checked} checked, {} wrong, {} left out", wrong.len(), left_out.len());
-    if !wrong.is_empty() {
-        println!("wrong: {}", wrong.join("; "));
-    }
-    Ok(ExitCode::from(u8::from(!wrong.is_empty())))
+    ensure!(wrong.is_empty(), "wrong: {}", wrong.join("; "));
+    Ok(ExitCode::SUCCESS)
 }
 
 /// All parts.

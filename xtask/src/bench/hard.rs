@@ -71,7 +71,8 @@ fn garbage(bench: &mut Workbench, figures: &mut Figures) -> anyhow::Result<()> {
         // What grows are the good ones: they come only once the garbage is through.
         for topic in ["behind-garbage", "without-garbage"] {
             let measured = Job::new(good).input(topic).run(bench, round)?;
-            measured.add_to(figures, &topic.replace('-', " "));
+            // The rest is of the garbage as well.
+            measured.add_rate_to(figures, &topic.replace('-', " "));
         }
     }
     bench.drop_topics(".*-garbage");
