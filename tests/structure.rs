@@ -72,6 +72,18 @@ fn files(dir: &str, extension: &str) -> Vec<Source> {
     found
 }
 
+/// What people read: Markdown in the package's folder and below.
+fn documents() -> Vec<Source> {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |name: &str| Source {
+        path: Path::new(name).to_owned(),
+        text: fs::read_to_string(package.join(name)).expect("UTF-8"),
+    };
+    let mut found = vec![read("README.md"), read("CHANGELOG.md")];
+    found.extend(["docs", "deploy", "benches"].iter().flat_map(|dir| files(dir, "md")));
+    found
+}
+
 fn none(faults: &[String], rule: &str) {
     assert!(faults.is_empty(), "{rule}:\n{}", faults.join("\n"));
 }
