@@ -34,6 +34,7 @@ pub(crate) struct Flags<S> {
 
 impl<S: Subset> Flags<S> {
     /// The flags that would give these texts.
+    #[cfg(feature = "demo")]
     pub(crate) fn of(texts: &[(&'static dyn Setting, &str)]) -> Self {
         let mut flags = Self { texts: BTreeMap::new(), subset: PhantomData };
         for (setting, text) in texts {

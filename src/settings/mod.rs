@@ -62,6 +62,7 @@ impl RunArgs {
 ///
 /// # Panics
 /// When a value is wrong: they are not the operator's.
+#[cfg(feature = "demo")]
 pub(crate) fn preset(
     values: &[(&'static dyn Setting, &str)],
     surroundings: &Surroundings,
