@@ -3,15 +3,23 @@
 #
 # Runs as user 65532 with a read-only root; only /var/lib/logintide is written.
 
-FROM rust:1.95.0-bookworm AS build
+# Other images may take their place: a mirror's, or the stand-ins of cargo xtask check-containers.
+ARG BUILD_IMAGE=rust:1.95.0-bookworm
+ARG BASE_IMAGE=debian:12.11-slim
+
+FROM ${BUILD_IMAGE} AS build
+# Arguments of scripts/build-release: --quick leaves out the profile and what takes long.
+ARG BUILD_FLAGS=
+# The context has no git: `--build-arg LOGINTIDE_COMMIT=$(git rev-parse HEAD)`.
+ARG LOGINTIDE_COMMIT=unknown
 WORKDIR /src
 COPY . .
 # Compiler, make and perl, for librdkafka and OpenSSL, are in the image.
 RUN rustup component add llvm-tools \
- && scripts/build-release --without-demo \
+ && scripts/build-release --without-demo ${BUILD_FLAGS} \
  && install -D -t /out target/released/logintide target/released/loadgen
 
-FROM debian:12.11-slim AS base
+FROM ${BASE_IMAGE} AS base
 # The system's certificates: for -X security.protocol=ssl without ssl.ca.location.
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates \

@@ -1,9 +1,9 @@
-//! Says which commit a release is built from.
+//! Records which commit a release is built from.
 //!
-//! In: the git repository that this folder is the top of, or `LOGINTIDE_COMMIT` where there is
-//! none, as in a container. Out: `LOGINTIDE_COMMIT` for the compiler. Holds: without git, or from an
-//! unpacked archive, the build goes on and the commit is unknown. A debug build does not ask: each
-//! commit would have everything compiled again.
+//! In: the git repository whose top folder this is, or `LOGINTIDE_COMMIT` where there is none, as
+//! in a container. Out: `LOGINTIDE_COMMIT` for the compiler. Holds: without git, or from an
+//! unpacked archive, the build goes on and the commit is unknown. A debug build does not ask git,
+//! because then each commit would compile everything again.
 
 use std::{env, path::Path, process::Command};
 
@@ -19,15 +19,15 @@ fn main() {
     println!("cargo::rustc-env={VARIABLE}={}", commit.as_deref().unwrap_or(UNKNOWN));
 }
 
-/// The checked-out commit; runs again when another one is.
+/// The checked-out commit. The script runs again when another commit is checked out.
 fn commit_of_git() -> Option<String> {
     let here = Path::new(&env::var("CARGO_MANIFEST_DIR").ok()?).canonicalize().ok()?;
-    // An archive that was unpacked somewhere in another repository is not of its commit.
+    // An archive that was unpacked inside another repository is not from that one's commit.
     let top = git(&["rev-parse", "--show-toplevel"])?;
     if Path::new(&top).canonicalize().ok()? != here {
         return None;
     }
-    // HEAD changes with the branch; its log with every commit, but not every repository has one.
+    // HEAD changes with the branch, its log with every commit; not every repository has the log.
     for name in ["HEAD", "logs/HEAD"] {
         let path = git(&["rev-parse", "--git-path", name])?;
         if here.join(&path).exists() {

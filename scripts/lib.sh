@@ -58,7 +58,6 @@ missing_for_browser() {
 
 missing_for_bench() {
   command -v valgrind >/dev/null || echo "valgrind: counts instructions"
-  command -v gnuplot >/dev/null || echo "gnuplot-nox: draws the plots of the benchmarks"
 }
 
 # Prints what is wrong with Rust and the command that mends it; nothing when all is well. $1: the
@@ -109,30 +108,3 @@ kafka_answers() {
   [[ ${reply:8:8} == 00000001 && ${reply:24:8} =~ ^[0-9a-f]{8}$ ]] \
     && ((16#${reply:24:8} >= ${2:-1}))
 }
-
-# ---- tools of scripts/check-deploy (named here, used by the scripts that source this) -----------
-
-# Where scripts/setup --deploy puts them: programs built by Go, Debian packages unpacked, schemas.
-deploy_tools=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/.tools
-
-# Programs that Go builds: name, package, version.
-# shellcheck disable=SC2034
-readonly GO_TOOLS="\
-actionlint github.com/rhysd/actionlint/cmd/actionlint v1.7.12
-kubeconform github.com/yannh/kubeconform/cmd/kubeconform v0.8.0
-helm helm.sh/helm/v3/cmd/helm v3.22.0
-cmd github.com/compose-spec/compose-go/v2/cmd v2.16.2"
-# What these versions ask for.
-# shellcheck disable=SC2034
-readonly GO_MIN=1.26
-
-# The Kubernetes version that the chart is rendered and checked for, and the Python package that
-# carries its schemas.
-readonly KUBERNETES_VERSION=1.34.0
-# shellcheck disable=SC2034
-readonly SCHEMAS_PACKAGE=kubernetes-validate==1.37.0
-# shellcheck disable=SC2034
-deploy_schemas=$deploy_tools/schemas/v$KUBERNETES_VERSION-local-strict
-
-# Makes the tools known; those that the machine has are used before them.
-use_deploy_tools() { PATH=$PATH:$deploy_tools/go/bin:$deploy_tools/debian/usr/bin; }

@@ -1,4 +1,4 @@
-//! Batches: arenas of bytes with an index, the only things that carry events between threads.
+//! Batches carry events between threads: arenas of bytes with an index of their records.
 //!
 //! In:  the source fills `InputBatch`es, one arena copy per record.
 //! Out: workers fill `OutputBatch`es (one output partition each) and `RejectBatch`es for the sink.
@@ -17,7 +17,7 @@ pub use self::span::Span;
 use crate::{
     budget::Permit,
     event::Reject,
-    ids::{Epoch, Generation, PartitionId},
+    ids::{Epoch, Incarnation, PartitionId},
     limits,
 };
 
@@ -28,7 +28,7 @@ pub struct Position {
     pub partition: PartitionId,
     /// Offset of the record itself.
     pub offset: i64,
-    /// The record's Kafka timestamp, milliseconds; the time it was read where it has none.
+    /// The record's Kafka timestamp, milliseconds; without one, the time at which it was read.
     pub timestamp_ms: i64,
 }
 
@@ -55,8 +55,8 @@ pub struct InputBatch {
 /// Enriched records for one partition of processed-logins.
 #[derive(Debug)]
 pub struct OutputBatch {
-    /// Generation the records were read in.
-    pub generation: Generation,
+    /// Incarnation the records were read in.
+    pub incarnation: Incarnation,
     /// Epoch the records belong to.
     pub epoch: Epoch,
     /// Output partition.
@@ -72,9 +72,9 @@ pub struct OutputBatch {
 /// Why a record also goes to a side topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RejectKind {
-    /// A hard error: to the dead-letter topic, nowhere else.
+    /// A hard error: it goes to the dead-letter topic only.
     DeadLetter(Reject),
-    /// Older than the allowed lateness: processed, but not counted in its window.
+    /// It is older than the allowed lateness: processed, but not counted in its window.
     Late,
 }
 
@@ -92,8 +92,8 @@ pub struct RejectedRecord {
 /// Records for the side topics.
 #[derive(Debug)]
 pub struct RejectBatch {
-    /// Generation the records were read in.
-    pub generation: Generation,
+    /// Incarnation the records were read in.
+    pub incarnation: Incarnation,
     /// Epoch the records belong to.
     pub epoch: Epoch,
     /// Raw bytes.
@@ -113,12 +113,12 @@ pub struct Pool<T> {
     usage: Arc<PoolUsage>,
 }
 
-/// How a pool is used, for whoever watches.
+/// How a pool is used, for the watchdog's log line.
 #[derive(Debug, Default)]
 pub struct PoolUsage {
-    /// Empty arenas that wait.
+    /// Empty arenas ready for use.
     pub idle: AtomicUsize,
-    /// Arenas that were allocated because none waited.
+    /// Arenas that were allocated because none was ready.
     pub allocated: AtomicU64,
 }
 
@@ -132,7 +132,7 @@ impl<R: Copy> Pool<Emptied<R>> {
         Self { give, take, arena_bytes: batch_bytes + limits::ARENA_SLACK_BYTES, usage }
     }
 
-    /// An empty arena and index, reused where one is there.
+    /// An empty arena and index: reused ones if the pool has any.
     pub fn take(&self) -> Emptied<R> {
         let taken = self.take.try_recv();
         self.usage.idle.store(self.take.len(), Relaxed);
@@ -142,8 +142,8 @@ impl<R: Copy> Pool<Emptied<R>> {
         })
     }
 
-    /// Takes a batch out of the arena that is being filled. A batch of less than half an arena
-    /// leaves as a copy of its own size: many of them may wait, and memory must follow the bytes.
+    /// Takes the batch out of the arena that is being filled. A batch of less than half an arena is
+    /// copied to memory of its own size: many of them may wait, and memory must follow the bytes.
     pub fn split(&self, (arena, records): (&mut Vec<u8>, &mut Vec<R>)) -> Emptied<R> {
         if arena.len() < self.arena_bytes / 2 {
             let batch = (arena.as_slice().to_vec(), records.as_slice().to_vec());
@@ -155,8 +155,9 @@ impl<R: Copy> Pool<Emptied<R>> {
         (std::mem::replace(arena, empty), std::mem::replace(records, index))
     }
 
-    /// Gives an arena and its index back, emptied; frees them when the pool is full or the arena
-    /// is not of the pool's capacity: one 1 MiB record must not make every arena that large.
+    /// Empties an arena and its index and puts them back. Frees them when the pool is full or the
+    /// arena does not have the pool's capacity: one 1 MiB record must not make every arena that
+    /// large.
     pub fn give(&self, mut arena: Vec<u8>, mut records: Vec<R>) {
         if (self.arena_bytes..=2 * self.arena_bytes).contains(&arena.capacity()) {
             arena.clear();

@@ -1,8 +1,8 @@
 //! The byte budget: bounds the memory of everything between admission and delivery.
 //!
-//! Only the source waits for it, at admission, for payload and worst-case output; what a batch
-//! takes beyond that is added when it is sent. A permit gives its bytes back when it is dropped,
-//! wherever that happens. Window state is not admitted but
+//! Only the source waits for room. It takes the bytes of payload and worst-case output when it
+//! admits a record; what a batch takes beyond that is added when it is sent. A permit gives its
+//! bytes back when it is dropped, on any thread. Window state needs no permit: its size is
 //! reported, and leaves that much less for batches, down to a floor that keeps the stream moving.
 
 use std::sync::{
@@ -12,7 +12,7 @@ use std::sync::{
 
 use crate::limits;
 
-/// Shared account of the batch pool.
+/// The shared counts of bytes in use.
 #[derive(Debug)]
 pub struct Budget {
     pool_bytes: usize,
@@ -32,8 +32,8 @@ impl Budget {
         })
     }
 
-    /// Whether the source may admit more. Admission itself never fails, so the pool can be
-    /// exceeded by one record and what its batch takes in advance.
+    /// Whether the source may admit more. Admission itself never fails, so the pool can be exceeded
+    /// by one record and what its batch reserves in advance.
     pub fn has_room(&self) -> bool {
         let state = self.deltas.load(Relaxed) + self.ledger.load(Relaxed);
         let room = self.pool_bytes.saturating_sub(state).max(limits::BUDGET_FLOOR_BYTES);
@@ -41,7 +41,7 @@ impl Budget {
     }
 
     /// Whether deltas and ledger together hold so much that the open epoch should end early.
-    /// Cutting frees deltas only, so a large ledger under small deltas is no reason.
+    /// A cut frees deltas only, so a large ledger with small deltas is no reason for one.
     pub fn wants_early_cut(&self) -> bool {
         let (deltas, ledger) = (self.deltas.load(Relaxed), self.ledger.load(Relaxed));
         let mark = self.pool_bytes / 100 * limits::EARLY_CUT_PERCENT;
@@ -89,7 +89,7 @@ impl Permit {
         self.budget.batches.fetch_add(bytes, Relaxed);
     }
 
-    /// Takes what is missing to `bytes`: memory that turned out larger than was admitted.
+    /// Grows to `bytes` if it has less: the memory turned out larger than was admitted.
     pub fn cover(&mut self, bytes: usize) {
         self.grow(bytes.saturating_sub(self.bytes));
     }

@@ -1,6 +1,7 @@
 //! The wall clock, read in one place.
 //!
-//! Threads read it per batch or per epoch, never per event; pure parts get the time as an argument.
+//! Threads read it once per batch or epoch, never per event; pure code gets the time as an
+//! argument.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -1,6 +1,6 @@
-//! What every thread may ask or say about the process: stop, health, and what it is doing.
+//! What all threads share about the process: the stop request, its health, and their activity.
 //!
-//! Shared by all threads; atomics only. Holds: a stop, once asked for, is never taken back.
+//! Atomics only. Holds: a stop request is never withdrawn.
 
 use std::{
     fmt,
@@ -32,12 +32,12 @@ impl Control {
         Arc::new(Self { stop: AtomicBool::new(false), health, activity, topics })
     }
 
-    /// Asks for an ordered stop.
+    /// Requests an orderly stop.
     pub fn stop(&self) {
         self.stop.store(true, SeqCst);
     }
 
-    /// Whether a stop was asked for.
+    /// Whether a stop was requested.
     pub fn stopping(&self) -> bool {
         self.stop.load(SeqCst)
     }
@@ -47,7 +47,7 @@ impl Control {
         &self.health
     }
 
-    /// What the brokers say of the topics.
+    /// What the brokers report about the topics.
     pub fn topics(&self) -> &TopicBoard {
         &self.topics
     }
@@ -58,18 +58,17 @@ impl Control {
     }
 }
 
-/// What each thread last said it was doing: each stores its own part, once per turn or batch; the
-/// main thread reads, for the watchdog.
+/// What each thread was last doing. Each thread stores its own part, once per turn or batch; the
+/// main thread reads all of it, for the watchdog.
 #[derive(Debug)]
 pub struct Activity {
     /// Turns of the source's loop.
     pub source_turns: AtomicU64,
-    /// Whether the source reads or should: partitions are assigned and recovered.
+    /// Whether the source reads, or should: partitions are assigned and recovered.
     pub reading: AtomicBool,
-    /// Whether all partitions stand at the end of their logs, or wait for one that stands there
-    /// until a transaction ends.
+    /// Whether all partitions are read to the end of their logs, or up to an open transaction.
     pub at_end: AtomicBool,
-    /// Records that the source has taken.
+    /// Records that the source has read.
     pub taken: AtomicU64,
     /// Whether an epoch is cut and not committed.
     pub cut_open: AtomicBool,
@@ -77,7 +76,7 @@ pub struct Activity {
     pub sink_queue: AtomicUsize,
     /// Turns of the sink's loop.
     pub sink_turns: AtomicU64,
-    /// Epochs finished: committed, or without anything to commit.
+    /// Epochs finished: committed, or empty.
     pub finished: AtomicU64,
     /// Whether an epoch is being written to the state folder.
     pub storing: AtomicBool,
@@ -85,7 +84,7 @@ pub struct Activity {
     pub registering: AtomicBool,
     /// Published windows that the sink has read back.
     pub read_back: AtomicU64,
-    /// Records handed to the producer and not delivered.
+    /// Records that the producer has accepted and not delivered.
     pub in_flight: AtomicUsize,
     /// Batches that the source fills and the workers empty.
     pub input_pool: Arc<PoolUsage>,
@@ -98,7 +97,7 @@ pub struct Activity {
 /// What a worker is doing.
 #[derive(Debug, Default)]
 pub struct WorkerActivity {
-    /// Messages in its queue and its outbox.
+    /// Messages in its queue and in the source's outbox for it.
     pub queue: AtomicUsize,
     /// Messages it has handled.
     pub handled: AtomicU64,

@@ -1,16 +1,17 @@
-//! The epoch protocol's messages, and the alignment of workers: the core idea, pure.
+//! The messages of the epoch protocol, and the alignment of workers. Pure.
 //!
-//! An epoch is the unit of commit. The source cuts it with a barrier through every worker's queue
-//! and a cut to the sink; the sink completes it when the cut and all workers' answers are in.
-//! Holds: epochs complete in order and once; in = processed + dead-lettered, per partition; what
-//! belongs to an older generation is dropped unseen.
+//! An epoch is the unit of commit. The source ends it with a barrier through every worker's queue
+//! and an `EpochCut` to the sink; the sink completes it when the cut and all workers' answers are
+//! in.
+//! Holds: epochs complete in order and once; per partition, records in = processed + dead-lettered;
+//! messages of an older incarnation are dropped.
 
 use std::collections::BTreeMap;
 
 use crate::{
     batch::{InputBatch, OutputBatch, RejectBatch},
     event::{Field, RejectReason, SoftProblem},
-    ids::{Epoch, EventTimeMs, Generation, Offset, PartitionId, TopicId, WindowStart, WorkerId},
+    ids::{Epoch, EventTimeMs, Incarnation, Offset, PartitionId, TopicId, WindowStart, WorkerId},
     latency::EpochLatency,
     state::Committed,
     topics::OutputPartitions,
@@ -29,17 +30,17 @@ pub enum ToWorker {
         /// Windows that end at or before this are late from here on.
         horizon: Option<EventTimeMs>,
     },
-    /// From the next record on, processed-logins has so many partitions. Between two epochs.
+    /// From the next record on, processed-logins has so many partitions. Sent between two epochs.
     OutputPartitions(i32),
-    /// Drop everything unfinished and say so to the sink.
-    Reset(Generation),
-    /// A generation's first epoch begins.
+    /// Drop everything unfinished and answer the sink with `ResetDone`.
+    Reset(Incarnation),
+    /// An incarnation's first epoch begins.
     Begin {
         /// First epoch.
         epoch: Epoch,
         /// Horizon in force.
         horizon: Option<EventTimeMs>,
-        /// What is made of the records.
+        /// Whether records are processed or only counted again.
         mode: Mode,
     },
 }
@@ -47,9 +48,9 @@ pub enum ToWorker {
 /// What workers make of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Outputs and counts.
+    /// Makes outputs and counts.
     Process,
-    /// Counts only: the outputs were committed before, the window state is being rebuilt.
+    /// Counts only: the outputs are committed already, the window state is rebuilt.
     Replay,
 }
 
@@ -62,14 +63,15 @@ pub enum ToSink {
     Rejects(RejectBatch),
     /// A worker's answer to a barrier.
     WorkerEpoch(Box<WorkerEpoch>),
-    /// A worker has dropped what was older than this generation.
-    ResetDone(WorkerId, Generation),
-    /// The output topics have so many partitions. Before the cut of the last epoch without them.
+    /// A worker has dropped everything older than this incarnation.
+    ResetDone(Incarnation),
+    /// The output topics have so many partitions now. Sent before the cut of the last epoch that
+    /// does not use the new ones.
     OutputPartitions(OutputPartitions),
     /// The source has cut an epoch.
     Cut(Box<EpochCut>),
-    /// The source has left the previous generation: roll back what is open.
-    Reset(Generation),
+    /// The source has ended the previous incarnation: roll back what is open.
+    Reset(Incarnation),
     /// Partitions to recover, after a `Reset`.
     Recover(Box<RecoverRequest>),
 }
@@ -77,19 +79,19 @@ pub enum ToSink {
 /// Sink → source.
 #[derive(Debug)]
 pub enum ToSource {
-    /// Answer to `Reset`: nothing of an older generation is queued, in flight or in an open
+    /// Answer to `Reset`: nothing of an older incarnation is queued, in flight or in an open
     /// transaction, and every worker has dropped it.
-    Undone(Generation),
-    /// Answer to `Recover`: windows were lost, count these records again first.
+    Undone(Incarnation),
+    /// Answer to `Recover`: windows were lost, so count these records again first.
     Rebuild(Rebuild),
-    /// Answer to `Recover`, at once or after a rebuild: where to read on.
+    /// Answer to `Recover`, at once or after a rebuild: where reading continues.
     Recovered(Recovered),
     /// An epoch is committed (or had nothing to commit).
     Committed(CommittedEpoch),
-    /// Something failed that reading again mends: leave the generation.
+    /// Something failed that a rollback repairs: end the incarnation.
     RollBack {
-        /// The generation to leave.
-        generation: Generation,
+        /// The incarnation to end.
+        incarnation: Incarnation,
         /// What failed, for the log.
         reason: String,
     },
@@ -98,9 +100,9 @@ pub enum ToSource {
 /// Why an epoch was cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CutReason {
-    /// The commit interval passed.
+    /// The commit interval has passed.
     Interval,
-    /// Deltas and ledger came near the budget.
+    /// Deltas and ledger have nearly used up the budget.
     Budget,
     /// Partitions are to be given away.
     Revoke,
@@ -108,7 +110,7 @@ pub enum CutReason {
     Stop,
     /// The bounded input is at its end: every window closes.
     EndOfInput,
-    /// Everything that was to be counted again has been read.
+    /// All records to be counted again have been read.
     Rebuilt,
 }
 
@@ -124,16 +126,14 @@ pub struct CutPartition {
     /// Records between `next_offset` and the log's end, those of open transactions included;
     /// `None` while the end is not known.
     pub lag: Option<u64>,
-    /// Whether it stands at its end because an open transaction hides the rest.
+    /// Whether an open transaction hides the rest of its log.
     pub held: bool,
 }
 
-/// The source's account of an epoch.
+/// The source's report of an epoch.
 #[derive(Debug)]
 pub struct EpochCut {
-    /// Generation.
-    pub generation: Generation,
-    /// Epoch.
+    pub incarnation: Incarnation,
     pub epoch: Epoch,
     /// Every owned partition.
     pub partitions: Vec<CutPartition>,
@@ -141,7 +141,6 @@ pub struct EpochCut {
     pub horizon: Option<EventTimeMs>,
     /// Wall clock of the cut, milliseconds.
     pub cut_at_ms: i64,
-    /// Why.
     pub reason: CutReason,
     /// Payload bytes routed.
     pub bytes: u64,
@@ -160,14 +159,11 @@ pub struct PartitionCounts {
     pub replayed: u64,
 }
 
-/// A worker's account of an epoch.
+/// A worker's report of an epoch.
 #[derive(Debug)]
 pub struct WorkerEpoch {
-    /// Generation.
-    pub generation: Generation,
-    /// Epoch.
+    pub incarnation: Incarnation,
     pub epoch: Epoch,
-    /// Who answers.
     pub worker: WorkerId,
     /// What was counted, per partition.
     pub deltas: Vec<PartitionDelta>,
@@ -179,33 +175,31 @@ pub struct WorkerEpoch {
     pub reasons: Vec<(RejectReason, u64)>,
     /// Soft data problems, only those that occurred.
     pub soft: Vec<((Field, SoftProblem), u64)>,
-    /// How old its records were, and how long it took.
+    /// How old its records were, and how long its batches took.
     pub latency: EpochLatency,
     /// Bytes of the deltas, as reported to the budget.
     pub delta_bytes: usize,
 }
 
-/// One partition to recover.
 #[derive(Debug, Clone)]
 pub struct RecoverPartition {
-    /// The partition.
     pub partition: PartitionId,
-    /// Where to begin when nothing is committed, by `--start-from`.
+    /// Where reading starts when nothing is committed, as `--start-from` says.
     pub fresh_start: Offset,
     /// First offset the log still holds.
     pub log_start: Offset,
-    /// Offset behind the last record that may be read.
+    /// End of what may be read: the offset behind the last such record.
     pub log_end: Offset,
-    /// A stretch that cannot be read.
+    /// A range that cannot be read.
     pub unreadable: Option<Gap>,
 }
 
 /// Offsets that cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap {
-    /// The first of them.
+    /// First of them.
     pub from: Offset,
-    /// The first behind them.
+    /// First offset behind them.
     pub until: Offset,
 }
 
@@ -220,27 +214,26 @@ impl RecoverPartition {
 /// Partitions just assigned, or to be read again after a rollback.
 #[derive(Debug)]
 pub struct RecoverRequest {
-    /// The generation that begins.
-    pub generation: Generation,
+    /// The incarnation that begins.
+    pub incarnation: Incarnation,
     /// What Kafka has committed for every partition of the topic: the last epoch may have owned
     /// others than now.
     pub committed: Vec<Committed>,
     /// Every owned partition.
     pub partitions: Vec<RecoverPartition>,
-    /// Whether that is the whole topic.
+    /// Whether these are all partitions of the topic.
     pub owns_all: bool,
-    /// The topic's id; `None` where the brokers have none.
+    /// The topic's id; `None` where the brokers do not support ids.
     pub topic: Option<TopicId>,
 }
 
 /// Records to count again, because their windows were lost while their outputs are committed.
 #[derive(Debug, Clone)]
 pub struct Rebuild {
-    /// The generation.
-    pub generation: Generation,
-    /// The epoch to end it with; no other is cut before.
+    pub incarnation: Incarnation,
+    /// The epoch that ends the rebuild; no other is cut before it.
     pub epoch: Epoch,
-    /// Windows that end at or before this are over: their events count for nothing.
+    /// Windows that end at or before this are closed: their events are not counted.
     pub horizon: Option<EventTimeMs>,
     /// What to read.
     pub ranges: Vec<ReplayRange>,
@@ -249,7 +242,6 @@ pub struct Rebuild {
 /// Part of a partition's log, `from <= offset < until`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReplayRange {
-    /// The partition.
     pub partition: PartitionId,
     /// First offset.
     pub from: Offset,
@@ -257,18 +249,17 @@ pub struct ReplayRange {
     pub until: Offset,
 }
 
-/// Where reading goes on.
+/// Where reading continues.
 #[derive(Debug, Clone)]
 pub struct Recovered {
-    /// The generation.
-    pub generation: Generation,
-    /// Next offset per partition.
+    pub incarnation: Incarnation,
+    /// Next offset of each partition.
     pub starts: Vec<(PartitionId, Offset)>,
     /// First epoch.
     pub epoch: Epoch,
     /// Event-time facts as of the last committed epoch.
     pub times: Times,
-    /// Whether the first epoch is to be cut at once, to have the start offsets committed.
+    /// Whether the first epoch is cut at once, so that the start offsets are committed.
     pub commit: bool,
 }
 
@@ -288,9 +279,7 @@ pub struct Times {
 /// An epoch the sink has finished.
 #[derive(Debug, Clone)]
 pub struct CommittedEpoch {
-    /// Generation.
-    pub generation: Generation,
-    /// The epoch.
+    pub incarnation: Incarnation,
     pub epoch: Epoch,
     /// Event-time facts after it.
     pub times: Times,
@@ -299,14 +288,14 @@ pub struct CommittedEpoch {
 /// A complete epoch: the cut and every worker's answer.
 #[derive(Debug)]
 pub struct AlignedEpoch {
-    /// The source's account.
+    /// The source's report.
     pub cut: EpochCut,
-    /// The workers' accounts, in the order they came.
+    /// The workers' reports, in the order they arrived.
     pub workers: Vec<WorkerEpoch>,
 }
 
 impl AlignedEpoch {
-    /// Counts of all workers by partition.
+    /// The counts of all workers, added up per partition.
     pub fn counts(&self) -> BTreeMap<PartitionId, PartitionCounts> {
         let mut sums: BTreeMap<PartitionId, PartitionCounts> = BTreeMap::new();
         for (partition, counts) in self.workers.iter().flat_map(|worker| &worker.counts) {
@@ -340,8 +329,8 @@ impl AlignedEpoch {
     }
 }
 
-/// Collects the accounts of one epoch. One is enough: the source cuts the next epoch only after
-/// this one was answered as committed.
+/// Collects the reports of one epoch. One epoch at a time is enough: the source cuts the next one
+/// only after the sink has answered that this one is committed.
 #[derive(Debug)]
 pub struct Alignment {
     workers: usize,
@@ -351,7 +340,7 @@ pub struct Alignment {
 }
 
 impl Alignment {
-    /// Waits for `workers` answers per epoch, beginning with `epoch`.
+    /// Collects `workers` answers per epoch, beginning with `epoch`.
     pub fn new(workers: usize, epoch: Epoch) -> Self {
         Self { workers, epoch, cut: None, answers: Vec::with_capacity(workers) }
     }
@@ -361,14 +350,14 @@ impl Alignment {
         self.epoch
     }
 
-    /// Takes the source's account.
+    /// Takes the source's report.
     pub fn offer_cut(&mut self, cut: EpochCut) {
         assert_eq!(cut.epoch, self.epoch, "the source cuts the open epoch only");
         assert!(self.cut.is_none(), "an epoch is cut once");
         self.cut = Some(cut);
     }
 
-    /// Takes a worker's account.
+    /// Takes a worker's report.
     pub fn offer_worker(&mut self, answer: WorkerEpoch) {
         assert_eq!(answer.epoch, self.epoch, "workers answer the open epoch only");
         let answered = self.answers.iter().any(|other| other.worker == answer.worker);
@@ -385,13 +374,13 @@ impl Alignment {
         Some(AlignedEpoch { cut, workers: std::mem::take(&mut self.answers) })
     }
 
-    /// Opens the next epoch, after the taken one was committed.
+    /// Opens the next epoch, after the one before is committed.
     pub fn finish(&mut self) {
         assert!(self.cut.is_none() && self.answers.is_empty(), "an epoch finishes once complete");
         self.epoch = self.epoch.next();
     }
 
-    /// Bytes of the deltas that were collected and not taken.
+    /// Bytes of the deltas that were collected and not taken yet.
     pub fn waiting_delta_bytes(&self) -> usize {
         self.answers.iter().map(|answer| answer.delta_bytes).sum()
     }

@@ -1,8 +1,8 @@
 //! The one error that ends the process; its variant decides the exit code.
 //!
-//! Made by every thread and by the command line, read only by `main`. Errors that a thread handles
-//! itself (a rolled-back epoch, a lost partition) are types of their own modules and become a
-//! `RunError` only when nothing but stopping is left.
+//! Every thread and the command line make it, only `main` reads it. Errors that a thread handles
+//! itself (a rolled-back epoch, a lost partition) are types of their own modules; they become a
+//! `RunError` only when the process has to stop.
 
 use std::fmt;
 
@@ -15,16 +15,17 @@ pub const EXIT_USAGE: u8 = 2;
 /// Why the process ends with an error. Every message names the setting, the value and the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// Refused before the work began: the operator must change the call or its surroundings.
+    /// Refused before the work began: the operator must change the command, the settings or what
+    /// they refer to.
     #[error("{0}")]
     Refused(String),
-    /// The broker answered with an error that no retry cures.
+    /// A broker answered with an error that a retry cannot resolve.
     #[error("Kafka: {0}")]
     Kafka(String),
     /// Something else failed while running.
     #[error("{0}")]
     Failed(String),
-    /// A thread ended that must not; the others were stopped and nothing more was committed.
+    /// A thread ended unexpectedly; the others were stopped and nothing more was committed.
     #[error("thread {name} died: {message}; nothing was committed after that")]
     ThreadDied {
         /// The thread's name.
@@ -32,7 +33,7 @@ pub enum RunError {
         /// Its panic message or error.
         message: String,
     },
-    /// Bounded retries are used up.
+    /// All retries failed.
     #[error("gave up {what} after {attempts} attempts, last error: {last}")]
     GaveUp {
         /// What was tried, as a continuation of "gave up".

@@ -1,12 +1,12 @@
-//! Places where a test may end the process or let something fail: one at every step of the epoch
+//! Places where a test may kill the process or make a step fail: one at every step of the epoch
 //! protocol, of a rollback and of recovery.
 //!
-//! Reached by the source, the workers and the sink. Without the feature `test-support` every call is
-//! empty. With it, `FAILPOINTS="name=action;…"` decides, in the syntax of the `fail` crate:
+//! Reached by the source, the workers and the sink. Without the feature `test-support` every call
+//! is empty. With it, `FAILPOINTS="name=action;…"` decides, in the syntax of the `fail` crate:
 //! `return` kills the process as `kill -9` does, `2*off->return` at the third time.
-//! Holds: nothing here changes what the program does unless a test asks for it.
+//! Holds: nothing here changes what the program does unless `FAILPOINTS` is set.
 
-/// A place. Named in `FAILPOINTS` as in [`Point::name`].
+/// A place; [`Point::name`] is its name in `FAILPOINTS`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Point {
     /// The source has cut an epoch.
@@ -21,7 +21,7 @@ pub enum Point {
     BeforeRedo,
     /// In the fold of the previous epoch: its commit is noted, its rows are not written.
     InFold,
-    /// The last output is handed over.
+    /// The producer has accepted the last output.
     LastOutput,
     /// The redo record is flushed.
     AfterRedo,
@@ -29,23 +29,23 @@ pub enum Point {
     Delivered,
     /// The offsets are in the transaction, which is not committed.
     OffsetsSent,
-    /// The commit is asked for and not answered.
+    /// The commit is requested and not answered.
     Committing,
-    /// The commit is answered, nobody has taken note.
+    /// The commit is answered, and nothing has noted it yet.
     Committed,
     /// The epoch is finished and published.
     Finished,
-    /// As `Delivered`, in an epoch that closes windows by silence.
+    /// As `Delivered`, in an epoch that closes windows because partitions are idle.
     IdleClose,
-    /// As `Committed`, in an epoch that closes windows by silence.
+    /// As `Committed`, in an epoch that closes windows because partitions are idle.
     IdleClosed,
     /// Does not kill: the open epoch's deliveries count as failed.
     FailDelivery,
-    /// A rollback: what was open is thrown away, nothing is recovered.
+    /// A rollback: what was open is discarded, nothing is recovered yet.
     Undone,
-    /// Committed offsets are known, nothing is decided.
+    /// The committed offsets are known, nothing is decided yet.
     Recover,
-    /// The redo record is applied or discarded, reading has not begun.
+    /// The redo record is applied or discarded, reading has not begun yet.
     Settled,
     /// Published windows are read back.
     ReadBack,
@@ -57,6 +57,7 @@ pub enum Point {
     RebuiltRedo,
 }
 
+#[cfg(any(test, feature = "test-support"))]
 impl Point {
     /// Every place at which the process can be killed.
     pub const ALL: &[Self] = &[
@@ -126,7 +127,7 @@ pub(crate) fn reached(point: Point) {
 #[cfg(feature = "test-support")]
 pub(crate) fn kill(point: Point) {
     tracing::error!(point = point.name(), "failpoint: killed");
-    // Nothing can be done about a process that cannot even kill itself.
+    // If this fails, there is nothing else to try.
     let _ = signal_hook::low_level::raise(signal_hook::consts::SIGKILL);
 }
 
@@ -136,17 +137,17 @@ pub(crate) fn is_set(point: Point) -> bool {
     fail::eval(point.name(), |_| ()).is_some()
 }
 
-/// Nothing, without the feature.
+/// Does nothing without the feature.
 #[cfg(not(feature = "test-support"))]
 #[inline]
 pub(crate) fn reached(_point: Point) {}
 
-/// Nothing, without the feature.
+/// Does nothing without the feature.
 #[cfg(not(feature = "test-support"))]
 #[inline]
 pub(crate) fn kill(_point: Point) {}
 
-/// Never, without the feature.
+/// False without the feature.
 #[cfg(not(feature = "test-support"))]
 #[inline]
 pub(crate) fn is_set(_point: Point) -> bool {

@@ -1,17 +1,17 @@
-//! The headers of a record as a block of bytes, which lies in an arena behind key and value. Pure.
+//! The headers of a record as a block of bytes that follows key and value in an arena. Pure.
 //!
 //! In:  names and values in their order. Out: a block; the same headers again.
-//! Holds: a block is at least as long as its headers are in a record batch. Nothing that an input
-//! record says under a name of this program is kept, but for what travels with the record.
+//! Holds: a block is at least as long as its headers are in a record batch. Of an input record's
+//! headers with the prefix `logintide.` only those of [`Travelling`] are kept.
 #![forbid(unsafe_code)]
 
-/// Names that begin like this are this program's.
+/// Prefix of the names that this program uses.
 const OWN_PREFIX: &[u8] = b"logintide.";
 
-/// A decimal number: how often `logintide redrive` has put the record into the input. Travels.
+/// How often `logintide redrive` has put the record into the input, a decimal number.
 pub const REDRIVEN: &str = "logintide.redriven";
 
-/// How many bytes of headers were left out, or `unreadable`. Travels.
+/// How many bytes of headers were left out, or `unreadable`.
 pub const DROPPED: &str = "logintide.headers_dropped";
 
 /// Value of [`DROPPED`] for headers that the client library could not read.
@@ -23,7 +23,6 @@ const NULL: u32 = u32::MAX;
 /// Bytes in front of a header: the lengths of its name and its value.
 const LENGTHS_BYTES: usize = 2 * size_of::<u32>();
 
-/// One header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header<'a> {
     /// The name's bytes, mostly UTF-8.
@@ -52,7 +51,7 @@ impl<'a> HeaderBlock<'a> {
     /// No headers.
     pub const NONE: Self = Self(&[]);
 
-    /// Bytes that [`push`] has written.
+    /// A block of bytes that [`push`] has written.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
@@ -95,7 +94,7 @@ pub fn push(arena: &mut Vec<u8>, name: &[u8], value: Option<&[u8]>) {
     arena.extend_from_slice(value.unwrap_or_default());
 }
 
-/// What stays with a record on all its ways, whatever becomes of its other headers.
+/// The facts that stay with a record through every topic, whatever happens to its other headers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Travelling {
     /// How often the record was put into the input again.
@@ -114,8 +113,9 @@ pub enum Dropped {
 }
 
 impl Travelling {
-    /// Copies `headers` to the end of `arena`, without this program's, of which this is what
-    /// travels; [`Self::append`] is to follow. Beyond `most_bytes` none of them is kept.
+    /// Copies the headers that are not this program's to the end of `arena`, and returns what it
+    /// read from those that are; [`Self::append`] has to follow. When they have more than
+    /// `most_bytes`, none of them is kept.
     pub fn copy<'a>(
         headers: impl Iterator<Item = Header<'a>>,
         arena: &mut Vec<u8>,
@@ -141,7 +141,7 @@ impl Travelling {
         travelling
     }
 
-    /// What travels of the headers in a block, and nothing else.
+    /// Reads it from the headers in a block.
     pub fn of(block: HeaderBlock<'_>) -> Self {
         let mut travelling = Self::default();
         block.iter().filter(Header::is_own).for_each(|header| travelling.note(&header));
@@ -157,7 +157,7 @@ impl Travelling {
         }
     }
 
-    /// Appends what there is to say to a block at the end of `arena`.
+    /// Appends its headers, if it has any, to a block at the end of `arena`.
     pub fn append(&self, arena: &mut Vec<u8>) {
         if self.redriven > 0 {
             push(arena, REDRIVEN.as_bytes(), Some(self.redriven.to_string().as_bytes()));
@@ -175,7 +175,7 @@ impl Travelling {
 /// How often a record was redriven, going by the header's value; `None` without the header.
 pub fn redriven_count(value: Option<&[u8]>) -> u8 {
     let Some(value) = value else { return 0 };
-    // Whatever else stands there, somebody has marked it.
+    // Any other value still says that the record was redriven.
     number(value).map_or(1, |number| number.min(u64::from(u8::MAX)) as u8)
 }
 
@@ -243,7 +243,7 @@ mod tests {
         let exactly = 2 * LENGTHS_BYTES + 1002;
         assert_eq!(kept(&input, exactly)[0], small);
         assert_eq!(kept(&input, exactly - 1), expected);
-        // What was dropped once is still not there the next time.
+        // Headers that were dropped once stay dropped.
         assert_eq!(kept(&expected, 1000), expected);
     }
 

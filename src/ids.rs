@@ -11,7 +11,8 @@ macro_rules! newtype {
     ($(#[$doc:meta])* $name:ident($inner:ty)) => {
         $(#[$doc])*
         #[derive(
-            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+            Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash,
+            Serialize, Deserialize,
         )]
         #[serde(transparent)]
         pub struct $name(pub $inner);
@@ -41,8 +42,10 @@ newtype!(
     Epoch(u64)
 );
 newtype!(
-    /// Counts rollbacks and reassignments; what carries an older generation is dropped unseen.
-    Generation(u64)
+    /// Number of an incarnation: what the pipeline does between two rollbacks or reassignments. A
+    /// message of an older incarnation is dropped. The consumer group's generation is another
+    /// number.
+    Incarnation(u64)
 );
 newtype!(
     /// Event time, milliseconds since the Unix epoch.
@@ -61,25 +64,25 @@ impl Epoch {
     }
 }
 
-impl Generation {
-    /// The generation after this one.
+impl Incarnation {
+    /// The incarnation after this one.
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0 + 1)
     }
 }
 
-/// Id of a topic, which a topic of the same name that is created later does not have.
+/// Id of a topic. A topic that is created later under the same name has another one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TopicId(pub u128);
 
 impl fmt::Display for TopicId {
-    /// As Kafka's tools print it: base64 for URLs, without padding.
+    /// Prints it as Kafka's tools do: base64 for URLs, without padding.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const DIGITS: &[u8; 64] =
             b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-        // 22 digits of 6 bits hold the 128 bits and 4 zeros behind them.
+        // 22 digits of 6 bits hold the 128 bits and 4 zeros after them.
         for place in (0..22).rev() {
             let digit = if place == 0 { self.0 << 4 } else { self.0 >> (6 * place - 4) } & 63;
             f.write_char(char::from(DIGITS[digit as usize]))?;
@@ -95,25 +98,25 @@ impl fmt::Debug for TopicId {
 }
 
 impl TopicId {
-    /// The part of it that fits into a commit's metadata.
+    /// The part of it that a commit's metadata holds.
     pub fn mark(self) -> TopicMark {
         TopicMark((self.0 >> 96) as u32)
     }
 }
 
-/// The first 32 bits of a topic's id: enough to tell a topic from the one that had its name before.
+/// The first 32 bits of a topic's id: enough to tell a topic from an earlier one of the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TopicMark(u32);
 
 impl fmt::Display for TopicMark {
-    /// Eight hexadecimal digits.
+    /// Prints eight hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:08x}", self.0)
     }
 }
 
 impl TopicMark {
-    /// Reads what is displayed; `None` when it is anything else.
+    /// Reads the displayed form; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
         (text.len() == 8 && text.bytes().all(is_digit))

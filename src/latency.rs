@@ -1,7 +1,7 @@
-//! How long things took: counts of durations, with an error of less than 1 %. Pure.
+//! Latencies: counts of durations, with an error of less than 1 %. Pure.
 //!
-//! Workers count ages against a moment of their epoch, because the commit that ends an event's way
-//! is not known yet; the sink shifts them by it and adds them up.
+//! An event's latency ends with its commit, which a worker does not know. So workers count ages at
+//! a reference time of their epoch, and the sink adds the time from there to the commit.
 //! Holds: nothing is allocated per event, and events of one Kafka timestamp cost one comparison.
 
 use std::{
@@ -15,26 +15,26 @@ use serde::Serialize;
 /// Decimal digits that a recorded value keeps.
 const DIGITS: u8 = 2;
 
-/// Longest age that is told from a longer one, milliseconds: 69 years.
+/// Longest age that is recorded exactly, milliseconds: 69 years. Longer ones count as this.
 const LONGEST_AGE_MS: u64 = 1 << 41;
 
-/// Longest duration that is told from a longer one, microseconds: 50 days.
+/// Longest duration that is recorded exactly, microseconds: 50 days. Longer ones count as this.
 const LONGEST_DURATION_US: u64 = 1 << 42;
 
 /// Parts of the time that `Rolling` covers.
 const ROLLING_PARTS: usize = 6;
 
-/// How long each part lasts: together the last minute.
+/// Length of each part; together they are the last minute.
 const ROLLING_PART: Duration = Duration::from_secs(10);
 
 /// The ages of one worker's records in one epoch.
 #[derive(Debug)]
 pub struct EpochAges {
-    /// When the epoch's first batch was taken up, milliseconds.
+    /// When the work on the epoch's first batch began, milliseconds.
     reference_ms: Option<i64>,
-    /// When the batch at hand was taken up.
+    /// When the work on the current batch began, milliseconds.
     batch_ms: i64,
-    /// Records of one Kafka timestamp that follow each other: not counted below yet.
+    /// A Kafka timestamp, and how many of the latest records had it. Not yet counted below.
     run: (i64, u32),
     older: Histogram<u32>,
     younger: Histogram<u32>,
@@ -42,16 +42,16 @@ pub struct EpochAges {
     batches_us: Histogram<u32>,
 }
 
-/// What a worker tells of an epoch. Each list holds values and how often they occurred.
+/// A worker's latencies of an epoch. Each list holds values and how often they occurred.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EpochLatency {
-    /// The moment that `ages_ms` refer to, milliseconds since the Unix epoch.
+    /// The time that `ages_ms` refer to, milliseconds since the Unix epoch.
     pub reference_ms: i64,
-    /// Ages at that moment; below 0 for records that were appended after it.
+    /// Ages at that time; below 0 for records that were appended after it.
     pub ages_ms: Vec<(i64, u64)>,
     /// Time from the append in Kafka to the worker.
     pub queued_ms: Vec<(u64, u64)>,
-    /// Time that a worker spent on a batch.
+    /// Time that the worker spent on a batch.
     pub batches_us: Vec<(u64, u64)>,
 }
 
@@ -73,14 +73,14 @@ impl Default for EpochAges {
 }
 
 impl EpochAges {
-    /// A batch is taken up now.
+    /// The work on a batch begins.
     pub fn begin_batch(&mut self, now_ms: i64) {
         self.end_run();
         self.reference_ms.get_or_insert(now_ms);
         self.batch_ms = now_ms;
     }
 
-    /// A record of the batch, by its Kafka timestamp.
+    /// Counts a record of the batch.
     #[inline]
     pub fn record(&mut self, timestamp_ms: i64) {
         if self.run.0 != timestamp_ms {
@@ -90,7 +90,7 @@ impl EpochAges {
         self.run.1 += 1;
     }
 
-    /// The batch is done.
+    /// The work on the batch has ended.
     pub fn end_batch(&mut self, took: Duration) {
         self.batches_us.saturating_record(took.as_micros() as u64);
     }
@@ -125,7 +125,7 @@ impl EpochAges {
         taken
     }
 
-    /// Forgets everything.
+    /// Drops all counts.
     pub fn clear(&mut self) {
         self.reference_ms = None;
         self.run = (0, 0);
@@ -140,8 +140,8 @@ impl EpochAges {
 }
 
 impl EpochLatency {
-    /// Time from the append in Kafka to `now_ms`, milliseconds, and how often. A record from a
-    /// clock ahead of ours counts as 0.
+    /// Times from the append in Kafka to `now_ms`, milliseconds, and how often each occurred. A
+    /// record whose timestamp is ahead of this machine's clock counts as 0.
     pub fn ages_at(&self, now_ms: i64) -> impl Iterator<Item = (u64, u64)> {
         let passed = now_ms.saturating_sub(self.reference_ms);
         self.ages_ms.iter().map(move |(age, n)| (age.saturating_add(passed).max(0) as u64, *n))
@@ -161,10 +161,10 @@ pub struct Durations {
     micros: Histogram<u64>,
 }
 
-/// What most, nearly all, and the slowest took, milliseconds.
+/// Percentiles of durations, milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Percentiles {
-    /// How many were measured; without any the others are 0.
+    /// Number of durations; without any, the other fields are 0.
     pub count: u64,
     /// Half took at most this long.
     pub p50_ms: f64,
@@ -186,7 +186,7 @@ impl Default for Durations {
 }
 
 impl Durations {
-    /// Adds `n` of them.
+    /// Adds a duration `n` times.
     pub fn record(&mut self, micros: u64, n: u64) {
         self.micros.saturating_record_n(micros, n);
     }
@@ -196,12 +196,11 @@ impl Durations {
         self.micros.add(&other.micros).expect("both have the same bounds");
     }
 
-    /// Forgets everything.
+    /// Drops all counts.
     pub fn clear(&mut self) {
         self.micros.reset();
     }
 
-    /// The percentiles.
     pub fn percentiles(&self) -> Percentiles {
         if self.micros.is_empty() {
             return Percentiles::default();
@@ -221,13 +220,13 @@ impl Durations {
 /// The durations of the last minute.
 #[derive(Debug)]
 pub struct Rolling {
-    /// The oldest first; the last one is being filled.
+    /// Oldest first; the last one is being filled.
     parts: VecDeque<Durations>,
     part_began: Instant,
 }
 
 impl Rolling {
-    /// Nothing measured yet.
+    /// A minute without durations.
     pub fn new(now: Instant) -> Self {
         let parts = VecDeque::from([Durations::default()]);
         Self { parts, part_began: now }

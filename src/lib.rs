@@ -2,9 +2,9 @@
 //! never loses or double-counts one.
 //!
 //! Modules in the order of the data's flow: `source` reads and routes, `worker` parses, enriches
-//! and counts, `sink` produces and commits; `pipeline` builds and joins their threads. `kafka`,
-//! `state`, `window` and `event` are what they are made of, `epoch` and `batch` what they say to
-//! each other.
+//! and counts, `sink` produces and commits; `pipeline` starts and joins their threads. They are
+//! built from `kafka`, `state`, `window` and `event`, and send each other the messages of `epoch`
+//! and `batch`.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 pub mod batch;

@@ -1,7 +1,7 @@
 //! The program: arguments → configuration → run → exit code.
 //!
-//! Main thread. Sets what belongs to the whole process: the allocator, the log, what a panic says.
-//! Holds: an error is one clear message on stderr and an exit code, never a backtrace.
+//! Main thread. Sets up what the whole process has once: the allocator, the log, the panic hook.
+//! Holds: an error is one message on stderr and an exit code, never a backtrace.
 
 use std::{
     fs::File,
@@ -23,11 +23,11 @@ use logintide::{
 };
 use tracing_subscriber::EnvFilter;
 
-/// Serves librdkafka's allocations as well, which halves what they cost.
+/// The allocator, also librdkafka's: its `malloc` and `free` resolve to mimalloc.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Variable with the log filter.
+/// Environment variable with the log filter.
 const LOG_VARIABLE: &str = "LOGINTIDE_LOG";
 
 fn main() -> ExitCode {
@@ -42,21 +42,21 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether the log is what people see, not a file.
+/// Whether the log goes to stderr, not to a file.
 static LOG_IS_SEEN: AtomicBool = AtomicBool::new(false);
 
-/// Through the log once that runs, so that every line has the form that was asked for.
+/// Reports through the log once it runs, so that every line has the requested format.
 fn report(error: &RunError) {
     if LOG_IS_SEEN.load(Ordering::Relaxed) && tracing::enabled!(tracing::Level::ERROR) {
         tracing::error!("{error}");
     } else {
-        // A closed stderr leaves only the exit code to tell it.
+        // When stderr is closed, only the exit code is left to report it.
         let _ = writeln!(io::stderr(), "error: {}", plain::lines(&error.to_string()));
     }
 }
 
-/// Lines on stderr or in a file; `LOGINTIDE_LOG` chooses which. Errors of a broker and names of other
-/// clients are in them, so all of it is escaped.
+/// Starts the log on stderr or in a file; `LOGINTIDE_LOG` filters its lines. They contain errors of
+/// brokers and names of other clients, so all text is escaped.
 fn start_logging(format: LogFormat, file: Option<File>) -> Result<(), RunError> {
     let filter = std::env::var(LOG_VARIABLE).unwrap_or_default();
     let filter = EnvFilter::builder()
@@ -69,7 +69,7 @@ fn start_logging(format: LogFormat, file: Option<File>) -> Result<(), RunError> 
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_thread_names(true)
-        // It would say on stderr that stderr is closed, and panic over that.
+        // With a closed stderr, reporting that on stderr would panic.
         .log_internal_errors(false);
     let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     LOG_IS_SEEN.store(file.is_none(), Ordering::Relaxed);
@@ -99,7 +99,8 @@ fn start_logging(format: LogFormat, file: Option<File>) -> Result<(), RunError> 
     Ok(())
 }
 
-/// One line instead of the runtime's own; who joins the thread reports what it means.
+/// Logs one line instead of the runtime's message; the thread that joins this one reports the
+/// consequences.
 fn log_panic(info: &PanicHookInfo<'_>) {
     let thread = thread::current();
     let message = info.payload_as_str().unwrap_or("no message");

@@ -1,9 +1,9 @@
-//! Text that others wrote, for a terminal or a log: seen as it is, and without effect. Pure.
+//! Escapes text from outside before it reaches a terminal or a log. Pure.
 //!
-//! In:  values of records, names and errors that come from a broker. Out: the same, with every
-//! character that is not seen or does something written as an escape.
-//! Holds: nothing that comes out moves a cursor, starts a terminal's sequence, breaks a line or turns
-//! the direction of writing; JSON stays JSON of the same value.
+//! In:  values of records, names and errors that come from a broker. Out: the same text, with every
+//! control and invisible character written as an escape.
+//! Holds: the output moves no cursor, starts no terminal sequence, breaks no line and does not
+//! change the direction of writing; JSON stays JSON of the same value.
 #![forbid(unsafe_code)]
 
 use std::{
@@ -40,7 +40,7 @@ pub fn is_hidden(c: char) -> bool {
 /// How an escape is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
-    /// `\n`, `\u{202e}`: for people.
+    /// `\n`, `\u{202e}`: in text.
     Text,
     /// `\u202e`: inside a JSON string.
     Json,
@@ -58,7 +58,7 @@ impl Style {
     }
 }
 
-/// Appends `text`, escaped; characters for which `keep` says so stay as they are.
+/// Appends `text`, escaped; the characters in `keep` stay as they are.
 fn escape(out: &mut impl fmt::Write, text: &str, style: Style, keep: &[char]) -> fmt::Result {
     let mut rest = text;
     while let Some(at) = rest.find(|c| is_hidden(c) && !keep.contains(&c)) {
@@ -71,18 +71,18 @@ fn escape(out: &mut impl fmt::Write, text: &str, style: Style, keep: &[char]) ->
     out.write_str(rest)
 }
 
-/// A value on one line.
+/// Escapes a value, so that it stays on one line.
 pub fn one_line(text: &str) -> impl fmt::Display {
     fmt::from_fn(move |f| escape(f, text, Style::Text, &[]))
 }
 
-/// A message, which may have several lines.
+/// Escapes a message, which may have several lines.
 pub fn lines(text: &str) -> impl fmt::Display {
     fmt::from_fn(move |f| escape(f, text, Style::Text, &['\n']))
 }
 
-/// Valid JSON on one line. Hidden characters stand in its strings only; between its tokens there are
-/// blanks, of which any means the same.
+/// Escapes valid JSON and puts it on one line. Hidden characters occur in its strings only; between
+/// its tokens there is white space, which a blank can replace.
 pub fn json_line(json: &str) -> impl fmt::Display {
     fmt::from_fn(move |f| {
         let mut parts = json.split(['\n', '\r', '\t']);
@@ -94,18 +94,18 @@ pub fn json_line(json: &str) -> impl fmt::Display {
     })
 }
 
-/// Everything that a command prints, escaped but for its line breaks and what else is to be kept.
+/// A writer that escapes everything except line breaks and the characters to keep.
 #[derive(Debug)]
 pub struct Plain<W> {
     out: W,
     style: Style,
     keep: &'static [char],
-    /// The beginning of a character whose rest was not written yet.
+    /// The first bytes of a character whose rest was not written yet.
     cut: Vec<u8>,
 }
 
 impl<W: Write> Plain<W> {
-    /// Prints to `out`.
+    /// A writer in front of `out`.
     pub fn new(out: W, style: Style) -> Self {
         Self { out, style, keep: &['\n'], cut: Vec::new() }
     }
@@ -147,7 +147,7 @@ impl<W: Write> Write for Plain<W> {
     }
 }
 
-/// Whether the bytes are a part of a character of which only the end is missing.
+/// Whether the bytes are the beginning of a character whose end is missing.
 fn is_beginning(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
 }

@@ -1,15 +1,15 @@
-//! Short texts as numbers: compared, hashed and copied without a loop or a call. Pure.
+//! Short texts as integers, to compare, hash and copy them without a loop or a call. Pure.
 //!
-//! Holds: the first byte is the lowest, and behind the text there are zeros.
+//! Holds: the text's first byte is the lowest; the bytes behind its end are zeros.
 #![forbid(unsafe_code)]
 
-/// Bytes that a word of a text has at most.
+/// Bytes of a text that fit into a word.
 pub(crate) const WORD_BYTES: usize = size_of::<u64>();
 
-/// Bytes that two words of a text have at most.
+/// Bytes of a text that fit into two words.
 pub(crate) const PAIR_BYTES: usize = size_of::<u128>();
 
-/// The first eight bytes of a text, or all there are.
+/// The first eight bytes of a text, or all of a shorter one.
 #[inline]
 pub(crate) fn word(text: &[u8]) -> u64 {
     if let Some(first) = text.first_chunk::<WORD_BYTES>() {
@@ -28,7 +28,7 @@ pub(crate) fn word(text: &[u8]) -> u64 {
     }
 }
 
-/// The first sixteen bytes of a text, or all there are.
+/// The first sixteen bytes of a text, or all of a shorter one.
 #[inline]
 pub(crate) fn pair(text: &[u8]) -> u128 {
     let Some((first, rest)) = text.split_first_chunk::<WORD_BYTES>() else {
@@ -36,7 +36,7 @@ pub(crate) fn pair(text: &[u8]) -> u128 {
     };
     let second = match (rest.first_chunk::<WORD_BYTES>(), text.last_chunk::<WORD_BYTES>()) {
         (Some(second), _) => u64::from_le_bytes(*second),
-        // What it shares with the first word is shifted out.
+        // The shift drops the bytes that it shares with the first word.
         (None, Some(last)) => {
             let shared = (WORD_BYTES - rest.len()) as u32;
             u64::from_le_bytes(*last).checked_shr(u8::BITS * shared).unwrap_or(0)

@@ -1,8 +1,8 @@
-//! What signals ask of a command: to stop in order, to leave at once, to say what it is doing.
+//! Translates signals into requests: an orderly stop, an exit at once, a report of the state.
 //!
-//! On a thread of its own, `signals`, that waits until the process ends.
-//! Holds: no signal that people send ends the process without an order, and one that whoever started
-//! it has ignored, as `nohup` does with SIGHUP, stays ignored.
+//! Thread `signals`, which waits for signals until the process ends.
+//! Holds: a first signal never ends the process without an orderly stop. A signal that was ignored
+//! when the process started, as `nohup` does with SIGHUP, stays ignored.
 
 use std::{ffi::c_int, fs, io, thread};
 
@@ -14,46 +14,46 @@ use signal_hook::{
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wish {
-    /// An ordered stop.
+    /// An orderly stop.
     Stop,
-    /// The end at once, with this exit code.
+    /// An exit at once, with this exit code.
     Leave(i32),
-    /// What it is doing.
+    /// A report of what the process is doing.
     Report,
 }
 
-/// Has every wish fulfilled by `fulfil`, which ends the process at a `Leave`.
+/// Calls `fulfil` with every request; it ends the process at a `Leave`.
 pub fn listen(mut fulfil: impl FnMut(Wish) + Send + 'static) -> io::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGUSR1, SIGUSR2])?;
     if !is_ignored(SIGHUP) {
         signals.add_signal(SIGHUP)?;
     }
     let body = move || {
-        let mut asked = Asked::default();
-        signals.forever().filter_map(|signal| asked.wish(signal)).for_each(&mut fulfil);
+        let mut seen = Seen::default();
+        signals.forever().filter_map(|signal| seen.wish(signal)).for_each(&mut fulfil);
     };
     // Not joined: it waits for signals until the process ends.
     thread::Builder::new().name("signals".to_owned()).spawn(body)?;
     Ok(())
 }
 
-/// What was asked for before.
+/// The signals so far.
 #[derive(Debug, Default)]
-struct Asked {
-    /// By any signal.
+struct Seen {
+    /// Whether any of them asked for a stop.
     stop: bool,
-    /// By one that a second one hurries.
+    /// Whether SIGINT or SIGTERM did: the next of these asks for an exit at once.
     by_request: bool,
 }
 
-impl Asked {
-    /// A second SIGHUP hurries nobody: terminals and sessions send it more than once as they close,
-    /// and beside SIGTERM.
+impl Seen {
+    /// The request of this signal. A second SIGHUP is no request to exit at once: terminals and
+    /// sessions send several as they close, and beside SIGTERM.
     fn wish(&mut self, signal: c_int) -> Option<Wish> {
         match signal {
             SIGUSR1 | SIGUSR2 => return Some(Wish::Report),
             SIGHUP => {}
-            // What a shell reports for a process ended by this signal.
+            // The exit code that a shell reports for a process that this signal ended.
             _ if self.by_request => return Some(Wish::Leave(128 + signal)),
             _ => self.by_request = true,
         }
@@ -64,7 +64,7 @@ impl Asked {
 
 /// Whether the process was started with this signal ignored.
 fn is_ignored(signal: c_int) -> bool {
-    // Where there is no such file, nobody can be asked.
+    // Systems without this file do not say; the signal counts as not ignored.
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     ignored_in(&status, signal)
 }
@@ -81,8 +81,8 @@ mod tests {
     use super::*;
 
     fn wishes(signals: &[c_int]) -> Vec<Wish> {
-        let mut asked = Asked::default();
-        signals.iter().filter_map(|signal| asked.wish(*signal)).collect()
+        let mut seen = Seen::default();
+        signals.iter().filter_map(|signal| seen.wish(*signal)).collect()
     }
 
     #[test]

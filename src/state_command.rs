@@ -1,8 +1,7 @@
 //! `logintide state show` and `state reset`: show the content of the state folder, or remove it.
 //!
-//! On the main thread of a process of its own; both commands fail while a
-//! running processor holds the folder's lock. Out: text on stdout. Holds: nothing is removed without
-//! a confirmation.
+//! On the main thread of a process of its own; both commands fail while a running processor holds
+//! the folder's lock. Out: text on stdout. Holds: nothing is removed without a confirmation.
 
 use std::{
     io::{self, BufRead, IsTerminal, Write},

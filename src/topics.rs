@@ -1,8 +1,8 @@
-//! What the brokers say of the topics while the process runs.
+//! What the brokers report about the topics while the process runs.
 //!
-//! In:  the main thread's looks. Out: whoever asks hears of each change once; the source does.
-//! Holds: a number of partitions is one that the brokers have named; a lock is taken when something
-//! has changed, and not before.
+//! In:  the main thread's checks. Out: each change, once, to the source.
+//! Holds: a number of partitions is one that the brokers have named; the source takes the lock only
+//! when something has changed.
 
 use std::sync::{
     Mutex, PoisonError,
@@ -27,16 +27,16 @@ pub struct OutputPartitions {
     pub late: i32,
 }
 
-/// One look at the topics.
+/// What one check of the topics has found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SeenTopics {
-    /// The input topic's id; `None` where the brokers have none.
+    /// The input topic's id; `None` where the brokers do not support ids.
     pub input: Option<TopicId>,
     /// The output topics.
     pub outputs: OutputPartitions,
 }
 
-/// The newest look, between the threads.
+/// The newest findings, shared between the threads.
 #[derive(Debug, Default)]
 pub struct TopicBoard {
     /// Number of changes.
@@ -45,7 +45,7 @@ pub struct TopicBoard {
 }
 
 impl TopicBoard {
-    /// Publishes a look, if it differs from the one before.
+    /// Publishes findings that differ from the ones before.
     pub fn publish(&self, seen: SeenTopics) {
         let mut newest = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if *newest != Some(seen) {
@@ -54,7 +54,7 @@ impl TopicBoard {
         }
     }
 
-    /// What changed since `version`, which moves on; `None` without a change.
+    /// The newest findings, if they changed since `version`, which is updated.
     pub fn newer(&self, version: &mut u64) -> Option<SeenTopics> {
         let now = self.version.load(Acquire);
         if now == *version {

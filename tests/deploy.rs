@@ -1,11 +1,12 @@
 //! What stands under deploy/, in the compose file and in the docs fits the program.
 //!
-//! The tools that read these files are asked by scripts/check-deploy; here the names are compared:
-//! flags and variables with the help, metrics with the list of all, alerts with their tests and
-//! runbooks, ports and topics with the defaults.
+//! The tools that read these files are asked by cargo xtask check-deploy; here the names are
+//! compared: flags and variables with the help, metrics with the list of all, alerts with their
+//! tests and runbooks, ports and topics with the defaults. The flags of the docs are
+//! tests/readme.rs's.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -13,18 +14,6 @@ use std::{
 
 use logintide::metrics::{Metric, MetricKind};
 use serde_json::Value;
-
-/// Flags in code spans of the docs that belong to other programs or scripts.
-const FOREIGN_FLAGS: &[&str] = &[
-    "--brokers",
-    "--build",
-    "--cpuset-cpus",
-    "--deploy",
-    "--describe",
-    "--group",
-    "--help",
-    "--locked",
-];
 
 fn path(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
@@ -128,7 +117,9 @@ fn code_spans(markdown: &str) -> String {
 #[test]
 fn every_flag_and_variable_exists() {
     let help = help();
-    let (known_flags, known_variables) = (flags(&help), variables(&help));
+    let (known_flags, mut known_variables) = (flags(&help), variables(&help));
+    // The build's own.
+    known_variables.extend(variables(&text("build.rs")));
     let mut named = variables(&text("README.md"));
     let templates = files("deploy/helm/logintide");
     let kubernetes = files("deploy/kubernetes");
@@ -136,13 +127,7 @@ fn every_flag_and_variable_exists() {
     let docs = ["docs/OPERATING.md", "docs/SECURITY.md", "deploy/logs/README.md"];
     let all = templates.iter().chain(&kubernetes).map(String::as_str).chain(others).chain(docs);
     for file in all {
-        let text = text(file);
-        named.extend(variables(&text));
-        if docs.contains(&file) {
-            let mut spans = flags(&code_spans(&text));
-            spans.retain(|flag| !FOREIGN_FLAGS.contains(&flag.as_str()));
-            named.extend(spans);
-        }
+        named.extend(variables(&text(file)));
     }
     let compose = yaml("docker-compose.yml");
     let unit = text("deploy/systemd/logintide.service");
@@ -151,7 +136,7 @@ fn every_flag_and_variable_exists() {
     named.extend(flags(&compose["services"]["logintide"]["command"].to_string()));
     named.extend(flags(&text("deploy/helm/logintide/templates/statefulset.yaml")));
     named.extend(flags(&text("deploy/helm/logintide/ci/scaling-values.yaml")));
-    assert!(named.len() > 30, "{named:?}");
+    assert!(named.len() > 20, "{named:?}");
     all_exist(&named, |name| known_flags.contains(name) || known_variables.contains(name));
 }
 
@@ -272,15 +257,41 @@ fn ports_and_topics_are_the_programs() {
     }
 }
 
+/// `image` of `${VARIABLE:-image}`, or what stands there without a variable.
+fn default_image(image: &str) -> &str {
+    let Some(variable) = image.strip_prefix("${") else { return image };
+    let (_, default) = variable.split_once(":-").expect("a default");
+    default.strip_suffix('}').expect("the variable's end")
+}
+
+/// The images that a Dockerfile begins with, each an argument with a default.
+fn build_arguments(dockerfile: &str) -> BTreeMap<String, String> {
+    let mut images = BTreeMap::new();
+    for line in dockerfile.lines() {
+        if let Some((name, image)) = line.strip_prefix("ARG ").and_then(|rest| rest.split_once('='))
+            && name.ends_with("_IMAGE")
+        {
+            images.insert(name.to_owned(), image.to_owned());
+        }
+        let Some(base) = line.strip_prefix("FROM ").and_then(|rest| rest.split(' ').next()) else {
+            continue;
+        };
+        let named = base.strip_prefix("${").and_then(|name| name.strip_suffix('}'));
+        let is_one = named.is_some_and(|name| images.contains_key(name));
+        assert!(is_one || base == "base", "FROM {base}: no argument with a default");
+    }
+    images
+}
+
 #[test]
 fn containers_are_pinned_on_loopback_and_checked() {
     let compose = yaml("docker-compose.yml");
     let services = compose["services"].as_object().expect("services");
     let dockerfile = text("Dockerfile");
-    let images = services.values().map(|service| word(&service["image"]).to_owned());
-    let bases = dockerfile.lines().filter_map(|line| line.strip_prefix("FROM "));
-    let bases = bases.map(|base| base.split(' ').next().unwrap_or(base).to_owned());
-    for image in images.chain(bases).filter(|image| image != "base") {
+    let images = services.values().map(|service| default_image(word(&service["image"])).to_owned());
+    let bases = build_arguments(&dockerfile);
+    assert_eq!(bases.len(), 2, "{bases:?}");
+    for image in images.chain(bases.into_values()) {
         let tag = image.split_once(':').map_or("", |(_, tag)| tag);
         let pinned = tag.contains('.') && tag.contains(|c: char| c.is_ascii_digit());
         assert!(pinned || tag == "local", "{image} has no exact version");
@@ -297,7 +308,8 @@ fn containers_are_pinned_on_loopback_and_checked() {
     let pom = text("scripts/kafka/pom.xml");
     let version = pom.split_once("<kafka.version>").expect("a version").1;
     let version = version.split_once('<').expect("its end").0;
-    assert_eq!(services["kafka"]["image"], format!("apache/kafka:{version}"));
+    let kafka = default_image(word(&services["kafka"]["image"]));
+    assert_eq!(kafka, format!("apache/kafka:{version}"));
 }
 
 #[test]
@@ -307,7 +319,8 @@ fn versions_agree() {
     let toolchain = text("rust-toolchain.toml");
     let channel = toolchain.split_once("channel = \"").expect("a channel").1;
     let channel = channel.split_once('"').expect("its end").0;
-    assert!(text("Dockerfile").contains(&format!("FROM rust:{channel}-")));
+    let images = build_arguments(&text("Dockerfile"));
+    assert!(images["BUILD_IMAGE"].starts_with(&format!("rust:{channel}-")), "{images:?}");
     let kubernetes = text("deploy/kubernetes/logintide.yaml");
     assert!(kubernetes.contains(&format!("image: \"logintide:{}\"", env!("CARGO_PKG_VERSION"))));
 }

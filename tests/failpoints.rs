@@ -231,7 +231,7 @@ fn a_worker_that_hangs_is_a_stall_and_a_quiet_topic_is_none() {
     command.env("FAILPOINTS", "answer=1*off->pause");
     let mut hanging = scenario.spawn(command);
     hanging.wait_for_line("stalled: a broker answers and there is work");
-    let health = support::get(port, "/healthz").expect("an answer");
+    let health = testkit::get(port, "/healthz").expect("an answer");
     assert!(health.contains("\"healthy\":false") && health.contains("stalled"), "{health}");
     hanging.ends_with(1);
     let log = hanging.log();
@@ -241,7 +241,7 @@ fn a_worker_that_hangs_is_a_stall_and_a_quiet_topic_is_none() {
     wait_for_metric(&running, port, "logintide_events_in_total", |n| n >= 12_000.0);
     // Longer than twice the stall timeout, without a record.
     wait_its_own_seconds(&running, port, 12);
-    let health = support::get(port, "/healthz").expect("an answer");
+    let health = testkit::get(port, "/healthz").expect("an answer");
     assert!(health.contains("\"healthy\":true"), "{health}\n{}", running.tail());
     running.stop();
     scenario.start(&[flags("1").as_slice(), &["--exit-at-end"]].concat()).ends_with(0);
@@ -267,7 +267,7 @@ fn a_disk_that_takes_its_time_delays_commits_and_no_record() {
     let mut committed = 0.0;
     loop {
         // It ends as stalled meanwhile; what it has written stays.
-        committed = support::metric(port, "logintide_events_in_total").unwrap_or(committed);
+        committed = testkit::metric(port, "logintide_events_in_total").unwrap_or(committed);
         let report = scenario.json_report(&[]);
         let written = report["counts"]["processed"].as_f64().expect("a count");
         if written >= committed + far_ahead {

@@ -1,7 +1,7 @@
 //! A record's place in an arena. Pure.
 //!
-//! Holds: key, value and what lies behind them stand together, so a copy is one; an ordinary record
-//! has nothing behind its value.
+//! Holds: key, value and what lies behind them are contiguous, so one copy takes all; an ordinary
+//! record has nothing behind its value.
 
 use crate::headers::HeaderBlock;
 
@@ -10,14 +10,14 @@ use crate::headers::HeaderBlock;
 pub struct Span {
     start: u32,
     key_len: u32,
-    /// With `CUT` where the record was longer: its lengths stand behind the value then.
+    /// With the bit `CUT` when the record was cut: its original lengths follow the value then.
     value_len: u32,
     /// 0 for an ordinary record.
     headers_len: u32,
 }
 
 const NULL_KEY: u32 = u32::MAX;
-/// No value is half as long as this.
+/// Marks a record that was cut. No value is half as long as this, so the bit is free.
 const CUT: u32 = 1 << 31;
 /// Bytes of both lengths behind a record that was cut.
 const LENGTHS_BYTES: usize = 16;
@@ -33,8 +33,8 @@ impl Span {
         Self { start, key_len, value_len: value.len() as u32, headers_len: 0 }
     }
 
-    /// As [`Self::append`], for a record that is longer than what anybody needs of it: of key and
-    /// value the first `most` bytes each, and how long both were.
+    /// As [`Self::append`], for a record that is longer than what is needed of it: appends the
+    /// first `most` bytes of key and value each, and their original lengths.
     #[cold]
     pub fn append_cut(arena: &mut Vec<u8>, key: Option<&[u8]>, value: &[u8], most: usize) -> Self {
         let lengths = [key.map_or(0, <[u8]>::len), value.len()];
@@ -47,21 +47,21 @@ impl Span {
         Self { value_len: kept.value_len | CUT, ..kept }
     }
 
-    /// The place of a record that was written directly: `key_len` bytes at `start`, then the value
-    /// up to the arena's end.
+    /// The place of a record that was written into the arena directly: the key has `key_len` bytes
+    /// at `start`, the value follows up to the arena's end.
     pub fn closing(arena: &[u8], start: usize, key_len: usize) -> Self {
         let value_len = (arena.len() - start - key_len) as u32;
         Self { start: start as u32, key_len: key_len as u32, value_len, headers_len: 0 }
     }
 
-    /// With headers, which lie behind the value and end the arena.
+    /// Adds headers that already lie behind the value, at the arena's end.
     #[must_use]
     pub fn with_headers(self, arena: &[u8]) -> Self {
         let headers_len = (arena.len() - self.value_end()) as u32;
         Self { headers_len, ..self }
     }
 
-    /// With a copy of these headers, which is appended to the arena that ends with the value.
+    /// Adds a copy of these headers, which it appends to the arena that ends with the value.
     #[inline]
     #[must_use]
     pub fn and_headers(self, arena: &mut Vec<u8>, headers: HeaderBlock<'_>) -> Self {
@@ -78,13 +78,12 @@ impl Span {
         (self.key_len != NULL_KEY).then(|| &arena[start..start + self.key_len as usize])
     }
 
-    /// The value.
     pub fn value<'a>(&self, arena: &'a [u8]) -> &'a [u8] {
         let start = self.value_start();
         &arena[start..start + (self.value_len & !CUT) as usize]
     }
 
-    /// How long key and value were when they were read.
+    /// The lengths of key and value before a cut.
     pub fn lengths(&self, arena: &[u8]) -> (usize, usize) {
         let kept = (self.key(arena).map_or(0, <[u8]>::len), self.value(arena).len());
         if self.value_len & CUT == 0 {
@@ -98,7 +97,7 @@ impl Span {
         (length(at), length(at + LENGTHS_BYTES / 2))
     }
 
-    /// Copies the record, with all that lies behind it, into another arena.
+    /// Copies the record with its headers into another arena.
     #[must_use = "the copy has a place of its own"]
     pub fn copy(&self, from: &[u8], to: &mut Vec<u8>) -> Self {
         let start = to.len() as u32;
@@ -107,7 +106,7 @@ impl Span {
         Self { start, ..*self }
     }
 
-    /// The headers; mostly none.
+    /// The headers; most records have none.
     #[inline]
     pub fn headers<'a>(&self, arena: &'a [u8]) -> HeaderBlock<'a> {
         if self.headers_len == 0 {
@@ -127,7 +126,7 @@ impl Span {
         self.start as usize + key_len
     }
 
-    /// End of the value, and of the lengths behind one that was cut.
+    /// End of the value, or of the lengths that follow one that was cut.
     fn value_end(&self) -> usize {
         let lengths = if self.value_len & CUT == 0 { 0 } else { LENGTHS_BYTES };
         self.value_start() + (self.value_len & !CUT) as usize + lengths

@@ -2,8 +2,8 @@
 //!
 //! On the main thread of a process of its own. In: the flags of `run`. Out: text or JSON lines on
 //! stdout; exit code 2 for problems, 1 when no broker answers in time.
-//! Holds: it changes nothing. No group is joined, no topic created, no transaction opened, no offset
-//! committed, and not a byte of the state folder changes.
+//! Holds: it changes nothing. No group is joined, no topic created, no transaction opened, no
+//! offset committed, and not a byte of the state folder changes.
 
 mod cluster;
 mod facts;

@@ -105,7 +105,7 @@ fn reasons(counted: &Snapshot) -> String {
 
 #[cfg(test)]
 mod tests {
-    use loadgen::Counts;
+    use loadgen::RecordCounts;
 
     use super::*;
     use crate::status::Totals;
@@ -122,8 +122,13 @@ mod tests {
             late: 2,
             ..Totals::default()
         };
-        let counts =
-            Counts { input: 100, processed: 90, dead_letters: 9, late: 2, ..Counts::default() };
+        let counts = RecordCounts {
+            input: 100,
+            processed: 90,
+            dead_letters: 9,
+            late: 2,
+            ..RecordCounts::default()
+        };
         Audit {
             sent,
             counted: Snapshot { totals, ..Snapshot::default() },

@@ -1,7 +1,8 @@
 //! The demo's temporary folder: window state and log.
 //!
-//! On the main thread. Holds: an ordinary end removes it; after a kill, the next start does. Whether
-//! the demo that made a folder still lives is asked of a lock, which a dead process cannot hold.
+//! On the main thread. Holds: an ordinary end removes it; after a kill, the next start does.
+//! Whether the demo that made a folder still lives is asked of a lock, which a dead process cannot
+//! hold.
 
 use std::{
     env,

@@ -102,7 +102,7 @@ impl Settings {
                 poison: 0.003,
                 tombstone: 0.001,
             },
-            on_trouble: |text| tracing::warn!("load or judge: {text}"),
+            on_warning: |text| tracing::warn!("load or judge: {text}"),
         }
     }
 

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use rdkafka::bindings as rd;
 use rdkafka::types::{RDKafkaRespErr, RDKafkaType};
 
-use super::admin_requests::{Requests, delete_topic, first_failure, new_partitions, new_topic};
+use super::admin_requests::{Requests, first_failure, new_topic};
 use super::config::ClientSettings;
 use super::error::{KafkaError, is_broker_away};
 use super::native::{Event, NativeClient, Queue, millis, owned_text};
@@ -170,84 +170,6 @@ impl Admin {
         })
     }
 
-    /// Deletes topics and waits until they are gone. One that is missing already is no error.
-    ///
-    /// # Errors
-    /// As [`Self::create_topics`].
-    pub fn delete_topics(&self, names: &[&str], timeout: Duration) -> Result<(), KafkaError> {
-        const OPERATION: &str = "delete topics";
-        if names.is_empty() {
-            return Ok(());
-        }
-        let deadline = Instant::now() + timeout;
-        let requests =
-            Requests::of(names, rd::rd_kafka_DeleteTopic_destroy, |name| delete_topic(name))?;
-        let answer = self.ask(OPERATION, timeout, |client, queue| {
-            // SAFETY: client, queue and requests are alive; librdkafka copies the requests.
-            unsafe {
-                rd::rd_kafka_DeleteTopics(
-                    client,
-                    requests.ptr(),
-                    requests.len(),
-                    ptr::null(),
-                    queue,
-                );
-            }
-        })?;
-        let mut count = 0;
-        // SAFETY: the answer is alive, is this kind of result, and owns the array.
-        let results = unsafe {
-            let result = rd::rd_kafka_event_DeleteTopics_result(answer.ptr());
-            rd::rd_kafka_DeleteTopics_result_topics(result, &raw mut count)
-        };
-        let missing = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
-        // SAFETY: `results` holds `count` results that live as long as the answer.
-        unsafe { first_failure(OPERATION, results, count, missing) }?;
-        self.wait_until(OPERATION, names, deadline, |info| Ok(info.partitions.is_none()))
-    }
-
-    /// Grows a topic to `total` partitions and waits until their leaders answer.
-    ///
-    /// # Errors
-    /// As [`Self::create_topics`].
-    pub fn create_partitions(
-        &self,
-        topic: &str,
-        total: usize,
-        timeout: Duration,
-    ) -> Result<(), KafkaError> {
-        const OPERATION: &str = "create partitions";
-        let deadline = Instant::now() + timeout;
-        let requests = Requests::of(&[topic], rd::rd_kafka_NewPartitions_destroy, |name| {
-            new_partitions(name, total)
-        })?;
-        let answer = self.ask(OPERATION, timeout, |client, queue| {
-            // SAFETY: client, queue and requests are alive; librdkafka copies the requests.
-            unsafe {
-                rd::rd_kafka_CreatePartitions(
-                    client,
-                    requests.ptr(),
-                    requests.len(),
-                    ptr::null(),
-                    queue,
-                );
-            }
-        })?;
-        let mut count = 0;
-        // SAFETY: the answer is alive, is this kind of result, and owns the array.
-        let results = unsafe {
-            let result = rd::rd_kafka_event_CreatePartitions_result(answer.ptr());
-            rd::rd_kafka_CreatePartitions_result_topics(result, &raw mut count)
-        };
-        let none = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
-        // SAFETY: `results` holds `count` results that live as long as the answer.
-        unsafe { first_failure(OPERATION, results, count, none) }?;
-        self.wait_until(OPERATION, &[topic], deadline, |info| {
-            let seen = info.partitions.filter(|seen| *seen as usize == total);
-            seen.map_or(Ok(false), |seen| self.all_lead(topic, seen, deadline))
-        })
-    }
-
     /// Sends a request and waits for its answer.
     pub(super) fn ask(
         &self,
@@ -326,7 +248,7 @@ impl Admin {
         }
     }
 
-    /// A timeout with the trouble that arrived while it was waited for.
+    /// A timeout with the error that arrived while it was waited for.
     pub(super) fn explained(&self, error: KafkaError) -> KafkaError {
         self.serve_events();
         match error {

@@ -1,11 +1,11 @@
 //! Which brokers of the cluster this machine reaches at the addresses that they advertise.
 //!
-//! Out: a live broker's number; the brokers that do not answer, each with its address and the reason.
-//! Used by the start-up checks, `logintide check-config`, and a run that cannot read.
+//! Out: a live broker's number; the brokers that do not answer, each with its address and the
+//! reason. Used by the start-up checks, `logintide check-config`, and a run that cannot read.
 //! Holds: a broker that refuses the question is reached.
 //!
-//! NOTE: once a bootstrap address has named the brokers, librdkafka leaves it, and while none of them
-//! is reached no metadata is to be had. Its own statistics name them all the same.
+//! NOTE: once a bootstrap address has named the brokers, librdkafka leaves it, and while none of
+//! them is reached no metadata is to be had. Its own statistics name them all the same.
 
 use std::ptr;
 use std::time::{Duration, Instant};
@@ -72,7 +72,7 @@ struct Advertised {
 }
 
 impl Admin {
-    /// One for a question about the brokers: its own troubles are no log lines.
+    /// One for a question about the brokers: its own errors are no log lines.
     ///
     /// # Errors
     /// As `new`.
@@ -144,8 +144,8 @@ impl Admin {
         timeout: Duration,
     ) -> UnreachableBroker {
         let Advertised { id, address } = broker;
-        let trouble = self.client.context().trouble_with(id);
-        let why = trouble.or_else(|| answer.map(|answer| answer.error_text()));
+        let error = self.client.context().last_error_with(id);
+        let why = error.or_else(|| answer.map(|answer| answer.error_text()));
         let why = why.unwrap_or_else(|| {
             let ms = timeout.as_millis();
             format!("no answer within {ms} ms (packets that are lost, or a slow line)")

@@ -52,7 +52,8 @@ pub struct Rights(Option<Vec<Operation>>);
 
 impl Rights {
     /// What the broker has listed; `None` where it does not tell.
-    pub fn new(allowed: Option<Vec<Operation>>) -> Self {
+    #[cfg(test)]
+    pub(crate) fn new(allowed: Option<Vec<Operation>>) -> Self {
         Self(allowed)
     }
 

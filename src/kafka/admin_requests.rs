@@ -47,29 +47,6 @@ pub(super) fn new_topic(topic: &NewTopic) -> Result<*mut rd::rd_kafka_NewTopic_t
     Ok(native)
 }
 
-/// # Errors
-/// `Config` when the number is impossible.
-pub(super) fn new_partitions(
-    topic: &str,
-    total: usize,
-) -> Result<*mut rd::rd_kafka_NewPartitions_t, KafkaError> {
-    let name = c_string("topic", topic)?;
-    let mut text = [0; ERROR_TEXT_BYTES];
-    // SAFETY: name and buffer are alive; the name is copied.
-    let native = unsafe {
-        rd::rd_kafka_NewPartitions_new(name.as_ptr(), total, text.as_mut_ptr(), text.len())
-    };
-    if native.is_null() { Err(refused(topic, &text)) } else { Ok(native) }
-}
-
-/// # Errors
-/// `Config` when the name is impossible.
-pub(super) fn delete_topic(name: &str) -> Result<*mut rd::rd_kafka_DeleteTopic_t, KafkaError> {
-    let name = c_string("topic", name)?;
-    // SAFETY: the name is alive and is copied.
-    Ok(unsafe { rd::rd_kafka_DeleteTopic_new(name.as_ptr()) })
-}
-
 fn refused(topic: &str, text: &[c_char]) -> KafkaError {
     // SAFETY: librdkafka has written a terminated text into the zeroed buffer.
     let reason = unsafe { owned_text(text.as_ptr()) };

@@ -255,44 +255,6 @@ impl Consumer {
         Ok(())
     }
 
-    /// Goes on at these offsets; the other assigned partitions keep their position. Nothing older
-    /// than the seek is delivered afterwards, and nothing is paused.
-    ///
-    /// Done as an assignment of the same partitions: that needs no broker and no timeout, and it
-    /// also starts partitions again that stand still after an out-of-range offset, which
-    /// librdkafka's own seek refuses.
-    ///
-    /// # Panics
-    /// When a partition is not assigned.
-    pub fn seek(&mut self, offsets: &[(PartitionId, Offset)]) -> Result<(), KafkaError> {
-        let mut next = self.positions()?;
-        for (partition, offset) in offsets {
-            let known = next.insert(*partition, *offset);
-            assert!(known.is_some(), "partition {partition} is not assigned");
-        }
-        let next: Vec<_> = next.into_iter().collect();
-        self.assign(&next)
-    }
-
-    /// The next offset that will be delivered, of every assigned partition.
-    fn positions(&self) -> Result<BTreeMap<PartitionId, Offset>, KafkaError> {
-        let mut positions = self.assigned.clone();
-        if positions.is_empty() {
-            return Ok(positions);
-        }
-        let partitions: Vec<_> = positions.keys().copied().collect();
-        let list = partition_list(&self.topic, &partitions);
-        // SAFETY: client and list are alive; the call fills in the offsets.
-        check("position", unsafe { rd::rd_kafka_position(self.client.ptr(), list.ptr()) })?;
-        for entry in list_entries(&list) {
-            // Negative: nothing was delivered since the assignment.
-            if entry.offset >= 0 {
-                positions.insert(PartitionId(entry.partition), Offset(entry.offset));
-            }
-        }
-        Ok(positions)
-    }
-
     /// Stops fetching and delivering these partitions; what was prefetched is fetched again later.
     pub fn pause(&mut self, partitions: &[PartitionId]) -> Result<(), KafkaError> {
         self.each_partition("pause", rd::rd_kafka_pause_partitions, partitions)

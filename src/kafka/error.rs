@@ -125,7 +125,7 @@ pub enum KafkaError {
         operation: &'static str,
         /// How long it waited.
         waited: Duration,
-        /// The last trouble with a broker, or empty.
+        /// The last error with a broker, or empty.
         text: String,
     },
     /// A setting is wrong; the text names it and the remedy.
@@ -147,7 +147,7 @@ pub enum KafkaError {
 }
 
 fn because(text: &str) -> String {
-    if text.is_empty() { String::new() } else { format!(" (last trouble: {text})") }
+    if text.is_empty() { String::new() } else { format!(" (last error: {text})") }
 }
 
 /// The transactional producer's fences have another possible cause.
@@ -235,8 +235,8 @@ impl KafkaError {
         }
     }
 
-    /// librdkafka itself cannot read what a broker gave; brokers' own codes are positive, but for the
-    /// -1 of an error that has no code.
+    /// librdkafka itself cannot read what a broker gave; brokers' own codes are positive, but for
+    /// the -1 of an error that has no code.
     pub fn is_of_the_client(&self) -> bool {
         matches!(self, Self::Unreadable { code, .. } if code.0 < -1)
     }

@@ -1,8 +1,8 @@
 //! librdkafka's log lines and client-level errors, on their way to `tracing`.
 //!
 //! In: lines and errors, served with the other events of a client by the thread that owns it.
-//! Out: `tracing` events with the target `librdkafka`; the last trouble, for timeout errors.
-//! Holds: while brokers are away there is one line per `TROUBLE_LOG_INTERVAL` and client, which
+//! Out: `tracing` events with the target `librdkafka`; the last error, for timeout errors.
+//! Holds: while brokers are away there is one line per `REPEATED_LOG_INTERVAL` and client, which
 //! says how many it stands for.
 #![forbid(unsafe_code)]
 
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use rdkafka::ClientContext;
 use tracing::{debug, error, info, warn};
 
-use crate::limits::TROUBLE_LOG_INTERVAL;
+use crate::limits::REPEATED_LOG_INTERVAL;
 
 /// Role of a client that lives for a question about the brokers: who asks says what comes of it.
 pub(super) const QUESTION: &str = "question";
@@ -24,7 +24,7 @@ pub(super) const QUESTION: &str = "question";
 pub(super) struct Context {
     /// "consumer", "producer" or "admin": the first word of its lines.
     role: &'static str,
-    trouble: Mutex<Trouble>,
+    last_errors: Mutex<LastErrors>,
     /// Whether librdkafka has logged that the open transaction failed.
     transaction_failed: AtomicBool,
 }
@@ -33,7 +33,7 @@ pub(super) struct Context {
 impl ClientContext for Context {}
 
 #[derive(Debug, Default)]
-struct Trouble {
+struct LastErrors {
     last: Option<(Instant, String)>,
     /// The last one with each broker at the address that it advertises, by the broker's number.
     with: BTreeMap<i32, String>,
@@ -77,7 +77,7 @@ impl Context {
     pub(super) fn new(role: &'static str) -> Self {
         Self {
             role,
-            trouble: Mutex::new(Trouble::default()),
+            last_errors: Mutex::new(LastErrors::default()),
             transaction_failed: AtomicBool::new(false),
         }
     }
@@ -110,8 +110,8 @@ impl Context {
     /// A connection has failed. A broker that only closes it makes a line of no severity.
     fn remember(&self, text: &str) {
         if let Some((broker, text)) = of_broker(text) {
-            let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-            trouble.with.insert(broker, text.to_owned());
+            let mut errors = self.last_errors.lock().unwrap_or_else(PoisonError::into_inner);
+            errors.with.insert(broker, text.to_owned());
         }
     }
 
@@ -120,11 +120,11 @@ impl Context {
         let now = Instant::now();
         let text = without_thread_name(text).trim_end_matches(": retrying");
         let admitted = {
-            let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut errors = self.last_errors.lock().unwrap_or_else(PoisonError::into_inner);
             if !text.ends_with(SUMMARY) {
-                trouble.last = Some((now, text.to_owned()));
+                errors.last = Some((now, text.to_owned()));
             }
-            trouble.throttle.admit(now, TROUBLE_LOG_INTERVAL)
+            errors.throttle.admit(now, REPEATED_LOG_INTERVAL)
         };
         let role = self.role;
         match admitted {
@@ -142,19 +142,19 @@ impl Context {
         self.transaction_failed.load(Relaxed) && self.transaction_failed.swap(false, Relaxed)
     }
 
-    /// Text of the last trouble with a broker, if it was within `window`; empty otherwise.
-    pub(super) fn trouble_within(&self, window: Duration) -> String {
-        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        match &trouble.last {
+    /// Text of the last error with a broker, if it was within `window`; empty otherwise.
+    pub(super) fn last_error_within(&self, window: Duration) -> String {
+        let errors = self.last_errors.lock().unwrap_or_else(PoisonError::into_inner);
+        match &errors.last {
             Some((at, text)) if at.elapsed() <= window => text.clone(),
             _ => String::new(),
         }
     }
 
-    /// Text of the last trouble with the broker of this number.
-    pub(super) fn trouble_with(&self, broker: i32) -> Option<String> {
-        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        trouble.with.get(&broker).cloned()
+    /// Text of the last error with the broker of this number.
+    pub(super) fn last_error_with(&self, broker: i32) -> Option<String> {
+        let errors = self.last_errors.lock().unwrap_or_else(PoisonError::into_inner);
+        errors.with.get(&broker).cloned()
     }
 }
 
@@ -194,17 +194,17 @@ mod tests {
     }
 
     #[test]
-    fn trouble_is_remembered_without_librdkafkas_thread_name() {
+    fn an_error_is_remembered_without_librdkafkas_thread_name() {
         let context = Context::new("consumer");
-        assert_eq!(context.trouble_within(Duration::MAX), "");
+        assert_eq!(context.last_error_within(Duration::MAX), "");
         context.line(SYSLOG_ERROR, "FAIL", "[thrd:h:1/bootstrap]: h:1: Connection refused");
         context.line(SYSLOG_ERROR, "ERROR", "[thrd:h:1/bootstrap]: 1/1 brokers are down");
-        assert_eq!(context.trouble_within(Duration::MAX), "h:1: Connection refused");
-        assert_eq!(context.trouble_within(Duration::ZERO), "");
+        assert_eq!(context.last_error_within(Duration::MAX), "h:1: Connection refused");
+        assert_eq!(context.last_error_within(Duration::ZERO), "");
     }
 
     #[test]
-    fn the_trouble_with_each_broker_is_remembered() {
+    fn the_last_error_with_each_broker_is_remembered() {
         let context = Context::new("admin");
         for line in [
             "[thrd:a:1/bootstrap]: a:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: refused",
@@ -214,9 +214,9 @@ mod tests {
             context.line(SYSLOG_ERROR, "FAIL", line);
         }
         context.line(SYSLOG_INFO, "FAIL", "[thrd:x]: d:4/4: Disconnected");
-        assert_eq!(context.trouble_with(4).as_deref(), Some("Disconnected"));
-        let text = context.trouble_with(3);
+        assert_eq!(context.last_error_with(4).as_deref(), Some("Disconnected"));
+        let text = context.last_error_with(3);
         assert_eq!(text.as_deref(), Some("Failed to resolve 'b:2': unknown"));
-        assert_eq!(context.trouble_with(1), None);
+        assert_eq!(context.last_error_with(1), None);
     }
 }

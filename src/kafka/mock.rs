@@ -1,6 +1,6 @@
-//! An embedded mock cluster, for tests and the demo.
+//! An embedded mock cluster, for the demo and for tests.
 //!
-//! In: topics to create, answers to spoil. Out: the address of brokers on loopback. Used by the
+//! In: topics to create. Out: the address of brokers on loopback. Used by the
 //! thread that made it.
 //! Holds: it ends with its value. It keeps 5 MiB per partition, has no fencing, no `CreateTopics`,
 //! and drops offsets that are committed in transactions.
@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::bindings as rd;
-use rdkafka::types::{RDKafkaRespErr, RDKafkaType};
+use rdkafka::types::RDKafkaType;
 
 use super::error::{ErrorCode, KafkaError};
-use super::native::{NativeClient, c_string, check, millis, owned_text};
+use super::native::{NativeClient, c_string, check, owned_text};
 
 /// A running mock cluster.
 pub struct MockCluster {
@@ -33,30 +33,9 @@ impl fmt::Debug for MockCluster {
     }
 }
 
-/// A kind of request whose next answers can be spoilt; the value is Kafka's API key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(i16)]
-pub enum MockRequest {
-    /// Records to a partition.
-    Produce = 0,
-    /// A producer id, asked for by `init_transactions`.
-    InitProducerId = 22,
-    /// Partitions join the transaction.
-    AddPartitionsToTxn = 24,
-    /// The group's offsets join the transaction.
-    AddOffsetsToTxn = 25,
-    /// Commit or abort.
-    EndTxn = 26,
-    /// Offsets, sent to the group's coordinator.
-    TxnOffsetCommit = 28,
-}
-
 /// The cluster's thread answers a call first and empties its wake-up pipe after that; a call that
 /// comes between would wait for a second. This is some hundred times what it needs.
 const MOCK_CALL_PAUSE: Duration = Duration::from_millis(5);
-
-/// Every broker of the cluster.
-const ALL_BROKERS: i32 = -1;
 
 impl MockCluster {
     /// Starts `brokers` brokers. Members of a group are offered partitions at once, not after the
@@ -82,7 +61,7 @@ impl MockCluster {
         Ok(cluster)
     }
 
-    fn ptr(&self) -> *mut rd::rd_kafka_mock_cluster_t {
+    pub(super) fn ptr(&self) -> *mut rd::rd_kafka_mock_cluster_t {
         self.cluster.as_ptr()
     }
 
@@ -104,48 +83,6 @@ impl MockCluster {
         // SAFETY: cluster and name are alive; the name is copied.
         check("create a mock topic", unsafe {
             rd::rd_kafka_mock_topic_create(self.ptr(), name.as_ptr(), partitions, 1)
-        })
-    }
-
-    /// Answers the next requests of a kind with these errors, one each.
-    ///
-    /// # Panics
-    /// When librdkafka does not know a code.
-    pub fn fail_next(&self, request: MockRequest, errors: &[ErrorCode]) {
-        let native = |code: &ErrorCode| RDKafkaRespErr::try_from(code.0).expect("a known code");
-        let errors: Vec<_> = errors.iter().map(native).collect();
-        // SAFETY: cluster and array are alive; the array is copied.
-        unsafe {
-            rd::rd_kafka_mock_push_request_errors_array(
-                self.ptr(),
-                request as i16,
-                errors.len(),
-                errors.as_ptr(),
-            );
-        }
-    }
-
-    /// Closes all brokers' connections and refuses new ones.
-    pub fn take_down(&self) -> Result<(), KafkaError> {
-        // SAFETY: the cluster is alive.
-        check("take mock brokers down", unsafe {
-            rd::rd_kafka_mock_broker_set_down(self.ptr(), ALL_BROKERS)
-        })
-    }
-
-    /// Accepts connections again.
-    pub fn bring_up(&self) -> Result<(), KafkaError> {
-        // SAFETY: the cluster is alive.
-        check("bring mock brokers up", unsafe {
-            rd::rd_kafka_mock_broker_set_up(self.ptr(), ALL_BROKERS)
-        })
-    }
-
-    /// Delays every answer of all brokers.
-    pub fn set_round_trip(&self, delay: Duration) -> Result<(), KafkaError> {
-        // SAFETY: the cluster is alive.
-        check("delay mock answers", unsafe {
-            rd::rd_kafka_mock_broker_set_rtt(self.ptr(), ALL_BROKERS, millis(delay))
         })
     }
 }

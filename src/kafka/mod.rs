@@ -1,4 +1,5 @@
-//! A thin, safe, fast wrapper over librdkafka: all of the crate's `unsafe`, its only use of rdkafka.
+//! A thin, safe, fast wrapper over librdkafka: all of the crate's `unsafe`, its only use of
+//! rdkafka.
 //!
 //! The consumer lives in the source thread and the producer in the sink thread; a `Committer` lets
 //! the sink commit through the source's consumer. In: native events and messages. Out: borrowed
@@ -32,6 +33,8 @@ mod log;
 mod membership;
 mod metadata;
 mod mock;
+#[cfg(feature = "test-support")]
+mod mock_faults;
 mod native;
 mod offsets;
 mod partitioner;
@@ -57,7 +60,9 @@ pub use drain::{DrainEvent, Flow, Record};
 pub use error::{ErrorCode, KafkaError};
 pub use headers::Headers;
 pub use membership::GroupMetadata;
-pub use mock::{MockCluster, MockRequest};
+pub use mock::MockCluster;
+#[cfg(feature = "test-support")]
+pub use mock_faults::MockRequest;
 pub use partitioner::Partitioner;
 pub use producer::{OutRecord, Producer, SendError, SendOutcome, TopicHandle};
 pub use progress::Mark;

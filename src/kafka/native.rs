@@ -118,7 +118,7 @@ impl NativeClient {
         })
     }
 
-    /// A failed question to the broker, with the trouble behind it when nobody answered.
+    /// A failed question to the broker, with the error behind it when nobody answered.
     pub(super) fn query_error(
         &self,
         operation: &'static str,
@@ -138,7 +138,7 @@ impl NativeClient {
 
     /// No answer in time.
     pub(super) fn timeout(&self, operation: &'static str, waited: Duration) -> KafkaError {
-        let text = self.context().trouble_within(waited.max(TROUBLE_MEMORY));
+        let text = self.context().last_error_within(waited.max(LAST_ERROR_MEMORY));
         KafkaError::Timeout { operation, waited, text }
     }
 
@@ -149,9 +149,9 @@ impl NativeClient {
     }
 }
 
-/// How far back the trouble behind a timeout may lie: librdkafka itself repeats an unchanged error
+/// How far back the error behind a timeout may lie: librdkafka itself repeats an unchanged error
 /// only every 30 s.
-const TROUBLE_MEMORY: Duration = Duration::from_secs(30);
+const LAST_ERROR_MEMORY: Duration = Duration::from_secs(30);
 
 pub(super) fn config_error(role: &str, error: &rdkafka::error::KafkaError) -> KafkaError {
     use rdkafka::error::KafkaError as Native;

@@ -24,7 +24,7 @@ use super::error::{KafkaError, is_broker_away};
 use super::headers::native_headers;
 use super::metadata::read_metadata;
 use super::native::{Event, NativeClient, Queue, Topic, check};
-use super::progress::{Mark, Progress};
+use super::progress::{DeliveryProgress, Mark};
 use super::run::{EMPTY_MESSAGE, message_of, send_run};
 use super::uncounted::Uncounted;
 use crate::headers::HeaderBlock;
@@ -90,7 +90,7 @@ pub struct Producer {
     reports: Queue,
     pub(super) client: Arc<NativeClient>,
     failures: RefCell<DeliveryFailures>,
-    progress: RefCell<Progress>,
+    progress: RefCell<DeliveryProgress>,
     uncounted: RefCell<Uncounted<Mark>>,
 }
 
@@ -136,8 +136,8 @@ impl Producer {
         &self.topics.get(topic.0).expect("a handle is used with the producer that made it").1
     }
 
-    /// Asks a broker how many partitions the topic has: records for one that librdkafka has not heard
-    /// of are refused, and by itself it asks every few minutes.
+    /// Asks a broker how many partitions the topic has: records for one that librdkafka has not
+    /// heard of are refused, and by itself it asks every few minutes.
     ///
     /// # Errors
     /// `Timeout` or `Retriable` while no broker is reachable.

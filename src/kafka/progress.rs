@@ -9,10 +9,10 @@ use crate::ids::PartitionId;
 
 /// Counts by topic and partition, since the producer was made.
 #[derive(Debug, Default)]
-pub(super) struct Progress(Vec<Vec<PartitionProgress>>);
+pub(super) struct DeliveryProgress(Vec<Vec<PartitionDelivery>>);
 
 #[derive(Debug, Clone, Copy, Default)]
-struct PartitionProgress {
+struct PartitionDelivery {
     accepted: u64,
     delivered: u64,
 }
@@ -21,7 +21,7 @@ struct PartitionProgress {
 #[derive(Debug)]
 pub struct Mark(Vec<(usize, Vec<u64>)>);
 
-impl Progress {
+impl DeliveryProgress {
     /// Topics are numbered in the order in which they are added.
     pub(super) fn add_topic(&mut self) {
         self.0.push(Vec::new());
@@ -31,7 +31,7 @@ impl Progress {
         let partitions = &mut self.0[topic];
         let number = partition.0 as usize;
         if number >= partitions.len() {
-            partitions.resize(number + 1, PartitionProgress::default());
+            partitions.resize(number + 1, PartitionDelivery::default());
         }
         partitions[number].accepted += records as u64;
     }

@@ -1,34 +1,35 @@
-//! Between the process and its brokers: timeouts, retries, sizes of requests.
+//! Limits between the process and its brokers: timeouts, retries, sizes of requests.
 
 use std::time::Duration;
 
-/// One attempt of an offset commit outside a transaction. A healthy broker answers in 5 ms; while
-/// it waits the sink does nothing else.
+/// Timeout of one attempt to commit offsets outside a transaction. A healthy broker answers within
+/// milliseconds; the sink does nothing else while it waits.
 pub const COMMIT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// One attempt of a call that the transaction coordinator answers. Such a call goes on where it
-/// stood when it is made again.
+/// Timeout of one attempt of a call that the transaction coordinator answers. A repeated call
+/// continues where the one before it stopped.
 pub const TRANSACTION_CALL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Time between two looks at an open transaction that nothing hints at having failed. A look costs
-/// some microseconds: librdkafka's own thread answers it.
+/// Time between two checks whether the open transaction has failed unnoticed. A check is cheap:
+/// librdkafka's own thread answers it.
 pub const TRANSACTION_CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
-/// First pause before a client connects to a broker again; it doubles up to librdkafka's longest one
-/// of 10 s. The first connection to a broker counts as one after that of the bootstrap address, so
-/// every start would take librdkafka's own 100 ms several times.
+/// First pause before a client connects to a broker again; it doubles up to librdkafka's maximum of
+/// 10 s. The first connection to a broker already counts as a second one, after that of the
+/// bootstrap address. With librdkafka's default of 100 ms every start would wait so long several
+/// times.
 pub const RECONNECT_BACKOFF: Duration = Duration::from_millis(10);
 
-/// First attempt of registering a transactional id; each further one is twice as long. Kafka ends a
-/// dead producer's transaction within tens of milliseconds; librdkafka's own pause between two
-/// requests is half a second.
+/// Timeout of the first attempt to register a transactional id; each further one is twice as long.
+/// Kafka ends a dead producer's transaction within tens of milliseconds; librdkafka itself would
+/// pause for half a second between two requests.
 pub const TRANSACTION_INIT_ATTEMPT: Duration = Duration::from_millis(5);
 
-/// Longest attempt of registering a transactional id.
+/// Longest timeout of an attempt to register a transactional id.
 pub const TRANSACTION_INIT_ATTEMPT_MAX: Duration = Duration::from_millis(50);
 
-/// Adding offsets to a transaction. Unlike the other calls it cannot be taken up again: librdkafka
-/// gives the transaction up when the group's coordinator has not answered by then.
+/// Timeout of adding offsets to a transaction. Unlike the other calls this one cannot be repeated:
+/// librdkafka fails the transaction when the group's coordinator has not answered by then.
 pub const TRANSACTION_OFFSETS_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Longest wait of the producer for an answer to a request. librdkafka's own value in exactly-once
@@ -36,114 +37,115 @@ pub const TRANSACTION_OFFSETS_TIMEOUT: Duration = Duration::from_secs(20);
 pub const PRODUCER_SOCKET_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Age at which the transactional producer closes a connection that nothing uses. librdkafka asks
-/// who the group's coordinator is again only when a connection comes or goes, whatever the call's
+/// for the group's coordinator again only when a connection opens or closes, whatever the call's
 /// timeout: with one broker of several dead, adding offsets would wait for that broker for ever.
-/// While it waits nothing else is sent, so connections go, and it asks again.
+/// Nothing else is sent meanwhile, so idle connections close, and librdkafka asks again.
 pub const TRANSACTION_IDLE_CONNECTION: Duration = Duration::from_secs(5);
 
 /// Pause between two attempts of a commit.
 pub const COMMIT_RETRY_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long one epoch's commit is tried before the epoch is rolled back: longer than a leader
-/// election, and than the half dozen answers that a commit waits for on a line that takes seconds
-/// for each; below the transaction timeout.
+/// How long one epoch's commit is retried before the epoch is rolled back. It is longer than a
+/// leader election, and long enough for the half dozen answers of a commit on a line that takes
+/// seconds for each; it is below the transaction timeout.
 pub const COMMIT_DEADLINE: Duration = Duration::from_secs(45);
 
 /// How long the broker lets a transaction be open before it aborts it: the default of Kafka's own
 /// clients. It bounds how long a dead instance's open transaction hides later records.
 pub const TRANSACTION_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Longest commit interval in exactly-once: a transaction lasts at most twice as long, and that
-/// leaves half of its timeout for trouble.
+/// Longest commit interval in exactly-once: a transaction lasts at most twice as long, which leaves
+/// half of its timeout for retries.
 pub const TRANSACTION_COMMIT_INTERVAL_MAX: Duration = Duration::from_secs(15);
 
-/// How long ending a process or a rollback waits for an open transaction's abort. It is a courtesy
-/// to readers: the next start ends it as well.
+/// How long a stop or a rollback waits for the abort of an open transaction. The abort only spares
+/// readers a wait: the next start ends the transaction as well.
 pub const ABORT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Longest wait for published windows while they are read back: as long as a dead instance's
-/// transaction can hide them, and a little more.
+/// Longest wait for the next published window while they are read back: slightly longer than a dead
+/// instance's transaction can hide them.
 pub const READBACK_STALL_TIMEOUT: Duration = Duration::from_secs(75);
 
-/// Fetch queue of the reader that reads published windows back.
+/// Fetch queue of the consumer that reads published windows back.
 pub const READBACK_QUEUE_BYTES: usize = 8 * 1024 * 1024;
 
-/// How much earlier than its first event's time a window may seem to have been published: the
-/// largest lead of event time that can be allowed, within reason, and wrong clocks.
+/// How much earlier than its first event's time a window may seem to have been published: events
+/// may be ahead of the clock by `--max-future`, and clocks may be wrong.
 pub const READBACK_MARGIN: Duration = Duration::from_hours(1);
 
-/// One attempt of a blocking question to the broker (committed offsets, watermarks, metadata).
-/// Short, so that a signal is still noticed while the broker is away.
+/// Timeout of one blocking query to the brokers (committed offsets, log ends, metadata). It is
+/// short, so that a signal is still noticed while the brokers are away.
 pub const BROKER_QUERY_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// One attempt of such a question while partitions are recovered. Longer: on a slow line no answer
-/// would ever come, and the group waits for minutes.
+/// Timeout of such a query while partitions are recovered. It is longer, because on a slow line no
+/// answer would ever come; the group waits for minutes (`max.poll.interval.ms`).
 pub const RECOVERY_QUERY_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// How long a broker may refuse the password or the certificate before the start ends with that:
-/// several attempts, because one that has just started may not know its users yet.
+/// How long brokers may refuse the password or the certificate before the start fails. It allows
+/// several attempts, because a broker that has just started may not know its users yet.
 pub const REFUSAL_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Pause between two attempts of a question to a broker that is away.
+/// Pause between two attempts of a query to a broker that is away.
 pub const BROKER_RETRY_PAUSE: Duration = Duration::from_millis(500);
 
-/// Asking whether brokers answer for quiet partitions, in the source's loop.
+/// Timeout of the query whether the leaders of silent partitions answer. The source's loop waits.
 pub const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Pause after such a question was not answered for all: while some brokers are away, the records
-/// of others must not wait for it most of the time.
+/// Pause after such a query when some partitions got no answer: while some brokers are away, the
+/// records of the others must not wait for queries most of the time.
 pub const PROBE_RETRY_PAUSE: Duration = Duration::from_secs(3);
 
-/// How long a partition stands at an error of its data before it is asked whether that lasts:
-/// librdkafka itself has fetched the same again three times by then.
+/// How long reading a partition may fail with the same data error before the batch is probed:
+/// librdkafka itself has fetched it again three times by then.
 pub const UNREADABLE_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Readings of new clients that must fail alike before a batch counts as unreadable.
+/// Probes, each with a new client, that must fail alike before a batch counts as unreadable.
 pub const UNREADABLE_ATTEMPTS: u32 = 3;
 
-/// Pause between two of them.
+/// Pause between two such probes.
 pub const UNREADABLE_RETRY_PAUSE: Duration = Duration::from_millis(500);
 
-/// Offsets that may be skipped where brokers name no batch but only what they cannot read: more
-/// than that is no batch, but a storage that is away.
+/// Most offsets that may be skipped where brokers do not name the batch they cannot read: a longer
+/// range is not a batch but storage that is away.
 pub const UNREADABLE_MOST_OFFSETS: i64 = 100_000;
 
-/// How long a reading behind the first offset of a batch of unknown format may find nothing until
-/// it counts as inside of it: an answer takes some milliseconds, and half a second without data.
+/// How long a probe behind the first offset of a batch of unknown format may find nothing until its
+/// offset counts as inside the batch: an answer takes some milliseconds, without data half a
+/// second.
 pub const UNREADABLE_SILENCE: Duration = Duration::from_secs(3);
 
-/// Group and error events that one `Consumer::serve` handles. A crowd of log lines must not keep
-/// the source from its records; what is left is served next time.
+/// Most group and error events that one `Consumer::serve` handles. A burst of log lines must not
+/// keep the source from its records; the rest is served next time.
 pub const CONSUMER_SERVE_EVENTS: usize = 64;
 
-/// How long closing the consumer may take. Leaving a group is one request; a broker that is away
-/// must not hold up the end of the process.
+/// Longest time that closing the consumer may take. Leaving a group is one request; a broker that
+/// is away must not hold up the end of the process.
 pub const CONSUMER_CLOSE_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Wait for one event while the consumer closes.
+/// Timeout of one poll for an event while the consumer closes.
 pub const CONSUMER_CLOSE_POLL: Duration = Duration::from_millis(50);
 
-/// How often the topics' metadata is asked for. It bounds how long new partitions of the input go
-/// unread; librdkafka's own default is five minutes. One small request.
+/// How often the topics' metadata is refreshed, by one small request. It bounds how long new
+/// partitions of the input go unread; librdkafka's own default is five minutes.
 pub const METADATA_REFRESH_INTERVAL: Duration = Duration::from_secs(30);
 
-/// librdkafka's own default of `session.timeout.ms`: the group gives the partitions of a member that
-/// has been silent for so long to others.
+/// librdkafka's own default of `session.timeout.ms`: when a member has been silent for so long, the
+/// group gives its partitions to others.
 pub const SESSION_TIMEOUT: Duration = Duration::from_secs(45);
 
 /// librdkafka's own default of `heartbeat.interval.ms`.
 pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(3);
 
-/// Records per call of librdkafka's batch send: its fixed cost vanishes, and the array of native
-/// records (36 KiB) still fits the stack and the L1 cache.
+/// Records per call of librdkafka's batch send: enough that its fixed cost does not matter, and few
+/// enough that the array of native records (36 KiB) fits the stack and the L1 cache.
 pub const PRODUCER_RUN_RECORDS: usize = 512;
 
-/// Events that one `Producer::poll` handles; a report event covers a whole request's records.
+/// Most events that one `Producer::poll` handles; one report event covers all records of a request.
 pub const PRODUCER_SERVE_EVENTS: usize = 256;
 
-/// Bytes of keys and headers that librdkafka may hold for records that are sent one by one; its own
-/// limit counts values only. A third of what values have: some thousand records with traces, or more
-/// than a request's worth of the largest ones.
+/// Most bytes of keys and headers that librdkafka may hold for records that are sent one by one;
+/// its own limit counts values only. A third of what values have: room for some thousand records
+/// with traces, or for more than one request of the largest ones.
 pub const PRODUCER_UNCOUNTED_BYTES: usize = 8 * 1024 * 1024;
 
 /// What librdkafka allocates for a header to send beside its name and value.
@@ -153,88 +155,90 @@ pub const PRODUCED_HEADER_BYTES: usize = 64;
 /// default. The source polls at least every few milliseconds; a broker that is away takes seconds.
 pub const MAX_POLL_INTERVAL: Duration = Duration::from_mins(5);
 
-/// How long a record waits in librdkafka for others to share its request, at most.
+/// Longest time that a record waits in librdkafka for others to share its request.
 pub const PRODUCER_LINGER: Duration = Duration::from_millis(5);
 
-/// After how long the sink lets its records go nevertheless, while little is in flight.
+/// Longest time that a record waits while little is in flight: the sink then flushes.
 pub const SINK_LINGER: Duration = Duration::from_millis(2);
 
-/// Records in flight from which on larger requests are worth the longer wait: there is much to do, or
-/// the broker is slow to answer.
+/// Number of records in flight from which larger requests are worth the longer wait: there is much
+/// to do, or the broker is slow to answer.
 pub const SINK_LINGER_RECORDS: usize = 1000;
 
-/// How long librdkafka tries to deliver a record before the epoch is rolled back: longer than a
-/// leader election or an ordinary broker restart, and shorter than `TRANSACTION_TIMEOUT`.
+/// How long librdkafka retries the delivery of a record before the epoch is rolled back: longer
+/// than a leader election or an ordinary broker restart, and shorter than `TRANSACTION_TIMEOUT`.
 pub const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// One attempt of aborting a transaction. librdkafka waits for reports that only a poll between two
-/// attempts takes away, so a long one would only block; but its own thread must have had its turn
-/// within an attempt, or an answer that comes late is taken for that of the next step.
+/// Timeout of one attempt to abort a transaction. librdkafka waits for delivery reports to be
+/// polled, which happens only between two attempts, so a long attempt would only block. But
+/// librdkafka's own thread needs a turn within an attempt, or a late answer is taken for that of
+/// the next step.
 pub const TRANSACTION_ABORT_ATTEMPT: Duration = Duration::from_millis(200);
 
-/// How long the reports of thrown-away records are served between two attempts of an abort, if so
-/// many come.
+/// Longest time in which the delivery reports of discarded records are served between two attempts
+/// to abort.
 pub const TRANSACTION_ABORT_SERVE: Duration = Duration::from_millis(100);
 
-/// Wait for one report between two attempts of an abort; also the pause of one that failed at once.
+/// Wait for one report between two attempts to abort; also the pause after one that failed at once.
 pub const TRANSACTION_ABORT_POLL: Duration = Duration::from_millis(10);
 
-/// The largest answer that the consumer takes, and what a zstd batch may be unpacked to. librdkafka
-/// guesses the size of a batch that does not name its own, and three times as much when that is too
-/// little: every batch of up to a third of this is read, 85 MiB. More is as much again beside the
-/// memory budget, for whoever sends some kilobytes.
+/// Largest answer that the consumer accepts, and the limit for a zstd batch when it is
+/// decompressed. Where a batch does not name its size, librdkafka guesses it, and retries with
+/// three times as much when that is too little: a batch of up to a third of this limit, 85 MiB, is
+/// always read. A higher limit would let a sender of some kilobytes take as much memory beside the
+/// memory budget.
 pub const RECEIVE_LIMIT_BYTES: usize = 256 * 1024 * 1024;
 
 /// librdkafka's own default of `message.max.bytes`.
 pub const MESSAGE_MAX_BYTES: usize = 1_000_000;
 
-/// Bytes of a batch of one record beyond its key, value and headers: batch head, lengths, and what
-/// a compression that does not help adds.
+/// Bytes of a batch of one record beyond its key, value and headers: the batch's head, lengths, and
+/// what compression adds to data that cannot be compressed.
 pub const RECORD_OVERHEAD_BYTES: usize = 1024;
 
-/// What processed-logins and aggregated-usage must take in one record: an enriched event of the
-/// largest size under a user id that is most of it, or a window with a thousand long values in each
-/// dimension; and something to spare.
+/// Record size that processed-logins and aggregated-usage must accept: an enriched event of the
+/// largest size whose user id, which is also its key, is most of it; or a window with a thousand
+/// long values in each dimension; and a margin.
 pub const OUTPUT_RECORD_MIN_BYTES: usize = 256 * 1024;
 
-/// Partitions of topics created by `--create-topics` when the input does not exist either.
+/// Partitions of topics that `--create-topics` creates when the input does not exist either.
 pub const NEW_TOPIC_PARTITIONS: i32 = 8;
 
-/// Log lines and errors that one admin call serves.
+/// Most log lines and errors that one admin call serves.
 pub const ADMIN_SERVE_EVENTS: usize = 256;
 
-/// Time between two statistics of the client that finds out which brokers are out of reach; it lives
-/// for a question.
+/// Time between two statistics of the client that finds out which brokers are out of reach; it
+/// lives for one query.
 pub const ADMIN_STATISTICS_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Pause before asking again whether a new topic is seen by the broker; usually once.
+/// Pause between two checks whether the brokers know a new topic yet; usually one is enough.
 pub const TOPIC_VISIBLE_POLL: Duration = Duration::from_millis(100);
 
-/// Commit intervals that a transaction's timeout must hold: a transaction lasts at most two, and
-/// that leaves half of its timeout for trouble.
+/// Commit intervals that must fit into a transaction's timeout: a transaction lasts at most two,
+/// which leaves half of its timeout for retries.
 pub const TRANSACTION_INTERVALS: u32 = 4;
 
-/// Most partitions that `--partitions` asks for: more than a topic of logins has, and few enough
-/// that a slip of the keyboard is refused here and not made on the cluster.
+/// Largest `--partitions`: more than a topic of logins needs, and few enough that a mistyped number
+/// is refused and not created on the cluster.
 pub const NEW_TOPIC_PARTITIONS_MAX: i32 = 10_000;
 
-/// Most copies of a partition that `--replication` asks for: brokers of a large cluster.
+/// Largest `--replication`: as many brokers as a large cluster has.
 pub const NEW_TOPIC_REPLICATION_MAX: i32 = 100;
 
-/// Time between two looks for partitions that an open transaction holds back: what librdkafka
-/// knows of their ends, and one small question to the leaders of those that seem to be held.
+/// Time between two checks for partitions that an open transaction holds back. A check compares the
+/// ends that librdkafka knows, and sends a small query to the leaders of partitions that seem held.
 pub const OPEN_TRANSACTION_LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long a partition stands at its end while its log goes on before its leader is asked: ordinary
-/// transactions are shorter, and records on their way arrive sooner.
+/// How long a partition stands at its readable end while its log goes on, before its leader is
+/// asked. Ordinary transactions are shorter, and records on their way arrive sooner.
 pub const OPEN_TRANSACTION_NOTED: Duration = Duration::from_secs(3);
 
-/// Time between two lines about open transactions: they last a minute, mostly.
+/// Time between two log lines about open transactions; most last at most a minute.
 pub const OPEN_TRANSACTION_LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Kafka's default of `transaction.max.timeout.ms`, for users who may not read the brokers' value.
 pub const TRANSACTION_MAX_TIMEOUT: Duration = Duration::from_mins(15);
 
-/// How much longer than its timeout a transaction may be open: brokers look for such ones every ten
-/// seconds, and then mark every partition.
+/// How much longer than its timeout a transaction may be open: brokers look for expired ones every
+/// ten seconds, and then write a marker to every partition.
 pub const TRANSACTION_EXPIRY_SLACK: Duration = Duration::from_secs(15);

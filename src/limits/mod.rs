@@ -1,6 +1,7 @@
 //! Every capacity, retry count and timeout that is not configuration, with its reason.
 //!
 //! Used by every thread; constants only. Units stand last in the names.
+#![warn(missing_docs)]
 
 mod broker;
 mod commands;
@@ -30,11 +31,12 @@ pub const WORKER_QUEUE_BATCHES: usize = 4;
 pub const OUTBOX_MESSAGES: usize = 4;
 
 /// Messages that may wait for the sink. Their bytes are bounded by the budget; this bounds their
-/// number, at 8 output partitions of 4 workers for some tens of input batches.
+/// number: with 4 workers and 8 output partitions it takes the output of some tens of input
+/// batches.
 pub const SINK_QUEUE_MESSAGES: usize = 4096;
 
-/// Records after which a worker hands an output partition's batch to the sink; librdkafka's own
-/// request batching starts to pay at some hundreds.
+/// Records after which a worker hands an output partition's batch to the sink. A call of
+/// librdkafka's batch send takes as many (`PRODUCER_RUN_RECORDS`).
 pub const OUTPUT_BATCH_RECORDS: usize = 512;
 
 /// Bytes after which a worker hands an output partition's batch to the sink.
@@ -54,7 +56,7 @@ pub const ADMISSION_STEP_BYTES: usize = 32 * 1024;
 
 /// Largest block of headers that a record keeps, bytes, eight of each header's lengths among them.
 /// With it an enriched event of the largest size still fits `OUTPUT_RECORD_MIN_BYTES`, whatever its
-/// sender wrote beside it. Headers carry traces and types, of some hundred bytes.
+/// sender put into the headers. Ordinary headers carry traces and types, some hundred bytes.
 pub const MAX_HEADERS_BYTES: usize = 64 * 1024;
 
 /// Share of the batch pool that batches may always use, however large the window state has grown:
@@ -65,26 +67,26 @@ pub const BUDGET_FLOOR_BYTES: usize = 8 * 1024 * 1024;
 /// names, three added fields, separators.
 pub const ENRICH_MAX_ADDED_BYTES: usize = 512;
 
-/// Fill of the budget, in percent, at which an epoch is cut before its time.
+/// Use of the budget, in percent, at which an epoch is cut before its commit interval has passed.
 pub const EARLY_CUT_PERCENT: usize = 80;
 
 /// Deltas below this are not worth an early cut: it would only multiply epochs under a ledger that
 /// is large by itself.
 pub const EARLY_CUT_MIN_DELTA_BYTES: usize = 4 * 1024 * 1024;
 
-/// Memory for prefetched records in librdkafka. Half of it is payload: 38 000 ordinary events, a
-/// sixteenth of a second.
+/// Memory for prefetched records in librdkafka: one half for their payload, the other half for
+/// `FETCHED_RECORD_BYTES` of each.
 pub const FETCH_QUEUE_BYTES: usize = 16 * 1024 * 1024;
 
 /// What librdkafka allocates for a fetched record beside its payload: 304 bytes, in blocks of 320.
 pub const FETCHED_RECORD_BYTES: usize = 320;
 
-/// One fetch response's part of the fetch queue. A response is taken whole, so the queue is
-/// exceeded by one, and by a multiple of it where the input is compressed.
+/// The fetch queue holds so many fetch responses. librdkafka takes a response whole, so the queue
+/// can exceed its size by one, and by a multiple of one where the input is compressed.
 pub const FETCH_RESPONSE_DIVISOR: usize = 8;
 
-/// Memory for records waiting in the producer. Two thirds of it are payload: 48 000 enriched
-/// events.
+/// Memory for records waiting in the producer: two thirds for their payload, the rest for
+/// `PRODUCED_RECORD_BYTES` of each.
 pub const PRODUCER_QUEUE_BYTES: usize = 24 * 1024 * 1024;
 
 /// What librdkafka allocates for a record to send beside its key and value: 176 bytes and the
@@ -135,8 +137,8 @@ pub const MAX_EVENT_BYTES: usize = 64 * 1024;
 /// Largest sled value: larger records are cut into chunks, because sled copies whole pages.
 pub const REDO_CHUNK_BYTES: usize = 64 * 1024;
 
-/// Chunks of a redo record, 64 GiB: no epoch has that much. A higher number is damage, and counting
-/// up to it would take for ever.
+/// Most chunks of a redo record, 64 GiB together: no epoch has that much. A higher number means
+/// that the record is damaged, and a loop up to it would not end in reasonable time.
 pub const REDO_CHUNKS_MAX: u32 = 1 << 20;
 
 /// sled's page cache. Rows are read at the start only; what is written goes through once.
@@ -156,43 +158,44 @@ pub const SOURCE_BLOCKED_WAIT: Duration = Duration::from_micros(500);
 /// of the whole for the two queues.
 pub const MEMORY_BUDGET_MIN_BYTES: usize = 32 * 1024 * 1024;
 
-/// Part of the budget beside the queues that is given to nobody: pages that the allocator keeps
-/// between threads, and what librdkafka holds while it encodes and decodes requests. While a slow
-/// broker lets the pool fill up, a process holds up to 175 MiB more than queues and pool.
+/// Divides the budget beside the queues: this part of it is a reserve for pages that the allocator
+/// keeps between threads, and for what librdkafka holds while it encodes and decodes requests.
 pub const MEMORY_RESERVE_DIVISOR: usize = 2;
 
-/// The most of it: it does not grow with the pool.
+/// Largest reserve: its causes do not grow with the pool.
 pub const MEMORY_RESERVE_MAX_BYTES: usize = 128 * 1024 * 1024;
 
-/// What a process takes beside its budget, at most: measured, and promised in the documentation.
+/// Most memory that a process takes beside its budget, without what librdkafka decompresses:
+/// docs/OPERATING.md promises it, and the benchmark `memory` measures it.
 pub const MEMORY_OVERHEAD_BYTES: u64 = 100 * 1024 * 1024;
 
 /// What a worker needs of the batch pool to work without waiting for the next commit: an input
 /// batch that fills and one that is worked on, each with its output, and an output batch.
 pub const WORKER_POOL_BYTES: usize = 2 * 2 * INPUT_BATCH_BYTES + OUTPUT_BATCH_BYTES;
 
-/// Budget from which on both queues have their full size; half of the default.
+/// Smallest budget with which both queues have their full size; half of the default.
 pub const MEMORY_BUDGET_FULL_BYTES: usize = 128 * 1024 * 1024;
 
 /// Longest duration of any setting; keeps sums of them and event times far from overflow.
 pub const DURATION_MAX: Duration = Duration::from_hours(366 * 24);
 
-/// Shortest and longest time between two epochs: below, the commit itself costs more than the
-/// work; above, a restart repeats minutes of work and the open epoch fills the budget.
+/// Shortest and longest time between two epochs. With a shorter one the commit itself costs more
+/// than the work; with a longer one a restart repeats minutes of work and the open epoch fills the
+/// budget.
 pub const COMMIT_INTERVAL_RANGE: (Duration, Duration) =
     (Duration::from_millis(10), Duration::from_mins(1));
 
 /// Smallest window: window records are keyed by whole seconds.
 pub const WINDOW_MIN: Duration = Duration::from_secs(1);
 
-/// Shortest idle timeout: below an ordinary fetch wait every pause between two records would count
-/// as silence.
+/// Shortest idle timeout: with one below an ordinary fetch wait every pause between two records
+/// would count as idleness.
 pub const IDLE_TIMEOUT_MIN: Duration = Duration::from_millis(100);
 
-/// Time between two looks of the main thread at what the others are doing.
+/// Time between two checks of the main thread on what the other threads are doing.
 pub const SUPERVISION_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Shortest stall timeout: below the time that a leader election or a rebalance takes, ordinary
+/// Shortest stall timeout: with one below the time of a leader election or a rebalance, ordinary
 /// operation would count as a stall.
 pub const STALL_TIMEOUT_MIN: Duration = Duration::from_secs(5);
 
@@ -202,8 +205,8 @@ pub const MAX_WORKERS: usize = 256;
 /// Kafka's own limit for topic names.
 pub const MAX_TOPIC_NAME_BYTES: usize = 249;
 
-/// How long an open waits for sled's own file lock while the state folder's lock is already ours:
-/// sled's threads let go of it some time after the database is dropped.
+/// How long opening the state waits for sled's own file lock while this process has the folder's
+/// lock already: sled's threads release theirs some time after the database is dropped.
 pub const SLED_LOCK_WAIT: Duration = Duration::from_secs(5);
 
 /// Pause between two attempts to get sled's file lock.
@@ -217,9 +220,10 @@ pub const INSTANCE_ID_MAX_BYTES: usize = 128;
 /// `ENRICH_MAX_ADDED_BYTES`.
 pub const FIELD_NAME_MAX_BYTES: usize = 48;
 
-/// Messages the sink takes before it lets librdkafka report: some thousand records' batches.
+/// Messages that the sink handles before it polls librdkafka: batches of some thousand records.
 pub const SINK_TURN_MESSAGES: usize = 64;
 
-/// How long freed pages stay with the process: shorter, they are fetched again all the time; longer,
-/// such as mimalloc's default of a second, more of them pile up beside what is in use.
+/// How long freed pages stay with the process. With a shorter time the process fetches them again
+/// all the time; with a longer one, such as mimalloc's default of a second, more of them pile up
+/// unused.
 pub const FREED_PAGES_KEPT: Duration = Duration::from_millis(500);

@@ -1,8 +1,8 @@
-//! Whether the process does its work, as seen by its threads; read by `/healthz`.
+//! The process's health, which `/healthz` reports.
 //!
-//! Shared by all threads as an `Arc` of atomics: each stores its own part when it changes, the http
-//! thread reads. The parts are read one by one, so a report may mix two neighbouring moments, but
-//! a thread's death and a failure are final and never missed.
+//! Shared by all threads as an `Arc` of atomics: each thread stores its own part when it changes,
+//! the http thread reads them all. It reads the parts one by one, so a report may mix two
+//! neighbouring moments; but a thread's death and a failure are final and never missed.
 
 use std::sync::{
     Arc,
@@ -17,23 +17,23 @@ use serde::Serialize;
 use super::Waiting;
 use crate::ids::Epoch;
 
-/// Where the pipeline stands.
+/// The phase of the pipeline.
 ///
-/// `Starting` → `Running` ⇄ `RollingBack`; any → `Stopping`. A death of a thread is not a phase.
+/// `Starting` → `Running` ⇄ `RollingBack`; any → `Stopping`. The death of a thread is not a phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Phase {
-    /// Not yet assigned for the first time: connecting, opening state, joining the group.
+pub enum PipelinePhase {
+    /// Before the first assignment: connecting, opening the state, joining the group.
     Starting = 0,
     /// Reading, or waiting for records.
     Running = 1,
-    /// Going back to the committed offsets.
+    /// Rolling back to the committed offsets.
     RollingBack = 2,
-    /// Finishing the open epoch to end.
+    /// Finishing the open epoch before the end.
     Stopping = 3,
 }
 
-impl Phase {
+impl PipelinePhase {
     fn from_u8(value: u8) -> Self {
         [Self::Starting, Self::Running, Self::RollingBack, Self::Stopping]
             .into_iter()
@@ -42,7 +42,7 @@ impl Phase {
     }
 }
 
-/// What the threads say about themselves.
+/// The state that the threads report.
 #[derive(Debug)]
 pub struct Health {
     threads_expected: usize,
@@ -60,13 +60,13 @@ pub struct Health {
 /// The answer of `/healthz`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HealthReport {
-    /// No thread is missing, none stands still, and nothing is waited for too long.
+    /// No thread is missing, the pipeline is not stalled, and no wait takes too long.
     pub healthy: bool,
     /// Healthy, running and assigned: records are being read.
     pub ready: bool,
-    /// Nothing moves although there is work, or what is waited for does not come.
+    /// There is work but no progress, or a wait has taken longer than `--stall-timeout`.
     pub stalled: bool,
-    /// One sentence for people.
+    /// The state in a few words.
     pub reason: String,
     /// Input partitions owned.
     pub assigned_partitions: usize,
@@ -75,13 +75,13 @@ pub struct HealthReport {
 }
 
 impl Health {
-    /// A process that will start `threads_expected` guarded threads.
+    /// The health of a process that will start `threads_expected` guarded threads.
     pub fn new(threads_expected: usize) -> Arc<Self> {
         Arc::new(Self {
             threads_expected,
             threads_started: AtomicUsize::new(0),
             thread_died: AtomicBool::new(false),
-            phase: AtomicU8::new(Phase::Starting as u8),
+            phase: AtomicU8::new(PipelinePhase::Starting as u8),
             broker_away: AtomicBool::new(false),
             stalled: AtomicBool::new(false),
             waiting: AtomicU8::new(Waiting::Nothing as u8),
@@ -90,60 +90,60 @@ impl Health {
         })
     }
 
-    /// Counts a thread as started. Dropping the guard outside `Phase::Stopping` counts as death.
+    /// Counts a thread as started. Dropping the guard outside `PipelinePhase::Stopping` counts as
+    /// death.
     pub fn thread_started(self: &Arc<Self>) -> ThreadAlive {
         self.threads_started.fetch_add(1, Release);
         ThreadAlive { health: Arc::clone(self) }
     }
 
-    /// Sets the phase. Nothing follows `Phase::Stopping`.
-    pub fn set_phase(&self, phase: Phase) {
-        let unless_stopping = |now| (now != Phase::Stopping as u8).then_some(phase as u8);
+    /// Sets the phase. Nothing follows `PipelinePhase::Stopping`.
+    pub fn set_phase(&self, phase: PipelinePhase) {
+        let unless_stopping = |now| (now != PipelinePhase::Stopping as u8).then_some(phase as u8);
         // The error only says that the process is stopping, which stays true.
         let _ = self.phase.fetch_update(Release, Acquire, unless_stopping);
     }
 
-    /// The phase.
-    pub fn phase(&self) -> Phase {
-        Phase::from_u8(self.phase.load(Acquire))
+    pub fn phase(&self) -> PipelinePhase {
+        PipelinePhase::from_u8(self.phase.load(Acquire))
     }
 
-    /// Says whether the broker cannot be reached at the moment.
+    /// Stores whether the brokers are out of reach at the moment.
     pub fn set_broker_away(&self, away: bool) {
         self.broker_away.store(away, Release);
     }
 
-    /// Says whether the pipeline stands still although there is work.
+    /// Stores whether the pipeline makes no progress although there is work.
     pub fn set_stalled(&self, stalled: bool) {
         self.stalled.store(stalled, Release);
     }
 
-    /// Says what the process waits for, while it reads nothing.
+    /// Stores what the process waits for while it reads nothing.
     pub fn set_waiting(&self, waiting: Waiting) {
         self.waiting.store(waiting as u8, Release);
     }
 
-    /// What the process waits for, while it reads nothing.
+    /// What the process waits for while it reads nothing.
     pub fn waiting(&self) -> Waiting {
         Waiting::from_u8(self.waiting.load(Acquire))
     }
 
-    /// How many input partitions are owned.
+    /// Number of input partitions owned.
     pub fn assigned(&self) -> usize {
         self.assigned_partitions.load(Acquire)
     }
 
-    /// Says how many input partitions are owned.
+    /// Stores the number of input partitions owned.
     pub fn set_assigned(&self, partitions: usize) {
         self.assigned_partitions.store(partitions, Release);
     }
 
-    /// Says that `epoch` is committed.
+    /// Stores that `epoch` is committed.
     pub fn set_committed(&self, epoch: Epoch) {
         self.committed_epoch.store(epoch.0 + 1, Release);
     }
 
-    /// Everything in one answer.
+    /// The health now.
     pub fn report(&self) -> HealthReport {
         let assigned_partitions = self.assigned();
         let waiting = self.waiting();
@@ -155,20 +155,21 @@ impl Health {
         let reason = if died {
             "a thread died; the process is stopping".to_owned()
         } else if stalled && waiting != Waiting::Nothing {
-            format!("stalled: {waiting}; the log says what that needs")
+            format!("stalled: {waiting}; the log names the cause and the remedy")
         } else if stalled {
-            "stalled: there is work and nothing moves; the log says where".to_owned()
-        } else if phase == Phase::Stopping {
+            "stalled: there is work but no progress; the log says what each thread is doing"
+                .to_owned()
+        } else if phase == PipelinePhase::Stopping {
             "stopping".to_owned()
         } else if self.threads_started.load(Acquire) < self.threads_expected {
             "starting threads".to_owned()
         } else if broker_away {
-            "the broker does not answer; waiting for it".to_owned()
+            "the brokers do not answer; retrying".to_owned()
         } else {
             match phase {
                 _ if waiting != Waiting::Nothing => waiting.to_string(),
-                Phase::Starting => "joining the consumer group".to_owned(),
-                Phase::RollingBack => "going back to the last committed epoch".to_owned(),
+                PipelinePhase::Starting => "joining the consumer group".to_owned(),
+                PipelinePhase::RollingBack => "rolling back to the last committed epoch".to_owned(),
                 _ if assigned_partitions == 0 => "running without partitions".to_owned(),
                 _ => format!("running with {assigned_partitions} partitions"),
             }
@@ -177,7 +178,7 @@ impl Health {
         let ready = healthy
             && threads_ready
             && !broker_away
-            && phase == Phase::Running
+            && phase == PipelinePhase::Running
             && assigned_partitions > 0;
         let committed_epoch = self.committed_epoch.load(Acquire).checked_sub(1);
         HealthReport { healthy, ready, stalled, reason, assigned_partitions, committed_epoch }
@@ -192,7 +193,7 @@ pub struct ThreadAlive {
 
 impl Drop for ThreadAlive {
     fn drop(&mut self) {
-        if self.health.phase() != Phase::Stopping || std::thread::panicking() {
+        if self.health.phase() != PipelinePhase::Stopping || std::thread::panicking() {
             self.health.thread_died.store(true, Release);
         }
     }
@@ -205,7 +206,7 @@ mod tests {
     fn running() -> (Arc<Health>, ThreadAlive) {
         let health = Health::new(1);
         let alive = health.thread_started();
-        health.set_phase(Phase::Running);
+        health.set_phase(PipelinePhase::Running);
         health.set_assigned(3);
         (health, alive)
     }
@@ -218,7 +219,7 @@ mod tests {
         assert_eq!((report.reason.as_str(), report.committed_epoch), ("starting threads", None));
         let _threads = [health.thread_started(), health.thread_started()];
         assert_eq!(health.report().reason, "joining the consumer group");
-        health.set_phase(Phase::Running);
+        health.set_phase(PipelinePhase::Running);
         assert_eq!(health.report().reason, "running without partitions");
         assert!(!health.report().ready);
         health.set_assigned(8);
@@ -252,7 +253,7 @@ mod tests {
     fn a_dead_thread_is_never_healthy_again() {
         let (health, alive) = running();
         drop(alive);
-        health.set_phase(Phase::Stopping);
+        health.set_phase(PipelinePhase::Stopping);
         let report = health.report();
         assert!(!report.healthy && !report.ready);
         assert_eq!(report.reason, "a thread died; the process is stopping");
@@ -261,7 +262,7 @@ mod tests {
     #[test]
     fn a_thread_that_ends_while_stopping_did_not_die() {
         let (health, alive) = running();
-        health.set_phase(Phase::Stopping);
+        health.set_phase(PipelinePhase::Stopping);
         drop(alive);
         let report = health.report();
         assert!(report.healthy && !report.ready);
@@ -271,7 +272,7 @@ mod tests {
     #[test]
     fn a_panic_while_stopping_is_a_death() {
         let (health, alive) = running();
-        health.set_phase(Phase::Stopping);
+        health.set_phase(PipelinePhase::Stopping);
         let thread = std::thread::spawn(move || {
             let _alive = alive;
             panic!("on purpose");
@@ -287,13 +288,13 @@ mod tests {
         let away = health.report();
         assert_eq!((away.healthy, away.ready), (true, false));
         health.set_broker_away(false);
-        health.set_phase(Phase::RollingBack);
+        health.set_phase(PipelinePhase::RollingBack);
         let back = health.report();
         assert_eq!((back.healthy, back.ready), (true, false));
-        health.set_phase(Phase::Running);
+        health.set_phase(PipelinePhase::Running);
         assert!(health.report().ready);
-        health.set_phase(Phase::Stopping);
-        health.set_phase(Phase::Running);
-        assert_eq!(health.phase(), Phase::Stopping);
+        health.set_phase(PipelinePhase::Stopping);
+        health.set_phase(PipelinePhase::Running);
+        assert_eq!(health.phase(), PipelinePhase::Stopping);
     }
 }

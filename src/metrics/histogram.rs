@@ -1,8 +1,8 @@
 //! Latency histograms with fixed buckets, so that they add up over instances.
 //!
-//! Any thread writes, at most some dozens of values per epoch and each with how often it occurred;
-//! the http thread renders. The metrics facade takes one value at a time, which would be one call
-//! per event: hence counters of our own behind the same names.
+//! Any thread writes, at most some dozens of values per epoch, each with the number of times it
+//! occurred; the http thread renders. The `metrics` facade takes one value per call, which would be
+//! one call per event, so the counters here are the program's own.
 
 use std::{
     fmt::Write as _,
@@ -14,8 +14,8 @@ use std::{
 
 use super::{Metric, MetricKind, MetricSpec};
 
-/// Upper bounds, microseconds, and as Prometheus writes them, seconds. A batch takes less than one
-/// of them, a backlog more than an hour.
+/// Upper bounds in microseconds, and in seconds as Prometheus writes them. They reach from a batch,
+/// which takes about a millisecond, to a backlog of more than an hour.
 const BOUNDS: &[(u64, &str)] = &[
     (100, "0.0001"),
     (250, "0.00025"),
@@ -39,7 +39,7 @@ const BOUNDS: &[(u64, &str)] = &[
     (3_600_000_000, "3600"),
 ];
 
-/// One metric's counts; the last bucket is for what is above all bounds.
+/// One metric's counts; the last bucket counts values above all bounds.
 #[derive(Debug, Default)]
 struct Buckets {
     counts: [AtomicU64; BOUNDS.len() + 1],

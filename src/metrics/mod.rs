@@ -1,9 +1,9 @@
 //! Metric names as an enum, and the functions that change them.
 //!
-//! Any thread writes, at most per batch and usually per epoch; the http thread reads. No metric
-//! name stands anywhere else as a string. Names end in their unit; every series without a label
-//! exists from the start, so that a rate over it is never missing. Before `install`, and in tests
-//! without it, writing does nothing.
+//! Any thread writes, at most once per batch and usually once per epoch; the http thread reads. A
+//! metric's name occurs as a string only here. Names end in their unit; every series without a
+//! label exists from the start, so that a rate over it is never missing. Without `install`, as in
+//! tests, writing does nothing.
 
 mod health;
 mod histogram;
@@ -14,13 +14,13 @@ use std::sync::OnceLock;
 use metrics::{Counter, Gauge, Label};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
-pub use health::{Health, HealthReport, Phase, ThreadAlive};
+pub use health::{Health, HealthReport, PipelinePhase, ThreadAlive};
 pub use histogram::observe;
 pub use waiting::Waiting;
 
 use crate::plain;
 
-/// Whether a metric only grows.
+/// The type of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MetricKind {
     /// Only grows; `add` and `add_labeled`.
@@ -31,16 +31,15 @@ pub enum MetricKind {
     Histogram,
 }
 
-/// What is fixed about a metric.
+/// The constant facts about a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MetricSpec {
     /// Name in the exposition, with unit.
     pub name: &'static str,
-    /// Counter, gauge or histogram.
     pub kind: MetricKind,
     /// Label names, in the order in which `add_labeled` takes their values.
     pub labels: &'static [&'static str],
-    /// One line for `# HELP`.
+    /// Text of its `# HELP` line.
     pub help: &'static str,
 }
 
@@ -57,7 +56,7 @@ macro_rules! metrics_table {
             /// All metrics, in the order of the table.
             pub const ALL: &[Self] = &[$(Self::$variant),*];
 
-            /// The metric's name, kind, labels and help.
+            /// The metric's constant facts.
             pub const fn spec(self) -> MetricSpec {
                 match self {
                     $(Self::$variant => MetricSpec {
@@ -74,31 +73,31 @@ macro_rules! metrics_table {
 
 metrics_table! {
     EventsIn: Counter "events_in_total" []
-        "Records taken from the input, tombstones included.";
+        "Records read from the input, tombstones included.";
     BytesIn: Counter "bytes_in_total" []
-        "Payload bytes taken from the input.";
+        "Payload bytes read from the input.";
     Processed: Counter "events_processed_total" []
         "Events enriched and written, late ones included.";
     DeadLettered: Counter "events_dead_lettered_total" ["reason"]
         "Events written to the dead-letter topic.";
     Late: Counter "events_late_total" []
-        "Processed events that no window counts any more; also in the late topic.";
+        "Events processed too late to be counted in a window; they are also in the late topic.";
     Tombstones: Counter "tombstones_total" []
         "Records without a value, skipped.";
     SoftProblems: Counter "soft_problems_total" ["field", "problem"]
-        "Values that were accepted and corrected or doubted.";
+        "Field values that were replaced by a default or are doubtful; the event was accepted.";
     CappedValues: Counter "capped_values_total" []
-        "Counts that went to `other` because a window already had its most distinct values.";
+        "Events counted as `other` because their window already had the maximum of distinct values.";
     Unowned: Counter "records_unowned_total" []
-        "Fetched records dropped because their partition was no longer owned or already read.";
+        "Fetched records dropped because their partition was revoked or they were read before.";
     DeadLettersTruncated: Counter "dead_letters_truncated_total" []
-        "Dead letters cut to the largest size that the producer takes.";
+        "Dead letters truncated to the largest record that their topic accepts.";
     GapRecords: Counter "gap_records_total" []
-        "Records that were gone before they could be read.";
+        "Records that were deleted from the input before they were read.";
     WindowRecords: Counter "window_records_total" []
         "Window records written, revisions included.";
     WindowRevisions: Counter "window_revisions_total" []
-        "Window records written that revise an earlier one of the same window.";
+        "Window records written that replace an earlier one of the same window.";
     LoginsByLocation: Counter "logins_by_location_total" ["location"]
         "Events counted in windows by location; beyond the first 50 values `other`.";
     LoginsByDeviceType: Counter "logins_by_device_type_total" ["device_type"]
@@ -108,35 +107,35 @@ metrics_table! {
     EpochsCommitted: Counter "epochs_committed_total" []
         "Epochs committed.";
     EpochRollbacks: Counter "epoch_rollbacks_total" []
-        "Epochs rolled back to be read again.";
+        "Epochs rolled back; their records are read again.";
     CommitRetries: Counter "commit_retries_total" []
-        "Further attempts of a commit or a transaction that was not answered.";
+        "Retries of a commit or of a transaction's call.";
     Stalls: Counter "stalls_total" []
-        "Times that nothing moved for `--stall-timeout` although there was work, or could be read.";
+        "Times that the pipeline made no progress for `--stall-timeout` although there was work.";
     Rebalances: Counter "rebalances_total" ["kind"]
-        "Partitions assigned, revoked or lost: how often.";
+        "Events of the consumer group: partitions assigned, revoked or lost.";
     EarlyCuts: Counter "epochs_cut_early_total" []
         "Epochs that ended before the commit interval because the memory budget was nearly full.";
     Lag: Gauge "lag_records" ["partition"]
         "Records between the next offset and the end of the partition, open transactions included.";
     HeldByTransaction: Gauge "held_by_transaction_seconds" ["partition"]
-        "How long an open transaction has hidden the records behind the next offset; else 0.";
+        "Seconds for which an open transaction has hidden the records at the next offset; else 0.";
     AssignedPartitions: Gauge "assigned_partitions" []
         "Input partitions that this instance owns.";
     Watermark: Gauge "watermark_seconds" []
         "Global watermark, seconds since the Unix epoch.";
     WatermarkDelay: Gauge "watermark_delay_seconds" []
-        "How far the global watermark is behind the wall clock.";
+        "Seconds by which the global watermark is behind the wall clock.";
     OpenWindows: Gauge "open_windows" []
-        "Windows that have events and are not closed.";
+        "Windows with events that are not closed yet.";
     WindowEvents: Gauge "window_events" []
-        "Events of the window that was published last.";
+        "Events in the window that was published last.";
     WindowUniqueUsers: Gauge "window_unique_users" []
-        "Distinct users of the window that was published last, an estimate.";
+        "Estimated distinct users in the window that was published last.";
     AuditDifference: Gauge "audit_difference_events" []
-        "Records read that are neither processed nor dead-lettered nor tombstones; always 0.";
+        "Records read minus those processed, dead-lettered or tombstones; always 0.";
     LatencyQuantile: Gauge "latency_quantile_seconds" ["stage", "quantile"]
-        "Percentiles of a stage's time in the last minute; quantile 1 is the slowest.";
+        "Percentiles of a stage's time in the last minute; quantile 1 is the maximum.";
     EndToEndSeconds: Histogram "end_to_end_seconds" []
         "Time from a record's append in Kafka to the commit that covers it.";
     KafkaQueueSeconds: Histogram "kafka_queue_seconds" []
@@ -144,7 +143,7 @@ metrics_table! {
     WorkerBatchSeconds: Histogram "worker_batch_seconds" []
         "A worker's time for one batch.";
     SinkEpochSeconds: Histogram "sink_epoch_seconds" []
-        "Time from an epoch's cut until everything it made is delivered.";
+        "Time from an epoch's cut until all its output is delivered.";
     CommitSeconds: Histogram "commit_seconds" []
         "Time from an epoch's delivery to its commit.";
     StateFlushSeconds: Histogram "state_flush_seconds" []
@@ -152,28 +151,28 @@ metrics_table! {
     StateSize: Gauge "state_size_bytes" []
         "Bytes of the state folder's database.";
     QueueMessages: Gauge "queue_messages" ["thread"]
-        "Messages that wait for a thread.";
+        "Messages in the queue of a thread.";
     BatchPoolIdle: Gauge "batch_pool_idle" ["thread"]
-        "Emptied batches that wait to be filled again by the source or the workers.";
+        "Empty batches that the source or the workers can reuse.";
     BatchPoolAllocations: Counter "batch_pool_allocations_total" ["thread"]
-        "Batches that the source or the workers had to allocate because none waited.";
+        "Batches that the source or the workers allocated because none could be reused.";
     CommittedEpoch: Gauge "committed_epoch" []
         "Number of the last committed epoch.";
     BudgetUsed: Gauge "budget_used_bytes" []
         "Bytes of the memory pool that batches, deltas and the ledger hold.";
     BudgetPool: Gauge "budget_pool_bytes" []
-        "Bytes that the memory pool has.";
+        "Size of the memory pool.";
     Healthy: Gauge "healthy" []
         "1 while /healthz answers 200, else 0.";
     Ready: Gauge "ready" []
         "1 while /readyz answers 200, else 0.";
     Stalled: Gauge "stalled" []
-        "1 while nothing moves although there is work, or can be read, else 0.";
+        "1 while the pipeline makes no progress although there is work, else 0.";
     BuildInfo: Gauge "build_info" ["version", "commit", "librdkafka"]
-        "Always 1; the labels tell what runs.";
+        "Always 1; the labels name the versions.";
 }
 
-/// Renders what was recorded in this process.
+/// Renders the metrics of this process.
 #[derive(Debug, Clone)]
 pub struct MetricsHandle {
     prometheus: PrometheusHandle,
@@ -187,13 +186,13 @@ impl MetricsHandle {
         text
     }
 
-    /// Sorts pending work of the recorder so that it does not grow while nobody scrapes.
+    /// Does the recorder's pending work, which would grow while nobody scrapes.
     pub fn run_upkeep(&self) {
         self.prometheus.run_upkeep();
     }
 }
 
-/// Starts recording for the whole process. A second call gives the same handle.
+/// Starts recording for the whole process. A second call returns the same handle.
 pub fn install() -> MetricsHandle {
     static INSTALLED: OnceLock<MetricsHandle> = OnceLock::new();
     let handle = INSTALLED.get_or_init(|| {
@@ -239,9 +238,8 @@ pub fn set(metric: Metric, value: f64) {
     gauge(metric, Vec::new()).set(value);
 }
 
-/// Adds `n` to the series of a counter whose only label has this value. Characters in it that
-/// are not seen are escaped: the text format allows them, and tools that read it mostly do not expect
-/// them.
+/// Adds `n` to the series of a counter whose only label has this value. Invisible characters in it
+/// are escaped: the text format allows them, but most tools that read it do not expect them.
 pub fn add_value(metric: Metric, value: &str, n: u64) {
     let spec = metric.spec();
     debug_assert!(spec.kind == MetricKind::Counter && spec.labels.len() == 1, "{metric:?}");
@@ -250,7 +248,7 @@ pub fn add_value(metric: Metric, value: &str, n: u64) {
 }
 
 /// Sets the series of a gauge with the given label values, in the order of its spec. `f64::NAN`
-/// says that it has no value any more.
+/// means that it no longer has a value.
 pub fn set_labeled(metric: Metric, values: &[&str], value: f64) {
     let labels = metric.spec().labels.iter().zip(values);
     gauge(metric, labels.map(|(k, v)| Label::new(*k, (*v).to_owned())).collect()).set(value);
@@ -294,7 +292,7 @@ mod tests {
         }
     }
 
-    // One test, because the recorder is the process's only one.
+    // One test, because a process has one recorder.
     #[test]
     fn what_is_recorded_is_rendered() {
         let handle = install();

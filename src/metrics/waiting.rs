@@ -1,12 +1,11 @@
-//! What a process waits for while it reads nothing. The source says it, `/healthz`, the statistics
+//! What a process waits for while it reads nothing. The source sets it; `/healthz`, the statistics
 //! line and the watchdog read it.
 //!
-//! Holds: a process that neither reads nor waits for one of these is pausing before a retry, or
-//! ending.
+//! Holds: a process that neither reads nor waits for one of these pauses before a retry, or ends.
 
 use std::fmt;
 
-/// One state in which nothing is read, by what ends it.
+/// A state in which nothing is read, named after what ends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Waiting {
@@ -14,13 +13,13 @@ pub enum Waiting {
     Nothing = 0,
     /// The consumer group has assigned no partitions yet.
     Assignment = 1,
-    /// Partitions are assigned; the workers still have records of the time before.
+    /// Partitions are assigned; the workers still hold records of the incarnation before.
     Workers = 2,
     /// The transactional id is not registered yet.
     Registration = 3,
-    /// The brokers have not said where reading goes on.
+    /// The brokers have not answered where reading continues.
     Offsets = 4,
-    /// The sink is reading the window state, and published windows.
+    /// The sink is reading the window state and published windows.
     State = 5,
     /// The group's other members have all partitions.
     Standby = 6,
@@ -42,7 +41,7 @@ impl Waiting {
         .expect("only these are stored")
     }
 
-    /// Whether it should end by itself, soon. A process that stands by may do so for years.
+    /// Whether this state should end soon by itself. A process may stand by for years.
     pub fn should_end(self) -> bool {
         !matches!(self, Self::Nothing | Self::Standby)
     }
@@ -53,9 +52,9 @@ impl fmt::Display for Waiting {
         f.write_str(match self {
             Self::Nothing => "waiting for nothing",
             Self::Assignment => "waiting for the consumer group to assign partitions",
-            Self::Workers => "waiting for the workers to drop what was open",
+            Self::Workers => "waiting for the workers to drop the records of the open epoch",
             Self::Registration => "waiting for the transactional id to be registered",
-            Self::Offsets => "waiting for the brokers to say where reading goes on",
+            Self::Offsets => "waiting for the brokers to answer where reading continues",
             Self::State => "waiting for the window state to be read",
             Self::Standby => "standing by: other members of the group have all partitions",
         })

@@ -1,9 +1,9 @@
-//! What must stand on the broker before the threads start: reachable, topics there. Main thread.
+//! Checks before the threads start that a broker answers and that all topics exist. Main thread.
 //!
 //! In:  the run's configuration.
 //! Out: cluster id and partition counts.
-//! Holds: a broker that is away is waited for, with a clear line every few seconds; a missing
-//! topic is named, together with all others that are missing.
+//! Holds: while no broker answers it retries, with a log line every few seconds; an error about
+//! missing topics names all of them.
 
 use std::{collections::BTreeMap, time::Instant};
 
@@ -19,23 +19,24 @@ use crate::{
     sink::{OutputTopic, OutputTopics},
 };
 
-/// What the broker said.
+/// What the brokers answered.
 #[derive(Debug)]
 pub(super) struct BrokerFacts {
     pub(super) cluster_id: String,
     pub(super) input_partitions: i32,
     pub(super) outputs: OutputTopics,
-    /// Bytes of the largest batch that every output topic takes.
+    /// Bytes of the largest batch that all output topics accept.
     pub(super) batch_bytes: usize,
 }
 
-/// Waits for the broker, creates missing topics if asked to. `None` when a stop came first.
+/// Waits for the brokers, and creates missing topics if the configuration says so. `None` when a
+/// stop came first.
 pub(super) fn prepare(
     config: &RunConfig,
     admin: &Admin,
     control: &Control,
 ) -> Result<Option<BrokerFacts>, RunError> {
-    let mut waiting = Waiting { since: Instant::now(), said: None };
+    let mut retries = RetryLog { since: Instant::now(), logged: None };
     loop {
         if control.stopping() {
             return Ok(None);
@@ -44,7 +45,7 @@ pub(super) fn prepare(
             Ok(facts) => {
                 control.health().set_broker_away(false);
                 if let Ok(facts) = &facts {
-                    say_who_is_unreachable(admin, facts);
+                    warn_of_unreachable(admin, facts);
                 }
                 return facts.map(Some);
             }
@@ -54,9 +55,10 @@ pub(super) fn prepare(
                     Some((lasted, why)) if lasted >= limits::REFUSAL_PATIENCE => {
                         return Err(RunError::Refused(why));
                     }
-                    // It answers, and the log says how; it may think better of it.
+                    // A broker refuses, which librdkafka has logged; it may accept the next
+                    // attempt.
                     Some(_) => {}
-                    None => waiting.say(config, &error),
+                    None => retries.log(config, &error),
                 }
                 std::thread::sleep(limits::BROKER_RETRY_PAUSE);
             }
@@ -65,14 +67,15 @@ pub(super) fn prepare(
     }
 }
 
-struct Waiting {
+/// Logs retries, at most one line per `REPEATED_LOG_INTERVAL`.
+struct RetryLog {
     since: Instant,
-    said: Option<Instant>,
+    logged: Option<Instant>,
 }
 
-impl Waiting {
-    fn say(&mut self, config: &RunConfig, error: &KafkaError) {
-        if self.said.is_some_and(|said| said.elapsed() < limits::TROUBLE_LOG_INTERVAL) {
+impl RetryLog {
+    fn log(&mut self, config: &RunConfig, error: &KafkaError) {
+        if self.logged.is_some_and(|at| at.elapsed() < limits::REPEATED_LOG_INTERVAL) {
             return;
         }
         let waited_s = self.since.elapsed().as_secs();
@@ -82,33 +85,33 @@ impl Waiting {
             Ok(unreachable) if unreachable.is_empty() => tracing::warn!(
                 %error,
                 waited_s,
-                "a broker answers at {brokers} (--brokers), but not this question; trying on"
+                "a broker answers at {brokers} (--brokers), but this query failed; retrying"
             ),
             Ok(unreachable) => tracing::warn!(
                 waited_s,
-                "a broker answers at {brokers} (--brokers), but {}; trying on",
+                "a broker answers at {brokers} (--brokers), but {}; retrying",
                 UnreachableBroker::explain_all(&unreachable)
             ),
             Err(_) => tracing::warn!(
                 %error,
                 waited_s,
-                "no broker answers at {brokers} (--brokers); trying on"
+                "no broker answers at {brokers} (--brokers); retrying"
             ),
         }
-        self.said = Some(Instant::now());
+        self.logged = Some(Instant::now());
     }
 }
 
-/// One broker of several that is out of reach does not keep the others from answering here, but its
-/// partitions would wait.
-fn say_who_is_unreachable(admin: &Admin, facts: &BrokerFacts) {
+/// Warns of brokers that are out of reach: the others have answered, but the partitions that these
+/// lead would wait.
+fn warn_of_unreachable(admin: &Admin, facts: &BrokerFacts) {
     if MockCluster::has_id(&facts.cluster_id) {
         return;
     }
     let unreachable = admin.unreachable_brokers(limits::BROKER_QUERY_TIMEOUT).unwrap_or_default();
     if !unreachable.is_empty() {
         tracing::warn!(
-            "{}; until then the partitions that it leads wait",
+            "{}; until then the partitions that it leads are not read",
             UnreachableBroker::explain_all(&unreachable)
         );
     }
@@ -116,7 +119,7 @@ fn say_who_is_unreachable(admin: &Admin, facts: &BrokerFacts) {
 
 fn ask(config: &RunConfig, admin: &Admin) -> Result<Result<BrokerFacts, RunError>, KafkaError> {
     let timeout = limits::BROKER_QUERY_TIMEOUT;
-    // A cluster without an id has the empty one: then the state cannot tell it from others.
+    // A cluster without an id gets the empty one; the state cannot tell it from other clusters.
     let cluster_id = admin.cluster_id(timeout)?.unwrap_or_default();
     let topics = &config.topics;
     let names =
@@ -129,8 +132,8 @@ fn ask(config: &RunConfig, admin: &Admin) -> Result<Result<BrokerFacts, RunError
         match create(config, admin, &missing, counts[0]) {
             Err(error) if !error.is_retriable() => {
                 return Ok(Err(RunError::Refused(format!(
-                    "{error}; change --partitions or --replication, or have the topics created by \
-                     someone who may"
+                    "{error}; change --partitions or --replication, or create the topics as a user \
+                     that may"
                 ))));
             }
             created => created?,
@@ -147,7 +150,7 @@ fn ask(config: &RunConfig, admin: &Admin) -> Result<Result<BrokerFacts, RunError
             });
         }
         return Ok(Err(RunError::Refused(format!(
-            "topics missing on {}: {}; create them, or let logintide do it with --create-topics",
+            "topics missing on {}: {}; create them, or add --create-topics",
             config.brokers,
             missing.join(", ")
         ))));
@@ -166,13 +169,13 @@ fn ask(config: &RunConfig, admin: &Admin) -> Result<Result<BrokerFacts, RunError
     let too_small = |(name, largest): (&&str, &usize)| {
         (*largest < limits::OUTPUT_RECORD_MIN_BYTES).then(|| {
             format!(
-                "topic {name}: max.message.bytes={largest} is below {}, which the largest output \
-                 needs; raise it",
+                "topic {name}: max.message.bytes={largest} is too small for the largest output \
+                 record; set it to at least {}",
                 limits::OUTPUT_RECORD_MIN_BYTES
             )
         })
     };
-    // Dead letters and late records are cut to what their topics take.
+    // Dead letters and late records are truncated to what their topics accept.
     if let Some(refusal) = names[1..3].iter().zip(&largest).find_map(too_small) {
         return Ok(Err(RunError::Refused(refusal)));
     }
@@ -180,7 +183,7 @@ fn ask(config: &RunConfig, admin: &Admin) -> Result<Result<BrokerFacts, RunError
     Ok(Ok(BrokerFacts { cluster_id, input_partitions: input, outputs, batch_bytes }))
 }
 
-/// The largest record batch that each topic takes, and the client sends.
+/// The largest record batch, bytes, that each topic accepts and the client sends.
 fn largest_records(
     config: &RunConfig,
     admin: &Admin,
@@ -198,8 +201,8 @@ fn largest_records(
         Err(error) if error.is_authorization() => {
             tracing::info!(
                 %error,
-                "the topics' settings may not be read (ACL DescribeConfigs): their limits are \
-                 taken to be Kafka's defaults"
+                "no permission to read the topics' settings (ACL DescribeConfigs): Kafka's default \
+                 limits are assumed"
             );
             return Ok(vec![of_client; topics.len()]);
         }
@@ -218,13 +221,14 @@ fn largest_records(
         .collect())
 }
 
-/// A rejected record may have no key: a topic that is compacted refuses it, and ends the run.
+/// Warns of a compacted side topic. A rejected record may have no key; a compacted topic refuses
+/// such a record, which ends the run.
 fn warn_of_compaction(topic: &str, settings: &BTreeMap<String, String>) {
     let policy = settings.get("cleanup.policy").filter(|policy| policy.contains("compact"));
     if let Some(policy) = policy {
         tracing::warn!(
-            "topic {topic}: cleanup.policy={policy} refuses records without a key, which the input \
-             may have, and drops others; set it to delete"
+            "topic {topic}: with cleanup.policy={policy} it refuses records without a key, which the \
+             input may have, and drops others; set it to delete"
         );
     }
 }

@@ -1,10 +1,9 @@
-//! Asks the cluster why nothing is read, through a client that has nothing to do with the one that
-//! waits. Main thread.
+//! Asks the cluster why nothing is read, through a client of its own. Main thread.
 //!
-//! In:  what is waited for. Out: that no broker answers; or the cause with its remedy, and whether a
-//! restart of this process could help.
-//! Holds: no question changes anything; each has `BROKER_QUERY_TIMEOUT`, and those that would not be
-//! answered either are left out.
+//! In:  what the process waits for. Out: that no broker answers; or the cause with its remedy, and
+//! whether a restart of this process could help.
+//! Holds: no query changes anything; each has `BROKER_QUERY_TIMEOUT`; after one without an answer,
+//! those that would fail as well are skipped.
 
 use super::internal_topics::{InternalTopic, OFFSETS, TRANSACTIONS, TopicFacts};
 use crate::{
@@ -16,20 +15,20 @@ use crate::{
     metrics::Waiting,
 };
 
-/// What is behind a wait.
+/// The reason of a wait.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Diagnosis {
-    /// No broker answers: it is waited for. If a bootstrap address answers, the text names those that
-    /// it names and that are out of reach.
+    /// No broker answers. If a bootstrap address does, the text names the brokers that it lists and
+    /// that are out of reach.
     BrokerAway(Option<String>),
     Cause(Cause),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Cause {
-    /// What is wrong, and the remedy.
+    /// What is wrong, and what to do.
     pub(super) text: String,
-    /// Whether the cluster is sound as far as it can be asked, so that this process stands still.
+    /// Whether the cluster shows no fault, so that the fault is probably in this process.
     pub(super) restart_helps: bool,
 }
 
@@ -43,7 +42,7 @@ impl Cause {
     }
 }
 
-/// Whom a run asks, and about what.
+/// The queries about a run's wait.
 #[derive(Debug)]
 pub(super) struct Questions {
     pub(super) client: ClientSettings,
@@ -60,15 +59,15 @@ impl Questions {
             if error.is_retriable() {
                 Diagnosis::BrokerAway(self.unreachable())
             } else {
-                // An answer that refuses is an answer.
-                Diagnosis::Cause(Cause::of_cluster(format!("the brokers refuse: {error}")))
+                // A refusal is also an answer.
+                Diagnosis::Cause(Cause::of_cluster(format!("the brokers refuse a query: {error}")))
             }
         })
     }
 
-    /// Names the brokers that a bootstrap address names and that are out of reach.
+    /// Names the brokers that a bootstrap address lists and that are out of reach.
     pub(super) fn unreachable(&self) -> Option<String> {
-        // NOTE: through another client than the one whose question was not answered.
+        // NOTE: this needs another client than the one whose query was not answered.
         let brokers = find_unreachable_brokers(&self.client, BROKER_QUERY_TIMEOUT).ok()?;
         (!brokers.is_empty()).then(|| UnreachableBroker::explain_all(&brokers))
     }
@@ -84,7 +83,9 @@ impl Questions {
             Waiting::State => Cause::of_process(
                 "the sink reads the state folder and published windows; look at the folder's disk",
             ),
-            Waiting::Workers | Waiting::Nothing => Cause::of_process("no broker is waited for"),
+            Waiting::Workers | Waiting::Nothing => {
+                Cause::of_process("the process does not wait for a broker")
+            }
         }))
     }
 
@@ -93,8 +94,8 @@ impl Questions {
         let found = admin.topics(&[input], BROKER_QUERY_TIMEOUT).unwrap_or_default();
         if found.iter().any(|topic| topic.partitions.is_none()) {
             return Cause::of_cluster(format!(
-                "topic {input} (--input-topic) is gone, or this user may not Describe it any \
-                 more; create it, or allow Read"
+                "topic {input} (--input-topic) no longer exists, or this user has lost the \
+                 permission to describe it; create it, or grant Read"
             ));
         }
         match admin.describe_group(&self.group, BROKER_QUERY_TIMEOUT) {
@@ -115,7 +116,7 @@ impl Questions {
         {
             return leaderless;
         }
-        Cause::of_process("the coordinator and all leaders answer; the log says what failed")
+        Cause::of_process("the coordinator and all leaders answer; see the log for what failed")
     }
 
     fn of_registration(&self, admin: &Admin) -> Cause {
@@ -123,8 +124,8 @@ impl Questions {
         let problem = problem.or_else(|| self.unreachable().map(Cause::of_cluster));
         problem.unwrap_or_else(|| {
             Cause::of_process(
-                "the transaction coordinator does not answer, or still ends an earlier transaction; \
-                 look at the brokers' logs",
+                "the transaction coordinator does not answer, or has not ended an earlier \
+                 transaction yet; see the brokers' logs",
             )
         })
     }
@@ -132,13 +133,13 @@ impl Questions {
     /// The group's coordinator did not answer.
     fn coordinator(&self, admin: &Admin, topic: InternalTopic, error: &KafkaError) -> Cause {
         if !error.is_retriable() {
-            return Cause::of_cluster(format!("the group cannot be looked at: {error}"));
+            return Cause::of_cluster(format!("cannot describe the group: {error}"));
         }
-        // First: while one is out of reach, other questions are not answered either.
+        // Asked first: while a broker is out of reach, other queries are not answered either.
         let problem = self.unreachable().map(Cause::of_cluster);
         problem.or_else(|| internal_problem(admin, topic)).unwrap_or_else(|| {
             Cause::of_cluster(format!(
-                "no broker is the group's coordinator: {error}; look at {} and at the brokers' logs",
+                "no broker is the group's coordinator: {error}; check topic {} and the brokers' logs",
                 topic.name
             ))
         })
@@ -149,26 +150,26 @@ impl Questions {
         let others = others(&group, &self.instance);
         let who = if others.is_empty() { "unknown".to_owned() } else { others };
         Cause::of_cluster(format!(
-            "members of group {} (--group-id): {who}; stop them if this process is to read",
+            "the members of group {} (--group-id) are {who}; stop them if this process should read",
             self.group
         ))
     }
 }
 
-/// What the group says of itself.
+/// The cause that the group's description shows.
 fn of_group(group: &GroupDescription, name: &str, instance: &str) -> Cause {
     let others = others(group, instance);
     if group.state.ends_with("Rebalance") && !others.is_empty() {
         return Cause::of_cluster(format!(
-            "group {name} (--group-id) is in a rebalance, and waits until each of its members has \
-             joined again: {others}; one that hangs is waited for as long as its \
-             max.poll.interval.ms says (5 minutes by default), one that is gone until its session \
-             ends; stop the one that hangs"
+            "group {name} (--group-id) is in a rebalance and waits until each of its members has \
+             joined again: {others}; the group waits for one that hangs until its \
+             max.poll.interval.ms is over (5 minutes by default), and for one that is dead until \
+             its session times out; stop the one that hangs"
         ));
     }
     let state = if group.state.is_empty() { "empty" } else { &group.state };
     Cause::of_process(format!(
-        "the coordinator answers, and group {name} (--group-id) is {state}; the log says whether \
+        "the coordinator answers, and group {name} (--group-id) is {state}; see the log for whether \
          joining it failed"
     ))
 }
@@ -179,7 +180,7 @@ fn others(group: &GroupDescription, instance: &str) -> String {
     others.map(GroupMember::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// What is wrong with a topic that the brokers make for themselves.
+/// What is wrong with an internal topic.
 fn internal_problem(admin: &Admin, topic: InternalTopic) -> Option<Cause> {
     let replicas = described(admin, &[topic.name]).ok()?.pop()?;
     let facts = TopicFacts { replicas, settings: None };
@@ -191,7 +192,7 @@ fn internal_problem(admin: &Admin, topic: InternalTopic) -> Option<Cause> {
 
 type Described = Result<Option<TopicReplicas>, KafkaError>;
 
-/// Topics; `None` for one that does not exist.
+/// Describes topics; `None` for one that does not exist.
 fn described(admin: &Admin, names: &[&str]) -> Result<Vec<Described>, KafkaError> {
     let topics = admin.describe_topics(names, BROKER_QUERY_TIMEOUT)?;
     let missing_as_none = |topic: Result<TopicReplicas, KafkaError>| match topic {
@@ -228,7 +229,7 @@ mod tests {
         let rebalancing = group("PreparingRebalance", &["one", "two"]);
         let cause = of_group(&rebalancing, "g", "one");
         assert!(!cause.restart_helps);
-        assert!(cause.text.contains("again: logintide on 10.0.0.7 (instance id two); one that"));
+        assert!(cause.text.contains("again: logintide on 10.0.0.7 (instance id two); the group"));
     }
 
     #[test]

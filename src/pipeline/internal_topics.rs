@@ -1,7 +1,7 @@
-//! Judges the topics that the brokers make for themselves: groups and transactions live in them.
+//! Checks the brokers' internal topics, which hold consumer groups and transactions.
 //!
-//! Pure. In: what the cluster says of them. Out: why they do not work, each with the remedy. Used by
-//! `check-config`, and by a run that waits for a coordinator.
+//! Pure. In: the cluster's description of them. Out: why they do not work, each with the remedy.
+//! Used by `check-config`, and by a run that waits for a coordinator.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::kafka::{KafkaError, TopicReplicas};
 /// Settings by name.
 pub(crate) type Settings = BTreeMap<String, String>;
 
-/// A setting that is a number.
+/// The value of a setting that is a number.
 pub(crate) fn number(settings: &Settings, name: &str) -> Option<i64> {
     settings.get(name)?.parse().ok()
 }
@@ -18,24 +18,23 @@ pub(crate) fn number(settings: &Settings, name: &str) -> Option<i64> {
 /// A topic as the broker describes it.
 #[derive(Debug, Clone)]
 pub(crate) struct TopicFacts {
-    /// `None`: it does not exist.
+    /// `None` when the topic does not exist.
     pub(crate) replicas: Result<Option<TopicReplicas>, KafkaError>,
-    /// `None`: it does not exist, or its settings may not be read.
+    /// `None` when the topic does not exist, or this user may not read its settings.
     pub(crate) settings: Option<Settings>,
 }
 
-/// A topic that the brokers make for themselves at the first use.
+/// A topic that the brokers create for themselves at its first use.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct InternalTopic {
-    /// Its name.
     pub(crate) name: &'static str,
     replication: &'static str,
     least: Option<&'static str>,
-    /// Who cannot do without it.
+    /// What needs it.
     user: &'static str,
 }
 
-/// Where groups and their offsets live.
+/// The topic of consumer groups and their offsets.
 pub(crate) const OFFSETS: InternalTopic = InternalTopic {
     name: "__consumer_offsets",
     replication: "offsets.topic.replication.factor",
@@ -43,7 +42,7 @@ pub(crate) const OFFSETS: InternalTopic = InternalTopic {
     user: "consumer groups",
 };
 
-/// Where transactions live.
+/// The topic of transactions.
 pub(crate) const TRANSACTIONS: InternalTopic = InternalTopic {
     name: "__transaction_state",
     replication: "transaction.state.log.replication.factor",
@@ -52,7 +51,7 @@ pub(crate) const TRANSACTIONS: InternalTopic = InternalTopic {
 };
 
 impl InternalTopic {
-    /// What keeps it from working. `broker` has the settings of one broker; `brokers` are up.
+    /// Why it does not work. `broker` has the settings of one broker; `brokers` are running.
     pub(crate) fn problems(
         self,
         topic: &TopicFacts,
@@ -61,7 +60,7 @@ impl InternalTopic {
     ) -> Vec<String> {
         let Self { name, user, .. } = self;
         match &topic.replicas {
-            Ok(None) => self.problems_of_making(broker, brokers),
+            Ok(None) => self.problems_of_creating(broker, brokers),
             Ok(Some(replicas)) => {
                 let of_topic = topic.settings.as_ref();
                 let of_topic = of_topic.and_then(|s| number(s, "min.insync.replicas"));
@@ -75,35 +74,36 @@ impl InternalTopic {
                 }
                 if (replicas.in_sync as i64) < needed {
                     return vec![format!(
-                        "{user} cannot work: {name} has partitions with {} replicas in sync and \
-                         needs {needed} (min.insync.replicas); start the brokers that are away, \
-                         or lower it",
+                        "{user} cannot work: {name} has partitions with {} replicas in sync, but \
+                         needs {needed} (min.insync.replicas); start the brokers that are down, or \
+                         lower it",
                         replicas.in_sync
                     )];
                 }
                 Vec::new()
             }
-            // Many users may not see the brokers' own topics.
+            // Many users have no permission to describe the internal topics.
             Err(_) => Vec::new(),
         }
     }
 
-    /// Why it cannot be made.
-    fn problems_of_making(self, broker: Option<&Settings>, brokers: usize) -> Vec<String> {
+    /// Why the brokers cannot create it.
+    fn problems_of_creating(self, broker: Option<&Settings>, brokers: usize) -> Vec<String> {
         let Self { name, user, replication, least } = self;
         let mut problems = Vec::new();
         let factor = broker.and_then(|settings| number(settings, replication));
         if let Some(factor) = factor.filter(|factor| *factor > brokers as i64) {
             problems.push(format!(
-                "{user} cannot work: the brokers make {name} with {replication}={factor}, and \
-                 {brokers} live; start more brokers, or lower the setting on all of them"
+                "{user} cannot work: the brokers create {name} with {replication}={factor}, more \
+                 than the number of running brokers ({brokers}); start more brokers, or lower the \
+                 setting on all of them"
             ));
         }
         let count = self.least_in_sync(broker).filter(|count| *count > brokers as i64);
         if let Some((least, count)) = least.zip(count) {
             problems.push(format!(
-                "{user} cannot work: {least}={count}, and {brokers} brokers live; start more \
-                 brokers, or lower the setting on all of them"
+                "{user} cannot work: {least}={count}, more than the number of running brokers \
+                 ({brokers}); start more brokers, or lower the setting on all of them"
             ));
         }
         problems

@@ -1,9 +1,10 @@
-//! Builds the pipeline, spawns every thread, joins them. Main thread.
+//! Builds the pipeline, spawns all threads and joins them. Main thread.
 //!
 //! In:  a checked configuration.
 //! Out: the run's result.
-//! Holds: every thread is named, spawned and joined here; no thread starts before the broker, the
-//! state folder and the port are in order; a thread that dies ends the process, non-zero.
+//! Holds: every thread is named, spawned and joined here; no thread starts before a broker has
+//! answered, the state folder is open and the port is bound; when a thread dies, the process ends
+//! with a non-zero exit code.
 
 mod broker;
 mod diagnosis;
@@ -44,19 +45,19 @@ use crate::{
     worker::{Worker, WorkerSettings},
 };
 
-/// What a run shares with whoever started it.
+/// What a run shares with its caller.
 #[derive(Debug, Clone)]
 pub struct Shared {
-    /// Stops it, and knows its health.
+    /// Stops the run, and has its health.
     pub control: Arc<Control>,
-    /// Holds its newest snapshot.
+    /// Holds the newest snapshot.
     pub board: Arc<Board>,
 }
 
 impl Shared {
-    /// Of a run that has not begun.
+    /// Makes what a run shares, before it starts.
     pub fn new(config: &RunConfig) -> Self {
-        // source, sink, store, http; workers come on top.
+        // The source, the sink, the store and http; the workers come on top.
         let health = Health::new(config.workers + 3 + usize::from(config.http.is_some()));
         Self { control: Control::new(health, config.workers), board: Board::new() }
     }
@@ -91,7 +92,7 @@ pub fn run_on(
         tracing::info!("stopped before a broker answered");
         return Ok(());
     };
-    say_if_memory_is_short(&config, &facts);
+    warn_if_memory_is_short(&config, &facts);
     let (opened, instance) = open_state(&config, &facts)?;
     let stall_timeout = config.stall_timeout;
     let questions = Questions {
@@ -125,7 +126,7 @@ fn client_settings(config: &RunConfig) -> ClientSettings {
     }
 }
 
-/// All that is in order before the first thread starts.
+/// Everything that is prepared before the first thread starts.
 struct Parts {
     config: RunConfig,
     client: ClientSettings,
@@ -137,7 +138,7 @@ struct Parts {
     board: Arc<Board>,
 }
 
-/// What the run does at a signal.
+/// Has signals handled for the whole run.
 fn handle_signals(control: Arc<Control>) -> Result<(), RunError> {
     let fulfil = move |wish| match wish {
         Wish::Stop => {
@@ -145,7 +146,9 @@ fn handle_signals(control: Arc<Control>) -> Result<(), RunError> {
             control.stop();
         }
         Wish::Leave(code) => {
-            tracing::warn!("second signal: leaving at once; the open epoch is read again");
+            tracing::warn!(
+                "second signal: exiting at once; the next start reads the open epoch again"
+            );
             std::process::exit(code);
         }
         Wish::Report => {
@@ -154,20 +157,21 @@ fn handle_signals(control: Arc<Control>) -> Result<(), RunError> {
         }
     };
     signals::listen(fulfil)
-        .map_err(|error| RunError::Failed(format!("signals cannot be handled: {error}")))
+        .map_err(|error| RunError::Failed(format!("cannot handle signals: {error}")))
 }
 
-/// The number of partitions is known only now. It works all the same, so this is no refusal.
-fn say_if_memory_is_short(config: &RunConfig, facts: &BrokerFacts) {
+/// Warns when the budget is small for the number of partitions, which is known only now. The run
+/// works all the same, so this is not an error.
+fn warn_if_memory_is_short(config: &RunConfig, facts: &BrokerFacts) {
     let partitions = facts.outputs.processed.partitions as usize;
     let roomy = MemoryPlan::roomy_mib(config.workers, partitions);
     if config.memory.total < roomy << 20 {
         tracing::warn!(
             workers = config.workers,
             partitions,
-            "--memory-budget is below the {roomy}MiB in which every worker can fill a batch for \
-             every partition of {}: under full load, reading waits for commits; raise it or lower \
-             --workers",
+            "--memory-budget is less than {roomy}MiB, which lets every worker fill a batch for \
+             every partition of {}: under full load, reading will wait for commits; raise \
+             --memory-budget or lower --workers",
             config.topics.processed
         );
     }
@@ -186,7 +190,7 @@ fn open_state(config: &RunConfig, facts: &BrokerFacts) -> Result<(Opened, String
     if let Some(moved) = &opened.quarantined {
         tracing::warn!(
             kept = %moved.display(),
-            "the state could not be read; it was moved aside and a new one begun"
+            "cannot read the state: it is moved aside, and a new one is begun"
         );
     }
     tracing::info!(
@@ -201,7 +205,7 @@ fn open_state(config: &RunConfig, facts: &BrokerFacts) -> Result<(Opened, String
     Ok((opened, instance))
 }
 
-/// Spawns every thread.
+/// Spawns all threads.
 fn start(
     parts: Parts,
     listener: Option<TcpListener>,
@@ -214,7 +218,8 @@ fn start(
     let input_pool = Pool::new(limits::INPUT_BATCH_BYTES, Arc::clone(&activity.input_pool));
     let output_pool = Pool::new(limits::OUTPUT_BATCH_BYTES, Arc::clone(&activity.output_pool));
     let (to_sink, sink_input) = bounded(limits::SINK_QUEUE_MESSAGES);
-    // Holds at most an answer per epoch and generation, and the source reads it every turn.
+    // Bounded in effect: it holds at most one answer per epoch and incarnation, and the source
+    // reads it every turn.
     let (to_source, from_sink) = unbounded();
     let consumer = Consumer::new(&consumer_settings(&parts)).map_err(refused)?;
     consumer.subscribe().map_err(refused)?;
@@ -294,14 +299,15 @@ fn start(
     Ok(threads)
 }
 
-/// What is larger than an event may be goes to a side topic, which takes so much.
+/// The bytes that are read of a record: one larger than an event may be goes to a side topic, which
+/// accepts no more.
 fn most_bytes(parts: &Parts) -> usize {
     let topics = parts.facts.outputs;
     let of_topics = topics.dead_letter.record_bytes.max(topics.late.record_bytes);
     of_topics.max(parts.config.event.max_event_bytes + 1)
 }
 
-/// Reads aggregated-usage; in the group by name only.
+/// Settings of the consumer that reads aggregated-usage. It has the group's name but does not join.
 fn readback_settings(parts: &Parts) -> ReadbackSettings {
     ReadbackSettings {
         consumer: ConsumerSettings {
@@ -346,7 +352,7 @@ fn output_settings(parts: &Parts) -> OutputSettings {
     OutputSettings { producer, topics: parts.config.topics.clone(), facts: parts.facts.outputs }
 }
 
-/// An error before anything was read: the configuration's, or the broker's.
+/// Converts an error from before anything was read: of the configuration, or of a broker.
 fn refused(error: KafkaError) -> RunError {
     match error {
         KafkaError::Config { text } => RunError::Refused(text),

@@ -1,8 +1,8 @@
 //! Pins worker threads to cores. Called once at start and once per worker thread.
 //!
-//! In:  the number of workers and the CPU set the process may use.
-//! Out: a core per worker, or none at all: best effort, said in one log line.
-//! Holds: source and sink keep at least one core each to themselves, or nobody is pinned.
+//! In:  the number of workers and the CPU set that the process may use.
+//! Out: a core for each worker, or for none; one log line says which.
+//! Holds: workers are pinned only if at least two cores stay free for the source and the sink.
 
 use core_affinity::CoreId;
 
@@ -19,7 +19,7 @@ pub(super) fn plan(workers: usize) -> Vec<Option<CoreId>> {
         tracing::info!(
             workers,
             cores = allowed.len(),
-            "workers are not pinned: that takes {UNPINNED_CORES} cores more than workers"
+            "workers are not pinned: that needs {UNPINNED_CORES} cores more than workers"
         );
     }
     chosen
@@ -32,12 +32,12 @@ fn choose(allowed: &[CoreId], workers: usize) -> Vec<Option<CoreId>> {
     allowed.iter().skip(UNPINNED_CORES).take(workers).copied().map(Some).collect()
 }
 
-/// Pins the calling thread; failing to is not an error.
+/// Pins the calling thread; a failure is only logged.
 pub(super) fn pin(core: Option<CoreId>) {
     if let Some(core) = core
         && !core_affinity::set_for_current(core)
     {
-        tracing::warn!(core = core.id, "the system refused to pin this worker");
+        tracing::warn!(core = core.id, "the system refused to pin this worker; it runs unpinned");
     }
 }
 

@@ -1,8 +1,8 @@
 //! Spawns, watches and joins the threads. Used by the main thread.
 //!
 //! In:  named closures.
-//! Out: the first failure, or nothing when all ended as they should.
-//! Holds: a thread that panics or fails is reported by its drop guard, whatever it was doing.
+//! Out: the first failure, if any.
+//! Holds: a drop guard reports the end of each thread, also after a panic.
 
 use std::{
     any::Any,
@@ -14,7 +14,6 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
-
 use tokio::sync::oneshot;
 
 use crate::{control::Control, error::RunError, limits};
@@ -26,12 +25,12 @@ type End = (String, Result<(), RunError>);
 pub(super) struct Threads {
     control: Arc<Control>,
     running: Vec<(String, JoinHandle<()>)>,
-    /// Threads that serve until they are told to stop, each with its signal.
+    /// Threads that serve until they are stopped, each with its stop signal.
     services: Vec<(oneshot::Sender<()>, JoinHandle<()>)>,
     ends: (Sender<End>, Receiver<End>),
 }
 
-/// Reports a thread's end; one that was not defused reports a death.
+/// Reports a thread's end. When it is dropped without `defuse`, it reports that the thread died.
 struct Guard {
     name: String,
     ends: Sender<End>,
@@ -41,7 +40,7 @@ struct Guard {
 impl Guard {
     fn defuse(mut self, result: Result<(), RunError>) {
         self.defused = true;
-        // The main thread may have stopped listening: then the end is of no interest.
+        // The main thread may have stopped receiving; then it does not need the report.
         drop(self.ends.send((std::mem::take(&mut self.name), result)));
     }
 }
@@ -50,7 +49,7 @@ impl Drop for Guard {
     fn drop(&mut self) {
         if !self.defused {
             let name = std::mem::take(&mut self.name);
-            let message = "it ended without a word".to_owned();
+            let message = "it ended without a result".to_owned();
             let died = RunError::ThreadDied { name: name.clone(), message };
             drop(self.ends.send((name, Err(died))));
         }
@@ -73,7 +72,7 @@ impl Threads {
         Ok(())
     }
 
-    /// Starts a thread that serves until it is told to stop.
+    /// Starts a thread that serves until `stop` is used.
     pub(super) fn spawn_service(
         &mut self,
         name: &str,
@@ -102,11 +101,11 @@ impl Threads {
                 });
                 guard.defuse(result);
             })
-            .map_err(|error| RunError::Failed(format!("thread {name} cannot be started: {error}")))
+            .map_err(|error| RunError::Failed(format!("cannot start thread {name}: {error}")))
     }
 
-    /// Waits until every thread has ended, or one has failed and the others had their time.
-    /// Calls `supervise` now and then; its error is a failure like a thread's.
+    /// Waits until all threads have ended; after a failure, for at most `JOIN_DEADLINE`. Calls
+    /// `supervise` every `SUPERVISION_INTERVAL`; its error counts as a thread's failure.
     pub(super) fn join(
         mut self,
         mut supervise: impl FnMut() -> Result<(), RunError>,
@@ -139,11 +138,11 @@ impl Threads {
             }
         }
         if let Some((error, _)) = failure {
-            // Threads that still wait for something end with the process.
+            // Threads that have not ended yet end with the process.
             return Err(error);
         }
         for (stop, handle) in self.services {
-            // A service that has ended before needs no signal.
+            // A service that has ended already needs no signal.
             let _ = stop.send(());
             self.running.push(("a service".to_owned(), handle));
         }
@@ -160,7 +159,7 @@ impl Threads {
 fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without a text".to_owned())
+        .unwrap_or_else(|| "panic without a message".to_owned())
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
-//! Looks at the topics now and then: are they still the same, and how many partitions have they?
-//! Main thread.
+//! Checks regularly whether the topics are still the same, and how many partitions they have. Main
+//! thread.
 //!
-//! In:  what the brokers say of all five topics, in one question.
-//! Out: the newest look, for the source; a line about an output topic that is another one.
-//! Holds: a broker that does not answer changes nothing; what is not known stays as it was.
+//! In:  the brokers' description of all five topics, from one query.
+//! Out: the newest findings, for the source; a log line when an output topic was created again.
+//! Holds: when no broker answers, or an answer lacks a fact, what is known stays.
 
 use std::{
     sync::Arc,
@@ -20,22 +20,22 @@ use crate::{
     topics::{OutputPartitions, SeenTopics},
 };
 
-/// A topic as it was seen last.
+/// A topic as it was described last.
 #[derive(Debug, Clone)]
-struct Known {
+struct WatchedTopic {
     name: String,
     id: Option<TopicId>,
     partitions: Option<i32>,
 }
 
-/// The watch. See the module's head.
+/// Watches the input and the output topics.
 pub(super) struct TopicWatch {
     control: Arc<Control>,
     admin: Admin,
     interval: Duration,
     next: Instant,
     /// The input, then the outputs in the order of `OutputPartitions`.
-    topics: [Known; 5],
+    topics: [WatchedTopic; 5],
 }
 
 impl TopicWatch {
@@ -47,12 +47,14 @@ impl TopicWatch {
         let admin = Admin::new(client).map_err(super::refused)?;
         let Topics { input, processed, aggregated, dead_letter, late } = topics;
         let names = [input, processed, aggregated, dead_letter, late];
-        let topics = names.map(|name| Known { name: name.clone(), id: None, partitions: None });
+        let watched =
+            |name: &String| WatchedTopic { name: name.clone(), id: None, partitions: None };
+        let topics = names.map(watched);
         let interval = client.metadata_refresh_interval();
         Ok(Self { control, admin, interval, next: Instant::now() + interval, topics })
     }
 
-    /// Looks, if it is time.
+    /// Describes the topics, if it is time.
     pub(super) fn look(&mut self) {
         if Instant::now() < self.next {
             return;
@@ -60,7 +62,7 @@ impl TopicWatch {
         let names = self.topics.each_ref().map(|known| known.name.as_str());
         match self.admin.describe_topics(&names, limits::BROKER_QUERY_TIMEOUT) {
             Ok(described) => self.take(described),
-            Err(error) => tracing::debug!(%error, "the topics could not be looked at"),
+            Err(error) => tracing::debug!(%error, "cannot describe the topics"),
         }
         self.next = Instant::now() + self.interval;
     }
@@ -71,9 +73,9 @@ impl TopicWatch {
                 Ok(topic) => known.see(&topic, place > 0),
                 Err(error) if error.is_unknown_topic() => tracing::warn!(
                     topic = known.name,
-                    "the topic does not exist any more: create it again, or stop this process"
+                    "the topic no longer exists: create it again, or stop this process"
                 ),
-                Err(error) => tracing::debug!(topic = known.name, %error, "could not be looked at"),
+                Err(error) => tracing::debug!(topic = known.name, %error, "cannot describe it"),
             }
         }
         let [input, outputs @ ..] = &self.topics;
@@ -86,7 +88,7 @@ impl TopicWatch {
     }
 }
 
-impl Known {
+impl WatchedTopic {
     fn see(&mut self, topic: &TopicReplicas, is_output: bool) {
         if let (Some(was), Some(now), true) = (self.id, topic.id, is_output)
             && was != now
@@ -95,8 +97,8 @@ impl Known {
                 topic = self.name,
                 %was,
                 %now,
-                "the topic was deleted and created again: what was written to it before is gone; \
-                 what follows goes to the new one"
+                "the topic was deleted and created again: earlier output in it is lost; further \
+                 output goes to the new topic"
             );
         }
         self.id = topic.id.or(self.id);

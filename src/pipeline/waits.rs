@@ -1,32 +1,31 @@
-//! The clock of a state in which nothing is read. Main thread, part of the watchdog.
+//! Times a state in which nothing is read. Main thread, part of the watchdog.
 //!
-//! In:  what the source waits for, and what the cluster says about it.
-//! Out: a line every few seconds with the cause and the remedy; unhealthy after the stall timeout;
-//! the run's failure after twice that, if a restart could help.
-//! Holds: each state has a clock of its own; a broker that is away stops it, and standing by has
-//! none.
+//! In:  what the source waits for, and the cluster's diagnosis of it.
+//! Out: a log line every few seconds with the cause and the remedy; unhealthy after the stall
+//! timeout; the run's failure after twice that, if a restart could help.
+//! Holds: each state has a clock of its own; time without an answer from any broker does not count;
+//! standing by has no time limit.
 
 use std::time::{Duration, Instant};
 
 use super::diagnosis::{Cause, Diagnosis};
 use crate::{limits, metrics::Waiting};
 
-/// What a look at the clock leads to.
+/// What follows from the time waited and its cause.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It is said again, and waited for.
+    /// The wait goes on and is logged.
     Waits,
-    /// The stall timeout is over.
+    /// The stall timeout has passed.
     Stalled,
-    /// Twice the stall timeout is over, and a restart could help.
+    /// Twice the stall timeout has passed, and a restart could help.
     Failed,
 }
 
-/// One wait.
 #[derive(Debug)]
 pub(super) struct WaitClock {
     waiting: Waiting,
-    /// What moves while it waits.
+    /// A counter that grows when the wait makes progress.
     progress: u64,
     since: Instant,
     said: Instant,
@@ -37,20 +36,21 @@ impl WaitClock {
         Self { waiting, progress, since: now, said: now }
     }
 
-    /// Whether it is still the same wait, in which nothing has moved.
+    /// Whether this is still the same wait, without progress.
     pub(super) fn is_of(&self, waiting: Waiting, progress: u64) -> bool {
         self.waiting == waiting && self.progress == progress
     }
 
-    /// How long it has lasted.
+    /// How long the wait has lasted.
     pub(super) fn waited(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.since)
     }
 
-    /// Whether its cause is to be asked for and said; then the next time is an interval later.
+    /// Whether it is time to query and log the cause. After `true` the next time is an interval
+    /// later.
     pub(super) fn is_due(&mut self, now: Instant) -> bool {
         let interval = if self.waiting.should_end() {
-            limits::TROUBLE_LOG_INTERVAL
+            limits::REPEATED_LOG_INTERVAL
         } else {
             limits::STANDBY_LOG_INTERVAL
         };
@@ -61,7 +61,7 @@ impl WaitClock {
         due
     }
 
-    /// What follows from the cause.
+    /// Decides what follows from the cause.
     pub(super) fn judge(
         &mut self,
         diagnosis: &Diagnosis,

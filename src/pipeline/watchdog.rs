@@ -1,9 +1,9 @@
-//! Notices when the pipeline stands still although there is work. Main thread.
+//! Detects stalls: there is work, but the pipeline makes no progress. Main thread.
 //!
-//! In:  what the threads say they are doing; whether a broker answers.
-//! Out: unhealthy once nothing has moved for the stall timeout, the run's failure after twice that.
-//! Holds: a quiet topic is no stall, nor is a broker that is away: it is waited for. While nothing
-//! is read at all, `waits.rs` has the clock.
+//! In:  the threads' activity; whether a broker answers.
+//! Out: unhealthy after the stall timeout without progress, the run's failure after twice that.
+//! Holds: neither an idle topic nor a broker that is away counts as a stall. While nothing is read
+//! at all, `WaitClock` decides.
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -22,10 +22,10 @@ use crate::{
     metrics::{self, Metric, Waiting},
 };
 
-/// What is compared between two looks.
+/// The counters whose change is progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Look {
-    /// Whether something should move.
+    /// Whether there is work, so that some counter should change.
     work: bool,
     taken: u64,
     handled: u64,
@@ -45,13 +45,13 @@ impl Look {
     }
 }
 
-/// Since when nothing moved.
+/// The times of the last progress.
 #[derive(Debug)]
 struct Watch {
     look: Look,
-    /// Since when no record was taken or handled, and no epoch finished.
+    /// When a record was last read or handled, or an epoch finished, or there was no work.
     moved: Instant,
-    /// Since when no epoch finished while one waited.
+    /// When an epoch last finished, or none was cut and unfinished.
     finished: Instant,
     cut_open: bool,
 }
@@ -62,7 +62,7 @@ impl Watch {
         Self { look, moved: now, finished: now, cut_open: false }
     }
 
-    /// How long the pipeline has stood still, although there was work.
+    /// How long the pipeline has made no progress although there was work.
     fn look(&mut self, look: Look, cut_open: bool, now: Instant) -> Duration {
         if look != self.look || !look.work {
             self.moved = now;
@@ -75,19 +75,19 @@ impl Watch {
         now - self.moved.min(self.finished)
     }
 
-    /// Begins anew.
+    /// Counts `now` as progress.
     fn restart(&mut self, now: Instant) {
         (self.moved, self.finished) = (now, now);
     }
 }
 
-/// The watchdog.
+/// Detects and reports stalls.
 pub(super) struct Watchdog {
     control: Arc<Control>,
     questions: Questions,
     timeout: Duration,
     watch: Watch,
-    /// Runs while nothing is read.
+    /// Set while nothing is read.
     wait: Option<WaitClock>,
     stalled: bool,
     away: Option<Instant>,
@@ -99,7 +99,7 @@ impl Watchdog {
         Self { control, questions, timeout, watch, wait: None, stalled: false, away: None }
     }
 
-    /// Looks once. An error ends the run.
+    /// Checks once. An error ends the run.
     pub(super) fn look(&mut self) -> Result<(), RunError> {
         let now = Instant::now();
         let waiting = self.control.health().waiting();
@@ -128,26 +128,26 @@ impl Watchdog {
         let seconds = still.as_secs();
         if !self.stalled {
             tracing::error!(
-                "stalled: a broker answers and there is work, but nothing moved for {seconds} s \
+                "stalled: a broker answers and there is work, but no progress for {seconds} s \
                  (--stall-timeout); {activity}"
             );
         }
         if still >= self.timeout * 2 {
             return Err(RunError::Failed(format!(
-                "stalled for {seconds} s, twice --stall-timeout; nothing is lost: what was not \
-                 committed is read again at the next start; {activity}"
+                "stalled for {seconds} s, twice --stall-timeout; nothing is lost: the next start \
+                 reads again what was not committed; {activity}"
             )));
         }
         self.stalls();
         Ok(())
     }
 
-    /// Looks at a state in which nothing is read. An error ends the run.
+    /// Checks a state in which nothing is read. An error ends the run.
     fn look_at_wait(&mut self, waiting: Waiting, now: Instant) -> Result<(), RunError> {
         let progress = self.control.activity().read_back.load(Relaxed);
         let Some(clock) = self.wait.as_mut().filter(|clock| clock.is_of(waiting, progress)) else {
             self.wait = Some(WaitClock::new(waiting, progress, now));
-            // Not `moves`: a broker that is away is so in the next state as well.
+            // Not `moves`: a broker that is away may still be away in the next state.
             self.stalls_no_more();
             return Ok(());
         };
@@ -184,17 +184,17 @@ impl Watchdog {
             Verdict::Failed => {
                 return Err(RunError::Failed(format!(
                     "stalled for {waited_s} s, twice --stall-timeout, {waiting}: {text}; nothing \
-                     is lost: what was not committed is read again at the next start"
+                     is lost: the next start reads again what was not committed"
                 )));
             }
         }
         Ok(())
     }
 
-    /// Nothing stands still any more.
+    /// The pipeline makes progress.
     fn moves(&mut self) {
         if self.stalled || self.away.is_some() {
-            tracing::info!("the pipeline moves again");
+            tracing::info!("the pipeline makes progress again");
         }
         self.answers_again();
         self.stalls_no_more();
@@ -219,7 +219,7 @@ impl Watchdog {
         let away_s = (now - away).as_secs();
         let what = unreachable
             .map_or(", and no broker answers".to_owned(), |unreachable| format!(": {unreachable}"));
-        tracing::warn!(away_s, "no progress{what}: waiting for it");
+        tracing::warn!(away_s, "no progress{what}; retrying");
     }
 
     fn answers_again(&mut self) {
@@ -228,11 +228,11 @@ impl Watchdog {
         }
     }
 
-    /// Whether a broker answers a client that has nothing to do with the one that stands still.
+    /// Whether a broker answers a client other than the stalled one.
     fn broker_answers(&self) -> bool {
         let asked = Admin::new(&self.questions.client)
             .and_then(|admin| admin.cluster_id(limits::BROKER_QUERY_TIMEOUT));
-        // An answer that refuses is an answer.
+        // A refusal is also an answer.
         asked.map_or_else(|error| !error.is_retriable(), |_| true)
     }
 }

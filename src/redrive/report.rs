@@ -88,7 +88,7 @@ impl ProgressDisplay {
         if let Some(bar) = &self.bar {
             bar.set_message(format!("{} sent", counts.sent));
             bar.set_position(counts.read);
-        } else if self.last_line.elapsed() >= limits::TROUBLE_LOG_INTERVAL {
+        } else if self.last_line.elapsed() >= limits::REPEATED_LOG_INTERVAL {
             self.last_line = Instant::now();
             tracing::info!(read = counts.read, sent = counts.sent, "redriving");
         }

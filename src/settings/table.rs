@@ -136,7 +136,7 @@ settings! {
             .help("Time zone of the added fields, an IANA name");
         TIMESTAMP_STYLE: TimestampStyle = choice("timestamp-style", "STYLE")
             .default("naive")
-            .help("TomlForm of the added times: 2024-11-02T13:56:29 or with the zone's offset");
+            .help("Form of the added times: 2024-11-02T13:56:29 or with the zone's offset");
     }
     "State" {
         STATE_DIR: PathBuf = text("state-dir", "DIR", parse_state_dir)
@@ -179,7 +179,7 @@ settings! {
                    [OPERATING.md](OPERATING.md#logintidestalled).");
         LOG_FORMAT: LogFormat = choice("log-format", "FORMAT")
             .default("text")
-            .help("TomlForm of the log");
+            .help("Form of the log");
         CONFIG: String = text("config", "FILE", |text| Ok(text.to_owned()))
             .otherwise("none", "logintide.toml")
             .not_in_file()

@@ -3,9 +3,8 @@
 //! In:  an aligned epoch whose output librdkafka has accepted.
 //! Out: one redo record to the store, window records, one commit for all owned partitions.
 //! Holds: a commit only after the redo record is flushed and everything delivered, window records
-//! included in a transaction; without one, they come after the commit, so that nobody sees totals of
-//! an epoch that was lost.
-//! A change becomes the state only when its commit is known.
+//! included in a transaction; without one, they come after the commit, so that nobody sees totals
+//! of an epoch that was lost. A change becomes the state only when its commit is known.
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -13,7 +12,7 @@ use std::{
 };
 
 use super::{
-    Completed, Sink, Stage, Trouble,
+    Completed, EpochFailure, Sink, Stage,
     outputs::Awaited,
     recover::stop,
     report::{self, EpochCounts},
@@ -30,7 +29,7 @@ use crate::{
 
 impl Sink {
     /// Completes the open epoch if the cut and all answers are in.
-    pub(super) fn complete(&mut self) -> Result<(), Trouble> {
+    pub(super) fn complete(&mut self) -> Result<(), EpochFailure> {
         let Stage::Open(alignment) = &mut self.stage else { return Ok(()) };
         let Some(mut aligned) = alignment.take_complete() else { return Ok(()) };
         aligned.assert_conserved();
@@ -85,7 +84,7 @@ impl Sink {
     }
 
     /// Whether the complete epoch's redo record is on disk.
-    pub(super) fn have_stored(&mut self) -> Result<bool, Trouble> {
+    pub(super) fn have_stored(&mut self) -> Result<bool, EpochFailure> {
         let Stage::Draining(_, completed) = &mut self.stage else { return Ok(false) };
         if !completed.is_stored
             && let Some(written) = self.settings.store.finished()
@@ -121,7 +120,7 @@ impl Sink {
     }
 
     /// Commits the drained epoch: one attempt, the next turn makes the next one.
-    pub(super) fn commit(&mut self) -> Result<(), Trouble> {
+    pub(super) fn commit(&mut self) -> Result<(), EpochFailure> {
         let Stage::Draining(_, completed) = &mut self.stage else { return Ok(()) };
         let began = *completed.committing.get_or_insert_with(Instant::now);
         let closes_by_silence = !completed.sent && !completed.prepared.records.is_empty();
@@ -133,7 +132,7 @@ impl Sink {
         // Committing the same again is harmless, and resumes a commit without an answer.
         if !self.outputs.connection().commit(committer, topic, &completed.offsets)? {
             if began.elapsed() >= limits::COMMIT_DEADLINE {
-                return Err(Trouble::RollBack(format!(
+                return Err(EpochFailure::RollBack(format!(
                     "no commit within {} s",
                     limits::COMMIT_DEADLINE.as_secs()
                 )));
@@ -159,7 +158,7 @@ impl Sink {
     }
 
     /// Puts the committed epoch in force.
-    pub(super) fn conclude(&mut self) -> Result<(), Trouble> {
+    pub(super) fn conclude(&mut self) -> Result<(), EpochFailure> {
         let stage = std::mem::replace(&mut self.stage, Stage::Failed);
         let (Stage::Draining(alignment, completed) | Stage::Publishing(alignment, completed)) =
             stage
@@ -175,7 +174,7 @@ impl Sink {
     }
 
     /// Publishes windows and waits for their delivery; nothing else is under way.
-    pub(super) fn publish_now(&mut self, records: &[WindowRecord]) -> Result<(), Trouble> {
+    pub(super) fn publish_now(&mut self, records: &[WindowRecord]) -> Result<(), EpochFailure> {
         self.outputs.windows(records);
         // Ends by itself: what is not delivered in time is reported as failed.
         while !self.outputs.pump()? || self.outputs.producer().in_flight() > 0 {
@@ -185,7 +184,7 @@ impl Sink {
     }
 
     /// Publishes the open epoch as finished and opens the next one.
-    fn finish_epoch(&mut self) -> Result<(), Trouble> {
+    fn finish_epoch(&mut self) -> Result<(), EpochFailure> {
         let Stage::Open(alignment) = &mut self.stage else { return Ok(()) };
         let epoch = alignment.open_epoch();
         alignment.finish();
@@ -195,7 +194,7 @@ impl Sink {
         }
         let times = self.times();
         report::published(&times, &self.windows, self.settings.budget.used_bytes());
-        let done = CommittedEpoch { generation: self.generation, epoch, times };
+        let done = CommittedEpoch { incarnation: self.incarnation, epoch, times };
         // A source that is gone needs no answer.
         drop(self.to_source.send(ToSource::Committed(done)));
         failpoint::reached(Point::Finished);

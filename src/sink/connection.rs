@@ -6,14 +6,14 @@
 //! and none is begun before what an earlier producer of this id left open has ended.
 //!
 //! ```text
-//! New ──registered──► Ready ──first record or commit──► Open ──offsets sent──► Open ──committed──► Ready
-//!  ▲                                                      │ failed, or the generation is over
+//! New ──registered──► Ready ──first record or commit──► Open ──offsets sent, committed──► Ready
+//!  ▲                                                      │ failed, or the incarnation is over
 //!  └──────────────── a new producer takes its place ──────┘
 //! ```
 
 use std::time::{Duration, Instant};
 
-use super::{OutputSettings, Trouble};
+use super::{EpochFailure, OutputSettings};
 use crate::{
     error::RunError,
     failpoint::{self, Point},
@@ -100,7 +100,7 @@ impl Connection {
 
     /// Registers the transactional id, one short attempt. That ends what an earlier process or
     /// producer with it left open; committed offsets may be read only afterwards. False: not yet.
-    pub(super) fn make_ready(&mut self) -> Result<bool, Trouble> {
+    pub(super) fn make_ready(&mut self) -> Result<bool, EpochFailure> {
         if !matches!(self.transaction, Transaction::New) {
             return Ok(true);
         }
@@ -116,16 +116,16 @@ impl Connection {
                 self.complain("registering the transactional id", &error);
                 Ok(false)
             }
-            Err(error) => Err(self.trouble(error)),
+            Err(error) => Err(self.failure(error)),
         }
     }
 
     /// Opens the epoch's transaction if that has not been done.
-    pub(super) fn begin(&mut self) -> Result<(), Trouble> {
+    pub(super) fn begin(&mut self) -> Result<(), EpochFailure> {
         failpoint::reached(Point::FirstOutput);
         if matches!(self.transaction, Transaction::Ready) {
             if let Err(error) = self.producer.begin_transaction() {
-                return Err(self.trouble(error));
+                return Err(self.failure(error));
             }
             let since = Instant::now();
             self.transaction = Transaction::Open { since, offsets_sent: false };
@@ -136,7 +136,7 @@ impl Connection {
 
     /// Notices an open transaction that failed between two calls, so that nobody waits for what
     /// will never be delivered: at once where something hints at it, and now and then anyway.
-    pub(super) fn check_transaction(&mut self) -> Result<(), Trouble> {
+    pub(super) fn check_transaction(&mut self) -> Result<(), EpochFailure> {
         if !matches!(self.transaction, Transaction::Open { .. }) {
             return Ok(());
         }
@@ -146,7 +146,7 @@ impl Connection {
         }
         self.next_check = now + limits::TRANSACTION_CHECK_INTERVAL;
         let failed = self.producer.failed_transaction();
-        failed.map_or(Ok(()), |error| Err(self.trouble(error)))
+        failed.map_or(Ok(()), |error| Err(self.failure(error)))
     }
 
     /// One attempt to commit; what timed out is taken up again by the next one. True: committed.
@@ -155,7 +155,7 @@ impl Connection {
         committer: &Committer,
         input_topic: &str,
         offsets: &[CommitEntry],
-    ) -> Result<bool, Trouble> {
+    ) -> Result<bool, EpochFailure> {
         if self.pauses() {
             return Ok(false);
         }
@@ -171,7 +171,7 @@ impl Connection {
                 self.complain("committing", &error);
                 Ok(false)
             }
-            Err(error) => Err(self.trouble(error)),
+            Err(error) => Err(self.failure(error)),
         }
     }
 
@@ -205,22 +205,22 @@ impl Connection {
     /// Ends what is open, so that readers need not wait for the transaction timeout. A broker that
     /// does not answer leaves that to the next producer of the id. False: another process may have
     /// registered the id meanwhile, and a new producer here would fence that one.
-    pub(super) fn end(&mut self) -> Result<bool, Trouble> {
+    pub(super) fn end(&mut self) -> Result<bool, EpochFailure> {
         let Transaction::Open { offsets_sent, .. } = self.transaction else {
             self.producer.purge();
             return Ok(true);
         };
         let ended = self.producer.abort_transaction(limits::ABORT_TIMEOUT);
-        let trouble = ended.err().map(|error| {
+        let failure = ended.err().map(|error| {
             tracing::debug!(%error, "the open transaction could not be aborted");
-            (error.is_fenced(), self.trouble(error))
+            (error.is_fenced(), self.failure(error))
         });
         self.transaction = Transaction::New;
-        match trouble {
+        match failure {
             None => Ok(true),
-            Some((true, stop @ Trouble::Stop(_))) => Err(stop),
+            Some((true, stop @ EpochFailure::Stop(_))) => Err(stop),
             // The broker gave it up by itself, or a newer producer has.
-            Some((true, Trouble::RollBack(_))) => Ok(false),
+            Some((true, EpochFailure::RollBack(_))) => Ok(false),
             // Offsets in an open transaction could not be asked for before it has ended.
             Some((false, _)) => Ok(offsets_sent),
         }
@@ -228,21 +228,21 @@ impl Connection {
 
     /// What an error means. One that cannot be mended here stops the process, unless it is this
     /// process's own transaction that the broker gave up.
-    pub(super) fn trouble(&self, error: KafkaError) -> Trouble {
+    pub(super) fn failure(&self, error: KafkaError) -> EpochFailure {
         let of_client = self.producer.fatal_error();
         if of_client.is_none() && error.is_wrong_state() {
-            return Trouble::RollBack(format!("the transaction has failed: {error}"));
+            return EpochFailure::RollBack(format!("the transaction has failed: {error}"));
         }
         // What comes after a fence only says that there was one.
         let error = of_client.filter(KafkaError::is_fenced).unwrap_or(error);
         if !error.is_fenced() {
-            return Trouble::from(error);
+            return EpochFailure::from(error);
         }
         match self.transaction {
             Transaction::Open { since, .. }
                 if since.elapsed() >= self.transaction_timeout && !error.is_replaced_member() =>
             {
-                Trouble::RollBack(format!(
+                EpochFailure::RollBack(format!(
                     "the transaction was open for {} s, longer than transaction.timeout.ms: {error}",
                     since.elapsed().as_secs()
                 ))
@@ -252,8 +252,8 @@ impl Connection {
     }
 
     /// Another process has registered this transactional id.
-    pub(super) fn fenced(&self, how: &str) -> Trouble {
-        Trouble::Stop(RunError::Kafka(format!(
+    pub(super) fn fenced(&self, how: &str) -> EpochFailure {
+        EpochFailure::Stop(RunError::Kafka(format!(
             "fenced: {how}; another logintide runs with the same --group-id and --instance-id, or \
              with a copy of the state folder (transactional id {}). This process stops; nothing \
              of its open epoch was committed",
@@ -269,7 +269,7 @@ impl Connection {
     pub(super) fn complain(&mut self, what: &str, error: &KafkaError) {
         metrics::add(Metric::CommitRetries, 1);
         self.not_before = Some(Instant::now() + limits::COMMIT_RETRY_PAUSE);
-        let due = self.complained.is_none_or(|at| at.elapsed() >= limits::TROUBLE_LOG_INTERVAL);
+        let due = self.complained.is_none_or(|at| at.elapsed() >= limits::REPEATED_LOG_INTERVAL);
         if due {
             self.complained = Some(Instant::now());
             tracing::warn!(%error, "{what} is disturbed; trying again");

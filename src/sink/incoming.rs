@@ -9,7 +9,7 @@ use super::{Sink, Stage};
 use crate::{
     batch::{OutputBatch, RejectBatch},
     config::Delivery,
-    ids::{Epoch, Generation},
+    ids::{Epoch, Incarnation},
 };
 
 /// What workers have for Kafka.
@@ -19,10 +19,10 @@ pub(super) enum Output {
 }
 
 impl Output {
-    fn origin(&self) -> (Generation, Epoch) {
+    fn origin(&self) -> (Incarnation, Epoch) {
         match self {
-            Self::Enriched(batch) => (batch.generation, batch.epoch),
-            Self::Rejected(batch) => (batch.generation, batch.epoch),
+            Self::Enriched(batch) => (batch.incarnation, batch.epoch),
+            Self::Rejected(batch) => (batch.incarnation, batch.epoch),
         }
     }
 }
@@ -33,7 +33,7 @@ enum Turn {
     Now,
     /// After the commit of the epoch in front of it.
     Later,
-    /// Its generation is over.
+    /// Its incarnation is over.
     Never,
 }
 
@@ -41,7 +41,7 @@ enum Turn {
 #[derive(Debug, Clone, Copy)]
 struct Collecting {
     delivery: Delivery,
-    generation: Generation,
+    incarnation: Incarnation,
     open: Epoch,
     /// Whether librdkafka has all of the open epoch.
     is_complete: bool,
@@ -49,8 +49,8 @@ struct Collecting {
 
 impl Collecting {
     fn turn_of(&self, output: &Output) -> Turn {
-        let (generation, epoch) = output.origin();
-        if generation != self.generation {
+        let (incarnation, epoch) = output.origin();
+        if incarnation != self.incarnation {
             return Turn::Never;
         }
         if epoch == self.open {
@@ -77,12 +77,12 @@ impl Sink {
                 (alignment.open_epoch(), true)
             }
             Stage::Undoing { .. } | Stage::Waiting | Stage::Rebuilding(..) | Stage::Failed => {
-                // A rebuild makes no output; what comes is of a generation that is over.
+                // A rebuild makes no output; what comes is of an incarnation that is over.
                 return;
             }
         };
-        let (delivery, generation) = (self.settings.delivery, self.generation);
-        match (Collecting { delivery, generation, open, is_complete }).turn_of(&output) {
+        let (delivery, incarnation) = (self.settings.delivery, self.incarnation);
+        match (Collecting { delivery, incarnation, open, is_complete }).turn_of(&output) {
             Turn::Now => {}
             Turn::Later => return self.held.push(output),
             Turn::Never => return,
@@ -110,18 +110,18 @@ mod tests {
     use super::*;
     use crate::{budget::Budget, ids::PartitionId};
 
-    const OLD: Generation = Generation(1);
-    const NEW: Generation = Generation(2);
+    const OLD: Incarnation = Incarnation(1);
+    const NEW: Incarnation = Incarnation(2);
     const OPEN: Epoch = Epoch(7);
 
     /// One batch of each kind.
-    fn outputs(generation: Generation, epoch: Epoch) -> [Output; 2] {
+    fn outputs(incarnation: Incarnation, epoch: Epoch) -> [Output; 2] {
         let budget = Budget::new(1 << 20);
         let (partition, permit) = (PartitionId(0), budget.permit());
         let (arena, records) = (Vec::new(), Vec::new());
-        let enriched = OutputBatch { generation, epoch, partition, arena, records, permit };
+        let enriched = OutputBatch { incarnation, epoch, partition, arena, records, permit };
         let (arena, records, permit) = (Vec::new(), Vec::new(), budget.permit());
-        let rejected = RejectBatch { generation, epoch, arena, records, permit };
+        let rejected = RejectBatch { incarnation, epoch, arena, records, permit };
         [Output::Enriched(enriched), Output::Rejected(rejected)]
     }
 
@@ -130,7 +130,7 @@ mod tests {
         use Turn::{Later, Never, Now};
 
         let next = OPEN.next();
-        for (delivery, is_complete, generation, epoch, expected) in [
+        for (delivery, is_complete, incarnation, epoch, expected) in [
             (Delivery::AtLeastOnce, false, NEW, OPEN, [Now, Now]),
             (Delivery::AtLeastOnce, false, NEW, next, [Later, Later]),
             (Delivery::AtLeastOnce, true, NEW, next, [Now, Later]),
@@ -140,9 +140,9 @@ mod tests {
             (Delivery::ExactlyOnce, true, NEW, next, [Later, Later]),
             (Delivery::ExactlyOnce, true, OLD, OPEN, [Never, Never]),
         ] {
-            let collecting = Collecting { delivery, generation: NEW, open: OPEN, is_complete };
-            let turns = outputs(generation, epoch).map(|output| collecting.turn_of(&output));
-            assert_eq!(turns, expected, "{collecting:?}, {generation:?} {epoch:?}");
+            let collecting = Collecting { delivery, incarnation: NEW, open: OPEN, is_complete };
+            let turns = outputs(incarnation, epoch).map(|output| collecting.turn_of(&output));
+            assert_eq!(turns, expected, "{collecting:?}, {incarnation:?} {epoch:?}");
         }
     }
 }

@@ -9,6 +9,7 @@
 
 mod commit;
 mod connection;
+mod epoch_failure;
 mod incoming;
 mod outputs;
 mod readback;
@@ -17,7 +18,6 @@ mod recover;
 mod recreated;
 mod rejects;
 mod report;
-mod trouble;
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -30,11 +30,11 @@ pub use self::outputs::{OutputSettings, OutputTopic, OutputTopics};
 pub use self::readback::ReadbackSettings;
 pub(crate) use self::rejects::{KEY_CUT, VALUE_CUT};
 use self::{
+    epoch_failure::EpochFailure,
     incoming::Output,
     outputs::{Awaited, Outputs},
     rebuild::RebuildPlan,
     report::{EpochCounts, Report},
-    trouble::Trouble,
 };
 use crate::{
     batch::{Emptied, Pool, Span},
@@ -44,7 +44,7 @@ use crate::{
     epoch::{Alignment, ToSink, ToSource},
     error::RunError,
     failpoint::{self, Point},
-    ids::{Epoch, Generation},
+    ids::{Epoch, Incarnation},
     kafka::{CommitEntry, Committer, Mark},
     limits,
     state::BackgroundStore,
@@ -94,9 +94,9 @@ pub struct SinkSettings {
 /// ```
 /// A `Reset` leads from anywhere to Undoing.
 enum Stage {
-    /// Waiting for every worker to drop the previous generation and for the producer to be ready.
+    /// Waiting for every worker to drop the previous incarnation and for the producer to be ready.
     Undoing { done: usize },
-    /// Nothing of an older generation is left; the source asks the broker.
+    /// Nothing of an older incarnation is left; the source asks the broker.
     Waiting,
     /// Windows that were lost are counted again.
     Rebuilding(Alignment, Box<RebuildPlan>),
@@ -129,7 +129,7 @@ pub struct Sink {
     settings: SinkSettings,
     outputs: Outputs,
     to_source: Sender<ToSource>,
-    generation: Generation,
+    incarnation: Incarnation,
     stage: Stage,
     windows: Windows,
     /// The last committed change, folded into the store's base with the next write.
@@ -170,7 +170,7 @@ impl Sink {
             settings,
             outputs,
             to_source,
-            generation: Generation(0),
+            incarnation: Incarnation(0),
             stage: Stage::Failed,
             windows,
             committed_change: None,
@@ -198,14 +198,14 @@ impl Sink {
             };
             match turned {
                 Ok(()) => {}
-                Err(Trouble::Stop(error)) => return Err(error),
-                Err(Trouble::RollBack(reason)) => self.fail(reason),
+                Err(EpochFailure::Stop(error)) => return Err(error),
+                Err(EpochFailure::RollBack(reason)) => self.fail(reason),
             }
         }
     }
 
-    /// Puts the last committed epoch in the state for good: what is deleted meanwhile with a topic or
-    /// a group cannot say later that it was committed.
+    /// Puts the last committed epoch in the state for good: what is deleted meanwhile with a topic
+    /// or a group cannot say later that it was committed.
     fn fold_last(&mut self) -> Result<(), RunError> {
         if self.committed_change.take().is_none() {
             return Ok(());
@@ -220,7 +220,11 @@ impl Sink {
         committing || self.outputs.producer().in_flight() > 0
     }
 
-    fn turn(&mut self, first: Option<ToSink>, input: &Receiver<ToSink>) -> Result<(), Trouble> {
+    fn turn(
+        &mut self,
+        first: Option<ToSink>,
+        input: &Receiver<ToSink>,
+    ) -> Result<(), EpochFailure> {
         let mut next = first;
         // Takes what has come meanwhile, but lets librdkafka have its turn now and then.
         for _ in 0..limits::SINK_TURN_MESSAGES {
@@ -242,21 +246,21 @@ impl Sink {
         Ok(())
     }
 
-    fn handle(&mut self, message: ToSink) -> Result<(), Trouble> {
+    fn handle(&mut self, message: ToSink) -> Result<(), EpochFailure> {
         match message {
             ToSink::Output(batch) => self.take_output(Output::Enriched(batch)),
             ToSink::Rejects(batch) => self.take_output(Output::Rejected(batch)),
             ToSink::WorkerEpoch(answer) => match &mut self.stage {
                 Stage::Open(alignment) | Stage::Rebuilding(alignment, _)
-                    if answer.generation == self.generation =>
+                    if answer.incarnation == self.incarnation =>
                 {
                     alignment.offer_worker(*answer);
                 }
                 _ => self.settings.budget.delta_freed(answer.delta_bytes),
             },
-            ToSink::ResetDone(_, generation) => {
+            ToSink::ResetDone(incarnation) => {
                 if let Stage::Undoing { done } = &mut self.stage
-                    && generation == self.generation
+                    && incarnation == self.incarnation
                 {
                     *done += 1;
                 }
@@ -267,14 +271,14 @@ impl Sink {
             }
             ToSink::Cut(cut) => {
                 if let Stage::Open(alignment) | Stage::Rebuilding(alignment, _) = &mut self.stage
-                    && cut.generation == self.generation
+                    && cut.incarnation == self.incarnation
                 {
                     alignment.offer_cut(*cut);
                 }
             }
-            ToSink::Reset(generation) => self.reset(generation)?,
+            ToSink::Reset(incarnation) => self.reset(incarnation)?,
             ToSink::Recover(request) => {
-                if matches!(self.stage, Stage::Waiting) && request.generation == self.generation {
+                if matches!(self.stage, Stage::Waiting) && request.incarnation == self.incarnation {
                     self.recover(&request)?;
                 }
             }
@@ -282,12 +286,14 @@ impl Sink {
         Ok(())
     }
 
-    fn check_deliveries(&mut self) -> Result<(), Trouble> {
+    fn check_deliveries(&mut self) -> Result<(), EpochFailure> {
         if let Some(error) = self.outputs.producer().fatal_error() {
             return Err(match self.settings.delivery {
                 // A new producer is as good as new; the epoch begins again.
-                Delivery::AtLeastOnce => Trouble::RollBack(format!("the producer failed: {error}")),
-                Delivery::ExactlyOnce => self.outputs.connection().trouble(error),
+                Delivery::AtLeastOnce => {
+                    EpochFailure::RollBack(format!("the producer failed: {error}"))
+                }
+                Delivery::ExactlyOnce => self.outputs.connection().failure(error),
             });
         }
         let has_sent = match &self.stage {
@@ -296,7 +302,7 @@ impl Sink {
             _ => false,
         };
         if has_sent && failpoint::is_set(Point::FailDelivery) {
-            return Err(Trouble::RollBack("a test lets the deliveries fail".to_owned()));
+            return Err(EpochFailure::RollBack("a test lets the deliveries fail".to_owned()));
         }
         // NOTE: before the failures are taken: records that were thrown away are among the hints.
         let transaction = self.outputs.connection().check_transaction();
@@ -305,14 +311,14 @@ impl Sink {
         let text = format!("{} records were not delivered; the first, {first}", failures.count);
         // A right may be given back; what the topic does not take, it will not take next time.
         if first.remedy().is_some() && !first.error.is_authorization() {
-            return Err(Trouble::Stop(RunError::Kafka(format!(
+            return Err(EpochFailure::Stop(RunError::Kafka(format!(
                 "{text}, and start again; nothing is lost"
             ))));
         }
-        Err(Trouble::RollBack(text))
+        Err(EpochFailure::RollBack(text))
     }
 
-    fn advance(&mut self) -> Result<(), Trouble> {
+    fn advance(&mut self) -> Result<(), EpochFailure> {
         match &mut self.stage {
             Stage::Failed | Stage::Waiting => Ok(()),
             Stage::Undoing { done } => {
@@ -325,7 +331,7 @@ impl Sink {
                     self.stage = Stage::Waiting;
                     failpoint::reached(Point::Undone);
                     // A source that is gone needs no answer.
-                    drop(self.to_source.send(ToSource::Undone(self.generation)));
+                    drop(self.to_source.send(ToSource::Undone(self.incarnation)));
                 }
                 Ok(())
             }
@@ -353,10 +359,10 @@ impl Sink {
         }
     }
 
-    /// Rolls back: whatever is open, queued or in flight belongs to a generation that is over.
-    fn reset(&mut self, generation: Generation) -> Result<(), Trouble> {
-        assert!(generation > self.generation, "generations only grow");
-        self.generation = generation;
+    /// Rolls back: whatever is open, queued or in flight belongs to an incarnation that is over.
+    fn reset(&mut self, incarnation: Incarnation) -> Result<(), EpochFailure> {
+        assert!(incarnation > self.incarnation, "incarnations only grow");
+        self.incarnation = incarnation;
         report::left();
         self.free_alignment();
         self.held.clear();
@@ -385,6 +391,6 @@ impl Sink {
         self.free_alignment();
         self.stage = Stage::Failed;
         // A source that is gone needs no answer.
-        drop(self.to_source.send(ToSource::RollBack { generation: self.generation, reason }));
+        drop(self.to_source.send(ToSource::RollBack { incarnation: self.incarnation, reason }));
     }
 }

@@ -8,7 +8,7 @@
 use std::{collections::VecDeque, time::Instant};
 
 use super::{
-    Trouble,
+    EpochFailure,
     connection::{Connection, Handles},
     rejects,
 };
@@ -115,9 +115,9 @@ impl Outputs {
         Ok(Self { settings, connection, windows, queue, pool, truncated: 0, lingers_since: None })
     }
 
-    /// The topics have so many partitions now. Asks the brokers through the producer, which takes no
-    /// record for a partition that it does not know of.
-    pub(crate) fn adopt(&mut self, partitions: OutputPartitions) -> Result<(), Trouble> {
+    /// The topics have so many partitions now. Asks the brokers through the producer, which takes
+    /// no record for a partition that it does not know of.
+    pub(crate) fn adopt(&mut self, partitions: OutputPartitions) -> Result<(), EpochFailure> {
         let facts = &mut self.settings.facts;
         facts.processed.partitions = partitions.processed;
         facts.aggregated.partitions = partitions.aggregated;
@@ -164,7 +164,7 @@ impl Outputs {
     }
 
     /// Hands over as much as librdkafka takes. True when nothing waits here any more.
-    pub(crate) fn pump(&mut self) -> Result<bool, Trouble> {
+    pub(crate) fn pump(&mut self) -> Result<bool, EpochFailure> {
         if self.windows.is_empty() && self.queue.is_empty() {
             return Ok(true);
         }
@@ -177,7 +177,7 @@ impl Outputs {
             match send_spans(producer, topic, batch.partition, records, &mut batch.sent) {
                 Ok(true) => drop(self.windows.pop_front()),
                 Ok(false) => return Ok(false),
-                Err(error) => return Err(self.connection.trouble(error)),
+                Err(error) => return Err(self.connection.failure(error)),
             }
         }
         while let Some(front) = self.queue.front_mut() {
@@ -194,7 +194,7 @@ impl Outputs {
             match sent {
                 Ok(true) => {}
                 Ok(false) => return Ok(false),
-                Err(error) => return Err(self.connection.trouble(error)),
+                Err(error) => return Err(self.connection.failure(error)),
             }
             if let Some(Outgoing::Processed(batch, _)) = self.queue.pop_front() {
                 self.pool.give(batch.arena, batch.records);
@@ -253,14 +253,16 @@ impl Outputs {
     /// old one's place: its sequence numbers have no gaps, whatever became of the old one's
     /// requests, and registering it ends the old one's transaction.
     /// False when another process may have registered the id meanwhile.
-    pub(crate) fn discard(&mut self) -> Result<bool, Trouble> {
+    pub(crate) fn discard(&mut self) -> Result<bool, EpochFailure> {
         self.windows.clear();
         self.queue.clear();
         let mut sure = true;
         if !self.connection.is_clean() {
             sure = self.connection.end()?;
             self.connection = Connection::new(&self.settings).map_err(|error| {
-                Trouble::Stop(RunError::Kafka(format!("a new producer cannot be made: {error}")))
+                EpochFailure::Stop(RunError::Kafka(format!(
+                    "a new producer cannot be made: {error}"
+                )))
             })?;
         }
         drop(self.producer().take_delivery_failures());

@@ -76,7 +76,7 @@ pub(super) fn published(
         if let Some(error) = failure.filter(|error| !error.is_retriable()) {
             return Err(error);
         }
-        if said.elapsed() >= limits::TROUBLE_LOG_INTERVAL {
+        if said.elapsed() >= limits::REPEATED_LOG_INTERVAL {
             said = Instant::now();
             tracing::info!(
                 partitions = unread.len(),

@@ -9,7 +9,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    Sink, Stage, Trouble, readback,
+    EpochFailure, Sink, Stage, readback,
     recover::{First, stop},
 };
 use crate::{
@@ -54,7 +54,7 @@ impl Sink {
         mut image: StateImage,
         mut first: First,
         lost: &[Lost],
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), EpochFailure> {
         for Lost { metadata, .. } in lost {
             image.watermark = image.watermark.max(metadata.global_watermark);
             image.horizon = image.horizon.max(metadata.horizon);
@@ -89,7 +89,7 @@ impl Sink {
         let lost: Vec<_> = lost.iter().map(|lost| lost.partition).collect();
         let epoch = first.epoch;
         first.epoch = epoch.next();
-        let (generation, horizon) = (self.generation, image.horizon);
+        let (incarnation, horizon) = (self.incarnation, image.horizon);
         let published = published.into_values().map(|window| (window.start, window.total));
         let plan = RebuildPlan { image, first, lost, published: published.collect() };
         if ranges.is_empty() {
@@ -97,7 +97,7 @@ impl Sink {
         }
         let alignment = Alignment::new(self.settings.workers, epoch);
         self.stage = Stage::Rebuilding(alignment, Box::new(plan));
-        let order = Rebuild { generation, epoch, horizon, ranges };
+        let order = Rebuild { incarnation, epoch, horizon, ranges };
         // A source that is gone needs no answer.
         drop(self.to_source.send(ToSource::Rebuild(order)));
         Ok(())
@@ -113,7 +113,7 @@ impl Sink {
     }
 
     /// Takes the counts of a rebuild when they are complete.
-    pub(super) fn complete_rebuild(&mut self) -> Result<(), Trouble> {
+    pub(super) fn complete_rebuild(&mut self) -> Result<(), EpochFailure> {
         let Stage::Rebuilding(alignment, _) = &mut self.stage else { return Ok(()) };
         let epoch = alignment.open_epoch();
         let Some(aligned) = alignment.take_complete() else { return Ok(()) };
@@ -150,7 +150,7 @@ impl Sink {
         plan: RebuildPlan,
         epoch: Epoch,
         partials: BTreeMap<PartialKey, Partial>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), EpochFailure> {
         let RebuildPlan { mut image, first, lost, published } = plan;
         self.revise(&mut image, &partials, &published);
         let windows: BTreeMap<WindowStart, Option<WindowMeta>> =
@@ -217,7 +217,7 @@ impl Sink {
         change: &EpochChange,
         published: &BTreeMap<WindowStart, u64>,
         first: &First,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), EpochFailure> {
         if self.settings.delivery == Delivery::ExactlyOnce {
             return Ok(());
         }

@@ -1,6 +1,6 @@
 //! Decides where reading goes on, from what Kafka committed and the store holds. Sink thread.
 //!
-//! In:  a `RecoverRequest`, after everything of the previous generation was undone.
+//! In:  a `RecoverRequest`, after everything of the previous incarnation was undone.
 //! Out: the window state as of the committed epoch, and the start offsets to the source; or first
 //! the order to count again what lost windows were made of.
 //! Holds: committed offsets decide, never the store alone; what cannot be known is said, and its
@@ -8,7 +8,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{Sink, Stage, Trouble, rebuild::Lost, report};
+use super::{EpochFailure, Sink, Stage, rebuild::Lost, report};
 use crate::{
     config::{Delivery, OnStateMismatch},
     epoch::{Alignment, RecoverPartition, RecoverRequest, Recovered, ToSource},
@@ -28,7 +28,7 @@ struct Begin {
 }
 
 impl Sink {
-    pub(super) fn recover(&mut self, request: &RecoverRequest) -> Result<(), Trouble> {
+    pub(super) fn recover(&mut self, request: &RecoverRequest) -> Result<(), EpochFailure> {
         failpoint::reached(Point::Recover);
         let mut loaded = self.settings.store.wait().and_then(Store::load).map_err(stop)?;
         self.control.activity().storing.store(false, Relaxed);
@@ -104,7 +104,7 @@ impl Sink {
         image: &StateImage,
         redo: &EpochChange,
         request: &RecoverRequest,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), EpochFailure> {
         if self.settings.delivery == Delivery::ExactlyOnce {
             return Ok(());
         }
@@ -118,7 +118,7 @@ impl Sink {
     /// Whether the transactional id may be registered again: not if another process with this
     /// instance id has committed behind our back. Registering would fence it, and it is the newer
     /// one. False: not known yet.
-    pub(super) fn nobody_has_replaced(&mut self) -> Result<bool, Trouble> {
+    pub(super) fn nobody_has_replaced(&mut self) -> Result<bool, EpochFailure> {
         if !self.may_be_replaced {
             return Ok(true);
         }
@@ -129,7 +129,7 @@ impl Sink {
         let timeout = limits::RECOVERY_QUERY_TIMEOUT;
         let committed = match self.settings.committer.committed(&partitions, timeout) {
             Ok(committed) => committed,
-            Err(error) if error.is_fatal() => return Err(self.outputs.connection().trouble(error)),
+            Err(error) if error.is_fatal() => return Err(self.outputs.connection().failure(error)),
             Err(error) => {
                 self.outputs.connection().complain("reading committed offsets", &error);
                 return Ok(false);
@@ -172,7 +172,7 @@ impl Sink {
         self.stage = Stage::Open(Alignment::new(self.settings.workers, epoch));
         let commit = self.must_commit;
         let recovered =
-            Recovered { generation: self.generation, starts, epoch, times: self.times(), commit };
+            Recovered { incarnation: self.incarnation, starts, epoch, times: self.times(), commit };
         report::recovered(&recovered);
         // A source that is gone needs no answer.
         drop(self.to_source.send(ToSource::Recovered(recovered)));
@@ -185,7 +185,7 @@ impl Sink {
         start: Start,
         facts: &RecoverPartition,
         known: Option<PartitionState>,
-    ) -> Result<Begin, Trouble> {
+    ) -> Result<Begin, EpochFailure> {
         let (offset, state, lost) = match start {
             Start::Resumed { offset } => (offset, known, None),
             Start::StateOnly { offset } => {
@@ -218,7 +218,7 @@ impl Sink {
             }
         };
         if offset > facts.log_end {
-            return Err(Trouble::Stop(RunError::Failed(format!(
+            return Err(EpochFailure::Stop(RunError::Failed(format!(
                 "partition {partition}: the next offset is {offset} but the log ends at {}: the \
                  log has lost its end, or the topic was deleted and created again by brokers that \
                  give topics no ids; clear the old position: logintide state reset, and delete \
@@ -256,9 +256,9 @@ impl Sink {
         why: &str,
         metadata: Option<&CommitMetadata>,
         facts: &RecoverPartition,
-    ) -> Result<Option<Lost>, Trouble> {
+    ) -> Result<Option<Lost>, EpochFailure> {
         if self.settings.on_state_mismatch == OnStateMismatch::Fail {
-            return Err(Trouble::Stop(RunError::Refused(format!(
+            return Err(EpochFailure::Stop(RunError::Refused(format!(
                 "partition {partition}: the window state does not fit the committed offset \
                  {offset}: {why}; --on-state-mismatch fail was set"
             ))));
@@ -310,6 +310,6 @@ fn mid_log(next_offset: Offset, watermark: Option<EventTimeMs>, sink: &Sink) -> 
     }
 }
 
-pub(super) fn stop(error: StateError) -> Trouble {
-    Trouble::Stop(RunError::with_exit_code(error.exit_code(), error))
+pub(super) fn stop(error: StateError) -> EpochFailure {
+    EpochFailure::Stop(RunError::with_exit_code(error.exit_code(), error))
 }

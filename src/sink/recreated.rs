@@ -6,7 +6,7 @@
 //! published takes no more events, so that no total is replaced by a smaller one. Open windows keep
 //! what they have counted: its outputs are committed.
 
-use super::{Sink, Trouble, rebuild::end_of_published};
+use super::{EpochFailure, Sink, rebuild::end_of_published};
 use crate::{
     config::OnTopicRecreated,
     epoch::RecoverRequest,
@@ -33,13 +33,13 @@ impl Sink {
         decided: &[PartitionRecovery],
         request: &RecoverRequest,
         image: &mut StateImage,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), EpochFailure> {
         let Some(earlier) = earlier(decided, request) else { return Ok(()) };
         let topic = &self.settings.outputs.topics.input;
         let (was, partitions) = (earlier.was, earlier.partitions);
         let now = request.topic.map(|id| id.to_string()).unwrap_or_default();
         if self.settings.on_topic_recreated == OnTopicRecreated::Fail {
-            return Err(Trouble::Stop(RunError::Failed(format!(
+            return Err(EpochFailure::Stop(RunError::Failed(format!(
                 "topic {topic} (--input-topic) was deleted and created again: its id is {now}, and \
                  the positions of {partitions} partitions are of the topic with the id {was}; to \
                  read the new topic from its log's start, start with --on-topic-recreated begin \

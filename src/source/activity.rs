@@ -4,7 +4,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{Phase, Source};
+use super::{Source, SourcePhase};
 use crate::metrics::Waiting;
 
 impl Source {
@@ -15,26 +15,29 @@ impl Source {
 
     fn waiting(&self) -> Waiting {
         match &self.phase {
-            Phase::Unassigned => Waiting::Assignment,
-            Phase::StandingBy => Waiting::Standby,
-            Phase::Leaving(_) if self.control.activity().registering.load(Relaxed) => {
+            SourcePhase::Unassigned => Waiting::Assignment,
+            SourcePhase::StandingBy => Waiting::Standby,
+            SourcePhase::Leaving(_) if self.control.activity().registering.load(Relaxed) => {
                 Waiting::Registration
             }
-            Phase::Leaving(_) => Waiting::Workers,
-            Phase::Asking(asking) if asking.is_pausing(self.intake.now()) => Waiting::Nothing,
-            Phase::Asking(_) => Waiting::Offsets,
-            Phase::Recovering(_) => Waiting::State,
-            Phase::Running | Phase::Rebuilding(_) | Phase::Ending { .. } | Phase::Closed => {
-                Waiting::Nothing
-            }
+            SourcePhase::Leaving(_) => Waiting::Workers,
+            SourcePhase::Asking(asking) if asking.is_pausing(self.intake.now()) => Waiting::Nothing,
+            SourcePhase::Asking(_) => Waiting::Offsets,
+            SourcePhase::Recovering(_) => Waiting::State,
+            SourcePhase::Running
+            | SourcePhase::Rebuilding(_)
+            | SourcePhase::Ending { .. }
+            | SourcePhase::Closed => Waiting::Nothing,
         }
     }
 
     /// Tells the watchdog.
     pub(super) fn show_activity(&self) {
         let activity = self.control.activity();
-        let reading =
-            matches!(self.phase, Phase::Running | Phase::Rebuilding(_) | Phase::Ending { .. });
+        let reading = matches!(
+            self.phase,
+            SourcePhase::Running | SourcePhase::Rebuilding(_) | SourcePhase::Ending { .. }
+        );
         activity.source_turns.fetch_add(1, Relaxed);
         activity.reading.store(reading, Relaxed);
         activity.at_end.store(self.intake.partitions.nothing_to_read(), Relaxed);

@@ -2,12 +2,12 @@
 //!
 //! In:  the commit interval, the budget, an ending; the sink's `Recovered` and `Committed`.
 //! Out: a barrier to every worker and a cut to the sink, at the same point of the stream.
-//! Holds: one epoch at a time is cut and not committed; the last epoch of a generation is cut
+//! Holds: one epoch at a time is cut and not committed; the last epoch of an incarnation is cut
 //! after its last record.
 
 use std::time::Instant;
 
-use super::{Ending, Halt, Phase, Source, fatal};
+use super::{Ending, Halt, Source, SourcePhase, fatal};
 use crate::{
     epoch::{CommittedEpoch, CutReason, EpochCut, Mode, Recovered, ToSink},
     error::RunError,
@@ -48,7 +48,7 @@ impl Source {
         cut: bool,
     ) -> Result<(), Halt> {
         if self.cut.is_none() && !cut {
-            self.phase = Phase::Ending { why, deadline, cut: true };
+            self.phase = SourcePhase::Ending { why, deadline, cut: true };
             return self.cut_epoch(why.into());
         }
         if self.intake.now() < deadline {
@@ -78,7 +78,7 @@ impl Source {
             .partitions
             .cut(now, self.settings.idle_timeout, |p| consumer.cached_log_end(p));
         let cut = EpochCut {
-            generation: self.generation,
+            incarnation: self.incarnation,
             epoch: self.epoch,
             partitions,
             horizon,
@@ -108,12 +108,12 @@ impl Source {
         self.times = done.times;
         self.rollbacks = 0;
         match self.phase {
-            Phase::Ending { cut: true, why: Ending::Revoke, .. } => self.give_away(),
-            Phase::Ending { cut: true, why: Ending::HangingTransaction, .. } => {
+            SourcePhase::Ending { cut: true, why: Ending::Revoke, .. } => self.give_away(),
+            SourcePhase::Ending { cut: true, why: Ending::HangingTransaction, .. } => {
                 Err(self.hanging_transaction())
             }
-            Phase::Ending { cut: true, .. } => {
-                self.phase = Phase::Closed;
+            SourcePhase::Ending { cut: true, .. } => {
+                self.phase = SourcePhase::Closed;
                 Ok(())
             }
             _ => self.align_partitions(),
@@ -138,9 +138,9 @@ impl Source {
     }
 
     pub(super) fn recovered(&mut self, recovered: Recovered) -> Result<(), Halt> {
-        let known = match std::mem::replace(&mut self.phase, Phase::Running) {
-            Phase::Recovering(known) => known,
-            Phase::Rebuilding(rebuilding) => rebuilding.into_known(),
+        let known = match std::mem::replace(&mut self.phase, SourcePhase::Running) {
+            SourcePhase::Recovering(known) => known,
+            SourcePhase::Rebuilding(rebuilding) => rebuilding.into_known(),
             phase => unreachable!("the sink answers a request that waits, not in {phase:?}"),
         };
         if self.settings.exit_at_end {
@@ -154,7 +154,7 @@ impl Source {
         // What a rollback has thrown away may have been such a message.
         self.intake.lanes.output_partitions(self.outputs.processed)?;
         self.intake.lanes.begin(recovered.epoch, recovered.times.horizon, Mode::Process)?;
-        self.control.health().set_phase(metrics::Phase::Running);
+        self.control.health().set_phase(metrics::PipelinePhase::Running);
         self.epoch = recovered.epoch;
         self.cut = None;
         self.times = recovered.times;

@@ -1,15 +1,15 @@
 //! What the consumer group says: assigned, revoked, lost. Owned by the source thread.
 //!
 //! In:  rebalance events that the consumer recorded.
-//! Out: a new phase of the source; a generation is left before its partitions are given away.
+//! Out: a new phase of the source; an incarnation is left before its partitions are given away.
 //! Holds: assigned, revoked and lost are three different things; only this file and the end of a
 //! revoke's epoch unassign.
 
 use std::time::Duration;
 
 use super::{
-    After, Ending, Halt, Phase, Source, fatal,
-    intake::Trouble,
+    After, Ending, Halt, Source, SourcePhase, fatal,
+    intake::ReadFault,
     recover::{Asking, Why},
 };
 use crate::{
@@ -27,7 +27,7 @@ impl Source {
             let _flow = intake.event(event);
         });
         if let Err(error) = served {
-            self.intake.troubles.push(Trouble::Reported(error));
+            self.intake.faults.push(ReadFault::Reported(error));
         }
         while let Some(event) = self.consumer.next_rebalance() {
             self.rebalanced(event)?;
@@ -52,11 +52,11 @@ impl Source {
                 metrics::add_labeled(Metric::Rebalances, &["revoked"], 1);
                 tracing::info!(partitions = partitions.len(), "partitions revoked");
                 match self.phase {
-                    Phase::Running => {
+                    SourcePhase::Running => {
                         self.end(Ending::Revoke, limits::REVOKE_DEADLINE);
                         Ok(())
                     }
-                    Phase::Ending { .. } => Ok(()),
+                    SourcePhase::Ending { .. } => Ok(()),
                     _ => self.give_away(),
                 }
             }
@@ -101,41 +101,43 @@ impl Source {
         self.leave(After::Ask(asking))
     }
 
-    /// Leaves the generation and, once the sink has undone it, unassigns.
+    /// Leaves the incarnation and, once the sink has undone it, unassigns.
     pub(super) fn give_away(&mut self) -> Result<(), Halt> {
-        let close = matches!(self.phase, Phase::Ending { why: Ending::Stop, .. });
+        let close = matches!(self.phase, SourcePhase::Ending { why: Ending::Stop, .. });
         self.leave(After::Unassign { close })
     }
 
-    /// Ends the generation. Partitions are neither given back nor taken before the sink says that
+    /// Ends the incarnation. Partitions are neither given back nor taken before the sink says that
     /// nothing of it is open any more.
     pub(super) fn leave(&mut self, after: After) -> Result<(), Halt> {
-        self.generation = self.generation.next();
+        self.incarnation = self.incarnation.next();
         self.intake.partitions.clear();
         self.open_transactions.forget();
-        self.intake.lanes.reset(self.generation)?;
+        self.intake.lanes.reset(self.incarnation)?;
         self.cut = None;
         self.control.health().set_assigned(0);
-        self.phase = Phase::Leaving(after);
+        self.phase = SourcePhase::Leaving(after);
         Ok(())
     }
 
-    /// The sink has undone the generation that was left.
+    /// The sink has undone the incarnation that was left.
     pub(super) fn undone(&mut self) -> Result<(), Halt> {
-        let Phase::Leaving(after) = std::mem::replace(&mut self.phase, Phase::Unassigned) else {
-            unreachable!("a generation is undone once, while it is waited for");
+        let SourcePhase::Leaving(after) =
+            std::mem::replace(&mut self.phase, SourcePhase::Unassigned)
+        else {
+            unreachable!("an incarnation is undone once, while it is waited for");
         };
         match after {
-            After::Ask(asking) => self.phase = Phase::Asking(asking),
+            After::Ask(asking) => self.phase = SourcePhase::Asking(asking),
             After::Unassign { close } => {
                 self.consumer.unassign().map_err(|error| fatal(&error))?;
                 if close {
-                    self.phase = Phase::Closed;
+                    self.phase = SourcePhase::Closed;
                 }
             }
             After::StandBy => {
                 self.consumer.assign(&[]).map_err(|error| fatal(&error))?;
-                self.phase = Phase::StandingBy;
+                self.phase = SourcePhase::StandingBy;
             }
         }
         Ok(())

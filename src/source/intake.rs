@@ -1,7 +1,7 @@
 //! Takes drained records in: position check, routing, one copy. Owned by the source thread.
 //!
 //! In:  `DrainEvent`s.
-//! Out: records in the lanes, positions in the partition table, troubles for the source's loop.
+//! Out: records in the lanes, positions in the partition table, faults for the source's loop.
 //! Holds: every record of an owned partition is routed or counted as a tombstone, exactly once.
 
 use std::time::Instant;
@@ -22,7 +22,7 @@ use crate::{
 
 /// Something a drain met that the loop must act on.
 #[derive(Debug)]
-pub(crate) enum Trouble {
+pub(crate) enum ReadFault {
     /// The loop must end.
     Halt(Halt),
     /// The position is outside the log.
@@ -44,7 +44,7 @@ pub(crate) struct Intake {
     pub(crate) bytes: u64,
     /// Records dropped since the last cut.
     pub(crate) dropped: u64,
-    pub(crate) troubles: Vec<Trouble>,
+    pub(crate) faults: Vec<ReadFault>,
 }
 
 impl Intake {
@@ -58,7 +58,7 @@ impl Intake {
             taken: 0,
             bytes: 0,
             dropped: 0,
-            troubles: Vec::new(),
+            faults: Vec::new(),
         }
     }
 
@@ -91,7 +91,7 @@ impl Intake {
                 Ok(true) => Flow::Continue,
                 Ok(false) => Flow::Stop,
                 Err(PeerGone) => {
-                    self.troubles.push(Trouble::Halt(Halt::PeerGone));
+                    self.faults.push(ReadFault::Halt(Halt::PeerGone));
                     Flow::Stop
                 }
             },
@@ -132,9 +132,9 @@ impl Intake {
         {
             self.partitions.doubt(*partition);
         }
-        self.troubles.push(match error {
-            KafkaError::OffsetOutOfRange { partition, .. } => Trouble::OutOfRange(partition),
-            error => Trouble::Reported(error),
+        self.faults.push(match error {
+            KafkaError::OffsetOutOfRange { partition, .. } => ReadFault::OutOfRange(partition),
+            error => ReadFault::Reported(error),
         });
     }
 }

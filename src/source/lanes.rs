@@ -16,7 +16,7 @@ use crate::{
     batch::{Emptied, InputBatch, InputRecord, Pool, Position, Span},
     budget::{Budget, Permit},
     epoch::{Mode, ToSink, ToWorker},
-    ids::{Epoch, EventTimeMs, Generation, WorkerId},
+    ids::{Epoch, EventTimeMs, Incarnation, WorkerId},
     kafka::Headers,
     limits,
 };
@@ -187,7 +187,7 @@ impl Lanes {
             .try_for_each(|lane| lane.outbox.push(ToWorker::OutputPartitions(partitions)))
     }
 
-    /// Begins a generation's first epoch at every worker.
+    /// Begins an incarnation's first epoch at every worker.
     pub(crate) fn begin(
         &mut self,
         epoch: Epoch,
@@ -201,13 +201,13 @@ impl Lanes {
     }
 
     /// Empties every outbox and open batch, then sends the reset to the sink and every worker.
-    pub(crate) fn reset(&mut self, generation: Generation) -> Result<(), PeerGone> {
-        self.sink.push(ToSink::Reset(generation))?;
+    pub(crate) fn reset(&mut self, incarnation: Incarnation) -> Result<(), PeerGone> {
+        self.sink.push(ToSink::Reset(incarnation))?;
         for lane in &mut self.workers {
             lane.clear(&self.budget);
             // Resets are never thrown away: the sink waits for one answer to each.
             lane.outbox.waiting.retain(|message| matches!(message, ToWorker::Reset(_)));
-            lane.outbox.push(ToWorker::Reset(generation))?;
+            lane.outbox.push(ToWorker::Reset(incarnation))?;
         }
         Ok(())
     }

@@ -15,12 +15,12 @@ mod open_transactions;
 mod partitions;
 mod phase;
 mod probe;
+mod read_faults;
 mod rebuild;
 mod recover;
 mod router;
 mod search;
 mod topics;
-mod troubles;
 mod unreadable;
 
 use std::{
@@ -33,10 +33,10 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 pub use self::router::{Router, find_user_id};
 use self::{
-    intake::{Intake, Trouble},
+    intake::{Intake, ReadFault},
     lanes::{Lanes, PeerGone},
     open_transactions::OpenTransactions,
-    phase::{After, Ending, Phase},
+    phase::{After, Ending, SourcePhase},
     unreadable::Unreadable,
 };
 use crate::{
@@ -47,7 +47,7 @@ use crate::{
     epoch::{Times, ToSink, ToSource, ToWorker},
     error::RunError,
     event::FieldNames,
-    ids::{Epoch, Generation, Offset, PartitionId, TopicId},
+    ids::{Epoch, Incarnation, Offset, PartitionId, TopicId},
     kafka::{Admin, Consumer, ConsumerSettings, KafkaError},
     limits, metrics,
     state::Committed,
@@ -112,8 +112,8 @@ pub struct Source {
     intake: Intake,
     from_sink: Receiver<ToSource>,
     control: Arc<Control>,
-    phase: Phase,
-    generation: Generation,
+    phase: SourcePhase,
+    incarnation: Incarnation,
     /// The open epoch.
     epoch: Epoch,
     /// The epoch that was cut and is not committed yet.
@@ -173,8 +173,8 @@ impl Source {
             intake: Intake::new(lanes, router),
             from_sink: channels.from_sink,
             control,
-            phase: Phase::Unassigned,
-            generation: Generation(0),
+            phase: SourcePhase::Unassigned,
+            incarnation: Incarnation(0),
             epoch: Epoch(0),
             cut: None,
             times: Times::default(),
@@ -199,7 +199,7 @@ impl Source {
 
     /// Runs until a stop is asked for or, with `exit_at_end`, the input is at its end.
     pub fn run(mut self) -> Result<(), RunError> {
-        while !matches!(self.phase, Phase::Closed) {
+        while !matches!(self.phase, SourcePhase::Closed) {
             match self.turn() {
                 Ok(()) => {}
                 // The thread that is gone reports its own reason.
@@ -207,7 +207,7 @@ impl Source {
                 Err(Halt::Failed(error)) => return Err(error),
             }
         }
-        self.control.health().set_phase(metrics::Phase::Stopping);
+        self.control.health().set_phase(metrics::PipelinePhase::Stopping);
         self.consumer.close();
         Ok(())
     }
@@ -226,7 +226,7 @@ impl Source {
         self.intake.lanes.send_aged(self.intake.now())?;
         self.take_records();
         self.show_activity();
-        self.handle_troubles()
+        self.handle_faults()
     }
 
     fn hear_sink(&mut self) -> Result<(), Halt> {
@@ -238,16 +238,20 @@ impl Source {
 
     fn heard(&mut self, message: ToSource) -> Result<(), Halt> {
         match message {
-            ToSource::Undone(generation) if generation == self.generation => self.undone(),
-            ToSource::Rebuild(order) if order.generation == self.generation => self.rebuild(order),
-            ToSource::Recovered(recovered) if recovered.generation == self.generation => {
+            ToSource::Undone(incarnation) if incarnation == self.incarnation => self.undone(),
+            ToSource::Rebuild(order) if order.incarnation == self.incarnation => {
+                self.rebuild(order)
+            }
+            ToSource::Recovered(recovered) if recovered.incarnation == self.incarnation => {
                 self.recovered(recovered)
             }
-            ToSource::Committed(done) if done.generation == self.generation => self.committed(done),
-            ToSource::RollBack { generation, reason } if generation == self.generation => {
+            ToSource::Committed(done) if done.incarnation == self.incarnation => {
+                self.committed(done)
+            }
+            ToSource::RollBack { incarnation, reason } if incarnation == self.incarnation => {
                 self.roll_back(&reason)
             }
-            // Of a generation that was left meanwhile.
+            // Of an incarnation that was left meanwhile.
             _ => Ok(()),
         }
     }
@@ -257,42 +261,42 @@ impl Source {
             return;
         }
         match self.phase {
-            Phase::Running => self.end(Ending::Stop, limits::STOP_DEADLINE),
-            Phase::Ending { ref mut why, .. } => *why = Ending::Stop,
+            SourcePhase::Running => self.end(Ending::Stop, limits::STOP_DEADLINE),
+            SourcePhase::Ending { ref mut why, .. } => *why = Ending::Stop,
             // Nothing is open that could be committed.
-            Phase::Unassigned
-            | Phase::StandingBy
-            | Phase::Leaving(_)
-            | Phase::Asking(_)
-            | Phase::Recovering(_)
-            | Phase::Rebuilding(_) => self.phase = Phase::Closed,
-            Phase::Closed => {}
+            SourcePhase::Unassigned
+            | SourcePhase::StandingBy
+            | SourcePhase::Leaving(_)
+            | SourcePhase::Asking(_)
+            | SourcePhase::Recovering(_)
+            | SourcePhase::Rebuilding(_) => self.phase = SourcePhase::Closed,
+            SourcePhase::Closed => {}
         }
     }
 
     fn end(&mut self, why: Ending, within: Duration) {
         let deadline = self.intake.now() + within;
-        self.phase = Phase::Ending { why, deadline, cut: false };
+        self.phase = SourcePhase::Ending { why, deadline, cut: false };
     }
 
     fn advance(&mut self) -> Result<(), Halt> {
         match self.phase {
-            Phase::Asking(_) => self.ask(),
-            Phase::Rebuilding(_) => self.advance_rebuild(),
-            Phase::Running => self.run_epochs(),
-            Phase::Ending { why, deadline, cut } => self.advance_ending(why, deadline, cut),
-            Phase::Unassigned
-            | Phase::StandingBy
-            | Phase::Leaving(_)
-            | Phase::Recovering(_)
-            | Phase::Closed => Ok(()),
+            SourcePhase::Asking(_) => self.ask(),
+            SourcePhase::Rebuilding(_) => self.advance_rebuild(),
+            SourcePhase::Running => self.run_epochs(),
+            SourcePhase::Ending { why, deadline, cut } => self.advance_ending(why, deadline, cut),
+            SourcePhase::Unassigned
+            | SourcePhase::StandingBy
+            | SourcePhase::Leaving(_)
+            | SourcePhase::Recovering(_)
+            | SourcePhase::Closed => Ok(()),
         }
     }
 
     fn take_records(&mut self) {
         let running = match &self.phase {
-            Phase::Running => true,
-            Phase::Rebuilding(rebuilding) => rebuilding.reads(),
+            SourcePhase::Running => true,
+            SourcePhase::Rebuilding(rebuilding) => rebuilding.reads(),
             _ => false,
         };
         if running && self.intake.lanes.may_admit() {
@@ -308,12 +312,12 @@ impl Source {
         match self.from_sink.recv_timeout(wait) {
             Ok(message) => {
                 if let Err(halt) = self.heard(message) {
-                    self.intake.troubles.push(Trouble::Halt(halt));
+                    self.intake.faults.push(ReadFault::Halt(halt));
                 }
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
-                self.intake.troubles.push(Trouble::Halt(Halt::PeerGone));
+                self.intake.faults.push(ReadFault::Halt(Halt::PeerGone));
             }
         }
     }

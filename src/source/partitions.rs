@@ -2,7 +2,7 @@
 //!
 //! In:  every drained record's position, end-of-partition events, watermarks from the sink.
 //! Out: which records are owned, the epoch's progress, which partitions to pause or resume.
-//! Holds: positions only grow within a generation; idle = at the log's end, silent for the idle
+//! Holds: positions only grow within an incarnation; idle = at the log's end, silent for the idle
 //! timeout, and a broker has answered for the partition since. A partition whose log goes on behind
 //! an open transaction is not idle, unless that transaction is hanging.
 
@@ -217,7 +217,8 @@ impl Partitions {
     pub(crate) fn observe(&mut self, log_end: impl Fn(PartitionId) -> Option<Offset>) {
         for (number, owned) in self.owned.iter_mut().enumerate() {
             if let Some(owned) = owned {
-                // While its leader moves nothing is known, which does not mean that nothing is hidden.
+                // While its leader moves nothing is known, which does not mean that nothing is
+                // hidden.
                 owned.log_end = log_end(PartitionId(number as i32)).or(owned.log_end);
             }
         }

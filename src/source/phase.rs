@@ -1,7 +1,7 @@
-//! Where the source stands: the phases of a generation. Owned by the source thread.
+//! Where the source stands: the phases of an incarnation. Owned by the source thread.
 //!
 //! In:  nothing. Out: the states between which `Source` moves.
-//! Holds: what may follow what is drawn at `Phase`.
+//! Holds: what may follow what is drawn at `SourcePhase`.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::epoch::CutReason;
 
-/// Why an epoch is the last of its generation.
+/// Why an epoch is the last of its incarnation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
     Revoke,
@@ -43,10 +43,10 @@ impl From<Ending> for CutReason {
 /// ```
 /// `StandingBy` is an Unassigned to which the group has given an empty assignment.
 #[derive(Debug)]
-pub(super) enum Phase {
+pub(super) enum SourcePhase {
     Unassigned,
     StandingBy,
-    /// The generation is over; waiting for the sink to have undone it.
+    /// The incarnation is over; waiting for the sink to have undone it.
     Leaving(After),
     Asking(Asking),
     Recovering(Known),
@@ -60,8 +60,8 @@ pub(super) enum Phase {
     Closed,
 }
 
-impl Phase {
-    /// Whether a generation is there that can be rolled back.
+impl SourcePhase {
+    /// Whether an incarnation is there that can be rolled back.
     pub(super) fn can_roll_back(&self) -> bool {
         match self {
             Self::Running | Self::Ending { .. } | Self::Recovering(_) | Self::Rebuilding(_) => true,
@@ -74,7 +74,7 @@ impl Phase {
     }
 }
 
-/// What follows once the sink has undone a generation.
+/// What follows once the sink has undone an incarnation.
 #[derive(Debug)]
 pub(super) enum After {
     /// Recover these partitions.

@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Halt, Phase, Source, fatal, recover::Known};
+use super::{Halt, Source, SourcePhase, fatal, recover::Known};
 use crate::{
     epoch::{CutReason, EpochCut, Mode, Rebuild, ToSink},
     failpoint::{self, Point},
@@ -43,8 +43,8 @@ impl Rebuilding {
 
 impl Source {
     pub(super) fn rebuild(&mut self, order: Rebuild) -> Result<(), Halt> {
-        let phase = std::mem::replace(&mut self.phase, Phase::Unassigned);
-        let Phase::Recovering(known) = phase else {
+        let phase = std::mem::replace(&mut self.phase, SourcePhase::Unassigned);
+        let SourcePhase::Recovering(known) = phase else {
             unreachable!("the sink answers a request that waits");
         };
         let now = Instant::now();
@@ -59,13 +59,13 @@ impl Source {
         self.consumer.assign(&starts).map_err(|error| fatal(&error))?;
         self.intake.lanes.begin(order.epoch, order.horizon, Mode::Replay)?;
         self.phase =
-            Phase::Rebuilding(Rebuilding { known, order, cut: false, began: now, said: now });
+            SourcePhase::Rebuilding(Rebuilding { known, order, cut: false, began: now, said: now });
         Ok(())
     }
 
     pub(super) fn advance_rebuild(&mut self) -> Result<(), Halt> {
         let now = self.intake.now();
-        let Phase::Rebuilding(rebuilding) = &mut self.phase else { return Ok(()) };
+        let SourcePhase::Rebuilding(rebuilding) = &mut self.phase else { return Ok(()) };
         if rebuilding.cut {
             return Ok(());
         }
@@ -77,7 +77,7 @@ impl Source {
             }
         }
         if left > 0 {
-            if now - rebuilding.said >= limits::TROUBLE_LOG_INTERVAL {
+            if now - rebuilding.said >= limits::REPEATED_LOG_INTERVAL {
                 rebuilding.said = now;
                 tracing::info!(records_left = left, "rebuilding windows");
             }
@@ -88,7 +88,7 @@ impl Source {
         let took = rebuilding.began.elapsed();
         tracing::info!(took_ms = took.as_millis() as u64, "rebuilding windows: all was read");
         let cut = EpochCut {
-            generation: self.generation,
+            incarnation: self.incarnation,
             epoch,
             partitions: self.intake.partitions.cut(now, Duration::MAX, |_| None),
             horizon,

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{After, Ending, Halt, Phase, Source, fatal};
+use super::{After, Ending, Halt, Source, SourcePhase, fatal};
 use crate::{
     config::StartFrom,
     epoch::{RecoverPartition, RecoverRequest, ToSink},
@@ -76,7 +76,7 @@ struct Answer {
 impl Source {
     /// One attempt to ask the broker; a failed one is repeated later.
     pub(super) fn ask(&mut self) -> Result<(), Halt> {
-        let Phase::Asking(asking) = &self.phase else { return Ok(()) };
+        let SourcePhase::Asking(asking) = &self.phase else { return Ok(()) };
         if self.intake.now() < asking.next_try {
             return Ok(());
         }
@@ -96,7 +96,8 @@ impl Source {
             Err(error) => {
                 self.complain(&error);
                 let next_try = Instant::now() + limits::BROKER_RETRY_PAUSE;
-                self.phase = Phase::Asking(Asking { partitions, why, next_try, failed: true });
+                self.phase =
+                    SourcePhase::Asking(Asking { partitions, why, next_try, failed: true });
                 Ok(())
             }
         }
@@ -116,7 +117,7 @@ impl Source {
             self.refuse_other_committers(answer.committed.iter().filter(owned))?;
         }
         let request = RecoverRequest {
-            generation: self.generation,
+            incarnation: self.incarnation,
             committed: answer.committed,
             partitions: answer.partitions,
             owns_all: answer.owns_all,
@@ -125,7 +126,7 @@ impl Source {
         self.topic = answer.topic;
         self.adopt_outputs()?;
         self.intake.lanes.tell_sink(ToSink::Recover(Box::new(request)))?;
-        self.phase = Phase::Recovering(Known { partitions, ends: answer.ends });
+        self.phase = SourcePhase::Recovering(Known { partitions, ends: answer.ends });
         Ok(())
     }
 
@@ -137,7 +138,7 @@ impl Source {
             _ => self.consumer.unassign(),
         };
         joining.map_err(|error| fatal(&error))?;
-        self.phase = Phase::Unassigned;
+        self.phase = SourcePhase::Unassigned;
         Ok(())
     }
 
@@ -236,20 +237,20 @@ impl Source {
         Ok((topic.partitions as i32, topic.id))
     }
 
-    /// Leaves the generation and recovers the same partitions, after a pause that grows with
+    /// Leaves the incarnation and recovers the same partitions, after a pause that grows with
     /// repeated failure.
     pub(super) fn roll_back(&mut self, reason: &str) -> Result<(), Halt> {
         let partitions = match &self.phase {
-            Phase::Running | Phase::Ending { .. } => {
+            SourcePhase::Running | SourcePhase::Ending { .. } => {
                 self.intake.partitions.positions().into_keys().collect()
             }
-            Phase::Recovering(known) => known.partitions.clone(),
-            Phase::Rebuilding(rebuilding) => rebuilding.known().partitions.clone(),
-            Phase::Unassigned
-            | Phase::StandingBy
-            | Phase::Leaving(_)
-            | Phase::Asking(_)
-            | Phase::Closed => return Ok(()),
+            SourcePhase::Recovering(known) => known.partitions.clone(),
+            SourcePhase::Rebuilding(rebuilding) => rebuilding.known().partitions.clone(),
+            SourcePhase::Unassigned
+            | SourcePhase::StandingBy
+            | SourcePhase::Leaving(_)
+            | SourcePhase::Asking(_)
+            | SourcePhase::Closed => return Ok(()),
         };
         self.rollbacks += 1;
         if self.rollbacks > limits::ROLLBACK_ATTEMPTS {
@@ -267,8 +268,8 @@ impl Source {
             "epoch rolled back; reading again from the committed offsets"
         );
         match self.phase {
-            Phase::Ending { why: Ending::Revoke, .. } => return self.give_away(),
-            Phase::Ending { why: Ending::Stop, .. } => {
+            SourcePhase::Ending { why: Ending::Revoke, .. } => return self.give_away(),
+            SourcePhase::Ending { why: Ending::Stop, .. } => {
                 return Err(Halt::Failed(RunError::Failed(format!(
                     "the last epoch could not be committed: {reason}; nothing is lost: its events \
                      are read again at the next start"

@@ -9,7 +9,7 @@
 use std::{collections::BTreeMap, time::Instant};
 
 use super::{
-    After, Halt, Phase, Source, fatal,
+    After, Halt, Source, SourcePhase, fatal,
     recover::{Asking, Why},
     search::{Search, Verdict, explain},
 };
@@ -111,7 +111,7 @@ impl Source {
     pub(super) fn advance_unreadable(&mut self) -> Result<(), Halt> {
         let known = &self.unreadable;
         let nothing = known.suspects.is_empty() && known.search.is_none() && known.gaps.is_empty();
-        if nothing || !matches!(self.phase, Phase::Running | Phase::Rebuilding(_)) {
+        if nothing || !matches!(self.phase, SourcePhase::Running | SourcePhase::Rebuilding(_)) {
             return Ok(());
         }
         let positions = self.intake.partitions.positions();
@@ -192,11 +192,11 @@ impl Source {
         let is_committed = self.cut.is_none()
             && !self.commit_starts
             && self.cut_positions.get(&partition) == Some(&gap.from);
-        if matches!(self.phase, Phase::Running) && !is_committed {
+        if matches!(self.phase, SourcePhase::Running) && !is_committed {
             return Ok(());
         }
         let partitions = match &self.phase {
-            Phase::Rebuilding(rebuilding) => rebuilding.known().partitions.clone(),
+            SourcePhase::Rebuilding(rebuilding) => rebuilding.known().partitions.clone(),
             _ => self.cut_positions.keys().copied().collect(),
         };
         let asking = Asking::new(partitions, Why::RolledBack, self.intake.now());

@@ -10,7 +10,7 @@ use super::{
     codec::{self, Flaw},
     keys::{Key, Slot},
     reader::Reader,
-    rows::{Ledger, Progress, RedoHead, Row},
+    rows::{BaseHead, RedoHead, Row, StoredRows},
 };
 use crate::{
     ids::Epoch,
@@ -50,16 +50,16 @@ pub fn redo(second_slot: bool, epoch: u64, base: u64, body: &[u8]) -> Vec<RawRow
     vec![(chunk, value), (key, head)]
 }
 
-/// The progress row that makes these rows a base of this epoch. Sound rows only are counted.
+/// The head row that makes these rows a base of this epoch. Sound rows only are counted.
 pub fn progress<'r>(epoch: u64, rows: impl Iterator<Item = (&'r [u8], &'r [u8])>) -> RawRow {
     let sound = |(key, value): (&[u8], &[u8])| {
         codec::unseal(key, value).ok()?;
         Some((Key::parse(key)?, Some(value.to_vec())))
     };
     let rows: Vec<Row> = rows.filter_map(sound).collect();
-    let (count, digest) = Ledger::default().sum_with(&rows);
-    let progress = Progress { epoch: Epoch(epoch), rows: count, digest, ..Progress::default() };
-    let key = Key::Progress.encode();
+    let (count, digest) = StoredRows::default().sum_with(&rows);
+    let progress = BaseHead { epoch: Epoch(epoch), rows: count, digest, ..BaseHead::default() };
+    let key = Key::BaseHead.encode();
     let value = codec::encode(&key, &progress);
     (key, value)
 }
@@ -74,12 +74,12 @@ pub fn rows_of_base(image: &StateImage) -> Vec<RawRow> {
         watermark: image.watermark,
         horizon: image.horizon,
     };
-    encoded(Ledger::default().fold(&change))
+    encoded(StoredRows::default().fold(&change))
 }
 
 /// The rows that an empty store writes for this redo record.
 pub fn rows_of_redo(change: &EpochChange) -> Vec<RawRow> {
-    encoded(Ledger::default().write_redo(change))
+    encoded(StoredRows::default().write_redo(change))
 }
 
 fn encoded(rows: Vec<Row>) -> Vec<RawRow> {

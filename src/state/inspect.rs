@@ -145,7 +145,7 @@ pub(super) fn read_summary(dir: &Path) -> Result<Option<StateSummary>, Fault> {
         windows: base.partials.keys().filter(|(holder, _)| holder == partition).count(),
     });
     let topic_ids = base.partitions.values().filter_map(|state| state.topic);
-    let redo = contents.loaded.redo.as_ref().zip(contents.ledger.redo);
+    let redo = contents.loaded.redo.as_ref().zip(contents.stored.redo);
     Ok(Some(StateSummary {
         identity,
         topic_ids: topic_ids.map(|id| id.to_string()).collect(),

@@ -29,7 +29,7 @@ pub(super) enum Key {
     /// What the state belongs to.
     Identity,
     /// Epoch, watermark, horizon and checksum of the base.
-    Progress,
+    BaseHead,
     /// The merger's memory of a window.
     MergerWindow(WindowStart),
     /// Progress of a partition.
@@ -71,7 +71,7 @@ impl Key {
     pub(super) fn encode(self) -> Vec<u8> {
         match self {
             Self::Identity => IDENTITY.to_vec(),
-            Self::Progress => PROGRESS.to_vec(),
+            Self::BaseHead => PROGRESS.to_vec(),
             Self::MergerWindow(start) => [MERGER_WINDOW, &ordered_i64(start.0)].concat(),
             Self::Partition(partition) => [PARTITION, &ordered_i32(partition.0)].concat(),
             Self::Committed => COMMITTED.to_vec(),
@@ -89,7 +89,7 @@ impl Key {
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         match bytes {
             IDENTITY => return Some(Self::Identity),
-            PROGRESS => return Some(Self::Progress),
+            PROGRESS => return Some(Self::BaseHead),
             COMMITTED => return Some(Self::Committed),
             _ => {}
         }
@@ -142,7 +142,7 @@ mod tests {
     fn any_key() -> impl Strategy<Value = Key> {
         prop_oneof![
             Just(Key::Identity),
-            Just(Key::Progress),
+            Just(Key::BaseHead),
             Just(Key::Committed),
             any_slot().prop_map(Key::RedoHead),
             any::<i64>().prop_map(|start| Key::MergerWindow(WindowStart(start))),

@@ -13,11 +13,12 @@ mod codec;
 mod database;
 mod error;
 mod folder;
-#[doc(hidden)]
+#[cfg(feature = "test-support")]
 pub mod fuzzing;
 mod inspect;
 mod instance;
 mod keys;
+#[cfg(any(test, feature = "test-support"))]
 mod memory;
 mod peek;
 mod reader;
@@ -31,12 +32,13 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(any(test, feature = "test-support"))]
+pub use self::memory::MemoryStore;
 pub use self::{
     background::{BackgroundStore, StoreWriter, in_background},
     error::{IdentityField, StateError},
     inspect::{PartitionSummary, RedoSummary, ResetReport, StateSummary, describe, reset},
     instance::instance_id,
-    memory::MemoryStore,
     peek::{Peek, fits, peek},
     recovery::{CommitMetadata, Committed, PartitionRecovery, Recovery, Start, decide},
     sled_store::SledStore,
@@ -99,8 +101,6 @@ pub struct StoredEpoch {
 pub struct Opened {
     /// The store; holds the folder's lock until dropped.
     pub store: SledStore,
-    /// This instance's id as generated into the folder.
-    pub instance_id: String,
     /// Where a database that could not be read has been moved to.
     pub quarantined: Option<PathBuf>,
 }

@@ -12,7 +12,7 @@ use super::{
     Loaded,
     codec::{self, Flaw, broken},
     keys::{Key, Slot},
-    rows::{Ledger, Progress, RedoHead, RedoMark, Row, unpack},
+    rows::{BaseHead, RedoHead, RedoMark, Row, StoredRows, unpack},
 };
 use crate::{
     ids::Epoch,
@@ -24,7 +24,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Contents {
     pub(super) loaded: Loaded,
-    pub(super) ledger: Ledger,
+    pub(super) stored: StoredRows,
     /// The fold that was cut off; already contained in the two others.
     pub(super) repair: Vec<Row>,
 }
@@ -33,8 +33,8 @@ pub(super) struct Contents {
 #[derive(Debug, Default)]
 pub(super) struct Reader {
     base: StateImage,
-    counted: Ledger,
-    progress: Progress,
+    counted: StoredRows,
+    head: BaseHead,
     committed: Epoch,
     heads: BTreeMap<Slot, RedoHead>,
     chunks: BTreeMap<(Slot, u32), Vec<u8>>,
@@ -55,7 +55,7 @@ impl Reader {
         match key {
             // Read and checked before everything else.
             Key::Identity => {}
-            Key::Progress => self.progress = codec::decode(bytes, value)?,
+            Key::BaseHead => self.head = codec::decode(bytes, value)?,
             Key::Committed => self.committed = codec::decode(bytes, value)?,
             // A write that replaces a record removes what the one before it had beyond.
             Key::RedoChunk(_, index) if index >= REDO_CHUNKS_MAX => {
@@ -77,18 +77,18 @@ impl Reader {
     /// All rows have been taken.
     pub(super) fn finish(mut self) -> Result<Contents, Flaw> {
         let redos = self.redos();
-        let sum = |progress: &Progress| (progress.rows, progress.digest);
+        let sum = |head: &BaseHead| (head.rows, head.digest);
         let mut repair = Vec::new();
-        if sum(&self.counted.progress) == sum(&self.progress) {
-            self.counted.progress = self.progress;
+        if sum(&self.counted.head) == sum(&self.head) {
+            self.counted.head = self.head;
         } else {
             let completes = |redo: &&Redo| {
-                let after = progress_of(&redo.rows);
+                let after = head_of(&redo.rows);
                 redo.head.epoch == self.committed
                     && after.is_some_and(|after| self.counted.sum_with(&redo.rows) == sum(&after))
             };
             let Some(redo) = redos.iter().find(completes) else {
-                return Err(broken(&Key::Progress.encode(), "does not match the rows present"));
+                return Err(broken(&Key::BaseHead.encode(), "does not match the rows present"));
             };
             for row in &redo.rows {
                 apply(&mut self.base, row)?;
@@ -96,25 +96,25 @@ impl Reader {
             self.counted.take(&redo.rows);
             repair.clone_from(&redo.rows);
         }
-        let Self { mut base, counted: mut ledger, chunks, .. } = self;
-        base.epoch = ledger.progress.epoch;
-        base.watermark = ledger.progress.watermark;
-        base.horizon = ledger.progress.horizon;
-        let settled = ledger.progress.epoch.max(ledger.progress.discarded);
+        let Self { mut base, counted: mut stored, chunks, .. } = self;
+        base.epoch = stored.head.epoch;
+        base.watermark = stored.head.watermark;
+        base.horizon = stored.head.horizon;
+        let settled = stored.head.epoch.max(stored.head.discarded);
         let pending = |redo: &&Redo| redo.head.epoch > settled && redo.head.base == base.epoch;
         let redo = redos.iter().filter(pending).max_by_key(|redo| redo.head.epoch);
-        ledger.redo = redo.map(|Redo { head, slot, .. }| RedoMark {
+        stored.redo = redo.map(|Redo { head, slot, .. }| RedoMark {
             epoch: head.epoch,
             slot: *slot,
             bytes: head.bytes,
         });
-        ledger.highest = redos.iter().map(|redo| redo.head.epoch).max().unwrap_or_default();
+        stored.highest = redos.iter().map(|redo| redo.head.epoch).max().unwrap_or_default();
         for (slot, index) in chunks.keys() {
-            ledger.chunks.insert(*slot, index + 1);
+            stored.chunks.insert(*slot, index + 1);
         }
         let redo = redo.map(|redo| change_of(redo.head.epoch, &redo.rows)).transpose()?;
-        let loaded = Loaded { base, redo, highest_epoch: ledger.highest_epoch() };
-        Ok(Contents { loaded, ledger, repair })
+        let loaded = Loaded { base, redo, highest_epoch: stored.highest_epoch() };
+        Ok(Contents { loaded, stored, repair })
     }
 
     /// The complete redo records. An incomplete one was never committed to Kafka, because its
@@ -133,13 +133,13 @@ impl Reader {
     }
 }
 
-/// The progress row of a fold.
-fn progress_of(rows: &[Row]) -> Option<Progress> {
-    let (key, value) = rows.last().filter(|(key, _)| *key == Key::Progress)?;
+/// The head row of a fold.
+fn head_of(rows: &[Row]) -> Option<BaseHead> {
+    let (key, value) = rows.last().filter(|(key, _)| *key == Key::BaseHead)?;
     codec::decode(&key.encode(), value.as_deref()?).ok()
 }
 
-/// Applies a fold's row to the image, the progress row aside.
+/// Applies a fold's row to the image, the head row aside.
 fn apply(base: &mut StateImage, (key, value): &Row) -> Result<(), Flaw> {
     let bytes = key.encode();
     match (key, value) {
@@ -165,16 +165,16 @@ fn apply(base: &mut StateImage, (key, value): &Row) -> Result<(), Flaw> {
 
 /// The change of which these are the rows.
 fn change_of(epoch: Epoch, rows: &[Row]) -> Result<EpochChange, Flaw> {
-    let head = || Key::Progress.encode();
-    let progress = progress_of(rows).filter(|progress| progress.epoch == epoch);
-    let progress = progress.ok_or_else(|| broken(&head(), "is missing in the redo record"))?;
+    let key = || Key::BaseHead.encode();
+    let head = head_of(rows).filter(|head| head.epoch == epoch);
+    let head = head.ok_or_else(|| broken(&key(), "is missing in the redo record"))?;
     let mut change = EpochChange {
         epoch,
         partials: BTreeMap::new(),
         partitions: BTreeMap::new(),
         windows: BTreeMap::new(),
-        watermark: progress.watermark,
-        horizon: progress.horizon,
+        watermark: head.watermark,
+        horizon: head.horizon,
     };
     for (key, value) in rows {
         let bytes = key.encode();

@@ -1,7 +1,7 @@
 //! Between epoch changes and stored rows. Pure.
 //!
 //! In:  an `EpochChange`. Out: the rows to write, and the same rows as a redo record.
-//! Holds: a fold writes the rows that the change names and the base's one progress row, which
+//! Holds: a fold writes the rows that the change names and the base's one head row, which
 //! carries count and checksum of all others. A redo record is the very rows of its fold, kept in
 //! the slot that the fold before it does not read: sled's batches are not atomic when the disk is
 //! full, but a fold that was cut off can always be written again (see `reader`).
@@ -25,7 +25,7 @@ pub(super) type Row = (Key, Option<Vec<u8>>);
 
 /// The base's global part.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-pub(super) struct Progress {
+pub(super) struct BaseHead {
     pub(super) epoch: Epoch,
     pub(super) watermark: Option<EventTimeMs>,
     pub(super) horizon: Option<EventTimeMs>,
@@ -56,21 +56,21 @@ pub(super) struct RedoMark {
 
 /// What is known of the rows in a database; moves on with every write.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Ledger {
-    pub(super) progress: Progress,
+pub(super) struct StoredRows {
+    pub(super) head: BaseHead,
     pub(super) redo: Option<RedoMark>,
     /// Chunks that each slot has, stale ones included.
     pub(super) chunks: BTreeMap<Slot, u32>,
     /// Highest epoch number seen in any redo record.
     pub(super) highest: Epoch,
-    /// Checksum of each row that `progress` counts.
+    /// Checksum of each row that `head` counts.
     crcs: BTreeMap<Key, u32>,
 }
 
-impl Ledger {
+impl StoredRows {
     /// Highest epoch number written so far.
     pub(super) fn highest_epoch(&self) -> Epoch {
-        self.progress.epoch.max(self.progress.discarded).max(self.highest)
+        self.head.epoch.max(self.head.discarded).max(self.highest)
     }
 
     /// Writes this epoch into the base.
@@ -87,7 +87,7 @@ impl Ledger {
             _ => false,
         };
         let rows = self.crcs.keys().filter(|key| lost(key)).map(|key| (*key, None)).collect();
-        let rows = self.with_progress(rows, self.progress);
+        let rows = self.with_head(rows, self.head);
         self.take(&rows);
         rows
     }
@@ -103,7 +103,7 @@ impl Ledger {
         }
         let chunks = u32::try_from(rows.len()).expect("a redo record has less than 2^48 bytes");
         let bytes = body.len() as u64;
-        let (epoch, base, crc) = (change.epoch, self.progress.epoch, crc32c::crc32c(&body));
+        let (epoch, base, crc) = (change.epoch, self.head.epoch, crc32c::crc32c(&body));
         rows.push(row(Key::RedoHead(slot), Some(&RedoHead { epoch, base, chunks, bytes, crc })));
         let stale = chunks..self.chunks.insert(slot, chunks).unwrap_or(0);
         rows.extend(stale.map(|index| (Key::RedoChunk(slot, index), None)));
@@ -115,13 +115,13 @@ impl Ledger {
     /// Marks the redo record as not committed. Its chunks stay until the slot is used again.
     pub(super) fn discard_redo(&mut self) -> Vec<Row> {
         let Some(mark) = self.redo.take() else { return Vec::new() };
-        let progress = Progress { discarded: mark.epoch, ..self.progress };
-        let rows = self.with_progress(Vec::new(), progress);
+        let head = BaseHead { discarded: mark.epoch, ..self.head };
+        let rows = self.with_head(Vec::new(), head);
         self.take(&rows);
         rows
     }
 
-    /// The rows of this epoch's fold, its progress row last.
+    /// The rows of this epoch's fold, its head row last.
     fn rows_of(&self, change: &EpochChange) -> Vec<Row> {
         let mut rows = Vec::with_capacity(
             change.partials.len() + change.partitions.len() + change.windows.len() + 1,
@@ -135,25 +135,25 @@ impl Ledger {
         for (start, meta) in &change.windows {
             rows.push(row(Key::MergerWindow(*start), meta.as_ref()));
         }
-        let progress = Progress {
+        let head = BaseHead {
             epoch: change.epoch,
             watermark: change.watermark,
             horizon: change.horizon,
-            ..self.progress
+            ..self.head
         };
-        self.with_progress(rows, progress)
+        self.with_head(rows, head)
     }
 
-    fn with_progress(&self, mut rows: Vec<Row>, progress: Progress) -> Vec<Row> {
+    fn with_head(&self, mut rows: Vec<Row>, head: BaseHead) -> Vec<Row> {
         let (count, digest) = self.sum_with(&rows);
-        let progress = Progress { rows: count, digest, ..progress };
-        rows.push(row(Key::Progress, Some(&progress)));
+        let head = BaseHead { rows: count, digest, ..head };
+        rows.push(row(Key::BaseHead, Some(&head)));
         rows
     }
 
     /// Count and digest of the base once these rows are written.
     pub(super) fn sum_with(&self, rows: &[Row]) -> (u64, u64) {
-        let Progress { rows: mut count, mut digest, .. } = self.progress;
+        let BaseHead { rows: mut count, mut digest, .. } = self.head;
         for (key, value) in rows.iter().filter(|(key, _)| key.is_counted()) {
             if let Some(crc) = self.crcs.get(key) {
                 count -= 1;
@@ -169,15 +169,14 @@ impl Ledger {
 
     /// These rows are in the base now. Each key stands in them once.
     pub(super) fn take(&mut self, rows: &[Row]) {
-        (self.progress.rows, self.progress.digest) = self.sum_with(rows);
+        (self.head.rows, self.head.digest) = self.sum_with(rows);
         for (key, value) in rows {
             match (key, value) {
-                (Key::Progress, Some(value)) => {
-                    let progress: Result<Progress, _> = codec::decode(&key.encode(), value);
-                    let Progress { epoch, watermark, horizon, discarded, .. } =
-                        progress.expect("rows to take are sound");
-                    self.progress =
-                        Progress { epoch, watermark, horizon, discarded, ..self.progress };
+                (Key::BaseHead, Some(value)) => {
+                    let head: Result<BaseHead, _> = codec::decode(&key.encode(), value);
+                    let BaseHead { epoch, watermark, horizon, discarded, .. } =
+                        head.expect("rows to take are sound");
+                    self.head = BaseHead { epoch, watermark, horizon, discarded, ..self.head };
                 }
                 (key, Some(value)) if key.is_counted() => {
                     self.crcs.insert(*key, codec::checksum_of(value));

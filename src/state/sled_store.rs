@@ -18,7 +18,7 @@ use super::{
     folder::{self, FolderLock},
     instance,
     reader::Contents,
-    rows::{self, Ledger, Row},
+    rows::{self, Row, StoredRows},
 };
 use crate::{
     ids::{Epoch, PartitionId},
@@ -36,7 +36,7 @@ pub struct SledStore {
     db: Database,
     dir: PathBuf,
     /// What the database holds, or, after a failed write, may hold.
-    ledger: Ledger,
+    stored: StoredRows,
     /// What the open has read, until it is asked for or outdated.
     first: Option<Loaded>,
     poisoned: bool,
@@ -66,17 +66,17 @@ impl SledStore {
             opened => opened,
         }
         .map_err(|fault| start_error(dir, fault))?;
-        let instance_id = instance::read_or_generate(dir)?;
-        let Contents { loaded, ledger, .. } = contents;
+        instance::read_or_generate(dir)?;
+        let Contents { loaded, stored, .. } = contents;
         let store = Self {
             db,
             dir: dir.to_owned(),
-            ledger,
+            stored,
             first: Some(loaded),
             poisoned: false,
             _lock: lock,
         };
-        Ok(Opened { store, instance_id, quarantined })
+        Ok(Opened { store, quarantined })
     }
 
     /// `folds` is the epoch that the rows fold into the base.
@@ -120,38 +120,38 @@ impl Store for SledStore {
         committed: Option<&EpochChange>,
         redo: &EpochChange,
     ) -> Result<WriteStats, StateError> {
-        let stored = self.ledger.redo.map(|mark| mark.epoch);
-        assert!(redo.epoch > self.ledger.highest_epoch(), "epoch numbers grow, none is used twice");
+        let stored = self.stored.redo.map(|mark| mark.epoch);
+        assert!(redo.epoch > self.stored.highest_epoch(), "epoch numbers grow, none is used twice");
         let mut rows = Vec::new();
         if let Some(change) = committed {
             assert_eq!(stored, Some(change.epoch), "only the written epoch can be folded");
-            rows = self.ledger.fold(change);
+            rows = self.stored.fold(change);
         }
-        rows.extend(self.ledger.write_redo(redo));
+        rows.extend(self.stored.write_redo(redo));
         self.write(committed.map(|change| change.epoch), rows)
     }
 
     fn settle(&mut self, apply: bool) -> Result<(), StateError> {
-        if self.ledger.redo.is_none() {
+        if self.stored.redo.is_none() {
             return Ok(());
         }
         if apply {
             let redo = self.load()?.redo.expect("a marked redo record was readable at the open");
-            self.ledger.redo = None;
-            let rows = self.ledger.fold(&redo);
+            self.stored.redo = None;
+            let rows = self.stored.fold(&redo);
             self.write(Some(redo.epoch), rows).map(drop)
         } else {
-            let rows = self.ledger.discard_redo();
+            let rows = self.stored.discard_redo();
             self.write(None, rows).map(drop)
         }
     }
 
     fn forget(&mut self, partitions: &[PartitionId]) -> Result<(), StateError> {
-        assert!(self.ledger.redo.is_none(), "the redo record is settled before");
+        assert!(self.stored.redo.is_none(), "the redo record is settled before");
         if partitions.is_empty() {
             return Ok(());
         }
-        let rows = self.ledger.forget(partitions);
+        let rows = self.stored.forget(partitions);
         self.write(None, rows).map(drop)
     }
 

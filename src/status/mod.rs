@@ -1,7 +1,8 @@
-//! What the pipeline says about itself to people: one snapshot, replaced as a whole.
+//! The pipeline's status for the dashboard, the API and the demo: one snapshot, replaced as a
+//! whole.
 //!
-//! The sink writes it about twice a second, the http thread and the demo's screen read it. Nobody
-//! waits: the lock is held for as long as a pointer takes to copy.
+//! The sink writes it about twice a second, the http thread and the demo's screen read it. The lock
+//! is held only while a pointer is copied.
 //! Holds: all numbers of a snapshot are of the same moment, and count committed epochs only.
 
 mod sample;
@@ -13,13 +14,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub use self::{
     sample::{Sample, Samples},
     snapshot::{
-        DeadLetters, LastEpoch, Latencies, PartitionStatus, Point, Snapshot, SoftProblems, Totals,
-        Usage,
+        DeadLetters, HistoryPoint, LastEpoch, Latencies, PartitionStatus, Snapshot,
+        SoftProblemCount, Totals, Usage,
     },
     window::WindowView,
 };
 
-/// Where the newest snapshot hangs.
+/// Holds the newest snapshot.
 #[derive(Debug, Default)]
 pub struct Board {
     newest: Mutex<Arc<Snapshot>>,
@@ -37,7 +38,7 @@ impl Board {
         *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = snapshot;
     }
 
-    /// The newest snapshot; the empty one before the first.
+    /// The newest snapshot; an empty one before the first.
     pub fn newest(&self) -> Arc<Snapshot> {
         Arc::clone(&self.newest.lock().unwrap_or_else(PoisonError::into_inner))
     }

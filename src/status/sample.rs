@@ -1,7 +1,7 @@
-//! A recent dead letter of each reason, so that people see what is wrong with the input.
+//! Samples of recent dead letters, one for each reason, to show what is wrong with the input.
 //!
 //! Sink thread. In: every dead letter as it is sent. Out: at most one sample per reason and
-//! snapshot, shortened and escaped.
+//! snapshot, truncated and escaped.
 
 use std::collections::BTreeMap;
 
@@ -9,23 +9,22 @@ use serde::Serialize;
 
 use crate::{event::RejectReason, limits};
 
-/// A dead letter, for people.
+/// A dead letter as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Sample {
     /// Input partition.
     pub partition: i32,
-    /// Offset in it.
     pub offset: i64,
     /// What is wrong, in words.
     pub detail: String,
-    /// The beginning of the value; bytes that are no printable ASCII are escaped.
+    /// The beginning of the value; all but printable ASCII is escaped.
     pub value: String,
     /// Bytes of the whole value.
     pub value_bytes: usize,
 }
 
 impl Sample {
-    /// Shortens and escapes `value`.
+    /// Makes a sample; truncates and escapes `value`.
     pub fn new(partition: i32, offset: i64, detail: String, value: &[u8]) -> Self {
         let shown = &value[..value.len().min(limits::SAMPLE_BYTES)];
         let text = shown.escape_ascii().to_string().replace("\\\"", "\"");
@@ -42,12 +41,12 @@ pub struct Samples {
 #[derive(Debug)]
 struct Taken {
     sample: Sample,
-    /// Not shown in a snapshot yet: later ones need not replace it.
+    /// No snapshot has shown it yet: a later one need not replace it.
     is_fresh: bool,
 }
 
 impl Samples {
-    /// Takes a sample unless there is one of this reason that nobody has seen yet.
+    /// Takes a sample, unless one of this reason has not been shown yet.
     pub fn offer(&mut self, reason: RejectReason, make: impl FnOnce() -> Sample) {
         match self.newest.get_mut(&reason) {
             Some(taken) if taken.is_fresh => {}
@@ -56,7 +55,7 @@ impl Samples {
         }
     }
 
-    /// The sample of a reason, to be shown.
+    /// The sample of a reason; it counts as shown from now on.
     pub fn show(&mut self, reason: RejectReason) -> Option<Sample> {
         let taken = self.newest.get_mut(&reason)?;
         taken.is_fresh = false;

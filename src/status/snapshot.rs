@@ -1,6 +1,6 @@
-//! The snapshot's parts. Times are milliseconds since the Unix epoch, counts are since the start of
-//! the process. Its lists of windows and its history are not serialized with it: they are long, and
-//! have answers of their own.
+//! The snapshot and its parts. Times are milliseconds since the Unix epoch; counts are since the
+//! start of the process. The lists of windows and the history are not serialized with the snapshot:
+//! they are long, and the API has answers of their own for them.
 
 use std::sync::Arc;
 
@@ -9,34 +9,35 @@ use serde::Serialize;
 use super::{Sample, WindowView};
 use crate::latency::Percentiles;
 
-/// Everything at one moment.
+/// The status at one moment.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Snapshot {
     /// When it was taken.
     pub at_ms: i64,
-    /// When the process began; 0: it has not.
+    /// When the process started; 0 before that.
     pub started_at_ms: i64,
-    /// Sums since then.
+    /// Sums since the start.
     pub totals: Totals,
     /// Input records per second, over the last seconds.
     pub events_per_second: f64,
-    /// Records between what is committed and the ends of all owned partitions whose ends are known,
-    /// records of open transactions included; `None` while no partition is owned or no end known.
+    /// Records between the committed offsets and the ends of all owned partitions with a known end,
+    /// records of open transactions included; `None` while no partition is owned or no end is
+    /// known.
     pub lag_records: Option<u64>,
     /// Global watermark.
     pub watermark_ms: Option<i64>,
-    /// How far it is behind the wall clock, milliseconds.
+    /// How far the watermark is behind the wall clock, milliseconds.
     pub watermark_delay_ms: Option<i64>,
-    /// Windows that are not closed yet, more than `open_windows` may show.
+    /// Number of windows that are not closed yet; `open_windows` may have fewer.
     pub open_window_count: usize,
-    /// How long each stage took, in the last minute.
+    /// Latencies of the last minute.
     pub latency: Latencies,
     /// The most frequent values since the start.
     pub usage: Usage,
     /// Dead letters by reason, the most frequent first.
     pub dead_letters: Vec<DeadLetters>,
-    /// Values that were corrected or doubted.
-    pub soft_problems: Vec<SoftProblems>,
+    /// Counts of values that were replaced by a default or are doubtful.
+    pub soft_problems: Vec<SoftProblemCount>,
     /// The owned partitions.
     pub partitions: Vec<PartitionStatus>,
     /// The last committed epoch.
@@ -49,15 +50,15 @@ pub struct Snapshot {
     pub recent_windows: Arc<Vec<Arc<WindowView>>>,
     /// One point a second, oldest first.
     #[serde(skip_serializing)]
-    pub history: Arc<Vec<Point>>,
+    pub history: Arc<Vec<HistoryPoint>>,
 }
 
 /// Sums since the start of the process.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Totals {
-    /// Records taken from the input, tombstones included.
+    /// Records read from the input, tombstones included.
     pub events_in: u64,
-    /// Their bytes.
+    /// Payload bytes of these.
     pub bytes_in: u64,
     /// Events enriched and written, late ones included.
     pub processed: u64,
@@ -65,11 +66,11 @@ pub struct Totals {
     pub dead_lettered: u64,
     /// Records without a value, skipped.
     pub tombstones: u64,
-    /// Processed events that no window counts.
+    /// Events processed too late to be counted in a window.
     pub late: u64,
     /// Window records written, revisions included.
     pub window_records: u64,
-    /// Window records that revise an earlier one.
+    /// Window records that replace an earlier one of the same window.
     pub revisions: u64,
     /// Epochs committed.
     pub epochs: u64,
@@ -87,19 +88,18 @@ impl Totals {
 /// One owned partition.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct PartitionStatus {
-    /// Its number.
     pub partition: i32,
-    /// Next offset to read, committed.
+    /// Committed next offset.
     pub next_offset: i64,
-    /// Records behind it, those of open transactions included; `None` while that is not known.
+    /// Records from there to the log's end, those of open transactions included; `None` while the
+    /// end is not known.
     pub lag_records: Option<u64>,
-    /// Whether an open transaction hides the records behind it.
+    /// Whether an open transaction hides these records.
     pub held_by_transaction: bool,
-    /// Its watermark.
     pub watermark_ms: Option<i64>,
-    /// Whether it is at its end and silent, so that windows do not wait for it.
+    /// Whether it is read to its end and idle, so that windows do not wait for it.
     pub idle: bool,
-    /// Records taken, tombstones included.
+    /// Records read, tombstones included.
     pub events_in: u64,
     /// Events enriched and written.
     pub processed: u64,
@@ -118,51 +118,46 @@ pub struct Latencies {
     pub kafka_queue: Percentiles,
     /// A worker's time for one batch.
     pub worker_batch: Percentiles,
-    /// From an epoch's cut until all it made is delivered.
+    /// From an epoch's cut until all its output is delivered.
     pub sink_epoch: Percentiles,
-    /// From there to the commit.
+    /// From the delivery to the commit.
     pub commit: Percentiles,
-    /// Writing an epoch's state.
+    /// Writing of an epoch's state.
     pub state_flush: Percentiles,
 }
 
 /// The most frequent values, the highest count first; the rest as `other`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Usage {
-    /// By `locale`.
+    /// Values of `locale`.
     pub locations: Vec<(String, u64)>,
-    /// By `device_type`.
+    /// Values of `device_type`.
     pub devices: Vec<(String, u64)>,
-    /// By `app_version`.
+    /// Values of `app_version`.
     pub versions: Vec<(String, u64)>,
 }
 
-/// Dead letters of one reason.
+/// The dead letters of one reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DeadLetters {
-    /// The reason.
     pub reason: &'static str,
-    /// How many.
     pub count: u64,
-    /// A recent one.
+    /// A recent dead letter.
     pub sample: Option<Sample>,
 }
 
-/// Values of one field that were accepted and corrected or doubted.
+/// How many values of one field had one soft problem.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct SoftProblems {
-    /// The field.
+pub struct SoftProblemCount {
     pub field: &'static str,
-    /// What is wrong with them.
+    /// What is wrong with the values.
     pub problem: &'static str,
-    /// How many.
     pub count: u64,
 }
 
 /// The last committed epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct LastEpoch {
-    /// Its number.
     pub epoch: u64,
     /// When it was committed.
     pub committed_at_ms: i64,
@@ -172,17 +167,17 @@ pub struct LastEpoch {
     pub state_flush_ms: f64,
 }
 
-/// One second of the past.
+/// One second of the history.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Point {
-    /// Its end.
+pub struct HistoryPoint {
+    /// The second's end.
     pub at_ms: i64,
     /// Input records per second.
     pub events_per_second: f64,
-    /// Lag at its end, if it was known.
+    /// Lag at the second's end, if it was known.
     pub lag_records: Option<u64>,
-    /// End-to-end latency of the minute before, milliseconds.
+    /// Median end-to-end latency of the minute before, milliseconds.
     pub p50_ms: f64,
-    /// 99 % of it.
+    /// 99th percentile of it.
     pub p99_ms: f64,
 }

@@ -1,36 +1,35 @@
-//! A window as shown to people: its totals and most frequent values.
+//! A window as the API and the dashboard show it: its totals and most frequent values.
 
 use serde::Serialize;
 
 use super::Usage;
 use crate::{
     limits,
-    window::{Counts, WindowRecord},
+    window::{ValueCounts, WindowRecord},
 };
 
 /// One window, open or published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct WindowView {
-    /// First millisecond since the Unix epoch.
+    /// The window's first millisecond, since the Unix epoch.
     pub start_ms: i64,
-    /// First millisecond after it.
+    /// The first millisecond after it.
     pub end_ms: i64,
-    /// The last one published; 0: still open.
+    /// The last revision published; 0 while the window is open.
     pub revision: u32,
     /// Events counted.
     pub total_events: u64,
-    /// Of these, after the window had closed.
+    /// Events counted after the window had closed.
     pub late_events: u64,
-    /// Distinct users, an estimate.
+    /// Estimated distinct users.
     pub unique_users: u64,
     /// False when some of its input may not have been seen.
     pub complete: bool,
-    /// The most frequent values.
     pub usage: Usage,
 }
 
 impl WindowView {
-    /// What is shown of a record.
+    /// The view of a published record.
     pub fn of(record: &WindowRecord) -> Self {
         Self {
             start_ms: record.start.0,
@@ -51,12 +50,12 @@ impl WindowView {
 
 impl Usage {
     /// The most frequent values of each dimension.
-    pub fn of(locations: &Counts, devices: &Counts, versions: &Counts) -> Self {
+    pub fn of(locations: &ValueCounts, devices: &ValueCounts, versions: &ValueCounts) -> Self {
         Self { locations: top(locations), devices: top(devices), versions: top(versions) }
     }
 }
 
-fn top(counts: &Counts) -> Vec<(String, u64)> {
+fn top(counts: &ValueCounts) -> Vec<(String, u64)> {
     let mut top = counts.most_frequent(limits::SHOWN_VALUES + 1);
     top.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
     top.into_iter().map(|(name, count)| (name.to_owned(), count)).collect()

@@ -37,7 +37,7 @@ struct Entry {
 
 /// Counts per value of one dimension.
 #[derive(Debug, Clone, Default)]
-pub struct Counts {
+pub struct ValueCounts {
     names: String,
     entries: Vec<Entry>,
     /// Positions in `entries`; empty while there are at most `LINEAR_ENTRIES`.
@@ -48,7 +48,7 @@ pub struct Counts {
     capped: u64,
 }
 
-impl Counts {
+impl ValueCounts {
     /// Adds `n` occurrences of a value; returns by how many bytes this grew. No allocation for a
     /// value that has an entry.
     #[inline]
@@ -103,25 +103,6 @@ impl Counts {
         all.push((OTHER, other));
         all.sort_unstable_by_key(|&(name, _)| name);
         all
-    }
-
-    /// The count of one value; for [`OTHER`], of all that have no entry.
-    pub fn get(&self, value: &str) -> u64 {
-        match self.find(value) {
-            Some(position) => self.entries[position].count,
-            None if value == OTHER => self.other,
-            None => 0,
-        }
-    }
-
-    /// Sum of all counts.
-    pub fn sum(&self) -> u64 {
-        self.other + self.entries.iter().map(|entry| entry.count).sum::<u64>()
-    }
-
-    /// True when a value had to be counted as [`OTHER`] because the cap was reached.
-    pub fn overflowed(&self) -> bool {
-        self.capped > 0
     }
 
     /// How many occurrences were counted as [`OTHER`] because the cap was reached.
@@ -229,7 +210,7 @@ fn hash_of(state: &RandomState, head: u64, name: &[u8]) -> u64 {
     hasher.finish()
 }
 
-impl PartialEq for Counts {
+impl PartialEq for ValueCounts {
     /// The same counts, whatever the order in which the values came.
     fn eq(&self, other: &Self) -> bool {
         self.other == other.other && self.capped == other.capped && self.sorted() == other.sorted()
@@ -245,14 +226,14 @@ struct Stored<'a> {
     capped: u64,
 }
 
-impl Serialize for Counts {
+impl Serialize for ValueCounts {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let named = self.entries.iter().map(|entry| (self.name(entry), entry.count)).collect();
         Stored { named, other: self.other, capped: self.capped }.serialize(serializer)
     }
 }
 
-impl<'de> Deserialize<'de> for Counts {
+impl<'de> Deserialize<'de> for ValueCounts {
     /// Reads borrowed names: the input must lie in memory as a whole.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let stored = Stored::deserialize(deserializer)?;

@@ -87,6 +87,7 @@ impl Merger {
     }
 
     /// All windows that still take events.
+    #[cfg(test)]
     pub(super) fn windows(&self) -> &BTreeMap<WindowStart, MergedWindow> {
         &self.windows
     }

@@ -23,7 +23,7 @@ mod tests;
 
 pub use self::{
     change::{Completeness, EpochChange, PartialKey, PartitionState, StateImage, WindowMeta},
-    counts::{Counts, OTHER},
+    counts::{OTHER, ValueCounts},
     epoch_input::{EpochInput, PartitionDelta, PartitionProgress},
     partial::Partial,
     record::{PublishedWindow, WindowRecord},

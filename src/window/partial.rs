@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Counts, UserSketch};
+use super::{UserSketch, ValueCounts};
 
 /// Events counted in one window.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,11 +18,11 @@ pub struct Partial {
     /// partials of one input partition only.
     pub first_offset: i64,
     /// Events per `locale`.
-    pub locations: Counts,
+    pub locations: ValueCounts,
     /// Events per `device_type`.
-    pub devices: Counts,
+    pub devices: ValueCounts,
     /// Events per `app_version`.
-    pub versions: Counts,
+    pub versions: ValueCounts,
     /// Distinct users.
     pub users: UserSketch,
 }
@@ -39,9 +39,9 @@ impl Partial {
         Self {
             total: 0,
             first_offset: i64::MAX,
-            locations: Counts::default(),
-            devices: Counts::default(),
-            versions: Counts::default(),
+            locations: ValueCounts::default(),
+            devices: ValueCounts::default(),
+            versions: ValueCounts::default(),
             users: UserSketch::default(),
         }
     }
@@ -126,7 +126,7 @@ mod tests {
             }
             prop_assert_eq!(&merged, &whole);
             prop_assert_eq!(whole.total, events.len() as u64);
-            for sum in [&whole.locations, &whole.devices, &whole.versions].map(Counts::sum) {
+            for sum in [&whole.locations, &whole.devices, &whole.versions].map(ValueCounts::sum) {
                 prop_assert_eq!(sum, whole.total);
             }
             let lowest = events.iter().map(|((offset, ..), _)| *offset).min();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Counts, Partial, WindowMeta};
+use super::{Partial, ValueCounts, WindowMeta};
 use crate::{
     ids::{EventTimeMs, WindowStart},
     limits,
@@ -97,7 +97,7 @@ impl WindowRecord {
 
 /// A dimension's counts, written with at most `values` entries.
 struct Stats<'a> {
-    counts: &'a Counts,
+    counts: &'a ValueCounts,
     values: usize,
 }
 

@@ -135,7 +135,8 @@ impl Windows {
     }
 
     /// The last committed epoch.
-    pub fn epoch(&self) -> Epoch {
+    #[cfg(test)]
+    pub(super) fn epoch(&self) -> Epoch {
         self.epoch
     }
 
@@ -145,7 +146,8 @@ impl Windows {
     }
 
     /// The horizon in force: events of windows at or behind it are late.
-    pub fn horizon(&self) -> Option<EventTimeMs> {
+    #[cfg(test)]
+    pub(super) fn horizon(&self) -> Option<EventTimeMs> {
         self.horizon
     }
 
@@ -186,7 +188,8 @@ impl Windows {
     }
 
     /// Number of windows, open or closed, that still take events.
-    pub fn retained_windows(&self) -> usize {
+    #[cfg(test)]
+    pub(super) fn retained_windows(&self) -> usize {
         self.merger.windows().len()
     }
 

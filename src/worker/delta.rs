@@ -1,9 +1,9 @@
-//! What one worker counts in one epoch. Owned by the worker thread.
+//! Counts what one worker has seen in one epoch. Owned by the worker thread.
 //!
 //! In:  one call per record, in the order read.
 //! Out: per partition the window deltas, the highest event time and the counts, at the barrier.
-//! Holds: `memory_bytes` is what the budget was told; nothing is allocated per event but a new
-//! window's accumulator and a value's first appearance in it.
+//! Holds: `memory_bytes` is the amount reported to the budget; an event allocates only when it is
+//! the first of a window or brings a value that its window does not have yet.
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -16,7 +16,7 @@ use crate::{
     window::{Partial, PartitionDelta},
 };
 
-/// Accumulates an epoch.
+/// The counts of an epoch.
 #[derive(Debug, Default)]
 pub(crate) struct EpochDelta {
     /// Indexed by partition number.
@@ -28,9 +28,10 @@ pub(crate) struct EpochDelta {
 struct PartitionAccumulator {
     counts: PartitionCounts,
     windows: Vec<(WindowStart, Partial)>,
-    /// Place in `windows` of the one counted last: events of a partition mostly follow each other.
+    /// Index in `windows` of the one counted last: most events fall into the same as the one
+    /// before.
     last: usize,
-    /// Only used past a few windows: a backfill opens thousands in one epoch.
+    /// Used only beyond `LINEAR_WINDOWS`: a backfill opens thousands of windows in one epoch.
     index: HashMap<WindowStart, usize, FixedState>,
     highest_event_time: Option<EventTimeMs>,
     first_event: Option<(i64, EventTimeMs)>,
@@ -40,17 +41,17 @@ struct PartitionAccumulator {
 const LINEAR_WINDOWS: usize = 8;
 
 impl EpochDelta {
-    /// Notes a dead letter.
+    /// Counts a dead letter.
     pub(crate) fn dead_letter(&mut self, partition: PartitionId) {
         self.partition(partition).counts.dead_lettered += 1;
     }
 
-    /// Notes a record that was read again.
+    /// Counts a record that was read again.
     pub(crate) fn replayed(&mut self, partition: PartitionId) {
         self.partition(partition).counts.replayed += 1;
     }
 
-    /// Notes a valid event that is processed; counts it in `window` unless that is `None` (late).
+    /// Counts a processed event; in `window` as well, unless that is `None` because it is late.
     pub(crate) fn processed(
         &mut self,
         at: Position,
@@ -63,7 +64,8 @@ impl EpochDelta {
         self.memory_bytes += grown;
     }
 
-    /// Counts a valid event in `window`; without one (late) only its time is noted.
+    /// Counts a valid event in `window`; for a late event, without a window, it only notes its
+    /// time.
     pub(crate) fn count(&mut self, at: Position, event: &Event<'_>, window: Option<WindowStart>) {
         let grown = self.partition(at.partition).count(at, event, window);
         self.memory_bytes += grown;
@@ -105,8 +107,8 @@ impl PartitionAccumulator {
     /// Returns by how many bytes this grew.
     #[inline]
     fn count(&mut self, at: Position, event: &Event<'_>, window: Option<WindowStart>) -> usize {
-        // One wrong clock must not close everyone's windows: an event raises the watermark at most
-        // to its record's own Kafka timestamp.
+        // An event raises the watermark at most to its record's Kafka timestamp: a sender with a
+        // wrong clock must not close the windows of all others.
         let time = event.event_time.min(EventTimeMs(at.timestamp_ms));
         self.highest_event_time = self.highest_event_time.max(Some(time));
         self.first_event.get_or_insert((at.offset, event.event_time));

@@ -2,11 +2,11 @@
 //!
 //! In:  `ToWorker` in order: batches, barriers, resets.
 //! Out: enriched and rejected records, one `WorkerEpoch` per barrier.
-//! Holds: no lock, no I/O, no log line and no clock per event (three clock reads per batch); nothing
-//! of an epoch is sent after its `WorkerEpoch`.
+//! Holds: an event takes no lock, no I/O, no log line and no clock read (a batch takes three clock
+//! reads); nothing of an epoch is sent after its `WorkerEpoch`.
 
+mod batcher;
 mod delta;
-mod output;
 
 use std::{
     collections::BTreeMap,
@@ -17,8 +17,8 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 
 use self::{
+    batcher::{OutputBatcher, SinkGone},
     delta::EpochDelta,
-    output::{Outputs, SinkGone},
 };
 use crate::{
     batch::{Emptied, InputBatch, InputRecord, Pool, Position, RejectKind, Span},
@@ -28,7 +28,7 @@ use crate::{
     epoch::{Mode, ToSink, ToWorker, WorkerEpoch},
     event::{Enricher, Event, EventConfig, Field, Parser, Reject, RejectReason, SoftProblem},
     failpoint::{self, Point},
-    ids::{Epoch, EventTimeMs, Generation, WindowStart, WorkerId},
+    ids::{Epoch, EventTimeMs, Incarnation, WindowStart, WorkerId},
     kafka::Partitioner,
     latency::EpochAges,
     window::WindowRules,
@@ -37,23 +37,18 @@ use crate::{
 /// What a worker is made of.
 #[derive(Debug, Clone)]
 pub struct WorkerSettings {
-    /// Which one.
     pub id: WorkerId,
-    /// How events are read and written.
     pub event: EventConfig,
-    /// How they are counted.
     pub rules: WindowRules,
     /// Partitions of processed-logins.
     pub output_partitions: usize,
-    /// The byte budget.
     pub budget: Arc<Budget>,
-    /// Where emptied input arenas go.
+    /// Takes emptied input arenas back.
     pub input_pool: Pool<Emptied<InputRecord>>,
-    /// Where emptied output arenas come from.
+    /// Gives empty output arenas.
     pub output_pool: Pool<Emptied<Span>>,
 }
 
-/// One worker.
 pub struct Worker {
     id: WorkerId,
     rules: WindowRules,
@@ -62,17 +57,17 @@ pub struct Worker {
     input_pool: Pool<Emptied<InputRecord>>,
     parser: Parser,
     enricher: Enricher,
-    outputs: Outputs,
+    outputs: OutputBatcher,
     sink: Sender<ToSink>,
     control: Arc<Control>,
-    generation: Generation,
+    incarnation: Incarnation,
     epoch: Epoch,
     horizon: Option<EventTimeMs>,
-    /// Of the event before: mostly also of the next one.
+    /// Window of the event before; most events fall into the same one.
     last_window: WindowStart,
     mode: Mode,
     delta: EpochDelta,
-    /// Part of the delta's bytes that the budget knows.
+    /// The delta's bytes that were reported to the budget.
     reported_bytes: usize,
     late: u64,
     ages: EpochAges,
@@ -83,10 +78,10 @@ pub struct Worker {
 impl Worker {
     /// A worker that sends to `sink`.
     pub fn new(settings: WorkerSettings, sink: Sender<ToSink>, control: Arc<Control>) -> Self {
-        let WorkerSettings { id, event, rules, output_partitions, budget, input_pool, output_pool } =
-            settings;
+        let WorkerSettings { id, event, rules, budget, input_pool, output_pool, .. } = settings;
+        let output_partitions = settings.output_partitions;
         let outputs =
-            Outputs::new(output_partitions, sink.clone(), output_pool, Arc::clone(&budget));
+            OutputBatcher::new(output_partitions, sink.clone(), output_pool, Arc::clone(&budget));
         Self {
             id,
             rules,
@@ -98,7 +93,7 @@ impl Worker {
             outputs,
             sink,
             control,
-            generation: Generation(0),
+            incarnation: Incarnation(0),
             epoch: Epoch(0),
             horizon: None,
             last_window: WindowStart::default(),
@@ -112,9 +107,9 @@ impl Worker {
         }
     }
 
-    /// Works until the source or the sink is gone.
+    /// Works until the source or the sink has ended.
     pub fn run(mut self, input: &Receiver<ToWorker>) {
-        // Either end of the channels being closed is the ordinary end of a worker.
+        // A worker ends when the channel of the source or that of the sink is closed.
         while let Ok(message) = self.next(input) {
             if self.handle(message).is_err() {
                 break;
@@ -129,7 +124,7 @@ impl Worker {
             Ok(message) => Ok(message),
             Err(TryRecvError::Disconnected) => Err(SinkGone),
             Err(TryRecvError::Empty) => {
-                self.outputs.send_all(self.generation, self.epoch)?;
+                self.outputs.send_all(self.incarnation, self.epoch)?;
                 input.recv().map_err(|_| SinkGone)
             }
         }
@@ -144,7 +139,7 @@ impl Worker {
                 self.outputs.resize(partitions as usize);
                 Ok(())
             }
-            ToWorker::Reset(generation) => self.reset(generation),
+            ToWorker::Reset(incarnation) => self.reset(incarnation),
             ToWorker::Begin { epoch, horizon, mode } => {
                 self.epoch = epoch;
                 self.horizon = horizon;
@@ -200,19 +195,19 @@ impl Worker {
             self.enricher.append(raw, &event, processed_at_us, out);
         });
         if full {
-            self.outputs.send_partition(partition, self.generation, self.epoch)?;
+            self.outputs.send_partition(partition, self.incarnation, self.epoch)?;
         }
         if late {
             self.late += 1;
             if self.outputs.rejected(RejectKind::Late, record, arena, permit) {
-                self.outputs.send_rejects(self.generation, self.epoch)?;
+                self.outputs.send_rejects(self.incarnation, self.epoch)?;
             }
         }
         Ok(())
     }
 
-    /// Counts a record whose outputs are committed. Its window, if it is not over, took every event
-    /// back then: the horizon has not reached it to this day.
+    /// Counts a record whose outputs are committed. If its window is still open, the event was not
+    /// late when it was read first, because horizons only grow.
     fn replay(&mut self, record: &InputRecord, arena: &[u8]) {
         let Position { partition, timestamp_ms, .. } = record.position;
         self.delta.replayed(partition);
@@ -233,7 +228,7 @@ impl Worker {
         self.delta.dead_letter(record.position.partition);
         *self.reasons.entry(reject.reason).or_default() += 1;
         if self.outputs.rejected(RejectKind::DeadLetter(reject), record, arena, permit) {
-            self.outputs.send_rejects(self.generation, self.epoch)?;
+            self.outputs.send_rejects(self.incarnation, self.epoch)?;
         }
         Ok(())
     }
@@ -241,10 +236,10 @@ impl Worker {
     fn end_epoch(&mut self, epoch: Epoch, horizon: Option<EventTimeMs>) -> Result<(), SinkGone> {
         assert_eq!(epoch, self.epoch, "barriers come in order");
         failpoint::reached(Point::Answer);
-        self.outputs.send_all(self.generation, self.epoch)?;
+        self.outputs.send_all(self.incarnation, self.epoch)?;
         let (deltas, counts) = self.delta.take();
         let answer = WorkerEpoch {
-            generation: self.generation,
+            incarnation: self.incarnation,
             epoch,
             worker: self.id,
             deltas,
@@ -260,7 +255,7 @@ impl Worker {
         self.sink.send(ToSink::WorkerEpoch(Box::new(answer))).map_err(|_| SinkGone)
     }
 
-    fn reset(&mut self, generation: Generation) -> Result<(), SinkGone> {
+    fn reset(&mut self, incarnation: Incarnation) -> Result<(), SinkGone> {
         self.outputs.clear();
         drop(self.delta.take());
         self.budget.delta_freed(std::mem::take(&mut self.reported_bytes));
@@ -268,8 +263,8 @@ impl Worker {
         self.ages.clear();
         self.reasons.clear();
         self.soft.clear();
-        self.generation = generation;
-        self.sink.send(ToSink::ResetDone(self.id, generation)).map_err(|_| SinkGone)
+        self.incarnation = incarnation;
+        self.sink.send(ToSink::ResetDone(incarnation)).map_err(|_| SinkGone)
     }
 }
 

@@ -1,10 +1,12 @@
 //! A process that a test or a tool started: its log, its end, its signals.
 //!
-//! Every wait is bounded, every process is ended by its pid, and a failure shows the end of the log.
+//! Every wait is bounded, every process is ended by its pid, and a failure shows the end of the
+//! log.
 
 use std::{
     fs::{self, File},
-    path::PathBuf,
+    io::{Read, Seek},
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
     time::{Duration, Instant},
 };
@@ -17,9 +19,60 @@ pub fn text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(out), String::from_utf8_lossy(err))
 }
 
-/// A process of this test. Killed when dropped.
+/// Runs the command to its end, without input. A signal to the tool kills it.
+pub fn output(mut command: Command) -> Output {
+    let file = || tempfile::tempfile().expect("a temporary file");
+    let (mut stdout, mut stderr) = (file(), file());
+    let handle = |file: &File| file.try_clone().expect("a second handle");
+    let child = command.stdin(Stdio::null()).stdout(handle(&stdout)).stderr(handle(&stderr));
+    let mut child = KilledWhenDropped(child.spawn().unwrap_or_else(|error| {
+        panic!("cannot start {}: {error}", command.get_program().display())
+    }));
+    let status = loop {
+        if let Some(status) = child.0.try_wait().expect("a child can be waited for") {
+            break status;
+        }
+        crate::interrupt::check();
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    Output { status, stdout: written(&mut stdout), stderr: written(&mut stderr) }
+}
+
+/// What others wrote to the file.
+fn written(file: &mut File) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    file.rewind().expect("a file can be read again");
+    file.read_to_end(&mut bytes).expect("a file can be read");
+    bytes
+}
+
+/// A log's last lines, for messages; of the statistics, one a second, only a few.
+pub fn tail(log: &Path) -> String {
+    let log = fs::read_to_string(log).unwrap_or_default();
+    let statistics = |line: &&str| line.contains(" statistics ");
+    let count = log.lines().filter(statistics).count();
+    let mut number = 0;
+    let shown = |line: &&str| {
+        number += usize::from(statistics(line));
+        !statistics(line) || number + 5 > count
+    };
+    let lines: Vec<&str> = log.lines().filter(shown).collect();
+    lines[lines.len().saturating_sub(40)..].join("\n")
+}
+
+struct KilledWhenDropped(Child);
+
+impl Drop for KilledWhenDropped {
+    fn drop(&mut self) {
+        // Both fail only when it has ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A process of this test or tool. Killed when dropped.
 pub struct Process {
-    child: Child,
+    child: KilledWhenDropped,
     log: PathBuf,
 }
 
@@ -32,40 +85,35 @@ impl Process {
             .stderr(file)
             .spawn()
             .expect("the program starts");
-        Self { child, log }
+        Self { child: KilledWhenDropped(child), log }
     }
 
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.child.0.id()
+    }
+
+    pub fn log_file(&self) -> &Path {
+        &self.log
     }
 
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// The log's last lines, for messages; of the statistics, one a second, only a few.
+    /// The log's last lines, for messages.
     pub fn tail(&self) -> String {
-        let log = self.log();
-        let statistics = |line: &&str| line.contains(" statistics ");
-        let count = log.lines().filter(statistics).count();
-        let mut number = 0;
-        let told = |line: &&str| {
-            number += usize::from(statistics(line));
-            !statistics(line) || number + 5 > count
-        };
-        let lines: Vec<&str> = log.lines().filter(told).collect();
-        lines[lines.len().saturating_sub(40)..].join("\n")
+        tail(&self.log)
     }
 
     /// How it ended, if it has.
     pub fn ended(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().expect("a child can be waited for")
+        self.child.0.try_wait().expect("a child can be waited for")
     }
 
     pub fn wait(&mut self, within: Duration) -> ExitStatus {
         let deadline = Instant::now() + within;
         loop {
-            if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
+            if let Some(status) = self.child.0.try_wait().expect("a child can be waited for") {
                 return status;
             }
             assert!(Instant::now() < deadline, "still running after {within:?}\n{}", self.tail());
@@ -93,14 +141,14 @@ impl Process {
     }
 
     pub fn kill(mut self) {
-        self.child.kill().expect("a running child can be killed");
-        self.child.wait().expect("a child can be waited for");
+        self.child.0.kill().expect("a running child can be killed");
+        self.child.0.wait().expect("a child can be waited for");
     }
 
     pub fn wait_for_line(&mut self, needle: &str) {
         let deadline = Instant::now() + SOON;
         while !self.log().contains(needle) {
-            if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
+            if let Some(status) = self.child.0.try_wait().expect("a child can be waited for") {
                 assert!(
                     self.log().contains(needle),
                     "ended ({status}) without {needle:?}\n{}",
@@ -116,18 +164,7 @@ impl Process {
 
     /// Largest resident memory so far, bytes.
     pub fn peak_memory(&self) -> u64 {
-        let path = format!("/proc/{}/status", self.pid());
-        let status = fs::read_to_string(path).expect("a running process has a status");
-        let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("VmHWM");
-        let kib: u64 = line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("KiB");
+        let kib = crate::usage::peak_kib(self.pid()).expect("a running process has memory");
         kib * 1024
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // Both fail only when it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

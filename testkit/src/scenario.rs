@@ -1,13 +1,13 @@
 //! Topics, group and state folder of one test, and the two programs on them.
 
 use std::{
-    path::PathBuf,
-    process::{Command, Output, Stdio},
+    path::{Path, PathBuf},
+    process::{Command, Output},
     sync::atomic::{AtomicU32, Ordering},
     time::Instant,
 };
 
-use crate::{Process, SOON, programs, text};
+use crate::{Process, SOON, process, programs, text};
 
 /// Number of the next log file.
 static NEXT_LOG: AtomicU32 = AtomicU32::new(0);
@@ -27,6 +27,8 @@ pub struct Scenario {
     brokers: String,
     /// For `logintide`.
     way: String,
+    /// The folder of both programs.
+    programs: PathBuf,
     pub dir: tempfile::TempDir,
 }
 
@@ -46,7 +48,15 @@ impl Scenario {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let prefix = format!("{name}-{}-{number}", std::process::id());
-        Self { prefix, brokers, way, dir: tempfile::tempdir().expect("a temporary folder") }
+        let dir = tempfile::Builder::new().prefix(&format!("logintide-{name}-")).tempdir();
+        let dir = dir.expect("a temporary folder");
+        Self { prefix, brokers, way, programs: programs::beside_the_test(), dir }
+    }
+
+    /// With the programs of another folder than the test's.
+    #[must_use]
+    pub fn with_programs(self, folder: &Path) -> Self {
+        Self { programs: folder.to_owned(), ..self }
     }
 
     pub fn brokers(&self) -> &str {
@@ -70,35 +80,35 @@ impl Scenario {
     }
 
     pub fn loadgen(&self, arguments: &[&str]) -> Output {
-        let (command, rest) = arguments.split_first().expect("a subcommand");
-        let output = Command::new(programs::path("loadgen"))
-            .args([*command, "--brokers", &self.brokers])
-            .args(rest)
-            .stdin(Stdio::null())
-            .output()
-            .expect("loadgen runs");
-        println!("loadgen {}: {}", arguments.join(" "), output.status);
+        let output = process::output(self.loadgen_command(arguments));
+        eprintln!("loadgen {}: {}", arguments.join(" "), output.status);
         output
     }
 
-    /// Starts `loadgen produce` in the background, creating the topic with 8 partitions.
-    pub fn producing(&self, flags: &[&str]) -> Process {
-        let input = self.topic("input");
-        let mut command = Command::new(programs::path("loadgen"));
-        command.args(["produce", "--brokers", &self.brokers, "--topic", &input]);
-        command.args(["--create-topic", "8"]).args(flags);
-        Process::spawn(command, self.dir.path().join("produce.log"))
+    /// `loadgen` with a subcommand and its flags, not started.
+    fn loadgen_command(&self, arguments: &[&str]) -> Command {
+        let (subcommand, flags) = arguments.split_first().expect("a subcommand");
+        let mut command = programs::command(&self.programs, "loadgen");
+        command.args([*subcommand, "--brokers", &self.brokers]).args(flags);
+        command
     }
 
-    /// Sends events to the input topic, creating it with 8 partitions.
-    pub fn produce(&self, flags: &[&str]) {
+    /// `loadgen produce` to the input topic, which it creates with 8 partitions; not started.
+    pub fn produce_command(&self, flags: &[&str]) -> Command {
         let input = self.topic("input");
-        let arguments: Vec<&str> = ["produce", "--topic", &input, "--create-topic", "8"]
-            .iter()
-            .chain(flags)
-            .copied()
-            .collect();
-        let output = self.loadgen(&arguments);
+        let arguments = ["produce", "--topic", &input, "--create-topic", "8"];
+        self.loadgen_command(&[&arguments, flags].concat())
+    }
+
+    /// Starts `loadgen produce` in the background.
+    pub fn producing(&self, flags: &[&str]) -> Process {
+        Process::spawn(self.produce_command(flags), self.dir.path().join("produce.log"))
+    }
+
+    /// Sends events to the input topic.
+    pub fn produce(&self, flags: &[&str]) {
+        let output = process::output(self.produce_command(flags));
+        eprintln!("loadgen produce {}: {}", flags.join(" "), output.status);
         assert!(output.status.success(), "{}", text(&output));
     }
 
@@ -116,14 +126,18 @@ impl Scenario {
             .unwrap_or_else(|error| panic!("no JSON report: {error}\n{}", text(&output)))
     }
 
+    /// What the judge says and how it ends, whatever it finds.
     pub fn verdict(&self, flags: &[&str]) -> Output {
-        let topics = self.topic_flags();
-        let arguments: Vec<&str> = ["verify"]
-            .into_iter()
-            .chain(topics.iter().map(String::as_str))
-            .chain(flags.iter().copied())
-            .collect();
-        self.loadgen(&arguments)
+        let output = process::output(self.verify_command(flags));
+        eprintln!("loadgen verify {}: {}", flags.join(" "), output.status);
+        output
+    }
+
+    /// The judge on the five topics, not started.
+    pub fn verify_command(&self, flags: &[&str]) -> Command {
+        let mut command = self.loadgen_command(&["verify"]);
+        command.args(self.topic_flags()).args(flags);
+        command
     }
 
     /// Waits until the judge, with these flags, finds nothing missing or wrong.
@@ -157,7 +171,7 @@ impl Scenario {
 
     /// `logintide run`, not started.
     pub fn command(&self, group: &str, state: &str, flags: &[&str]) -> Command {
-        let mut command = Command::new(programs::path("logintide"));
+        let mut command = programs::command(&self.programs, "logintide");
         command
             .arg("run")
             .args(["--brokers", &self.way, "--group-id", &self.topic(group)])

@@ -118,7 +118,7 @@ fn assigned_many_times_in_a_row_the_records_still_come() {
 }
 
 #[test]
-fn after_a_seek_nothing_older_is_delivered_and_others_keep_their_position() {
+fn assigned_again_nothing_older_is_delivered() {
     let (cluster, mut consumer) = consumer_of(300, 2);
     produce(&cluster.brokers(), TOPIC, 1, &numbered(1000..1300));
     let both = |seen: &[Seen]| {
@@ -131,7 +131,8 @@ fn after_a_seek_nothing_older_is_delivered_and_others_keep_their_position() {
     };
     let before = take_until(&mut consumer, both);
     let of_one = before.iter().filter(|s| matches!(s, Seen::Record { partition: 1, .. })).count();
-    consumer.seek(&[(PartitionId(0), Offset(20))]).expect("seek");
+    let starts = [(PartitionId(0), Offset(20)), (PartitionId(1), Offset(of_one as i64))];
+    consumer.assign(&starts).expect("assign");
     let mut ends = 0;
     let after = take_until(&mut consumer, |seen| {
         ends = seen.iter().filter(|s| matches!(s, Seen::End { .. })).count();
@@ -147,7 +148,7 @@ fn after_a_seek_nothing_older_is_delivered_and_others_keep_their_position() {
 }
 
 #[test]
-fn a_position_outside_the_log_is_an_event_and_a_seek_goes_on() {
+fn a_position_outside_the_log_is_an_event_and_another_one_goes_on() {
     let (_cluster, mut consumer) = consumer_of(5, 1);
     consumer.assign(&[(PartitionId(0), Offset(1_000_000))]).expect("assign");
     let seen = take_until(&mut consumer, |seen| !seen.is_empty());
@@ -161,7 +162,7 @@ fn a_position_outside_the_log_is_an_event_and_a_seek_goes_on() {
         panic!("{seen:?}")
     };
     assert_eq!((*partition, *position), (PartitionId(0), 1_000_000));
-    consumer.seek(&[(PartitionId(0), Offset(3))]).expect("seek");
+    consumer.assign(&[(PartitionId(0), Offset(3))]).expect("assign");
     assert_eq!(values_to_end(&mut consumer, 0, 5), numbered(3..5));
 }
 

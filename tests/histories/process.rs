@@ -11,7 +11,7 @@ use std::{
 
 use logintide::{
     epoch::{Alignment, CutPartition, CutReason, EpochCut},
-    ids::{Epoch, EventTimeMs, Generation, Offset, PartitionId, TopicId},
+    ids::{Epoch, EventTimeMs, Incarnation, Offset, PartitionId, TopicId},
     state::{CommitMetadata, MemoryStore, Start, Store, decide},
     window::{
         Completeness, EpochChange, EpochInput, PartitionProgress, PartitionState, Prepared,
@@ -60,7 +60,7 @@ enum Stage {
 
 #[derive(Debug)]
 pub(crate) struct Process {
-    generation: Generation,
+    incarnation: Incarnation,
     // The source.
     next: BTreeMap<i32, i64>,
     routed: BTreeMap<i32, u64>,
@@ -88,7 +88,7 @@ impl Process {
         kafka: &mut Kafka,
         mut store: MemoryStore,
         rules: WindowRules,
-        generation: Generation,
+        incarnation: Incarnation,
         how: StartUp,
     ) -> Option<Self> {
         kafka.end_transaction();
@@ -134,9 +134,9 @@ impl Process {
         }
         let epoch = recovery.next_epoch;
         let horizon = windows.next_horizon();
-        let worker = |id| Worker::new(id, rules, generation, epoch, horizon);
+        let worker = |id| Worker::new(id, rules, incarnation, epoch, horizon);
         Some(Self {
-            generation,
+            incarnation,
             next,
             routed: BTreeMap::new(),
             tombstones: BTreeMap::new(),
@@ -206,7 +206,7 @@ impl Process {
             held: false,
         };
         let cut = EpochCut {
-            generation: self.generation,
+            incarnation: self.incarnation,
             epoch: self.epoch,
             partitions: self.next.iter().map(partition).collect(),
             horizon: self.horizon,

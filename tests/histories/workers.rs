@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use logintide::{
     epoch::{PartitionCounts, WorkerEpoch},
-    ids::{Epoch, EventTimeMs, Generation, PartitionId, WindowStart, WorkerId},
+    ids::{Epoch, EventTimeMs, Incarnation, PartitionId, WindowStart, WorkerId},
     latency::EpochLatency,
     window::{Partial, PartitionDelta, WindowRules},
 };
@@ -42,7 +42,7 @@ struct Counted {
 pub(crate) struct Worker {
     id: usize,
     rules: WindowRules,
-    generation: Generation,
+    incarnation: Incarnation,
     epoch: Epoch,
     horizon: Option<EventTimeMs>,
     queue: VecDeque<Message>,
@@ -54,12 +54,12 @@ impl Worker {
     pub(crate) fn new(
         id: usize,
         rules: WindowRules,
-        generation: Generation,
+        incarnation: Incarnation,
         epoch: Epoch,
         horizon: Option<EventTimeMs>,
     ) -> Self {
         let (queue, counted) = (VecDeque::new(), BTreeMap::new());
-        Self { id, rules, generation, epoch, horizon, queue, counted, late: 0 }
+        Self { id, rules, incarnation, epoch, horizon, queue, counted, late: 0 }
     }
 
     pub(crate) fn send(&mut self, message: Message) {
@@ -107,7 +107,7 @@ impl Worker {
             first_event: counted.first,
         };
         WorkerEpoch {
-            generation: self.generation,
+            incarnation: self.incarnation,
             epoch,
             worker: WorkerId(self.id),
             deltas: counted.into_iter().map(delta).collect(),

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use logintide::{
     epoch::CutReason,
-    ids::{Generation, WindowStart},
+    ids::{Incarnation, WindowStart},
     state::MemoryStore,
     window::WindowRules,
 };
@@ -62,7 +62,7 @@ pub(crate) struct Ending {
     pub(crate) dies: bool,
 }
 
-/// How the next process, or generation, begins.
+/// How the next process, or incarnation, begins.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Next {
     pub(crate) start: StartUp,
@@ -74,7 +74,7 @@ pub(crate) struct Next {
 pub(crate) struct World {
     kafka: Kafka,
     process: Option<Process>,
-    generation: Generation,
+    incarnation: Incarnation,
     nexts: Vec<Next>,
     taken: usize,
     now_ms: i64,
@@ -89,7 +89,7 @@ impl World {
         let mut world = Self {
             kafka: Kafka::new(mode, jitter),
             process: None,
-            generation: Generation(0),
+            incarnation: Incarnation(0),
             nexts,
             taken: 0,
             now_ms: 0,
@@ -140,7 +140,7 @@ impl World {
         self.nexts[self.taken % self.nexts.len()]
     }
 
-    /// The generation ends, in a crash the process too; the next one begins.
+    /// The incarnation ends, in a crash the process too; the next one begins.
     fn leave(&mut self, crash: bool, rebalance: bool) {
         let Next { start, arrive } = self.next();
         let process = self.process.take().expect("a process is always there between steps");
@@ -160,10 +160,10 @@ impl World {
 
     fn begin(&mut self, mut store: MemoryStore, mut dies_after: u8) {
         while self.process.is_none() {
-            self.generation = self.generation.next();
+            self.incarnation = self.incarnation.next();
             let how = StartUp { workers: self.workers, owned: self.owned, dies_after };
             let disk = store.clone();
-            self.process = Process::start(&mut self.kafka, disk, RULES, self.generation, how);
+            self.process = Process::start(&mut self.kafka, disk, RULES, self.incarnation, how);
             if self.process.is_none() {
                 store = store.reopen();
                 store.break_disk(false);

@@ -33,6 +33,7 @@ mod security;
 mod settings;
 mod statistics;
 mod streams;
+mod topic_admin;
 mod topic_changes;
 mod transactions;
 mod work;

@@ -10,15 +10,11 @@ use logintide::{
     ids::PartitionId,
     kafka::{Admin, Consumer, DrainEvent, Flow},
 };
+use testkit::{Process, Scenario, brokers, text};
 
-use crate::{
-    client::{
-        Topic,
-        support::{
-            PATIENCE, TURN, consumer_settings, flush, numbered, send_all, transactional, until,
-        },
-    },
-    support::{Process, Scenario, brokers, text},
+use crate::client::{
+    Topic,
+    support::{PATIENCE, TURN, consumer_settings, flush, numbered, send_all, transactional, until},
 };
 
 /// Events with a time too far ahead, which a larger --max-future accepts.

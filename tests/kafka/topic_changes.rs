@@ -11,6 +11,7 @@ use logintide::{
 use crate::{
     client::support::{PATIENCE, client},
     faults::topics::{events, newest_windows},
+    topic_admin,
 };
 use testkit::{Process, SOON, Scenario, free_port, wait_for_metric};
 
@@ -31,7 +32,7 @@ fn create(admin: &Admin, name: &str, partitions: i32) {
 /// The input's next topic of the same name.
 fn create_again(scenario: &Scenario) {
     let (admin, input) = (admin(scenario), scenario.topic("input"));
-    admin.delete_topics(&[&input], PATIENCE).expect("deleted");
+    topic_admin::delete_topics(scenario.brokers(), &[&input]);
     create(&admin, &input, 1);
 }
 
@@ -157,7 +158,7 @@ fn an_output_that_grows_is_used_as_a_whole_at_an_epoch_cut() {
         let running = Watching::start(&scenario, &["--delivery", delivery, "--workers", "2"]);
         running.wait_for("logintide_events_in_total", |n| n >= 2000.0);
         for name in ["processed", "aggregated", "dead-letter", "late"] {
-            admin.create_partitions(&scenario.topic(name), 4, PATIENCE).expect("grown");
+            topic_admin::add_partitions(scenario.brokers(), &scenario.topic(name), 4);
         }
         // The line comes with the next epoch, so there must be events for one.
         let mut produced = 2000.0;

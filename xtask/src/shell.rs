@@ -1,14 +1,16 @@
-//! Runs other programs, one at a time: the way every tool here starts cargo and the scripts.
+//! Runs other programs: the way every tool here starts cargo and the scripts.
 //!
 //! Holds: a program runs in a process group of its own, and a signal to the tool ends that group,
 //! because cargo does not pass signals on to the tests it runs.
 
 use std::{
+    collections::BTreeSet,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::{Command, ExitStatus, Stdio},
-    sync::atomic::{AtomicI32, Ordering},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Mutex, MutexGuard, PoisonError},
     thread,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, bail};
@@ -17,8 +19,11 @@ use signal_hook::{
     iterator::Signals,
 };
 
-/// The process group that runs; 0: none.
-static GROUP: AtomicI32 = AtomicI32::new(0);
+/// After a signal, what runs has this long to end by itself: a broker is wiped in it.
+const TIME_TO_END: Duration = Duration::from_mins(1);
+
+/// The process groups that run.
+static GROUPS: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
 
 /// The caller has to change or install something: exit code 2.
 #[derive(Debug)]
@@ -39,7 +44,7 @@ pub(crate) fn root() -> &'static Path {
 
 /// Where cargo builds.
 pub(crate) fn target_dir() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+    root().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }
 
 /// A command that runs in the project's folder.
@@ -60,15 +65,88 @@ pub(crate) fn cargo<const N: usize>(arguments: [&str; N]) -> Command {
 pub(crate) fn end_with_signals() -> anyhow::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("signals")?;
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        for _ in signals.forever() {
-            testkit::interrupt::request();
-            let group = GROUP.load(Ordering::SeqCst);
-            if group != 0 {
-                end_group(group);
-            }
+        for signal in signals.forever() {
+            testkit::interrupt::request(signal);
+            end_all();
         }
     })?;
     Ok(())
+}
+
+/// A program that runs, in a process group of its own. Dropping it ends the group.
+pub(crate) struct Group {
+    child: Child,
+    shown: String,
+    /// A signal has come, and it was asked to end.
+    is_ending: bool,
+}
+
+impl Group {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// It cannot be started, or a signal interrupts the tool.
+    pub(crate) fn spawn(command: &mut Command) -> anyhow::Result<Self> {
+        let shown = shown(command);
+        // Held while it starts: a signal finds every group that there is.
+        let mut groups = groups();
+        if testkit::interrupt::requested() {
+            bail!("interrupted");
+        }
+        let child = command.process_group(0).spawn();
+        let child = child.with_context(|| format!("cannot start {shown}"))?;
+        groups.insert(child.id());
+        Ok(Self { child, shown, is_ending: false })
+    }
+
+    /// Waits for its end; after `longest` it is killed.
+    ///
+    /// # Errors
+    /// A signal interrupts the tool; the program has got its chance to end by itself then.
+    pub(crate) fn wait_for(&mut self, mut longest: Duration) -> anyhow::Result<ExitStatus> {
+        let began = Instant::now();
+        let shown = &self.shown;
+        loop {
+            let ended =
+                self.child.try_wait().with_context(|| format!("cannot wait for {shown}"))?;
+            let interrupted = testkit::interrupt::requested();
+            if let Some(status) = ended {
+                if interrupted {
+                    bail!("interrupted");
+                }
+                return Ok(status);
+            }
+            if interrupted && !self.is_ending {
+                self.is_ending = true;
+                longest = began.elapsed() + TIME_TO_END;
+            }
+            if began.elapsed() > longest {
+                signal_group("-KILL", self.child.id());
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // What a test left behind is ended too.
+        signal_group("-KILL", self.child.id());
+        // Fails only when it has ended and was waited for.
+        let _ = self.child.wait();
+        groups().remove(&self.child.id());
+    }
+}
+
+/// Ends everything that runs.
+pub(crate) fn end_all() {
+    for group in groups().iter() {
+        signal_group("-TERM", *group);
+    }
+}
+
+fn groups() -> MutexGuard<'static, BTreeSet<u32>> {
+    GROUPS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Runs the command to its end, without input.
@@ -76,22 +154,7 @@ pub(crate) fn end_with_signals() -> anyhow::Result<()> {
 /// # Errors
 /// It cannot be started, or a signal interrupts the tool.
 pub(crate) fn status(command: &mut Command) -> anyhow::Result<ExitStatus> {
-    let shown = shown(command);
-    let mut child = command
-        .stdin(Stdio::null())
-        .process_group(0)
-        .spawn()
-        .with_context(|| format!("cannot start {shown}"))?;
-    GROUP.store(child.id().cast_signed(), Ordering::SeqCst);
-    if testkit::interrupt::requested() {
-        end_group(child.id().cast_signed());
-    }
-    let status = child.wait();
-    GROUP.store(0, Ordering::SeqCst);
-    if testkit::interrupt::requested() {
-        bail!("interrupted");
-    }
-    status.with_context(|| format!("cannot wait for {shown}"))
+    Group::spawn(command.stdin(Stdio::null()))?.wait_for(Duration::MAX)
 }
 
 /// Runs the command and expects that it succeeds.
@@ -135,7 +198,8 @@ pub(crate) fn shown(command: &Command) -> String {
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
-fn end_group(group: i32) {
+fn signal_group(signal: &str, group: u32) {
     // Fails only when the group has ended already.
-    let _ = Command::new("kill").args(["-TERM", "--", &format!("-{group}")]).status();
+    let mut kill = Command::new("kill");
+    let _ = kill.args([signal, "--", &format!("-{group}")]).stderr(Stdio::null()).status();
 }

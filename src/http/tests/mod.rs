@@ -16,7 +16,7 @@ use std::{
 use super::*;
 use crate::{
     config::parse_http_token,
-    metrics::{self, Metric, Phase, ThreadAlive},
+    metrics::{self, Metric, PipelinePhase, ThreadAlive},
 };
 
 /// Longest wait of a test for an answer; only reached when the test fails.
@@ -134,7 +134,7 @@ fn metrics_are_served_as_prometheus_text() {
 #[test]
 fn health_is_200_until_a_thread_dies_then_503() {
     let mut server = Server::start();
-    server.health.set_phase(Phase::Running);
+    server.health.set_phase(PipelinePhase::Running);
     server.health.set_assigned(2);
     let answer = server.get("/healthz");
     assert_eq!(answer.status, 200);
@@ -156,9 +156,9 @@ fn ready_is_200_only_while_assigned_and_recovered() {
     let ready = || (server.get("/readyz").status, server.get("/healthz").status);
     assert_eq!(ready(), (503, 200), "before the first assignment");
     server.health.set_assigned(2);
-    server.health.set_phase(Phase::Running);
+    server.health.set_phase(PipelinePhase::Running);
     assert_eq!(ready(), (200, 200));
-    server.health.set_phase(Phase::RollingBack);
+    server.health.set_phase(PipelinePhase::RollingBack);
     assert_eq!(ready(), (503, 200));
     assert_eq!(server.get("/readyz").json()["ready"], false);
     server.stop();

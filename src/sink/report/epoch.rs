@@ -8,7 +8,7 @@ use crate::{
     ids::Epoch,
     latency::EpochLatency,
     status::{PartitionStatus, WindowView},
-    window::{Counts, WindowRecord},
+    window::{ValueCounts, WindowRecord},
 };
 
 /// An epoch's counts.
@@ -35,9 +35,9 @@ pub(in crate::sink) struct EpochCounts {
 /// How often each value occurred.
 #[derive(Debug, Default)]
 pub(super) struct UsageCounts {
-    pub(super) locations: Counts,
-    pub(super) devices: Counts,
-    pub(super) versions: Counts,
+    pub(super) locations: ValueCounts,
+    pub(super) devices: ValueCounts,
+    pub(super) versions: ValueCounts,
 }
 
 impl EpochCounts {

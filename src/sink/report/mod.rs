@@ -27,9 +27,11 @@ use crate::{
     ids::Epoch,
     latency::{Durations, Rolling},
     limits,
-    metrics::{Metric, Phase, Waiting, add, add_labeled, observe, set, set_labeled},
+    metrics::{Metric, PipelinePhase, Waiting, add, add_labeled, observe, set, set_labeled},
     state::StoredEpoch,
-    status::{Board, LastEpoch, PartitionStatus, Point, Sample, Samples, Totals, WindowView},
+    status::{
+        Board, HistoryPoint, LastEpoch, PartitionStatus, Sample, Samples, Totals, WindowView,
+    },
     window::Windows,
 };
 
@@ -75,7 +77,7 @@ pub(super) struct Report {
     /// Whether an epoch was finished since nothing was read.
     knows_partitions: bool,
     recent_windows: VecDeque<Arc<WindowView>>,
-    history: VecDeque<Point>,
+    history: VecDeque<HistoryPoint>,
     /// Moments and input counts of the last seconds, for the rate.
     marks: VecDeque<(Instant, u64)>,
     published_at: Option<Instant>,
@@ -260,7 +262,7 @@ impl Report {
     pub(super) fn rolled_back(&mut self) {
         add(Metric::EpochRollbacks, 1);
         self.totals.rollbacks += 1;
-        self.control.health().set_phase(Phase::RollingBack);
+        self.control.health().set_phase(PipelinePhase::RollingBack);
     }
 
     /// An epoch's offsets are committed.
@@ -307,7 +309,7 @@ pub(super) fn gap(records: u64) {
     add(Metric::GapRecords, records);
 }
 
-/// A generation is left: nothing is owned until the next recovery.
+/// An incarnation is left: nothing is owned until the next recovery.
 pub(super) fn left() {
     set(Metric::AssignedPartitions, 0.0);
 }

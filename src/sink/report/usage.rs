@@ -11,7 +11,7 @@ use crate::{
     limits,
     metrics::{Metric, add_value},
     status::Usage,
-    window::{Counts, OTHER},
+    window::{OTHER, ValueCounts},
 };
 
 /// All dimensions.
@@ -37,7 +37,7 @@ impl UsageSums {
     }
 }
 
-fn add(metric: Metric, sum: &mut Counts, named: &mut BTreeSet<String>, epoch: &Counts) {
+fn add(metric: Metric, sum: &mut ValueCounts, named: &mut BTreeSet<String>, epoch: &ValueCounts) {
     sum.merge(epoch);
     let mut values = epoch.sorted();
     values.sort_by_key(|&(_, count)| std::cmp::Reverse(count));

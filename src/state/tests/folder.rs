@@ -61,11 +61,11 @@ fn the_message_names_the_setting() {
 fn a_newer_format_is_refused_and_kept() {
     let (_parent, dir) = new_folder();
     write_to(&mut open(&dir), 2);
-    let key = Key::Progress.encode();
+    let key = Key::BaseHead.encode();
     let mut value = vec![FORMAT_VERSION + 1, 7, 7];
     let crc = crc32c::crc32c_append(crc32c::crc32c(&key), &value);
     value.extend_from_slice(&crc.to_le_bytes());
-    plant(&dir, Key::Progress, &value);
+    plant(&dir, Key::BaseHead, &value);
     for error in [refused(&dir, &identity()), describe(&dir).expect_err("cannot be read")] {
         assert!(matches!(error, StateError::NewerFormat { .. }), "{error}");
         assert!(error.to_string().contains("format 2"), "{error}");
@@ -141,9 +141,9 @@ fn another_programs_database_is_left_alone() {
 #[test]
 fn a_generated_instance_id_outlives_a_reset() {
     let (_parent, dir) = new_folder();
-    let opened = SledStore::open(&dir, &identity()).expect("opens");
-    let id = opened.instance_id.clone();
-    drop(opened);
+    let store = open(&dir);
+    let id = instance::read(&dir).expect("generated");
+    drop(store);
     assert_eq!(instance_id(&dir, None).expect("there"), id);
     reset(&dir).expect("ours");
     assert_eq!(instance::read(&dir), Some(id));

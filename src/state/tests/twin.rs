@@ -117,7 +117,7 @@ fn a_fold_writes_no_more_than_the_change_names() {
     let (before, mut small) = (change(30), change(31));
     small.partials.clear();
     small.windows.clear();
-    // Two redo rows; of the base's rows those of epoch 30, and the progress row.
+    // Two redo rows; of the base's rows those of epoch 30, and the head row.
     let folded = before.partials.len() + before.partitions.len() + before.windows.len() + 1;
     let stats = store.write_epoch(Some(&before), &small).expect("writable");
     assert_eq!(stats.keys, folded + 2);

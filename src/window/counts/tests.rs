@@ -4,16 +4,32 @@ use proptest::{collection::vec, prelude::*};
 
 use super::*;
 
-fn counted(values: &[&str]) -> Counts {
-    let mut counts = Counts::default();
+impl ValueCounts {
+    /// The count of one value; for [`OTHER`], of all that have no entry.
+    pub(in crate::window) fn get(&self, value: &str) -> u64 {
+        match self.find(value) {
+            Some(position) => self.entries[position].count,
+            None if value == OTHER => self.other,
+            None => 0,
+        }
+    }
+
+    /// Sum of all counts.
+    pub(in crate::window) fn sum(&self) -> u64 {
+        self.other + self.entries.iter().map(|entry| entry.count).sum::<u64>()
+    }
+}
+
+fn counted(values: &[&str]) -> ValueCounts {
+    let mut counts = ValueCounts::default();
     for value in values {
         counts.add(value, 1);
     }
     counts
 }
 
-fn numbered(range: std::ops::Range<usize>) -> Counts {
-    let mut counts = Counts::default();
+fn numbered(range: std::ops::Range<usize>) -> ValueCounts {
+    let mut counts = ValueCounts::default();
     for number in range {
         counts.add(&format!("v{number}"), 2);
     }
@@ -24,7 +40,7 @@ fn numbered(range: std::ops::Range<usize>) -> Counts {
 fn counts_are_sorted_by_value_and_other_shares_its_entry() {
     let counts = counted(&["p", "other", "a", "p", "z"]);
     assert_eq!(counts.sorted(), [("a", 1), ("other", 1), ("p", 2), ("z", 1)]);
-    assert!(!counts.overflowed());
+    assert_eq!(counts.capped(), 0);
     assert_eq!(counts.sum(), 5);
 }
 
@@ -32,7 +48,7 @@ fn counts_are_sorted_by_value_and_other_shares_its_entry() {
 fn beyond_the_cap_values_count_as_other_and_known_ones_under_their_name() {
     let cap = limits::MAX_VALUES_PER_DIMENSION;
     let mut counts = numbered(0..cap);
-    assert!(!counts.overflowed());
+    assert_eq!(counts.capped(), 0);
     counts.add("one more", 3);
     counts.add("v17", 1);
     assert_eq!(counts.add("two more", 1), 0, "nothing is kept of a capped value");
@@ -50,7 +66,7 @@ fn an_overlong_value_counts_as_other_without_an_overflow() {
         counts.add(&number.to_string(), 1);
     }
     assert_eq!((counts.get(&longest), counts.get(OTHER)), (1, 16));
-    assert!(!counts.overflowed());
+    assert_eq!(counts.capped(), 0);
 }
 
 #[test]
@@ -71,7 +87,7 @@ fn stored_counts_beyond_the_cap_are_refused() {
         (0..=limits::MAX_VALUES_PER_DIMENSION).map(|n| n.to_string()).collect();
     let named = named.iter().map(|name| (name.as_str(), 1)).collect();
     let bytes = postcard::to_stdvec(&Stored { named, other: 0, capped: 0 }).expect("writes");
-    assert!(postcard::from_bytes::<Counts>(&bytes).is_err());
+    assert!(postcard::from_bytes::<ValueCounts>(&bytes).is_err());
 }
 
 fn value() -> impl Strategy<Value = String> {
@@ -85,11 +101,11 @@ fn stored_counts_that_add_up_to_too_much_are_refused() {
     {
         let named = BTreeMap::from(named);
         let bytes = postcard::to_stdvec(&(named, other, 0_u64)).expect("writes");
-        assert!(postcard::from_bytes::<Counts>(&bytes).is_err(), "{other}");
+        assert!(postcard::from_bytes::<ValueCounts>(&bytes).is_err(), "{other}");
     }
     let most = (BTreeMap::from([("a", u64::MAX - 1)]), 1_u64, 0_u64);
     let bytes = postcard::to_stdvec(&most).expect("writes");
-    assert_eq!(postcard::from_bytes::<Counts>(&bytes).expect("reads").sum(), u64::MAX);
+    assert_eq!(postcard::from_bytes::<ValueCounts>(&bytes).expect("reads").sum(), u64::MAX);
 }
 
 proptest! {
@@ -115,19 +131,19 @@ proptest! {
 
         let bytes = postcard::to_stdvec(&left).expect("writes");
         prop_assert_eq!(&postcard::to_stdvec(&reversed).expect("writes"), &bytes);
-        prop_assert_eq!(postcard::from_bytes::<Counts>(&bytes).expect("reads"), left);
+        prop_assert_eq!(postcard::from_bytes::<ValueCounts>(&bytes).expect("reads"), left);
     }
 
     #[test]
     fn growth_adds_up_to_the_heap(numbers in vec(0..1500u32, 0..3000)) {
-        let mut counts = Counts::default();
+        let mut counts = ValueCounts::default();
         let mut bytes = 0;
         for number in &numbers {
             bytes += counts.add(&number.to_string(), 1);
         }
         prop_assert_eq!(counts.heap_bytes(), bytes);
         prop_assert_eq!(counts.sum(), numbers.len() as u64);
-        let mut merged = Counts::default();
+        let mut merged = ValueCounts::default();
         let growth = merged.merge(&counts);
         prop_assert_eq!(growth, merged.heap_bytes());
     }

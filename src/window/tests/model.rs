@@ -50,7 +50,7 @@ pub(super) struct Expected {
 
 impl Expected {
     pub(super) fn of(record: &WindowRecord) -> Self {
-        let counts = |counts: &super::super::Counts| {
+        let counts = |counts: &super::super::ValueCounts| {
             counts.sorted().into_iter().map(|(value, n)| (value.to_owned(), n)).collect()
         };
         Self {

@@ -1,9 +1,9 @@
 //! Instances that come and go, and an input that grows: every event exactly once.
 
-use std::time::Duration;
-
 use super::{SMALL, joined, topics};
 use testkit::{Process, Scenario, free_port, get, metric, wait_for_metric};
+
+use crate::topic_admin;
 
 const QUICK: &[&str] = &["-X", "session.timeout.ms=6000", "-X", "heartbeat.interval.ms=1000"];
 
@@ -66,9 +66,7 @@ fn partitions_that_are_added_while_running_are_read_from_their_beginning() {
     let running = scenario.start(&["--http", &address]);
     wait_for_metric(&running, port, "logintide_epochs_committed_total", |n| n >= 2.0);
     let input = scenario.topic("input");
-    topics::admin(&scenario)
-        .create_partitions(&input, 12, Duration::from_secs(30))
-        .expect("the broker adds partitions");
+    topic_admin::add_partitions(scenario.brokers(), &input, 12);
     // Before the process knows of them: what is in them by then must not be passed over.
     scenario.produce(&["--seed", "62", "--count", "6000"]);
     let ends = topics::log_ends(&scenario, "input");

@@ -34,8 +34,8 @@ fn what_transactions_and_acls_lack_is_named_before_a_run_fails_of_it() {
     let said = exits(&check(&scenario, &[]), 2);
     for part in [
         "3 problems",
-        "transaction.state.log.replication.factor=3, and 1 live",
-        "transaction.state.log.min.isr=2, and 1 brokers live",
+        "transaction.state.log.replication.factor=3, more than the number of running brokers (1)",
+        "transaction.state.log.min.isr=2, more than the number of running brokers (1)",
         "transaction.timeout.ms=60000 is above the brokers' transaction.max.timeout.ms=30000",
     ] {
         assert!(said.contains(part), "{part}\n{said}");

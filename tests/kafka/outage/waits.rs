@@ -1,5 +1,5 @@
-//! A cluster in which a run can never read: it says why, and is unhealthy, and goes on by itself once
-//! the cause is gone. Uses brokers of its own.
+//! A cluster in which a run can never read: it says why, and is unhealthy, and goes on by itself
+//! once the cause is gone. Uses brokers of its own.
 
 use crate::{
     check::{check, exits},
@@ -7,8 +7,8 @@ use crate::{
 };
 use testkit::{Process, Scenario, free_port, get, wait_for_metric};
 
-/// Waits until the wait for this has been a stall for longer than twice the timeout, and the process
-/// is still there.
+/// Waits until the wait for this has been a stall for longer than twice the timeout, and the
+/// process is still there.
 fn stays_unhealthy(running: &mut Process, port: u16, waiting: &str, cause: &str) {
     running.wait_for_line(cause);
     let stalled = format!("stalled (--stall-timeout), {waiting}: ");
@@ -44,7 +44,7 @@ fn a_group_without_a_coordinator_is_said_and_unhealthy_until_there_is_one() {
     broker.start();
     let scenario = Scenario::on("no-coordinator", broker.address());
     scenario.produce(&["--count", "1000"]);
-    let cause = "offsets.topic.replication.factor=3, and 1 live; start more brokers";
+    let cause = "offsets.topic.replication.factor=3, more than the number of running brokers (1)";
     let said = exits(&check(&scenario, &[]), 2);
     assert!(said.contains(cause), "{said}");
     let port = free_port();
@@ -74,7 +74,8 @@ fn a_transactional_id_that_cannot_be_registered_and_a_full_group_are_said() {
     let port = free_port();
     let mut running = start(&scenario, port);
     let waiting = "waiting for the transactional id to be registered";
-    let cause = "transaction.state.log.replication.factor=3, and 1 live; start more brokers";
+    let cause =
+        "transaction.state.log.replication.factor=3, more than the number of running brokers (1)";
     stays_unhealthy(&mut running, port, waiting, cause);
     let relaxed = ["--delivery", "at-least-once"];
     let mut second = scenario.start_group("group", "second", &relaxed);

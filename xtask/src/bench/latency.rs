@@ -1,0 +1,141 @@
+//! The section `latency`: how long events take through logintide at a steady rate.
+
+use std::time::Duration;
+
+use anyhow::Context;
+
+use super::{
+    figures::Figures,
+    measure::Job,
+    starts::Lines,
+    table::{Layout, Show},
+    workbench::{OUTPUTS, Workbench},
+};
+
+const PER_SECOND: u64 = 20_000;
+
+pub(crate) const PERCENTILES: Layout = Layout {
+    corner: "",
+    cases: &[
+        ("none", "nothing between: the input as it comes"),
+        ("copy", "copy"),
+        ("at-least-once", "logintide, at-least-once"),
+        ("exactly-once", "logintide, exactly-once"),
+    ],
+    measures: &[
+        ("p50_ms", "p50, ms", Show::Median(1)),
+        ("p90_ms", "p90", Show::Median(1)),
+        ("p99_ms", "p99", Show::Spread(1)),
+        ("p99.9_ms", "p99.9", Show::Spread(1)),
+    ],
+};
+
+pub(crate) fn measure(bench: &mut Workbench) -> anyhow::Result<Figures> {
+    let plan = bench.plan().clone();
+    let mut figures = Figures::default();
+    bench.start_broker(1);
+    eprintln!("latency: {PER_SECOND} events per second");
+    // A broker that has just started is slower than one that has worked.
+    bench.fill("warm", 8, 1_000_000, &[]);
+    Job::new(1_000_000).input("warm").run(bench, 0)?;
+    let pauses_before = pauses(bench).len();
+    for round in 1..=plan.rounds {
+        eprintln!("latency: round {round} of {}", plan.rounds);
+        for case in ["none", "copy", "at-least-once", "exactly-once"] {
+            let percentiles = bench.measured(round, |bench| live(bench, case))?;
+            for (name, ms) in percentiles {
+                figures.push(case, &format!("{name}_ms"), ms);
+            }
+        }
+    }
+    // How long the broker's garbage collector stopped it, each time.
+    for ms in &pauses(bench)[pauses_before..] {
+        figures.push("broker", "pause_ms", *ms);
+    }
+    Ok(figures)
+}
+
+/// Events go through while a reader takes their times.
+fn live(bench: &mut Workbench, case: &str) -> anyhow::Result<Vec<(&'static str, f64)>> {
+    let plan = bench.plan().clone();
+    bench.fill("live", 8, 0, &[]);
+    bench.create_like("live", &[&OUTPUTS[..], &["out-copy"]].concat());
+    let group = bench.unique("live");
+    let interval = ["--commit-interval", "100ms"];
+    let (run, read_from) = match case {
+        "none" => (None, "live"),
+        "copy" => {
+            let mut copy = bench.tool("loadgen", &["copy", "--from", "live", "--to", "out-copy"]);
+            copy.args(["--group-id", &group]).args(interval);
+            // It writes nothing about its group; the first seconds do not count.
+            (Some(bench.spawn(copy)), "out-copy")
+        }
+        delivery => {
+            let flags = [&interval[..], &["--delivery", delivery]].concat();
+            let mut run = bench.spawn(bench.logintide(&group, "live", &flags));
+            run.wait_for_line(Lines::READING);
+            (Some(run), OUTPUTS[0])
+        }
+    };
+    let mut produce = bench.loadgen("produce");
+    produce.args(["--topic", "live", "--rate", &PER_SECOND.to_string()]);
+    produce.args(["--count", &(PER_SECOND * plan.latency_s).to_string()]);
+    let mut produce = bench.spawn({
+        produce.args(["--run-length", "200", "--seed", "2"]);
+        produce
+    });
+    let mut latency = bench.loadgen("latency");
+    latency.args(["--topic", read_from, "--duration", &format!("{}s", plan.latency_s)]);
+    latency.args(["--skip", &format!("{}s", plan.latency_skip_s)]);
+    let report = bench.complete(latency);
+    produce.ends_with(0);
+    if let Some(run) = run {
+        run.stop();
+    }
+    bench.drop_topics("out-.*|live");
+    percentiles(&report).with_context(|| format!("loadgen latency printed: {report}"))
+}
+
+/// From "1000 events ... p50 4.2 ms, p90 6.0 ms, p99 8.1 ms, p99.9 40.0 ms, ...".
+fn percentiles(report: &str) -> Option<Vec<(&'static str, f64)>> {
+    let of = |name| {
+        let (_, rest) = report.split_once(&format!("{name} "))?;
+        Some((name, rest.split_once(" ms")?.0.parse().ok()?))
+    };
+    ["p50", "p90", "p99", "p99.9"].into_iter().map(of).collect()
+}
+
+/// The pauses of the broker's garbage collector so far, in ms, from lines such as
+/// "[12.345s] GC(6) Pause Young (Normal) (G1 Evacuation Pause) 448M->187M(512M) 20.1ms".
+fn pauses(bench: &Workbench) -> Vec<f64> {
+    // The broker writes its log in blocks now and then.
+    super::workbench::pause(Duration::from_millis(100));
+    bench.broker().logs().iter().flat_map(|log| log.lines()).filter_map(pause_ms).collect()
+}
+
+fn pause_ms(line: &str) -> Option<f64> {
+    let pause = line.split_once(" Pause ").filter(|(before, _)| before.contains("] GC("))?.1;
+    pause.rsplit(' ').next()?.strip_suffix("ms")?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_has_four_percentiles() {
+        let report = "x\n9 events, p50 4.2 ms, p90 6.0 ms, p99 8.1 ms, p99.9 40.0 ms, max 41 ms\n";
+        let expected = vec![("p50", 4.2), ("p90", 6.0), ("p99", 8.1), ("p99.9", 40.0)];
+        assert_eq!(percentiles(report), Some(expected));
+        assert_eq!(percentiles("no events"), None);
+    }
+
+    #[test]
+    fn only_pauses_of_the_collector_count() {
+        let line =
+            "[12.345s] GC(6) Pause Young (Normal) (G1 Evacuation Pause) 448M->187M(512M) 20.1ms";
+        assert_eq!(pause_ms(line), Some(20.1));
+        assert_eq!(pause_ms("[12.345s] GC(6) Concurrent Mark Cycle 20.1ms"), None);
+        assert_eq!(pause_ms("[1.0s] Pause of the log 3ms"), None);
+    }
+}
