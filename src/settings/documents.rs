@@ -79,9 +79,7 @@ fn example_of(spec: &Spec) -> String {
         write!(sentence, " One of: {}.", words.join(", ")).expect("a text takes everything");
     }
     let mark = match spec.default {
-        _ if spec.is_table() => "",
-        Fallback::Text(_) => "",
-        Fallback::Otherwise(holds) => {
+        Fallback::Otherwise(holds) if !spec.is_table() => {
             write!(sentence, " Default: {holds}.").expect("a text takes everything");
             "# "
         }
@@ -89,6 +87,7 @@ fn example_of(spec: &Spec) -> String {
             sentence += " Required.";
             "# "
         }
+        Fallback::Text(_) | Fallback::Otherwise(_) => "",
     };
     let comment = wrapped("#", "# ", &sentence);
     let sample = spec.sample();
