@@ -1,5 +1,6 @@
 //! One pass of the router, of a worker and of a bare simd-json parse over the same events, each in
-//! a function of its own: `scripts/instructions` counts what the processor is asked to do in it.
+//! a function of its own: `cargo xtask instructions` counts what the processor is asked to do in
+//! it.
 
 mod common;
 

@@ -130,8 +130,8 @@ pub(crate) fn batches(values: &[Vec<u8>], memory: &Memory) -> Vec<InputBatch> {
     batches
 }
 
-/// A worker, and in its queue the beginning of an epoch and all values; what it sends arrives in the
-/// last of these.
+/// A worker, and in its queue the beginning of an epoch and all values; what it sends arrives in
+/// the last of these.
 pub(crate) fn worker(
     values: &[Vec<u8>],
     memory: &Memory,

@@ -33,7 +33,7 @@ pub use self::{
 use crate::limits;
 
 /// How the added time fields are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum TimestampStyle {
     /// `2024-11-02T13:56:29`: local time of the configured zone, as the original system wrote it.
     #[default]

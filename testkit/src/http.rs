@@ -45,8 +45,8 @@ pub fn wait_for_metric(
     }
 }
 
-/// Waits until the process has lived so much longer, by the points of its own history: one a second,
-/// however little of the machine it gets.
+/// Waits until the process has lived so much longer, by the points of its own history: one a
+/// second, however little of the machine it gets.
 pub fn wait_its_own_seconds(process: &Process, port: u16, seconds: usize) {
     let newest = || {
         let history: serde_json::Value =

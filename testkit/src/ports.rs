@@ -1,7 +1,7 @@
 //! Ports on 127.0.0.1 that nobody listens on.
 
 use std::{
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     sync::atomic::{AtomicU16, Ordering},
 };
 
@@ -13,6 +13,11 @@ const PORTS: u16 = 9_000;
 const PORTS_STEP: u16 = 10;
 /// Distance of a controller's port from its broker's.
 pub const TO_CONTROLLER: u16 = 10_000;
+
+/// Whether something accepts connections there.
+pub fn is_taken(port: u16) -> bool {
+    TcpStream::connect(("127.0.0.1", port)).is_ok()
+}
 
 /// A port that was free a moment ago.
 pub fn free_port() -> u16 {

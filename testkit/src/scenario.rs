@@ -54,6 +54,7 @@ impl Scenario {
     }
 
     /// With the programs of another folder than the test's.
+    #[must_use]
     pub fn with_programs(self, folder: &Path) -> Self {
         Self { programs: folder.to_owned(), ..self }
     }

@@ -73,21 +73,6 @@ impl Arguments {
     const WORKERS: &str = "1-4";
     const MAX_SECONDS: u64 = 600;
     const TOO_MANY: u64 = 1_000_000_000;
-
-    /// The defaults of everything else, for other commands.
-    #[expect(dead_code, reason = "for cargo xtask test")]
-    pub(crate) fn new(delivery: Delivery) -> Self {
-        Self {
-            delivery,
-            kills: Self::KILLS,
-            seed: Self::SEED,
-            count: Self::COUNT,
-            workers: Self::WORKERS.parse().expect("a range"),
-            max_seconds: Self::MAX_SECONDS,
-            bin_dir: None,
-            brokers: None,
-        }
-    }
 }
 
 /// logintide's promise in this run.

@@ -4,9 +4,14 @@
 //! is in `testkit`.
 
 mod bench;
+mod check_containers;
 mod check_deploy;
+mod check_readme;
 mod crash_test;
 mod deploy_tools;
+mod fuzz;
+mod instructions;
+mod record_screen;
 mod render_manifests;
 mod shell;
 mod test;
@@ -26,14 +31,19 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Tool {
     Bench(bench::Arguments),
+    CheckContainers(check_containers::Arguments),
     CheckDeploy(check_deploy::Arguments),
+    CheckReadme(check_readme::Arguments),
     CrashTest(crash_test::Arguments),
+    Fuzz(fuzz::Arguments),
+    Instructions(instructions::Arguments),
+    RecordScreen(record_screen::Arguments),
     RenderManifests(render_manifests::Arguments),
     Test(test::Arguments),
 }
 
-/// Exit codes: 0 done, 1 a step failed, 2 wrong usage or something is missing, 128 + the signal that
-/// ended it.
+/// Exit codes: 0 done, 1 a step failed, 2 wrong usage or something is missing, 128 + the signal
+/// that ended it.
 fn main() -> ExitCode {
     // testkit panics with the reason: it is shown as an error, and what it started has ended then.
     panic::set_hook(Box::new(|reason| {
@@ -55,10 +65,15 @@ fn main() -> ExitCode {
 fn run(tool: Tool) -> anyhow::Result<ExitCode> {
     shell::end_with_signals()?;
     match tool {
-        Tool::CrashTest(arguments) => crash_test::run(arguments),
-        Tool::CheckDeploy(arguments) => check_deploy::run(arguments),
-        Tool::RenderManifests(arguments) => render_manifests::run(&arguments),
         Tool::Bench(arguments) => bench::run(arguments),
+        Tool::CheckContainers(arguments) => check_containers::run(&arguments),
+        Tool::CheckDeploy(arguments) => check_deploy::run(arguments),
+        Tool::CheckReadme(arguments) => check_readme::run(arguments),
+        Tool::CrashTest(arguments) => crash_test::run(arguments),
+        Tool::Fuzz(arguments) => fuzz::run(arguments),
+        Tool::Instructions(arguments) => instructions::run(arguments),
+        Tool::RecordScreen(arguments) => record_screen::run(arguments),
+        Tool::RenderManifests(arguments) => render_manifests::run(&arguments),
         Tool::Test(arguments) => test::run(arguments),
     }
 }

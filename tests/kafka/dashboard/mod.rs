@@ -3,8 +3,6 @@
 //! `scripts/test` leaves these out, by name, where there is no chromedriver; `scripts/setup` brings
 //! it.
 
-mod browser;
-
 use std::{
     thread::sleep,
     time::{Duration, Instant},
@@ -12,9 +10,8 @@ use std::{
 
 use serde_json::{Value, json};
 
-use self::browser::Browser;
 use crate::client::support::produce;
-use testkit::{Process, SOON, Scenario, free_port, get, wait_for_metric};
+use testkit::{Browser, Process, SOON, Scenario, free_port, get, wait_for_metric};
 
 const TOKEN: &str = "a-token-of-the-test";
 
@@ -122,7 +119,7 @@ fn numbers_on_the_page_are_those_of_the_api() {
     scenario.produce(&[events.as_slice(), &["--share-odd", "0.05"]].concat());
     let served = Served::start(&scenario, free_port(), &["--idle-timeout", "1s"]);
     served.has_read(20_000.0);
-    let browser = Browser::start(&scenario);
+    let browser = Browser::start(scenario.dir.path());
     browser.goto(&served.origin());
     shows_what_the_api_says(&browser, &served);
     assert_eq!(browser.text("health-text"), "Running with 8 partitions");
@@ -181,7 +178,7 @@ fn the_page_says_that_the_server_is_away_and_recovers() {
     let port = free_port();
     let served = Served::start(&scenario, port, &[]);
     served.has_read(3_000.0);
-    let browser = Browser::start(&scenario);
+    let browser = Browser::start(scenario.dir.path());
     browser.goto(&served.origin());
     shows_what_the_api_says(&browser, &served);
     assert!(!browser.is_shown("banner"));
@@ -224,7 +221,7 @@ fn hostile_values_stay_text() {
     produce(scenario.brokers(), &scenario.topic("input"), 0, &values);
     let served = Served::start(&scenario, free_port(), &[]);
     served.has_read(301.0);
-    let browser = Browser::start(&scenario);
+    let browser = Browser::start(scenario.dir.path());
     browser.goto(&served.origin());
     shows_what_the_api_says(&browser, &served);
     let bars = |id: &str| shown_bars(&browser, id)[0].clone();
@@ -250,7 +247,7 @@ fn the_page_fits_a_phone_and_follows_the_colour_scheme() {
     scenario.produce(&[events.as_slice(), &["--share-odd", "0.05"]].concat());
     let served = Served::start(&scenario, free_port(), &[]);
     served.has_read(5_000.0);
-    let browser = Browser::start(&scenario);
+    let browser = Browser::start(scenario.dir.path());
     browser.goto(&served.origin());
     shows_what_the_api_says(&browser, &served);
     for width in [1280, 768, 390, 320] {
@@ -317,7 +314,7 @@ fn the_token_is_asked_for_and_is_in_no_address() {
     command.env("LOGINTIDE_HTTP_TOKEN", TOKEN);
     let served = Served { running: scenario.spawn(command), port };
     served.has_committed(1_000.0);
-    let browser = Browser::start(&scenario);
+    let browser = Browser::start(scenario.dir.path());
     browser.goto(&served.origin());
     browser.wait_until("asking for the token", |browser| browser.is_shown("login"));
     assert!(!browser.is_shown("board"), "the page itself holds no data");
@@ -346,7 +343,7 @@ fn the_page_is_named_and_ordered_for_those_who_do_not_see_it() {
     scenario.produce(&["--seed", "77", "--count", "1000", "--share-poison", "0.05"]);
     let served = Served::start(&scenario, free_port(), &[]);
     served.has_read(1_000.0);
-    let browser = Browser::start(&scenario);
+    let browser = Browser::start(scenario.dir.path());
     browser.goto(&served.origin());
     shows_what_the_api_says(&browser, &served);
     browser.type_into("body", "\u{e004}");
@@ -356,7 +353,8 @@ fn the_page_is_named_and_ordered_for_those_who_do_not_see_it() {
     assert_eq!(browser.run(outline), "solid", "the focus is seen");
     let nameless = "return [...document.querySelectorAll(
         'table:not(:has(caption)), svg:not([aria-label]), section:not([aria-labelledby]), \
-         input:not([id=token]):not([hidden]), [role=region]:not([aria-labelledby]), img:not([alt])')]
+         input:not([id=token]):not([hidden]), [role=region]:not([aria-labelledby]), \
+         img:not([alt])')]
         .map((element) => element.outerHTML)";
     assert_eq!(browser.run(nameless), json!([]));
     let landmarks = "return ['header', 'main', 'footer', 'h1', '[aria-live=polite]']

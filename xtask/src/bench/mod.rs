@@ -2,8 +2,8 @@
 //! through it, and what becomes of both as the work grows.
 //!
 //! Each section is a module: it measures, and says how its figures are shown. A run writes its
-//! figures into a folder of its own, `benches/runs/<date>-<machine>-<commit>`; docs/BENCHMARKS.md is
-//! made of the runs that `benches/page.md` names.
+//! figures into a folder of its own, `benches/runs/<date>-<machine>-<commit>`; docs/BENCHMARKS.md
+//! is made of the runs that `benches/page.md` names.
 //!
 //! Holds: what is compared runs in turn over the same topic, so that a machine that drifts drifts
 //! for all; a measurement during which the host took the processors is made again.
@@ -43,9 +43,9 @@ use crate::shell;
 /// its own on 127.0.0.1, warms them with a round that does not count, and deletes the outputs after
 /// each measurement. A measurement during which the host of a virtual machine took more than 1 % of
 /// the processors is made again, twice at most. Processor time is that of the process (user and
-/// system) until it ended; the broker's apart. The steady rate is taken at the output topic, between
-/// a tenth and nine tenths of the records; the whole run also has the start, the group join and the
-/// end in it. The figures of every round are written into benches/runs/.
+/// system) until it ended; the broker's apart. The steady rate is taken at the output topic,
+/// between a tenth and nine tenths of the records; the whole run also has the start, the group join
+/// and the end in it. The figures of every round are written into benches/runs/.
 #[derive(Args)]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(crate) struct Arguments {

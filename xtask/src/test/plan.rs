@@ -3,6 +3,7 @@
 use std::{env, path::Path, process::Command, thread};
 
 use anyhow::{Context, bail};
+use testkit::ports;
 
 use super::{
     Arguments,
@@ -12,7 +13,7 @@ use super::{
     programs::{self, TestProgram},
     steps::Steps,
 };
-use crate::shell;
+use crate::{check_readme, shell};
 
 /// The tests can kill the program at every step of its protocol; a release has no such places.
 const FEATURES: &[&str] = &["--features", "test-support"];
@@ -25,8 +26,6 @@ const OWN_BROKER_TESTS: [&str; 2] = ["outage::", "security::"];
 const FAULT_TESTS: &str = "faults::";
 /// Tests that look at the dashboard in a browser.
 const BROWSER_TESTS: &str = "dashboard::";
-/// The port of the README's broker.
-const README_PORT: u16 = 9092;
 /// Programs of tests that run at the same time without a broker: each has two threads, and some
 /// wait for a mock of one.
 const PROGRAMS_AT_ONCE: usize = 2;
@@ -74,7 +73,7 @@ impl Plan<'_> {
         }
         if self.broker != Broker::Local {
             steps.left_out("commands of the README", "they start a broker: Java and Maven");
-        } else if std::net::TcpStream::connect(("127.0.0.1", README_PORT)).is_ok() {
+        } else if ports::is_taken(check_readme::BROKER_PORT) {
             steps.left_out("commands of the README", "port 9092 is taken");
         } else {
             let mut command = nice(&tool(["check-readme", "--target"])?);
@@ -159,14 +158,12 @@ impl Plan<'_> {
 
     /// The files under deploy/.
     fn deployment(&self, running: Option<&Running>) -> anyhow::Result<()> {
-        let list = self.scratch.join("left-out");
-        let mut command = tool(["check-deploy", "--left-out-to"])?;
-        command.arg(&list);
+        let mut command = tool(["check-deploy"])?;
         if let Some(running) = running {
             command.env("KAFKA_BROKERS", running.address());
         }
-        self.steps.run("deployment files", &mut command)?;
-        for name in std::fs::read_to_string(&list).unwrap_or_default().lines() {
+        let text = self.steps.run("deployment files", &mut command)?;
+        for name in text.lines().filter_map(|line| line.strip_prefix("left out  ")) {
             self.steps.remark(&format!("left out: {name}"));
         }
         Ok(())
@@ -228,7 +225,8 @@ impl Plan<'_> {
         let mut fuzz = shell::cargo(["build", "--manifest-path", "fuzz/Cargo.toml", "--locked"]);
         fuzz.arg("--target-dir").arg(shell::target_dir());
         steps.run("fuzz targets build", &mut fuzz)?;
-        steps.run("fuzzing", &mut tool(["fuzz", "--seconds", "60"])?)
+        steps.run("fuzzing", &mut tool(["fuzz", "--seconds", "60"])?)?;
+        Ok(())
     }
 
     /// Downloads first: that Kafka cannot be had should not come out after the long compilation.
