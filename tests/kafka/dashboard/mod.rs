@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use self::browser::Browser;
 use crate::client::support::produce;
-use testkit::{Process, SOON, Scenario, free_port, get, wait_for_metric};
+use testkit::{Process, SOON, Scenario, free_port, get, metric};
 
 const TOKEN: &str = "a-token-of-the-test";
 
@@ -33,8 +33,8 @@ impl Served {
 
     /// Waits until so many records are committed.
     fn has_committed(&self, events: f64) {
-        let committed = |n: f64| n >= events;
-        wait_for_metric(&self.running, self.port, "logintide_events_in_total", committed);
+        let committed = || metric(self.port, "logintide_events_in_total");
+        self.running.until("committed events", || committed().filter(|n| *n >= events));
     }
 
     /// Waits until so many records are committed, and the snapshot has them.
