@@ -11,7 +11,7 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::client::support::produce;
-use testkit::{Browser, Process, SOON, Scenario, free_port, get, wait_for_metric};
+use testkit::{Browser, Process, SOON, Scenario, free_port, get, metric};
 
 const TOKEN: &str = "a-token-of-the-test";
 
@@ -30,8 +30,8 @@ impl Served {
 
     /// Waits until so many records are committed.
     fn has_committed(&self, events: f64) {
-        let committed = |n: f64| n >= events;
-        wait_for_metric(&self.running, self.port, "logintide_events_in_total", committed);
+        let committed = || metric(self.port, "logintide_events_in_total");
+        self.running.until("committed events", || committed().filter(|n| *n >= events));
     }
 
     /// Waits until so many records are committed, and the snapshot has them.
