@@ -32,7 +32,8 @@ const EXIT_LEFT_OUT: u8 = 3;
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Where the clone builds (kept; otherwise it builds in the clone, which is deleted)
-    #[arg(long, value_name = "DIR")] pub(crate) target: Option<PathBuf>,
+    #[arg(long, value_name = "DIR")]
+    pub(crate) target: Option<PathBuf>,
 }
 
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
