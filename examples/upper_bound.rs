@@ -1,9 +1,9 @@
 //! The most that a processor on librdkafka can do here: reads a topic, writes each record with more
-//! bytes to another one, commits, with logintide's own calls and settings, and looks into no record.
-//! With `--tape` simd-json also builds the tape of each value, and nobody looks at it.
+//! bytes to another one, commits, with logintide's own calls and settings, and looks into no
+//! record. With `--tape` simd-json also builds the tape of each value, and nobody looks at it.
 //!
-//! What logintide does beyond that is its own: rules, keys, counting, windows, a store. It ends at the
-//! end of the input. `cargo xtask bench pairs` runs it beside logintide and a copy.
+//! What logintide does beyond that is its own: rules, keys, counting, windows, a store. It ends at
+//! the end of the input. `cargo xtask bench pairs` runs it beside logintide and a copy.
 
 use std::{
     error::Error,

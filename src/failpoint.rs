@@ -1,8 +1,8 @@
 //! Places where a test may kill the process or make a step fail: one at every step of the epoch
 //! protocol, of a rollback and of recovery.
 //!
-//! Reached by the source, the workers and the sink. Without the feature `test-support` every call is
-//! empty. With it, `FAILPOINTS="name=action;…"` decides, in the syntax of the `fail` crate:
+//! Reached by the source, the workers and the sink. Without the feature `test-support` every call
+//! is empty. With it, `FAILPOINTS="name=action;…"` decides, in the syntax of the `fail` crate:
 //! `return` kills the process as `kill -9` does, `2*off->return` at the third time.
 //! Holds: nothing here changes what the program does unless `FAILPOINTS` is set.
 

@@ -1,7 +1,7 @@
-//! `logintide state show` and `state reset`: what the state folder holds, or an end of it.
+//! `logintide state show` and `state reset`: show the content of the state folder, or remove it.
 //!
-//! On the main thread of a process of its own; a running processor holds the folder's lock, and
-//! both commands then say so. Out: text on stdout. Nothing is removed without an agreement.
+//! On the main thread of a process of its own; both commands fail while a running processor holds
+//! the folder's lock. Out: text on stdout. Holds: nothing is removed without a confirmation.
 
 use std::{
     io::{self, BufRead, IsTerminal, Write},
@@ -12,11 +12,16 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
 use crate::{
-    config::{STATE_DIR_HELP, Surroundings, default_state_dir, parse_group_id, parse_state_dir},
+    config::{Problems, Surroundings, default_state_dir},
     error::RunError,
     ids::EventTimeMs,
     output::printed,
     plain::{Plain, Style},
+    settings::{
+        Flags, Layers, Setting, Subset,
+        table::{GROUP_ID, STATE_DIR},
+        variable,
+    },
     state::{self, StateError, StateSummary},
     window::Completeness,
 };
@@ -48,21 +53,24 @@ enum Action {
     },
 }
 
-#[derive(Debug, Args)]
-struct FolderArgs {
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "LOGINTIDE_STATE_DIR",
-        help = STATE_DIR_HELP
-    )]
-    state_dir: Option<String>,
-    /// Consumer group whose default folder is meant
-    #[arg(long, value_name = "NAME", env = "LOGINTIDE_GROUP_ID", default_value = "logintide")]
-    group_id: String,
+/// The settings that say where the state is.
+#[derive(Debug)]
+struct Place;
+
+impl Subset for Place {
+    fn settings() -> Vec<&'static dyn Setting> {
+        vec![&STATE_DIR, &GROUP_ID]
+    }
 }
 
-/// Does what was asked for.
+#[derive(Debug, Args)]
+#[command(mut_arg("group-id", |arg| arg.help("Consumer group whose default folder is meant")))]
+struct FolderArgs {
+    #[command(flatten)]
+    settings: Flags<Place>,
+}
+
+/// Runs the command.
 pub fn run(args: &StateArgs) -> Result<(), RunError> {
     match &args.action {
         Action::Show(folder) => {
@@ -77,14 +85,18 @@ pub fn run(args: &StateArgs) -> Result<(), RunError> {
 
 impl FolderArgs {
     fn resolve(&self, surroundings: &Surroundings) -> Result<PathBuf, RunError> {
-        let named = |setting: &str, value: &str, what: String| {
-            RunError::Refused(format!("{setting} \"{value}\": {what}"))
-        };
-        if let Some(dir) = &self.state_dir {
-            return parse_state_dir(dir).map_err(|what| named("--state-dir", dir, what));
+        let mut problems = Problems::new();
+        let layers = Layers::gather(&self.settings, &variable, &mut problems);
+        if let Some(error) = problems.into_error() {
+            return Err(RunError::Refused(error.to_string()));
         }
-        parse_group_id(&self.group_id).map_err(|what| named("--group-id", &self.group_id, what))?;
-        default_state_dir(&self.group_id, surroundings).map_err(RunError::Refused)
+        layers.get(&STATE_DIR).map_or_else(
+            || {
+                default_state_dir(&layers.required(&GROUP_ID), surroundings)
+                    .map_err(RunError::Refused)
+            },
+            Ok,
+        )
     }
 }
 
@@ -98,7 +110,7 @@ fn reset(dir: &Path, yes: bool) -> Result<(), RunError> {
     if !yes {
         if !io::stdin().is_terminal() {
             return Err(RunError::Refused(
-                "state reset asks before it removes, and nobody is there to answer; add --yes"
+                "state reset asks for confirmation, but its input is not a terminal; add --yes"
                     .to_owned(),
             ));
         }

@@ -71,7 +71,7 @@ fn events(shares: LoadShares) -> Vec<Vec<u8>> {
         disorder: Duration::from_secs(1),
         run_length: 1,
         shares,
-        on_trouble: |_| {},
+        on_warning: |_| {},
     };
     let events = load.values(EVENTS).expect("a load that makes sense");
     assert_eq!(events.len() as u64, EVENTS);

@@ -102,7 +102,7 @@ fn a_variable_beats_the_file_and_a_flag_beats_both() {
         "workers = 3  # file c.toml:4",
         "create-topics = false  # flag --create-topics",
         "idle-timeout = \"10s\"  # default",
-        "# instance-id is generated once into the state folder",
+        "# instance-id is not set; what holds: generated once into the state folder",
         "user_id = \"sub\"  # file c.toml:9",
         "ip = \"address\"  # variable LOGINTIDE_FIELD",
         "locale = \"loc\"  # flag --field",
@@ -144,11 +144,14 @@ fn a_file_named_by_a_variable_is_read() {
         String::from_utf8(output.stderr).expect("UTF-8")
     };
     let text = run(&file);
-    let expected = format!("error: {}:1: window is no text; write window", file.display());
+    let expected = format!(
+        "error: invalid value for 'window' ({}:1): expected a text; write window",
+        file.display()
+    );
     assert!(text.starts_with(&expected), "{text}");
     let text = run(Path::new("/no/such.toml"));
-    let expected = "error: LOGINTIDE_CONFIG /no/such.toml: cannot be read: No such file or \
-                    directory (os error 2); name a file that can\n";
+    let expected = "error: invalid value '/no/such.toml' for 'LOGINTIDE_CONFIG': expected a \
+                    readable file: No such file or directory (os error 2)\n";
     assert_eq!(text, expected);
 }
 
@@ -161,13 +164,13 @@ fn problems_of_file_variables_and_flags_come_together_each_by_its_name() {
     let text = settings.refused(&["--workers", "0", "-Xlinger.ms"], &[("LOGINTIDE_HTTP", "9464")]);
     assert!(text.starts_with("error: 7 settings are wrong\n"), "{text}");
     for line in [
-        "c.toml:2: there is no key wimdow; did you mean window?",
-        "c.toml:3: grace 6m: is longer than --allowed-lateness 5m; ",
-        "c.toml:5: [field] ip=: a field name has 1 to 48 bytes",
-        "c.toml:7: [client] sasl.password.file /no/secret: cannot be read: No such file",
-        "--workers 0: is no number from 1 to 256",
-        "-X linger.ms: has no '='",
-        "LOGINTIDE_HTTP 9464: is no address with a port",
+        "unexpected key 'wimdow' (c.toml:2); did you mean 'window'?",
+        "invalid value '6m' for 'grace' (c.toml:3): expected at most --allowed-lateness 5m; ",
+        "invalid value '' for '[field] ip' (c.toml:5): a field name has 1 to 48 bytes",
+        "invalid value '/no/secret' for '[client] sasl.password.file' (c.toml:7): expected a readable",
+        "invalid value '0' for '--workers': expected a whole number from 1 to 256",
+        "invalid value 'linger.ms' for '-X': expected name=value",
+        "invalid value '9464' for 'LOGINTIDE_HTTP': expected IP:PORT",
     ] {
         let found = text.lines().any(|printed| printed.trim_start().starts_with(line));
         assert!(found, "{line} is not in\n{text}");
@@ -184,9 +187,11 @@ fn a_secret_from_a_file_is_used_and_never_shown() {
     assert!(!printed.contains("hunter2") && !printed.contains("of-file"), "{printed}");
     fs::write(settings.path("secret"), "\n").expect("writable");
     let text = settings.refused(&["-X", "sasl.password.file=secret"], &[]);
-    assert_eq!(text, "error: -X sasl.password.file secret: is empty; write the secret into it\n");
+    let expected = "error: invalid value 'secret' for '-X sasl.password.file': expected a file with \
+                    the secret, but it is empty\n";
+    assert_eq!(text, expected);
     fs::write(settings.path("secret"), "hunter2\n").expect("writable");
     let twice = ["-X", "sasl.password.file=secret", "-X", "sasl.password=hunter2"];
     let text = settings.refused(&twice, &[]);
-    assert_eq!(text, "error: -X sasl.password: is given twice; keep one\n");
+    assert_eq!(text, "error: '-X sasl.password' is given twice; keep one\n");
 }

@@ -214,10 +214,19 @@ fn first_line(child: &mut Child) -> BufReader<std::process::ChildStdout> {
 fn wrong_settings_are_refused_before_anything_begins() {
     let tmp = temporary();
     for (flags, expected) in [
-        (["--rate", "0"], "error: --rate 0: is no whole number from 1 to 50000\n"),
-        (["--duration", "60"], "error: --duration 60: has no unit; write 60s, 60ms or 60m\n"),
-        (["--window", "1500ms"], "error: --window 1500ms: is not a whole number of seconds"),
-        (["--duration", "1h"], "error: --duration 1h: the embedded broker keeps "),
+        (
+            ["--rate", "0"],
+            "error: invalid value '0' for '--rate': expected a whole number from 1 to 50000\n",
+        ),
+        (
+            ["--duration", "60"],
+            "error: invalid value '60' for '--duration': expected a duration such as 60ms, 60s or 60m\n",
+        ),
+        (
+            ["--window", "1500ms"],
+            "error: invalid value '1500ms' for '--window': expected a whole number of seconds",
+        ),
+        (["--duration", "1h"], "error: invalid value '1h' for '--duration': expected at most "),
         (["--brokers", "b:1"], "error: unexpected argument '--brokers' found\n"),
     ] {
         let output = demo(tmp.path(), &flags).output().expect("it starts");

@@ -40,8 +40,10 @@ fn any_ending() -> impl Strategy<Value = Ending> {
 fn any_step() -> impl Strategy<Value = Step> {
     let partition = 0..PARTITIONS as i32;
     prop_oneof![
-        8 => (partition, 1..6_i64).prop_map(|(partition, records)| Step::Read { partition, records }),
-        4 => (0..3_usize, 1..8_usize).prop_map(|(worker, messages)| Step::Work { worker, messages }),
+        8 => (partition, 1..6_i64)
+            .prop_map(|(partition, records)| Step::Read { partition, records }),
+        4 => (0..3_usize, 1..8_usize)
+            .prop_map(|(worker, messages)| Step::Work { worker, messages }),
         3 => (0..8_u8).prop_map(|idle| Step::Cut { idle }),
         5 => any_ending().prop_map(Step::Sink),
         6 => (0..8_u8, 0..3_usize, any_ending())

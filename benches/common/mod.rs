@@ -48,7 +48,7 @@ pub(crate) fn values(count: u64, odd: f64) -> Vec<Vec<u8>> {
         disorder: Duration::from_secs(1),
         run_length: 1,
         shares: LoadShares { odd, ..LoadShares::default() },
-        on_trouble: |_| {},
+        on_warning: |_| {},
     };
     load.values(count).expect("a load that makes sense")
 }
@@ -130,8 +130,8 @@ pub(crate) fn batches(values: &[Vec<u8>], memory: &Memory) -> Vec<InputBatch> {
     batches
 }
 
-/// A worker, and in its queue the beginning of an epoch and all values; what it sends arrives in the
-/// last of these.
+/// A worker, and in its queue the beginning of an epoch and all values; what it sends arrives in
+/// the last of these.
 pub(crate) fn worker(
     values: &[Vec<u8>],
     memory: &Memory,

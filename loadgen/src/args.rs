@@ -1,41 +1,37 @@
-//! The command line, as written by the user. What needs more than one flag to be checked is
-//! checked where it is used, and ends with exit code 2 like the rest.
+//! The command line. A check that needs several flags is made where they are used, and fails with
+//! exit code 2 as well.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::generate::Plan;
-use crate::latency::LatencyArgs;
-use crate::rate::RateArgs;
-use crate::voice::Voice;
+use crate::{generate::Plan, latency::LatencyArgs, messages::MessageOutput, rate::RateArgs};
 
-/// Makes login events, judges what a processor made of them, and copies topics as a yardstick.
+/// Generates login events, verifies a processor's outputs, and copies topics as a baseline.
 ///
-/// Exit codes: 0 fine, 1 verification failed or failure while running, 2 usage.
+/// Exit codes: 0 success, 1 verification failed or another failure, 2 usage.
 #[derive(Parser, Debug)]
 #[command(name = "loadgen", version)]
 pub(crate) struct Cli {
-    /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-/// The five things it does.
+/// The commands.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
-    /// Send login events: as fast as possible, or at a rate that waits for nobody
+    /// Send login events: as fast as possible, or at a fixed rate (open loop)
     Produce(Box<ProduceArgs>),
-    /// Recount the whole input and say what is missing, doubled or wrong in the outputs
+    /// Recount the whole input and report what is missing, doubled or wrong in the outputs
     Verify(Box<VerifyArgs>),
-    /// Copy one topic to another the ordinary way, and say what it cost
+    /// Copy one topic to another record by record, and report the cost
     Copy(Box<CopyArgs>),
-    /// Read a topic as it grows, and say how long its events took since they were due
+    /// Read new events of a topic, and report their latency since their scheduled send times
     Latency(LatencyArgs),
-    /// Watch a topic grow, and say how fast, without the beginning and the end
+    /// Report how fast a topic grows, without the beginning and the end
     Rate(RateArgs),
 }
 
-/// How to reach Kafka.
+/// The connection to Kafka.
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Kafka")]
 pub(crate) struct KafkaArgs {
@@ -47,16 +43,16 @@ pub(crate) struct KafkaArgs {
     #[arg(short = 'X', value_name = "PROPERTY=VALUE", value_parser = property)]
     pub(crate) properties: Vec<(String, String)>,
 
-    /// Where news go.
+    /// Where messages about the run go.
     #[arg(skip)]
-    pub(crate) voice: Voice,
+    pub(crate) messages: MessageOutput,
 }
 
-/// How to create a topic that is not there.
+/// How a missing topic is created.
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Kafka")]
 pub(crate) struct CreateArgs {
-    /// Create the topic with this many partitions if it is not there
+    /// Create the topic with this many partitions if it does not exist
     #[arg(long, value_name = "PARTITIONS", value_parser = clap::value_parser!(i32).range(1..))]
     pub(crate) create_topic: Option<i32>,
 
@@ -96,7 +92,7 @@ pub(crate) struct ProduceArgs {
     #[arg(long, help_heading = "Kafka")]
     pub(crate) transactional: bool,
 
-    /// Send this many events [default: until --duration is over or a signal comes]
+    /// Send this many events [default: until --duration is over or a signal arrives]
     #[arg(long, value_name = "N", help_heading = "How much")]
     pub(crate) count: Option<u64>,
 
@@ -104,16 +100,15 @@ pub(crate) struct ProduceArgs {
     #[arg(long, value_name = "DURATION", value_parser = duration, help_heading = "How much")]
     pub(crate) duration: Option<SignedDuration>,
 
-    /// Events per second; send times are scheduled and never wait for the broker
+    /// Events per second; send times are scheduled and do not wait for the broker
     /// [default: as fast as possible]
     #[arg(long, value_name = "PER_SECOND", value_parser = rate, help_heading = "How much")]
     pub(crate) rate: Option<f64>,
 
-    /// Send the two documented records, one valid and one not, and nothing else
+    /// Send only the two documented records, one valid and one invalid
     #[arg(long, conflicts_with_all = ["count", "duration", "rate"], help_heading = "How much")]
     pub(crate) sample: bool,
 
-    /// What the events are.
     #[command(flatten)]
     pub(crate) plan: Plan,
 }
@@ -142,7 +137,7 @@ pub(crate) struct VerifyArgs {
     #[arg(long, value_name = "NAME", default_value = "user-login-dlq", help_heading = "Topics")]
     pub(crate) dead_letter_topic: String,
 
-    /// Topic with the events that came too late for their window
+    /// Topic with the events that were too late for their window
     #[arg(long, value_name = "NAME", default_value = "user-login-late", help_heading = "Topics")]
     pub(crate) late_topic: String,
 
@@ -151,7 +146,7 @@ pub(crate) struct VerifyArgs {
           help_heading = "How it was processed")]
     pub(crate) window: SignedDuration,
 
-    /// Zone of the readable timestamps
+    /// Time zone of the readable timestamps
     #[arg(long, value_name = "ZONE", default_value = "UTC", help_heading = "How it was processed")]
     pub(crate) timezone: String,
 
@@ -178,24 +173,24 @@ pub(crate) struct VerifyArgs {
     #[arg(long, value_name = "N", default_value_t = 1_000, help_heading = "How it was processed")]
     pub(crate) max_values: usize,
 
-    /// Accept outputs that repeat, as at-least-once does after a crash: each at most TIMES times
-    /// more than it should be there [without a number: 10]; they are counted
+    /// Accept repeated outputs, as at-least-once makes after a crash: each at most TIMES times more
+    /// than expected [without a number: 10]; they are counted
     #[arg(long, value_name = "TIMES", num_args = 0..=1, require_equals = true,
           default_value_t = 0, default_missing_value = "10", hide_default_value = true,
           value_parser = clap::value_parser!(u8).range(..=100), help_heading = "What to accept")]
     pub(crate) allow_duplicates: u8,
 
-    /// How far behind the watermark a window still takes events
+    /// How far behind the watermark a window still accepts events
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration,
           help_heading = "How it was processed")]
     pub(crate) allowed_lateness: SignedDuration,
 
-    /// How many late records there must be
+    /// How many late records are expected
     #[arg(long, value_enum, default_value_t = ExpectLate::Any, help_heading = "What to accept")]
     pub(crate) expect_late: ExpectLate,
 
-    /// Offsets at which processing began, one per partition, like 500,0,0: what lies before is
-    /// expected nowhere, and windows that miss it must say `"complete": false`
+    /// Offsets at which processing began, one per partition, like 500,0,0: no output is expected of
+    /// earlier records, and windows that miss them must say `"complete": false`
     #[arg(
         long,
         value_name = "LIST",
@@ -205,11 +200,11 @@ pub(crate) struct VerifyArgs {
     )]
     pub(crate) input_from: Vec<i64>,
 
-    /// Accept windows that say `"complete": false` and count less than there was
+    /// Accept windows that say `"complete": false` and count fewer events than the input has
     #[arg(long, conflicts_with = "expect_complete", help_heading = "What to accept")]
     pub(crate) allow_incomplete: bool,
 
-    /// Demand `"complete": true` of every window
+    /// Require `"complete": true` of every window
     #[arg(long, help_heading = "What to accept")]
     pub(crate) expect_complete: bool,
 
@@ -218,7 +213,7 @@ pub(crate) struct VerifyArgs {
           help_heading = "What to accept")]
     pub(crate) unique_tolerance: f64,
 
-    /// Give up when a topic's end is not reached and nothing came for this long
+    /// Give up when nothing arrives for this long before a topic's end is reached
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
     pub(crate) timeout: SignedDuration,
 
@@ -226,7 +221,7 @@ pub(crate) struct VerifyArgs {
     #[arg(long)]
     pub(crate) json: bool,
 
-    /// With --seed: how many events were produced; the input itself is then checked, too
+    /// With --seed: how many events were produced; the input itself is then checked as well
     #[arg(long, value_name = "N", requires = "seed", help_heading = "Events")]
     pub(crate) count: Option<u64>,
 
@@ -234,7 +229,7 @@ pub(crate) struct VerifyArgs {
     #[arg(long, requires = "seed", help_heading = "Events")]
     pub(crate) transactional: bool,
 
-    /// With --seed: what the events are, as given to `produce`.
+    /// With --seed: the same flags as given to `produce`.
     #[command(flatten)]
     pub(crate) plan: Plan,
 }
@@ -254,7 +249,7 @@ pub(crate) struct CopyArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) to: String,
 
-    /// Creation of the topic to write.
+    /// How the topic to write is created.
     #[command(flatten)]
     pub(crate) create: CreateArgs,
 
@@ -262,7 +257,7 @@ pub(crate) struct CopyArgs {
     #[arg(long, value_name = "NAME", default_value = "loadgen-copy")]
     pub(crate) group_id: String,
 
-    /// Offsets in transactions (exactly once) instead of after a flush (at least once)
+    /// Commit offsets in transactions (exactly once) instead of after a flush (at least once)
     #[arg(long)]
     pub(crate) transactions: bool,
 
@@ -290,18 +285,18 @@ pub(crate) enum Compression {
 pub(crate) enum KafkaTimestamp {
     /// The time of sending
     Now,
-    /// The event's place in the stream: its event time without disorder, lateness or lead
+    /// The event's scheduled event time: without disorder, lateness or lead
     Event,
 }
 
 /// How many late records are expected.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ExpectLate {
-    /// None at all
+    /// None
     None,
     /// At least one
     Some,
-    /// No matter how many
+    /// Any number
     Any,
 }
 
@@ -318,7 +313,7 @@ pub(crate) enum TimestampStyle {
 pub(crate) fn duration(text: &str) -> Result<SignedDuration, String> {
     match text.parse::<SignedDuration>() {
         Ok(duration) if !duration.is_negative() => Ok(duration),
-        _ => Err("give a number and a unit, like 500ms, 10s, 5m or 1h30m".to_owned()),
+        _ => Err("expected a number with a unit, such as 500ms, 10s, 5m or 1h30m".to_owned()),
     }
 }
 
@@ -326,7 +321,7 @@ pub(crate) fn duration(text: &str) -> Result<SignedDuration, String> {
 pub(crate) fn share(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
-        _ => Err("give a number from 0 to 1, like 0.05".to_owned()),
+        _ => Err("expected a number from 0 to 1, such as 0.05".to_owned()),
     }
 }
 
@@ -334,18 +329,20 @@ pub(crate) fn share(text: &str) -> Result<f64, String> {
 pub(crate) fn start_time(text: &str) -> Result<i64, String> {
     let time =
         text.parse::<i64>().ok().or_else(|| Some(text.parse::<Timestamp>().ok()?.as_second()));
-    time.ok_or_else(|| "give epoch seconds or RFC 3339, like 2024-11-02T13:56:29Z".to_owned())
+    time.ok_or_else(|| {
+        "expected epoch seconds or an RFC 3339 time such as 2024-11-02T13:56:29Z".to_owned()
+    })
 }
 
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(rate),
-        _ => Err("give a number above 0".to_owned()),
+        _ => Err("expected a number above 0".to_owned()),
     }
 }
 
 fn property(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("give it as property=value")?;
+    let (name, value) = text.split_once('=').ok_or("expected property=value")?;
     Ok((name.trim().to_owned(), value.to_owned()))
 }
 

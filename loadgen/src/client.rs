@@ -1,26 +1,34 @@
-//! What all three commands need of Kafka: settings, topics, and errors said out loud.
+//! Kafka for all commands: client settings, topics, reports of errors.
 //!
-//! Holds: a broker that is away is reported on stderr, at most every few seconds; nothing here
-//!        retries for ever.
+//! Holds: a broker that is away is reported, at most every few seconds; nothing here retries for
+//! ever.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use futures_executor::block_on;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::{Client, ClientContext, DefaultClientContext};
-use rdkafka::config::{ClientConfig, FromClientConfig as _, RDKafkaLogLevel};
-use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::KafkaError;
-use rdkafka::producer::{DeliveryResult, ProducerContext};
-use rdkafka::types::RDKafkaErrorCode;
+use rdkafka::{
+    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    client::{Client, ClientContext, DefaultClientContext},
+    config::{ClientConfig, FromClientConfig as _, RDKafkaLogLevel},
+    consumer::ConsumerContext,
+    error::KafkaError,
+    producer::{DeliveryResult, ProducerContext},
+    types::RDKafkaErrorCode,
+};
 
-use crate::args::{CreateArgs, KafkaArgs};
-use crate::voice::Voice;
+use crate::{
+    args::{CreateArgs, KafkaArgs},
+    messages::MessageOutput,
+};
 
-/// How long a broker may take to answer a question about topics.
+/// Timeout of a query about topics.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a created topic may take to have leaders.
@@ -31,24 +39,24 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(3);
 
 /// Serves a client's errors and delivery reports.
 pub(crate) struct Reporter {
-    voice: Voice,
+    messages: MessageOutput,
     failed: AtomicU64,
     first_failure: Mutex<Option<String>>,
     last_report: Mutex<Option<Instant>>,
 }
 
 impl Reporter {
-    /// Says errors where `kafka` wants them.
+    /// Reports errors to the output that `kafka` names.
     pub(crate) fn new(kafka: &KafkaArgs) -> Self {
         Self {
-            voice: kafka.voice,
+            messages: kafka.messages,
             failed: AtomicU64::new(0),
             first_failure: Mutex::default(),
             last_report: Mutex::default(),
         }
     }
 
-    /// Records that were given up, and why the first one was.
+    /// Number of records that were not delivered, and the reason of the first.
     pub(crate) fn failures(&self) -> (u64, Option<String>) {
         let first = self.first_failure.lock().expect("no panic while it is held").clone();
         (self.failed.load(Ordering::Relaxed), first)
@@ -58,19 +66,19 @@ impl Reporter {
 impl ClientContext for Reporter {
     fn log(&self, level: RDKafkaLogLevel, _facility: &str, message: &str) {
         if (level as i32) <= RDKafkaLogLevel::Critical as i32 {
-            self.voice.trouble(message);
+            self.messages.warn(message);
         }
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        // The end of a partition is news, not an error; the reader gets it, too.
+        // The end of a partition is not an error; the reader gets it as well.
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF) {
             return;
         }
         let mut last = self.last_report.lock().expect("no panic while it is held");
         if last.is_none_or(|last| last.elapsed() >= REPORT_INTERVAL) {
             *last = Some(Instant::now());
-            self.voice.trouble(&format!("Kafka: {error}: {reason}"));
+            self.messages.warn(&format!("Kafka: {error}: {reason}"));
         }
     }
 }
@@ -89,7 +97,7 @@ impl ProducerContext for Reporter {
     }
 }
 
-/// Settings for a client: the brokers, what the command needs, what the user wants instead.
+/// Settings of a client: the brokers, the command's own properties, then the user's.
 pub(crate) fn config(kafka: &KafkaArgs, own: &[(&str, &str)]) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", &kafka.brokers).set("client.id", "loadgen");
@@ -102,12 +110,12 @@ pub(crate) fn config(kafka: &KafkaArgs, own: &[(&str, &str)]) -> ClientConfig {
     config
 }
 
-/// Makes sure that a topic exists, if it is to be created, and says how many partitions it has.
+/// Creates a topic if it is missing and the flags say so. Returns its number of partitions.
 pub(crate) fn open_topic(kafka: &KafkaArgs, topic: &str, create: &CreateArgs) -> Result<usize> {
     let admin = admin(kafka)?;
     let Some(partitions) = create.create_topic else {
         return partitions(admin.inner(), topic)?
-            .ok_or_else(|| anyhow!("topic {topic} does not exist: see --create-topic"));
+            .ok_or_else(|| anyhow!("topic {topic} does not exist; use --create-topic"));
     };
     let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(create.replication));
     for (name, value) in &create.topic_config {
@@ -130,20 +138,20 @@ pub(crate) fn open_topic(kafka: &KafkaArgs, topic: &str, create: &CreateArgs) ->
             return Ok(found);
         }
         if Instant::now() > deadline {
-            bail!("topic {topic} was created but has no leaders yet: try again");
+            bail!("topic {topic} was created but has no leaders yet; try again");
         }
         std::thread::sleep(Duration::from_millis(50));
     }
 }
 
-/// Partitions of a topic; `None` if there is no such topic or a partition has no leader.
+/// Number of partitions of a topic; `None` if it does not exist or a partition has no leader.
 pub(crate) fn partitions<C: ClientContext>(
     client: &Client<C>,
     topic: &str,
 ) -> Result<Option<usize>> {
     let metadata = client
         .fetch_metadata(Some(topic), ANSWER_TIMEOUT)
-        .context("no broker answers: check --brokers")?;
+        .context("no broker answers; check --brokers")?;
     let found = metadata.topics().iter().find(|found| found.name() == topic);
     Ok(found.and_then(|found| {
         let has_leaders = found.partitions().iter().all(|partition| partition.leader() >= 0);
@@ -152,14 +160,13 @@ pub(crate) fn partitions<C: ClientContext>(
     }))
 }
 
-/// Whether all leaders know that they lead. Metadata name a leader before it does; until then it
-/// refuses records, and records after the refused ones may be taken in their place.
+/// Whether all leaders know that they lead. The metadata name a leader before it knows; until then
+/// it refuses records, and may accept records that were sent after the refused ones.
 fn have_leaders<C: ClientContext>(client: &Client<C>, topic: &str, partitions: usize) -> bool {
     let answers = |number| client.fetch_watermarks(topic, number as i32, ANSWER_TIMEOUT).is_ok();
     (0..partitions).all(answers)
 }
 
-/// Deletes topics.
 #[cfg(test)]
 pub(crate) fn delete_topics(kafka: &KafkaArgs, topics: &[&str]) -> Result<()> {
     let options = AdminOptions::new().operation_timeout(Some(CREATION_TIMEOUT));
@@ -170,5 +177,5 @@ pub(crate) fn delete_topics(kafka: &KafkaArgs, topics: &[&str]) -> Result<()> {
 }
 
 fn admin(kafka: &KafkaArgs) -> Result<AdminClient<DefaultClientContext>> {
-    AdminClient::from_config(&config(kafka, &[])).context("cannot make a Kafka client")
+    AdminClient::from_config(&config(kafka, &[])).context("cannot create a Kafka client")
 }

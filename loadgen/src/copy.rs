@@ -1,34 +1,40 @@
-//! `loadgen copy`: the ordinary way to copy a topic, as the yardstick for everything faster.
+//! `loadgen copy`: copies a topic record by record, as a baseline for faster programs.
 //!
-//! In:  one topic, read by a consumer group with `poll`, record by record. Out: the same keys and
-//!      values in another topic, sent record by record; what it cost.
+//! In:  one topic, read by a consumer group with `poll`, record by record.
+//! Out: the same keys and values in another topic, sent record by record; a report of the cost.
 //! Holds: offsets are committed after everything read before is delivered (at least once), or in
-//!        the transaction that delivers it (exactly once).
+//! the transaction that delivers it (exactly once).
 
-use std::collections::HashSet;
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result, bail};
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Message as _};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::{BaseConsumer, CommitMode, Consumer as _},
+    error::{KafkaError, RDKafkaErrorCode},
+    message::{BorrowedMessage, Message as _},
+    producer::{BaseProducer, BaseRecord, Producer as _},
+};
 
-use crate::args::CopyArgs;
-use crate::client::{self, Reporter};
-use crate::progress::ProgressDisplay;
-use crate::stop::Stop;
-use crate::usage::Usage;
-use crate::{Failure, Outcome};
+use crate::{
+    Failure, Outcome,
+    args::CopyArgs,
+    client::{self, Reporter},
+    progress::ProgressDisplay,
+    stop::Stop,
+    usage::Usage,
+};
 
 /// How long one poll waits for a record.
 const POLL_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// How long delivery and transactional calls may take.
+/// Timeout of delivery and of transactional calls.
 const DELIVERY_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Records between two looks at the clock.
+/// Records between two readings of the clock.
 const LOOK_EVERY: u64 = 256;
 
 const PRODUCER: &[(&str, &str)] = &[
@@ -48,7 +54,7 @@ const CONSUMER: &[(&str, &str)] = &[
     ("auto.offset.reset", "earliest"),
     ("isolation.level", "read_committed"),
     ("enable.partition.eof", "true"),
-    // The default of a second stalls a consumer that is faster than its fetches.
+    // The default of a second would stall a consumer that is faster than its fetches.
     ("fetch.queue.backoff.ms", "10"),
 ];
 
@@ -65,7 +71,7 @@ fn copy(args: &CopyArgs, stop: &Stop) -> Result<Outcome> {
     let mut pipe = Copier::new(args)?;
     let interval = Duration::try_from(args.commit_interval).context("--commit-interval")?;
     let mut progress =
-        ProgressDisplay::new(args.kafka.voice, format!("copying {}", args.from), None);
+        ProgressDisplay::new(args.kafka.messages, format!("copying {}", args.from), None);
     let (mut before, mut started) = (Usage::now(), None);
     let (mut copied, mut bytes) = (0_u64, 0_u64);
     let mut last_commit = Instant::now();
@@ -106,7 +112,7 @@ fn report(args: &CopyArgs, copied: u64, bytes: u64, seconds: f64, before: &Usage
     println!("memory at most {:.0} MiB", usage.max_resident_mib());
 }
 
-/// A consumer, a producer, and what is between them.
+/// A consumer, a producer, and the offsets to commit.
 struct Copier {
     consumer: BaseConsumer<Reporter>,
     producer: BaseProducer<Reporter>,
@@ -114,7 +120,7 @@ struct Copier {
     to: String,
     has_transactions: bool,
     in_transaction: bool,
-    /// Next offset to read per partition, `None` when nothing was read since the last commit.
+    /// Next offset to read of each partition; `None` when nothing was read since the last commit.
     next: Vec<Option<i64>>,
     at_end: HashSet<i32>,
 }
@@ -125,7 +131,7 @@ impl Copier {
         own.push(("group.id", &args.group_id));
         let consumer: BaseConsumer<Reporter> = client::config(&args.kafka, &own)
             .create_with_context(Reporter::new(&args.kafka))
-            .context("cannot make a Kafka consumer")?;
+            .context("cannot create a Kafka consumer")?;
         let Some(partitions) = client::partitions(consumer.client(), &args.from)? else {
             bail!("topic {} does not exist", args.from);
         };
@@ -136,7 +142,7 @@ impl Copier {
         }
         let producer: BaseProducer<Reporter> = client::config(&args.kafka, &own)
             .create_with_context(Reporter::new(&args.kafka))
-            .context("cannot make a Kafka producer")?;
+            .context("cannot create a Kafka producer")?;
         if args.transactions {
             producer.init_transactions(DELIVERY_TIMEOUT).context("cannot start transactions")?;
         }
@@ -153,7 +159,7 @@ impl Copier {
         })
     }
 
-    /// Reads one record and hands it to the producer.
+    /// Reads one record and passes it to the producer.
     fn next(&mut self) -> Result<Option<BorrowedMessage<'_>>> {
         let message = match self.consumer.poll(POLL_TIMEOUT) {
             None => return Ok(None),
@@ -207,7 +213,8 @@ impl Copier {
             return Ok(());
         }
         if self.has_transactions {
-            let group = self.consumer.group_metadata().context("the group is gone")?;
+            let group =
+                self.consumer.group_metadata().context("the consumer has left its group")?;
             self.producer.send_offsets_to_transaction(&offsets, &group, DELIVERY_TIMEOUT)?;
             self.producer.commit_transaction(DELIVERY_TIMEOUT).context("cannot commit")?;
             self.in_transaction = false;

@@ -1,59 +1,61 @@
-//! Load and judge for a program that has them in its own process, such as a demonstration.
+//! Load and judge for a program that runs them in its own process, such as a demonstration.
 //!
 //! In:  one description of the load, and how it was processed. Out: what was sent, and a verdict.
-//! Holds: nothing is printed; troubles of the Kafka clients go to the caller's function. What is
-//!        sent and what is expected come from the same description, by its seed.
+//! Holds: nothing is printed; warnings about the Kafka clients go to the caller's function. What is
+//! sent and what is expected come from the same description, by its seed.
 
 use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use crate::args::{
-    Compression, CreateArgs, ExpectLate, KafkaArgs, KafkaTimestamp, ProduceArgs, TimestampStyle,
-    VerifyArgs,
+use crate::{
+    args::{
+        Compression, CreateArgs, ExpectLate, KafkaArgs, KafkaTimestamp, ProduceArgs,
+        TimestampStyle, VerifyArgs,
+    },
+    failure::Failure,
+    generate::{Generator, Plan, Record, Shares},
+    messages::MessageOutput,
+    produce::{self as producing, Sent},
+    stop::Stop,
+    verify::{self as judging, RecordCounts},
 };
-use crate::failure::Failure;
-use crate::generate::{Generator, Plan, Record, Shares};
-use crate::produce::{self as producing, Sent};
-use crate::stop::Stop;
-use crate::verify::{self as judging, RecordCounts};
-use crate::voice::Voice;
 
-/// Events at a rate, as of now.
+/// A load of events at a rate.
 #[derive(Clone, Debug)]
 pub struct Load {
     /// Brokers to start from, `host:port`, separated by commas.
     pub brokers: String,
-    /// Topic to send to; it must be there.
+    /// Topic to send to; it must exist.
     pub topic: String,
-    /// The same seed gives the same events.
+    /// Seed of the events; the same seed gives the same events.
     pub seed: u64,
-    /// Events per second, of the clock and of event time.
+    /// Events per second, both of the clock and of event time.
     pub rate: f64,
     /// How long to send.
     pub duration: Duration,
     /// Event time of the first event, epoch seconds.
     pub start_time_s: i64,
-    /// Different users.
+    /// Number of different users.
     pub users: u64,
-    /// Exponent of their Zipf distribution; 0 makes all equally busy.
+    /// Exponent of the users' Zipf distribution; 0 makes all equally busy.
     pub zipf: f64,
-    /// Event times are up to this much older than their place in the stream.
+    /// Event times are up to this much older than scheduled.
     pub disorder: Duration,
     /// Records in a row that go to one partition.
     pub run_length: u64,
-    /// Which part of the records is special.
+    /// Shares of special records.
     pub shares: LoadShares,
-    /// Called with a line for people when a Kafka client has trouble.
-    pub on_trouble: fn(&str),
+    /// Called with a line of text when a Kafka client reports a problem.
+    pub on_warning: fn(&str),
 }
 
 /// Shares of special records, each from 0 to 1, together at most 1.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LoadShares {
-    /// Events that are older than their place in the stream, by up to `late_by`.
+    /// Events whose time is older than scheduled, by up to `late_by`.
     pub late: f64,
-    /// How old a late event is at most; ages are spread evenly from 0.
+    /// Largest age of a late event; ages are spread evenly from 0.
     pub late_by: Duration,
     /// Events that repeat a recent login.
     pub duplicate: f64,
@@ -74,11 +76,11 @@ pub struct Processing {
     pub aggregated_topic: String,
     /// Topic with the rejected records.
     pub dead_letter_topic: String,
-    /// Topic with the events that came too late for their window.
+    /// Topic with the events that were too late for their window.
     pub late_topic: String,
     /// Length of a window, whole seconds.
     pub window: Duration,
-    /// How far behind the watermark a window still takes events.
+    /// How far behind the watermark a window still accepts events.
     pub allowed_lateness: Duration,
     /// How far an event may be ahead of its record's Kafka timestamp.
     pub max_future: Duration,
@@ -86,28 +88,28 @@ pub struct Processing {
     pub max_event_bytes: usize,
     /// Values that a window counts under their own name, per dimension.
     pub max_values: usize,
-    /// How many times more than it should an output may be there.
+    /// How many times more than expected an output may occur.
     pub allowed_repeats: u8,
 }
 
-/// What the judge says.
+/// The judge's result.
 #[derive(Clone, Debug)]
 pub struct Verdict {
-    /// Nothing is missing, doubled or wrong.
+    /// Whether nothing is missing, doubled or wrong.
     pub is_fine: bool,
-    /// What was counted.
     pub counts: RecordCounts,
-    /// The whole report, lines for people.
+    /// The whole report as lines of text.
     pub report: String,
 }
 
-/// How long a topic may give nothing before its end is reached.
+/// Longest wait for a record before a topic's end is reached.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(30);
 
 /// How far `unique_users` may be off: five standard errors of the estimate.
 const UNIQUE_TOLERANCE: f64 = 0.08;
 
-/// Sends the load until it is all sent or a stop is asked for; everything sent is then delivered.
+/// Sends the load until all of it is sent or a stop is requested. Everything sent is then
+/// delivered.
 pub fn produce(load: &Load, stop: &Stop) -> Result<Sent, Failure> {
     let args = ProduceArgs {
         kafka: load.kafka(),
@@ -125,7 +127,7 @@ pub fn produce(load: &Load, stop: &Stop) -> Result<Sent, Failure> {
     producing::quietly(&args, stop)
 }
 
-/// Recounts everything that came out of the `count` records that were sent, every window complete.
+/// Verifies the outputs of the first `count` records of the load. Every window must be complete.
 pub fn verify(
     load: &Load,
     count: u64,
@@ -185,7 +187,7 @@ impl Load {
         KafkaArgs {
             brokers: self.brokers.clone(),
             properties: Vec::new(),
-            voice: Voice::Caller(self.on_trouble),
+            messages: MessageOutput::Caller(self.on_warning),
         }
     }
 
@@ -224,5 +226,5 @@ impl Load {
 
 fn signed(duration: Duration) -> Result<SignedDuration, Failure> {
     SignedDuration::try_from(duration)
-        .map_err(|_| Failure::Usage(format!("{duration:?}: is too long a time")))
+        .map_err(|_| Failure::Usage(format!("duration {duration:?} is too long")))
 }

@@ -1,11 +1,11 @@
-//! Why something did not run to its end.
+//! The error of a command.
 
 use std::fmt;
 
 /// Why a command did not run to its end.
 #[derive(Debug)]
 pub enum Failure {
-    /// The settings contradict each other.
+    /// The flags contradict each other.
     Usage(String),
     /// Anything else.
     Running(anyhow::Error),
@@ -18,7 +18,7 @@ impl From<anyhow::Error> for Failure {
 }
 
 impl fmt::Display for Failure {
-    /// With all causes, in one line.
+    /// Prints the error with all its causes in one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Usage(message) => f.write_str(message),

@@ -1,23 +1,25 @@
-//! JSON as the judge reads it: every field's own text, duplicate keys seen, and a canonical form in
-//! which two texts with the same JSON value are the same bytes.
+//! The judge's JSON reader: it keeps every field's own text and duplicate keys, and has a canonical
+//! form in which two texts with the same JSON value are the same bytes.
 //!
 //! In:  JSON text. Out: fields, depth, canonical bytes, hashes of them.
 //! Holds: objects are equal whatever the order of their keys; `1e3`, `1000` and `1000.0` are equal
-//!        numbers; whole numbers keep all their digits.
+//! numbers; whole numbers keep all their digits.
 
-use std::borrow::Cow;
-use std::fmt;
-use std::hash::{BuildHasher as _, Hasher as _};
+use std::{
+    borrow::Cow,
+    fmt,
+    hash::{BuildHasher as _, Hasher as _},
+};
 
 use foldhash::quality::FixedState;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// The text of a string after unescaping: UTF-8, save that half of a surrogate pair (`\ud83d`
-/// alone, which JSON's grammar allows) is kept in the three bytes that UTF-8 would give it.
+/// The text of a string after unescaping. It is UTF-8, except that half of a surrogate pair
+/// (`\ud83d` alone, which JSON's grammar allows) keeps the three bytes that UTF-8 would give it.
 type Text<'a> = Cow<'a, [u8]>;
 
-/// The fields of an object as they were written, in order, doubled ones included.
+/// The fields of an object as they were written, in order, with duplicates.
 pub(crate) struct Fields<'a>(pub(crate) Vec<(Text<'a>, &'a RawValue)>);
 
 impl<'a> Fields<'a> {
@@ -49,7 +51,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
     }
 }
 
-/// Reads a string as bytes: the one way in which `serde_json` takes half a surrogate pair.
+/// Reads a string as bytes, which is the only way in which `serde_json` accepts half a surrogate
+/// pair.
 struct Unescaped<'a>(Text<'a>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Unescaped<'a> {
@@ -74,7 +77,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Unescaped<'a> {
     }
 }
 
-/// Whether a text is JSON by the grammar of RFC 8259, all of it.
+/// Whether the whole text is JSON by the grammar of RFC 8259.
 pub(crate) fn is_valid(text: &str) -> bool {
     serde_json::from_str::<&RawValue>(text).is_ok()
 }
@@ -128,7 +131,7 @@ pub(crate) fn depth(text: &str) -> usize {
     deepest
 }
 
-/// Appends the canonical form of a JSON text. Its nesting must be bounded by the caller.
+/// Appends the canonical form of a JSON text. The caller must bound its nesting.
 pub(crate) fn canonical(text: &str, out: &mut Vec<u8>) -> serde_json::Result<()> {
     match text.as_bytes().first() {
         Some(b'{') => {
@@ -158,7 +161,7 @@ pub(crate) fn canonical_fields(
     mut fields: Vec<(Text<'_>, &RawValue)>,
     out: &mut Vec<u8>,
 ) -> serde_json::Result<()> {
-    // Stable: the last of equal keys stays last.
+    // The sort is stable: the last of equal keys stays last.
     fields.sort_by(|one, other| one.0.cmp(&other.0));
     for (index, (key, value)) in fields.iter().enumerate() {
         if fields.get(index + 1).is_some_and(|(next, _)| next == key) {
@@ -170,14 +173,15 @@ pub(crate) fn canonical_fields(
     Ok(())
 }
 
-/// Length first, so that no two lists of strings give the same bytes.
+/// Writes the length first, so that no two lists of strings give the same bytes.
 fn push_string(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     out.extend_from_slice(&(text.len() as u32).to_le_bytes());
     out.extend_from_slice(text);
 }
 
-/// Whole numbers as digits; others as the nearest double, whole again if it is one.
+/// Writes whole numbers as digits, and others as the nearest double; as digits again if that is
+/// whole.
 fn push_number(text: &str, out: &mut Vec<u8>) -> serde_json::Result<()> {
     out.push(b'#');
     if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') {
@@ -195,7 +199,7 @@ fn push_number(text: &str, out: &mut Vec<u8>) -> serde_json::Result<()> {
     Ok(())
 }
 
-/// Hash of bytes: the same in every run, 128 bits so that millions of records never collide.
+/// Hash of bytes: the same in every run; its 128 bits make a collision of records unlikely.
 pub(crate) fn hash(bytes: &[u8]) -> u128 {
     let half = |seed| {
         let mut hasher = FixedState::with_seed(seed).build_hasher();

@@ -1,8 +1,8 @@
-//! `loadgen latency`: how long events take from their scheduled send time to a reader.
+//! `loadgen latency`: measures the time of events from their scheduled send time to a reader.
 //!
-//! In:  records that come into a topic from now on, as a `read_committed` reader gets them.
+//! In:  new records of a topic, as a `read_committed` reader gets them.
 //! Out: percentiles of now - `sent_us`, in milliseconds; the first seconds can be left out.
-//! Holds: the time is read once per record, right when it is handed over; clocks are one machine's.
+//! Holds: the clock is read once per record, as soon as it arrives; all clocks are one machine's.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -10,14 +10,18 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use hdrhistogram::Histogram;
 use jiff::SignedDuration;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::message::Message as _;
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _},
+    message::Message as _,
+};
 
-use crate::args::{KafkaArgs, duration};
-use crate::client::{self, Reporter};
-use crate::stop::Stop;
-use crate::{Failure, Outcome};
+use crate::{
+    Failure, Outcome,
+    args::{KafkaArgs, duration},
+    client::{self, Reporter},
+    stop::Stop,
+};
 
 /// `loadgen latency`.
 #[derive(Args, Debug, Clone)]
@@ -26,7 +30,7 @@ pub(crate) struct LatencyArgs {
     #[command(flatten)]
     pub(crate) kafka: KafkaArgs,
 
-    /// Topic to read, from its end on
+    /// Topic to read, from its end
     #[arg(long, value_name = "NAME", default_value = "processed-logins")]
     pub(crate) topic: String,
 
@@ -34,7 +38,7 @@ pub(crate) struct LatencyArgs {
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
     pub(crate) duration: SignedDuration,
 
-    /// Leave out what comes within this time after the first event
+    /// Ignore events within this time after the first one
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
     pub(crate) skip: SignedDuration,
 }
@@ -42,15 +46,15 @@ pub(crate) struct LatencyArgs {
 /// How long one poll waits for a record.
 const POLL_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// Longest latency that is told apart, microseconds: ten minutes.
+/// Longest latency that is recorded, microseconds: ten minutes.
 const LONGEST_US: u64 = 600_000_000;
 
 const SETTINGS: &[(&str, &str)] = &[
-    // Never joined and never committed: assigning partitions needs a name.
+    // The group is never joined and nothing is committed; assigning partitions needs a name.
     ("group.id", "loadgen-latency"),
     ("enable.auto.commit", "false"),
     ("isolation.level", "read_committed"),
-    // A reader that wants records soon, not in large responses.
+    // Small responses, so that records arrive soon.
     ("fetch.wait.max.ms", "10"),
     ("fetch.queue.backoff.ms", "10"),
 ];
@@ -63,7 +67,7 @@ pub(crate) fn run(args: &LatencyArgs, stop: &Stop) -> Result<Outcome, Failure> {
 fn measure(args: &LatencyArgs, stop: &Stop) -> Result<Outcome> {
     let consumer: BaseConsumer<Reporter> = client::config(&args.kafka, SETTINGS)
         .create_with_context(Reporter::new(&args.kafka))
-        .context("cannot make a Kafka consumer")?;
+        .context("cannot create a Kafka consumer")?;
     let Some(partitions) = client::partitions(consumer.client(), &args.topic)? else {
         bail!("topic {} does not exist", args.topic);
     };
@@ -90,7 +94,7 @@ fn measure(args: &LatencyArgs, stop: &Stop) -> Result<Outcome> {
     }
     let count = latencies.len();
     if count == 0 {
-        bail!("no event with a sent_us came into {} within {duration:?}", args.topic);
+        bail!("no event with a sent_us arrived in {} within {duration:?}", args.topic);
     }
     let at = |percent| latencies.value_at_percentile(percent) as f64 / 1000.0;
     println!(

@@ -1,8 +1,8 @@
-//! loadgen: makes login events, judges what a processor made of them, copies topics as a yardstick.
+//! loadgen generates login events, verifies a processor's outputs, and copies topics as a baseline.
 //!
-//! A library for programs that want load and judge in their own process ([`embedded`]),
-//! and the command line on top of it ([`run_command_line`]).
-//! It shares no code with the processor: what the judge says is a second opinion.
+//! It is a library for programs that run load and judge in their own process ([`embedded`]), and
+//! the command line on top of it ([`run_command_line`]). It shares no code with the processor, so
+//! the judge is independent of what it verifies.
 
 mod args;
 mod client;
@@ -12,6 +12,7 @@ mod failure;
 mod generate;
 mod json;
 mod latency;
+mod messages;
 mod produce;
 mod progress;
 mod rate;
@@ -19,7 +20,6 @@ mod rules;
 mod stop;
 mod usage;
 mod verify;
-mod voice;
 
 use std::process::ExitCode;
 
@@ -33,16 +33,17 @@ pub use stop::Stop;
 pub use usage::Usage;
 pub use verify::RecordCounts;
 
-/// How a command ended that did not fail.
+/// The result of a command that ran to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// All is well.
+    /// Nothing is wrong.
     Fine,
-    /// It ran, and found something wrong.
+    /// The command found something wrong.
     Wrong,
 }
 
-/// Does what the process's arguments say; a wrong one ends the process here, with exit code 2.
+/// Runs the command of the process's arguments. An invalid argument ends the process with exit code
+/// 2.
 pub fn run_command_line() -> ExitCode {
     let cli = Cli::parse();
     let outcome = Stop::on_signals().map_err(|error| Failure::Running(error.into())).and_then(

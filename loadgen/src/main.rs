@@ -1,4 +1,4 @@
-//! The program `loadgen`: the library's command line, on the system's allocator like most programs.
+//! The program `loadgen`: the library's command line with the system's allocator.
 
 use std::process::ExitCode;
 

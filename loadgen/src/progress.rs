@@ -1,29 +1,35 @@
-//! Shows how far a run is: a bar on a terminal, a line every few seconds elsewhere.
+//! Shows a run's progress: a bar on a terminal, a line every few seconds elsewhere.
 
-use std::io::IsTerminal as _;
-use std::time::{Duration, Instant};
+use std::{
+    io::IsTerminal as _,
+    time::{Duration, Instant},
+};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::voice::Voice;
+use crate::messages::MessageOutput;
 
-/// Time between two lines where there is no terminal.
+/// Time between two lines without a terminal.
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// One run's progress on stderr.
 pub(crate) struct ProgressDisplay {
     what: String,
-    voice: Voice,
+    messages: MessageOutput,
     bar: Option<ProgressBar>,
     started: Instant,
     last_line: Instant,
 }
 
 impl ProgressDisplay {
-    /// Starts to show; `total` is unknown for a run that ends by time or signal.
-    pub(crate) fn new(voice: Voice, what: impl Into<String>, total: Option<u64>) -> Self {
+    /// Starts the display. `total` is `None` for a run that a time or a signal ends.
+    pub(crate) fn new(
+        messages: MessageOutput,
+        what: impl Into<String>,
+        total: Option<u64>,
+    ) -> Self {
         let what = what.into();
-        let has_bar = voice.shows_progress() && std::io::stderr().is_terminal();
+        let has_bar = messages.shows_progress() && std::io::stderr().is_terminal();
         let bar = has_bar.then(|| {
             let bar = total.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
             let template = match total {
@@ -33,14 +39,14 @@ impl ProgressDisplay {
             let style = ProgressStyle::with_template(template).expect("the template is constant");
             bar.with_style(style).with_message(what.clone())
         });
-        Self { what, voice, bar, started: Instant::now(), last_line: Instant::now() }
+        Self { what, messages, bar, started: Instant::now(), last_line: Instant::now() }
     }
 
-    /// Says how many are done.
+    /// Updates the number of records done.
     pub(crate) fn set(&mut self, done: u64) {
         if let Some(bar) = &self.bar {
             bar.set_position(done);
-        } else if self.voice.shows_progress() && self.last_line.elapsed() >= LINE_INTERVAL {
+        } else if self.messages.shows_progress() && self.last_line.elapsed() >= LINE_INTERVAL {
             self.last_line = Instant::now();
             let seconds = self.started.elapsed().as_secs_f64();
             eprintln!("{}: {done} in {seconds:.0} s", self.what);

@@ -1,22 +1,26 @@
-//! `loadgen rate`: how fast a topic grows, without its beginning and its end.
+//! `loadgen rate`: measures how fast a topic grows, without the beginning and the end.
 //!
-//! In:  the end offsets of a topic's partitions, asked for again and again.
+//! In:  the end offsets of a topic's partitions, polled at an interval.
 //! Out: records per second between a tenth and nine tenths of the expected number.
-//! Holds: start-up, group join and the last commit are outside of what is measured; markers of
-//!        transactions count as records, a few per commit and partition.
+//! Holds: start-up, group join and the last commit are not measured; markers of transactions count
+//! as records, a few per commit and partition.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use jiff::SignedDuration;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _},
+};
 
-use crate::args::{KafkaArgs, duration};
-use crate::client::{self, Reporter};
-use crate::stop::Stop;
-use crate::{Failure, Outcome};
+use crate::{
+    Failure, Outcome,
+    args::{KafkaArgs, duration},
+    client::{self, Reporter},
+    stop::Stop,
+};
 
 /// `loadgen rate`.
 #[derive(Args, Debug, Clone)]
@@ -25,15 +29,15 @@ pub(crate) struct RateArgs {
     #[command(flatten)]
     pub(crate) kafka: KafkaArgs,
 
-    /// Topic that grows; it may not be there yet
+    /// Topic that grows; it need not exist yet
     #[arg(long, value_name = "NAME", default_value = "processed-logins")]
     pub(crate) topic: String,
 
-    /// Records that will come into it
+    /// Records that it will get
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(10..))]
     pub(crate) count: u64,
 
-    /// Time between two looks
+    /// Time between two polls
     #[arg(long, value_name = "DURATION", default_value = "20ms", value_parser = duration)]
     pub(crate) interval: SignedDuration,
 
@@ -42,11 +46,11 @@ pub(crate) struct RateArgs {
     pub(crate) timeout: SignedDuration,
 }
 
-/// How long one question to the broker may take.
+/// Timeout of a query to the broker.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 const SETTINGS: &[(&str, &str)] = &[
-    // Nothing is read: the end is that of the log, not of what is committed.
+    // Nothing is read; only the end of the log counts, also beyond open transactions.
     ("group.id", "loadgen-rate"),
     ("enable.auto.commit", "false"),
     ("isolation.level", "read_uncommitted"),
@@ -60,7 +64,7 @@ pub(crate) fn run(args: &RateArgs, stop: &Stop) -> Result<Outcome, Failure> {
 fn measure(args: &RateArgs, stop: &Stop) -> Result<Outcome> {
     let consumer: BaseConsumer<Reporter> = client::config(&args.kafka, SETTINGS)
         .create_with_context(Reporter::new(&args.kafka))
-        .context("cannot make a Kafka consumer")?;
+        .context("cannot create a Kafka consumer")?;
     let interval = Duration::try_from(args.interval).context("--interval")?;
     let timeout = Duration::try_from(args.timeout).context("--timeout")?;
     let [from, to] = [0.1, 0.9].map(|share| args.count as f64 * share);
@@ -73,7 +77,7 @@ fn measure(args: &RateArgs, stop: &Stop) -> Result<Outcome> {
                 partitions = client::partitions(consumer.client(), &args.topic)?;
                 0
             }
-            // A topic that was just created has partitions without a leader: no news is no growth.
+            // The partitions of a new topic have no leader at first; then it has not grown.
             Some(partitions) => log_ends(&consumer, &args.topic, partitions).unwrap_or(last),
         };
         if let Some(seconds) = crossing.look(began.elapsed().as_secs_f64(), records as f64) {
@@ -83,26 +87,27 @@ fn measure(args: &RateArgs, stop: &Stop) -> Result<Outcome> {
         if records != last {
             (grown, last) = (Instant::now(), records);
         } else if grown.elapsed() > timeout {
-            bail!("{}: {records} of {} records, and no more come", args.topic, args.count);
+            bail!("topic {}: no growth after {records} of {} records", args.topic, args.count);
         }
         std::thread::sleep(interval);
     }
     bail!("stopped at {last} of {} records", args.count)
 }
 
-/// Records in the topic's logs: the sum of their ends, as nothing was deleted.
+/// Records in the topic's logs: the sum of their ends, because nothing was deleted.
 fn log_ends(consumer: &BaseConsumer<Reporter>, topic: &str, partitions: usize) -> Result<i64> {
     let mut asked = TopicPartitionList::new();
     for partition in 0..partitions as i32 {
         asked.add_partition_offset(topic, partition, Offset::End)?;
     }
-    // The end is a special time: one request per broker, whatever the number of partitions.
-    let ends = consumer.offsets_for_times(asked, ANSWER_TIMEOUT).context("cannot ask offsets")?;
+    // A query with a special time returns the ends, with one request per broker.
+    let ends =
+        consumer.offsets_for_times(asked, ANSWER_TIMEOUT).context("cannot query the log ends")?;
     let end = |offset| if let Offset::Offset(offset) = offset { offset } else { 0 };
     Ok(ends.elements().iter().map(|partition| end(partition.offset())).sum())
 }
 
-/// When a growing number passes two marks. Between two looks it grows evenly.
+/// Finds the times at which a growing number passes two marks, by interpolation between two polls.
 struct Crossing {
     marks: [f64; 2],
     passed_at: [Option<f64>; 2],
@@ -114,7 +119,8 @@ impl Crossing {
         Self { marks: [from, to], passed_at: [None; 2], last: (0.0, 0.0) }
     }
 
-    /// The number at a time, seconds. Returns the seconds between the marks once both are passed.
+    /// Takes the number at a time in seconds. Returns the seconds between the marks once it has
+    /// passed both.
     fn look(&mut self, at: f64, number: f64) -> Option<f64> {
         let (before_at, before) = self.last;
         for (mark, passed_at) in self.marks.iter().zip(&mut self.passed_at) {
@@ -136,7 +142,7 @@ mod tests {
     fn the_time_between_the_marks_is_interpolated() {
         let mut crossing = Crossing::new(10.0, 90.0);
         assert_eq!(crossing.look(1.0, 0.0), None);
-        // The first mark halfway between the two looks, the second one at three quarters.
+        // The first mark is halfway between the two polls, the second one at three quarters.
         assert_eq!(crossing.look(2.0, 20.0), None);
         assert_eq!(crossing.look(3.0, 60.0), None);
         assert_eq!(crossing.look(4.0, 100.0), Some(3.75 - 1.5));

@@ -1,8 +1,8 @@
-//! The judge's own reading of a record: DESIGN's section on records, written down a second time.
+//! The judge's own parser of records: the documented rules of the input, implemented a second time.
 //!
 //! In:  a record's bytes, its Kafka timestamp. Out: a login, or the rule that it breaks.
-//! Holds: nothing here is shared with the processor that is judged. Plain `serde_json`, no
-//!        shortcuts: this code is meant to be right, not fast.
+//! Holds: nothing here is shared with the processor under test. It uses plain `serde_json` and no
+//! shortcuts: this code has to be right, not fast.
 
 use std::borrow::Cow;
 
@@ -11,15 +11,15 @@ use serde_json::value::RawValue;
 
 use crate::json;
 
-/// Fields that the rules name; the first two are required.
+/// The known fields; the first two are required.
 const USER_ID: &str = "user_id";
 const TIMESTAMP: &str = "timestamp";
 const OPTIONAL: [&str; 5] = ["app_version", "device_type", "ip", "locale", "device_id"];
 
-/// Fields that the processor adds: when it did so, event time for people, hour of the event.
+/// Fields that the processor adds: the time of processing, the event time as text, its hour.
 const ADDED: [&str; 3] = ["processed_timestamp", "readable_timestamp", "hour_of_day"];
 
-/// Nesting that is still accepted; the record's own object is level 1.
+/// Deepest nesting that is accepted; the record's own object is level 1.
 const MAX_DEPTH: usize = 16;
 
 /// Longest value that is counted under its own name, in bytes.
@@ -28,19 +28,19 @@ const MAX_COUNTED_BYTES: usize = 64;
 /// Earliest accepted event time: 2000-01-01T00:00:00Z in epoch milliseconds.
 const EARLIEST_MS: i64 = 946_684_800_000;
 
-/// From this number on a timestamp is in milliseconds.
+/// Numbers from this one on are timestamps in milliseconds.
 const FIRST_MILLISECONDS: i64 = 100_000_000_000;
 
-/// Exponents beyond this make no time that a calendar holds, in as many digits as a value can have.
+/// Largest exponent: with a larger one the number is out of range, however many digits it has.
 const MAX_EXPONENT: i32 = 100_000;
 
-/// Under what a missing value is counted and written.
+/// The value that is counted and written in place of a missing one.
 const UNKNOWN: &str = "unknown";
 
-/// Under what a value is counted that is too long, or one too many.
+/// The value counted in place of one that is too long or beyond the limit of values.
 pub(crate) const OTHER: &str = "other";
 
-/// Limits that a processor can be configured with.
+/// Limits from the processor's configuration.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules {
     /// How far an event may be ahead of its record's Kafka timestamp, in milliseconds.
@@ -49,35 +49,34 @@ pub(crate) struct Rules {
     pub(crate) max_event_bytes: usize,
 }
 
-/// Which rule a record breaks. One that breaks several is rejected for the first of them in this
+/// The rule that a record breaks. A record that breaks several is rejected for the first in this
 /// order, and for `user_id` before `timestamp` before the optional fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Broken {
-    /// No bytes at all.
+    /// The value has no bytes.
     Empty,
     /// Longer than allowed.
     TooLarge,
     /// Not UTF-8; also a `user_id` with half of a surrogate pair.
     Encoding,
-    /// Not JSON.
     NotJson,
-    /// Not JSON, and nested too deep: which is seen first depends on how one reads.
+    /// Not JSON, and nested too deep: a parser may see either first.
     NotJsonOrTooDeep,
     /// Nested too deep.
     TooDeep,
-    /// JSON, but no object.
+    /// JSON, but not an object.
     NotAnObject,
-    /// A known field twice.
+    /// A known field occurs twice.
     Duplicate,
-    /// `user_id` or `timestamp` missing, null or empty.
+    /// `user_id` or `timestamp` is missing, null or empty.
     Missing,
-    /// A type that the field cannot have.
+    /// A field has an invalid type.
     Type,
-    /// `timestamp` is text, but no time.
+    /// `timestamp` is text, but not a time.
     TimeUnreadable,
-    /// `timestamp` before 2000 or too far ahead.
+    /// `timestamp` is before 2000 or too far ahead.
     TimeRange,
-    /// `timestamp` too far ahead of a record that itself is before 2000, by any allowed lead.
+    /// The record's own time is so far before 2000 that no `timestamp` is valid for it.
     RecordTime,
 }
 
@@ -108,17 +107,17 @@ pub(crate) struct Reading<'a> {
     pub(crate) user_id: Cow<'a, str>,
     /// Event time in epoch milliseconds; fractions of a millisecond are cut off.
     pub(crate) time_ms: i64,
-    /// What location, device and version are counted under.
+    /// The values to count as location, device and version.
     pub(crate) counted: [Cow<'a, str>; 3],
     /// Hash of the value that the processor should write, without the fields that it adds.
     pub(crate) fingerprint: u128,
-    /// `event_no` and `sent_us`, where loadgen put them.
+    /// The field `event_no`, which loadgen adds.
     pub(crate) event_no: Option<u64>,
-    /// See `event_no`.
+    /// The field `sent_us`, which loadgen adds.
     pub(crate) sent_us: Option<u64>,
     /// The added fields as found: processed, readable, hour.
     pub(crate) added: [Option<&'a RawValue>; 3],
-    /// A known or added field that is there twice (outputs only).
+    /// A known or added field that occurs twice (outputs only).
     pub(crate) doubled: Option<String>,
 }
 
@@ -139,14 +138,14 @@ impl Rules {
     }
 }
 
-/// Reads a value that the processor wrote. It is held to the same form, and nothing is defaulted.
+/// Reads a value that the processor wrote. The same rules apply, and no field may be missing.
 pub(crate) fn read_output(value: &[u8]) -> Result<Reading<'_>, Broken> {
     read(value, Side::Output)
 }
 
 #[derive(Clone, Copy)]
 enum Side {
-    /// With the latest event time that is accepted.
+    /// An input value, with the latest valid event time.
     Input {
         latest_ms: i64,
     },
@@ -217,20 +216,20 @@ fn read(value: &[u8], side: Side) -> Result<Reading<'_>, Broken> {
     Ok(Reading { user_id, time_ms, counted, fingerprint, event_no, sent_us, added, doubled })
 }
 
-/// A known or added field that is there twice; a known one if there are several.
+/// A known or added field that occurs twice; a known one if there are several.
 fn doubled(fields: &[(Cow<'_, [u8]>, &RawValue)]) -> Option<String> {
-    // The added ones last: an input that doubles a known field is rejected, an added one is not.
+    // The added fields come last: an input is rejected for a duplicate known field only.
     let mut names = [USER_ID, TIMESTAMP].into_iter().chain(OPTIONAL).chain(ADDED);
     let times = |name: &str| fields.iter().filter(|field| *field.0 == *name.as_bytes()).count();
     names.find(|name| times(name) > 1).map(str::to_owned)
 }
 
-/// Missing, null or the empty string.
+/// Whether a value is null or the empty string.
 fn is_absent(value: &RawValue) -> bool {
     matches!(value.get(), "null" | "\"\"")
 }
 
-/// What an optional field counts as.
+/// The value to count for an optional field.
 fn optional(value: Option<&RawValue>) -> Result<Cow<'_, str>, Broken> {
     let Some(value) = value.filter(|value| !is_absent(value)) else {
         return Ok(Cow::Borrowed(UNKNOWN));
@@ -279,7 +278,7 @@ fn text_ms(text: &str) -> Option<i64> {
     // RFC 3339 section 5.6 allows a space for the T.
     let seconds =
         text.get(..19).filter(|seconds| matches!(seconds.as_bytes()[10], b'T' | b't' | b' '))?;
-    // A leap second is taken for the one before; `60` stands there nowhere else.
+    // A leap second counts as the second before it; `60` is not at the end of any other time.
     let seconds = seconds.strip_suffix("60").map_or(seconds.to_owned(), |rest| format!("{rest}59"));
     let is_shaped =
         seconds.bytes().zip("dddd-dd-ddTdd:dd:dd".bytes()).all(|(byte, form)| match form {
@@ -299,7 +298,7 @@ fn text_ms(text: &str) -> Option<i64> {
     Some(i64::try_from(local_ms).ok()? + fraction_ms - 60_000 * offset_minutes(offset)?)
 }
 
-/// `Z`, `+hh:mm`, `+hhmm` or `+hh`, at most 18 hours.
+/// The offset in minutes, written as `Z`, `+hh:mm`, `+hhmm` or `+hh`; at most 18 hours.
 fn offset_minutes(text: &str) -> Option<i64> {
     if text.eq_ignore_ascii_case("z") {
         return Some(0);
@@ -314,15 +313,15 @@ fn offset_minutes(text: &str) -> Option<i64> {
     (minutes < 60 && number <= 1800).then_some(sign * (60 * hours + minutes))
 }
 
-/// Whether a text is a JSON number and nothing else.
+/// Whether the whole text is a JSON number.
 fn is_number(text: &str) -> bool {
     let is_edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_digit());
     let begins = text.bytes().next().is_some_and(|byte| byte == b'-' || byte.is_ascii_digit());
     begins && is_edge(text.bytes().last()) && json::is_valid(text)
 }
 
-/// Epoch milliseconds from a JSON number: seconds, or milliseconds from 1e11 on. Exact; what is
-/// finer than a millisecond is cut off. `None` for what no calendar holds, and below 0.
+/// Epoch milliseconds from a JSON number: seconds, or milliseconds from 1e11 on. It is exact;
+/// fractions of a millisecond are cut off. `None` when it is below 0 or beyond the calendar.
 fn number_ms(text: &str) -> Option<i64> {
     let (number, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
     let exponent: i32 = exponent.parse().ok()?;
@@ -331,7 +330,7 @@ fn number_ms(text: &str) -> Option<i64> {
     }
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     let mut digits = format!("{whole}{fraction}");
-    // Digits before the decimal point, after the exponent has moved it.
+    // The number of digits before the decimal point, after the exponent has moved it.
     let mut whole_digits = whole.len() as i32 + exponent;
     if whole_digits < 0 {
         digits.insert_str(0, &"0".repeat(whole_digits.unsigned_abs() as usize));

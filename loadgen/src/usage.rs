@@ -1,4 +1,4 @@
-//! What this process has cost so far, as the kernel accounts for it.
+//! The resources that this process has used, as the kernel counts them.
 
 use std::fs;
 
@@ -15,7 +15,7 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// What the kernel says now; zeros where there is no `/proc`.
+    /// The resources used until now; zeros on systems without `/proc`.
     pub fn now() -> Self {
         let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();

@@ -9,7 +9,7 @@ use crate::{
     },
 };
 
-/// What the run would be to the broker.
+/// The run as the broker would see it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Own<'a> {
     /// `transaction.timeout.ms`.
@@ -18,11 +18,11 @@ pub(super) struct Own<'a> {
     pub(super) session_timeout_ms: i64,
     /// The configured instance id, else the one in the state folder.
     pub(super) instance_id: Option<&'a str>,
-    /// The state folder has been used, and nobody uses it now.
+    /// The state folder has been used, and no process uses it now.
     pub(super) has_stopped: bool,
 }
 
-/// Judges all of it.
+/// Judges the cluster, the group and the transactions.
 pub(super) fn judge(config: &RunConfig, facts: &Facts, own: Own<'_>, findings: &mut Findings) {
     let settings = facts.broker.as_ref();
     let mut internal = |topic: InternalTopic, of_topic: &TopicFacts| {
@@ -47,7 +47,7 @@ pub(super) fn judge(config: &RunConfig, facts: &Facts, own: Own<'_>, findings: &
     for unseen in &facts.unseen {
         findings.hint(format!(
             "not everything could be asked: {unseen}; allow this user Describe and \
-             DescribeConfigs, or have somebody run the check who may"
+             DescribeConfigs, or run the check as a user with that right"
         ));
     }
 }
@@ -63,7 +63,7 @@ fn transaction_timeout(broker: &Settings, own_ms: i64, findings: &mut Findings) 
     }
 }
 
-/// The brokers refuse a member with another one.
+/// The brokers refuse a member whose session timeout is outside their limits.
 fn session_timeout(broker: &Settings, own_ms: i64, findings: &mut Findings) {
     const SHORTEST: &str = "group.min.session.timeout.ms";
     const LONGEST: &str = "group.max.session.timeout.ms";
@@ -80,8 +80,8 @@ fn session_timeout(broker: &Settings, own_ms: i64, findings: &mut Findings) {
     ));
 }
 
-/// The brokers refuse one member too many. NOTE: also one that comes back with its instance id, while
-/// its former session lasts.
+/// The brokers refuse a member beyond the largest group. NOTE: this includes a member that returns
+/// with its instance id while its former session lasts.
 fn group_size(
     config: &RunConfig,
     group: &GroupDescription,

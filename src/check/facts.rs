@@ -1,8 +1,8 @@
 //! Asks the broker everything that `check-config` judges.
 //!
-//! In:  the configuration, a client, a deadline. Out: [`Facts`], or that nobody answers.
-//! Holds: no question changes anything; one that this user may not ask leaves a gap in the facts,
-//! named in `unseen`.
+//! In:  the configuration, a client, a deadline. Out: [`Facts`], or that no broker answers.
+//! Holds: no query changes anything; a query that this user may not make leaves a gap in the facts,
+//! which `unseen` names.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use crate::{
     pipeline::internal_topics::{OFFSETS, Settings, TRANSACTIONS, TopicFacts},
 };
 
-/// What the broker said.
+/// The answers of the broker.
 #[derive(Debug, Clone)]
 pub(super) struct Facts {
     pub(super) cluster_id: String,
@@ -31,11 +31,11 @@ pub(super) struct Facts {
     pub(super) committed: Vec<CommittedOffset>,
     /// Ends of the input's partitions.
     pub(super) ends: Vec<(PartitionId, crate::ids::Offset)>,
-    /// Questions that this user may not ask, with the broker's words.
+    /// Queries that this user may not make, with the broker's error.
     pub(super) unseen: Vec<String>,
 }
 
-/// Time that is left for all questions together.
+/// The time left for all queries together.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deadline(Instant);
 
@@ -48,7 +48,7 @@ impl Deadline {
         self.0.saturating_duration_since(Instant::now())
     }
 
-    /// Asks until there is an answer or no time.
+    /// Queries until there is an answer or the time is over.
     fn within<T>(
         self,
         mut ask: impl FnMut(Duration) -> Result<T, KafkaError>,
@@ -72,7 +72,7 @@ pub(super) fn names(config: &RunConfig) -> [&str; 5] {
     all.map(String::as_str)
 }
 
-/// Asks. The consumer is in no group and joins none.
+/// Queries the broker. The consumer is in no group and joins no group.
 pub(super) fn ask(
     config: &RunConfig,
     admin: &Admin,
@@ -126,7 +126,7 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// The answer; `None` where the broker refuses it, as to a user who may not ask.
+    /// The answer; `None` where the broker refuses the query.
     fn allowed<T>(
         &mut self,
         mut ask: impl FnMut(&Admin, Duration) -> Result<T, KafkaError>,

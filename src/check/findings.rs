@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use serde_json::json;
 
 /// Form of the answer on stdout.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Form {
     Text,
     Json,
@@ -23,7 +23,7 @@ pub(super) struct Findings {
 }
 
 impl Findings {
-    /// A line of the summary.
+    /// Adds a line of the summary.
     pub(super) fn fact(&mut self, name: &'static str, text: impl Into<String>) {
         self.facts.push((name, text.into()));
     }
@@ -93,7 +93,7 @@ mod tests {
     fn facts_problems_and_hints_are_shown_in_both_forms() {
         let mut findings = Findings::default();
         findings.fact("cluster", "c1");
-        findings.problem("a is wrong; mend it");
+        findings.problem("a is wrong; change it");
         let shown = |form| {
             let mut out = Vec::new();
             findings.show(&mut out, form).expect("a Vec takes everything");
@@ -101,7 +101,7 @@ mod tests {
         };
         assert_eq!(
             shown(Form::Text),
-            "cluster      c1\n\n1 problem\n  a is wrong; mend it\n\nno hints\n"
+            "cluster      c1\n\n1 problem\n  a is wrong; change it\n\nno hints\n"
         );
         let lines: Vec<serde_json::Value> = shown(Form::Json)
             .lines()
@@ -109,7 +109,7 @@ mod tests {
             .collect();
         let expected = [
             json!({"kind": "fact", "name": "cluster", "text": "c1"}),
-            json!({"kind": "problem", "text": "a is wrong; mend it"}),
+            json!({"kind": "problem", "text": "a is wrong; change it"}),
         ];
         assert_eq!(lines, expected);
     }

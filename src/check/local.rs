@@ -9,7 +9,7 @@ use crate::{
     state::{self, Identity, Peek, StateError},
 };
 
-/// Looks at the state folder and judges it, but for the cluster it belongs to.
+/// Judges the state folder, except the cluster that it belongs to.
 pub(super) fn judge(
     config: &RunConfig,
     surroundings: &Surroundings,
@@ -45,7 +45,7 @@ pub(super) fn judge(
         ));
     }
     if let Some(address) = config.http {
-        // The listener is closed at once; nobody is answered.
+        // The listener is closed at once, before it answers anything.
         if let Err(error) = http::bind(address) {
             findings.problem(error.to_string());
         }
@@ -62,7 +62,8 @@ pub(super) fn judge(
     peek
 }
 
-/// Refuses state of something else. Without a broker's answer its cluster is taken to be right.
+/// Judges whether the state belongs to this run. Without an answer of the broker, its cluster is
+/// assumed to be right.
 pub(super) fn judge_identity(
     config: &RunConfig,
     peek: &Peek,
@@ -82,7 +83,7 @@ pub(super) fn judge_identity(
     }
 }
 
-/// Tells what becomes of positions in a topic that had the input's name before.
+/// Judges positions in an earlier topic that had the input's name.
 pub(super) fn judge_topic(
     config: &RunConfig,
     peek: &Peek,
@@ -109,7 +110,7 @@ pub(super) fn judge_topic(
     }
 }
 
-/// Bytes for people.
+/// A number of bytes with a unit.
 pub(super) fn size(bytes: u64) -> String {
     bytesize::ByteSize::b(bytes).display().iec().to_string()
 }

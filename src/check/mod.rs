@@ -1,9 +1,9 @@
-//! `logintide check-config`: what `run` would do, and everything that stands in its way.
+//! `logintide check-config`: shows what `run` would do, and every problem that would stop it.
 //!
 //! On the main thread of a process of its own. In: the flags of `run`. Out: text or JSON lines on
 //! stdout; exit code 2 for problems, 1 when no broker answers in time.
-//! Holds: it only looks. No group is joined, no topic created, no transaction opened, no offset
-//! committed, and not a byte of the state folder changes.
+//! Holds: it changes nothing. No group is joined, no topic created, no transaction opened, no
+//! offset committed, and not a byte of the state folder changes.
 
 mod cluster;
 mod facts;
@@ -26,7 +26,7 @@ use self::{
     sample::Plan,
 };
 use crate::{
-    config::{Delivery, RunConfig, Surroundings, parse_duration},
+    config::{Delivery, RunConfig, Surroundings, parse_duration, parse_number},
     error::RunError,
     kafka::{
         Admin, ClientSettings, Consumer, ConsumerSettings, KafkaError, Producer, ProducerSettings,
@@ -35,7 +35,7 @@ use crate::{
     limits,
     output::{StartLogging, printed},
     plain::{Plain, Style},
-    settings::{self, Given, RunArgs},
+    settings::{self, RunArgs},
     state::{Peek, StateError},
 };
 
@@ -52,16 +52,16 @@ pub struct CheckArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Check")]
 struct OwnArgs {
-    /// How long to wait for the broker, all questions together
-    #[arg(long, value_name = "DURATION", default_value = "10s")]
-    timeout: String,
+    /// How long to wait for the broker, all queries together
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_timeout)]
+    timeout: Duration,
     /// Also show the newest N records of the input (at most 10000, spread over the partitions) as
     /// they would be processed or rejected
-    #[arg(long, value_name = "N")]
-    sample: Option<String>,
-    /// Form of the answer: text or json (one object per line)
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    output: String,
+    #[arg(long, value_name = "N", value_parser = parse_sample)]
+    sample: Option<usize>,
+    /// Form of the answer; json has one object per line
+    #[arg(long, value_name = "FORM", value_enum, default_value = "text")]
+    output: Form,
 }
 
 const EXAMPLES: &str = "\
@@ -79,25 +79,15 @@ Examples:
 
 Exit codes: 0 nothing wrong, 1 no broker answered in time, 2 problems, each named with its remedy.";
 
-/// Looks and tells.
-pub fn run(args: CheckArgs, given: &Given, start_logging: StartLogging) -> Result<(), RunError> {
-    let refused = |setting: &str, value: &str, what: String| {
-        RunError::Refused(format!("{setting} {value}: {what}"))
-    };
-    let CheckArgs { run, own } = args;
-    let OwnArgs { timeout, sample, output } = &own;
-    let timeout = parse_timeout(timeout).map_err(|what| refused("--timeout", timeout, what))?;
-    let form = parse_form(output).map_err(|what| refused("--output", output, what))?;
-    let sample = sample
-        .as_deref()
-        .map(|text| parse_sample(text).map_err(|what| refused("--sample", text, what)));
-    let sample = sample.transpose()?.unwrap_or(0);
+/// Checks the settings and the cluster, and shows what it found.
+pub fn run(args: &CheckArgs, start_logging: StartLogging) -> Result<(), RunError> {
+    let CheckArgs { run, own: OwnArgs { timeout, sample, output: form } } = args;
+    let (timeout, sample, form) = (*timeout, sample.unwrap_or(0), *form);
     let surroundings = Surroundings::read();
-    let print_config = run.print_config();
-    let loaded = settings::load(run, given, &surroundings).map_err(|error| {
+    let loaded = run.load(&surroundings).map_err(|error| {
         RunError::Refused(format!("{error}\nnothing else was checked: that needs right settings"))
     })?;
-    if print_config {
+    if run.print_config() {
         return printed(settings::print(&mut io::stdout().lock(), &loaded));
     }
     let config = loaded.config;
@@ -124,26 +114,16 @@ pub fn run(args: CheckArgs, given: &Given, start_logging: StartLogging) -> Resul
 
 fn parse_timeout(text: &str) -> Result<Duration, String> {
     match parse_duration(text)? {
-        Duration::ZERO => Err("leaves no time for an answer; lengthen it".to_owned()),
+        Duration::ZERO => Err("expected a longer time".to_owned()),
         timeout => Ok(timeout),
     }
 }
 
 fn parse_sample(text: &str) -> Result<usize, String> {
-    let range = 1..=limits::SAMPLE_MAX_RECORDS;
-    let count = text.parse().ok().filter(|count| range.contains(count));
-    count.ok_or_else(|| format!("is no number from 1 to {}", limits::SAMPLE_MAX_RECORDS))
+    parse_number(text, 1..=limits::SAMPLE_MAX_RECORDS)
 }
 
-fn parse_form(text: &str) -> Result<Form, String> {
-    match text {
-        "text" => Ok(Form::Text),
-        "json" => Ok(Form::Json),
-        _ => Err("is no form; use text or json".to_owned()),
-    }
-}
-
-/// The clients that ask.
+/// The clients that query the broker.
 struct Clients {
     settings: ClientSettings,
     admin: Admin,
@@ -168,8 +148,8 @@ struct Check {
 }
 
 impl Check {
-    /// The machine first, then the broker. The clients and the input's partitions, where there is
-    /// something to sample.
+    /// Checks the machine, then the broker. Returns the clients and the number of the input's
+    /// partitions when there are records to sample.
     fn all(
         &mut self,
         surroundings: &Surroundings,

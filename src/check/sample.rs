@@ -1,7 +1,7 @@
 //! The newest records of the input, as a run would process them.
 //!
-//! In:  a consumer in no group, the number of records. Out: each record enriched or with the
-//! reason why it is none, then counts. Uses the workers' own parser and enricher.
+//! In:  a consumer in no group, the number of records. Out: each record enriched, or the
+//! reason of its rejection, then counts. Uses the workers' own parser and enricher.
 //! Holds: offsets are assigned, nothing is committed; raw bytes are escaped and shortened.
 
 use std::{
@@ -33,7 +33,7 @@ pub(super) struct Plan {
     pub(super) form: Form,
 }
 
-/// Reads and shows. Less than `count` records where there are no more.
+/// Reads the records and shows them; fewer than `count` when there are no more.
 pub(super) fn show(
     plan: Plan,
     event: &EventConfig,
@@ -96,7 +96,7 @@ fn starts(
         .collect())
 }
 
-/// Divides `count` over logs of these lengths, none more than it has.
+/// Divides `count` over logs of these lengths; no share is longer than its log.
 fn shares(lengths: &[usize], count: usize) -> Vec<usize> {
     let mut shares = vec![0; lengths.len()];
     let mut left = count;
@@ -110,7 +110,7 @@ fn shares(lengths: &[usize], count: usize) -> Vec<usize> {
     shares
 }
 
-/// Takes records one by one.
+/// Shows records one by one.
 struct Tasting {
     parser: Parser,
     enricher: Enricher,

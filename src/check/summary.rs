@@ -1,4 +1,4 @@
-//! What `run` would do with this configuration, in a few lines. Pure.
+//! Summarises what `run` would do with this configuration. Pure.
 
 use super::{
     Fetch,
@@ -14,7 +14,7 @@ use crate::{
     state::Peek,
 };
 
-/// What the settings alone say.
+/// Summarises the settings.
 pub(super) fn of_settings(config: &RunConfig, findings: &mut Findings) {
     let version = env!("CARGO_PKG_VERSION");
     findings.fact("program", format!("logintide {version}, librdkafka {}", librdkafka_version()));
@@ -51,7 +51,7 @@ pub(super) fn of_settings(config: &RunConfig, findings: &mut Findings) {
     );
 }
 
-/// What the process may take in all. Only the topic's setting bounds how much a batch has.
+/// Summarises the memory of the process. Only the topic's setting limits the size of a batch.
 pub(super) fn of_memory(config: &RunConfig, facts: &Facts, fetch: Fetch, findings: &mut Findings) {
     let own = config.memory.total as u64 + limits::MEMORY_OVERHEAD_BYTES;
     let largest = facts.topics[0].settings.as_ref();
@@ -72,7 +72,7 @@ pub(super) fn of_memory(config: &RunConfig, facts: &Facts, fetch: Fetch, finding
     );
 }
 
-/// What the state folder says.
+/// Summarises the state folder.
 pub(super) fn of_state(config: &RunConfig, peek: &Peek, findings: &mut Findings) {
     let holds = match &peek.summary {
         Some(summary) => format!(
@@ -89,7 +89,7 @@ pub(super) fn of_state(config: &RunConfig, peek: &Peek, findings: &mut Findings)
     findings.fact("state", format!("{} ({holds}{free})", config.state_dir.display()));
 }
 
-/// What the broker says.
+/// Summarises the cluster.
 pub(super) fn of_broker(
     config: &RunConfig,
     facts: &Facts,
@@ -147,7 +147,7 @@ fn described(config: &RunConfig, topic: &TopicFacts) -> String {
     }
 }
 
-/// Where reading would begin.
+/// Where the run would begin to read.
 fn start(config: &RunConfig, facts: &Facts) -> String {
     let otherwise = match config.start_from {
         StartFrom::Earliest => "earliest".to_owned(),

@@ -36,7 +36,7 @@ impl Role {
         }
     }
 
-    /// What a run does with the topic; the windows of a lost state are read back.
+    /// The operations that a run does on the topic; windows of a lost state are read back.
     fn needs(self) -> &'static [Operation] {
         match self {
             Self::Input => &[Operation::Read],
@@ -69,7 +69,7 @@ pub(super) fn judge(config: &RunConfig, facts: &Facts, findings: &mut Findings) 
     }
 }
 
-/// A batch of the input that is larger than an answer may be could not be read.
+/// A batch of the input that is larger than the largest answer cannot be read.
 pub(super) fn judge_largest_batch(
     config: &RunConfig,
     facts: &Facts,
@@ -228,7 +228,7 @@ impl Judge<'_> {
         }
     }
 
-    /// What lost windows are counted from must still be there.
+    /// The input must still have the events from which lost windows are counted again.
     fn retention(&mut self, settings: &Settings) {
         let Some(retention) = number(settings, "retention.ms").filter(|ms| *ms >= 0) else {
             return;

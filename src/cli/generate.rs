@@ -1,4 +1,4 @@
-//! `logintide completions` and `logintide man`: what packages install beside the program.
+//! `logintide completions` and `logintide man`: files that packages install beside the program.
 //!
 //! In: the command line's definition. Out: a script for a shell, or manual pages, on stdout or as
 //! files. Holds: both are made from the definition that parses, so they cannot differ from it.

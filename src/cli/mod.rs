@@ -1,16 +1,14 @@
-//! The command line: arguments as typed, turned into a checked configuration and a job.
+//! The command line: parses the arguments and hands over to the command.
 //!
-//! Runs on the main thread, before any other. In: arguments, `LOGINTIDE_…` variables and a file of
-//! settings; a flag beats its variable, which beats the file. Out: the job's result. Holds:
-//! whatever is wrong with the settings is reported together and before anything is opened; only
-//! this module writes to stdout.
+//! Runs on the main thread, before any other thread starts. In: the arguments. Out: the result of
+//! the command.
 
 mod generate;
 mod run;
 
 use std::sync::LazyLock;
 
-use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use self::generate::{CompletionsArgs, ManArgs};
 #[cfg(feature = "demo")]
@@ -21,7 +19,7 @@ use crate::{
     kafka,
     output::StartLogging,
     redrive::{self, RedriveArgs},
-    settings::{Given, RunArgs},
+    settings::RunArgs,
     state_command::{self, StateArgs},
 };
 
@@ -33,9 +31,6 @@ use crate::{
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// Which settings came from where.
-    #[arg(skip)]
-    given: Given,
 }
 
 const EXIT_CODES: &str = "\
@@ -49,16 +44,16 @@ The log goes to stderr; LOGINTIDE_LOG filters it (info by default; debug, logint
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// See it work: embedded broker, load, processor and audit in one process, nothing installed
+    /// Show the whole system at work in one process: embedded broker, load, processor and audit
     #[cfg(feature = "demo")]
     Demo(DemoArgs),
     /// Process events until SIGTERM, SIGINT or SIGHUP
     Run(Box<RunArgs>),
-    /// Say what `run` would do, ask the broker, and name every problem; changes nothing
+    /// Check the settings and the cluster, and name every problem; changes nothing
     CheckConfig(Box<CheckArgs>),
     /// Put dead letters back into the input topic, each once
     Redrive(Box<RedriveArgs>),
-    /// Look at the state folder, or clear it
+    /// Show the state folder, or clear it
     State(StateArgs),
     /// Print the completions of a shell
     Completions(CompletionsArgs),
@@ -67,31 +62,19 @@ enum Command {
 }
 
 impl Cli {
-    /// Reads the process's arguments and variables. Wrong ones, `--help` and `--version` end the
-    /// process here, with exit code 2 or 0.
+    /// Reads the process's arguments. Invalid ones, `--help` and `--version` end the process here,
+    /// with exit code 2 or 0.
     pub fn from_process() -> Self {
-        let variable = |name: &str| std::env::var(name).ok();
-        Self::from_matches(&mut definition().get_matches(), variable)
-            .unwrap_or_else(|error| error.exit())
+        Self::from_arg_matches(&definition().get_matches()).unwrap_or_else(|error| error.exit())
     }
 
-    fn from_matches(
-        matches: &mut ArgMatches,
-        variable: impl Fn(&str) -> Option<String>,
-    ) -> Result<Self, clap::Error> {
-        let given = matches.subcommand().map(|(_, matches)| Given::new(matches, variable));
-        let mut cli = Self::from_arg_matches_mut(matches)?;
-        cli.given = given.unwrap_or_default();
-        Ok(cli)
-    }
-
-    /// Does what was asked for, until it is done.
+    /// Runs the command to its end.
     pub fn execute(self, start_logging: StartLogging) -> Result<(), RunError> {
         match self.command {
             #[cfg(feature = "demo")]
             Command::Demo(args) => demo::run(&args, start_logging),
-            Command::Run(args) => run::run(*args, &self.given, start_logging),
-            Command::CheckConfig(args) => check::run(*args, &self.given, start_logging),
+            Command::Run(args) => run::run(&args, start_logging),
+            Command::CheckConfig(args) => check::run(&args, start_logging),
             Command::Redrive(args) => redrive::run(&args, start_logging),
             Command::State(args) => state_command::run(&args),
             Command::Completions(args) => generate::completions(&args),

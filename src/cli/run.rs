@@ -9,19 +9,14 @@ use crate::{
     error::RunError,
     output::{StartLogging, printed},
     pipeline,
-    settings::{self, Given, RunArgs},
+    settings::{self, RunArgs},
 };
 
 /// Runs the processor until it is stopped or done; or prints its settings.
-pub(super) fn run(
-    args: RunArgs,
-    given: &Given,
-    start_logging: StartLogging,
-) -> Result<(), RunError> {
-    let print_config = args.print_config();
-    let loaded = settings::load(args, given, &Surroundings::read())
-        .map_err(|error| RunError::Refused(error.to_string()))?;
-    if print_config {
+pub(super) fn run(args: &RunArgs, start_logging: StartLogging) -> Result<(), RunError> {
+    let loaded =
+        args.load(&Surroundings::read()).map_err(|error| RunError::Refused(error.to_string()))?;
+    if args.print_config() {
         return printed(settings::print(&mut io::stdout().lock(), &loaded));
     }
     start_logging(loaded.config.log_format, None)?;

@@ -1,76 +1,116 @@
-//! Checks of single settings that are text: brokers, names, pairs, start positions.
+//! Checks of single values that are texts, numbers or words.
 //!
-//! Pure. Each takes what was typed and gives the value or a remedy that follows
-//! "`--setting value:`".
+//! Pure. Each takes what was typed and gives the value, or what was expected instead.
 
+use std::{fmt::Display, ops::RangeInclusive, str::FromStr};
+
+use clap::{ValueEnum, builder::PossibleValue};
 use jiff::Timestamp;
 
-use super::{LogFormat, StartFrom};
+use super::StartFrom;
 use crate::limits;
 
-/// Checks a `bootstrap.servers` list: `host:port`, comma-separated, each perhaps with a protocol
-/// (`SSL://host:port`). Gives it back without blanks around the entries.
-pub fn parse_brokers(text: &str) -> Result<String, String> {
-    const HOW: &str = "write host:port, several separated by commas";
-    let mut brokers = Vec::new();
-    for entry in text.split(',').map(str::trim) {
-        if entry.is_empty() {
-            return Err(format!("holds an empty entry; {HOW}"));
-        }
-        let address = entry.split_once("://").map_or(entry, |(_, address)| address);
-        // In an IPv6 address in brackets only what follows the bracket can be a port.
-        let (host, port) = match address.rsplit_once(':') {
-            Some((host, port)) if !port.contains(']') => (host, Some(port)),
-            _ => (address, None),
-        };
-        let host_ok = !host.is_empty()
-            && !host.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/')
-            && (!host.contains(':') || host.starts_with('[') && host.ends_with(']'));
-        let port_ok = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
-        if !host_ok || !port_ok {
-            return Err(format!("holds {entry:?}, which is no broker address; {HOW}"));
-        }
-        brokers.push(entry);
-    }
-    Ok(brokers.join(","))
+/// The words that a setting takes.
+pub fn possible_values<T: ValueEnum>() -> Vec<PossibleValue> {
+    let values = T::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+    // Without the comments: a help with them takes a paragraph for each value.
+    values.map(|value| value.help(None::<&str>)).collect()
 }
 
-/// Checks a consumer group's name.
-pub fn parse_group_id(text: &str) -> Result<String, String> {
-    if text.trim().is_empty() {
-        return Err("is empty; give the group a name".to_owned());
+/// Parses one of some words.
+pub fn parse_choice<T: ValueEnum>(text: &str) -> Result<T, String> {
+    T::from_str(text, false).map_err(|_| {
+        let values = possible_values::<T>();
+        let names: Vec<&str> = values.iter().map(PossibleValue::get_name).collect();
+        format!("expected {}", alternatives(&names))
+    })
+}
+
+/// `a, b or c`.
+pub fn alternatives<S: AsRef<str>>(names: &[S]) -> String {
+    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    match names.as_slice() {
+        [first @ .., before, last] => {
+            [first, &[&format!("{before} or {last}")]].concat().join(", ")
+        }
+        all => all.concat(),
     }
-    if text.contains(char::is_control) {
-        return Err("holds a control character; use printable ones".to_owned());
+}
+
+/// Parses a whole number in a range.
+pub fn parse_number<N>(text: &str, range: RangeInclusive<N>) -> Result<N, String>
+where
+    N: FromStr + PartialOrd + Display,
+{
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    let (from, to) = range.into_inner();
+    number.ok_or_else(|| format!("expected a whole number from {from} to {to}"))
+}
+
+/// Parses `true` or `false`, which have other names in variables.
+pub fn parse_switch(text: &str) -> Result<bool, String> {
+    match text {
+        "true" | "yes" | "on" | "1" => Ok(true),
+        "false" | "no" | "off" | "0" => Ok(false),
+        _ => Err("expected true or false".to_owned()),
+    }
+}
+
+/// Parses a `bootstrap.servers` list: `host:port`, comma-separated, each perhaps with a protocol
+/// (`SSL://host:port`). Gives it back without blanks around the entries.
+pub fn parse_brokers(text: &str) -> Result<String, String> {
+    let entries: Vec<&str> = text.split(',').map(str::trim).collect();
+    let Some(wrong) = entries.iter().find(|entry| !is_broker(entry)) else {
+        return Ok(entries.join(","));
+    };
+    let what = if wrong.is_empty() { "an empty entry".to_owned() } else { format!("{wrong:?}") };
+    Err(format!("expected host:port, several separated by commas, but found {what}"))
+}
+
+fn is_broker(entry: &str) -> bool {
+    let address = entry.split_once("://").map_or(entry, |(_, address)| address);
+    // In an IPv6 address in brackets only what follows the bracket can be a port.
+    let (host, port) = match address.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (address, None),
+    };
+    !host.is_empty()
+        && !host.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/')
+        && (!host.contains(':') || host.starts_with('[') && host.ends_with(']'))
+        && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
+}
+
+/// Parses a consumer group's name.
+pub fn parse_group_id(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() || text.contains(char::is_control) {
+        return Err("expected a name without control characters, not empty".to_owned());
     }
     Ok(text.to_owned())
 }
 
-/// Checks a topic name by Kafka's rule.
+/// Parses a topic name by Kafka's rule.
 pub fn parse_topic(text: &str) -> Result<String, String> {
     parse_kafka_name(text, limits::MAX_TOPIC_NAME_BYTES)
-        .map_err(|what| format!("is no legal topic name: {what}"))
 }
 
-/// Checks a static member name, which follows the rule for topics but is shorter.
+/// Parses a static member name, which follows the rule for topics but is shorter.
 pub fn parse_instance_id(text: &str) -> Result<String, String> {
     parse_kafka_name(text, limits::INSTANCE_ID_MAX_BYTES)
-        .map_err(|what| format!("is no legal instance name: {what}"))
 }
 
 /// The rule of `org.apache.kafka.common.internals.Topic`.
 fn parse_kafka_name(text: &str, max_bytes: usize) -> Result<String, String> {
-    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    if text.is_empty() || text == "." || text == ".." {
-        return Err("it must not be empty, \".\" or \"..\"".to_owned());
-    }
-    if text.len() > max_bytes {
-        return Err(format!("it has more than {max_bytes} characters"));
-    }
-    match text.chars().find(|c| !legal(*c)) {
-        Some(c) => Err(format!("it holds {c:?}; use letters, digits, '.', '_' and '-'")),
-        None => Ok(text.to_owned()),
-    }
+    let is_legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let what = if text.is_empty() || text == "." || text == ".." {
+        "not empty, \".\" or \"..\"".to_owned()
+    } else if let Some(c) = text.chars().find(|c| !is_legal(*c)) {
+        format!("but found {c:?}")
+    } else if text.len() > max_bytes {
+        format!("at most {max_bytes}")
+    } else {
+        return Ok(text.to_owned());
+    };
+    Err(format!("expected a name of letters, digits, '.', '_' and '-', {what}"))
 }
 
 /// Splits `name=value` at the first `=`. The value may be empty and may hold more of them.
@@ -79,8 +119,7 @@ pub fn parse_pair(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.trim().is_empty() => {
             Ok((name.trim().to_owned(), value.to_owned()))
         }
-        Some(_) => Err("has no name before the '='; write name=value".to_owned()),
-        None => Err("has no '='; write name=value".to_owned()),
+        _ => Err("expected name=value".to_owned()),
     }
 }
 
@@ -91,30 +130,33 @@ pub fn parse_start_from(text: &str) -> Result<StartFrom, String> {
         "latest" => return Ok(StartFrom::Latest),
         _ => {}
     }
-    let time: Timestamp = text.parse().map_err(|_| {
-        "is no start position; write earliest, latest or a time with its offset such as \
-         2024-11-02T13:00:00Z"
-            .to_owned()
-    })?;
-    // Negative numbers are the protocol's own marks for the ends of a log.
-    match time.as_millisecond() {
-        ms if ms >= 0 => Ok(StartFrom::Time(ms)),
-        _ => Err("lies before 1970; use earliest".to_owned()),
+    match parse_time(text) {
+        // Negative numbers are the protocol's own marks for the ends of a log.
+        Ok(ms) if ms >= 0 => Ok(StartFrom::Time(ms)),
+        Ok(_) => Err("expected a time from 1970 on; use earliest".to_owned()),
+        Err(_) => Err("expected earliest, latest or a time with its offset such as \
+                       2024-11-02T13:00:00Z"
+            .to_owned()),
     }
 }
 
-/// Parses the form of the log.
-pub fn parse_log_format(text: &str) -> Result<LogFormat, String> {
-    match text {
-        "text" => Ok(LogFormat::Text),
-        "json" => Ok(LogFormat::Json),
-        _ => Err("is no format; use text or json".to_owned()),
-    }
+/// Parses an RFC 3339 time, to milliseconds since the Unix epoch.
+pub fn parse_time(text: &str) -> Result<i64, String> {
+    text.parse::<Timestamp>()
+        .map(Timestamp::as_millisecond)
+        .map_err(|_| "expected a time with its offset such as 2024-11-02T13:00:00Z".to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn alternatives_are_listed_with_an_or() {
+        assert_eq!(alternatives(&["a"]), "a");
+        assert_eq!(alternatives(&["a", "b"]), "a or b");
+        assert_eq!(alternatives(&["a", "b", "c"]), "a, b or c");
+    }
 
     #[test]
     fn broker_lists() {

@@ -1,8 +1,8 @@
-//! The validated configuration of one run: objects that are ready to use, nothing left to check.
+//! The checked configuration of one run: values that are ready to use.
 //!
-//! Built once by `cli` from what was typed; every thread gets its part by value and none changes
-//! it. The submodules hold the checks: pure functions from text to a value or to the reason why
-//! not, and the list that collects all reasons.
+//! `settings` builds it once; every thread gets its part by value and none changes it. The
+//! submodules hold the checks of single values, pure functions from a text to a value or to what
+//! was expected instead, and the list of all problems.
 
 mod checks;
 mod problems;
@@ -16,19 +16,21 @@ mod units;
 
 use std::{fmt, net::SocketAddr, ops::Deref, path::PathBuf, time::Duration};
 
+use clap::ValueEnum;
+
 pub use checks::{
-    parse_brokers, parse_group_id, parse_instance_id, parse_log_format, parse_pair,
-    parse_start_from, parse_topic,
+    alternatives, parse_brokers, parse_choice, parse_group_id, parse_instance_id, parse_number,
+    parse_pair, parse_start_from, parse_switch, parse_time, parse_topic, possible_values,
 };
-pub use problems::{ConfigError, Problems};
-pub use state_dir::{STATE_DIR_HELP, Surroundings, default_state_dir, parse_state_dir};
+pub use problems::{ConfigError, Problems, invalid_value};
+pub use state_dir::{Surroundings, default_state_dir, parse_state_dir};
 pub use timezone::parse_timezone;
 pub use token::{HttpToken, parse_http_token};
 pub use units::{duration_within, parse_duration, parse_size, parse_window};
 
 use crate::{event::EventConfig, limits, window::WindowRules};
 
-/// Everything `logintide run` was told, checked.
+/// The checked settings of `logintide run`.
 #[derive(Debug, Clone)]
 pub struct RunConfig {
     /// `host:port` list for `bootstrap.servers`.
@@ -41,7 +43,7 @@ pub struct RunConfig {
     pub topics: Topics,
     /// Worker threads, at least 1.
     pub workers: usize,
-    /// What a crash may do to outputs.
+    /// The guarantee for the outputs.
     pub delivery: Delivery,
     /// Window size, grace and allowed lateness, milliseconds.
     pub window: WindowRules,
@@ -65,9 +67,9 @@ pub struct RunConfig {
     pub event: EventConfig,
     /// Address of dashboard, API, metrics and health; `None`: not served.
     pub http: Option<SocketAddr>,
-    /// What the API asks for; `None`: nothing.
+    /// The token that the API asks for; `None`: it asks for no token.
     pub http_token: Option<HttpToken>,
-    /// Time between two statistics lines in the log; `None`: none are written.
+    /// Time between two statistics lines in the log; `None`: no lines are written.
     pub stats_interval: Option<Duration>,
     /// Time without progress after which the process is unhealthy; it ends after twice that.
     pub stall_timeout: Duration,
@@ -102,7 +104,7 @@ pub struct Topics {
 }
 
 /// Delivery guarantee of the outputs; window totals are exact either way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Delivery {
     /// Outputs and offsets in one Kafka transaction per epoch: a `read_committed` reader sees every
     /// output once.
@@ -123,16 +125,17 @@ pub enum StartFrom {
 }
 
 /// What happens to a partition whose state does not fit its committed offset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum OnStateMismatch {
     /// Count again from the input what its windows were made of.
     Rebuild,
-    /// Refuse to start, naming the partition.
+    /// Refuse to start, with an error that names the partition.
     Fail,
 }
 
-/// What happens when the input topic was deleted and created again: offsets are of the topic before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What happens when the input topic was deleted and created again, so that offsets have lost their
+/// meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum OnTopicRecreated {
     /// End the run, naming both topics.
     Fail,
@@ -141,18 +144,18 @@ pub enum OnTopicRecreated {
 }
 
 /// What happens at a batch of the input that cannot be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum OnUnreadableBatch {
     /// Stop, naming partition, offset and remedy.
     Fail,
-    /// Go on behind it: its records count as a gap.
+    /// Skip it; its records count as a gap.
     Skip,
 }
 
 /// Form of the log lines on stderr.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For people.
+    /// A line of text.
     Text,
     /// One JSON object per line.
     Json,
@@ -197,10 +200,7 @@ impl MemoryPlan {
     /// below it. Half of the rest is the reserve, up to `MEMORY_RESERVE_MAX_BYTES`.
     pub fn new(total: usize) -> Result<Self, String> {
         if total < limits::MEMORY_BUDGET_MIN_BYTES {
-            return Err(format!(
-                "is below the smallest budget of {} MiB; raise it",
-                limits::MEMORY_BUDGET_MIN_BYTES >> 20
-            ));
+            return Err(format!("expected at least {}MiB", limits::MEMORY_BUDGET_MIN_BYTES >> 20));
         }
         let share = total.min(limits::MEMORY_BUDGET_FULL_BYTES);
         let scale = |full: usize| full / 1024 * (share / 1024) / MEMORY_BUDGET_FULL_KIB * 1024;

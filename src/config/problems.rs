@@ -1,7 +1,7 @@
-//! Collects everything that is wrong with a configuration, so that one run names it all.
+//! Collects everything that is wrong with the settings, so that one run names it all.
 //!
-//! Pure. Each problem names the setting as the operator gave it, the value and the remedy; a
-//! setting that was read from a variable is named by that variable.
+//! Pure. Holds: a problem of a value has the form of clap's own errors, wherever the value came
+//! from: `invalid value 'x' for '--delivery': expected exactly-once or at-least-once`.
 
 use std::fmt;
 
@@ -25,6 +25,12 @@ impl fmt::Display for ConfigError {
     }
 }
 
+/// What is wrong with a value of a setting. `what` says what was expected and what to do; `setting`
+/// is quoted already, with the place it was given at.
+pub fn invalid_value(value: &str, setting: &str, what: impl fmt::Display) -> String {
+    format!("invalid value '{value}' for {setting}: {what}")
+}
+
 /// The problems found so far.
 #[derive(Debug, Default)]
 pub struct Problems {
@@ -37,26 +43,24 @@ impl Problems {
         Self::default()
     }
 
-    /// Adds "`setting` `value`: `what`"; `what` says what is wrong and what to do.
-    pub fn add(&mut self, setting: &str, value: &str, what: impl fmt::Display) {
-        // An empty value would vanish from the sentence.
-        let value = if value.is_empty() { "\"\"" } else { value };
-        self.found.push(format!("{setting} {value}: {what}"));
-    }
-
-    /// Adds a problem that no single given value has, such as a missing setting.
-    pub fn add_text(&mut self, text: impl fmt::Display) {
+    /// Adds a problem.
+    pub fn add(&mut self, text: impl fmt::Display) {
         self.found.push(text.to_string());
     }
 
-    /// The parsed value, or `None` after noting why there is none.
+    /// Adds a problem with a flag's value.
+    pub fn invalid(&mut self, flag: &str, value: &str, what: impl fmt::Display) {
+        self.add(invalid_value(value, &format!("'{flag}'"), what));
+    }
+
+    /// The parsed value of a flag, or `None` after noting why there is none.
     pub fn check<T>(
         &mut self,
-        setting: &str,
+        flag: &str,
         value: &str,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
-        parse(value).map_err(|what| self.add(setting, value, what)).ok()
+        parse(value).map_err(|what| self.invalid(flag, value, what)).ok()
     }
 
     /// The error to report, if there is any problem.
@@ -74,22 +78,23 @@ mod tests {
         let mut problems = Problems::new();
         assert_eq!(problems.check("--workers", "2", |text| Ok(text.len())), Some(1));
         let none: Option<()> =
-            problems.check("--window", "", |_| Err("is empty; write 10s".into()));
+            problems.check("--window", "", |_| Err("expected a duration such as 10s".into()));
         assert_eq!(none, None);
-        problems.add_text("--brokers is missing");
+        problems.add("missing value for '--brokers'");
         let error = problems.into_error().expect("two problems");
         assert_eq!(
             error.to_string(),
-            "2 settings are wrong\n  --window \"\": is empty; write 10s\n  --brokers is missing"
+            "2 settings are wrong\n  invalid value '' for '--window': expected a duration such as \
+             10s\n  missing value for '--brokers'"
         );
     }
 
     #[test]
     fn a_single_problem_is_one_line_and_none_is_no_error() {
         let mut problems = Problems::new();
-        problems.add("--workers", "0", "must be at least 1");
+        problems.invalid("--workers", "0", "expected at least 1");
         let error = problems.into_error().expect("a problem");
-        assert_eq!(error.to_string(), "--workers 0: must be at least 1");
+        assert_eq!(error.to_string(), "invalid value '0' for '--workers': expected at least 1");
         assert_eq!(Problems::new().into_error(), None);
     }
 }

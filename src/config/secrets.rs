@@ -1,4 +1,4 @@
-//! Values that nobody else may see: which they are, and how they are read from a file.
+//! Which values are secret, and how one is read from a file.
 //!
 //! Reads the file that a property `<secret>.file` names. Holds: no problem and no line of this
 //! program holds a secret's value.
@@ -13,8 +13,8 @@ const SECRETS: &[&str] = &["ssl.key.pem", "sasl.oauthbearer.config"];
 /// What says in a name that its value is secret.
 const WORDS: &[&str] = &["password", "passphrase", "secret", "token", "private.key.pem"];
 
-/// Whether the value of a property or setting is secret. The rule rather hides too much; only an
-/// address, such as that of a token server, is none.
+/// Whether the value of a property or setting is secret. In doubt the rule hides a value; an
+/// address, such as that of a token server, is not secret.
 pub fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let is_address = name.rsplit('.').next() == Some("url");
@@ -31,26 +31,26 @@ pub fn property_of_file(name: &str) -> Option<&str> {
 /// The secret in a file, without the line break at its end.
 ///
 /// # Errors
-/// A remedy that follows the setting's name and the path.
+/// What was expected; it follows the setting's name and the path.
 pub fn read(path: &Path) -> Result<String, String> {
-    let cannot = |error| format!("cannot be read: {error}; name a file that holds the secret");
+    let cannot = |error| format!("expected a readable file with the secret: {error}");
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(cannot)?;
     file.take(limits::SECRET_FILE_MAX_BYTES + 1).read_to_end(&mut bytes).map_err(cannot)?;
     if bytes.len() as u64 > limits::SECRET_FILE_MAX_BYTES {
         let most = limits::SECRET_FILE_MAX_BYTES >> 10;
-        return Err(format!("is larger than {most} KiB; name a file that holds the secret alone"));
+        return Err(format!("expected a file of at most {most} KiB that holds the secret alone"));
     }
     let mut secret = String::from_utf8(bytes)
-        .map_err(|_| "is no UTF-8 text; name a file that holds the secret as text".to_owned())?;
+        .map_err(|_| "expected a file with the secret as UTF-8 text".to_owned())?;
     let without_break = secret.strip_suffix('\n').unwrap_or(&secret);
     let length = without_break.strip_suffix('\r').unwrap_or(without_break).len();
     secret.truncate(length);
     if secret.is_empty() {
-        return Err("is empty; write the secret into it".to_owned());
+        return Err("expected a file with the secret, but it is empty".to_owned());
     }
     if secret.contains('\0') {
-        return Err("holds a zero byte; write the secret as text".to_owned());
+        return Err("expected a file with the secret as text, but it holds a zero byte".to_owned());
     }
     Ok(secret)
 }
@@ -113,19 +113,19 @@ mod tests {
     fn a_file_without_a_secret_is_refused_without_showing_it() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let path = dir.path().join("secret");
-        assert!(read(&path).expect_err("missing").starts_with("cannot be read: "));
-        assert!(read(dir.path()).expect_err("a folder").starts_with("cannot be read: "));
+        assert!(read(&path).expect_err("missing").starts_with("expected a readable file"));
+        assert!(read(dir.path()).expect_err("a folder").starts_with("expected a readable file"));
         let large = vec![b'x'; limits::SECRET_FILE_MAX_BYTES as usize + 1];
         for (content, what) in [
-            (&b""[..], "is empty; "),
-            (b"\n", "is empty; "),
-            (b"\xff\xfe", "is no UTF-8 text; "),
-            (b"hunter\x002", "holds a zero byte; "),
-            (&large, "is larger than 64 KiB; "),
+            (&b""[..], "but it is empty"),
+            (b"\n", "but it is empty"),
+            (b"\xff\xfe", "as UTF-8 text"),
+            (b"hunter\x002", "holds a zero byte"),
+            (&large, "at most 64 KiB"),
         ] {
             fs::write(&path, content).expect("writable");
             let problem = read(&path).expect_err(what);
-            assert!(problem.starts_with(what) && !problem.contains("hunter"), "{problem}");
+            assert!(problem.contains(what) && !problem.contains("hunter"), "{problem}");
         }
     }
 }

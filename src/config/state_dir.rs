@@ -1,4 +1,4 @@
-//! Where the state folder is when nobody says so.
+//! Where the state folder is by default.
 //!
 //! Pure: the environment is an argument, read in one place.
 
@@ -31,21 +31,17 @@ impl Surroundings {
         }
     }
 
-    /// Worker threads when nobody says: all cores but one for the source and one for the sink, as
-    /// far as the budget holds them.
+    /// Worker threads by default: all cores but one for the source and one for the sink, as far as
+    /// the budget holds them.
     pub fn default_workers(&self, memory: &MemoryPlan) -> usize {
         self.cores.saturating_sub(2).clamp(1, memory.most_workers())
     }
 }
 
-/// The default is worked out from the environment, so clap cannot show it.
-pub const STATE_DIR_HELP: &str = "Folder of the window state [default: $STATE_DIRECTORY, \
-                                  else the XDG state folder + group]";
-
-/// Checks a folder that was named.
+/// Parses the name of a folder.
 pub fn parse_state_dir(text: &str) -> Result<PathBuf, String> {
     match text.trim() {
-        "" => Err("is empty; name a folder".to_owned()),
+        "" => Err("expected a folder".to_owned()),
         _ => Ok(PathBuf::from(text)),
     }
 }
@@ -58,15 +54,15 @@ pub fn default_state_dir(group_id: &str, surroundings: &Surroundings) -> Result<
     }
     if group_id.contains(['/', '\\', '\0']) || group_id == "." || group_id == ".." {
         return Err(format!(
-            "--group-id {group_id} cannot name a state folder; set --state-dir or another group"
+            "the group '{group_id}' cannot name a state folder; set --state-dir or another --group-id"
         ));
     }
     // The XDG specification has relative paths ignored.
     let xdg = surroundings.xdg_state_home.as_deref().map(PathBuf::from);
     let home = surroundings.home.as_deref().map(|home| PathBuf::from(home).join(".local/state"));
     let base = xdg.filter(|path| path.is_absolute()).or(home).ok_or(
-        "--state-dir is not set, and neither is $STATE_DIRECTORY, $XDG_STATE_HOME or $HOME; set \
-         --state-dir",
+        "missing value for '--state-dir': $STATE_DIRECTORY, $XDG_STATE_HOME and $HOME are not set \
+         either; set --state-dir",
     )?;
     Ok(base.join("logintide").join(group_id))
 }

@@ -9,8 +9,8 @@ use strsim::generic_levenshtein;
 pub fn parse_timezone(text: &str) -> Result<TimeZone, String> {
     let found = TimeZone::get(text).ok().filter(|zone| !zone.is_unknown());
     found.ok_or_else(|| match nearest_name(text) {
-        Some(name) => format!("is no known time zone; did you mean {name}?"),
-        None => "is no known time zone; write an IANA name such as UTC or Europe/Berlin".to_owned(),
+        Some(name) => format!("expected an IANA time zone name; did you mean {name}?"),
+        None => "expected an IANA time zone name such as UTC or Europe/Berlin".to_owned(),
     })
 }
 
@@ -57,15 +57,15 @@ mod tests {
             ("Asia/Tokio", "Asia/Tokyo"),
         ] {
             let what = parse_timezone(wrong).expect_err("unknown zone");
-            assert_eq!(what, format!("is no known time zone; did you mean {right}?"));
+            assert_eq!(what, format!("expected an IANA time zone name; did you mean {right}?"));
         }
     }
 
     #[test]
-    fn a_hopeless_name_brings_an_example() {
+    fn a_name_like_no_other_brings_an_example() {
         for wrong in ["", "Middle-earth/Hobbiton", "+02:00", "../../etc/passwd", "Etc/Unknown"] {
             let what = parse_timezone(wrong).expect_err("unknown zone");
-            assert!(what.starts_with("is no known time zone; "), "{wrong}: {what}");
+            assert!(what.starts_with("expected an IANA time zone name such as"), "{wrong}: {what}");
         }
     }
 }

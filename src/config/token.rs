@@ -6,13 +6,13 @@ use subtle::ConstantTimeEq;
 
 use crate::limits;
 
-/// A token of printable ASCII. It is shown nowhere, and compared in a time that says nothing about
-/// it but its length.
+/// A token of printable ASCII. It is shown nowhere. A comparison takes a time that depends on its
+/// length alone.
 #[derive(Clone)]
 pub struct HttpToken(String);
 
 impl HttpToken {
-    /// Whether somebody else has the same.
+    /// Whether `presented` is this token.
     pub fn is(&self, presented: &[u8]) -> bool {
         self.0.as_bytes().ct_eq(presented).into()
     }
@@ -29,13 +29,13 @@ pub fn parse_http_token(text: &str) -> Result<HttpToken, String> {
     const HOW: &str = "make one with: openssl rand -hex 16";
     let (shortest, longest) = limits::HTTP_TOKEN_BYTES;
     if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(format!("holds a blank, or something other than printable ASCII; {HOW}"));
+        return Err(format!("expected printable ASCII without blanks; {HOW}"));
     }
     if text.len() < shortest {
-        return Err(format!("is shorter than {shortest} characters; {HOW}"));
+        return Err(format!("expected at least {shortest} characters; {HOW}"));
     }
     if text.len() > longest {
-        return Err(format!("is longer than {longest} characters; {HOW}"));
+        return Err(format!("expected at most {longest} characters; {HOW}"));
     }
     Ok(HttpToken(text.to_owned()))
 }
@@ -57,10 +57,10 @@ mod tests {
     #[test]
     fn tokens_that_are_short_long_or_unsendable_are_refused_unseen() {
         for (bad, expected) in [
-            (String::new(), "shorter than 16"),
-            ("hunter2".to_owned(), "shorter than 16"),
-            ("x".repeat(257), "longer than 256"),
-            ("hunter2 hunter2 hunter2".to_owned(), "a blank"),
+            (String::new(), "at least 16"),
+            ("hunter2".to_owned(), "at least 16"),
+            ("x".repeat(257), "at most 256"),
+            ("hunter2 hunter2 hunter2".to_owned(), "without blanks"),
             ("hünter2hünter2hünter2".to_owned(), "printable ASCII"),
         ] {
             let error = parse_http_token(&bad).expect_err("refused");

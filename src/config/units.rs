@@ -1,12 +1,13 @@
 //! Durations and sizes with units, as people write them: `500ms`, `1m30s`, `256MiB`.
 //!
-//! Pure. A number without a unit is refused, because nobody can tell which one was meant; so is
-//! anything that is not a whole number of milliseconds or bytes.
+//! Pure. A number without a unit is an error, because its meaning is unknown; so is anything that
+//! is not a whole number of milliseconds or bytes.
 
 use std::time::Duration;
 
 use bytesize::ByteSize;
 
+use super::alternatives;
 use crate::limits;
 
 /// Units of a duration with their milliseconds, largest first.
@@ -14,38 +15,45 @@ const DURATION_UNITS: [(&str, f64); 5] =
     [("d", 86_400_000.0), ("h", 3_600_000.0), ("m", 60_000.0), ("s", 1000.0), ("ms", 1.0)];
 
 /// Parses `500ms`, `10s`, `1.5h` or `1m30s`: numbers with units, larger units first. The result is
-/// a whole number of milliseconds and at most `DURATION_MAX`. The error is a remedy.
+/// a whole number of milliseconds and at most `DURATION_MAX`. The error says what was expected.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    const HOW: &str = "write a number with its unit: 500ms, 10s, 5m, 1h30m or 2d";
-    if text.parse::<f64>().is_ok() {
-        return Err(format!("has no unit; write {text}s, {text}ms or {text}m"));
-    }
-    if text.is_empty() {
-        return Err(format!("is empty; {HOW}"));
-    }
+    let examples = || examples(text, &["ms", "s", "m"], "500ms, 10s, 5m, 1h30m or 2d");
+    let invalid = || format!("expected a duration such as {}", examples());
     let mut rest = text;
     let mut total_ms = 0.0;
     let mut units = DURATION_UNITS.iter();
+    if text.is_empty() {
+        return Err(invalid());
+    }
     while !rest.is_empty() {
         let (number, after) = split_where(rest, |c| c.is_ascii_digit() || c == '.');
         let (unit, after) = split_where(after, |c| c.is_ascii_alphabetic());
-        let number: f64 = number.parse().map_err(|_| format!("is not a duration; {HOW}"))?;
+        let number: f64 = number.parse().map_err(|_| invalid())?;
         // The iterator only goes on, so a unit can neither repeat nor follow a smaller one.
-        let (_, unit_ms) = units
-            .find(|(name, _)| *name == unit)
-            .ok_or_else(|| format!("has the unknown or misplaced unit {unit:?}; {HOW}"))?;
+        let (_, unit_ms) = units.find(|(name, _)| *name == unit).ok_or_else(invalid)?;
         total_ms += number * unit_ms;
         rest = after;
     }
     if total_ms > limits::DURATION_MAX.as_millis() as f64 {
-        let days = limits::DURATION_MAX.as_secs() / 86_400;
-        return Err(format!("is longer than {days} days; write a shorter one"));
+        return Err(format!("expected at most {}d", limits::DURATION_MAX.as_secs() / 86_400));
     }
     let whole_ms = total_ms.round();
     if (total_ms - whole_ms).abs() > 1e-6 {
-        return Err("is not a whole number of milliseconds; round it".to_owned());
+        return Err("expected a whole number of milliseconds; round it".to_owned());
     }
     Ok(Duration::from_millis(whole_ms as u64))
+}
+
+/// Parses a duration of at least `min` and at most `max`.
+pub fn duration_within(text: &str, min: Duration, max: Duration) -> Result<Duration, String> {
+    let duration = parse_duration(text)?;
+    if duration < min {
+        Err(format!("expected at least {min:?}"))
+    } else if duration > max {
+        Err(format!("expected at most {max:?}"))
+    } else {
+        Ok(duration)
+    }
 }
 
 /// Parses the length of a window. Window records are keyed by whole seconds.
@@ -54,30 +62,29 @@ pub fn parse_window(text: &str) -> Result<Duration, String> {
     if size.subsec_millis() == 0 {
         Ok(size)
     } else {
-        Err("is not a whole number of seconds; round it".to_owned())
+        Err("expected a whole number of seconds; round it".to_owned())
     }
 }
 
-/// Parses a duration of at least `min` and at most `max`.
-pub fn duration_within(text: &str, min: Duration, max: Duration) -> Result<Duration, String> {
-    let duration = parse_duration(text)?;
-    if duration < min {
-        Err(format!("is below the smallest value of {min:?}; raise it"))
-    } else if duration > max {
-        Err(format!("is above the largest value of {max:?}; lower it"))
-    } else {
-        Ok(duration)
-    }
-}
-
-/// Parses `256MiB`, `1.5GiB` or `64MB` to bytes. The error is a remedy.
+/// Parses `256MiB`, `1.5GiB` or `64MB` to bytes. The error says what was expected.
 pub fn parse_size(text: &str) -> Result<usize, String> {
-    const HOW: &str = "write a number with its unit: 256MiB or 1GiB";
+    let examples = || examples(text, &["MiB", "GiB"], "256MiB or 1GiB");
+    let invalid = || format!("expected a size such as {}", examples());
+    // bytesize takes a number without a unit as bytes.
     if text.parse::<f64>().is_ok() {
-        return Err(format!("has no unit; write {text}MiB or {text}GiB"));
+        return Err(invalid());
     }
-    let size: ByteSize = text.parse().map_err(|_| format!("is not a size; {HOW}"))?;
-    usize::try_from(size.as_u64()).map_err(|_| format!("is too large; {HOW}"))
+    let size: ByteSize = text.parse().map_err(|_| invalid())?;
+    usize::try_from(size.as_u64()).map_err(|_| invalid())
+}
+
+/// `text` with each of the units if it is a whole number, else other examples.
+fn examples(text: &str, units: &[&str], others: &str) -> String {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return others.to_owned();
+    }
+    let examples: Vec<String> = units.iter().map(|unit| format!("{text}{unit}")).collect();
+    alternatives(&examples)
 }
 
 /// Splits `text` before its first character that `belongs` refuses.
@@ -109,17 +116,20 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_number_is_asked_for_its_unit() {
-        for text in ["10", "0", "1.5", "-3"] {
+    fn a_number_without_a_unit_brings_the_units() {
+        let duration = parse_duration("10").expect_err("no unit");
+        assert_eq!(duration, "expected a duration such as 10ms, 10s or 10m");
+        assert_eq!(parse_size("10"), Err("expected a size such as 10MiB or 10GiB".to_owned()));
+        for text in ["1.5", "-3", "x"] {
             let duration = parse_duration(text).expect_err("no unit");
-            assert!(duration.starts_with(&format!("has no unit; write {text}s")), "{duration}");
+            assert_eq!(duration, "expected a duration such as 500ms, 10s, 5m, 1h30m or 2d");
             let size = parse_size(text).expect_err("no unit");
-            assert!(size.starts_with(&format!("has no unit; write {text}MiB")), "{size}");
+            assert_eq!(size, "expected a size such as 256MiB or 1GiB");
         }
     }
 
     #[test]
-    fn what_is_no_duration_is_refused() {
+    fn other_texts_are_refused() {
         for text in [
             "",
             "s",

@@ -1,7 +1,8 @@
 //! The demo's temporary folder: window state and log.
 //!
-//! On the main thread. Holds: an ordinary end removes it; after a kill, the next start does. Whether
-//! the demo that made a folder still lives is asked of a lock, which a dead process cannot hold.
+//! On the main thread. Holds: an ordinary end removes it; after a kill, the next start does.
+//! Whether the demo that made a folder still lives is asked of a lock, which a dead process cannot
+//! hold.
 
 use std::{
     env,
@@ -42,7 +43,7 @@ impl Folder {
     fn create_in(parent: &Path) -> io::Result<Self> {
         let dir = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent)?;
         let owner = fs::metadata(dir.path())?.uid();
-        // NOTE: renamed after it is locked, so that nobody ever sees it unlocked.
+        // NOTE: renamed after it is locked, so that no other demo ever sees it unlocked.
         let unlocked = dir.path().join("lock.new");
         let lock = File::create(&unlocked)?;
         lock.try_lock().map_err(io::Error::from)?;
@@ -61,14 +62,15 @@ impl Folder {
         self.dir.path().join("log")
     }
 
-    /// Leaves the folder to the next demo, for whoever wants to read the log until then.
+    /// Keeps the folder, and with it the log, until the next demo removes it.
     pub(super) fn keep(mut self) -> PathBuf {
         self.dir.disable_cleanup(true);
         self.dir.path().to_owned()
     }
 }
 
-/// Removes the folders of demos that are dead. What cannot be removed stays: it is in nobody's way.
+/// Removes the folders of demos that have ended. A folder that cannot be removed stays; it does no
+/// harm.
 fn remove_dead(parent: &Path, owner: u32) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
@@ -113,7 +115,7 @@ mod tests {
         fs::write(other.join(LOCK), "").expect("a file");
         assert!(dead.exists());
         let next = Folder::create_in(parent.path()).expect("a folder");
-        assert!(!dead.exists(), "nobody holds its lock");
+        assert!(!dead.exists(), "no process holds its lock");
         assert!(living.path().exists() && next.path().exists());
         assert!(other.exists(), "through a link nothing is removed");
         assert!(unlocked.exists(), "it may be one that is being made");

@@ -27,7 +27,7 @@ use self::{
     audit::Audit,
     folder::Folder,
     parts::Parts,
-    screen::{Phase, Screen, View},
+    screen::{DemoPhase, Screen, View},
     settings::Settings,
 };
 use crate::{
@@ -53,9 +53,9 @@ pub fn run(args: &DemoArgs, start_logging: StartLogging) -> Result<(), RunError>
     signals::watch(&stop, folder.path())?;
     let (listener, http) = parts::bind()?;
     let mut screen = Screen::new(began);
-    // Before the parts, which may take a second: whoever started it should see something.
+    // Before the parts, which may take a second, so that the screen is not empty meanwhile.
     let view = View {
-        phase: Phase::Starting,
+        phase: DemoPhase::Starting,
         settings: &settings,
         snapshot: &Snapshot::default(),
         health: &Health::new(1).report(),
@@ -105,7 +105,7 @@ impl Demo<'_> {
                     limits::DEMO_START_DEADLINE
                 )));
             }
-            self.tick(Phase::Starting)?;
+            self.tick(DemoPhase::Starting)?;
         }
         Ok(())
     }
@@ -118,7 +118,7 @@ impl Demo<'_> {
             if let Some(sent) = self.parts.sent() {
                 return sent;
             }
-            self.tick(Phase::Sending(began.elapsed()))?;
+            self.tick(DemoPhase::Sending(began.elapsed()))?;
         }
     }
 
@@ -132,9 +132,9 @@ impl Demo<'_> {
             if all_in && snapshot.open_window_count == 0 {
                 break;
             }
-            self.tick(Phase::Finishing)?;
+            self.tick(DemoPhase::Finishing)?;
         }
-        self.show(Phase::Finishing, true)?;
+        self.show(DemoPhase::Finishing, true)?;
         self.parts.stop_pipeline()
     }
 
@@ -158,7 +158,7 @@ impl Demo<'_> {
     }
 
     /// One look at everything.
-    fn tick(&mut self, phase: Phase) -> Result<(), RunError> {
+    fn tick(&mut self, phase: DemoPhase) -> Result<(), RunError> {
         if let Some(error) = self.parts.pipeline_failure() {
             return Err(error);
         }
@@ -167,7 +167,7 @@ impl Demo<'_> {
         Ok(())
     }
 
-    fn show(&mut self, phase: Phase, is_last: bool) -> Result<(), RunError> {
+    fn show(&mut self, phase: DemoPhase, is_last: bool) -> Result<(), RunError> {
         let view = View {
             phase,
             settings: &self.settings,

@@ -27,7 +27,7 @@ use crate::{
     status::Snapshot,
 };
 
-/// The port of `run`, if nobody has it.
+/// The port of `run`; another one when it is taken.
 const USUAL_PORT: u16 = 9464;
 
 /// Everything that runs.

@@ -1,7 +1,7 @@
-//! From `DemoArgs` to what each part of the demo is told: broker, load, pipeline, judge.
+//! From `DemoArgs` to the settings of each part of the demo: broker, load, pipeline, judge.
 //!
 //! Pure. Holds: what is sent fits into the embedded broker, which deletes the oldest records of a
-//! full partition without a word; pipeline and judge are told the same rules.
+//! full partition without an error; pipeline and judge have the same rules.
 
 use std::{
     net::SocketAddr,
@@ -14,28 +14,25 @@ use loadgen::embedded::{Load, LoadShares, Processing};
 use super::DemoArgs;
 use crate::{
     config::{
-        ClientProperties, Delivery, LogFormat, MemoryPlan, OnStateMismatch, OnTopicRecreated,
-        OnUnreadableBatch, Problems, RunConfig, StartFrom, Surroundings, Topics, parse_duration,
-        parse_timezone, parse_window,
+        Problems, RunConfig, Surroundings, Topics, parse_duration, parse_number, parse_window,
     },
     error::RunError,
-    event::{EventConfig, FieldNames, TimestampStyle},
     limits,
-    window::WindowRules,
+    settings::{Setting, preset, table as t},
 };
 
 /// Default of `--duration`.
 const DURATION: Duration = Duration::from_mins(1);
 
-/// Silence after which the last windows close; shorter than that of `run`, because whoever watches
-/// a demo waits for it.
+/// Silence after which the last windows close; shorter than that of `run`, because the user
+/// waits for it.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Event times are up to this much older than their place in the stream.
 const DISORDER: Duration = Duration::from_millis(500);
 
 /// Longer than the disorder, so that only events made late are late.
-const GRACE_MS: i64 = 1_000;
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Half as long as `LATE_BY`: half of the late events revise a window, half go to user-login-late.
 const ALLOWED_LATENESS: Duration = Duration::from_secs(30);
@@ -43,15 +40,12 @@ const LATE_BY: Duration = Duration::from_mins(1);
 
 const MAX_FUTURE: Duration = Duration::from_hours(1);
 
-/// Batches, queues and window state of some thousand events per second need far less.
-const MEMORY_BUDGET: usize = 64 * 1024 * 1024;
-
 /// Turns of the input's partitions per second.
 const PARTITION_TURNS_PER_SECOND: u64 = 200;
 
 /// The mock cluster answers a fetch that finds nothing only when its time is over, also when a
 /// record comes meanwhile: the usual half second would be half of every latency.
-const FETCH_WAIT: [&str; 2] = ["fetch.wait.max.ms", "20"];
+const FETCH_WAIT: &str = "fetch.wait.max.ms=20";
 
 /// A checked demo.
 #[derive(Debug, Clone)]
@@ -86,7 +80,7 @@ impl Settings {
         }
     }
 
-    /// What the generator is told; its events begin at `start_time_s`.
+    /// The settings of the generator; its events begin at `start_time_s`.
     pub(super) fn load(&self, brokers: &str, start_time_s: i64) -> Load {
         Load {
             brokers: brokers.to_owned(),
@@ -108,54 +102,32 @@ impl Settings {
                 poison: 0.003,
                 tombstone: 0.001,
             },
-            on_trouble: |text| tracing::warn!("load or judge: {text}"),
+            on_warning: |text| tracing::warn!("load or judge: {text}"),
         }
     }
 
-    /// What the pipeline is told.
+    /// The settings of the pipeline.
     pub(super) fn config(&self, brokers: &str, state_dir: PathBuf, http: SocketAddr) -> RunConfig {
-        let memory = MemoryPlan::new(MEMORY_BUDGET).expect("a budget above the smallest");
-        RunConfig {
-            brokers: brokers.to_owned(),
-            group_id: "logintide-demo".to_owned(),
-            instance_id: None,
-            topics: topics(),
-            new_topic_partitions: None,
-            new_topic_replication: None,
-            workers: Surroundings::read().default_workers(&memory),
-            delivery: Delivery::AtLeastOnce,
-            window: WindowRules {
-                size_ms: self.window.as_millis() as i64,
-                grace_ms: GRACE_MS,
-                allowed_lateness_ms: ALLOWED_LATENESS.as_millis() as i64,
-            },
-            idle_timeout: IDLE_TIMEOUT,
-            commit_interval: Duration::from_millis(500),
-            start_from: StartFrom::Earliest,
-            on_unreadable_batch: OnUnreadableBatch::Fail,
-            state_dir,
-            on_state_mismatch: OnStateMismatch::Fail,
-            on_topic_recreated: OnTopicRecreated::Fail,
-            memory,
-            event: EventConfig {
-                fields: FieldNames::default(),
-                timezone: parse_timezone("UTC").expect("a zone that is always there"),
-                timestamp_style: TimestampStyle::Naive,
-                max_future_ms: MAX_FUTURE.as_millis() as i64,
-                max_event_bytes: limits::MAX_EVENT_BYTES,
-            },
-            http: Some(http),
-            http_token: None,
-            stats_interval: Some(Duration::from_secs(10)),
-            stall_timeout: Duration::from_mins(1),
-            log_format: LogFormat::Text,
-            create_topics: false,
-            exit_at_end: false,
-            client_properties: ClientProperties(vec![FETCH_WAIT.map(str::to_owned).into()]),
-        }
+        let values: [(&'static dyn Setting, &str); 13] = [
+            (&t::BROKERS, brokers),
+            (&t::GROUP_ID, "logintide-demo"),
+            (&t::DELIVERY, "at-least-once"),
+            (&t::WINDOW, &text_of(self.window)),
+            (&t::GRACE, &text_of(GRACE)),
+            (&t::ALLOWED_LATENESS, &text_of(ALLOWED_LATENESS)),
+            (&t::IDLE_TIMEOUT, &text_of(IDLE_TIMEOUT)),
+            (&t::MAX_FUTURE, &text_of(MAX_FUTURE)),
+            (&t::STATE_DIR, "."),
+            (&t::ON_STATE_MISMATCH, "fail"),
+            (&t::MEMORY_BUDGET, "64MiB"),
+            (&t::HTTP, &http.to_string()),
+            (&t::CLIENT, FETCH_WAIT),
+        ];
+        // A path is not always a text.
+        RunConfig { state_dir, ..preset(&values, &Surroundings::read()) }
     }
 
-    /// What the judge is told. Outputs may repeat only when an epoch was rolled back.
+    /// The settings of the judge. Outputs may repeat only when an epoch was rolled back.
     pub(super) fn processing(&self, rollbacks: u64) -> Processing {
         let topics = topics();
         Processing {
@@ -174,8 +146,13 @@ impl Settings {
 
     /// How long the end may take after the last event was sent.
     pub(super) fn finish_deadline(&self) -> Duration {
-        self.window + Duration::from_millis(GRACE_MS as u64) + limits::DEMO_FINISH_DEADLINE
+        self.window + GRACE + limits::DEMO_FINISH_DEADLINE
     }
+}
+
+/// A duration as a setting has it.
+fn text_of(duration: Duration) -> String {
+    format!("{}ms", duration.as_millis())
 }
 
 /// The names that `run` uses by default.
@@ -223,16 +200,14 @@ fn longest(rate: u32) -> Duration {
 }
 
 fn parse_rate(text: &str) -> Result<u32, String> {
-    let range = 1..=limits::DEMO_RATE_MAX;
-    let rate = text.parse().ok().filter(|rate| range.contains(rate));
-    rate.ok_or_else(|| format!("is no whole number from 1 to {}", limits::DEMO_RATE_MAX))
+    parse_number(text, 1..=limits::DEMO_RATE_MAX)
 }
 
 /// The rate is `None` when it is wrong itself.
 fn parse_demo_duration(text: &str, rate: Option<u32>) -> Result<Duration, String> {
     let duration = parse_duration(text)?;
     if duration < limits::DEMO_DURATION_MIN {
-        return Err(format!("is below the shortest demo of {:?}", limits::DEMO_DURATION_MIN));
+        return Err(format!("expected at least {:?}", limits::DEMO_DURATION_MIN));
     }
     let Some(rate) = rate else { return Ok(duration) };
     if duration <= longest(rate) {
@@ -242,8 +217,8 @@ fn parse_demo_duration(text: &str, rate: Option<u32>) -> Result<Duration, String
     let slower = (events as f64 / duration.as_secs_f64()).floor();
     let or = if slower >= 1.0 { format!(", or --rate {slower}") } else { String::new() };
     Err(format!(
-        "the embedded broker keeps {events} events, {most:?} at --rate {rate}; use --duration \
-         {most:?}{or}"
+        "expected at most {most:?}, because the embedded broker keeps {events} events at --rate \
+         {rate}; use --duration {most:?}{or}"
     ))
 }
 
@@ -271,7 +246,10 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_refused_with_what_would() {
         let text = check("10000", Some("10m")).expect_err("too long");
-        assert!(text.starts_with("--duration 10m: the embedded broker keeps"), "{text}");
+        assert!(
+            text.starts_with("invalid value '10m' for '--duration': expected at most "),
+            "{text}"
+        );
         let longest = longest(10_000);
         assert!(text.contains(&format!("use --duration {longest:?}, or --rate ")), "{text}");
         assert!(check("10000", Some(&format!("{longest:?}"))).is_ok());
@@ -282,7 +260,15 @@ mod tests {
     #[test]
     fn wrong_values_are_named_together() {
         let text = check("0", Some("10")).expect_err("wrong");
-        assert!(text.contains("--rate 0: is no whole number from 1 to 50000"), "{text}");
-        assert!(text.contains("--duration 10: has no unit"), "{text}");
+        assert!(
+            text.contains(
+                "invalid value '0' for '--rate': expected a whole number from 1 to 50000"
+            ),
+            "{text}"
+        );
+        assert!(
+            text.contains("invalid value '10' for '--duration': expected a duration"),
+            "{text}"
+        );
     }
 }

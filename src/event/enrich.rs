@@ -1,26 +1,27 @@
 //! Writes the enriched event. Pure; one per worker thread.
 //!
-//! In:  the untouched bytes of an event and what the parser found in them.
-//! Out: one JSON object: the input's own text, the defaulted optional fields, the added fields.
-//! Holds: what is kept is copied byte for byte, numbers too; no added or defaulted field is there
-//! twice; grows by at most `ENRICH_MAX_ADDED_BYTES`.
+//! In:  the unchanged bytes of an event and what the parser found in them.
+//! Out: one JSON object: the input's own text, then defaults of missing optional fields, then the
+//! added fields.
+//! Holds: the input's text is copied byte for byte, numbers too; no added or defaulted field occurs
+//! twice; the event grows by at most `ENRICH_MAX_ADDED_BYTES`.
 
 use super::{
     ADDED_FIELDS, EventConfig, Field,
-    field::{FieldNames, Known, KnownKeys},
+    field::{FieldNames, KeyMeaning, KnownKeys},
     layout::Layout,
     local_time::LocalClock,
     parse::Event,
 };
 use crate::limits::ENRICH_MAX_ADDED_BYTES;
 
-/// Writes enriched events. Keeps the text of the times it wrote last.
+/// Writes enriched events. It caches the text of the latest times.
 pub struct Enricher {
     known: KnownKeys,
     clock: LocalClock,
-    /// In the input's own separators: `,` and `:`, and `, ` and `: ` as `json.dumps` writes.
-    compact: Ending,
-    spaced: Ending,
+    /// The added text for each style of separators: `,` and `:`, or `, ` and `: ` as Python writes.
+    compact: Suffix,
+    spaced: Suffix,
 }
 
 impl Enricher {
@@ -29,14 +30,14 @@ impl Enricher {
         Self {
             known: KnownKeys::new(&config.fields),
             clock: LocalClock::new(config.timezone.clone(), config.timestamp_style),
-            compact: Ending::new(&config.fields, ",", ":"),
-            spaced: Ending::new(&config.fields, ", ", ": "),
+            compact: Suffix::new(&config.fields, ",", ":"),
+            spaced: Suffix::new(&config.fields, ", ", ": "),
         }
     }
 
-    /// Appends the enriched event to `out`. `raw` is what `event` was parsed from;
-    /// `processed_at_us` is the time of processing, microseconds since the Unix epoch, and best
-    /// the same for a whole batch.
+    /// Appends the enriched event to `out`. `raw` are the bytes that `event` was parsed from;
+    /// `processed_at_us` is the time of processing, microseconds since the Unix epoch. It is
+    /// fastest when a whole batch has the same time.
     pub fn append(
         &mut self,
         raw: &[u8],
@@ -71,14 +72,14 @@ impl Enricher {
         let mut first = true;
         for member in layout.members(raw) {
             let meaning = self.known.find_raw(&raw[member.key_start + 1..member.key_end - 1]);
-            if meaning == Some(Known::Added) {
+            if meaning == Some(KeyMeaning::Added) {
                 continue;
             }
-            // With the separator that stood before it, so that nothing grows.
+            // The member is copied with the separator before it, so that the text does not grow.
             let from = if first { member.key_start } else { member.separator };
             first = false;
             match meaning {
-                Some(Known::Input(field)) if layout.replaced.contains(field) => {
+                Some(KeyMeaning::Input(field)) if layout.replaced.contains(field) => {
                     out.extend_from_slice(&raw[from..member.value_start]);
                     out.extend_from_slice(b"\"unknown\"");
                 }
@@ -88,29 +89,29 @@ impl Enricher {
     }
 }
 
-/// What is appended to an event, in one style of separators.
-struct Ending {
+/// The text to append to an event, in one style of separators.
+struct Suffix {
     /// `, "device_type": "unknown"` for each of [`Field::OPTIONAL`].
     defaults: [Vec<u8>; Field::OPTIONAL.len()],
-    /// Text before each added value, the first two with their opening quote.
+    /// The text before each added value; for the first two it ends with the opening quote.
     before: [String; ADDED_FIELDS.len()],
     processed_at_us: i64,
-    /// The first added field and the second up to its value.
+    /// The first added field, and the second up to its value.
     processed: Vec<u8>,
-    /// The last ones written, each at the place of its time: events come in near order.
+    /// The seconds written last, each at an index from its time: events arrive nearly in order.
     seconds: [Second; SECONDS_KEPT],
 }
 
 /// Seconds of event time whose text is kept.
 const SECONDS_KEPT: usize = 16;
 
-/// All added fields and the closing brace, as they are for every event of one second.
+/// The text of all added fields and the closing brace, for the events of one second.
 struct Second {
     event_s: i64,
     text: Vec<u8>,
 }
 
-impl Ending {
+impl Suffix {
     fn new(names: &FieldNames, comma: &str, colon: &str) -> Self {
         let default = |field| format!("{comma}\"{}\"{colon}\"unknown\"", names.get(field));
         let [processed, readable, hour] =

@@ -1,8 +1,8 @@
-//! The fields logintide knows by name, and the names the input gives them.
+//! The input fields that have a meaning here, and their names in the input.
 //!
-//! Pure. [`KnownKeys`] answers, for an unescaped key, which field it is; built once from
-//! [`FieldNames`]. Holds: no two fields share a name, none has the name of an added field, and no
-//! name needs escaping in JSON.
+//! Pure. [`KnownKeys`] finds the field of an unescaped key; it is built once from [`FieldNames`].
+//! Holds: no two fields share a name, none has the name of an added field, and no name needs
+//! escaping in JSON.
 
 use simd_json::Node;
 
@@ -12,7 +12,7 @@ use crate::limits;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Field {
-    /// Whose login it is; required.
+    /// The user who logged in; required.
     UserId,
     /// Event time; required.
     Timestamp,
@@ -40,7 +40,7 @@ impl Field {
         Self::DeviceId,
     ];
 
-    /// The fields that may be missing.
+    /// The optional fields.
     pub const OPTIONAL: [Self; 5] =
         [Self::AppVersion, Self::DeviceType, Self::Ip, Self::Locale, Self::DeviceId];
 
@@ -58,10 +58,10 @@ impl Field {
     }
 }
 
-/// Names of the fields that enrichment adds, in their order; no input field may be called so.
+/// Names of the fields that enrichment adds, in their order. No input field may have such a name.
 pub const ADDED_FIELDS: [&str; 3] = ["processed_timestamp", "readable_timestamp", "hour_of_day"];
 
-/// The name of each field in the input; the canonical ones unless set otherwise.
+/// The name of each field in the input; the documented name unless set otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldNames {
     names: [String; Field::ALL.len()],
@@ -74,10 +74,10 @@ impl Default for FieldNames {
 }
 
 impl FieldNames {
-    /// Gives a field, named canonically, another name in the input.
+    /// Sets the name in the input of a field, which is given by its documented name.
     ///
     /// # Errors
-    /// A message for the user when there is no such field or the name cannot be used.
+    /// A message for the user when the field is unknown or the name cannot be used.
     pub fn set(&mut self, field: &str, name: &str) -> Result<(), String> {
         let setting = format!("field {field}={name}");
         let Some(target) = Field::ALL.into_iter().find(|known| known.name() == field) else {
@@ -91,7 +91,8 @@ impl FieldNames {
                 name.len()
             ));
         }
-        // U+FFFD stands for what could not be decoded; a key must not match by accident.
+        // The decoder writes U+FFFD for what it cannot decode; such a key must not match by
+        // accident.
         if let Some(c) =
             name.chars().find(|c| c.is_control() || matches!(c, '"' | '\\' | '\u{fffd}'))
         {
@@ -121,7 +122,6 @@ impl FieldNames {
     }
 }
 
-/// A set of fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct FieldSet(u8);
 
@@ -139,27 +139,27 @@ impl FieldSet {
     }
 }
 
-/// What a key stands for.
+/// The meaning of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Known {
+pub(super) enum KeyMeaning {
     /// A field of the input.
     Input(Field),
-    /// A field that enrichment adds, already present.
+    /// A field that enrichment would add.
     Added,
 }
 
-/// Finds the meaning of a key: candidates by length, then comparison.
+/// Finds the meaning of a key: it selects candidates by length, then compares them.
 #[derive(Debug, Clone)]
 pub(super) struct KnownKeys {
-    entries: Vec<(Box<[u8]>, Known)>,
+    entries: Vec<(Box<[u8]>, KeyMeaning)>,
     /// Bit set of the entries that have this length.
     by_length: [u16; limits::FIELD_NAME_MAX_BYTES + 1],
 }
 
 impl KnownKeys {
     pub(super) fn new(names: &FieldNames) -> Self {
-        let input = Field::ALL.map(|field| (names.get(field), Known::Input(field)));
-        let added = ADDED_FIELDS.map(|name| (name, Known::Added));
+        let input = Field::ALL.map(|field| (names.get(field), KeyMeaning::Input(field)));
+        let added = ADDED_FIELDS.map(|name| (name, KeyMeaning::Added));
         let mut known = Self {
             entries: Vec::with_capacity(input.len() + added.len()),
             by_length: [0; limits::FIELD_NAME_MAX_BYTES + 1],
@@ -173,7 +173,7 @@ impl KnownKeys {
 
     /// The meaning of an unescaped key, if it has one.
     #[inline]
-    pub(super) fn find(&self, key: &[u8]) -> Option<Known> {
+    pub(super) fn find(&self, key: &[u8]) -> Option<KeyMeaning> {
         let mut candidates = *self.by_length.get(key.len())?;
         while candidates != 0 {
             let (name, meaning) = &self.entries[candidates.trailing_zeros() as usize];
@@ -186,15 +186,15 @@ impl KnownKeys {
     }
 
     /// The meaning of a key's node.
-    pub(super) fn find_node(&self, key: &Node<'_>) -> Option<Known> {
+    pub(super) fn find_node(&self, key: &Node<'_>) -> Option<KeyMeaning> {
         let Node::String(key) = key else {
             unreachable!("the nodes of an object alternate between keys and values")
         };
         self.find(key.as_bytes())
     }
 
-    /// The meaning of a key as it stands between its quotes in the raw text.
-    pub(super) fn find_raw(&self, raw_key: &[u8]) -> Option<Known> {
+    /// The meaning of a key as it is written between its quotes in the raw text.
+    pub(super) fn find_raw(&self, raw_key: &[u8]) -> Option<KeyMeaning> {
         if memchr::memchr(b'\\', raw_key).is_none() {
             return self.find(raw_key);
         }
@@ -213,10 +213,10 @@ mod tests {
         names.set("user_id", "sub").expect("a free name");
         assert_eq!(names.get(Field::UserId), "sub");
         let known = KnownKeys::new(&names);
-        assert_eq!(known.find(b"sub"), Some(Known::Input(Field::UserId)));
+        assert_eq!(known.find(b"sub"), Some(KeyMeaning::Input(Field::UserId)));
         assert_eq!(known.find(b"user_id"), None);
-        assert_eq!(known.find(b"hour_of_day"), Some(Known::Added));
-        assert_eq!(known.find_raw(br"\u0073ub"), Some(Known::Input(Field::UserId)));
+        assert_eq!(known.find(b"hour_of_day"), Some(KeyMeaning::Added));
+        assert_eq!(known.find_raw(br"\u0073ub"), Some(KeyMeaning::Input(Field::UserId)));
         assert_eq!(known.find_raw(br"\u0073u"), None);
         assert_eq!(known.find(&[b'x'; 300]), None);
     }
@@ -225,10 +225,10 @@ mod tests {
     fn every_default_name_is_found() {
         let known = KnownKeys::new(&FieldNames::default());
         for field in Field::ALL {
-            assert_eq!(known.find(field.name().as_bytes()), Some(Known::Input(field)));
+            assert_eq!(known.find(field.name().as_bytes()), Some(KeyMeaning::Input(field)));
         }
         for name in ADDED_FIELDS {
-            assert_eq!(known.find(name.as_bytes()), Some(Known::Added));
+            assert_eq!(known.find(name.as_bytes()), Some(KeyMeaning::Added));
         }
     }
 

@@ -82,8 +82,9 @@ mod tests {
             let mut text = address.to_string().into_bytes();
             prop_assert!(is_ipv4(&text));
             *at.get_mut(&mut text) = byte;
-            let told = std::str::from_utf8(&text).is_ok_and(|text| text.parse::<Ipv4Addr>().is_ok());
-            prop_assert_eq!(is_ipv4(&text), told, "{:?}", text);
+            let text = String::from_utf8_lossy(&text);
+            let told = text.parse::<Ipv4Addr>().is_ok();
+            prop_assert_eq!(is_ipv4(text.as_bytes()), told, "{:?}", text);
         }
 
         #[test]

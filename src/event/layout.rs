@@ -1,34 +1,35 @@
-//! Where the members of an event stand: in the decoded tape and in the raw text. Pure.
+//! Finds the members of an event, in the decoded tape and in the raw text. Pure.
 //!
 //! simd-json leaves two parallel records of a document: the tape (one node per value, decoded) and
 //! the structural index (the position of every token: the start of each string, number and literal
 //! and each of `{}[],:`). Walking both in step ties a decoded value to its raw text.
-//! Holds: positions are ascending and inside the raw text they were made from.
+//! Holds: positions ascend and are inside the raw text.
 
 use simd_json::Node;
 
 use super::{
     Field, Reject, RejectReason,
-    field::{FieldSet, Known, KnownKeys},
+    field::{FieldSet, KeyMeaning, KnownKeys},
     shape::{Flat, Shapes},
 };
 
-/// What enrichment needs to know of the raw text.
+/// The facts about the raw text that enriching needs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Layout<'a> {
     /// Position of every token.
     tokens: &'a [u32],
-    /// Length of the text that the positions are of.
+    /// Length of the raw text.
     pub(super) raw_len: usize,
     /// Position of the object's opening brace.
     pub(super) start: usize,
-    /// Where the last value ends.
+    /// End of the last value.
     pub(super) end: usize,
     /// Whether a space follows the first colon or comma.
     pub(super) spaced: bool,
-    /// Whether the object must be rewritten: it has an added field, or a value to replace.
+    /// Whether the object must be rewritten: it has a field that enriching adds, or a value to
+    /// replace.
     pub(super) rewrite: bool,
-    /// Optional fields that are not there.
+    /// Optional fields that are missing.
     pub(super) absent: FieldSet,
     /// Optional fields that are null or "".
     pub(super) replaced: FieldSet,
@@ -36,30 +37,31 @@ pub(super) struct Layout<'a> {
 
 /// The known members of an event.
 #[derive(Clone, Copy)]
-pub(super) struct Found<'t, 'a> {
+pub(super) struct FoundMembers<'t, 'a> {
     raw: &'a [u8],
     nodes: &'t [Node<'a>],
-    places: &'t Places,
+    places: &'t MemberPlaces,
     pub(super) layout: Layout<'a>,
 }
 
-/// A member's value: index of its node and of its token. 0 (the event itself) = not there.
+/// The place of a member's value: the indexes of its node and of its token. 0, the place of the
+/// event itself, means that the member is missing.
 #[derive(Debug, Clone, Copy, Default)]
-struct Slot {
+struct ValuePlace {
     node: u32,
     token: u32,
 }
 
-/// Where the values of the known members are.
+/// The places of the known members' values.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Places {
-    /// By field.
-    slots: [Slot; Field::ALL.len()],
-    /// Whether one of the fields that are added is there.
+pub(super) struct MemberPlaces {
+    /// Indexed by field.
+    slots: [ValuePlace; Field::ALL.len()],
+    /// Whether the event has a field that enriching adds.
     has_added: bool,
 }
 
-/// Finds the known members of a decoded event. `shapes` are those of the ones before.
+/// Finds the known members of a decoded event. `shapes` are those of earlier events.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "what it returns is large, and taken apart at once")]
 pub(super) fn find<'t, 'a>(
@@ -68,13 +70,13 @@ pub(super) fn find<'t, 'a>(
     tokens: &'a [u32],
     known: &KnownKeys,
     shapes: &'t mut Shapes,
-) -> Result<Found<'t, 'a>, Reject> {
+) -> Result<FoundMembers<'t, 'a>, Reject> {
     let (Some((&Node::Object { len: members, .. }, inner)), [start, behind_start @ ..]) =
         (nodes.split_first(), tokens)
     else {
         return Err(Reject::new(RejectReason::NotAnObject));
     };
-    // Of every member of most events: a key and a value that is no object and no array.
+    // Whether no value is an object or an array, as in most events.
     let is_flat = inner.len() == 2 * members && tokens.len() == 1 + 4 * members;
     let event = Flat { raw, nodes: inner, tokens: behind_start };
     let shape = match is_flat.then(|| shapes.find(event, known)).flatten() {
@@ -93,37 +95,37 @@ pub(super) fn find<'t, 'a>(
         absent: FieldSet::default(),
         replaced: FieldSet::default(),
     };
-    Ok(Found { raw, nodes, places, layout })
+    Ok(FoundMembers { raw, nodes, places, layout })
 }
 
-/// Where the known members' values are.
+/// Collects the places of the known members' values.
 #[inline(never)]
 fn collect<'t, 'a: 't>(
-    members: impl Iterator<Item = (&'t Node<'a>, Slot)>,
+    members: impl Iterator<Item = (&'t Node<'a>, ValuePlace)>,
     known: &KnownKeys,
-) -> Result<Places, Reject> {
-    let mut places = Places::default();
+) -> Result<MemberPlaces, Reject> {
+    let mut places = MemberPlaces::default();
     for (key, value) in members {
         match known.find_node(key) {
-            Some(Known::Input(field)) => {
+            Some(KeyMeaning::Input(field)) => {
                 let slot = &mut places.slots[field as usize];
                 if slot.node != 0 {
                     return Err(Reject::of(field, RejectReason::DuplicateField));
                 }
                 *slot = value;
             }
-            Some(Known::Added) => places.has_added = true,
+            Some(KeyMeaning::Added) => places.has_added = true,
             None => {}
         }
     }
     Ok(places)
 }
 
-/// Keys and values of an object, by the nodes inside it.
-fn members_of<'t, 'a>(inner: &'t [Node<'a>]) -> impl Iterator<Item = (&'t Node<'a>, Slot)> {
+/// The keys of an object and the places of their values. `inner` are the nodes inside it.
+fn members_of<'t, 'a>(inner: &'t [Node<'a>]) -> impl Iterator<Item = (&'t Node<'a>, ValuePlace)> {
     let mut rest = inner;
-    // Of the next member's value: behind the object, the key, and the colon.
-    let mut value = Slot { node: 2, token: 3 };
+    // The first member's value comes after the object, the key and the colon.
+    let mut value = ValuePlace { node: 2, token: 3 };
     std::iter::from_fn(move || {
         let (key, values) = rest.split_first()?;
         let (nodes, tokens) = extent(values);
@@ -135,14 +137,14 @@ fn members_of<'t, 'a>(inner: &'t [Node<'a>]) -> impl Iterator<Item = (&'t Node<'
     })
 }
 
-/// Whether a space follows the first colon or what stands behind the first member: a comma or the
-/// closing brace.
+/// Whether a space follows the first colon, or the token after the first member (a comma or the
+/// closing brace).
 fn is_spaced(raw: &[u8], tokens: &[u32], behind: usize) -> bool {
     let is_followed = |token: usize| raw.get(tokens[token] as usize + 1) == Some(&b' ');
     is_followed(2) || is_followed(behind)
 }
 
-/// How many nodes and how many tokens the value at the front has.
+/// The numbers of nodes and of tokens of the first value.
 #[inline]
 fn extent(nodes: &[Node<'_>]) -> (usize, usize) {
     match nodes[0] {
@@ -154,7 +156,7 @@ fn extent(nodes: &[Node<'_>]) -> (usize, usize) {
     }
 }
 
-/// Tokens of a node itself: two brackets, commas and colons, but not what they enclose.
+/// The number of a node's own tokens: two brackets, commas and colons, without those inside them.
 fn own_tokens(node: &Node<'_>) -> usize {
     match *node {
         Node::Object { len, .. } => 2 + len.saturating_sub(1) + len,
@@ -163,8 +165,8 @@ fn own_tokens(node: &Node<'_>) -> usize {
     }
 }
 
-impl<'a> Found<'_, 'a> {
-    /// The decoded value of a field, if it is there.
+impl<'a> FoundMembers<'_, 'a> {
+    /// The decoded value of a field, if the event has it.
     #[inline]
     pub(super) fn value(&self, field: Field) -> Option<Node<'a>> {
         match self.places.slots[field as usize].node {
@@ -203,7 +205,7 @@ impl<'a> Layout<'a> {
 /// Iterates over the top-level members of an object that is not empty.
 pub(super) struct Members<'r, 'a> {
     raw: &'r [u8],
-    /// From the separator before the next member on.
+    /// The tokens from the separator before the next member.
     tokens: &'a [u32],
 }
 

@@ -1,17 +1,18 @@
-//! JSON that the SIMD parser refuses although RFC 8259 allows it. Pure, off the ordinary path.
+//! Prepares JSON that the SIMD parser rejects although RFC 8259 allows it. Pure, off the fast path.
 //!
-//! The parser computes every number and decodes every string, and gives up on an integer beyond
-//! 64 bits, a number beyond f64 and half a surrogate pair; Python writes all three. Such a token
-//! in a field nobody reads must not cost the event. [`blunt`] replaces each, in a copy, by a
-//! harmless one of the same length, so that all positions stay true; values are then read from the
-//! raw text. Holds: an invalid text stays invalid.
+//! The parser computes every number and decodes every string, and fails at an integer beyond 64
+//! bits, a number beyond f64 and half a surrogate pair; Python writes all three. Such a token in a
+//! field without meaning here must not reject the event. [`blunt`] replaces each, in a copy, by a
+//! harmless one of the same length, so that all positions stay valid; values are then read from the
+//! raw text.
+//! Holds: an invalid text stays invalid.
 
 use super::text;
 
-/// Shortest plain integer that may not fit: 2^63 has 19 digits.
+/// Length from which a plain integer may not fit into 64 bits: 2^63 has 19 digits.
 const LONG_NUMBER_BYTES: usize = 19;
 
-/// Replaces what the parser cannot hold. Returns whether there was any.
+/// Replaces the tokens that the parser fails at. Returns whether there were any.
 pub(super) fn blunt(text: &mut [u8]) -> bool {
     let mut changed = false;
     let mut at = 0;
@@ -40,14 +41,14 @@ fn blunt_string(text: &mut [u8], mut at: usize, changed: &mut bool) -> usize {
                 *changed = true;
                 text::UNIT_BYTES
             }
-            // Not JSON: the second attempt will say so, too.
+            // This is not JSON; the second attempt will reject it as well.
             None => return text.len(),
         };
     }
     text.len()
 }
 
-/// Handles the number that may start at `at`; returns where to go on.
+/// Handles the number that may start at `at`; returns where to continue.
 fn blunt_number(text: &mut [u8], at: usize, changed: &mut bool) -> usize {
     let starts_token = at == 0 || is_delimiter(text[at - 1]);
     let Some(length) = number_length(&text[at..]).filter(|_| starts_token) else {

@@ -2,8 +2,8 @@
 //!
 //! In:  the raw bytes of a record and its Kafka timestamp.
 //! Out: an [`Event`] and its enriched JSON, or a [`Reject`] that says why it is a dead letter.
-//! Holds: the raw bytes are never written to; nothing is allocated per event once the buffers have
-//! grown to the largest event; any byte string yields one of the two, never a panic.
+//! Holds: the raw bytes are never changed; nothing is allocated per event once the buffers have
+//! grown to the largest event; any byte string yields an `Event` or a `Reject`, never a panic.
 
 mod enrich;
 mod field;
@@ -33,7 +33,7 @@ pub use self::{
 use crate::limits;
 
 /// How the added time fields are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum TimestampStyle {
     /// `2024-11-02T13:56:29`: local time of the configured zone, as the original system wrote it.
     #[default]
@@ -42,16 +42,14 @@ pub enum TimestampStyle {
     Rfc3339,
 }
 
-/// What parsing and enriching depend on.
+/// The settings of parsing and enriching.
 #[derive(Debug, Clone)]
 pub struct EventConfig {
-    /// Names of the input's fields.
     pub fields: FieldNames,
-    /// Zone of the added fields.
+    /// Time zone of the added fields.
     pub timezone: TimeZone,
-    /// Form of the added time fields.
     pub timestamp_style: TimestampStyle,
-    /// How far an event's timestamp may lie after its record's Kafka timestamp, milliseconds.
+    /// How far an event's timestamp may be ahead of its record's Kafka timestamp, milliseconds.
     pub max_future_ms: i64,
     /// Largest accepted event, bytes.
     pub max_event_bytes: usize,

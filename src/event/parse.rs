@@ -1,7 +1,7 @@
 //! Parses and validates one event. Pure; one parser per worker thread.
 //!
-//! In:  the raw bytes of a record, never written to, and its Kafka timestamp.
-//! Out: an [`Event`] that borrows from both, or the [`Reject`] that says why there is none.
+//! In:  the raw bytes of a record, which it never changes, and the record's Kafka timestamp.
+//! Out: an [`Event`] that borrows from the bytes, or the [`Reject`] that says why there is none.
 //! Holds: accepts exactly the JSON objects of RFC 8259 that the field rules allow; allocates only
 //! for an event larger than all before it.
 
@@ -19,37 +19,37 @@ use super::{
 };
 use crate::{ids::EventTimeMs, limits};
 
-/// Parses events. Keeps its buffers from one to the next.
+/// Parses events. It reuses its buffers.
 pub struct Parser {
     known: KnownKeys,
     shapes: Shapes,
     max_future_ms: i64,
     max_event_bytes: usize,
-    /// The copy that is decoded in place, and the padding that decoding reads beyond it.
+    /// The copy of the value that is decoded in place, with the padding that the decoder reads.
     copy: Vec<u8>,
     /// The copy for a second attempt, see [`lenient`].
     blunted: Vec<u8>,
     buffers: Buffers,
-    /// Empty between two events; kept for its memory.
+    /// Empty between two events; kept to reuse its memory.
     tape: Tape<'static>,
 }
 
 /// A valid event.
 #[derive(Debug, Clone, Copy)]
 pub struct Event<'a> {
-    /// Whose login it is; never empty.
+    /// The user who logged in; never empty.
     pub user_id: &'a str,
     /// When it happened.
     pub event_time: EventTimeMs,
-    /// What is counted as location: the value, `unknown` or `other`.
+    /// The location to count: the value, `unknown` or `other`.
     pub locale: &'a str,
-    /// What is counted as device, likewise.
+    /// The device type to count: the value, `unknown` or `other`.
     pub device_type: &'a str,
-    /// What is counted as version, likewise.
+    /// The version to count: the value, `unknown` or `other`.
     pub app_version: &'a str,
-    /// What was odd, but no reason to refuse the event.
+    /// Problems that are counted and do not reject the event.
     pub soft: SoftProblems,
-    /// Where things stand in the raw text.
+    /// The positions of its members in the raw text.
     pub(super) layout: Layout<'a>,
 }
 
@@ -112,7 +112,7 @@ impl Parser {
     }
 }
 
-/// A copy of the value in a kept buffer, with padding behind it.
+/// Copies the value into a reused buffer, with padding after it.
 fn padded<'a>(buffer: &'a mut Vec<u8>, value: &[u8]) -> &'a mut [u8] {
     let length = value.len() + simd_json::INPUT_PADDING;
     if buffer.len() < length {

@@ -1,7 +1,7 @@
 //! What can be wrong with an event: hard (a dead letter) or soft (counted, still processed).
 //!
-//! Pure data, closed sets. The same words stand in the dead-letter header, in metric labels and in
-//! the documentation.
+//! Pure data, closed sets. The dead-letter header, metric labels and the documentation use the same
+//! words.
 
 use std::fmt;
 
@@ -20,26 +20,26 @@ pub enum RejectReason {
     InvalidUtf8,
     /// The value is not JSON.
     NotJson,
-    /// The value is JSON, but no object.
+    /// The value is JSON, but not an object.
     NotAnObject,
     /// Objects and arrays are nested too deep.
     TooDeep,
-    /// A known field is there more than once.
+    /// A known field occurs more than once.
     DuplicateField,
     /// A required field is missing, null or empty.
     MissingField,
-    /// A known field has a type it cannot have.
+    /// A known field has an invalid type.
     WrongType,
     /// The timestamp is neither a number nor an RFC 3339 time.
     TimestampUnreadable,
-    /// The timestamp is before 2000 or too far after the record's own.
+    /// The timestamp is before 2000, or too far ahead of the record's Kafka timestamp.
     TimestampOutOfRange,
-    /// The record's own, its Kafka timestamp, is so far before 2000 that no event fits it.
+    /// The record's Kafka timestamp is so far before 2000 that no event time is valid for it.
     KafkaTimestampOutOfRange,
 }
 
 impl RejectReason {
-    /// Every reason, by its number.
+    /// All reasons, in the order of their numbers.
     pub const ALL: [Self; 12] = [
         Self::Empty,
         Self::TooLarge,
@@ -80,12 +80,11 @@ impl fmt::Display for RejectReason {
     }
 }
 
-/// Why a record is dead-lettered, and because of which field. Displays as the detail header.
+/// Why a record is dead-lettered, and because of which field. Its `Display` is the detail header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Reject {
-    /// What is wrong.
     pub reason: RejectReason,
-    /// The field it is about, if it is about one.
+    /// The field with the problem, if it is in one.
     pub field: Option<Field>,
 }
 
@@ -137,20 +136,20 @@ impl fmt::Display for Reject {
     }
 }
 
-/// What is odd about a field of an event that is processed all the same.
+/// A problem of a field that does not reject the event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum SoftProblem {
     /// The ip is neither an IPv4 nor an IPv6 address.
     BadIp = 1,
-    /// The value is longer than is counted under its own name.
+    /// The value is too long to be counted under its own name.
     TooLong = 2,
-    /// A number or a boolean stands where a string belongs; counted as its own JSON text.
+    /// The value is a number or a boolean instead of a string; its JSON text is counted.
     ScalarType = 3,
 }
 
 impl SoftProblem {
-    /// Every problem.
+    /// All problems.
     pub const ALL: [Self; 3] = [Self::BadIp, Self::TooLong, Self::ScalarType];
 
     /// The word for metric labels and documentation.
@@ -183,7 +182,7 @@ impl SoftProblems {
         self.bits == 0
     }
 
-    /// The fields that have a problem, and which.
+    /// The fields that have a problem, with the problem.
     pub fn iter(self) -> impl Iterator<Item = (Field, SoftProblem)> {
         Field::ALL.into_iter().filter_map(move |field| {
             let number = usize::from(self.bits >> (2 * field as u16) & 3);

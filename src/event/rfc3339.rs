@@ -1,17 +1,17 @@
 //! Reads an RFC 3339 time. Pure.
 //!
 //! In:  `2023-09-12T02:45:51.250+02:00`. Out: milliseconds since the Unix epoch.
-//! Holds: finer fractions are cut, of any number of digits; a leap second counts as the one before
-//! it. Beside section 5.6 a comma before the fraction and an offset without its colon or minutes
-//! are read, which ISO 8601 allows and many programs write.
+//! Holds: a fraction may have any number of digits, and is cut to milliseconds; a leap second
+//! counts as the second before it. Beyond section 5.6, a comma before the fraction and an offset
+//! without colon or minutes are accepted, which ISO 8601 allows and many programs write.
 
-/// Largest offset from UTC, minutes, as Java and POSIX have it.
+/// Largest offset from UTC, minutes, as in Java.
 const OFFSET_MAX_MINUTES: i64 = 18 * 60;
 
 /// Days from 0000-03-01 to 1970-01-01.
 const EPOCH_DAYS: i64 = 719_468;
 
-/// The time, if the text is one.
+/// The time in milliseconds since the Unix epoch, or `None` for any other text.
 pub(super) fn milliseconds(text: &[u8]) -> Option<i64> {
     let (year, rest) = (number(text.get(..4)?)?, text.get(4..)?);
     let (month, rest) = part(rest, b"-")?;
@@ -29,7 +29,7 @@ pub(super) fn milliseconds(text: &[u8]) -> Option<i64> {
     Some((minutes * 60 + second.min(59)) * 1000 + fraction_ms)
 }
 
-/// Two digits behind one of the marks.
+/// Two digits after one of the marks.
 fn part<'a>(text: &'a [u8], marks: &[u8]) -> Option<(i64, &'a [u8])> {
     let (mark, rest) = text.split_first()?;
     marks.contains(mark).then_some(())?;
@@ -42,7 +42,7 @@ fn number(digits: &[u8]) -> Option<i64> {
     })
 }
 
-/// Milliseconds of a fraction, if there is one.
+/// The milliseconds of a fraction and the text after it; 0 without a fraction.
 fn fraction(text: &[u8]) -> Option<(i64, &[u8])> {
     let Some((b'.' | b',', rest)) = text.split_first() else { return Some((0, text)) };
     let (digits, rest) = rest.split_at(rest.iter().take_while(|b| b.is_ascii_digit()).count());
@@ -51,7 +51,7 @@ fn fraction(text: &[u8]) -> Option<(i64, &[u8])> {
     (!digits.is_empty()).then_some((sum, rest))
 }
 
-/// `Z`, `+02:00`, `+0200` or `+02`.
+/// The offset from UTC in minutes, written as `Z`, `+02:00`, `+0200` or `+02`.
 fn offset_minutes(text: &[u8]) -> Option<i64> {
     let (hours, minutes) = match text {
         [b'Z' | b'z'] => return Some(0),
@@ -79,8 +79,9 @@ fn days_of(year: i64, month: i64) -> i64 {
     }
 }
 
-/// Days since the Unix epoch, of years that begin in March: the leap day is their last. The formula
-/// is `days_from_civil` of Howard Hinnant's "chrono-compatible low-level date algorithms".
+/// Days since the Unix epoch. It counts years from March, so that the leap day is the last of its
+/// year. The formula is `days_from_civil` of Howard Hinnant's "chrono-compatible low-level date
+/// algorithms".
 fn days(year: i64, month: i64, day: i64) -> i64 {
     let year = if month > 2 { year } else { year - 1 };
     let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));

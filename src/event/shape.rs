@@ -1,21 +1,23 @@
-//! What the keys of events without nesting mean, by their raw text. Pure; one per parser.
+//! Remembers the keys of flat events (without nesting), to skip looking them up. Pure; one per
+//! parser.
 //!
-//! Events of one producer have the same keys in the same order, so that nearly every event has the
-//! keys of one before it. Of those the text is compared, sixteen bytes at a time and without a
-//! branch, and what was found in the one before is taken over.
-//! Holds: it is taken over only where every key means what it meant there.
+//! Events of one producer have the same keys in the same order, so nearly every event has the keys
+//! of an earlier one. The raw texts of the keys are compared, sixteen bytes at a time and without a
+//! branch; when they are equal, the places found in the earlier event are used again.
+//! Holds: they are used only when every key has the same meaning as in the earlier event.
 
 use simd_json::Node;
 
 use super::{
-    field::{Known, KnownKeys},
-    layout::Places,
+    field::{KeyMeaning, KnownKeys},
+    layout::MemberPlaces,
 };
 
-/// Members up to which keys are remembered: those of one event for each number of members.
+/// Most members of an event whose keys are remembered. One event is remembered for each number of
+/// members.
 const MAX_MEMBERS: usize = 16;
 
-/// Bytes that are compared at once: a key and its closing quote.
+/// Bytes that are compared at once: they hold a short key and its closing quote.
 const TEXT_BYTES: usize = size_of::<u128>();
 
 /// Nodes of a member: key and value.
@@ -28,9 +30,9 @@ const TOKENS: usize = 4;
 #[derive(Clone, Copy)]
 pub(super) struct Flat<'t, 'a> {
     pub(super) raw: &'a [u8],
-    /// Of the object's inside.
+    /// Nodes inside the object.
     pub(super) nodes: &'t [Node<'a>],
-    /// Positions behind the opening brace.
+    /// Positions of the tokens after the opening brace.
     pub(super) tokens: &'t [u32],
 }
 
@@ -45,11 +47,12 @@ impl<'t, 'a> Flat<'t, 'a> {
     }
 }
 
-/// The keys met last, by the number of members; the last one is of no event that is remembered.
+/// The remembered keys, by the number of members. The last entry holds the places of an event that
+/// is not remembered.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Shapes([Shape; MAX_MEMBERS + 2]);
 
-/// One of them.
+/// Index of an entry of `Shapes`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ShapeId(usize);
 
@@ -57,32 +60,32 @@ const NOT_REMEMBERED: ShapeId = ShapeId(MAX_MEMBERS + 1);
 
 #[derive(Debug, Clone, Default)]
 struct Shape {
-    /// None while there was no event of that many members.
-    keys: Vec<Key>,
-    /// Whether a key is too long for its `Key`.
+    /// Empty until an event with this number of members arrives.
+    keys: Vec<ShapeKey>,
+    /// Whether a key is too long for its `ShapeKey`.
     has_long: bool,
-    places: Places,
+    places: MemberPlaces,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Key {
+struct ShapeKey {
     text: Text,
-    /// The bytes of `text` that count: none of a key that is too long to stand there.
+    /// Which bytes of `text` are compared: none if the key is too long for it.
     mask: Text,
-    meaning: Option<Known>,
+    meaning: Option<KeyMeaning>,
 }
 
 /// Sixteen bytes.
 type Text = [u64; TEXT_BYTES / size_of::<u64>()];
 
 impl Shapes {
-    /// Where the known members of an event of this shape are.
+    /// The places of the known members in an event of this shape.
     #[inline]
-    pub(super) fn places(&self, ShapeId(shape): ShapeId) -> &Places {
+    pub(super) fn places(&self, ShapeId(shape): ShapeId) -> &MemberPlaces {
         &self.0[shape].places
     }
 
-    /// The shape of an event whose keys are those of one before.
+    /// The shape of an event, if its keys are those of a remembered event.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "otherwise half its instructions are the call's")]
     pub(super) fn find(&self, event: Flat<'_, '_>, known: &KnownKeys) -> Option<ShapeId> {
@@ -95,7 +98,7 @@ impl Shapes {
             different |= (text[1] ^ key.text[1]) & key.mask[1];
         }
         if *has_long {
-            let means_other = |(node, key): (&_, &Key)| {
+            let means_other = |(node, key): (&_, &ShapeKey)| {
                 key.mask == [0, 0] && known.find_node(node) != key.meaning
             };
             different |= u64::from(event.keys().zip(keys).any(means_other));
@@ -103,17 +106,17 @@ impl Shapes {
         (different == 0).then_some(ShapeId(members))
     }
 
-    /// Takes the places of an event's known members; of one without nesting the keys, too.
+    /// Stores the places of an event's known members, and the keys of a flat event.
     #[cold]
     pub(super) fn add(
         &mut self,
         event: Option<Flat<'_, '_>>,
         known: &KnownKeys,
-        places: Places,
+        places: MemberPlaces,
     ) -> ShapeId {
-        // Of less text nothing can be told, and no valid event has less.
-        let is_told = |event: &Flat<'_, '_>| event.raw.len() >= TEXT_BYTES;
-        let Some(event) = event.filter(is_told).filter(|event| event.members() <= MAX_MEMBERS)
+        // Comparing needs so much text; a valid event always has it.
+        let is_long = |event: &Flat<'_, '_>| event.raw.len() >= TEXT_BYTES;
+        let Some(event) = event.filter(is_long).filter(|event| event.members() <= MAX_MEMBERS)
         else {
             self.0[NOT_REMEMBERED.0].places = places;
             return NOT_REMEMBERED;
@@ -127,7 +130,7 @@ impl Shapes {
             let mask = halves(unused.map_or(0, |unused| u128::MAX >> (8 * unused)));
             let text = text_behind(event.raw, position);
             let text = [text[0] & mask[0], text[1] & mask[1]];
-            Key { text, mask, meaning: known.find_node(node) }
+            ShapeKey { text, mask, meaning: known.find_node(node) }
         });
         let shape = &mut self.0[members];
         shape.keys.clear();
@@ -138,7 +141,7 @@ impl Shapes {
     }
 }
 
-/// The text behind the opening quote at a position; behind the end there are zeros.
+/// The text after the opening quote at a position, with zeros after its end.
 #[inline]
 fn text_behind(raw: &[u8], quote: usize) -> Text {
     if let Some(text) = raw.get(quote + 1..).and_then(<[u8]>::first_chunk::<TEXT_BYTES>) {
@@ -147,7 +150,7 @@ fn text_behind(raw: &[u8], quote: usize) -> Text {
     near_the_end(raw, quote)
 }
 
-/// As `text_behind`, where less than sixteen bytes are left.
+/// The same as `text_behind`, when fewer than sixteen bytes are left.
 fn near_the_end(raw: &[u8], quote: usize) -> Text {
     let missing = (quote + 1 + TEXT_BYTES).saturating_sub(raw.len());
     let text = raw.last_chunk().map_or(0, |last| u128::from_le_bytes(*last));
@@ -188,7 +191,7 @@ mod tests {
         format!("{{{}}}", members.iter().map(member).collect::<Vec<_>>().join(","))
     }
 
-    /// What a parser says of an event: the enriched one, or why there is none.
+    /// The enriched event, or why the parser rejects it.
     fn read(parser: &mut Parser, raw: &str) -> Result<String, String> {
         let event = parser.parse(raw.as_bytes(), 1_730_653_310_000);
         let event = event.map_err(|reject| format!("{:?} {:?}", reject.reason, reject.field))?;

@@ -1,11 +1,10 @@
-//! JSON strings as they stand in the raw text, and what they say after unescaping.
+//! Unescapes JSON strings in the raw text.
 //!
-//! Pure, allocation-free. Used by the router on values nobody has validated yet, so every function
-//! takes any bytes: what is no escape yields `None` or `false`.
+//! Pure, without allocation. The router uses it on values that are not validated yet, so every
+//! function accepts any bytes; an invalid escape yields `None` or `false`.
 
-/// Hands the pieces of a raw string (the bytes between its quotes), unescaped, to `piece`, until
-/// that returns false. `None` on an escape that stands for no character: not JSON's, or half of a
-/// surrogate pair.
+/// Passes the unescaped pieces of a raw string (the bytes between its quotes) to `piece`, until
+/// that returns false. `None` on an invalid escape, also on half of a surrogate pair.
 pub(crate) fn unescape(raw: &[u8], mut piece: impl FnMut(&[u8]) -> bool) -> Option<()> {
     let mut rest = raw;
     while let Some(at) = memchr::memchr(b'\\', rest) {
@@ -25,7 +24,7 @@ pub(crate) fn unescape(raw: &[u8], mut piece: impl FnMut(&[u8]) -> bool) -> Opti
     Some(())
 }
 
-/// Whether a raw string says `expected` after unescaping.
+/// Whether a raw string is `expected` after unescaping.
 pub(crate) fn equals(raw: &[u8], expected: &[u8]) -> bool {
     let mut missing = Some(expected);
     let valid = unescape(raw, |piece| {
@@ -35,7 +34,7 @@ pub(crate) fn equals(raw: &[u8], expected: &[u8]) -> bool {
     valid.is_some() && missing.is_some_and(<[u8]>::is_empty)
 }
 
-/// Decodes the escape that `text` begins with: the character and how many bytes stood for it.
+/// Decodes the escape that `text` begins with: returns the character and the length of the escape.
 pub(super) fn decode_escape(text: &[u8]) -> Option<(char, usize)> {
     let simple = match text.get(1)? {
         b'"' => '"',
@@ -68,7 +67,7 @@ fn decode_unicode_escape(text: &[u8]) -> Option<(char, usize)> {
 /// Bytes of one `\uXXXX`.
 pub(super) const UNIT_BYTES: usize = 6;
 
-/// The number in the `\uXXXX` that `text` begins with.
+/// The number in a `\uXXXX` at the beginning of `text`.
 pub(super) fn unicode_unit(text: &[u8]) -> Option<u32> {
     let digits = text.get(..UNIT_BYTES)?.strip_prefix(b"\\u")?;
     digits.iter().try_fold(0, |unit, digit| Some(unit << 4 | char::from(*digit).to_digit(16)?))

@@ -2,8 +2,8 @@
 //!
 //! In:  an integer, or the text of a JSON number, of a numeric string or of an RFC 3339 time.
 //! Out: milliseconds since the Unix epoch.
-//! Holds: decimals are read digit by digit, never through a float, so `.251` is 251 ms; what is
-//! finer than a millisecond is cut off.
+//! Holds: decimals are read digit by digit, never through a float, so `.251` is 251 ms; fractions
+//! of a millisecond are cut off.
 
 use jiff::Timestamp;
 
@@ -12,14 +12,15 @@ use super::{RejectReason, rfc3339};
 /// Earliest accepted event time: 2000-01-01T00:00:00Z.
 const EARLIEST_MS: i64 = 946_684_800_000;
 
-/// From here on a number means milliseconds: as seconds it would be the year 5138, as
-/// milliseconds it is 1973.
+/// Numbers from this one on are milliseconds: as seconds it would be in the year 5138, as
+/// milliseconds it is in 1973.
 const MILLISECONDS_FROM: u64 = 100_000_000_000;
 
 /// Decimal places of [`MILLISECONDS_FROM`].
 const MILLISECONDS_FROM_DIGITS: i64 = 12;
 
-/// Decimal places of a number that is out of range whatever its unit; still fits an `i64`.
+/// Decimal places of a number that is out of range in either unit; such a number still fits an
+/// `i64`.
 const HUGE_DIGITS: i64 = 17;
 
 /// Reads a number that the parser has already decoded.
@@ -48,7 +49,8 @@ pub(super) fn check_range(time_ms: i64, latest_ms: i64) -> Result<i64, RejectRea
     }
 }
 
-/// Which of the two is wrong: a record that would take no event at all has an odd time itself.
+/// The reason for a time out of range: when no event time would be valid, the record's own is
+/// wrong.
 #[cold]
 fn out_of_range(time_ms: i64, latest_ms: i64) -> RejectReason {
     let is_a_time = (EARLIEST_MS..=Timestamp::MAX.as_millisecond()).contains(&time_ms);
@@ -94,7 +96,7 @@ impl<'a> Decimal<'a> {
             if digits.is_empty() {
                 return None;
             }
-            // Far beyond any length of digits; the number is then 0 or out of range.
+            // Larger than any number of digits can offset: the number is 0 or out of range.
             exponent = sign
                 * digits.iter().fold(0i64, |sum, digit| {
                     (10 * sum + i64::from(digit - b'0')).min(i64::from(u32::MAX))
@@ -103,7 +105,7 @@ impl<'a> Decimal<'a> {
         rest.is_empty().then_some(Self { negative, integer, fraction, exponent })
     }
 
-    /// The number as milliseconds since the epoch, cut to whole ones.
+    /// The number as whole milliseconds since the epoch; fractions are cut off.
     fn milliseconds(&self) -> Result<i64, RejectReason> {
         let digits = || self.integer.iter().chain(self.fraction).map(|digit| digit - b'0');
         let leading_zeros = digits().take_while(|digit| *digit == 0).count();
@@ -113,7 +115,7 @@ impl<'a> Decimal<'a> {
         if significant == 0 {
             return Ok(0);
         }
-        // Everything negative is before 2000, so there is nothing to round.
+        // A negative number is before 2000 in any case.
         if self.negative || places >= HUGE_DIGITS {
             return Err(RejectReason::TimestampOutOfRange);
         }

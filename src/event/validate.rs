@@ -1,34 +1,36 @@
 //! The rules for each field. Pure.
 //!
 //! In:  the known members of a JSON object.
-//! Out: the event, or the first rule it breaks, required fields before optional ones.
+//! Out: the event, or the first rule that it breaks; required fields are checked before optional
+//! ones.
 
 use simd_json::{Node, StaticNode};
 
 use super::{
     Event, Field, Reject, RejectReason, SoftProblem, SoftProblems, field::FieldSet, ip::is_ip,
-    layout::Found, text, timestamp,
+    layout::FoundMembers, text, timestamp,
 };
 use crate::{ids::EventTimeMs, limits};
 
-/// What is counted for a missing, null or empty value.
+/// The value counted in place of a missing, null or empty one.
 const UNKNOWN: &str = "unknown";
 
-/// What is counted for a value that is too long to be counted by itself.
+/// The value counted in place of one that is too long.
 const OTHER: &str = "other";
 
 /// The members of an event, to be validated.
 ///
-/// NOTE: everything that is called for an ordinary event is inlined, and everything else takes
-/// this by value: behind a reference it would be written to memory for every event.
+/// NOTE: all that runs for an ordinary event is inlined, and the rest takes this by value. A
+/// reference to it would force it into memory for every event.
 #[derive(Clone, Copy)]
 pub(super) struct Fields<'t, 'a> {
-    pub(super) found: Found<'t, 'a>,
-    /// Whether decoded numbers and strings may differ from the raw text.
+    pub(super) found: FoundMembers<'t, 'a>,
+    /// Whether [`super::lenient`] has replaced tokens, so that decoded values may differ from the
+    /// text.
     pub(super) is_blunted: bool,
 }
 
-/// What is noted of the optional fields.
+/// Findings about the optional fields.
 #[derive(Clone, Copy, Default)]
 struct Notes {
     soft: SoftProblems,
@@ -80,7 +82,7 @@ impl<'a> Fields<'_, 'a> {
         }
     }
 
-    /// Whether every escape in a string stands for a character.
+    /// Whether every escape in a string is a valid character.
     fn is_unicode(self, field: Field) -> bool {
         let quoted = self.found.raw_text(field);
         text::unescape(&quoted[1..quoted.len() - 1], |_| true).is_some()
@@ -125,7 +127,7 @@ impl<'a> Fields<'_, 'a> {
         Ok(())
     }
 
-    /// What is counted for an optional field.
+    /// The value to count for an optional field.
     #[inline(always)]
     fn optional(self, field: Field, notes: &mut Notes) -> Result<&'a str, Reject> {
         match self.found.value(field) {
@@ -140,7 +142,7 @@ impl<'a> Fields<'_, 'a> {
         }
     }
 
-    /// As `optional`, for everything but an ordinary string.
+    /// The same as `optional`, for any value but an ordinary string.
     #[inline(never)]
     fn unusual(self, field: Field, mut notes: Notes) -> Result<(&'a str, Notes), Reject> {
         let (text, problem) = match self.found.value(field) {

@@ -1,4 +1,4 @@
-//! Which program and which pipeline answers. Names and settings only, never a secret.
+//! Names the program and the pipeline that answer. Names and settings only, never a secret.
 
 use serde::Serialize;
 
@@ -7,7 +7,7 @@ use crate::{
     kafka,
 };
 
-/// The pipeline, as people know it.
+/// The program's versions and the pipeline's settings.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct About {
     /// Version of the program.
@@ -16,22 +16,19 @@ pub struct About {
     pub commit: &'static str,
     /// Version of librdkafka in it.
     pub librdkafka: String,
-    /// Topic it reads.
     pub input_topic: String,
-    /// Consumer group.
     pub group_id: String,
-    /// Name in that group.
+    /// Name of this process in the group.
     pub instance_id: String,
     /// Guarantee for outputs, as `--delivery` names it.
     pub delivery: &'static str,
     /// Length of a window, milliseconds.
     pub window_ms: i64,
-    /// Worker threads.
     pub workers: usize,
 }
 
 impl About {
-    /// Of a run as `instance`.
+    /// Describes a run under this instance id.
     pub fn new(config: &RunConfig, instance: &str) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION"),

@@ -1,7 +1,7 @@
 //! The API's answers about the whole pipeline.
 //!
-//! On the http thread. Times are milliseconds since the Unix epoch, counts are since the start of
-//! the process and of committed epochs only, so the numbers of one answer belong together.
+//! On the http thread. Times are milliseconds since the Unix epoch; counts are since the start of
+//! the process and cover committed epochs only, so the numbers of one answer are consistent.
 
 use axum::{Json, extract::State, response::IntoResponse};
 use serde::Serialize;
@@ -9,10 +9,10 @@ use serde::Serialize;
 use super::{About, App, HttpContext};
 use crate::{
     metrics::HealthReport,
-    status::{PartitionStatus, Point, Snapshot, Totals},
+    status::{HistoryPoint, PartitionStatus, Snapshot, Totals},
 };
 
-/// Who answers, how it is, what it has done.
+/// The answer of `/api/v1/status`: program, health and counts.
 #[derive(Debug, Serialize)]
 pub(super) struct Status<'a> {
     about: &'a About,
@@ -31,7 +31,7 @@ pub(super) async fn status(State(app): State<App>) -> impl IntoResponse {
     Json(Status::new(&app.context, &snapshot)).into_response()
 }
 
-/// What came in, and what became of it.
+/// Records in, and their outcomes.
 #[derive(Debug, Serialize)]
 struct Account {
     #[serde(rename = "in")]
@@ -39,7 +39,7 @@ struct Account {
     processed: u64,
     dead_lettered: u64,
     tombstones: u64,
-    /// `in` less the others: 0, or records are lost or doubled.
+    /// `in` minus the others; anything but 0 means lost or doubled records.
     difference: i64,
 }
 
@@ -67,14 +67,14 @@ struct PartitionAccount {
 
 /// The answer of `/api/v1/audit`.
 #[derive(Debug, Serialize)]
-struct Audit {
+struct AuditAnswer {
     at_ms: i64,
     started_at_ms: i64,
-    /// Every difference is 0.
+    /// Whether every difference is 0.
     balanced: bool,
-    /// Also of partitions that were given away since.
+    /// All partitions, also those that were given away since.
     total: Account,
-    /// The owned ones.
+    /// The partitions that are owned now.
     partitions: Vec<PartitionAccount>,
 }
 
@@ -88,19 +88,19 @@ pub(super) async fn audit(State(app): State<App>) -> impl IntoResponse {
     let partitions: Vec<_> = accounts.collect();
     let balanced = total.difference == 0 && partitions.iter().all(|p| p.account.difference == 0);
     let (at_ms, started_at_ms) = (snapshot.at_ms, snapshot.started_at_ms);
-    Json(Audit { at_ms, started_at_ms, balanced, total, partitions })
+    Json(AuditAnswer { at_ms, started_at_ms, balanced, total, partitions })
 }
 
 #[derive(Debug, Serialize)]
-struct History<'a> {
+struct HistoryAnswer<'a> {
     at_ms: i64,
     started_at_ms: i64,
-    /// One a second, oldest first.
-    points: &'a [Point],
+    /// One point a second, oldest first.
+    points: &'a [HistoryPoint],
 }
 
 pub(super) async fn history(State(app): State<App>) -> impl IntoResponse {
     let snapshot = app.context.board.newest();
     let (at_ms, started_at_ms) = (snapshot.at_ms, snapshot.started_at_ms);
-    Json(History { at_ms, started_at_ms, points: &snapshot.history }).into_response()
+    Json(HistoryAnswer { at_ms, started_at_ms, points: &snapshot.history }).into_response()
 }

@@ -1,4 +1,5 @@
-//! The dashboard: hand-written files in the program itself. They hold no data and ask nobody else.
+//! The dashboard: hand-written files inside the program. They hold no data and load nothing from
+//! other servers.
 
 use axum::{
     Router,
@@ -22,7 +23,7 @@ pub(super) struct Asset {
 
 const JS: &str = "text/javascript; charset=utf-8";
 
-/// All of them.
+/// All files of the dashboard.
 pub(super) const ASSETS: [Asset; 8] = [
     Asset {
         path: "/",
@@ -46,14 +47,15 @@ pub(super) const ASSETS: [Asset; 8] = [
     },
 ];
 
-/// Their routes.
+/// The routes of the files.
 pub(super) fn routes() -> Router<App> {
     ASSETS.into_iter().fold(Router::new(), |router, asset| {
         router.route(asset.path, get(async move |headers: HeaderMap| answer(asset, &headers)))
     })
 }
 
-/// The file, unless the browser has it. It asks each time, so that a new version is seen at once.
+/// The file, or 304 if the browser has it. The browser asks each time, so it sees a new version at
+/// once.
 fn answer(asset: Asset, headers: &HeaderMap) -> Response {
     let tag = format!("\"{:08x}\"", crc32c::crc32c(asset.text.as_bytes()));
     let is_known =

@@ -1,11 +1,12 @@
 //! Bounds the connections: their number, and the time each may keep the server waiting.
 //!
-//! On the http thread. A connection has a place until it ends or a newcomer gets the place. Its
-//! first request's head has a deadline that starts with the connection; a later one's starts with
-//! its first byte, and until that byte the connection may be idle for longer. A peer that takes
-//! nothing of a waiting answer has a deadline for that, and one that sends too much has none.
-//! Holds: accepting never waits for a place, so no number of slow peers keeps a probe out; a stream
-//! lasts as long as somebody reads it.
+//! On the http thread. A connection has a place until it ends or a new connection takes the place.
+//! The head of its first request has a deadline that starts with the connection. For a later
+//! request the deadline starts with its first byte; before that byte the connection may be idle for
+//! longer. A peer that does not read a waiting answer also has a deadline; the connection of one
+//! that sends too much is closed at once.
+//! Holds: accepting never waits for a place, so slow peers cannot keep a probe out; a stream lasts
+//! as long as its peer reads it.
 
 use std::{
     io,
@@ -26,15 +27,15 @@ use tokio::{
 use super::places::{Place, Places};
 use crate::limits;
 
-/// How many connections, and how long each may keep the server waiting.
+/// The number of connections, and how long each may keep the server waiting.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
     pub(super) connections: usize,
-    /// From the connection's start, or a later head's first byte, to the head's end.
+    /// Time from the connection's start, or from a later head's first byte, to the head's end.
     pub(super) head: Duration,
-    /// From an answer to the first byte of the next request.
+    /// Time from an answer to the first byte of the next request.
     pub(super) idle: Duration,
-    /// For a part of a waiting answer.
+    /// Time in which the peer must read part of a waiting answer.
     pub(super) write: Duration,
 }
 
@@ -54,7 +55,7 @@ pub(super) struct BoundedListener {
     listener: TcpListener,
     bounds: Bounds,
     places: Places,
-    /// Places that were taken from others since the others had a turn.
+    /// Places that new connections took from others since the last time the others had a turn.
     evicted: usize,
 }
 
@@ -64,8 +65,8 @@ impl BoundedListener {
         Self { listener, bounds, places: Places::new(bounds.connections), evicted: 0 }
     }
 
-    /// Gives the connections a turn before the newest of them can lose its place, so that each that
-    /// has sent its request is answered, however many are made at once.
+    /// Gives all connections a turn before the newest of them can lose its place. So each that has
+    /// sent its request gets its answer, however many arrive at once.
     async fn let_others_go_first(&mut self) {
         if self.places.are_taken() {
             self.evicted += 1;
@@ -83,10 +84,10 @@ impl Listener for BoundedListener {
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
         loop {
-            // axum's own listener waits and tries again when accepting fails.
+            // axum's own listener waits and retries when accepting fails.
             let (stream, address) = Listener::accept(&mut self.listener).await;
             self.let_others_go_first().await;
-            // A newcomer that gets no place is closed.
+            // A new connection that gets no place is closed.
             if let Some(place) = self.places.take(Instant::now()) {
                 return (BoundedConnection::new(stream, self.bounds, place), address);
             }
@@ -98,19 +99,19 @@ impl Listener for BoundedListener {
     }
 }
 
-/// A connection with a deadline for what its peer owes next.
+/// A connection with a deadline for its peer's next action.
 pub(super) struct BoundedConnection {
     stream: TcpStream,
     bounds: Bounds,
     place: Place,
     deadline: Pin<Box<Sleep>>,
-    /// Bytes read since the peer has last taken some.
+    /// Bytes received since the peer last read some.
     unanswered: usize,
-    /// The newest bytes read, the last one lowest: they show whether a head is complete.
+    /// The newest four bytes received, the last one lowest: they show whether a head is complete.
     newest: u32,
-    /// A part of the next head has come, or the first one is due.
+    /// Part of a head has arrived, or the first head is awaited.
     is_head_due: bool,
-    /// The peer takes nothing at the moment.
+    /// The peer reads nothing at the moment.
     is_full: bool,
 }
 
@@ -126,7 +127,7 @@ impl BoundedConnection {
         &self.place
     }
 
-    /// The peer has sent these.
+    /// The peer has sent these bytes.
     fn was_sent(&mut self, bytes: &[u8]) {
         self.unanswered += bytes.len();
         let newest = &bytes[bytes.len().saturating_sub(size_of::<u32>())..];
@@ -137,10 +138,10 @@ impl BoundedConnection {
         }
     }
 
-    /// The peer has taken a part of an answer.
+    /// The peer has read part of an answer.
     fn was_taken(&mut self) {
         let now = Instant::now();
-        // What was sent behind an answered request is the next one's head.
+        // Bytes sent after an answered request belong to the next one's head.
         let ends_a_head = self.newest & 0xff_ffff == 0x0a_0d0a || self.newest & 0xffff == 0x0a0a;
         (self.unanswered, self.is_full, self.is_head_due) = (0, false, !ends_a_head);
         let time = if self.is_head_due { self.bounds.head } else { self.bounds.idle };
@@ -148,7 +149,7 @@ impl BoundedConnection {
         self.place.peer_took(now);
     }
 
-    /// The peer takes nothing of what waits for it.
+    /// The peer does not read what waits for it.
     fn is_not_taken(&mut self) {
         if !self.is_full {
             self.is_full = true;
@@ -157,12 +158,12 @@ impl BoundedConnection {
         }
     }
 
-    /// An error once the place was given to another.
+    /// An error once another connection has the place.
     fn check_place(&self, cx: &Context<'_>) -> io::Result<()> {
         if self.place.is_kept(cx) { Ok(()) } else { Err(io::ErrorKind::ConnectionAborted.into()) }
     }
 
-    /// Turns waiting past the deadline into an error.
+    /// An error once the deadline has passed.
     fn in_time<T>(
         &mut self,
         cx: &mut Context<'_>,

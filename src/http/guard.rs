@@ -1,8 +1,8 @@
-//! What every request must pass, and what every answer carries.
+//! Checks every request, and adds the security headers to every answer.
 //!
-//! On the http thread. A browser that was led here by another site gets nothing: on a loopback
-//! address only names that cannot be rebound are answered, and no answer may be framed, run foreign
-//! code or ask anyone else for anything.
+//! On the http thread. It protects a browser that another site sends here: a server on a loopback
+//! address answers only for names that DNS cannot rebind, and no answer may be framed, run foreign
+//! code or load anything from elsewhere.
 
 use std::net::IpAddr;
 
@@ -17,7 +17,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{App, refusal::Refusal};
+use super::{App, error_answer::ErrorAnswer};
 use crate::limits;
 
 /// Headers of every answer.
@@ -36,7 +36,8 @@ const HEADERS: [(&str, &str); 7] = [
     ("permissions-policy", "camera=(), geolocation=(), microphone=()"),
 ];
 
-/// Adds the headers. What says nothing about caching is never stored: it is of this moment.
+/// Adds the headers. An answer without a caching header must not be stored, because it is of this
+/// moment.
 pub(super) async fn harden(mut response: Response) -> Response {
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
@@ -46,50 +47,51 @@ pub(super) async fn harden(mut response: Response) -> Response {
     response
 }
 
-/// Refuses what is too large, has a body, or comes under another's name.
+/// Refuses a request that is too large, has a body, or names another host.
 pub(super) async fn admit(State(app): State<App>, request: Request, next: Next) -> Response {
-    let refusal = match check(&app, &request) {
+    let answer = match check(&app, &request) {
         Ok(()) => return next.run(request).await,
-        Err(refusal) => refusal,
+        Err(answer) => answer,
     };
-    // What else such a request brings is not read.
-    ([(CONNECTION, "close")], refusal).into_response()
+    // The rest of a refused request is not read.
+    ([(CONNECTION, "close")], answer).into_response()
 }
 
-fn check(app: &App, request: &Request) -> Result<(), Refusal> {
+fn check(app: &App, request: &Request) -> Result<(), ErrorAnswer> {
     let path_bytes = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
     if path_bytes > limits::HTTP_PATH_BYTES {
         let error = format!("the path has more than {} bytes", limits::HTTP_PATH_BYTES);
-        return Err(Refusal::new(StatusCode::URI_TOO_LONG, error, "shorten it"));
+        return Err(ErrorAnswer::new(StatusCode::URI_TOO_LONG, error, "send a shorter path"));
     }
     let head_bytes: usize =
         request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if head_bytes > limits::HTTP_HEAD_BYTES {
         let error = format!("the headers have more than {} bytes", limits::HTTP_HEAD_BYTES);
         let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-        return Err(Refusal::new(status, error, "send fewer; cookies are not needed"));
+        return Err(ErrorAnswer::new(status, error, "send fewer headers; cookies are not needed"));
     }
     let reads = [Method::GET, Method::HEAD].contains(request.method());
     if reads && !request.body().is_end_stream() {
-        let error = "a request has no body here";
-        return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, error, "leave it out"));
+        let error = "the request has a body; this server accepts none";
+        return Err(ErrorAnswer::new(StatusCode::PAYLOAD_TOO_LARGE, error, "send no body"));
     }
     if app.is_loopback && !is_local(request.headers()) {
-        return Err(Refusal::new(
+        return Err(ErrorAnswer::new(
             StatusCode::MISDIRECTED_REQUEST,
             "this port is on a loopback address, and the Host header names another host",
-            "ask for localhost or an IP address; have a proxy send `Host: localhost`",
+            "use localhost or an IP address; a proxy should send `Host: localhost`",
         ));
     }
     Ok(())
 }
 
-/// A name that someone else's name server can point here is not local; an address cannot be pointed.
+/// Whether the host is local: localhost or an IP address. Any other name could be one that a
+/// foreign name server resolves to this machine.
 fn is_local(headers: &HeaderMap) -> bool {
     headers.get_all(HOST).iter().all(|host| {
         let Ok(host) = host.to_str() else { return false };
         let name = match host.rsplit_once(':') {
-            // In an IPv6 address in brackets only what follows the bracket can be a port.
+            // Of an IPv6 address in brackets, only digits after the bracket are a port.
             Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
             _ => host,
         };
@@ -98,19 +100,19 @@ fn is_local(headers: &HeaderMap) -> bool {
     })
 }
 
-/// Asks for the token, where there is one.
+/// Requires the token, if one is set.
 pub(super) async fn authorize(State(app): State<App>, request: Request, next: Next) -> Response {
     let Some(token) = &app.context.token else { return next.run(request).await };
     let presented = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
     let error = match presented.map(bearer) {
         Some(Some(presented)) if token.is(presented) => return next.run(request).await,
-        Some(Some(_)) => "this is not the token",
-        Some(None) => "the Authorization header holds no bearer token",
-        None => "the API asks for a token",
+        Some(Some(_)) => "the token is wrong",
+        Some(None) => "the Authorization header has no bearer token",
+        None => "the API requires a token",
     };
     let remedy = "send the header `Authorization: Bearer TOKEN` with the value of --http-token";
     let challenge = [(WWW_AUTHENTICATE, "Bearer realm=\"logintide\"")];
-    (challenge, Refusal::new(StatusCode::UNAUTHORIZED, error, remedy)).into_response()
+    (challenge, ErrorAnswer::new(StatusCode::UNAUTHORIZED, error, remedy)).into_response()
 }
 
 /// The token of `Bearer TOKEN`; the scheme's case does not matter (RFC 9110, 11.1).

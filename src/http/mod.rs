@@ -1,17 +1,17 @@
 //! Serves dashboard, API, metrics and health. Owns the thread `http`, and the only tokio runtime.
 //!
-//! In:  a listener that was bound before any thread started, what other threads publish.
-//! Out: the page, `/metrics` (Prometheus text), everything else as JSON, errors too.
+//! In:  a listener that was bound before any thread started, and what other threads publish.
+//! Out: the dashboard, `/metrics` (Prometheus text), everything else as JSON, errors too.
 //! Holds: it never waits for another thread and no other thread waits for it; connections, streams,
-//! the size of requests and the time of each are bounded; nothing is changed by a request.
+//! the size of requests and the time of each are bounded; no request changes anything.
 
 mod about;
 mod api;
 mod assets;
 mod connection;
+mod error_answer;
 mod guard;
 mod places;
-mod refusal;
 mod routes;
 mod stream;
 #[cfg(test)]
@@ -50,15 +50,12 @@ use crate::{
 /// What the routes read.
 #[derive(Debug, Clone)]
 pub struct HttpContext {
-    /// The threads' own account.
     pub health: Arc<Health>,
-    /// The recorded metrics.
     pub metrics: MetricsHandle,
-    /// The newest snapshot.
+    /// Holds the newest snapshot.
     pub board: Arc<Board>,
-    /// Which pipeline this is.
     pub about: About,
-    /// What the API asks for; `None`: nothing.
+    /// The token that the API requires, if any.
     pub token: Option<HttpToken>,
 }
 
@@ -68,16 +65,19 @@ struct App {
     context: HttpContext,
     streams: Streams,
     turns: Turns,
-    /// The port is on a loopback address: only names that cannot be rebound are answered.
+    /// Whether the port is on a loopback address: then only local names are answered.
     is_loopback: bool,
 }
 
-/// Takes the port of `--http`, so that a taken one ends the start. `Refused` otherwise.
+/// Binds the port of `--http` before the threads start.
+///
+/// # Errors
+/// `Refused` when it cannot be bound.
 pub fn bind(address: SocketAddr) -> Result<TcpListener, RunError> {
     let bound = TcpListener::bind(address).and_then(|listener| {
         listener.set_nonblocking(true)?;
-        // The standard library's queue of 128 fills while this thread is busy, and a connection that
-        // finds it full is tried again only after a second.
+        // The standard library's queue of 128 fills while this thread is busy, and a client whose
+        // connection finds it full retries only after a second.
         SockRef::from(&listener).listen(limits::HTTP_BACKLOG)?;
         // Accepted connections inherit it.
         SockRef::from(&listener).set_send_buffer_size(limits::HTTP_SEND_BUFFER_BYTES)?;
@@ -87,18 +87,18 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, RunError> {
         let reason = match error.kind() {
             io::ErrorKind::AddrInUse => "another process has this port".to_owned(),
             io::ErrorKind::AddrNotAvailable => "no interface has this address".to_owned(),
-            io::ErrorKind::PermissionDenied => "this user may not take this port".to_owned(),
+            io::ErrorKind::PermissionDenied => "this user may not bind this port".to_owned(),
             _ => error.to_string(),
         };
         RunError::Refused(format!("--http {address}: {reason}; choose another, or --http off"))
     })
 }
 
-/// Serves until `stop` gets a value or its sender is dropped, then at most `HTTP_STOP_DEADLINE`
-/// longer for open requests.
+/// Serves until `stop` gets a value or its sender is dropped, and then finishes open requests for
+/// at most `HTTP_STOP_DEADLINE`. Must be called outside any tokio runtime.
 ///
-/// Fails when the runtime cannot be made or the server panics. Must be called outside any tokio
-/// runtime.
+/// # Errors
+/// When the runtime cannot be built or the server panics.
 pub fn serve(
     listener: TcpListener,
     context: HttpContext,
@@ -135,7 +135,7 @@ fn serve_within(
         let server: JoinHandle<io::Result<()>> = tokio::spawn(server.into_future());
         let abort = server.abort_handle();
         tokio::spawn(async move {
-            // An error says that the sender was dropped, which stops as well.
+            // An error means that the sender was dropped, which is a stop as well.
             let _ = stop.await;
             streams.end();
             stopped.notify_one();
@@ -144,7 +144,7 @@ fn serve_within(
         });
         match server.await {
             Ok(result) => result.map_err(|error| failed(&error)),
-            // Connections that are still open after the deadline end with the runtime.
+            // Connections that are still open after the deadline are closed with the runtime.
             Err(aborted) if aborted.is_cancelled() => Ok(()),
             Err(panicked) => Err(failed(&io::Error::other(panicked))),
         }

@@ -1,9 +1,9 @@
-//! Gives out the places for connections; when all are taken, a newcomer gets the place of another.
+//! Assigns places to connections; when all are taken, a new connection takes another's place.
 //!
 //! On the http thread, so the lock is always free.
-//! In:  when each peer last took something, and which answers go on.
+//! In:  when each peer last read something, and which answers are streams.
 //! Out: a place, and the end of the connection that had it.
-//! Holds: no more connections have a place than there are places; the one that has kept the server
+//! Holds: there are never more connections than places; the connection that has kept the server
 //! waiting longest, for a request or for room for an answer, loses its place; a stream that is read
 //! never does.
 
@@ -35,13 +35,13 @@ struct Taken {
 /// A connection that has a place.
 #[derive(Debug)]
 struct Occupant {
-    /// When its peer last took something, or connected.
+    /// When its peer last read something, or connected.
     since: Instant,
-    /// Its peer takes nothing of a waiting answer.
+    /// Whether its peer does not read a waiting answer.
     is_full: bool,
-    /// Its answer goes on, so its peer owes no request.
+    /// Whether its answer is a stream, so that no request is awaited.
     streams: bool,
-    /// Wakes its task.
+    /// Wakes the connection's task.
     waker: Option<Waker>,
 }
 
@@ -58,19 +58,19 @@ impl Places {
         Self { most, taken: Arc::default() }
     }
 
-    /// Whether a newcomer would take another's place.
+    /// Whether a new connection would take another's place.
     pub(super) fn are_taken(&self) -> bool {
         self.lock().occupants.len() >= self.most
     }
 
-    /// A place for a connection made `now`. `None`: all are taken by streams that are read.
+    /// A place for a connection made `now`; `None` when streams that are read have all places.
     pub(super) fn take(&self, now: Instant) -> Option<Place> {
         let mut taken = self.lock();
         if taken.occupants.len() >= self.most {
             let awaited = taken.occupants.iter().filter(|(_, occupant)| occupant.is_awaited());
             let (&longest, _) = awaited.min_by_key(|(_, occupant)| occupant.since)?;
             let evicted = taken.occupants.remove(&longest);
-            // Its task finds the place gone and ends the connection.
+            // The connection's task finds its place gone and closes the connection.
             if let Some(waker) = evicted.and_then(|occupant| occupant.waker) {
                 waker.wake();
             }
@@ -88,12 +88,12 @@ impl Places {
     }
 }
 
-/// A connection's place, free again when it is dropped.
+/// A connection's place, which is free again when this is dropped.
 #[derive(Debug)]
 pub(super) struct Place(Peer);
 
 impl Place {
-    /// Whether the connection still has it; the task of `cx` is woken when it no longer does.
+    /// Whether the connection still has its place; the task of `cx` is woken when it loses it.
     pub(super) fn is_kept(&self, cx: &Context<'_>) -> bool {
         let keep = |occupant: &mut Occupant| match &mut occupant.waker {
             Some(waker) => waker.clone_from(cx.waker()),
@@ -102,12 +102,12 @@ impl Place {
         self.0.update(keep).is_some()
     }
 
-    /// The peer took something.
+    /// The peer has read something.
     pub(super) fn peer_took(&self, now: Instant) {
         self.0.update(|occupant| (occupant.since, occupant.is_full) = (now, false));
     }
 
-    /// The peer takes nothing of a waiting answer.
+    /// The peer does not read a waiting answer.
     pub(super) fn peer_is_full(&self) {
         self.0.update(|occupant| occupant.is_full = true);
     }
@@ -127,18 +127,18 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    /// Says that the peer owes no request as long as the result lives.
+    /// Marks the connection as a stream while the result lives: no request is awaited.
     pub(super) fn streams(self) -> Streaming {
         self.update(|occupant| occupant.streams = true);
         Streaming(self)
     }
 
-    /// Whether its place was not given to another.
+    /// Whether the connection still has its place.
     pub(super) fn has_place(&self) -> bool {
         self.update(|_| ()).is_some()
     }
 
-    /// `None`: the place was given to another.
+    /// Changes the occupant; `None` when another connection has the place.
     fn update<T>(&self, change: impl FnOnce(&mut Occupant) -> T) -> Option<T> {
         self.places.lock().occupants.get_mut(&self.number).map(change)
     }
@@ -150,7 +150,7 @@ impl Connected<IncomingStream<'_, BoundedListener>> for Peer {
     }
 }
 
-/// An answer that goes on until its peer leaves.
+/// A stream that lasts until its peer leaves.
 #[derive(Debug)]
 pub(super) struct Streaming(Peer);
 
@@ -166,7 +166,7 @@ mod tests {
 
     use super::*;
 
-    /// A newcomer's place is added to `open`; the number of the connection that lost its own.
+    /// Takes a place and adds it to `open`; returns the number of the connection that lost its own.
     fn evicted(places: &Places, open: &mut Vec<Place>, now: Instant) -> Option<u64> {
         let numbers = || places.lock().occupants.keys().copied().collect::<Vec<u64>>();
         let before = numbers();

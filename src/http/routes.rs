@@ -1,7 +1,7 @@
 //! The routes, and those outside the API.
 //!
-//! On the http thread. Every handler reads what others published and returns at once; the
-//! larger answers are made in turn.
+//! On the http thread. Every handler reads what other threads have published and returns at once;
+//! the larger answers are made one at a time.
 
 use axum::{
     Json, Router,
@@ -12,10 +12,10 @@ use axum::{
     routing::get,
 };
 
-use super::{App, api, assets, guard, refusal::Refusal, stream, turns, windows};
+use super::{App, api, assets, error_answer::ErrorAnswer, guard, stream, turns, windows};
 use crate::metrics::{self, HealthReport, Metric};
 
-/// What there is, for whoever asks for something else.
+/// All paths; the answer to an unknown path lists them.
 pub(super) const PATHS: &[&str] = &[
     "/",
     "/healthz",
@@ -52,17 +52,17 @@ pub(super) fn router(app: App) -> Router {
         .with_state(app)
 }
 
-/// Adds the answers to other paths and methods.
+/// Adds the error answers to unknown paths and methods.
 fn refusing(router: Router<App>) -> Router<App> {
     router
         .fallback(async || {
-            Refusal::new(StatusCode::NOT_FOUND, "no such path", "ask for one of `paths`")
+            ErrorAnswer::new(StatusCode::NOT_FOUND, "unknown path", "use one of `paths`")
                 .with_paths(PATHS)
         })
         .method_not_allowed_fallback(async || {
             let error = "only GET and HEAD are served";
-            let refusal = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, error, "use GET");
-            ([("allow", "GET,HEAD")], refusal.with_paths(PATHS))
+            let answer = ErrorAnswer::new(StatusCode::METHOD_NOT_ALLOWED, error, "use GET");
+            ([("allow", "GET,HEAD")], answer.with_paths(PATHS))
         })
 }
 

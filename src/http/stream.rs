@@ -1,10 +1,10 @@
 //! The stream of snapshots: server-sent events, one a second, the same bytes for every reader.
 //!
-//! On the http thread. One task makes the text once a second while somebody listens; each stream
-//! waits for the newest one. A reader that is slow misses some, one that reads nothing is dropped
-//! by its connection.
-//! Holds: the number of streams is bounded, one that is read keeps its connection's place, and none
-//! outlives the server's stop.
+//! On the http thread. One task makes the event once a second while there are readers; each stream
+//! waits for the newest one. A slow reader misses some events; the connection of one that reads
+//! nothing is closed.
+//! Holds: the number of streams is bounded; a stream that is read keeps its connection's place; no
+//! stream outlives the server's stop.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -27,16 +27,16 @@ use tokio::{
 use super::{
     App, HttpContext,
     api::Status,
+    error_answer::ErrorAnswer,
     places::{Peer, Streaming},
-    refusal::Refusal,
     windows,
 };
 use crate::{
     limits,
-    status::{Point, Snapshot, WindowView},
+    status::{HistoryPoint, Snapshot, WindowView},
 };
 
-/// The streams' places and what they send next; `None`: the server stops.
+/// The streams' places, and the event that they send next; `None` when the server stops.
 #[derive(Debug, Clone)]
 pub(super) struct Streams {
     places: Arc<Semaphore>,
@@ -44,19 +44,19 @@ pub(super) struct Streams {
 }
 
 impl Streams {
-    /// At most `places` at once.
+    /// Allows at most `places` streams at once.
     pub(super) fn new(places: usize) -> Self {
         let (events, _) = watch::channel(Some(Bytes::new()));
         Self { places: Arc::new(Semaphore::new(places)), events: Arc::new(events) }
     }
 
-    /// Ends them all.
+    /// Ends all streams.
     pub(super) fn end(&self) {
         self.events.send_replace(None);
     }
 }
 
-/// Makes an event a second while somebody listens, until the streams are ended.
+/// Makes an event a second while there are readers, until the streams end.
 pub(super) async fn feed(streams: Streams, context: HttpContext) {
     let mut ticks = interval(limits::HTTP_STREAM_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -73,17 +73,17 @@ pub(super) async fn feed(streams: Streams, context: HttpContext) {
 
 pub(super) async fn open(State(app): State<App>, ConnectInfo(peer): ConnectInfo<Peer>) -> Response {
     let Ok(place) = Arc::clone(&app.streams.places).try_acquire_owned() else {
-        let error = format!("{} streams are open, the most there may be", limits::HTTP_STREAMS);
-        let remedy = "close one, or ask /api/v1/status now and then";
-        let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error, remedy);
-        return ([(RETRY_AFTER, "5"), (CONNECTION, "close")], refusal).into_response();
+        let error = format!("{} streams are open, which is the limit", limits::HTTP_STREAMS);
+        let remedy = "close one, or poll /api/v1/status";
+        let answer = ErrorAnswer::new(StatusCode::SERVICE_UNAVAILABLE, error, remedy);
+        return ([(RETRY_AFTER, "5"), (CONNECTION, "close")], answer).into_response();
     };
     let events = app.streams.events.subscribe();
     let first = Some(event(&app.context));
     let open = OpenStream { first, events, _streaming: peer.streams(), _place: place };
     let headers = [
         (CONTENT_TYPE, "text/event-stream; charset=utf-8"),
-        // nginx would hold the events back.
+        // Without this nginx would buffer the events.
         ("x-accel-buffering".parse().expect("a header's name"), "no"),
     ];
     (headers, Body::from_stream(stream::unfold(open, OpenStream::next))).into_response()
@@ -91,10 +91,10 @@ pub(super) async fn open(State(app): State<App>, ConnectInfo(peer): ConnectInfo<
 
 /// A stream that is being read.
 struct OpenStream {
-    /// Sent at once, so that a page need not wait for the next second.
+    /// The event that is sent at once, so that a page need not wait for the next second.
     first: Option<Bytes>,
     events: watch::Receiver<Option<Bytes>>,
-    /// Keeps the place of its connection; goes before the place among the streams.
+    /// Keeps the place of its connection. It is dropped before the place among the streams.
     _streaming: Streaming,
     _place: OwnedSemaphorePermit,
 }
@@ -110,14 +110,13 @@ impl OpenStream {
     }
 }
 
-/// What a page shows at once: the status, the newest windows without their values, the newest
-/// second.
+/// One event: the status, the newest windows without their values, the newest point of the history.
 #[derive(Debug, Serialize)]
-struct Event<'a> {
+struct SnapshotEvent<'a> {
     #[serde(flatten)]
     status: Status<'a>,
     windows: Vec<Summary>,
-    point: Option<Point>,
+    point: Option<HistoryPoint>,
 }
 
 #[derive(Debug, Serialize)]
@@ -151,7 +150,7 @@ impl From<&WindowView> for Summary {
 fn event(context: &HttpContext) -> Bytes {
     let snapshot: Arc<Snapshot> = context.board.newest();
     let newest = windows::newest_first(&snapshot).into_iter().take(limits::HTTP_STREAM_WINDOWS);
-    let event = Event {
+    let event = SnapshotEvent {
         status: Status::new(context, &snapshot),
         windows: newest.map(Summary::from).collect(),
         point: snapshot.history.last().copied(),

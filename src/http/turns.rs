@@ -1,7 +1,7 @@
-//! Makes the larger answers one at a time, and lets everyone else have a turn after each.
+//! Makes the larger answers one at a time, and gives all other tasks a turn after each.
 //!
-//! On the http thread. However many requests have come at once, a new connection and the answers
-//! that are small, health among them, wait for one larger answer and not for all.
+//! On the http thread. However many requests arrive at once, a new connection and the small
+//! answers, health among them, wait for at most one larger answer.
 
 use std::sync::Arc;
 
@@ -13,9 +13,9 @@ use axum::{
 };
 use tokio::{sync::Semaphore, task::yield_now};
 
-use super::{App, places::Peer, refusal::Refusal};
+use super::{App, error_answer::ErrorAnswer, places::Peer};
 
-/// Who may make a larger answer; the others wait in the order in which they came.
+/// Admits one larger answer at a time; the others wait in the order of their arrival.
 #[derive(Debug, Clone)]
 pub(super) struct Turns(Arc<Semaphore>);
 
@@ -24,8 +24,8 @@ impl Turns {
         Self(Arc::new(Semaphore::new(1)))
     }
 
-    /// Waits for the turn, makes the answer unless it is not wanted any more, and gives the turn on
-    /// when all others that are not waiting for it have had theirs.
+    /// Waits for the turn, makes the answer if it is still wanted, and passes the turn on after all
+    /// tasks that do not wait for it had theirs.
     async fn take<T>(
         &self,
         is_wanted: impl Fn() -> bool,
@@ -41,7 +41,7 @@ impl Turns {
     }
 }
 
-/// Answers when it is this request's turn.
+/// Answers a request when it is its turn.
 pub(super) async fn in_turn(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<Peer>,
@@ -50,9 +50,9 @@ pub(super) async fn in_turn(
 ) -> Response {
     let answer = app.turns.take(|| peer.has_place(), next.run(request)).await;
     answer.unwrap_or_else(|| {
-        // Nobody reads this: the connection's place was given to another.
+        // Nobody reads this answer: another connection has the place.
         let error = "too many connections";
-        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error, "try again").into_response()
+        ErrorAnswer::new(StatusCode::SERVICE_UNAVAILABLE, error, "try again").into_response()
     })
 }
 

@@ -1,6 +1,6 @@
-//! The API's answers about windows, and what may be asked.
+//! The API's answers about windows, and their queries.
 //!
-//! On the http thread. Open and recently published windows are one list, the newest first.
+//! On the http thread. Open and recently published windows form one list, newest first.
 
 use std::borrow::Cow;
 
@@ -16,16 +16,16 @@ use axum::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{App, refusal::Refusal};
+use super::{App, error_answer::ErrorAnswer};
 use crate::{
     limits,
     status::{Snapshot, WindowView},
 };
 
-const TIME_REMEDY: &str = "write epoch seconds (1730653310) or an RFC 3339 time \
+const TIME_REMEDY: &str = "use epoch seconds (1730653310) or an RFC 3339 time \
                            (2024-11-03T17:01:50Z; in a query a `+` is written %2B)";
 
-/// Later is no time that a person means: it is milliseconds.
+/// A number of seconds from which the caller has probably sent milliseconds.
 const LATEST_S: f64 = 1e11;
 
 /// All windows, the newest first.
@@ -36,7 +36,7 @@ pub(super) fn newest_first(snapshot: &Snapshot) -> Vec<&WindowView> {
     all
 }
 
-/// A window's state, in a word.
+/// A window's state in one word.
 pub(super) fn state(window: &WindowView) -> &'static str {
     if window.revision == 0 { "open" } else { "closed" }
 }
@@ -57,14 +57,14 @@ impl<'a> Shown<'a> {
 #[derive(Debug, Serialize)]
 struct Listed<'a> {
     at_ms: i64,
-    /// Older ones match too: ask again with `to` as the last one's start.
+    /// Whether older windows match too: a query with `to` set to the last one's start returns them.
     more: bool,
     windows: Vec<Shown<'a>>,
 }
 
-/// What was asked for.
+/// The query of `/api/v1/windows`.
 #[derive(Debug, PartialEq, Eq)]
-struct Asked {
+struct WindowsQuery {
     from_ms: Option<i64>,
     to_ms: Option<i64>,
     limit: usize,
@@ -74,19 +74,19 @@ pub(super) async fn list(
     State(app): State<App>,
     query: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Response {
-    let asked = match query {
-        Ok(Query(pairs)) => Asked::parse(&pairs),
-        Err(error) => Err(Refusal::parameter("query", error.body_text(), "write name=value")),
+    let query = match query {
+        Ok(Query(pairs)) => WindowsQuery::parse(&pairs),
+        Err(error) => Err(ErrorAnswer::parameter("query", error.body_text(), "use name=value")),
     };
-    let asked = match asked {
-        Ok(asked) => asked,
-        Err(refusal) => return refusal.into_response(),
+    let query = match query {
+        Ok(query) => query,
+        Err(answer) => return answer.into_response(),
     };
     let snapshot = app.context.board.newest();
     let mut windows = newest_first(&snapshot);
-    windows.retain(|window| asked.includes(window.start_ms));
-    let more = windows.len() > asked.limit;
-    let windows = windows.into_iter().take(asked.limit).map(Shown::new).collect();
+    windows.retain(|window| query.includes(window.start_ms));
+    let more = windows.len() > query.limit;
+    let windows = windows.into_iter().take(query.limit).map(Shown::new).collect();
     Json(Listed { at_ms: snapshot.at_ms, more, windows }).into_response()
 }
 
@@ -98,50 +98,50 @@ pub(super) async fn one(
     let start_ms = start.and_then(|Path(text)| parse_time(&text));
     let start_ms = match start_ms {
         Ok(start_ms) => start_ms,
-        Err(error) => return Refusal::parameter("start", error, TIME_REMEDY).into_response(),
+        Err(error) => return ErrorAnswer::parameter("start", error, TIME_REMEDY).into_response(),
     };
     let snapshot = app.context.board.newest();
     let found = newest_first(&snapshot).into_iter().find(|window| window.start_ms == start_ms);
     match found {
         Some(window) => Json(Shown::new(window)).into_response(),
-        None => Refusal::new(
+        None => ErrorAnswer::new(
             StatusCode::NOT_FOUND,
-            "no window that is still known starts then",
-            "/api/v1/windows lists those that are; older ones are in the aggregated topic",
+            "no window with this start is kept",
+            "/api/v1/windows lists the windows that are kept; older ones are in the aggregated topic",
         )
         .into_response(),
     }
 }
 
-impl Asked {
-    fn parse(pairs: &[(String, String)]) -> Result<Self, Refusal> {
-        let mut asked = Self { from_ms: None, to_ms: None, limit: limits::HTTP_WINDOWS_DEFAULT };
+impl WindowsQuery {
+    fn parse(pairs: &[(String, String)]) -> Result<Self, ErrorAnswer> {
+        let mut query = Self { from_ms: None, to_ms: None, limit: limits::HTTP_WINDOWS_DEFAULT };
         for (at, (name, text)) in pairs.iter().enumerate() {
             if pairs[..at].iter().any(|(earlier, _)| earlier == name) {
-                return Err(Refusal::parameter(name, "is given twice", "keep one"));
+                return Err(ErrorAnswer::parameter(name, "it is given twice", "give it once"));
             }
             let time = || {
                 parse_time(text)
                     .map(Some)
-                    .map_err(|error| Refusal::parameter(name, error, TIME_REMEDY))
+                    .map_err(|error| ErrorAnswer::parameter(name, error, TIME_REMEDY))
             };
             match name.as_str() {
-                "from" => asked.from_ms = time()?,
-                "to" => asked.to_ms = time()?,
-                "limit" => asked.limit = parse_limit(text)?,
+                "from" => query.from_ms = time()?,
+                "to" => query.to_ms = time()?,
+                "limit" => query.limit = parse_limit(text)?,
                 _ => {
-                    let remedy = "there are `from`, `to` and `limit`";
-                    return Err(Refusal::parameter(name, "no such parameter", remedy));
+                    let remedy = "use `from`, `to` or `limit`";
+                    return Err(ErrorAnswer::parameter(name, "unknown parameter", remedy));
                 }
             }
         }
-        if let (Some(from_ms), Some(to_ms)) = (asked.from_ms, asked.to_ms)
+        if let (Some(from_ms), Some(to_ms)) = (query.from_ms, query.to_ms)
             && from_ms >= to_ms
         {
-            let error = "is not before `to`, which is excluded";
-            return Err(Refusal::parameter("from", error, "exchange them, or leave one out"));
+            let error = "`from` must be before `to`, which is excluded";
+            return Err(ErrorAnswer::parameter("from", error, "swap them, or leave one out"));
         }
-        Ok(asked)
+        Ok(query)
     }
 
     fn includes(&self, start_ms: i64) -> bool {
@@ -150,32 +150,32 @@ impl Asked {
     }
 }
 
-fn parse_limit(text: &str) -> Result<usize, Refusal> {
+fn parse_limit(text: &str) -> Result<usize, ErrorAnswer> {
     let range = 1..=limits::HTTP_WINDOWS_MAX;
     let limit = text.parse().ok().filter(|limit| range.contains(limit));
     limit.ok_or_else(|| {
-        let error = format!("{} is no such number", shown(text));
-        let remedy = format!("write a whole number from 1 to {}", limits::HTTP_WINDOWS_MAX);
-        Refusal::parameter("limit", error, remedy)
+        let error = format!("invalid number {}", shown(text));
+        let remedy = format!("use a whole number from 1 to {}", limits::HTTP_WINDOWS_MAX);
+        ErrorAnswer::parameter("limit", error, remedy)
     })
 }
 
-/// Milliseconds since the Unix epoch; the error is what is wrong.
+/// Parses a time into milliseconds since the Unix epoch. The error says what is wrong.
 fn parse_time(text: &str) -> Result<i64, Cow<'static, str>> {
     let is_number = |c: char| c.is_ascii_digit() || matches!(c, '.' | '-');
     if text.chars().all(is_number)
         && let Ok(seconds) = text.parse::<f64>()
     {
         if seconds.abs() >= LATEST_S {
-            return Err(format!("{} looks like milliseconds", shown(text)).into());
+            return Err(format!("invalid time {}: it looks like milliseconds", shown(text)).into());
         }
         return Ok((seconds * 1000.0).round() as i64);
     }
     let time: Result<Timestamp, _> = text.parse();
-    time.map(Timestamp::as_millisecond).map_err(|_| format!("{} is no time", shown(text)).into())
+    time.map(Timestamp::as_millisecond).map_err(|_| format!("invalid time {}", shown(text)).into())
 }
 
-/// What was sent, quoted, and not more of it than a person reads.
+/// A value quoted for an error, at most the first 64 characters.
 fn shown(text: &str) -> String {
     const CHARS: usize = 64;
     let cut: String = text.chars().take(CHARS).collect();

@@ -1,11 +1,11 @@
 //! Which brokers of the cluster this machine reaches at the addresses that they advertise.
 //!
-//! Out: a live broker's number; the brokers that do not answer, each with its address and the reason.
-//! Used by the start-up checks, `logintide check-config`, and a run that cannot read.
+//! Out: a live broker's number; the brokers that do not answer, each with its address and the
+//! reason. Used by the start-up checks, `logintide check-config`, and a run that cannot read.
 //! Holds: a broker that refuses the question is reached.
 //!
-//! NOTE: once a bootstrap address has named the brokers, librdkafka leaves it, and while none of them
-//! is reached no metadata is to be had. Its own statistics name them all the same.
+//! NOTE: once a bootstrap address has named the brokers, librdkafka leaves it, and while none of
+//! them is reached no metadata is to be had. Its own statistics name them all the same.
 
 use std::ptr;
 use std::time::{Duration, Instant};

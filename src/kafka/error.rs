@@ -235,8 +235,8 @@ impl KafkaError {
         }
     }
 
-    /// librdkafka itself cannot read what a broker gave; brokers' own codes are positive, but for the
-    /// -1 of an error that has no code.
+    /// librdkafka itself cannot read what a broker gave; brokers' own codes are positive, but for
+    /// the -1 of an error that has no code.
     pub fn is_of_the_client(&self) -> bool {
         matches!(self, Self::Unreadable { code, .. } if code.0 < -1)
     }

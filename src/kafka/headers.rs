@@ -1,8 +1,8 @@
 //! Headers: of a fetched message, borrowed for the time of a drain's call; of one to send, copied.
 //!
 //! In:  a message. Out: its headers, copied into a block; a native copy of a block.
-//! Holds: a message without headers, as nearly all are, costs a comparison. librdkafka decodes those
-//! of the others at the first question, allocates for each, and frees them with the message.
+//! Holds: a message without headers, as nearly all are, costs a comparison. librdkafka decodes
+//! those of the others at the first question, allocates for each, and frees them with the message.
 
 use std::ffi::CStr;
 use std::fmt;
@@ -54,9 +54,9 @@ impl<'a> Headers<'a> {
             // Only a record batch of format 2 has an epoch. There a value is followed by the number
             // of its headers, zigzag, so a zero is none.
             // SAFETY: librdkafka does not copy a value that has bytes: it lies in the batch, which
-            // has at least that one byte behind it. Brokers take no batch in which it has not; bytes
-            // that the disk has damaged since, in the last record of an answer, may claim otherwise:
-            // then it is one byte behind librdkafka's buffer that decides who is asked.
+            // has at least that one byte behind it. Brokers take no batch in which it has not;
+            // bytes that the disk has damaged since, in the last record of an answer, may claim
+            // otherwise: then it is one byte behind librdkafka's buffer that decides who is asked.
             let count = unsafe { native.payload.cast::<u8>().add(native.len).read() };
             if count == 0 {
                 return Self::NONE;
@@ -113,7 +113,8 @@ impl<'a> Headers<'a> {
         (0..).map_while(move |index| {
             let Native::Some(native) = native else { return None };
             let (mut name, mut value, mut length) = (ptr::null(), ptr::null(), 0);
-            // SAFETY: the headers live for `'a`, and so do name and value, which are set on success.
+            // SAFETY: the headers live for `'a`, and so do name and value, which are set on
+            // success.
             unsafe {
                 let code = rd::rd_kafka_header_get_all(
                     native.as_ptr(),

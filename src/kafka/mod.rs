@@ -1,4 +1,5 @@
-//! A thin, safe, fast wrapper over librdkafka: all of the crate's `unsafe`, its only use of rdkafka.
+//! A thin, safe, fast wrapper over librdkafka: all of the crate's `unsafe`, its only use of
+//! rdkafka.
 //!
 //! The consumer lives in the source thread and the producer in the sink thread; a `Committer` lets
 //! the sink commit through the source's consumer. In: native events and messages. Out: borrowed

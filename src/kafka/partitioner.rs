@@ -154,7 +154,8 @@ mod tests {
                                       partitions in 1..2000_i32) {
             prop_assert_eq!(murmur2(&key), naive(&key));
             let positive = (murmur2(&key) & 0x7fff_ffff) as i32;
-            prop_assert_eq!(Partitioner::new(partitions).partition_of(&key).0, positive % partitions);
+            let partition = Partitioner::new(partitions).partition_of(&key);
+            prop_assert_eq!(partition.0, positive % partitions);
         }
     }
 }

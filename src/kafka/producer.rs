@@ -136,8 +136,8 @@ impl Producer {
         &self.topics.get(topic.0).expect("a handle is used with the producer that made it").1
     }
 
-    /// Asks a broker how many partitions the topic has: records for one that librdkafka has not heard
-    /// of are refused, and by itself it asks every few minutes.
+    /// Asks a broker how many partitions the topic has: records for one that librdkafka has not
+    /// heard of are refused, and by itself it asks every few minutes.
     ///
     /// # Errors
     /// `Timeout` or `Retriable` while no broker is reachable.

@@ -258,7 +258,8 @@ struct Failure {
 }
 
 impl Failure {
-    /// librdkafka replaces the code of a timed-out call by that of the error behind it, if it knows it.
+    /// librdkafka replaces the code of a timed-out call by that of the error behind it, if it knows
+    /// it.
     fn is_timeout(&self, is_late: bool) -> bool {
         let says_so = self.code == RDKafkaRespErr::RD_KAFKA_RESP_ERR__TIMED_OUT as i32;
         self.is_retriable && !self.is_fatal && !self.requires_abort && (says_so || is_late)

@@ -1,9 +1,9 @@
 //! Bytes of the producer's queue that librdkafka does not count: keys and headers. Pure.
 //!
 //! In:  what a record would add. Out: whether it may be added.
-//! Holds: librdkafka bounds its queue by the values' bytes alone, so that records of small values and
-//! large keys or headers could fill the memory. At most [`PRODUCER_UNCOUNTED_BYTES`] of these and one
-//! record are under way: half of it since a mark, half of it before.
+//! Holds: librdkafka bounds its queue by the values' bytes alone, so that records of small values
+//! and large keys or headers could fill the memory. At most [`PRODUCER_UNCOUNTED_BYTES`] of these
+//! and one record are under way: half of it since a mark, half of it before.
 
 use crate::limits::PRODUCER_UNCOUNTED_BYTES;
 

@@ -163,8 +163,8 @@ fn of_group(group: &GroupDescription, name: &str, instance: &str) -> Cause {
         return Cause::of_cluster(format!(
             "group {name} (--group-id) is in a rebalance and waits until each of its members has \
              joined again: {others}; the group waits for one that hangs until its \
-             max.poll.interval.ms is over (5 minutes by default), and for one that is dead until its \
-             session times out; stop the one that hangs"
+             max.poll.interval.ms is over (5 minutes by default), and for one that is dead until \
+             its session times out; stop the one that hangs"
         ));
     }
     let state = if group.state.is_empty() { "empty" } else { &group.state };

@@ -14,7 +14,6 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
-
 use tokio::sync::oneshot;
 
 use crate::{control::Control, error::RunError, limits};

@@ -1,56 +1,43 @@
 //! Arguments of `logintide redrive`, and the checked configuration they become.
 
-use std::{collections::BTreeSet, path::Path};
+use std::collections::BTreeSet;
 
-use clap::{ArgAction, ArgGroup, Args};
-use jiff::Timestamp;
+use clap::{ArgGroup, Args};
 
 use super::selection::{Selection, parse_reason};
 use crate::{
-    config::{
-        LogFormat, Problems, parse_brokers, parse_group_id, parse_log_format, parse_pair,
-        parse_topic, secrets,
-    },
+    config::{LogFormat, Problems, parse_number, parse_time},
     error::RunError,
     kafka::ClientSettings,
+    settings::{
+        Flags, Layers, Setting, Subset, client_properties,
+        table::{BROKERS, CLIENT, DEAD_LETTER_TOPIC, GROUP_ID, INPUT_TOPIC, LOG_FORMAT},
+        variable,
+    },
 };
+
+/// The settings that `redrive` has in common with `run`.
+#[derive(Debug)]
+struct Shared;
+
+impl Subset for Shared {
+    fn settings() -> Vec<&'static dyn Setting> {
+        vec![&BROKERS, &GROUP_ID, &INPUT_TOPIC, &DEAD_LETTER_TOPIC, &LOG_FORMAT, &CLIENT]
+    }
+}
 
 /// Flags of `redrive`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 #[command(group(ArgGroup::new("selection").args(["reason", "from", "to", "all"]).multiple(true)
     .required(true)))]
+#[command(mut_arg("group-id", |arg| arg.help(
+    "Consumer group of the processor; progress is kept in the group NAME-redrive"
+)))]
+#[command(mut_arg("input-topic", |arg| arg.help("Topic that the records came from and go to")))]
 pub struct RedriveArgs {
-    /// Kafka brokers, comma-separated; required
-    #[arg(long, value_name = "HOST:PORT", env = "LOGINTIDE_BROKERS")]
-    brokers: Option<String>,
-    /// Consumer group of the processor; progress is kept in the group NAME-redrive
-    #[arg(long, value_name = "NAME", env = "LOGINTIDE_GROUP_ID", default_value = "logintide")]
-    group_id: String,
-    /// Property for librdkafka; repeat it, or one per line in the variable. NAME.file=PATH reads a
-    /// secret one from a file
-    #[arg(
-        short = 'X',
-        value_name = "NAME=VALUE",
-        env = "LOGINTIDE_CLIENT_PROPERTIES",
-        value_delimiter = '\n',
-        action = ArgAction::Append
-    )]
-    client_properties: Vec<String>,
-    /// Where the records came from and go to
-    #[arg(long, value_name = "TOPIC", env = "LOGINTIDE_INPUT_TOPIC", default_value = "user-login")]
-    input_topic: String,
-    /// Where the dead letters are
-    #[arg(
-        long,
-        value_name = "TOPIC",
-        env = "LOGINTIDE_DEAD_LETTER_TOPIC",
-        default_value = "user-login-dlq"
-    )]
-    dead_letter_topic: String,
-    /// Form of the log: text or json
-    #[arg(long, value_name = "FORMAT", env = "LOGINTIDE_LOG_FORMAT", default_value = "text")]
-    log_format: String,
+    #[command(flatten)]
+    settings: Flags<Shared>,
     /// Records rejected for this reason; repeat it, or separate by commas
     #[arg(long, value_name = "REASON", value_delimiter = ',', help_heading = "Selection")]
     reason: Vec<String>,
@@ -94,7 +81,7 @@ one that is started again sends nothing twice, until Kafka forgets the progress
 (offsets.retention.minutes after the last run, 7 days by default).
 Exit codes: 0 done or stopped in order, 1 failed (start it again), 2 usage or configuration.";
 
-/// What `redrive` was told, checked.
+/// The checked settings of `redrive`.
 #[derive(Debug, Clone)]
 pub(super) struct RedriveConfig {
     pub(super) client: ClientSettings,
@@ -110,7 +97,7 @@ pub(super) struct RedriveConfig {
 }
 
 impl RedriveConfig {
-    /// The group whose offsets are the progress; nobody is ever in it.
+    /// The group whose offsets are the progress; it never has a member.
     pub(super) fn progress_group(&self) -> String {
         format!("{}-redrive", self.group_id)
     }
@@ -128,19 +115,13 @@ impl RedriveArgs {
     }
 
     fn config(&self, problems: &mut Problems) -> Option<RedriveConfig> {
-        if self.brokers.is_none() {
-            problems.add_text("--brokers is missing; name them, as in localhost:9092");
-        }
-        let brokers = self.brokers.as_deref();
-        let brokers = brokers.and_then(|text| problems.check("--brokers", text, parse_brokers));
-        let group_id = problems.check("--group-id", &self.group_id, parse_group_id);
-        let input_topic = problems.check("--input-topic", &self.input_topic, parse_topic);
-        let letters = problems.check("--dead-letter-topic", &self.dead_letter_topic, parse_topic);
+        let layers = Layers::gather(&self.settings, &variable, problems);
+        let (input_topic, letters) = (layers.get(&INPUT_TOPIC), layers.get(&DEAD_LETTER_TOPIC));
         if letters.is_some() && letters == input_topic {
-            problems.add("--dead-letter-topic", &self.dead_letter_topic, "is also --input-topic");
+            let what = "expected another topic than '--input-topic' has";
+            problems.add(layers.invalid(&DEAD_LETTER_TOPIC, what));
         }
-        let log_format = problems.check("--log-format", &self.log_format, parse_log_format);
-        let properties = self.properties(problems);
+        let properties = client_properties(&layers, problems);
         let reasons: Vec<_> = self.reason.iter().map(String::as_str).collect();
         let parsed = reasons.iter().map(|text| problems.check("--reason", text, parse_reason));
         let reasons: Option<BTreeSet<_>> = parsed.collect();
@@ -153,7 +134,7 @@ impl RedriveArgs {
         if let (Some(Some(from)), Some(Some(to))) = (from, to)
             && from >= to
         {
-            problems.add_text("--from is not before --to; exchange them");
+            problems.add("--from is not before --to; exchange them");
         }
         let max_redrives = problems.check("--max-redrives", &self.max_redrives, parse_count);
         let rate = match &self.rate {
@@ -162,10 +143,10 @@ impl RedriveArgs {
         };
         let input_topic = input_topic?;
         Some(RedriveConfig {
-            client: ClientSettings { brokers: brokers?, properties: properties? },
-            group_id: group_id?,
+            client: ClientSettings { brokers: layers.get(&BROKERS)?, properties },
+            group_id: layers.get(&GROUP_ID)?,
             dead_letter_topic: letters?,
-            log_format: log_format?,
+            log_format: layers.get(&LOG_FORMAT)?,
             selection: Selection {
                 input_topic: input_topic.clone(),
                 reasons: reasons.map(|all| (!all.is_empty()).then_some(all))?,
@@ -179,36 +160,15 @@ impl RedriveArgs {
             rate: rate?,
         })
     }
-
-    /// Only names are reported, because a value may be secret.
-    fn properties(&self, problems: &mut Problems) -> Option<Vec<(String, String)>> {
-        let given = self.client_properties.iter().map(|text| text.trim_end_matches(['\r', '\n']));
-        let pairs = given.filter(|text| !text.is_empty()).map(|text| {
-            let name = text.split_inclusive('=').next().unwrap_or(text);
-            let pair = parse_pair(text).map_err(|what| problems.add("-X", name, what)).ok()?;
-            let Some(secret) = secrets::property_of_file(&pair.0) else { return Some(pair) };
-            let setting = format!("-X {}", pair.0);
-            let value = problems.check(&setting, &pair.1, |path| secrets::read(Path::new(path)))?;
-            Some((secret.to_owned(), value))
-        });
-        pairs.collect()
-    }
-}
-
-fn parse_time(text: &str) -> Result<i64, String> {
-    text.parse::<Timestamp>()
-        .map(Timestamp::as_millisecond)
-        .map_err(|_| "is no time with an offset; write it as in 2024-11-02T13:00:00Z".to_owned())
 }
 
 fn parse_count(text: &str) -> Result<u8, String> {
-    let count = text.parse().ok().filter(|count| (1..=u8::MAX).contains(count));
-    count.ok_or_else(|| format!("is no number from 1 to {}", u8::MAX))
+    parse_number(text, 1..=u8::MAX)
 }
 
 fn parse_rate(text: &str) -> Result<u32, String> {
     let number = text.strip_suffix("/s").and_then(|number| number.parse().ok());
-    number.filter(|rate| *rate > 0).ok_or_else(|| "is no rate; write it as in 500/s".to_owned())
+    number.filter(|rate| *rate > 0).ok_or_else(|| "expected a rate such as 500/s".to_owned())
 }
 
 #[cfg(test)]
@@ -230,7 +190,7 @@ mod tests {
         let secret = format!("sasl.password.file={}", file.path().display());
         let line = ["redrive", "--brokers", "b:9092", "--all", "-X", &secret, "-X", "a.file=x"];
         let args = Line::parse_from(line).args;
-        let properties = args.properties(&mut Problems::new()).expect("all is right");
+        let properties = args.checked().expect("all is right").client.properties;
         let expected = [("sasl.password", "hunter2"), ("a.file", "x")];
         assert_eq!(properties, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
     }

@@ -1,8 +1,8 @@
 //! `logintide redrive`: puts dead letters back into the input topic, each once.
 //!
-//! On the main thread of a process of its own, beside processors or without. In: the dead-letter
-//! topic up to the ends it has at the start. Out: records in the input topic, in transactions that
-//! also hold the progress; a summary on stdout.
+//! Runs on the main thread of a process of its own; processors may run at the same time. In: the
+//! dead-letter topic up to the ends it has at the start. Out: records in the input topic, in
+//! transactions that also hold the progress; a summary on stdout.
 //! Holds: it joins no group and shares neither group nor transactional id with a processor.
 
 mod args;
@@ -26,7 +26,7 @@ pub use self::args::RedriveArgs;
 use self::{
     args::RedriveConfig,
     progress::Done,
-    report::Progress,
+    report::ProgressDisplay,
     scan::{Scan, Start},
     writer::{Writer, patiently},
 };
@@ -53,7 +53,7 @@ pub fn run(args: &RedriveArgs, start_logging: StartLogging) -> Result<(), RunErr
     done
 }
 
-/// The first signal asks for an end behind the open transaction, the second is one.
+/// The first signal stops the run after the open transaction, the second ends it at once.
 fn stop_on_signals() -> Result<Arc<AtomicBool>, RunError> {
     let stop = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&stop);
@@ -71,7 +71,7 @@ fn stop_on_signals() -> Result<Arc<AtomicBool>, RunError> {
 struct Session<'a> {
     config: &'a RedriveConfig,
     consumer: Consumer,
-    /// None in a dry run.
+    /// `None` in a dry run.
     writer: Option<Writer>,
     scan: Scan,
 }
@@ -103,13 +103,17 @@ impl<'a> Session<'a> {
     }
 
     fn work(&mut self, stop: &AtomicBool) -> Result<(), RunError> {
-        let mut progress = Progress::new(self.scan.left());
+        let mut progress = ProgressDisplay::new(self.scan.left());
         let result = self.transactions(stop, &mut progress);
         progress.finish();
         result
     }
 
-    fn transactions(&mut self, stop: &AtomicBool, show: &mut Progress) -> Result<(), RunError> {
+    fn transactions(
+        &mut self,
+        stop: &AtomicBool,
+        show: &mut ProgressDisplay,
+    ) -> Result<(), RunError> {
         self.scan.begin(&mut self.consumer).map_err(failed)?;
         let began = Instant::now();
         loop {
@@ -138,7 +142,7 @@ impl<'a> Session<'a> {
     }
 }
 
-/// The dead-letter topic's partitions. Both topics must be there.
+/// The partitions of the dead-letter topic. Both topics must exist.
 fn partitions(config: &RedriveConfig, admin: &Admin) -> Result<Vec<PartitionId>, RunError> {
     let names = [config.dead_letter_topic.as_str(), config.input_topic.as_str()];
     let topics =
@@ -155,7 +159,7 @@ fn partitions(config: &RedriveConfig, admin: &Admin) -> Result<Vec<PartitionId>,
     }
 }
 
-/// Bytes of the largest record that client and input topic take.
+/// Bytes of the largest record that the client and the input topic accept.
 fn largest(config: &RedriveConfig, admin: &Admin) -> Result<usize, KafkaError> {
     let mut of_user = config.client.properties.iter().rev();
     let of_client = of_user.find(|(name, _)| name == "message.max.bytes");
@@ -194,9 +198,9 @@ fn starts(
 
 /// The first offset of each partition, and the end for readers of committed records.
 ///
-/// A transaction that is open hides its records, and one that was committed still does until every
-/// partition is marked: what a processor wrote before it ended would be missed. So its end is waited
-/// for, unless it does not come.
+/// An open transaction hides its records. A committed one hides them until every partition has its
+/// marker, so that records of a processor that has just ended would be missed. Such transactions
+/// are waited for, within a limit.
 fn logs(
     config: &RedriveConfig,
     consumer: &Consumer,
@@ -255,7 +259,7 @@ fn done(config: &RedriveConfig, committed: &CommittedOffset) -> Result<Done, Run
     }
 }
 
-/// An error of the client: the configuration's, or the broker's.
+/// Whether an error of the client is one of the configuration or of the broker.
 fn failed(error: KafkaError) -> RunError {
     match error {
         KafkaError::Config { text } => RunError::Refused(text),

@@ -1,7 +1,8 @@
 //! What has been sent of one partition of the dead-letter topic. Pure.
 //!
 //! Kept as the metadata of the committed offset, so that it is written in the transaction that
-//! sends. An offset alone would not do: a run by one reason passes the records of all others.
+//! sends. An offset alone is not enough: a run that selects one reason skips the records of all
+//! others.
 //! Form: `1|input-topic|reason:from-end,from-end|reason*redriven:from-end`, offsets of dead
 //! letters, the end exclusive; a range has all records of its class in it.
 //! Holds: a record in a range was sent; only records of its own class break a range.
@@ -21,7 +22,7 @@ const VERSION: &str = "1";
 pub(super) struct Done {
     before: BTreeMap<Class, Vec<Range<i64>>>,
     now: BTreeMap<Class, Vec<Range<i64>>>,
-    /// Classes of which a record was passed that has not been sent.
+    /// Classes with a skipped record that has not been sent.
     broken: BTreeSet<Class>,
 }
 
@@ -32,7 +33,7 @@ impl Done {
         ranges.is_some_and(|ranges| ranges.iter().any(|range| range.contains(&offset)))
     }
 
-    /// The record is sent, now or before. Offsets come in order.
+    /// Notes that the record has been sent, now or before. Offsets come in order.
     pub(super) fn sent(&mut self, class: Class, offset: i64) {
         let ranges = self.now.entry(class).or_default();
         match ranges.last_mut() {
@@ -44,7 +45,7 @@ impl Done {
         }
     }
 
-    /// The record is left where it is.
+    /// Notes that the record is skipped.
     pub(super) fn passed(&mut self, class: Class) {
         self.broken.insert(class);
     }

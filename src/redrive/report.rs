@@ -1,4 +1,4 @@
-//! How far a redrive is, and what became of the dead letters.
+//! Shows the progress of a redrive and the outcome of its dead letters.
 
 use std::{
     collections::BTreeMap,
@@ -11,9 +11,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::{RedriveConfig, selection::Skip};
 use crate::{event::RejectReason, limits};
 
-/// Records by what became of them.
+/// The number of dead letters by their outcome.
 #[derive(Debug, Default)]
-pub(super) struct Counts {
+pub(super) struct LetterCounts {
     pub(super) read: u64,
     /// In committed transactions.
     pub(super) sent: u64,
@@ -22,7 +22,7 @@ pub(super) struct Counts {
     examples: Vec<String>,
 }
 
-impl Counts {
+impl LetterCounts {
     pub(super) fn skip(&mut self, why: Skip) {
         *self.skipped.entry(why).or_default() += 1;
     }
@@ -69,12 +69,12 @@ impl Counts {
 }
 
 /// A bar on a terminal, a log line every few seconds elsewhere.
-pub(super) struct Progress {
+pub(super) struct ProgressDisplay {
     bar: Option<ProgressBar>,
     last_line: Instant,
 }
 
-impl Progress {
+impl ProgressDisplay {
     pub(super) fn new(total: u64) -> Self {
         let template = "redriving {wide_bar} {human_pos}/{human_len} read, {msg} {eta}";
         let bar = io::stderr().is_terminal().then(|| {
@@ -84,7 +84,7 @@ impl Progress {
         Self { bar, last_line: Instant::now() }
     }
 
-    pub(super) fn show(&mut self, counts: &Counts) {
+    pub(super) fn show(&mut self, counts: &LetterCounts) {
         if let Some(bar) = &self.bar {
             bar.set_message(format!("{} sent", counts.sent));
             bar.set_position(counts.read);

@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     progress::Done,
-    report::Counts,
+    report::LetterCounts,
     selection::{Letter, Selection, Skip},
 };
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
     sink::{KEY_CUT, VALUE_CUT},
 };
 
-/// A record to send.
+/// A record that will be sent.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     pub(super) key: Option<Vec<u8>>,
@@ -64,11 +64,11 @@ struct Log {
     position: i64,
     end: i64,
     done: Done,
-    /// Something of it is in the open batch.
+    /// Whether the open batch has a record of it.
     touched: bool,
 }
 
-/// What is read, and how far.
+/// Reads the partitions up to their ends.
 pub(super) struct Scan {
     selection: Selection,
     logs: BTreeMap<PartitionId, Log>,
@@ -76,7 +76,7 @@ pub(super) struct Scan {
     largest: usize,
     batch_records: usize,
     batch: Batch,
-    pub(super) counts: Counts,
+    pub(super) counts: LetterCounts,
 }
 
 /// A partition: its first offset, its end, and what was sent of it.
@@ -98,7 +98,7 @@ impl Scan {
             largest,
             batch_records,
             batch: Batch::default(),
-            counts: Counts::default(),
+            counts: LetterCounts::default(),
         }
     }
 
@@ -114,12 +114,12 @@ impl Scan {
         consumer.assign(&from)
     }
 
-    /// The next records to send; none at the end. Stops early when `stopped` says so.
+    /// The next records to send; an empty batch at the end. Stops early when `stopped` says so.
     pub(super) fn next(
         &mut self,
         consumer: &mut Consumer,
         stopped: impl Fn() -> bool,
-        mut seen: impl FnMut(&Counts),
+        mut seen: impl FnMut(&LetterCounts),
     ) -> Result<Batch, RunError> {
         let failed = |error: KafkaError| RunError::Kafka(error.to_string());
         let mut moved = Instant::now();

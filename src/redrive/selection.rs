@@ -5,9 +5,9 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use crate::{event::RejectReason, plain};
+use crate::{config::alternatives, event::RejectReason, plain};
 
-/// What the operator asked for.
+/// Which dead letters the operator selected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Selection {
     /// The topic that the dead letters must come from, and go back to.
@@ -18,11 +18,11 @@ pub(super) struct Selection {
     pub(super) from_ms: Option<i64>,
     /// Milliseconds since the Unix epoch, exclusive.
     pub(super) to_ms: Option<i64>,
-    /// A record that was redriven as often is left alone.
+    /// A record that was redriven this often is not sent again.
     pub(super) max_redrives: u8,
 }
 
-/// What a dead letter says of itself.
+/// The facts that a dead letter carries in its headers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Letter<'a> {
     /// Kafka timestamp of the dead letter.
@@ -35,7 +35,7 @@ pub(super) struct Letter<'a> {
     pub(super) redriven: u8,
 }
 
-/// Dead letters that are done with together: progress is kept for each class.
+/// A class of dead letters; progress is kept for each class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Class {
     pub(super) reason: RejectReason,
@@ -51,7 +51,7 @@ pub(super) enum Skip {
     OtherTopic(String),
     /// The rest of the record is lost.
     Cut,
-    /// Neither by reason nor by time.
+    /// The selection does not include it.
     NotSelected,
     /// It failed again after it was redriven.
     RedrivenBefore,
@@ -117,8 +117,7 @@ fn known_reason(name: &[u8]) -> Option<RejectReason> {
 /// Checks the word of a reason.
 pub(super) fn parse_reason(text: &str) -> Result<RejectReason, String> {
     known_reason(text.as_bytes()).ok_or_else(|| {
-        let all = RejectReason::ALL.map(RejectReason::as_str).join(", ");
-        format!("is no reason; use one of {all}")
+        format!("expected {}", alternatives(&RejectReason::ALL.map(RejectReason::as_str)))
     })
 }
 

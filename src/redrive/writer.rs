@@ -1,8 +1,8 @@
 //! Sends batches back into the input topic, each with its progress in one transaction.
 //!
 //! Holds: the transactional id has a character that no instance id may have, so it is never a
-//! processor's; a second redrive of the group ends the first. Whatever an error leaves open, the
-//! progress that Kafka has is of exactly what it has sent.
+//! processor's; a second redrive of the group ends the first. The progress
+//! that Kafka has always describes exactly the records that were sent, also after an error.
 
 use std::time::{Duration, Instant};
 
@@ -60,7 +60,7 @@ impl Writer {
         Ok(Self { topic, producer, group, dead_letter_topic })
     }
 
-    /// Sends all of the batch and commits the progress, or neither.
+    /// Sends the batch and commits the progress, both or neither.
     pub(super) fn send(&self, batch: &Batch, progress: &[CommitEntry]) -> Result<(), RunError> {
         self.transact(batch, progress).map_err(|error| {
             // A courtesy to readers; the next start ends it as well.
@@ -116,7 +116,7 @@ impl Writer {
     }
 }
 
-/// Makes a call again that may be taken up again, for `REDRIVE_PATIENCE`.
+/// Retries a call that may be retried, for `REDRIVE_PATIENCE`.
 pub(super) fn patiently<T>(
     mut call: impl FnMut() -> Result<T, KafkaError>,
 ) -> Result<T, KafkaError> {

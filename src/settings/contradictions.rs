@@ -4,11 +4,19 @@
 //! Pure. Holds: each problem names both settings as the operator gave them, and what to change. The
 //! client checks the same once more when it is built, so that no other caller can go around it.
 
-use std::{fmt, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
-use super::{Checker, Parts, keys::CLIENT, layers::Entry};
+use super::{
+    layers::{Layers, Origin},
+    row::{Row, Setting},
+    table::{
+        AGGREGATED_TOPIC, ALLOWED_LATENESS, CLIENT, COMMIT_INTERVAL, DEAD_LETTER_TOPIC, DELIVERY,
+        GRACE, HTTP, HTTP_OPEN, HTTP_TOKEN, INPUT_TOPIC, LATE_TOPIC, MEMORY_BUDGET,
+        PROCESSED_TOPIC, WORKERS,
+    },
+};
 use crate::{
-    config::{Delivery, MemoryPlan, secrets},
+    config::{Delivery, MemoryPlan, Problems, secrets},
     kafka::{check_property, property_name, protected_property},
     limits,
 };
@@ -19,6 +27,10 @@ const POLL_INTERVAL: &str = "max.poll.interval.ms";
 const SESSION_TIMEOUT: &str = "session.timeout.ms";
 const HEARTBEAT_INTERVAL: &str = "heartbeat.interval.ms";
 
+/// The five topics, which must be different.
+pub(super) static TOPICS: [&Row<String>; 5] =
+    [&INPUT_TOPIC, &PROCESSED_TOPIC, &AGGREGATED_TOPIC, &DEAD_LETTER_TOPIC, &LATE_TOPIC];
+
 /// A property that is a time.
 struct Time {
     value: Duration,
@@ -27,38 +39,87 @@ struct Time {
     is_given: bool,
 }
 
-impl Checker {
-    /// Notes everything that contradicts something else.
-    pub(super) fn contradictions(&mut self, parts: &Parts) {
-        self.properties();
-        if parts.delivery == Some(Delivery::ExactlyOnce) {
-            self.delivery_and_transaction();
-            self.interval_and_transaction(parts.commit_interval);
-        }
-        self.interval_and_poll(parts.commit_interval);
-        self.session_and_others();
-        self.memory_and_workers(parts);
+/// Notes everything that contradicts something else.
+pub(super) fn check(layers: &Layers, problems: &mut Problems) {
+    let mut rules = Rules { layers, problems };
+    rules.topics();
+    rules.grace_and_lateness();
+    rules.http();
+    rules.properties();
+    if layers.get(&DELIVERY) == Some(Delivery::ExactlyOnce) {
+        rules.delivery_and_transaction();
+        rules.interval_and_transaction();
+    }
+    rules.interval_and_poll();
+    rules.session_and_others();
+    rules.memory_and_workers();
+}
+
+struct Rules<'a> {
+    layers: &'a Layers,
+    problems: &'a mut Problems,
+}
+
+impl Rules<'_> {
+    fn invalid(&mut self, setting: &dyn Setting, what: &str) {
+        self.problems.add(self.layers.invalid(setting, what));
     }
 
-    /// Properties that nobody may set, that librdkafka does not know, or whose value it refuses.
+    fn topics(&mut self) {
+        let mut users: BTreeMap<String, &Row<String>> = BTreeMap::new();
+        for row in TOPICS {
+            let Some(topic) = self.layers.get(row) else { continue };
+            match users.get(&topic) {
+                Some(first) => {
+                    let first = self.layers.quoted(*first);
+                    self.invalid(row, &format!("expected another topic than {first} has"));
+                }
+                None => _ = users.insert(topic, row),
+            }
+        }
+    }
+
+    fn grace_and_lateness(&mut self) {
+        let (grace, lateness) = (self.layers.get(&GRACE), self.layers.get(&ALLOWED_LATENESS));
+        if grace > lateness && lateness.is_some() {
+            let other = self.layers.shown(&ALLOWED_LATENESS);
+            let what = format!("expected at most {other}; shorten it or lengthen the other");
+            self.invalid(&GRACE, &what);
+        }
+    }
+
+    /// Other machines may come in only when the operator has said how.
+    fn http(&mut self) {
+        let (address, is_open) = (self.layers.get(&HTTP), self.layers.get(&HTTP_OPEN));
+        let (Some(address), Some(is_open)) = (address, is_open) else { return };
+        let has_token = self.layers.value(&HTTP_TOKEN).is_some();
+        let is_remote = address.is_some_and(|address| !address.ip().to_canonical().is_loopback());
+        if is_remote && !has_token && !is_open {
+            let what = "other machines can reach this address; set a token in \
+                        LOGINTIDE_HTTP_TOKEN, or let everyone read with --http-open";
+            self.invalid(&HTTP, what);
+        }
+        if has_token && is_open {
+            let (open, token) = (self.layers.quoted(&HTTP_OPEN), self.layers.quoted(&HTTP_TOKEN));
+            self.problems.add(format!("{open} and {token} exclude each other; keep one"));
+        }
+    }
+
+    /// Properties that are reserved, that librdkafka does not know, or whose value it refuses.
     fn properties(&mut self) {
-        for entry in self.layers.table(CLIENT) {
-            let setting = self.layers.name_at(CLIENT, entry.origin);
-            let shown = shown_pair(entry);
-            if let Some(remedy) = protected_property(&entry.name) {
-                let what = format!("this property cannot be set; {remedy}");
-                self.problems.add(&setting, &shown, what);
+        for entry in self.layers.table(&CLIENT) {
+            let what = if let Some(remedy) = protected_property(&entry.name) {
+                format!("this property cannot be set; {remedy}")
+            } else if entry.is_path {
                 continue;
-            }
-            if entry.is_path {
-                continue;
-            }
-            if let Err(what) = check_property(&entry.name, &entry.text) {
+            } else if let Err(what) = check_property(&entry.name, &entry.text) {
                 let is_secret = secrets::is_secret(&entry.name);
                 let what = if is_secret { "librdkafka refuses it".to_owned() } else { what };
-                let what = format!("{what}; see librdkafka's CONFIGURATION.md");
-                self.problems.add(&setting, &shown, what);
-            }
+                format!("{what}; see librdkafka's CONFIGURATION.md")
+            } else {
+                continue;
+            };
+            self.problems.add(self.layers.invalid_entry(CLIENT.spec(), entry, what));
         }
     }
 
@@ -73,42 +134,47 @@ impl Checker {
             return;
         }
         let (delivery, transaction) = (delivery.shown, transaction.shown);
-        self.problems.add_text(format!(
-            "{delivery}: is above {transaction} (0 is no limit), so a record could outlive its \
-             transaction; lower it or raise the other"
+        self.problems.add(format!(
+            "{delivery} is above {transaction} (0 means no limit): a record could outlive its \
+             transaction; lower the first or raise the second"
         ));
     }
 
-    fn interval_and_transaction(&mut self, interval: Option<Duration>) {
+    /// A transaction lasts as long as an epoch, and the broker ends one that lasts too long.
+    fn interval_and_transaction(&mut self) {
         let transaction = self.time(TRANSACTION_TIMEOUT, limits::TRANSACTION_TIMEOUT);
-        let (Some(interval), Some(transaction)) = (interval, transaction) else { return };
-        let most = transaction.value / limits::TRANSACTION_INTERVALS;
+        let Some(interval) = self.layers.get(&COMMIT_INTERVAL) else { return };
+        let most = limits::TRANSACTION_COMMIT_INTERVAL_MAX;
         if interval > most {
-            let transaction = transaction.shown;
-            self.wrong(
-                "commit_interval",
-                format!(
-                    "is above {most:?}, a quarter of {transaction}: a transaction lasts up to two \
-                     intervals, and trouble takes time too; shorten it or raise the other"
-                ),
+            let what = format!(
+                "expected at most {most:?}, which a transaction may last; shorten it, or use \
+                 --delivery at-least-once"
             );
+            return self.invalid(&COMMIT_INTERVAL, &what);
+        }
+        let Some(Time { value, shown, .. }) = transaction else { return };
+        let most = value / limits::TRANSACTION_INTERVALS;
+        if interval > most {
+            let what = format!(
+                "expected at most {most:?}, a quarter of {shown}: a transaction lasts up to two \
+                 intervals, and retries need time too; shorten it or raise the other"
+            );
+            self.invalid(&COMMIT_INTERVAL, &what);
         }
     }
 
     /// The group drops a member that is quiet for so long, and a rollback takes it some time.
-    fn interval_and_poll(&mut self, interval: Option<Duration>) {
+    fn interval_and_poll(&mut self) {
         let poll = self.time(POLL_INTERVAL, limits::MAX_POLL_INTERVAL);
-        let (Some(interval), Some(poll)) = (interval, poll) else { return };
-        let most = poll.value / 2;
+        let interval = self.layers.get(&COMMIT_INTERVAL);
+        let (Some(interval), Some(Time { value, shown, .. })) = (interval, poll) else { return };
+        let most = value / 2;
         if interval > most {
-            let poll = poll.shown;
-            self.wrong(
-                "commit_interval",
-                format!(
-                    "is above {most:?}, half of {poll}: the group could take the partitions away \
-                     before an epoch ends; shorten it or raise the other"
-                ),
+            let what = format!(
+                "expected at most {most:?}, half of {shown}: the group could take the partitions \
+                 away before an epoch ends; shorten it or raise the other"
             );
+            self.invalid(&COMMIT_INTERVAL, &what);
         }
     }
 
@@ -120,55 +186,47 @@ impl Checker {
         if let (Some(heartbeat), Some(session)) = (heartbeat, &session)
             && heartbeat.value >= session.value
         {
-            self.problems.add_text(format!(
-                "{}: is not below {}, so the group gives the partitions away between two \
-                 heartbeats; set it to a third of the other",
+            self.problems.add(format!(
+                "{} is not below {}: the group would give the partitions away between two \
+                 heartbeats; set the first to a third of the second",
                 heartbeat.shown, session.shown
             ));
         }
         if let (Some(session), Some(poll)) = (session, poll)
             && session.value > poll.value
         {
-            self.problems.add_text(format!(
-                "{}: is above {}; lower it or raise the other",
+            self.problems.add(format!(
+                "{} is above {}; lower the first or raise the second",
                 session.shown, poll.shown
             ));
         }
     }
 
-    fn memory_and_workers(&mut self, parts: &Parts) {
-        let (Some(memory), Some(workers)) = (parts.memory, parts.workers) else { return };
+    /// The default number of workers always fits.
+    fn memory_and_workers(&mut self) {
+        let (memory, workers) = (self.layers.get(&MEMORY_BUDGET), self.layers.get(&WORKERS));
+        let (Some(memory), Some(workers)) = (memory, workers) else { return };
         let smallest = MemoryPlan::smallest_mib(workers);
         if memory.total < smallest << 20 {
-            let of_workers = self.shown("workers");
-            self.wrong(
-                "memory_budget",
-                format!(
-                    "is below the {smallest}MiB that {of_workers} cannot work without; raise it or \
-                     lower --workers"
-                ),
+            let of_workers = self.layers.shown(&WORKERS);
+            let what = format!(
+                "expected at least {smallest}MiB, which {of_workers} needs; raise it or lower the \
+                 other"
             );
+            self.invalid(&MEMORY_BUDGET, &what);
         }
     }
 
-    /// A property that is a number of milliseconds; `None` when it is given and is none, which
+    /// A property that is a number of milliseconds; `None` when the value given is not one, which
     /// librdkafka says.
     fn time(&self, name: &str, default: Duration) -> Option<Time> {
-        let mut entries = self.layers.table(CLIENT).iter().rev();
+        let mut entries = self.layers.table(&CLIENT).iter().rev();
         let Some(entry) = entries.find(|entry| property_name(&entry.name) == name) else {
             let shown = format!("{name}={}", default.as_millis());
             return Some(Time { value: default, shown, is_given: false });
         };
         let value = Duration::from_millis(entry.text.parse().ok()?);
-        let setting = self.layers.name_at(CLIENT, entry.origin);
-        let shown = format!("{setting} {}", shown_pair(entry));
-        Some(Time { value, shown, is_given: true })
+        let shown = self.layers.shown_entry(CLIENT.spec(), entry);
+        Some(Time { value, shown, is_given: entry.origin != Origin::Default })
     }
-}
-
-/// `name=value`; of a secret the name alone.
-fn shown_pair(entry: &Entry) -> String {
-    let shown: &dyn fmt::Display =
-        if secrets::is_secret(&entry.name) { &"(not shown)" } else { &entry.text };
-    format!("{}={shown}", entry.name)
 }

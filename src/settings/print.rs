@@ -9,37 +9,44 @@ use toml::Value as Toml;
 
 use super::{
     Loaded,
-    keys::{CLIENT, Kind, SETTINGS, Setting},
-    layers::{Entry, Layers, Origin},
+    layers::{Entry, Layers, Origin, SettingText},
+    row::{Fallback, Setting, Spec, TomlForm},
+    table::{self, CLIENT, STATE_DIR, WORKERS},
 };
-use crate::{config::secrets, plain};
+use crate::{
+    config::{parse_switch, secrets},
+    plain,
+};
 
 /// Writes the settings to `out`.
 pub fn print(out: &mut impl Write, loaded: &Loaded) -> io::Result<()> {
     writeln!(out, "# What logintide run would do, as a file for --config.")?;
-    for setting in SETTINGS.iter().filter(|setting| setting.kind != Kind::Table) {
-        let key = setting.key();
-        match value(*setting, loaded) {
-            Some((text, origin)) => {
-                let value = toml_of(setting.kind, &text);
-                let source = source(&loaded.layers, setting, origin);
-                if secrets::is_secret(setting.id) {
-                    writeln!(out, "# {key} is secret and not shown  # {source}")?;
-                } else {
-                    writeln!(out, "{key} = {value}  # {source}")?;
-                }
-            }
-            None => writeln!(out, "# {key} is {}", without(setting.id))?,
+    let (tables, settings): (Vec<_>, Vec<_>) = table::all()
+        .filter(|setting| setting.spec().is_in_file)
+        .partition(|setting| setting.spec().is_table());
+    for setting in settings {
+        let spec = setting.spec();
+        let key = spec.key();
+        let Some(SettingText { text, origin }) = value(setting, loaded) else {
+            let Fallback::Otherwise(holds) = spec.default else { continue };
+            writeln!(out, "# {key} is not set; what holds: {holds}")?;
+            continue;
+        };
+        let source = source(&loaded.layers, spec, origin);
+        if spec.is_secret {
+            writeln!(out, "# {key} is secret and not shown  # {source}")?;
+        } else {
+            writeln!(out, "{key} = {}  # {source}", toml_of(spec.form, &text))?;
         }
     }
-    for setting in SETTINGS.iter().filter(|setting| setting.kind == Kind::Table) {
-        let entries = loaded.layers.table(setting.id);
+    for setting in tables {
+        let entries = loaded.layers.table(setting);
         if entries.is_empty() {
             continue;
         }
-        writeln!(out, "\n[{}]", setting.key())?;
+        writeln!(out, "\n[{}]", setting.spec().key())?;
         for entry in entries {
-            write_entry(out, &loaded.layers, setting, entry)?;
+            write_entry(out, &loaded.layers, setting.spec(), entry)?;
         }
     }
     Ok(())
@@ -48,17 +55,18 @@ pub fn print(out: &mut impl Write, loaded: &Loaded) -> io::Result<()> {
 fn write_entry(
     out: &mut impl Write,
     layers: &Layers,
-    setting: &Setting,
+    table: &Spec,
     entry: &Entry,
 ) -> io::Result<()> {
-    let source = source(layers, setting, entry.origin);
+    let source = source(layers, table, entry.origin);
     let suffix = if entry.is_path { ".file" } else { "" };
-    let name = match setting.id {
-        // Names of properties have dots.
-        CLIENT => Toml::String(format!("{}{suffix}", entry.name)).to_string(),
-        _ => entry.name.clone(),
+    let is_client = table.name == CLIENT.spec().name;
+    // Names of properties have dots.
+    let name = match is_client {
+        true => Toml::String(format!("{}{suffix}", entry.name)).to_string(),
+        false => entry.name.clone(),
     };
-    if setting.id == CLIENT && !entry.is_path && secrets::is_secret(&entry.name) {
+    if is_client && !entry.is_path && secrets::is_secret(&entry.name) {
         return writeln!(out, "# {name} is secret and not shown  # {source}");
     }
     let value = Toml::String(entry.text.clone());
@@ -66,43 +74,36 @@ fn write_entry(
 }
 
 /// The text of a setting, also of one whose default is worked out.
-fn value(setting: Setting, loaded: &Loaded) -> Option<(String, Origin)> {
-    if let Some(value) = loaded.layers.value(setting.id) {
-        return Some((value.text.clone(), value.origin));
+fn value(setting: &dyn Setting, loaded: &Loaded) -> Option<SettingText> {
+    if let Some(value) = loaded.layers.value(setting) {
+        return Some(value.clone());
     }
-    let worked_out = match setting.id {
-        "workers" => loaded.config.workers.to_string(),
-        "state_dir" => loaded.config.state_dir.to_str()?.to_owned(),
-        _ => return None,
+    let name = setting.spec().name;
+    let text = if name == WORKERS.spec().name {
+        loaded.config.workers.to_string()
+    } else if name == STATE_DIR.spec().name {
+        loaded.config.state_dir.to_str()?.to_owned()
+    } else {
+        return None;
     };
-    Some((worked_out, Origin::Default))
+    Some(SettingText { text, origin: Origin::Default })
 }
 
-fn toml_of(kind: Kind, text: &str) -> Toml {
-    match kind {
-        Kind::Number => text.parse().map(Toml::Integer).ok(),
-        Kind::Switch => super::values::parse_switch(text).map(Toml::Boolean).ok(),
-        Kind::Text | Kind::Table => None,
+fn toml_of(form: TomlForm, text: &str) -> Toml {
+    match form {
+        TomlForm::Number => text.parse().map(Toml::Integer).ok(),
+        TomlForm::Switch => parse_switch(text).map(Toml::Boolean).ok(),
+        TomlForm::Text | TomlForm::Entries(_) => None,
     }
     .unwrap_or_else(|| Toml::String(text.to_owned()))
 }
 
-fn source(layers: &Layers, setting: &Setting, origin: Origin) -> String {
+fn source(layers: &Layers, spec: &Spec, origin: Origin) -> String {
     match origin {
         Origin::Default => "default".to_owned(),
         // A comment takes no control characters.
         Origin::File(line) => format!("file {}:{line}", plain::one_line(layers.file())),
-        Origin::Variable => format!("variable {}", setting.variable()),
-        Origin::Flag => format!("flag {}", setting.flag()),
-    }
-}
-
-/// What holds without a value.
-fn without(id: &str) -> &'static str {
-    match id {
-        "instance_id" => "generated once into the state folder",
-        "partitions" => "that of the input, or 8",
-        "replication" => "the broker's default",
-        _ => "not set",
+        Origin::Variable => format!("variable {}", spec.variable()),
+        Origin::Flag => format!("flag {}", spec.flag()),
     }
 }

@@ -1,32 +1,21 @@
 //! What the command line, the variables and the file become.
 
 mod contradictions;
-mod documents;
 
-use clap::{Args, Command, FromArgMatches};
+use clap::{Args, Command, FromArgMatches, ValueEnum};
 
-use super::{
-    keys::{Kind, SETTINGS},
-    *,
-};
+use super::*;
 use crate::{
     config::{
-        ConfigError, Delivery, LogFormat, OnStateMismatch, OnTopicRecreated, OnUnreadableBatch,
-        Problems, RunConfig, StartFrom, Surroundings,
+        Delivery, LogFormat, OnStateMismatch, OnTopicRecreated, OnUnreadableBatch, StartFrom,
+        possible_values,
     },
     event::{Field, TimestampStyle},
 };
 
 /// The definition of `run`.
 fn definition() -> Command {
-    RunArgs::augment_args(Command::new("run")).mut_args(|arg| arg.hide_env_values(true))
-}
-
-/// `line` begins with the program's name and `run`.
-fn parsed(line: &[&str], variable: impl Fn(&str) -> Option<String>) -> (RunArgs, Given) {
-    let mut matches = definition().try_get_matches_from(&line[1..]).expect("parses");
-    let given = Given::new(&matches, variable);
-    (RunArgs::from_arg_matches_mut(&mut matches).expect("fits the definition"), given)
+    RunArgs::augment_args(Command::new("run"))
 }
 
 /// The configuration of a line, for tests of what uses one.
@@ -48,14 +37,22 @@ fn checked(line: &[&str], variables: &[(&str, &str)]) -> Result<RunConfig, Confi
     loaded(line, variables).map(|loaded| loaded.config)
 }
 
-/// `line` with these variables; those of tables are read from here, others cannot be injected into
-/// the parser and are given as flags that are marked as variables.
+/// `line` begins with the program's name and `run`.
 fn loaded(line: &[&str], variables: &[(&str, &str)]) -> Result<Loaded, ConfigError> {
+    loaded_on(line, variables, &surroundings())
+}
+
+fn loaded_on(
+    line: &[&str],
+    variables: &[(&str, &str)],
+    surroundings: &Surroundings,
+) -> Result<Loaded, ConfigError> {
+    let matches = definition().try_get_matches_from(&line[1..]).expect("parses");
+    let args = RunArgs::from_arg_matches(&matches).expect("fits the definition");
     let variable = |name: &str| {
         variables.iter().find(|(known, _)| *known == name).map(|(_, text)| (*text).to_owned())
     };
-    let (args, given) = parsed(line, variable);
-    load(args, &given, &surroundings())
+    load(&args.settings, &variable, surroundings)
 }
 
 fn problem(arguments: &[&str]) -> String {
@@ -63,31 +60,36 @@ fn problem(arguments: &[&str]) -> String {
 }
 
 #[test]
-fn every_setting_has_the_variable_of_its_name() {
+fn every_setting_has_the_variable_of_its_name_a_heading_and_a_text() {
     let run = definition();
-    let mut checked = 0;
-    for arg in run.get_arguments() {
-        let id = arg.get_id().as_str();
-        if ["help", "version", "print_config"].contains(&id) {
-            continue;
-        }
-        let variable = format!("LOGINTIDE_{}", id.to_ascii_uppercase());
+    let mut names = std::collections::BTreeSet::new();
+    for setting in t::all() {
+        let spec = setting.spec();
+        let variable = format!("LOGINTIDE_{}", spec.name.replace('-', "_").to_ascii_uppercase());
+        let arg = run.get_arguments().find(|arg| arg.get_id() == spec.name).expect(spec.name);
         assert_eq!(arg.get_env().and_then(|v| v.to_str()), Some(variable.as_str()));
-        assert!(arg.is_hide_env_values_set(), "{id}");
-        assert!(arg.get_help_heading().is_some(), "{id}");
-        // Also a key of a file, but for the file itself.
-        assert!(id == "config" || SETTINGS.iter().any(|setting| setting.id == id), "{id}");
-        checked += 1;
+        assert!(arg.is_hide_env_values_set() && arg.get_help_heading().is_some(), "{setting:?}");
+        assert!(!spec.help.is_empty() && !spec.help.ends_with('.'), "{setting:?}");
+        assert!(names.insert(spec.key()), "{setting:?}");
+        // Of what is not given the example is right, else the default.
+        if !spec.is_table() {
+            assert_eq!(setting.check(spec.sample()), Ok(()), "{setting:?}");
+        }
     }
-    assert_eq!(checked, SETTINGS.len() + 1);
 }
 
 #[test]
-fn every_setting_that_is_no_table_has_a_text() {
-    let (args, _) = parsed(&["logintide", "run"], |_| None);
-    let texts: Vec<_> = args.into_texts().into_iter().map(|(id, _)| id).collect();
-    let settings = SETTINGS.iter().filter(|setting| setting.kind != Kind::Table);
-    assert_eq!(texts, settings.map(|setting| setting.id).collect::<Vec<_>>());
+fn help_and_completions_list_the_words_of_a_setting() {
+    let run = definition();
+    let words = |name: &str| -> Vec<String> {
+        let arg = run.get_arguments().find(|arg| arg.get_id() == name).expect(name);
+        arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect()
+    };
+    assert_eq!(words("delivery"), ["exactly-once", "at-least-once"]);
+    assert_eq!(words("timestamp-style"), ["naive", "rfc3339"]);
+    assert_eq!(words("window"), Vec::<String>::new());
+    let all = Delivery::value_variants().len();
+    assert_eq!(possible_values::<Delivery>().len(), all);
 }
 
 #[test]
@@ -166,50 +168,47 @@ fn settings_reach_the_configuration() {
 }
 
 #[test]
-fn each_wrong_value_is_named_with_its_remedy() {
+fn each_wrong_value_is_named_with_what_was_expected() {
     for (flag, value, expected) in [
-        ("--brokers", "a:1,", "holds an empty entry"),
-        ("--group-id", "", "is empty"),
-        ("--instance-id", "a b", "is no legal instance name"),
-        ("--input-topic", "a b", "is no legal topic name"),
-        ("--workers", "0", "is no number from 1 to 256"),
-        ("--workers", "257", "is no number from 1 to 256"),
-        ("--workers", "two", "is no number from 1 to 256"),
-        ("--delivery", "maybe", "is no guarantee; use exactly-once or at-least-once"),
-        ("--window", "10", "has no unit; write 10s"),
-        ("--window", "500ms", "is below the smallest value of 1s; raise it"),
-        ("--window", "1500ms", "is not a whole number of seconds; round it"),
-        ("--window", "0s", "is below the smallest value of 1s; raise it"),
-        ("--grace", "x", "is not a duration"),
-        ("--grace", "6m", "is longer than --allowed-lateness 5m"),
-        ("--allowed-lateness", "6s", "--grace 7s: is longer than --allowed-lateness 6s"),
-        ("--idle-timeout", "99ms", "is below the smallest value of 100ms"),
-        ("--max-future", "-1s", "is not a duration"),
-        ("--commit-interval", "9ms", "is below the smallest value of 10ms"),
-        ("--commit-interval", "61s", "is above the largest value of 60s"),
-        ("--start-from", "yesterday", "is no start position"),
-        ("--state-dir", "", "is empty; name a folder"),
-        ("--on-state-mismatch", "panic", "is no reaction; use rebuild or fail"),
-        ("--on-topic-recreated", "go on", "is no reaction; use fail or begin"),
-        ("--on-unreadable-batch", "guess", "is no reaction; use fail or skip"),
-        ("--stall-timeout", "4s", "is below the smallest value of 5s; raise it"),
-        ("--commit-interval", "16s", "is above 15s, the most that a transaction may last"),
-        ("--memory-budget", "31MiB", "is below the smallest budget of 32 MiB"),
-        ("--memory-budget", "256", "has no unit; write 256MiB"),
-        ("--timezone", "Europe/Berln", "did you mean Europe/Berlin?"),
-        ("--timestamp-style", "iso", "use naive or rfc3339"),
-        ("--field", "user_id", "has no '='"),
-        ("--field", "nobody=x", "there is no field `nobody`"),
-        ("--field", "user_id=timestamp", "is already read as timestamp"),
-        ("--http", "9464", "use IP:PORT"),
-        ("--stats-interval", "10", "has no unit"),
-        ("--stats-interval", "0s", "is below the smallest value of 1s"),
-        ("--log-format", "xml", "use text or json"),
-        ("--config", "/no/c.toml", "cannot be read: No such file or directory"),
-        ("--partitions", "0", "is no number from 1 to 10000"),
-        ("--replication", "x", "is no number from 1 to 100"),
-        ("--create-topics", "perhaps", "is neither true nor false"),
-        ("-X", "linger.ms", "has no '='"),
+        ("--brokers", "a:1,", "host:port, several separated by commas, but found an empty entry"),
+        ("--group-id", "", "a name without control characters, not empty"),
+        ("--instance-id", "a b", "a name of letters, digits, '.', '_' and '-', but found ' '"),
+        ("--input-topic", "a b", "a name of letters, digits, '.', '_' and '-', but found ' '"),
+        ("--workers", "0", "a whole number from 1 to 256"),
+        ("--workers", "257", "a whole number from 1 to 256"),
+        ("--workers", "two", "a whole number from 1 to 256"),
+        ("--delivery", "maybe", "exactly-once or at-least-once"),
+        ("--window", "10", "a duration such as 10ms, 10s or 10m"),
+        ("--window", "500ms", "at least 1s"),
+        ("--window", "1500ms", "a whole number of seconds; round it"),
+        ("--window", "0s", "at least 1s"),
+        ("--grace", "x", "a duration such as 500ms, 10s, 5m, 1h30m or 2d"),
+        ("--grace", "6m", "at most --allowed-lateness 5m; shorten it or lengthen the other"),
+        ("--idle-timeout", "99ms", "at least 100ms"),
+        ("--max-future", "-1s", "a duration such as 500ms"),
+        ("--commit-interval", "9ms", "at least 10ms"),
+        ("--commit-interval", "61s", "at most 60s"),
+        ("--start-from", "yesterday", "earliest, latest or a time with its offset such as "),
+        ("--state-dir", "", "a folder"),
+        ("--on-state-mismatch", "panic", "rebuild or fail"),
+        ("--on-topic-recreated", "go on", "fail or begin"),
+        ("--on-unreadable-batch", "guess", "fail or skip"),
+        ("--stall-timeout", "4s", "at least 5s"),
+        ("--commit-interval", "16s", "at most 15s, which a transaction may last; "),
+        ("--memory-budget", "31MiB", "at least 32MiB"),
+        ("--memory-budget", "256", "a size such as 256MiB or 256GiB"),
+        ("--timezone", "Europe/Berln", "an IANA time zone name; did you mean Europe/Berlin?"),
+        ("--timestamp-style", "iso", "naive or rfc3339"),
+        ("--http", "9464", "IP:PORT such as 127.0.0.1:9464 or 0.0.0.0:9464, or off"),
+        ("--stats-interval", "10", "a duration such as 10ms, 10s or 10m, or off"),
+        ("--stats-interval", "0s", "at least 1s, or off"),
+        ("--log-format", "xml", "text or json"),
+        ("--config", "/no/c.toml", "a readable file: No such file or directory"),
+        ("--partitions", "0", "a whole number from 1 to 10000"),
+        ("--replication", "x", "a whole number from 1 to 100"),
+        ("--create-topics", "perhaps", "true or false"),
+        ("--field", "user_id", "name=value"),
+        ("-X", "linger.ms", "name=value"),
     ] {
         let fixed = ["logintide", "run"];
         let brokers: &[&str] = if flag == "--brokers" { &[] } else { &["--brokers", "b:1"] };
@@ -217,47 +216,89 @@ fn each_wrong_value_is_named_with_its_remedy() {
         let setting = if flag == "-X" { format!("-X{value}") } else { format!("{flag}={value}") };
         let line = [&fixed, brokers, &[&setting]].concat();
         let text = checked(&line, &[]).expect_err(&setting).to_string();
-        assert!(text.contains(flag) && text.contains(expected), "{setting}: {text}");
+        let expected = format!("invalid value '{value}' for '{flag}': expected {expected}");
+        assert!(text.starts_with(&expected), "{text}\n{expected}");
         assert_eq!(text.lines().count(), 1, "{text}");
-        if !text.contains("is longer than") {
-            let shown = if value.is_empty() { "\"\"" } else { value };
-            assert!(text.starts_with(&format!("{flag} {shown}: ")), "{text}");
-        }
     }
+    let short = problem(&["--allowed-lateness=6s"]);
+    assert!(
+        short.starts_with(
+            "invalid value '7s' for '--grace': expected at most --allowed-lateness 6s;"
+        ),
+        "{short}"
+    );
+}
+
+#[test]
+fn a_wrong_name_of_a_field_is_named_with_the_entry() {
+    for (value, expected) in [
+        ("nobody=x", "invalid value 'x' for '--field nobody': there is no field `nobody`; use one"),
+        ("user_id=timestamp", "invalid value 'timestamp' for '--field user_id': `timestamp` is"),
+    ] {
+        let text = problem(&["--field", value]);
+        assert!(text.starts_with(expected), "{text}");
+    }
+}
+
+#[test]
+fn a_wrong_value_is_named_with_the_place_that_it_came_from() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let path = dir.path().join("c.toml");
+    let text = "brokers = \"b:1\"\n\ncommit-interval = \"5\"\n[client]\nretries = \"many\"\n";
+    std::fs::write(&path, text).expect("writable");
+    let path = path.to_str().expect("UTF-8");
+    let variables =
+        [("LOGINTIDE_DELIVERY", "x"), ("LOGINTIDE_CLIENT_PROPERTIES", "group.id=y\nnothing")];
+    let line = ["logintide", "run", "--config", path, "--window=1", "-Xlinger=5"];
+    let text = checked(&line, &variables).expect_err("six problems").to_string();
+    for expected in [
+        format!("invalid value '5' for 'commit-interval' ({path}:3): expected a duration"),
+        format!("invalid value 'many' for '[client] retries' ({path}:5): "),
+        "invalid value 'x' for 'LOGINTIDE_DELIVERY': expected exactly-once or".to_owned(),
+        "invalid value 'y' for 'group.id' (LOGINTIDE_CLIENT_PROPERTIES): this property".to_owned(),
+        "invalid value 'nothing' for 'LOGINTIDE_CLIENT_PROPERTIES': expected name=".to_owned(),
+        "invalid value '1' for '--window': expected a duration".to_owned(),
+        "invalid value '5' for '-X linger': No such configuration property".to_owned(),
+    ] {
+        assert!(text.lines().any(|line| line.trim_start().starts_with(&expected)), "{text}");
+    }
+    assert_eq!(text.lines().next(), Some("7 settings are wrong"));
 }
 
 #[test]
 fn a_topic_used_twice_names_both_settings() {
     assert_eq!(
         problem(&["--late-topic", "user-login"]),
-        "--late-topic user-login: is also --input-topic; give each its own topic"
+        "invalid value 'user-login' for '--late-topic': expected another topic than \
+         '--input-topic' has"
     );
 }
 
 #[test]
 fn names_given_twice_are_refused() {
     let twice = problem(&["-Xretries=1", "-Xretries=2"]);
-    assert_eq!(twice, "-X retries: is given twice; keep one");
+    assert_eq!(twice, "'-X retries' is given twice; keep one");
     let twice = problem(&["--field", "ip=a", "--field", "ip=b"]);
-    assert_eq!(twice, "--field ip: is given twice; keep one");
+    assert_eq!(twice, "'--field ip' is given twice; keep one");
 }
 
 #[test]
 fn a_secret_is_not_shown_in_a_message() {
     let text = problem(&["-X", "=hunter2", "-Xsasl.password=hunter2", "-Xsasl.password=hunter2"]);
-    assert!(text.contains("-X sasl.password: is given twice"), "{text}");
+    assert!(text.contains("'-X sasl.password' is given twice"), "{text}");
     assert!(!text.contains("hunter2") && text.lines().count() == 3, "{text}");
 }
 
 #[test]
-fn beyond_loopback_somebody_says_who_may_read() {
+fn beyond_loopback_the_operator_says_who_may_read() {
     for local in ["off", "127.0.0.1:80", "127.9.9.9:80", "[::1]:80", "[::ffff:127.0.0.1]:80"] {
         assert!(configured(&["--http", local]).is_ok(), "{local}");
     }
     let token = "0123456789abcdef";
     for remote in ["0.0.0.0:80", "192.0.2.1:80", "[::]:80", "[2001:db8::1]:80"] {
         let text = problem(&["--http", remote]);
-        assert!(text.starts_with(&format!("--http {remote}: is reachable from other")), "{text}");
+        let expected = format!("invalid value '{remote}' for '--http': other machines can reach");
+        assert!(text.starts_with(&expected), "{text}");
         assert!(text.contains("LOGINTIDE_HTTP_TOKEN") && text.contains("--http-open"), "{text}");
         assert!(configured(&["--http", remote, "--http-open"]).is_ok());
         let config = configured(&["--http", remote, "--http-token", token]).expect("right");
@@ -265,12 +306,11 @@ fn beyond_loopback_somebody_says_who_may_read() {
         assert!(!format!("{config:?}").contains(token), "a secret is not shown");
     }
     let both = problem(&["--http-token", token, "--http-open"]);
-    assert_eq!(both, "--http-open and --http-token exclude each other; keep one");
+    assert_eq!(both, "'--http-open' and '--http-token' exclude each other; keep one");
     let short = problem(&["--http-token", "hunter2", "--http", "0.0.0.0:80"]);
-    assert!(short.starts_with("--http-token is shorter than 16 characters"), "{short}");
-    assert!(!short.contains("hunter2"), "{short}");
-    let empty = problem(&["--http-token="]);
-    assert!(empty.starts_with("--http-token is shorter than 16"), "{empty}");
+    let expected = "invalid value for '--http-token': expected at least 16 characters; ";
+    assert!(short.starts_with(expected) && !short.contains("hunter2"), "{short}");
+    assert!(problem(&["--http-token="]).starts_with(expected));
 }
 
 #[test]
@@ -278,10 +318,14 @@ fn everything_that_is_wrong_is_reported_together() {
     let line = ["logintide", "run", "--window=10", "--grace=10m", "--workers=0", "--http=x"];
     let text = checked(&line, &[]).expect_err("five problems").to_string();
     assert_eq!(text.lines().next(), Some("5 settings are wrong"));
-    for name in
-        ["--brokers is missing", "--window 10:", "--grace 10m:", "--workers 0:", "--http x:"]
-    {
-        assert!(text.lines().any(|line| line.trim_start().starts_with(name)), "{name}: {text}");
+    for problem in [
+        "missing value for '--brokers': expected HOST:PORT, for example localhost:9092; set ",
+        "invalid value '10' for '--window': ",
+        "invalid value '10m' for '--grace': ",
+        "invalid value '0' for '--workers': ",
+        "invalid value 'x' for '--http': ",
+    ] {
+        assert!(text.lines().any(|line| line.trim_start().starts_with(problem)), "{text}");
     }
 }
 
@@ -292,15 +336,22 @@ fn a_group_that_names_no_folder_needs_a_state_dir() {
     assert_eq!(config.group_id, "a/b");
 }
 
-const EXAMPLE: &str = include_str!("../../logintide.example.toml");
+#[test]
+fn the_example_file_changes_nothing() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let path = dir.path().join("logintide.toml");
+    std::fs::write(&path, include_str!("../../logintide.example.toml")).expect("writable");
+    let with_file = configured(&["--config", path.to_str().expect("UTF-8")]).expect("right");
+    let without = configured(&[]).expect("right");
+    assert_eq!(format!("{with_file:?}"), format!("{without:?}"));
+}
 
 #[test]
 fn the_default_workers_are_no_more_than_the_budget_holds() {
     for (flags, expected) in [(&[][..], 86), (&["--memory-budget=32MiB"], 6)] {
         let line = [&["logintide", "run", "--brokers=b:9092"], flags].concat();
-        let (args, given) = parsed(&line, |_| None);
         let many = Surroundings { cores: 200, ..surroundings() };
-        let loaded = load(args, &given, &many).expect("right");
+        let loaded = loaded_on(&line, &[], &many).expect("right");
         assert_eq!(loaded.config.workers, expected, "{flags:?}");
     }
 }

@@ -3,9 +3,8 @@
 //! In:  an aligned epoch whose output librdkafka has accepted.
 //! Out: one redo record to the store, window records, one commit for all owned partitions.
 //! Holds: a commit only after the redo record is flushed and everything delivered, window records
-//! included in a transaction; without one, they come after the commit, so that nobody sees totals of
-//! an epoch that was lost.
-//! A change becomes the state only when its commit is known.
+//! included in a transaction; without one, they come after the commit, so that nobody sees totals
+//! of an epoch that was lost. A change becomes the state only when its commit is known.
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},

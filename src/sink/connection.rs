@@ -6,7 +6,7 @@
 //! and none is begun before what an earlier producer of this id left open has ended.
 //!
 //! ```text
-//! New ──registered──► Ready ──first record or commit──► Open ──offsets sent──► Open ──committed──► Ready
+//! New ──registered──► Ready ──first record or commit──► Open ──offsets sent, committed──► Ready
 //!  ▲                                                      │ failed, or the incarnation is over
 //!  └──────────────── a new producer takes its place ──────┘
 //! ```

@@ -204,8 +204,8 @@ impl Sink {
         }
     }
 
-    /// Puts the last committed epoch in the state for good: what is deleted meanwhile with a topic or
-    /// a group cannot say later that it was committed.
+    /// Puts the last committed epoch in the state for good: what is deleted meanwhile with a topic
+    /// or a group cannot say later that it was committed.
     fn fold_last(&mut self) -> Result<(), RunError> {
         if self.committed_change.take().is_none() {
             return Ok(());

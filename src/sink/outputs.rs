@@ -115,8 +115,8 @@ impl Outputs {
         Ok(Self { settings, connection, windows, queue, pool, truncated: 0, lingers_since: None })
     }
 
-    /// The topics have so many partitions now. Asks the brokers through the producer, which takes no
-    /// record for a partition that it does not know of.
+    /// The topics have so many partitions now. Asks the brokers through the producer, which takes
+    /// no record for a partition that it does not know of.
     pub(crate) fn adopt(&mut self, partitions: OutputPartitions) -> Result<(), EpochFailure> {
         let facts = &mut self.settings.facts;
         facts.processed.partitions = partitions.processed;

@@ -217,7 +217,8 @@ impl Partitions {
     pub(crate) fn observe(&mut self, log_end: impl Fn(PartitionId) -> Option<Offset>) {
         for (number, owned) in self.owned.iter_mut().enumerate() {
             if let Some(owned) = owned {
-                // While its leader moves nothing is known, which does not mean that nothing is hidden.
+                // While its leader moves nothing is known, which does not mean that nothing is
+                // hidden.
                 owned.log_end = log_end(PartitionId(number as i32)).or(owned.log_end);
             }
         }

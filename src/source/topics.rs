@@ -1,9 +1,10 @@
 //! Topics that change while they are in use. Owned by the source thread.
 //!
 //! In:  the newest look at the topics.
-//! Out: new numbers of output partitions at an epoch cut; a rollback when the input is another topic.
-//! Holds: all processed events of an epoch go by the same number of partitions; what the sink makes of
-//! the epoch that is being cut may already go by the next numbers.
+//! Out: new numbers of output partitions at an epoch cut; a rollback when the input is another
+//! topic.
+//! Holds: all processed events of an epoch go by the same number of partitions; what the sink makes
+//! of the epoch that is being cut may already go by the next numbers.
 
 use super::{Halt, Source, unreadable::Unreadable};
 use crate::{epoch::ToSink, ids::TopicId};
@@ -38,8 +39,8 @@ impl Source {
         }
     }
 
-    /// Puts the numbers of output partitions that were seen last in force, for the epoch that is cut
-    /// after this call, or the incarnation that begins. True: they have changed.
+    /// Puts the numbers of output partitions that were seen last in force, for the epoch that is
+    /// cut after this call, or the incarnation that begins. True: they have changed.
     pub(super) fn adopt_outputs(&mut self) -> Result<bool, Halt> {
         let (before, now) = (self.outputs, self.seen_outputs);
         if now == before {

@@ -52,8 +52,9 @@ pub struct CommitMetadata {
 
 impl CommitMetadata {
     /// `<instance>:<epoch>:<replay_from>:<watermark>:<completeness>:<global watermark>:<horizon>:`
-    /// `<topic>`. Times are milliseconds, empty when there is none. Completeness is `start` (read from the
-    /// log's start), `first` or `first<window>` (until the first event), or `after<window>`.
+    /// `<topic>`. Times are milliseconds, empty when there is none. Completeness is `start` (read
+    /// from the log's start), `first` or `first<window>` (until the first event), or
+    /// `after<window>`.
     pub fn encode(&self) -> String {
         debug_assert!(instance::is_valid(&self.instance), "an instance id has no separator in it");
         let text =
@@ -151,8 +152,8 @@ pub enum Start {
         /// What was committed with the offset, if it was by this program.
         metadata: Option<CommitMetadata>,
     },
-    /// At the log's start, with its windows: what Kafka and the state folder know is of a topic that
-    /// had this name before, and was deleted.
+    /// At the log's start, with its windows: what Kafka and the state folder know is of a topic
+    /// that had this name before, and was deleted.
     Recreated {
         /// That topic: its id, or the mark that was committed.
         was: String,
@@ -197,8 +198,8 @@ pub struct Recovery {
 /// were delivered, so it counts for all. A partition whose own commit is of an earlier epoch of
 /// ours (its part of a later commit failed) goes on where the image stands: nothing is read twice.
 ///
-/// With a topic its commits are deleted. What counts of the redo record then no commit can tell, and
-/// nothing of it can be read again: it is taken for committed, as nearly every one is.
+/// With a topic its commits are deleted. What counts of the redo record then no commit can tell,
+/// and nothing of it can be read again: it is taken for committed, as nearly every one is.
 pub fn decide(
     instance: &str,
     topic: Option<TopicId>,

@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub use self::{
     sample::{Sample, Samples},
     snapshot::{
-        DeadLetters, LastEpoch, Latencies, PartitionStatus, Point, Snapshot, SoftProblems, Totals,
-        Usage,
+        DeadLetters, HistoryPoint, LastEpoch, Latencies, PartitionStatus, Snapshot,
+        SoftProblemCount, Totals, Usage,
     },
     window::WindowView,
 };

@@ -37,7 +37,7 @@ pub struct Snapshot {
     /// Dead letters by reason, the most frequent first.
     pub dead_letters: Vec<DeadLetters>,
     /// Counts of values that were replaced by a default or are doubtful.
-    pub soft_problems: Vec<SoftProblems>,
+    pub soft_problems: Vec<SoftProblemCount>,
     /// The owned partitions.
     pub partitions: Vec<PartitionStatus>,
     /// The last committed epoch.
@@ -50,7 +50,7 @@ pub struct Snapshot {
     pub recent_windows: Arc<Vec<Arc<WindowView>>>,
     /// One point a second, oldest first.
     #[serde(skip_serializing)]
-    pub history: Arc<Vec<Point>>,
+    pub history: Arc<Vec<HistoryPoint>>,
 }
 
 /// Sums since the start of the process.
@@ -146,9 +146,9 @@ pub struct DeadLetters {
     pub sample: Option<Sample>,
 }
 
-/// Values of one field with one soft problem: the event was accepted.
+/// How many values of one field had one soft problem.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct SoftProblems {
+pub struct SoftProblemCount {
     pub field: &'static str,
     /// What is wrong with the values.
     pub problem: &'static str,
@@ -169,7 +169,7 @@ pub struct LastEpoch {
 
 /// One second of the history.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Point {
+pub struct HistoryPoint {
     /// The second's end.
     pub at_ms: i64,
     /// Input records per second.

@@ -116,8 +116,8 @@ impl UserSketch {
 }
 
 /// The improved raw estimator of Otmar Ertl, "New cardinality estimation algorithms for
-/// `HyperLogLog` sketches" (2017): without a bias over the whole range, so that it needs no table of
-/// corrections.
+/// `HyperLogLog` sketches" (2017): without a bias over the whole range, so that it needs no table
+/// of corrections.
 fn estimate(registers: &[u8; REGISTERS]) -> f64 {
     const M: f64 = REGISTERS as f64;
     let mut with_rank = [0_u32; MAX_RANK as usize + 1];

@@ -78,8 +78,8 @@ pub struct Worker {
 impl Worker {
     /// A worker that sends to `sink`.
     pub fn new(settings: WorkerSettings, sink: Sender<ToSink>, control: Arc<Control>) -> Self {
-        let WorkerSettings { id, event, rules, output_partitions, budget, input_pool, output_pool } =
-            settings;
+        let WorkerSettings { id, event, rules, budget, input_pool, output_pool, .. } = settings;
+        let output_partitions = settings.output_partitions;
         let outputs =
             OutputBatcher::new(output_partitions, sink.clone(), output_pool, Arc::clone(&budget));
         Self {

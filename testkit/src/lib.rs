@@ -1,11 +1,12 @@
 //! What tests and tools share: processes, brokers, ports and the judge of a run.
 //!
-//! Used by the tests against a real broker and by `cargo xtask`. Its functions panic with the reason
-//! and the end of the log, as tests want it; a tool shows that as its error.
+//! Used by the tests against a real broker and by `cargo xtask`. Its functions panic with the
+//! reason and the end of the log, as tests want it; a tool shows that as its error.
 
 #![allow(missing_docs, reason = "the names say it; what they do not say is documented")]
 
 pub mod broker;
+pub mod browser;
 pub mod http;
 pub mod interrupt;
 pub mod ports;
@@ -19,6 +20,7 @@ pub mod wait;
 use std::time::Duration;
 
 pub use broker::KafkaLocal;
+pub use browser::Browser;
 pub use http::{get, metric};
 pub use ports::free_port;
 pub use process::{Process, text};

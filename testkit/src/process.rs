@@ -1,6 +1,7 @@
 //! A process that a test or a tool started: its log, its end, its signals.
 //!
-//! Every wait is bounded, every process is ended by its pid, and a failure shows the end of the log.
+//! Every wait is bounded, every process is ended by its pid, and a failure shows the end of the
+//! log.
 
 use std::{
     fs::{self, File},

@@ -4,8 +4,8 @@ use testkit::Scenario;
 
 const MIB: u64 = 1024 * 1024;
 
-/// Runs to the end and checks the resident memory against `--memory-budget` + 100 MiB, and that input
-/// cannot make series without end.
+/// Runs to the end and checks the resident memory against `--memory-budget` + 100 MiB, and that
+/// input cannot make series without end.
 fn run_within_budget(scenario: &Scenario, budget_mib: u64, events: f64, flags: &[&str]) {
     let budget = format!("{budget_mib}MiB");
     let running = scenario.serve(&[&["--memory-budget", &budget], flags].concat());

@@ -57,7 +57,7 @@ fn a_compacted_dead_letter_topic() {
     running.ends_with(1);
     let dead_letter = scenario.topic("dead-letter");
     for part in [
-        format!("topic {dead_letter}: cleanup.policy=compact refuses records without"),
+        format!("topic {dead_letter}: with cleanup.policy=compact it refuses records without"),
         format!("a key: set cleanup.policy=delete for topic {dead_letter}, and start again"),
     ] {
         assert!(running.log().contains(&part), "{part}\n{}", running.tail());

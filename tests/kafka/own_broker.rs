@@ -56,8 +56,8 @@ impl OwnBroker {
         (broker, proxy)
     }
 
-    /// A broker with a listener for each address, in this order, that tells its clients this address;
-    /// `direct` is another way in.
+    /// A broker with a listener for each address, in this order, that tells its clients this
+    /// address; `direct` is another way in.
     pub(crate) fn advertising(addresses: &[&str]) -> Self {
         let mut broker = Self::new();
         let controller = broker.port() + TO_CONTROLLER;

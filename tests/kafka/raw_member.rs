@@ -1,5 +1,5 @@
-//! A member of a consumer group that speaks Kafka's protocol by hand: with any protocol, and without
-//! ever joining again.
+//! A member of a consumer group that speaks Kafka's protocol by hand: with any protocol, and
+//! without ever joining again.
 
 use std::{
     io::{Read, Write},

@@ -1,8 +1,8 @@
-//! `cargo xtask check-deploy`: what is under deploy/, the compose file and the workflows, read by the
-//! tools that they are for.
+//! `cargo xtask check-deploy`: what is under deploy/, the compose file and the workflows, read by
+//! the tools that they are for.
 //!
-//! Installs nothing: what is missing is left out, by name. That the files fit the program is checked
-//! by tests/deploy.rs.
+//! Installs nothing: what is missing is left out, by name. That the files fit the program is
+//! checked by tests/deploy.rs.
 
 mod alert;
 mod chart;
@@ -16,14 +16,15 @@ use std::{
     time::Instant,
 };
 
-use anyhow::anyhow;
+use anyhow::{anyhow, ensure};
 use clap::{Args, ValueEnum};
 
 use crate::{deploy_tools, shell};
 
 /// Checks what is under deploy/, and the compose file and workflows, with the tools that read them
 ///
-/// Installs nothing: what is missing is left out, by name; `scripts/setup --deploy` brings the tools.
+/// Installs nothing: what is missing is left out, by name; `scripts/setup --deploy` brings the
+/// tools.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Checks only these parts [default: all]
@@ -89,10 +90,8 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     };
     let Report { checked, wrong, left_out } = &report;
     println!("check-deploy: {checked} checked, {} wrong, {} left out", wrong.len(), left_out.len());
-    if !wrong.is_empty() {
-        println!("wrong: {}", wrong.join("; "));
-    }
-    Ok(ExitCode::from(u8::from(!wrong.is_empty())))
+    ensure!(wrong.is_empty(), "wrong: {}", wrong.join("; "));
+    Ok(ExitCode::SUCCESS)
 }
 
 /// All parts.

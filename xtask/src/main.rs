@@ -4,12 +4,14 @@
 //! is in `testkit`.
 
 mod bench;
+mod check_containers;
 mod check_deploy;
 mod check_readme;
 mod crash_test;
 mod deploy_tools;
 mod fuzz;
 mod instructions;
+mod record_screen;
 mod render_manifests;
 mod shell;
 mod test;
@@ -29,11 +31,13 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Tool {
     Bench(bench::Arguments),
+    CheckContainers(check_containers::Arguments),
     CheckDeploy(check_deploy::Arguments),
     CheckReadme(check_readme::Arguments),
     CrashTest(crash_test::Arguments),
     Fuzz(fuzz::Arguments),
     Instructions(instructions::Arguments),
+    RecordScreen(record_screen::Arguments),
     RenderManifests(render_manifests::Arguments),
     Test(test::Arguments),
 }
@@ -62,11 +66,13 @@ fn run(tool: Tool) -> anyhow::Result<ExitCode> {
     shell::end_with_signals()?;
     match tool {
         Tool::Bench(arguments) => bench::run(arguments),
+        Tool::CheckContainers(arguments) => check_containers::run(&arguments),
         Tool::CheckDeploy(arguments) => check_deploy::run(arguments),
         Tool::CheckReadme(arguments) => check_readme::run(arguments),
         Tool::CrashTest(arguments) => crash_test::run(arguments),
         Tool::Fuzz(arguments) => fuzz::run(arguments),
         Tool::Instructions(arguments) => instructions::run(arguments),
+        Tool::RecordScreen(arguments) => record_screen::run(arguments),
         Tool::RenderManifests(arguments) => render_manifests::run(&arguments),
         Tool::Test(arguments) => test::run(arguments),
     }

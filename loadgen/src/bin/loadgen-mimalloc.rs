@@ -1,4 +1,4 @@
-//! `loadgen` on the processor's allocator, under librdkafka, too: the other yardstick.
+//! `loadgen` with the processor's allocator, also for librdkafka: a second baseline.
 
 use std::process::ExitCode;
 

@@ -1,18 +1,18 @@
-//! The plain event: the record that the real login generator writes, byte for byte in its style
+//! Writes the plain event: the record of the original login generator, byte for byte in its style
 //! (`json.dumps`: a space after each colon and comma).
 //!
 //! In:  a login, its trace fields, a size to pad to. Out: JSON text.
-//! Holds: nothing here allocates or needs escaping; every value is made of plain ASCII.
+//! Holds: nothing is allocated or needs escaping; every value is plain ASCII.
 
 use super::rng::{Draw, Purpose, UuidText, mix, uuid_text};
 
-/// The real generator's only version.
+/// The original generator's only version.
 pub(super) const APP_VERSION: &str = "2.3.0";
 
 /// Devices that one user logs in from.
 const DEVICES_PER_USER: u64 = 3;
 
-/// What US states are called in a login.
+/// The names of US states in a login.
 const STATES: [&str; 50] = [
     "AL", "AK", "AZ", "AR", "CA", "CO", "CT", "DE", "FL", "GA", "HI", "ID", "IL", "IN", "IA", "KS",
     "KY", "LA", "ME", "MD", "MA", "MI", "MN", "MS", "MO", "MT", "NE", "NV", "NH", "NJ", "NM", "NY",
@@ -20,25 +20,23 @@ const STATES: [&str; 50] = [
     "WI", "WY",
 ];
 
-/// Extra fields that let an event be traced through the pipeline.
+/// Extra fields that trace an event through the pipeline.
 #[derive(Clone, Copy)]
 pub(crate) struct Trace {
-    /// Its number.
     pub(crate) event_no: u64,
-    /// Its scheduled send time in epoch microseconds.
+    /// The scheduled send time in epoch microseconds.
     pub(crate) sent_us: u64,
 }
 
-/// Begins the field that makes an event longer.
+/// The beginning of the field that pads an event.
 const PAD: &[u8] = b", \"pad\": \"";
 
-/// One login.
 pub(crate) struct Login {
     /// UUID of the user.
     pub(crate) user: UuidText,
     /// UUID of the device.
     pub(crate) device: UuidText,
-    /// `None`: the field is absent.
+    /// `None` when the field is missing.
     pub(crate) device_type: Option<&'static str>,
     /// Number of the locale.
     pub(crate) locale: u32,
@@ -49,8 +47,8 @@ pub(crate) struct Login {
 }
 
 impl Login {
-    /// A login of user number `user`. Not every draw is used for every login, but all are made, so
-    /// that shares do not shift the rest.
+    /// A login of user number `user`. All random numbers are drawn for every login, used or not, so
+    /// that the shares do not change the other values.
     pub(super) fn draw(
         seed: u64,
         user: u64,
@@ -69,7 +67,7 @@ impl Login {
             device: uuid_text(of_device.number(), of_device.number()),
             device_type: (!without_device).then_some(device_type),
             locale: draw.below(u64::from(locales)) as u32,
-            // 11 to 126: public as far as a generator cares.
+            // 11 to 126 look like public addresses.
             ip: [11 + address[0] % 116, address[1], address[2], address[3]],
             time_ms,
         }
@@ -81,7 +79,7 @@ impl Login {
     }
 }
 
-/// Writes the plain record of a login; at least `size` bytes if that is more than it needs.
+/// Writes the plain record of a login, padded to at least `size` bytes.
 pub(super) fn write_plain(login: &Login, trace: Option<Trace>, size: usize, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"user_id\": \"");
     out.extend_from_slice(&login.user);
@@ -103,7 +101,7 @@ pub(super) fn write_plain(login: &Login, trace: Option<Trace>, size: usize, out:
     write_end(trace, size, out);
 }
 
-/// Writes the shortest record of a login that is valid; at least `size` bytes as well.
+/// Writes the shortest valid record of a login, padded to at least `size` bytes.
 pub(super) fn write_required(login: &Login, trace: Option<Trace>, size: usize, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"user_id\": \"");
     out.extend_from_slice(&login.user);

@@ -1,10 +1,10 @@
-//! Makes login events from a plan: `event_no` → exact bytes, key and partition.
+//! Generates login events from a plan: `event_no` → exact bytes, key and partition.
 //!
 //! In:  the plan, the topic's partition count, the event time of the first event.
 //! Out: one record at a time, into a buffer that the caller reuses.
-//! Holds: a record depends on nothing but plan, number and scheduled send time, so that `verify`
-//!        can make each one again. Every poison record breaks a rule of the input format, every
-//!        other record (tombstones aside) keeps them all. No allocation for a plain event.
+//! Holds: a record depends only on plan, number and scheduled send time, so `verify` can generate
+//! each one again. Every poison record breaks a rule of the input format; every other record,
+//! tombstones aside, keeps all rules. A plain event is made without allocation.
 
 mod event;
 mod odd;
@@ -27,41 +27,38 @@ pub(crate) use rng::{UuidText, event_no_of, key_of, mix};
 /// How far back a duplicate reaches, in events.
 const DUPLICATE_REACH: u64 = 1_000;
 
-/// What an event is.
+/// The kind of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// The real generator's record at its place in the stream.
+    /// The original generator's record at its scheduled event time.
     Plain,
-    /// Plain, but older.
+    /// A plain event with an older time.
     Late,
-    /// Plain, but ahead.
+    /// A plain event with a later time.
     Early,
-    /// The login of an earlier plain event once more.
+    /// The login of an earlier plain event again.
     Duplicate,
-    /// Valid, in unusual JSON.
+    /// A valid event in unusual JSON.
     Odd,
-    /// Valid, about 60 KiB.
+    /// A valid event of about 60 KiB.
     Huge,
-    /// Breaks a rule.
+    /// A record that breaks a rule.
     Poison,
-    /// No value.
+    /// A record without a value.
     Tombstone,
 }
 
 /// One record, ready to send.
 pub(crate) struct Record {
-    /// What was made.
     pub(crate) kind: Kind,
     /// The Kafka key.
     pub(crate) key: UuidText,
     /// The value; empty for a tombstone, which has none.
     pub(crate) value: Vec<u8>,
-    /// Where it goes.
     pub(crate) partition: i32,
-    /// Event time in epoch milliseconds, whatever the value says about it.
+    /// Event time in epoch milliseconds, also when the value has an invalid one.
     pub(crate) time_ms: i64,
-    /// Its place in the stream in epoch milliseconds: event time without disorder, lateness or
-    /// lead.
+    /// Scheduled event time in epoch milliseconds: without disorder, lateness or lead.
     pub(crate) place_ms: i64,
 }
 
@@ -78,27 +75,27 @@ impl Record {
         }
     }
 
-    /// What Kafka gets as the value.
+    /// The value for Kafka; `None` for a tombstone.
     pub(crate) fn payload(&self) -> Option<&[u8]> {
         (self.kind != Kind::Tombstone).then_some(self.value.as_slice())
     }
 }
 
-/// Makes the records of one plan.
+/// Generates the records of one plan.
 pub(crate) struct Generator {
     plan: Plan,
     seed: u64,
     users: Zipf<f64>,
-    /// Upper bounds of the kinds' ranges in `[0, 1)`; what is above all is plain.
+    /// Upper bounds of the kinds' ranges in `[0, 1)`; a number above all of them means plain.
     bounds: [(f64, Kind); 7],
     ms_per_event: f64,
     start_ms: i64,
-    /// Upper bounds of the partitions' turns; the last one is the number of turns in a round.
+    /// Upper bounds of the partitions' turns; the last one is the number of turns of a round.
     turns: Vec<u64>,
 }
 
 impl Generator {
-    /// A generator whose first event lies at `start_s` (epoch seconds).
+    /// A generator whose first event has the time `start_s` (epoch seconds).
     pub(crate) fn new(plan: &Plan, start_s: i64, partitions: usize) -> Result<Self> {
         let shares = &plan.shares;
         let mut sum = 0.0;
@@ -138,7 +135,7 @@ impl Generator {
         })
     }
 
-    /// What event `event_no` is.
+    /// The kind of event `event_no`.
     pub(crate) fn kind(&self, event_no: u64) -> Kind {
         let unit = Draw::new(self.seed, event_no, Purpose::Kind).unit();
         let found = self.bounds.iter().find(|(bound, _)| unit < *bound);
@@ -156,7 +153,7 @@ impl Generator {
         self.turns.partition_point(|bound| *bound <= turn) as i32
     }
 
-    /// True if the transaction of event `event_no` is to be aborted.
+    /// Whether the transaction of event `event_no` is aborted.
     pub(crate) fn is_aborted(&self, event_no: u64) -> bool {
         let transaction = event_no / self.plan.shares.transaction_size;
         let unit = Draw::new(self.seed, transaction, Purpose::Transaction).unit();
@@ -181,7 +178,7 @@ impl Generator {
             }
     }
 
-    /// Makes event `event_no` in `record`; `sent_us` is its scheduled send time in epoch
+    /// Writes event `event_no` into `record`; `sent_us` is its scheduled send time in epoch
     /// microseconds.
     pub(crate) fn make(&self, event_no: u64, sent_us: u64, record: &mut Record) {
         record.kind = self.kind(event_no);
@@ -215,12 +212,12 @@ impl Generator {
         }
     }
 
-    /// Place in the stream, in milliseconds from the start.
+    /// Scheduled event time, in milliseconds from the start.
     fn undisturbed_ms(&self, event_no: u64) -> i64 {
         (event_no as f64 * self.ms_per_event) as i64
     }
 
-    /// Place in the stream with disorder, in milliseconds from the start.
+    /// Scheduled event time with disorder, in milliseconds from the start.
     fn place_ms(&self, event_no: u64) -> i64 {
         let disorder = self.plan.disorder.as_millis().max(0) as u64;
         self.undisturbed_ms(event_no)

@@ -1,20 +1,26 @@
-//! Valid events in unusual JSON: escapes in keys and values, any field order, whitespace, nested
-//! unknown fields that look like known ones, every form of timestamp, absent and strange optional
-//! fields, fields that the processor itself adds.
+//! Writes valid events in unusual JSON: escapes in keys and values, any field order, whitespace,
+//! nested unknown fields that look like known ones, every form of timestamp, missing and strange
+//! optional fields, fields that the processor itself adds.
 //!
 //! In:  a login, its trace, the event's own stream of numbers. Out: JSON text.
-//! Holds: the record keeps every rule of the input format, up to its edge (16 levels); by a margin
-//!        where the edge could be read in two ways (fractions of a second at three digits).
+//! Holds: the record keeps every rule of the input format, up to its limit (16 levels). Where a
+//! limit could be read in two ways, the record stays below it (fractions of a second have three
+//! digits).
 
 use std::fmt::Write as _;
 
-use jiff::Timestamp;
-use jiff::tz::{Offset, TimeZone};
+use jiff::{
+    Timestamp,
+    tz::{Offset, TimeZone},
+};
 
-use super::event::{APP_VERSION, Login, Trace, write_ip, write_locale};
-use super::rng::Draw;
+use super::{
+    event::{APP_VERSION, Login, Trace, write_ip, write_locale},
+    rng::Draw,
+};
 
-/// Unknown fields, as key and JSON text. Some only look known, some are what the processor adds.
+/// Unknown fields, as key and JSON text. Some look like known ones, some have the names of added
+/// ones.
 const UNKNOWN: &[(&str, &str)] = &[
     ("nested", r#"{"user_id": "nobody", "timestamp": 1, "deep": [[{"a": [], "b": {}}]]}"#),
     ("note", r#""} ] { \"user_id\": \"someone else\", \\""#),
@@ -41,11 +47,11 @@ const UNKNOWN: &[(&str, &str)] = &[
     ("control", r#""tab \t, newline \n, nul \u0000, slash \/""#),
 ];
 
-/// Values that are numbers or booleans where text is expected; they count as they are written.
+/// Numbers and booleans in place of a string; they are counted as they are written.
 const SCALARS: &[&str] =
     &["7", "-0", "2.30", "1e3", "0.1", "12345678901234567890", "1e400", "true", "false"];
 
-/// Values that are text, but not what one expects.
+/// Unusual strings.
 const TEXTS: &[&str] = &[
     "Zürich 東京 😀",
     "quote \" backslash \\ slash / newline \n tab \t",
@@ -194,7 +200,7 @@ fn ascii(bytes: &[u8]) -> String {
 
 /// Writes the fields with the event's own whitespace and key escapes.
 struct Writer<'a> {
-    /// 0: none, 1: as `json.dumps`, 2: anything anywhere.
+    /// 0: no whitespace, 1: as `json.dumps` writes, 2: any whitespace anywhere.
     space: u64,
     escapes: bool,
     shape: &'a mut Draw,
@@ -222,7 +228,7 @@ impl Writer<'_> {
         self.gap();
     }
 
-    /// A comma or colon with the space that `json.dumps` puts behind it.
+    /// Writes a comma or colon with the space that `json.dumps` writes after it.
     fn mark(&mut self, mark: u8) {
         self.out.push(mark);
         if self.space == 1 {

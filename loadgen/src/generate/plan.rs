@@ -1,16 +1,16 @@
-//! What is to be generated: seed, shares and times. Both `produce` and `verify` read it from the
-//! same flags; nothing else decides an event's bytes, except its scheduled send time.
+//! The plan of the events: seed, shares and times. Both `produce` and `verify` read it from the
+//! same flags. An event's bytes depend on the plan and its scheduled send time only.
 
 use clap::Args;
 use jiff::SignedDuration;
 
 use crate::args::{duration, share};
 
-/// Everything that decides the events.
+/// The flags that determine the events.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Events")]
 pub(crate) struct Plan {
-    /// Events come from this number; the same seed gives the same events [verify: predict them]
+    /// Seed of the random numbers; the same seed gives the same events [verify: predict them]
     #[arg(long, value_name = "S")]
     pub(crate) seed: Option<u64>,
 
@@ -23,12 +23,12 @@ pub(crate) struct Plan {
     #[arg(long, value_name = "S", default_value_t = 1.0)]
     pub(crate) zipf: f64,
 
-    /// Number of different locales: up to 50 are US states, more get made-up names
+    /// Number of different locales: up to 50 are US states, the others have made-up names
     #[arg(long, value_name = "N", default_value_t = 50,
           value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) locales: u32,
 
-    /// Leave out `event_no` and `sent_us`: exactly the seven fields of the real generator
+    /// Leave out `event_no` and `sent_us`: write exactly the seven fields of the original generator
     #[arg(long)]
     pub(crate) bare: bool,
 
@@ -40,26 +40,26 @@ pub(crate) struct Plan {
     #[arg(long, value_name = "BYTES", default_value_t = 0)]
     pub(crate) event_size: usize,
 
-    /// Event time per event: this many events make one second [default: --rate, else 10000]
+    /// Number of events in one second of event time [default: --rate, else 10000]
     #[arg(long, value_name = "X")]
     pub(crate) events_per_second_of_event_time: Option<f64>,
 
     /// Event time of the first event: epoch seconds or RFC 3339 [default with --rate alone: now;
-    /// else so that the last event is now; verify: read off the topic]
+    /// else such that the last event is now; verify: found in the topic]
     #[arg(long, value_name = "TIME", value_parser = crate::args::start_time)]
     pub(crate) start_time: Option<i64>,
 
-    /// Event times are up to this much older than their place in the stream
+    /// Event times are up to this much older than scheduled
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
     pub(crate) disorder: SignedDuration,
 
-    /// Records in a row that go to one partition before the next has its turn
+    /// Records in a row that go to one partition before the next partition gets some
     #[arg(long, value_name = "N", default_value_t = 500,
           value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) run_length: u64,
 
-    /// Shares of the partitions in their order, like 100,1: the last one is that of all further
-    /// partitions [default: all the same]
+    /// Shares of the partitions in their order, like 100,1: the last one is also the share of each
+    /// further partition [default: all the same]
     #[arg(long, value_name = "LIST", value_delimiter = ',',
           value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) partition_shares: Vec<u32>,
@@ -69,7 +69,7 @@ pub(crate) struct Plan {
     pub(crate) shares: Shares,
 }
 
-/// Which part of all records is special, each in 0–1.
+/// Shares of special records among all, each from 0 to 1.
 #[derive(Args, Clone, Debug)]
 #[command(
     next_help_heading = "Shares (each 0 to 1; together at most 1, --share-missing-device aside)"
@@ -79,15 +79,15 @@ pub(crate) struct Shares {
     #[arg(long, value_name = "P", default_value_t = 0.05, value_parser = share)]
     pub(crate) share_missing_device: f64,
 
-    /// Events that are older than their place in the stream
+    /// Events whose time is older than scheduled
     #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = share)]
     pub(crate) share_late: f64,
 
-    /// How old a late event is at most; ages are spread evenly from 0
+    /// Largest age of a late event; ages are spread evenly from 0
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
     pub(crate) late_by: SignedDuration,
 
-    /// Events that are ahead of their place in the stream
+    /// Events whose time is ahead of the schedule
     #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = share)]
     pub(crate) share_early: f64,
 
@@ -99,7 +99,7 @@ pub(crate) struct Shares {
     #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = share)]
     pub(crate) share_duplicate: f64,
 
-    /// Valid events in unusual JSON: escapes, any order, other timestamps, nulls, long values
+    /// Valid events in unusual JSON: escapes, any field order, other timestamps, nulls, long values
     #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = share)]
     pub(crate) share_odd: f64,
 

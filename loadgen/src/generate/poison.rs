@@ -1,12 +1,13 @@
-//! Records that must be dead-lettered: each breaks one rule of the input format, or is no record of
-//! that format at all.
+//! Writes records that must be dead-lettered: each breaks a rule of the input format.
 //!
 //! In:  a login to spoil, the event's own stream of numbers. Out: any bytes.
-//! Holds: no record here could be read as valid, and each way breaks no other rules than it says.
+//! Holds: no record is valid, and each way of spoiling breaks only the rules that it names.
 
-use super::event::{Login, write_plain};
-use super::odd::{self, text};
-use super::rng::Draw;
+use super::{
+    event::{Login, write_plain},
+    odd::{self, text},
+    rng::Draw,
+};
 use crate::rules::Broken;
 
 /// The record that broke the script this project replaces.
@@ -15,10 +16,10 @@ pub(crate) const WRONG_MESSAGE: &str = r#"{"foo": "oops_wrong_msg_type", "bar": 
 /// A way to spoil a record.
 #[cfg_attr(not(test), expect(dead_code, reason = "the tests hold the rules against it"))]
 pub(super) struct Way {
-    /// What it is called.
+    /// Its name.
     pub(super) name: &'static str,
     write: fn(&Login, &mut Draw, &mut Vec<u8>),
-    /// What it breaks: one of these.
+    /// The rules of which it breaks one.
     pub(super) breaks: &'static [Broken],
 }
 
@@ -31,7 +32,7 @@ impl Way {
 
 macro_rules! ways {
     ($($name:ident: $($breaks:ident)|+;)*) => {
-        /// All ways, equally likely.
+        /// All ways; they are equally likely.
         pub(super) const WAYS: &[Way] = &[$(Way {
             name: stringify!($name),
             write: $name,
@@ -90,7 +91,7 @@ const ANOTHER_JSON: &[&str] = &[
     "[{\"user_id\": \"a\", \"timestamp\": 1694479551}]",
 ];
 
-/// Wrong values of a required field.
+/// Invalid values of a required field.
 const WRONG_USERS: &[&str] = &[
     "null",
     "\"\"",
@@ -123,7 +124,7 @@ const WRONG_TIMES: &[&str] = &[
     "\"2100-01-01T00:00:00Z\"",
 ];
 
-/// Numbers that no 64 bits and no double hold, or only as 0.
+/// Numbers that fit neither into 64 bits nor into a double, or only as 0.
 const HUGE_NUMBERS: &[&str] = &[
     "1e400",
     "-1e400",
@@ -152,7 +153,7 @@ const NOT_JSON_VALUES: &[&str] = &[
     "[1,]",
 ];
 
-/// Pieces of JSON. Without a timestamp, nothing made of them is an event.
+/// Pieces of JSON. None of them is a timestamp, so no text made of them is an event.
 const TOKENS: &[&str] = &[
     "{",
     "{",
@@ -208,7 +209,7 @@ fn another_message(_: &Login, _: &mut Draw, out: &mut Vec<u8>) {
     out.extend_from_slice(WRONG_MESSAGE.as_bytes());
 }
 
-/// Nested 17 (the first level too many) to 2 000 levels, objects or arrays; perhaps never closed.
+/// Nests objects or arrays 17 levels deep (one too many) up to 2 000, perhaps without closing them.
 fn too_deep(login: &Login, shape: &mut Draw, out: &mut Vec<u8>) {
     // The event itself is level 1.
     let levels = if shape.one_in(2) { 16 } else { 17 + shape.below(1_983) as usize };
@@ -228,7 +229,7 @@ fn invalid_utf8(login: &Login, shape: &mut Draw, out: &mut Vec<u8>) {
     out[at..at + 2].copy_from_slice(&wrong);
 }
 
-/// One known field twice; the second time perhaps with an escape in its name.
+/// Writes one known field twice, the second time perhaps with an escape in its name.
 fn known_field_twice(login: &Login, shape: &mut Draw, out: &mut Vec<u8>) {
     let user = user(login, shape);
     let time = login.seconds().to_string();
@@ -251,7 +252,7 @@ fn wrong_user(login: &Login, shape: &mut Draw, out: &mut Vec<u8>) {
     object(&[("user_id", wrong), ("timestamp", &login.seconds().to_string())], out);
 }
 
-/// The nearest thing to a `user_id` is another name.
+/// Writes no `user_id`, only a similar name.
 fn no_user(login: &Login, shape: &mut Draw, out: &mut Vec<u8>) {
     let name = *shape.pick(&["locale", "User_id", "user_id\\ud83d", "user_id\\u0000"]);
     object(&[("timestamp", &login.seconds().to_string()), (name, "\"CA\"")], out);
@@ -294,7 +295,7 @@ fn truncated(login: &Login, shape: &mut Draw, out: &mut Vec<u8>) {
     out.truncate(1 + shape.below(out.len() as u64 - 1) as usize);
 }
 
-/// May end in the middle of a character.
+/// Cuts an odd event off, perhaps in the middle of a character.
 fn truncated_odd(login: &Login, shape: &mut Draw, out: &mut Vec<u8>) {
     odd::write(login, None, shape, out);
     let end = out.iter().rposition(|byte| *byte == b'}').expect("an object was just written");
@@ -312,7 +313,7 @@ fn byte_order_mark(login: &Login, _: &mut Draw, out: &mut Vec<u8>) {
     write_plain(login, None, 0, out);
 }
 
-/// A zero byte in an event: in front, between tokens, in a key, in a value.
+/// Puts a zero byte into an event: at its start, between tokens, in a key or in a value.
 fn nul_byte(login: &Login, shape: &mut Draw, out: &mut Vec<u8>) {
     write_plain(login, None, 0, out);
     let at = *shape.pick(&[0, 1, 4, 20, out.len() / 2]);
@@ -326,7 +327,7 @@ fn random_bytes(_: &Login, shape: &mut Draw, out: &mut Vec<u8>) {
     }
 }
 
-/// Characters of one, two, three and four bytes.
+/// Writes characters of one, two, three and four bytes.
 fn random_text(_: &Login, shape: &mut Draw, out: &mut Vec<u8>) {
     for _ in 0..=shape.below(100) {
         let last = *shape.pick(&[0x7f_u64, 0x7ff, 0xffff, 0x0010_ffff]);
@@ -341,7 +342,7 @@ fn random_tokens(_: &Login, shape: &mut Draw, out: &mut Vec<u8>) {
     }
 }
 
-/// A JSON object that is valid but for `field`, which stands first or last.
+/// Writes a JSON object that is valid except for `field`, which is first or last.
 fn object_with(login: &Login, field: &str, shape: &mut Draw, out: &mut Vec<u8>) {
     let rest = format!("\"user_id\": {}, \"timestamp\": {}", user(login, shape), login.seconds());
     let json = if shape.one_in(2) {

@@ -1,8 +1,9 @@
-//! Random numbers without history.
+//! Random numbers without state between events.
 //!
-//! In:  the seed, an event's number, and what the numbers are for.
-//! Out: a stream of numbers that only depends on these three, so that one event can be made again
-//!      without its predecessors; and Kafka keys that look random but carry the event's number.
+//! In:  the seed, an event's number, and the purpose of the numbers.
+//! Out: a stream of numbers that depends only on these three, so that one event can be generated
+//! again without the ones before it; and Kafka keys that look random but contain the event's
+//! number.
 //! Holds: `event_no_of(seed, key_of(seed, n)) == Some(n)` for every seed and `n`.
 
 use std::convert::Infallible;
@@ -14,7 +15,7 @@ const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Odd, so that multiplying by it can be undone.
 const KEY_FACTOR: u64 = 0xd6e8_feb8_6659_fd93;
 
-/// What a stream of numbers is used for. One event's streams are independent of each other.
+/// The purpose of a stream of numbers. One event's streams are independent of each other.
 #[derive(Clone, Copy)]
 pub(crate) enum Purpose {
     Kind = 1,
@@ -34,7 +35,7 @@ pub(crate) fn mix(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// The numbers of one event for one purpose.
+/// The stream of numbers of one event for one purpose.
 pub(crate) struct Draw {
     state: u64,
 }
@@ -61,12 +62,12 @@ impl Draw {
         (self.number() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// True once in `times`.
+    /// True once in `times` on average.
     pub(crate) fn one_in(&mut self, times: u64) -> bool {
         self.below(times) == 0
     }
 
-    /// One of the given.
+    /// One of the choices.
     pub(crate) fn pick<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
         &choices[self.below(choices.len() as u64) as usize]
     }
@@ -93,10 +94,9 @@ impl rand::TryRng for Draw {
     }
 }
 
-/// The text of a UUID.
 pub(crate) type UuidText = [u8; 36];
 
-/// A UUID (version 4 in form) from two numbers, some bits of which give way to the version.
+/// A UUID (in the form of version 4) from two numbers; the version replaces some of their bits.
 pub(crate) fn uuid_text(high: u64, low: u64) -> UuidText {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let high = (high & !0xf000) | 0x4000;

@@ -1,9 +1,9 @@
 //! `loadgen produce`: sends generated events.
 //!
-//! In:  a plan, a rate or none, a count, a duration or none. Out: records in a topic, a summary.
-//! Holds: with a rate, each event has a scheduled send time that no slow broker moves (open loop),
-//!        so latency measured from `sent_us` is not flattered; idempotent, so that the topic holds
-//!        each event once; it ends cleanly, everything sent flushed, on a signal.
+//! In:  a plan; optionally a rate, a count and a duration. Out: records in a topic, a summary.
+//! Holds: with a rate, each event has a scheduled send time that a slow broker does not change
+//! (open loop), so latency measured from `sent_us` includes all waiting; the producer is
+//! idempotent, so the topic has each event once; on a signal it flushes everything sent and ends.
 
 mod pace;
 mod sender;
@@ -11,27 +11,29 @@ mod sender;
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 
-use crate::args::{CreateArgs, KafkaArgs, KafkaTimestamp, ProduceArgs};
-use crate::client;
 pub(crate) use crate::generate::WRONG_MESSAGE;
-use crate::generate::{Generator, Plan, Record, key_of, mix};
-use crate::progress::ProgressDisplay;
-use crate::stop::Stop;
-use crate::usage::Usage;
-use crate::{Failure, Outcome};
+use crate::{
+    Failure, Outcome,
+    args::{CreateArgs, KafkaArgs, KafkaTimestamp, ProduceArgs},
+    client,
+    generate::{Generator, Plan, Record, key_of, mix},
+    progress::ProgressDisplay,
+    stop::Stop,
+    usage::Usage,
+};
 use pace::Pace;
 use sender::Sender;
 
 /// The documented event.
 pub(crate) const SAMPLE: &str = r#"{"user_id": "424cdd21-063a-43a7-b91b-7ca1a833afae", "app_version": "2.3.0", "device_type": "android", "ip": "199.172.111.135", "locale": "RU", "device_id": "593-47-5928", "timestamp":"1694479551"}"#;
 
-/// How far back an unthrottled run without a count starts, in seconds of event time.
+/// How far in the past a run without rate and count starts, in seconds of event time.
 const ENDLESS_SPAN_S: i64 = 86_400;
 
-/// Longest transaction, in seconds of schedule; the broker ends one after 60 s.
+/// Longest transaction, in seconds of the schedule; the broker aborts one after 60 s.
 const LONGEST_TRANSACTION_S: f64 = 30.0;
 
-/// Events between two looks at the progress and the signal flag.
+/// Events between two updates of the progress and checks of the signal flag.
 const LOOK_EVERY: u64 = 512;
 
 /// Runs the command.
@@ -43,7 +45,7 @@ pub(crate) fn run(args: &ProduceArgs, stop: &Stop) -> Result<Outcome, Failure> {
     Ok(produce(args, &plan, stop)?)
 }
 
-/// Fills in what the plan leaves open and checks it against the other flags.
+/// Fills in the plan's defaults and checks it against the other flags.
 fn resolve(args: &ProduceArgs) -> Result<Plan, String> {
     let mut plan = args.plan.clone();
     plan.check()?;
@@ -61,7 +63,7 @@ fn resolve(args: &ProduceArgs) -> Result<Plan, String> {
         }
     }
     if plan.shares.share_aborted > 0.0 && !args.transactional {
-        return Err("--share-aborted: needs --transactional".to_owned());
+        return Err("--share-aborted needs --transactional".to_owned());
     }
     let now_s = Timestamp::now().as_second();
     plan.start_time.get_or_insert(match args.count {
@@ -79,7 +81,7 @@ fn produce(args: &ProduceArgs, plan: &Plan, stop: &Stop) -> Result<Outcome> {
     sender.outcome()
 }
 
-/// As the command, but says nothing: what was sent, all of it delivered.
+/// Does the same as the command without printing. Everything sent is delivered.
 pub(crate) fn quietly(args: &ProduceArgs, stop: &Stop) -> Result<Sent, Failure> {
     let plan = resolve(args).map_err(Failure::Usage)?;
     let (tally, sender) = send(args, &plan, stop)?;
@@ -87,7 +89,7 @@ pub(crate) fn quietly(args: &ProduceArgs, stop: &Stop) -> Result<Sent, Failure> 
     Ok(tally)
 }
 
-/// Sends until there is enough or a stop comes, and waits for the delivery reports.
+/// Sends until the count or the time is reached or a stop is requested, and waits for delivery.
 fn send(args: &ProduceArgs, plan: &Plan, stop: &Stop) -> Result<(Sent, Sender)> {
     let partitions = client::open_topic(&args.kafka, &args.topic, &args.create)?;
     let start_s = plan.start_time.context("the start time was just filled in")?;
@@ -96,7 +98,7 @@ fn send(args: &ProduceArgs, plan: &Plan, stop: &Stop) -> Result<(Sent, Sender)> 
     let pace = Pace::start(args.rate);
     let mut tally = Sent::default();
     let mut progress =
-        ProgressDisplay::new(args.kafka.voice, format!("sending to {}", args.topic), args.count);
+        ProgressDisplay::new(args.kafka.messages, format!("sending to {}", args.topic), args.count);
     let mut record = Record::new();
 
     while !is_over(args, &pace, &tally, stop) {
@@ -130,16 +132,16 @@ fn send(args: &ProduceArgs, plan: &Plan, stop: &Stop) -> Result<(Sent, Sender)> 
     Ok((tally, sender))
 }
 
-/// What was sent so far.
+/// Totals of what was sent.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sent {
     /// Records, those of aborted transactions included.
     pub records: u64,
     /// Bytes of their values.
     pub bytes: u64,
-    /// How long it took.
+    /// Time that sending took.
     pub seconds: f64,
-    /// How late a record was sent at most, with a rate.
+    /// Largest delay of a record behind its schedule, with a rate.
     pub behind_s: f64,
     /// Records in aborted transactions.
     aborted: u64,
@@ -158,7 +160,7 @@ fn is_over(args: &ProduceArgs, pace: &Pace, tally: &Sent, stop: &Stop) -> bool {
     if args.count.is_some_and(|count| tally.records >= count) {
         return true;
     }
-    // Without a rate the clock is only asked now and then; a rate has its own schedule.
+    // Without a rate the clock is read only at intervals; with a rate the schedule decides.
     let is_late = args.duration.is_some_and(|duration| match args.rate {
         Some(_) => pace.due_s(tally.records) >= duration.as_secs_f64(),
         None => {

@@ -1,18 +1,20 @@
-//! When each event is to be sent.
+//! The schedule of send times.
 //!
-//! Holds: the schedule is start + number / rate; whatever happens to one event, the next one's
-//!        time stays. What is late is sent at once.
+//! Holds: the schedule is start + number / rate; a delay of one event does not move the next one's
+//! time. A late event is sent at once.
 
-use std::cell::Cell;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::{
+    cell::Cell,
+    thread,
+    time::{Duration, Instant},
+};
 
 use jiff::Timestamp;
 
-/// Longest sleep: signals and delivery reports are looked at in between.
+/// Longest sleep: signals and delivery reports are handled between two sleeps.
 const LONGEST_SLEEP: Duration = Duration::from_millis(5);
 
-/// A schedule, or none.
+/// The schedule of a run, if it has a rate.
 pub(super) struct Pace {
     started: Instant,
     started_us: u64,
@@ -41,8 +43,8 @@ impl Pace {
         self.started_us + from_start_us
     }
 
-    /// Waits until an event is due, calling `meanwhile` now and then; false if `is_stopped` came
-    /// first.
+    /// Waits until an event is due, and calls `meanwhile` regularly; false if `is_stopped` was true
+    /// before.
     pub(super) fn wait(
         &self,
         event_no: u64,
@@ -71,7 +73,7 @@ impl Pace {
         self.started.elapsed().as_secs_f64()
     }
 
-    /// How late an event was sent at most.
+    /// Largest delay of an event behind its schedule.
     pub(super) fn most_behind_s(&self) -> f64 {
         self.most_behind_s.get()
     }

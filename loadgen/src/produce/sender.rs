@@ -1,23 +1,26 @@
-//! The producer of `loadgen produce`: one record in, delivered once or reported.
+//! The producer of `loadgen produce`: it delivers each record once or reports the failure.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rdkafka::{
+    error::{KafkaError, RDKafkaErrorCode},
+    producer::{BaseProducer, BaseRecord, Producer as _},
+};
 
-use crate::Outcome;
-use crate::args::{Compression, KafkaArgs, ProduceArgs};
-use crate::client::{self, Reporter};
+use crate::{
+    Outcome,
+    args::{Compression, KafkaArgs, ProduceArgs},
+    client::{self, Reporter},
+};
 
-/// How long a transactional call may take.
+/// Timeout of a transactional call.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// How long everything sent may take to be delivered at the end; librdkafka itself gives a record
-/// up after five minutes.
+/// Longest wait for deliveries at the end; librdkafka itself fails a record after five minutes.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(330);
 
-/// Large batches, one send in flight per partition after the other, and room for a broker's hiccup.
+/// Settings for throughput: large batches, and a queue that bridges a short outage of a broker.
 const SETTINGS: &[(&str, &str)] = &[
     ("enable.idempotence", "true"),
     ("delivery.report.only.error", "true"),
@@ -34,7 +37,7 @@ pub(super) struct Sender {
 }
 
 impl Sender {
-    /// A producer as the flags want it, its transactions initialised.
+    /// A producer with the settings of the flags; transactions are initialised.
     pub(super) fn new(args: &ProduceArgs) -> Result<Self> {
         let compression = match args.compression {
             Compression::None => "none",
@@ -66,11 +69,11 @@ impl Sender {
     fn with(kafka: &KafkaArgs, topic: &str, more: &[(&str, &str)]) -> Result<Self> {
         let producer = client::config(kafka, &[SETTINGS, more].concat())
             .create_with_context(Reporter::new(kafka))
-            .context("cannot make a Kafka producer")?;
+            .context("cannot create a Kafka producer")?;
         Ok(Self { producer, topic: topic.to_owned() })
     }
 
-    /// Hands a record to the producer; waits for room when its queue is full.
+    /// Passes a record to the producer; waits while its queue is full.
     pub(super) fn send(
         &self,
         partition: i32,
@@ -91,12 +94,12 @@ impl Sender {
         }
     }
 
-    /// Handles delivery reports that are there.
+    /// Handles the delivery reports that have arrived.
     pub(super) fn serve(&self) {
         self.producer.poll(Duration::ZERO);
     }
 
-    /// True once a record was given up.
+    /// Whether a record could not be delivered.
     pub(super) fn has_failed(&self) -> bool {
         self.producer.context().failures().0 > 0
     }
@@ -106,7 +109,7 @@ impl Sender {
         self.producer.begin_transaction().context("cannot begin a transaction")
     }
 
-    /// Ends the transaction, with all its records in the log either way.
+    /// Commits or aborts the transaction. All its records are in the log either way.
     pub(super) fn end(&self, is_aborted: bool) -> Result<()> {
         self.flush()?;
         if is_aborted {
@@ -116,8 +119,8 @@ impl Sender {
         }
     }
 
-    /// Waits until everything is delivered or given up. Polls: `flush` would wait in steps of
-    /// 100 ms.
+    /// Waits until every record is delivered or has failed. It polls, because `flush` waits in
+    /// steps of 100 ms.
     pub(super) fn flush(&self) -> Result<()> {
         let deadline = Instant::now() + FLUSH_TIMEOUT;
         while self.producer.in_flight_count() > 0 {
@@ -129,7 +132,7 @@ impl Sender {
         Ok(())
     }
 
-    /// Fine, unless a record was given up; then the first reason is printed.
+    /// `Fine` if every record was delivered; otherwise an error with the first reason.
     pub(super) fn outcome(&self) -> Result<Outcome> {
         match self.producer.context().failures() {
             (0, _) => Ok(Outcome::Fine),

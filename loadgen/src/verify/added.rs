@@ -1,31 +1,27 @@
-//! The fields that the processor adds to an event.
+//! Checks the fields that the processor adds to an event.
 //!
-//! In:  an output as read. Out: what is wrong with its added fields, in words.
+//! In:  an output as read. Out: descriptions of what is wrong with its added fields.
 //! Holds: `readable_timestamp` and `hour_of_day` follow exactly from the event time; of
-//!        `processed_timestamp` only the form is known.
+//! `processed_timestamp` only the form is checked.
 
-use jiff::Timestamp;
-use jiff::civil::DateTime;
+use jiff::{Timestamp, civil::DateTime};
 use serde_json::value::RawValue;
 
-use crate::args::TimestampStyle;
-use crate::json;
-use crate::rules::Reading;
+use super::judge::JudgeSettings;
+use crate::{args::TimestampStyle, json, rules::Reading};
 
-use super::judge::Settings;
-
-/// What is wrong.
-pub(super) fn mistakes(reading: &Reading<'_>, settings: &Settings) -> Vec<String> {
+/// Descriptions of what is wrong.
+pub(super) fn mistakes(reading: &Reading<'_>, settings: &JudgeSettings) -> Vec<String> {
     let [processed, readable, hour] = reading.added;
     let mut wrong = Vec::new();
     let text = |value: Option<&RawValue>| -> Option<String> {
         Some(json::readable(json::string(value?.get()).ok()?).into_owned())
     };
     if !text(processed).is_some_and(|text| is_processed_form(&text, settings.timestamp_style)) {
-        wrong.push("processed_timestamp is missing or has another form".to_owned());
+        wrong.push("processed_timestamp is missing or malformed".to_owned());
     }
     let Ok(time) = Timestamp::from_millisecond(reading.time_ms) else {
-        wrong.push("the event time is in no calendar".to_owned());
+        wrong.push("the event time is beyond the calendar".to_owned());
         return wrong;
     };
     let local = time.to_zoned_datetime(settings.timezone.clone());
@@ -47,7 +43,7 @@ pub(super) fn mistakes(reading: &Reading<'_>, settings: &Settings) -> Vec<String
     wrong
 }
 
-/// `2024-11-02T15:14:15.044112`, with an offset in the other style.
+/// Whether the text looks like `2024-11-02T15:14:15.044112`, in RFC 3339 style with an offset.
 fn is_processed_form(text: &str, style: TimestampStyle) -> bool {
     const FORM: &str = "dddd-dd-ddTdd:dd:dd.dddddd";
     let Some((time, offset)) = text.split_at_checked(FORM.len()) else { return false };

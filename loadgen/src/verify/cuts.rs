@@ -1,18 +1,17 @@
-//! Dead letters that were cut because they were too large for their topic.
+//! Checks dead letters that were truncated because they were too large for their topic.
 //!
 //! In:  the dead letters, before the input; then the input. Out: whether a dead letter is the
-//!      beginning of its record.
-//! Holds: of a record no more is kept than a hash per length that is asked for.
+//! beginning of its record.
+//! Holds: of each record only a hash per truncated length is kept.
 
 use std::collections::HashMap;
 
-use super::input::raw_hash;
-use super::record::Record;
+use super::{input::raw_hash, record::Record};
 
 /// Header with the length of the whole value.
 pub(super) const TRUNCATED_FROM: &str = "logintide.truncated_from";
 
-/// Lengths asked for, by input partition and offset.
+/// Truncated lengths, by input partition and offset.
 #[derive(Default)]
 pub(super) struct Cuts {
     by_position: HashMap<(i32, i64), Vec<Cut>>,
@@ -21,13 +20,13 @@ pub(super) struct Cuts {
 /// The beginning of one input record's value.
 struct Cut {
     bytes: usize,
-    /// Length of the whole value and hash of the key and the beginning; `None` as long as there is
-    /// no such record, or none that is longer.
+    /// Length of the whole value, and hash of the key and the beginning; `None` until a longer
+    /// record is found at the position.
     found: Option<(usize, u128)>,
 }
 
 impl Cuts {
-    /// Asks for the beginning that a dead letter claims to be.
+    /// Notes the length of a truncated dead letter, to hash its record's beginning.
     pub(super) fn ask(&mut self, dead_letter: &Record<'_>) {
         if !dead_letter.has_header(TRUNCATED_FROM) {
             return;
@@ -52,7 +51,7 @@ impl Cuts {
     }
 
     /// Whether a dead letter has the key and the beginning of the value of the input record that it
-    /// names, and says how long that is.
+    /// names, and the right length of that value in its header.
     pub(super) fn is_right(&self, dead_letter: &Record<'_>) -> bool {
         let cuts = dead_letter.position().and_then(|position| self.by_position.get(&position));
         let bytes = dead_letter.value.map_or(0, <[u8]>::len);

@@ -1,26 +1,29 @@
-//! The recount's memory: one small entry per input record, found by position or by what its output
-//! must be.
+//! The input in the judge's memory: a small entry per record, found by position or by its expected
+//! output.
 //!
-//! In:  input records in the order of their partitions. Out: what each outputs must hold.
-//! Holds: values are not kept; an entry is about 100 bytes, the index of outputs about 50 more.
+//! In:  input records in the order of their partitions. Out: the expected outputs.
+//! Holds: values are not kept, only hashes of them.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-
-use crate::json;
-use crate::rules::{Broken, Reading};
+use std::{
+    collections::HashMap,
+    hash::{BuildHasherDefault, Hasher},
+};
 
 use super::record::Record;
+use crate::{
+    json,
+    rules::{Broken, Reading},
+};
 
-/// Stands for an event without a number.
+/// Marks an event without a number.
 const NO_NUMBER: u64 = u64::MAX;
 
-/// What becomes of an input record.
+/// The expected outcome of an input record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// Nothing: it has no value.
+    /// No output: it has no value.
     Skipped,
-    /// Nothing: processing began behind it.
+    /// No output: processing began after it.
     Unseen,
     /// A dead letter.
     Rejected(Broken),
@@ -34,22 +37,22 @@ pub(super) struct Entry {
     /// Kafka's timestamp in epoch milliseconds.
     pub(super) timestamp_ms: i64,
     event_no: u64,
-    /// Hash of key and value as they were.
+    /// Hash of key and value.
     pub(super) raw: u128,
     /// Hash of the user.
     pub(super) user: u64,
     /// Start of the window in epoch seconds.
     pub(super) window_s: i64,
-    /// Numbers of the values it counts under: location, device, version.
+    /// Numbers of the counted values: location, device, version.
     pub(super) counted: [u32; 3],
     pub(super) fate: Fate,
     pub(super) dead_letters: u8,
     pub(super) late_records: u8,
 }
 
-/// Outputs of one content.
+/// The outputs with one content: how many are expected, and how many were seen.
 #[derive(Clone, Copy)]
-pub(super) struct Slot {
+pub(super) struct ExpectedOutput {
     pub(super) expected: u32,
     pub(super) seen: u32,
     /// The first input with this content: partition and index.
@@ -60,12 +63,12 @@ pub(super) struct Slot {
 #[derive(Default)]
 pub(super) struct Input {
     partitions: Vec<Vec<Entry>>,
-    names: Names,
-    outputs: HashMap<u128, Slot, BuildHasherDefault<AlreadyHashed>>,
+    names: ValueNumbers,
+    outputs: HashMap<u128, ExpectedOutput, BuildHasherDefault<AlreadyHashed>>,
 }
 
 impl Input {
-    /// Adds a record without a value or one that is to be rejected.
+    /// Adds a record without a value, or one that must be rejected.
     pub(super) fn add_other(&mut self, record: &Record<'_>, fate: Fate) {
         self.push(
             record,
@@ -103,12 +106,12 @@ impl Input {
                 late_records: 0,
             },
         );
-        let empty = Slot { expected: 0, seen: 0, first };
+        let empty = ExpectedOutput { expected: 0, seen: 0, first };
         self.outputs.entry(reading.fingerprint).or_insert(empty).expected += 1;
     }
 
     /// The expectation for an output of this content.
-    pub(super) fn output(&mut self, fingerprint: u128) -> Option<&mut Slot> {
+    pub(super) fn output(&mut self, fingerprint: u128) -> Option<&mut ExpectedOutput> {
         self.outputs.get_mut(&fingerprint)
     }
 
@@ -129,7 +132,8 @@ impl Input {
         })
     }
 
-    /// Contents with fewer outputs than expected: the first input of each, how many are missing.
+    /// The contents with fewer outputs than expected: the first input of each, and how many are
+    /// missing.
     pub(super) fn missing(&self) -> impl Iterator<Item = (Position, u32)> {
         self.outputs.values().filter(|slot| slot.seen < slot.expected).map(|slot| {
             let (partition, index) = (slot.first.0 as usize, slot.first.1 as usize);
@@ -140,7 +144,7 @@ impl Input {
         })
     }
 
-    /// The value with a number.
+    /// The value that has this number.
     pub(super) fn name(&self, number: u32) -> &str {
         &self.names.texts[number as usize]
     }
@@ -160,7 +164,7 @@ impl Input {
     }
 }
 
-/// Where an input record is. Displays as `[partition]@offset`.
+/// The position of an input record. It displays as `[partition]@offset`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Position {
     pub(super) partition: usize,
@@ -181,14 +185,14 @@ pub(super) fn raw_hash(record: &Record<'_>) -> u128 {
     json::hash(&[part(record.key), part(record.value)].concat())
 }
 
-/// Numbers for values, so that an entry needs four bytes for each.
+/// Numbers the values, so that an entry needs four bytes for each.
 #[derive(Default)]
-struct Names {
+struct ValueNumbers {
     numbers: HashMap<Box<str>, u32>,
     texts: Vec<Box<str>>,
 }
 
-impl Names {
+impl ValueNumbers {
     fn number(&mut self, text: &str) -> u32 {
         if let Some(number) = self.numbers.get(text) {
             return *number;
@@ -200,7 +204,7 @@ impl Names {
     }
 }
 
-/// Takes a key that is a hash already as it is.
+/// A hasher for keys that are hashes already.
 #[derive(Default)]
 struct AlreadyHashed(u64);
 

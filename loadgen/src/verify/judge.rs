@@ -1,27 +1,30 @@
-//! The verdict. Works on records, from Kafka or from memory.
+//! Compares the outputs with a recount of the input. It works on records, from Kafka or from
+//! memory.
 //!
 //! In:  the whole input first, then all outputs, topic by topic in any order. Out: a report.
-//! Holds: nothing is believed that an output says of itself: all is recounted from the input, save
-//!        which of the events that may be late were; that the late topic says. An event is counted
-//!        or late, never both.
+//! Holds: everything is recounted from the input, except which of the events that may be late were
+//! late: that comes from the late topic. An event is counted or late, never both.
 
 use jiff::tz::TimeZone;
 
-use crate::args::{ExpectLate, TimestampStyle};
-use crate::rules::{Reading, Rules, read_output};
+use super::{
+    added,
+    cuts::Cuts,
+    input::{Fate, Input},
+    murmur2::partition_of,
+    prediction::Prediction,
+    processed_part::ProcessedPart,
+    record::Record,
+    report::{Mistake, Report, shown},
+    windows::Windows,
+};
+use crate::{
+    args::{ExpectLate, TimestampStyle},
+    rules::{Reading, Rules, read_output},
+};
 
-use super::added;
-use super::cuts::Cuts;
-use super::input::{Fate, Input};
-use super::murmur2::partition_of;
-use super::prediction::Prediction;
-use super::record::Record;
-use super::report::{Mistake, Report, shown};
-use super::seen::Seen;
-use super::windows::Windows;
-
-/// How the input was processed, and what is to be accepted.
-pub(super) struct Settings {
+/// How the input was processed, and which outputs are accepted.
+pub(super) struct JudgeSettings {
     pub(super) input_topic: String,
     pub(super) processed_partitions: usize,
     pub(super) rules: Rules,
@@ -29,44 +32,44 @@ pub(super) struct Settings {
     pub(super) timezone: TimeZone,
     pub(super) timestamp_style: TimestampStyle,
     pub(super) max_values: usize,
-    /// How many times more than it should an output may be there.
+    /// How many times more than expected an output may occur.
     pub(super) most_repeats: u8,
-    /// How far behind the watermark a window still takes events, in milliseconds.
+    /// How far behind the watermark a window still accepts events, in milliseconds.
     pub(super) allowed_lateness_ms: i64,
     pub(super) expect_late: ExpectLate,
-    /// By partition the offset at which processing began; empty for all from the start.
+    /// The offset of each partition at which processing began; empty for the start of all.
     pub(super) input_from: Vec<i64>,
     pub(super) allow_incomplete: bool,
     pub(super) expect_complete: bool,
     pub(super) unique_tolerance: f64,
 }
 
-impl Settings {
-    /// Start in epoch seconds of the window that an event time falls into.
+impl JudgeSettings {
+    /// Start of the window of an event time, in epoch seconds.
     fn window_of(&self, time_ms: i64) -> i64 {
         time_ms.div_euclid(1_000 * self.window_s) * self.window_s
     }
 }
 
-/// The judge.
+/// Takes all records and reports the mistakes.
 pub(super) struct Judge {
-    pub(super) settings: Settings,
+    pub(super) settings: JudgeSettings,
     prediction: Option<Prediction>,
     pub(super) input: Input,
     pub(super) cuts: Cuts,
-    seen: Seen,
-    /// Highest event time of the processed input, each event counted at most up to its record's
-    /// Kafka timestamp: no watermark was ever higher.
+    seen: ProcessedPart,
+    /// Highest event time of the processed input, where an event counts at most as its record's
+    /// Kafka timestamp. No watermark was ever higher.
     pub(super) highest_ms: i64,
     windows: Windows,
     pub(super) report: Report,
 }
 
 impl Judge {
-    /// A judge who has seen nothing; `prediction` says what the input should be.
-    pub(super) fn new(settings: Settings, prediction: Option<Prediction>) -> Self {
+    /// A judge without records; `prediction` is the expected input, if it is known.
+    pub(super) fn new(settings: JudgeSettings, prediction: Option<Prediction>) -> Self {
         Self {
-            seen: Seen::from(settings.input_from.clone()),
+            seen: ProcessedPart::from(settings.input_from.clone()),
             settings,
             prediction,
             input: Input::default(),
@@ -152,7 +155,7 @@ impl Judge {
         self.windows.add(record, &self.settings, &mut self.report);
     }
 
-    /// All has been seen: says what is missing and recounts the windows.
+    /// Reports what is missing and recounts the windows, after all records have been taken.
     pub(super) fn finish(mut self) -> Report {
         if let Some(prediction) = self.prediction {
             prediction.finish(&mut self.report);
@@ -174,7 +177,7 @@ impl Judge {
         self.report
     }
 
-    /// Checks what an output must be by itself: no key twice, key and partition, added fields.
+    /// Checks an output without its input: duplicate fields, Kafka key and partition, added fields.
     fn check_form(&mut self, record: &Record<'_>, reading: &Reading<'_>) {
         let report = &mut self.report;
         let here = || format!("[{}]@{}: {}", record.partition, record.offset, shown(record.value));

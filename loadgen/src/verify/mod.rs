@@ -1,8 +1,8 @@
-//! `loadgen verify`: the judge of a processor's outputs.
+//! `loadgen verify`: verifies a processor's outputs.
 //!
 //! In:  the input topic and four output topics, each from its first record to its end.
-//! Out: a report of all that is missing, doubled or wrong; exit code 1 if there is anything.
-//! Holds: nothing is shared with the processor; the input is recounted in full.
+//! Out: a report of everything that is missing, doubled or wrong; exit code 1 if it has mistakes.
+//! Holds: nothing is shared with the processor; the whole input is recounted.
 
 mod added;
 mod cuts;
@@ -10,10 +10,10 @@ mod input;
 mod judge;
 mod murmur2;
 mod prediction;
+mod processed_part;
 mod record;
 mod recount;
 mod report;
-mod seen;
 mod side;
 mod topic;
 mod window_record;
@@ -27,15 +27,11 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use jiff::tz::TimeZone;
 
-use crate::args::VerifyArgs;
-use crate::rules::Rules;
-use crate::stop::Stop;
-use crate::{Failure, Outcome};
-
-use judge::{Judge, Settings};
+use crate::{Failure, Outcome, args::VerifyArgs, rules::Rules, stop::Stop};
+use judge::{Judge, JudgeSettings};
 use prediction::Prediction;
 pub use report::RecordCounts;
-pub(crate) use report::{Names, Report};
+pub(crate) use report::{Report, TopicNames};
 use topic::Topic;
 
 /// Runs the command.
@@ -49,17 +45,17 @@ pub(crate) fn run(args: &VerifyArgs, stop: &Stop) -> Result<Outcome, Failure> {
     Ok(if report.is_fine() { Outcome::Fine } else { Outcome::Wrong })
 }
 
-/// Recounts everything; the report and the topics' names in it.
-pub(crate) fn judge(args: &VerifyArgs, stop: &Stop) -> Result<(Report, Names), Failure> {
+/// Recounts everything. Returns the report and the topics' names for it.
+pub(crate) fn judge(args: &VerifyArgs, stop: &Stop) -> Result<(Report, TopicNames), Failure> {
     args.plan.check().map_err(Failure::Usage)?;
     let window_s = args.window.as_secs();
     if window_s < 1 || args.window.subsec_nanos() != 0 {
-        return Err(Failure::Usage("--window: give whole seconds, 1s or more".to_owned()));
+        return Err(Failure::Usage("--window: expected whole seconds, at least 1s".to_owned()));
     }
     let timezone = TimeZone::get(&args.timezone).map_err(|error| {
-        Failure::Usage(format!("--timezone {}: {error}; give an IANA name", args.timezone))
+        Failure::Usage(format!("--timezone {}: {error}; expected an IANA name", args.timezone))
     })?;
-    let names = Names {
+    let names = TopicNames {
         input: args.input_topic.clone(),
         processed: args.processed_topic.clone(),
         dead_letter: args.dead_letter_topic.clone(),
@@ -72,7 +68,7 @@ pub(crate) fn judge(args: &VerifyArgs, stop: &Stop) -> Result<(Report, Names), F
 
 fn verify(
     args: &VerifyArgs,
-    names: &Names,
+    names: &TopicNames,
     window_s: i64,
     timezone: TimeZone,
     stop: &Stop,
@@ -91,7 +87,7 @@ fn verify(
             names.input, input.partitions
         )));
     }
-    let settings = Settings {
+    let settings = JudgeSettings {
         input_topic: names.input.clone(),
         processed_partitions: processed.partitions,
         rules: Rules {
@@ -116,7 +112,7 @@ fn verify(
     let mut judge = Judge::new(settings, prediction.transpose()?);
     let patience = Duration::try_from(args.timeout).context("--timeout")?;
     dead_letter.read(patience, stop, |record| judge.cut(record))?;
-    // NOTE: the input first, and whole: every output is held against it.
+    // NOTE: the whole input comes first, because every output is compared with it.
     input.read(patience, stop, |record| judge.input(record))?;
     late.read(patience, stop, |record| judge.late(record))?;
     dead_letter.read(patience, stop, |record| judge.dead_letter(record))?;

@@ -1,19 +1,22 @@
-//! What the input should be, from the seed alone.
+//! Compares the input with what the seed generates.
 //!
 //! In:  the plan that `produce` had, and input records. Out: mistakes of the input itself.
-//! Holds: a record is found by the number in its key, and made again byte for byte. The one thing
-//!        taken from the record is `sent_us`; the start time, if it was not given, comes from the
-//!        first event that has a time.
+//! Holds: a record is found by the number in its key, and generated again byte for byte. Only
+//! `sent_us` is taken from the record; the start time, if it was not given, comes from the first
+//! event that has a time.
 
 use anyhow::Result;
 
-use crate::generate::{self, Generator, Kind, Plan, event_no_of};
-use crate::rules::Reading;
+use super::{
+    record::Record,
+    report::{Mistake, Report, shown},
+};
+use crate::{
+    generate::{self, Generator, Kind, Plan, event_no_of},
+    rules::Reading,
+};
 
-use super::record::Record;
-use super::report::{Mistake, Report, shown};
-
-/// The input as the plan has it.
+/// The input that the plan generates.
 pub(super) struct Prediction {
     plan: Plan,
     seed: u64,
@@ -23,14 +26,14 @@ pub(super) struct Prediction {
     generator: Generator,
     /// False until the generator's start time is known.
     is_started: bool,
-    /// Records that came before.
-    waiting: Vec<Waiting>,
+    /// Records that arrived before it was known.
+    pending: Vec<PendingRecord>,
     seen: Vec<bool>,
     made: generate::Record,
 }
 
-/// A record that is to be compared, copied.
-struct Waiting {
+/// A copy of a record that is compared later.
+struct PendingRecord {
     event_no: u64,
     sent_us: u64,
     partition: i32,
@@ -39,8 +42,8 @@ struct Waiting {
 }
 
 impl Prediction {
-    /// A prediction for a topic with this many partitions; without `count`, the highest number in
-    /// the topic is the last.
+    /// The prediction for a topic with this many partitions. Without `count`, the highest number in
+    /// the topic counts as the last.
     pub(super) fn new(
         plan: &Plan,
         seed: u64,
@@ -56,13 +59,13 @@ impl Prediction {
             is_transactional,
             generator: Generator::new(plan, plan.start_time.unwrap_or(0), partitions)?,
             is_started: plan.start_time.is_some(),
-            waiting: Vec::new(),
+            pending: Vec::new(),
             seen: Vec::new(),
             made: generate::Record::new(),
         })
     }
 
-    /// Checks one record; `reading` is what the rules make of it.
+    /// Checks one record; `reading` is the result of the judge's rules.
     pub(super) fn check(
         &mut self,
         record: &Record<'_>,
@@ -85,7 +88,7 @@ impl Prediction {
             let example = || format!("event {event_no} is of an aborted transaction {}", here());
             report.add(Mistake::InputWrong, example);
         }
-        let waiting = Waiting {
+        let waiting = PendingRecord {
             event_no,
             sent_us: reading.and_then(|reading| reading.sent_us).unwrap_or(0),
             partition: record.partition,
@@ -101,14 +104,15 @@ impl Prediction {
         if self.is_started {
             self.compare(&waiting, record.value, report);
         } else {
-            self.waiting.push(Waiting { value: record.value.map(<[u8]>::to_vec), ..waiting });
+            self.pending.push(PendingRecord { value: record.value.map(<[u8]>::to_vec), ..waiting });
         }
     }
 
-    /// All records have been seen: says which are missing.
+    /// Reports the missing records, after all were checked.
     pub(super) fn finish(mut self, report: &mut Report) {
-        // No record with a time: any start will do for tombstones; poison is reported.
-        for waiting in std::mem::take(&mut self.waiting) {
+        // Without any record with a time, the start does not matter for tombstones, and poison
+        // records are reported.
+        for waiting in std::mem::take(&mut self.pending) {
             self.compare(&waiting, waiting.value.as_deref(), report);
         }
         let count = self.count.unwrap_or(self.seen.len() as u64);
@@ -120,19 +124,19 @@ impl Prediction {
         }
     }
 
-    /// Finds the start time: event times lie at whole seconds from it, plus a known distance.
+    /// Finds the start time: an event's time is the start, in whole seconds, plus a known distance.
     fn start(&mut self, event_no: u64, time_ms: i64, report: &mut Report) {
         let from_start_s = self.generator.time_from_start_ms(event_no).div_euclid(1_000);
         let start_s = time_ms.div_euclid(1_000) - from_start_s;
         self.generator = Generator::new(&self.plan, start_s, self.partitions)
             .expect("the plan made a generator before");
         self.is_started = true;
-        for waiting in std::mem::take(&mut self.waiting) {
+        for waiting in std::mem::take(&mut self.pending) {
             self.compare(&waiting, waiting.value.as_deref(), report);
         }
     }
 
-    fn compare(&mut self, found: &Waiting, value: Option<&[u8]>, report: &mut Report) {
+    fn compare(&mut self, found: &PendingRecord, value: Option<&[u8]>, report: &mut Report) {
         self.generator.make(found.event_no, found.sent_us, &mut self.made);
         let is_right = self.made.payload() == value && self.made.partition == found.partition;
         if !is_right {

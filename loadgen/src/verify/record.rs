@@ -1,6 +1,5 @@
-//! A Kafka record as the judge sees it, whatever it came from.
+//! A Kafka record as the judge sees it, from a broker or from memory.
 
-/// One record.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Record<'a> {
     pub(super) partition: i32,
@@ -13,7 +12,7 @@ pub(super) struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// The text of a header; `None` if it is missing, doubled or no text.
+    /// The text of a header; `None` if it is missing, occurs twice or is not text.
     pub(super) fn header(&self, name: &str) -> Option<&'a str> {
         let mut found = self.headers.iter().filter(|header| header.0 == name);
         let value = found.next()?.1?;
@@ -23,7 +22,7 @@ impl<'a> Record<'a> {
         std::str::from_utf8(value).ok()
     }
 
-    /// Whether a header of this name is there, whatever it holds.
+    /// Whether the record has a header of this name.
     pub(super) fn has_header(&self, name: &str) -> bool {
         self.headers.iter().any(|header| header.0 == name)
     }

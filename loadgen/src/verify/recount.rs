@@ -1,20 +1,18 @@
-//! What one window must hold.
+//! Recounts one window.
 //!
 //! In:  the valid events of a window. Out: bounds for its total, its maps and its users.
-//! Holds: without excuse the bounds are equal: the counts are exact.
+//! Holds: lower and upper bounds are equal, unless events may be missing or were late.
 
 use std::collections::{HashMap, HashSet};
 
+use super::{input::Entry, window_record::Stats};
 use crate::rules::OTHER;
 
-use super::input::Entry;
-use super::window_record::Stats;
-
-/// Events of one window: those that it must count, and those with a late record.
+/// The events of one window: those that it must count, and those with a late record.
 pub(super) struct Recount {
     /// Events without a late record.
     pub(super) counted: u64,
-    /// Events with one.
+    /// Events with a late record.
     pub(super) late: u64,
     values: [HashMap<u32, Tally>; 3],
     users: HashSet<u64>,
@@ -47,34 +45,34 @@ impl Recount {
         Self { counted, late, values, users, users_with_late }
     }
 
-    /// Events that could be counted at most.
+    /// Largest possible count.
     pub(super) fn all(&self) -> u64 {
         self.counted + self.late
     }
 
-    /// Bounds of one dimension's counts. `may_miss`: any event may be missing.
+    /// Bounds of one dimension's counts. With `may_miss` any event may be missing.
     pub(super) fn bounds(&self, dimension: usize, may_miss: bool) -> Bounds {
         let late = u64::from(may_miss);
         let values = self.values[dimension].iter().map(|(value, tally)| {
             let least = if may_miss { 0 } else { tally.counted };
             (*value, (least, tally.counted + late * tally.late))
         });
-        // A value that only late events have is none of the window's.
+        // A value that only late events have does not occur in the window.
         Bounds(values.filter(|(_, (_, most))| *most > 0).collect())
     }
 
-    /// Fewest and most users.
+    /// Smallest and largest number of users.
     pub(super) fn users(&self, may_miss: bool) -> (usize, usize) {
         if may_miss { (0, self.users_with_late) } else { (self.users.len(), self.users.len()) }
     }
 }
 
-/// Least and most by value.
+/// The smallest and the largest count of each value.
 pub(super) struct Bounds(HashMap<u32, (u64, u64)>);
 
 impl Bounds {
-    /// What is wrong with a map whose sum is right. From `max_values` on the rest may be called
-    /// other, so that only the most of each named value is known.
+    /// What is wrong with a map whose sum is right. In a map with `max_values` names, the rest may
+    /// be counted as `other`, so only upper bounds are known.
     pub(super) fn mistakes<'a>(
         &self,
         Stats(found): &Stats,
@@ -91,18 +89,21 @@ impl Bounds {
                 continue;
             }
             if *count > most || (*count < least && !is_capped) {
-                wrong.push(format!("{value:?} is {count}, not {least}{}", up_to(least, most)));
+                wrong.push(format!("{value:?} is {count}, expected {least}{}", up_to(least, most)));
             }
         }
         if is_capped {
             if found.len() > max_values + 1 {
-                wrong.push(format!("{} values, the limit is {max_values}", found.len()));
+                wrong.push(format!("{} values, expected at most {max_values}", found.len()));
             }
             return wrong;
         }
         for (value, (least, most)) in &known {
             if *least > 0 && !found.iter().any(|entry| entry.0 == *value) {
-                wrong.push(format!("{value:?} is missing, not {least}{}", up_to(*least, *most)));
+                wrong.push(format!(
+                    "{value:?} is missing, expected {least}{}",
+                    up_to(*least, *most)
+                ));
             }
         }
         wrong

@@ -1,21 +1,20 @@
-//! What the judge found: counts, mistakes by kind with a few examples each.
+//! The judge's report: counts, and mistakes by kind with a few examples each.
 //!
-//! Holds: memory stays small however many mistakes there are.
+//! Holds: the report stays small however many mistakes there are.
 
-use std::collections::BTreeMap;
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use serde::Serialize;
 
 /// Examples kept of each kind of mistake.
 const EXAMPLES: usize = 10;
 
-/// Longest piece of a record shown in an example, in bytes.
+/// Most bytes of a record that an example shows.
 const SHOWN_BYTES: usize = 300;
 
-/// Which topic a mistake is in.
+/// The topic of a mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Topic {
+pub(super) enum TopicKind {
     Input,
     Processed,
     DeadLetter,
@@ -25,17 +24,17 @@ pub(super) enum Topic {
 
 macro_rules! mistakes {
     ($($kind:ident, $topic:ident, $words:literal;)*) => {
-        /// What can be wrong.
+        /// The kinds of mistakes.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub(super) enum Mistake { $(#[doc = $words] $kind,)* }
 
         impl Mistake {
-            /// Where it is.
-            pub(super) fn topic(self) -> Topic {
-                match self { $(Self::$kind => Topic::$topic,)* }
+            /// The topic that has the mistake.
+            pub(super) fn topic(self) -> TopicKind {
+                match self { $(Self::$kind => TopicKind::$topic,)* }
             }
 
-            /// What it is called.
+            /// Its description.
             pub(super) fn words(self) -> &'static str {
                 match self { $(Self::$kind => $words,)* }
             }
@@ -44,49 +43,49 @@ macro_rules! mistakes {
 }
 
 mistakes! {
-    InputMissing, Input, "produced event is not in the topic";
-    InputDoubled, Input, "produced event is in the topic more than once";
-    InputWrong, Input, "record is not what the seed makes";
-    InputForeign, Input, "record is not of this seed";
+    InputMissing, Input, "produced event is missing";
+    InputDoubled, Input, "produced event occurs more than once";
+    InputWrong, Input, "record differs from what the seed generates";
+    InputForeign, Input, "record does not come from this seed";
     ProcessedMissing, Processed, "valid event has no output";
-    ProcessedDoubled, Processed, "output is there too often";
+    ProcessedDoubled, Processed, "output occurs too often";
     ProcessedUnexpected, Processed, "output matches no valid event";
-    ProcessedUnreadable, Processed, "output is no event";
-    ProcessedDuplicateKey, Processed, "output has a key twice";
-    ProcessedWrongKey, Processed, "Kafka key is not the user";
-    ProcessedWrongPartition, Processed, "output is in another partition than its key says";
+    ProcessedUnreadable, Processed, "output is not a valid event";
+    ProcessedDuplicateKey, Processed, "output has a field twice";
+    ProcessedWrongKey, Processed, "Kafka key is not the user id";
+    ProcessedWrongPartition, Processed, "output is not in the partition of its key";
     ProcessedWrongAddition, Processed, "added field is wrong";
     DeadLetterMissing, DeadLetter, "rejected record has no dead letter";
-    DeadLetterDoubled, DeadLetter, "dead letter is there too often";
-    DeadLetterUnexpected, DeadLetter, "dead letter of a record that is valid or not there";
-    DeadLetterWrong, DeadLetter, "dead letter has other bytes or headers";
-    DeadLetterReason, DeadLetter, "dead letter names another reason";
-    LateDoubled, Late, "late record is there too often";
-    LateUnexpected, Late, "late record of an event that is not valid or not there";
-    LateWrong, Late, "late record has other bytes or headers";
+    DeadLetterDoubled, DeadLetter, "dead letter occurs too often";
+    DeadLetterUnexpected, DeadLetter, "dead letter of a record that is valid or does not exist";
+    DeadLetterWrong, DeadLetter, "dead letter has wrong bytes or headers";
+    DeadLetterReason, DeadLetter, "dead letter has a wrong reason";
+    LateDoubled, Late, "late record occurs too often";
+    LateUnexpected, Late, "late record of an event that is invalid or does not exist";
+    LateWrong, Late, "late record has wrong bytes or headers";
     LateInTime, Late, "late record of an event that was in time";
     LateUnwanted, Late, "late record, but none was expected";
     LateAbsent, Late, "no late record, but some were expected";
     WindowMissing, Aggregated, "window has no record";
-    WindowUnexpected, Aggregated, "window without any event";
-    WindowUnreadable, Aggregated, "record is no window";
-    WindowInconsistent, Aggregated, "window contradicts itself";
+    WindowUnexpected, Aggregated, "window has no event in the input";
+    WindowUnreadable, Aggregated, "record is not a valid window";
+    WindowInconsistent, Aggregated, "fields of the window contradict each other";
     WindowRevision, Aggregated, "revisions are not 1, 2, 3 and so on";
-    WindowTotal, Aggregated, "total and late records are not the recount";
+    WindowTotal, Aggregated, "total and late records differ from the recount";
     WindowMap, Aggregated, "counts differ from the recount";
-    WindowUsers, Aggregated, "unique users are off";
+    WindowUsers, Aggregated, "unique users differ too much from the recount";
     WindowIncomplete, Aggregated, "window says that it is incomplete";
-    WindowNotMarked, Aggregated, "window says that it is complete, but some input was not seen";
+    WindowNotMarked, Aggregated, "window says that it is complete, but input was not processed";
 }
 
-/// Mistakes of one kind.
+/// The mistakes of one kind.
 #[derive(Default, Debug)]
 pub(super) struct Found {
     pub(super) count: u64,
     pub(super) examples: Vec<String>,
 }
 
-/// Records counted, by what they are.
+/// Numbers of records of each kind.
 #[derive(Clone, Copy, Default, Debug, Serialize)]
 pub struct RecordCounts {
     /// Records of the input.
@@ -97,13 +96,12 @@ pub struct RecordCounts {
     pub rejected: u64,
     /// Of these, records without a value.
     pub tombstones: u64,
-    /// Records before the place where processing began.
+    /// Records before the offset at which processing began.
     pub unseen: u64,
     /// Records of processed-logins.
     pub processed: u64,
     /// Of these, repeated ones.
     pub processed_repeats: u64,
-    /// Dead letters.
     pub dead_letters: u64,
     /// Of these, repeated ones.
     pub dead_letter_repeats: u64,
@@ -119,9 +117,9 @@ pub struct RecordCounts {
     pub window_repeats: u64,
     /// Windows published.
     pub windows: u64,
-    /// Windows that the input makes.
+    /// Windows that the input has events for.
     pub windows_expected: u64,
-    /// Windows that say so of themselves.
+    /// Windows that say `"complete": false`.
     pub windows_incomplete: u64,
     /// The highest revision of any window.
     pub highest_revision: u64,
@@ -129,7 +127,7 @@ pub struct RecordCounts {
     pub late_events_in_windows: u64,
 }
 
-/// Everything found.
+/// Counts and mistakes.
 #[derive(Default, Debug)]
 pub(crate) struct Report {
     pub(crate) counts: RecordCounts,
@@ -137,7 +135,7 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Notes one mistake; the example is only made while there are few.
+    /// Adds one mistake; the example is made only while there are few.
     pub(super) fn add(&mut self, mistake: Mistake, example: impl FnOnce() -> String) {
         let found = self.mistakes.entry(mistake).or_default();
         found.count += 1;
@@ -146,7 +144,7 @@ impl Report {
         }
     }
 
-    /// Notes an output that is there once more: a mistake, or only counted.
+    /// Adds a repeated output: a mistake, or only counted when repeats are accepted.
     pub(super) fn repeat(
         &mut self,
         is_allowed: bool,
@@ -166,7 +164,7 @@ impl Report {
     }
 
     /// The report as JSON; `names` are the topics' names.
-    pub(super) fn to_json(&self, names: &Names) -> serde_json::Value {
+    pub(super) fn to_json(&self, names: &TopicNames) -> serde_json::Value {
         let mistakes: Vec<_> = self
             .mistakes
             .iter()
@@ -184,14 +182,14 @@ impl Report {
     }
 
     /// The report as a table.
-    pub(crate) fn print<'a>(&'a self, names: &'a Names) -> impl fmt::Display {
+    pub(crate) fn print<'a>(&'a self, names: &'a TopicNames) -> impl fmt::Display {
         Table { report: self, names }
     }
 }
 
 /// The topics' names.
 #[derive(Clone, Debug)]
-pub(crate) struct Names {
+pub(crate) struct TopicNames {
     pub(super) input: String,
     pub(super) processed: String,
     pub(super) dead_letter: String,
@@ -199,22 +197,22 @@ pub(crate) struct Names {
     pub(super) aggregated: String,
 }
 
-impl Names {
+impl TopicNames {
     /// A topic's name.
-    pub(super) fn of(&self, topic: Topic) -> &str {
+    pub(super) fn of(&self, topic: TopicKind) -> &str {
         match topic {
-            Topic::Input => &self.input,
-            Topic::Processed => &self.processed,
-            Topic::DeadLetter => &self.dead_letter,
-            Topic::Late => &self.late,
-            Topic::Aggregated => &self.aggregated,
+            TopicKind::Input => &self.input,
+            TopicKind::Processed => &self.processed,
+            TopicKind::DeadLetter => &self.dead_letter,
+            TopicKind::Late => &self.late,
+            TopicKind::Aggregated => &self.aggregated,
         }
     }
 }
 
 struct Table<'a> {
     report: &'a Report,
-    names: &'a Names,
+    names: &'a TopicNames,
 }
 
 impl fmt::Display for Table<'_> {

@@ -1,25 +1,26 @@
-//! The two side topics: dead letters, and events that came too late for their window.
+//! Checks the two side topics: dead letters, and events that were too late for their window.
 //!
-//! In:  their records, after the whole input. Out: mistakes, and in the input's entries what was
-//!      found of each.
-//! Holds: a side record is held against the input record that its headers name: bytes, Kafka
-//!        timestamp, and why it is there. A dead letter's reason is that of the judge's own rules;
-//!        an event is late only if event time had come far enough.
+//! In:  their records, after the whole input. Out: mistakes, and in the input's entries the number
+//! of their side records.
+//! Holds: a side record is compared with the input record that its headers name: bytes, Kafka
+//! timestamp and reason. A dead letter's reason must be that of the judge's own rules; an event may
+//! be late only if event time had advanced far enough.
 
+use super::{
+    cuts::TRUNCATED_FROM,
+    input::{Entry, Fate, raw_hash},
+    judge::Judge,
+    record::Record,
+    report::{Mistake, shown},
+};
 use crate::args::ExpectLate;
-
-use super::cuts::TRUNCATED_FROM;
-use super::input::{Entry, Fate, raw_hash};
-use super::judge::Judge;
-use super::record::Record;
-use super::report::{Mistake, shown};
 
 /// The reason that a late record gives.
 const LATE: &str = "late";
 
 impl Judge {
-    /// Takes a record of the dead-letter topic before the input is read: only notes of which input
-    /// records a beginning will be needed.
+    /// Takes a record of the dead-letter topic before the input is read, to note which input
+    /// records' beginnings are needed.
     pub(super) fn cut(&mut self, record: &Record<'_>) {
         self.cuts.ask(record);
     }
@@ -110,7 +111,7 @@ impl Judge {
         }
     }
 
-    /// The input position that a side record's headers name; also checks its other headers.
+    /// The input position that a side record's headers name. It also checks the other headers.
     fn origin(&mut self, record: &Record<'_>, mistake: Mistake) -> Option<(i32, i64)> {
         let wrong = |name: &str| {
             let value =

@@ -1,33 +1,38 @@
-//! Reads a topic from its first record to its end, as `read_committed` readers see it.
+//! Reads a topic from its first record to its end, as a `read_committed` reader.
 
-use std::collections::HashSet;
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::KafkaError;
-use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
-use rdkafka::{Offset, TopicPartitionList};
-
-use crate::args::KafkaArgs;
-use crate::client::{self, Reporter};
-use crate::progress::ProgressDisplay;
-use crate::stop::Stop;
-use crate::voice::Voice;
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _},
+    error::KafkaError,
+    message::{BorrowedMessage, Headers as _, Message as _},
+};
 
 use super::record::Record;
+use crate::{
+    args::KafkaArgs,
+    client::{self, Reporter},
+    messages::MessageOutput,
+    progress::ProgressDisplay,
+    stop::Stop,
+};
 
-/// How long one poll waits.
+/// Timeout of one poll.
 const POLL_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// How long one question for the end of a partition waits.
+/// Timeout of a query for the end of a partition.
 const ENDS_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Records between two looks at the progress.
+/// Records between two updates of the progress.
 const LOOK_EVERY: u64 = 4_096;
 
 const SETTINGS: &[(&str, &str)] = &[
-    // Never joined and never committed: assigning partitions needs a name.
+    // The group is never joined and nothing is committed; assigning partitions needs a name.
     ("group.id", "loadgen-verify"),
     ("enable.auto.commit", "false"),
     ("enable.auto.offset.store", "false"),
@@ -35,38 +40,44 @@ const SETTINGS: &[(&str, &str)] = &[
     ("enable.partition.eof", "true"),
     ("check.crcs", "true"),
     ("fetch.queue.backoff.ms", "10"),
-    // The end of a topic is told by the answer to a fetch that found nothing, and whatever is asked
-    // on the same connection waits behind it: with the default half a second each time.
+    // A fetch that finds nothing reports a topic's end, and all later requests on the same
+    // connection wait for its answer: with the default, for half a second each time.
     ("fetch.wait.max.ms", "10"),
 ];
 
-/// A topic that is there.
+/// An existing topic.
 pub(super) struct Topic {
     consumer: BaseConsumer<Reporter>,
-    /// Sees open transactions, too; only asked for ends.
+    /// A consumer that sees open transactions as well; it is only used to query ends.
     everything: BaseConsumer<Reporter>,
     name: String,
-    voice: Voice,
+    messages: MessageOutput,
     pub(super) partitions: usize,
 }
 
 impl Topic {
-    /// Looks for the topic.
+    /// Finds the topic.
     pub(super) fn open(kafka: &KafkaArgs, name: &str) -> Result<Self> {
         let reader = |isolation| {
             client::config(kafka, SETTINGS)
                 .set("isolation.level", isolation)
                 .create_with_context(Reporter::new(kafka))
-                .context("cannot make a Kafka consumer")
+                .context("cannot create a Kafka consumer")
         };
         let consumer: BaseConsumer<Reporter> = reader("read_committed")?;
         let everything = reader("read_uncommitted")?;
         let partitions = client::partitions(consumer.client(), name)?
             .ok_or_else(|| anyhow!("topic {name} does not exist"))?;
-        Ok(Self { consumer, everything, name: name.to_owned(), voice: kafka.voice, partitions })
+        Ok(Self {
+            consumer,
+            everything,
+            name: name.to_owned(),
+            messages: kafka.messages,
+            partitions,
+        })
     }
 
-    /// Hands every record to `take`; fails when nothing comes for `patience` before the end.
+    /// Passes every record to `take`; fails when nothing arrives for `patience` before the end.
     pub(super) fn read(
         &self,
         patience: Duration,
@@ -79,7 +90,8 @@ impl Topic {
         }
         self.wait_for_ends(patience, stop)?;
         self.consumer.assign(&offsets).context("cannot assign partitions")?;
-        let mut progress = ProgressDisplay::new(self.voice, format!("reading {}", self.name), None);
+        let mut progress =
+            ProgressDisplay::new(self.messages, format!("reading {}", self.name), None);
         let mut at_end = HashSet::new();
         let mut taken = 0_u64;
         let mut last = Instant::now();
@@ -124,8 +136,9 @@ impl Topic {
 }
 
 impl Topic {
-    /// Waits until all that is in the topic now can be seen. A commit is answered before every
-    /// partition has its mark; until then its records are behind the end for these readers.
+    /// Waits until all records in the topic can be read. A commit is answered before every
+    /// partition has its marker; until then its records are beyond the end for a `read_committed`
+    /// reader.
     fn wait_for_ends(&self, patience: Duration, stop: &Stop) -> Result<()> {
         let began = Instant::now();
         let written = self.ends(&self.everything)?;
@@ -135,7 +148,7 @@ impl Topic {
             let Some(partition) = hidden else { return Ok(()) };
             if began.elapsed() > patience {
                 let count = written[partition] - seen[partition];
-                self.voice.trouble(&format!(
+                self.messages.warn(&format!(
                     "{}: an open transaction hides {count} offsets of partition {partition}; what \
                      is behind it counts as missing",
                     self.name
@@ -149,16 +162,16 @@ impl Topic {
         }
     }
 
-    /// Where each partition ends for this reader.
+    /// The end of each partition for this reader.
     fn ends(&self, reader: &BaseConsumer<Reporter>) -> Result<Vec<i64>> {
         let end = |partition| reader.fetch_watermarks(&self.name, partition, ENDS_TIMEOUT);
         let ends = (0..self.partitions as i32).map(|partition| Ok(end(partition)?.1));
         let ends: Result<_, KafkaError> = ends.collect();
-        ends.with_context(|| format!("cannot ask for the ends of {}", self.name))
+        ends.with_context(|| format!("cannot query the ends of {}", self.name))
     }
 }
 
-/// Errors that the client itself recovers from.
+/// Whether the client recovers from this error by itself.
 fn is_passing(code: rdkafka::types::RDKafkaErrorCode) -> bool {
     use rdkafka::types::RDKafkaErrorCode as Code;
     matches!(

@@ -1,14 +1,14 @@
-//! One record of aggregated-usage, and what it must be by itself.
+//! Reads a record of aggregated-usage, and checks that its fields are consistent.
 
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
-/// Relative error that a quotient may have.
+/// Largest relative error of a quotient.
 const ROUNDING: f64 = 1e-6;
 
-/// The fields of a window; further ones may come.
+/// The fields of a window; others are ignored.
 #[derive(serde::Deserialize, Debug)]
 pub(super) struct WindowRecord {
     current_time: f64,
@@ -26,7 +26,7 @@ pub(super) struct WindowRecord {
     pub(super) late_events: u64,
 }
 
-/// Counts by value, in the order in which they were written.
+/// The counts of the values of a dimension, in the order in which they were written.
 #[derive(Debug, Default)]
 pub(super) struct Stats(pub(super) Vec<(String, u64)>);
 
@@ -53,7 +53,7 @@ impl<'de> Deserialize<'de> for Stats {
 }
 
 impl WindowRecord {
-    /// The three maps with their names, in the order in which entries count.
+    /// The three maps with their names, in the order of `Entry::counted`.
     pub(super) fn maps(&self) -> [(&'static str, &Stats); 3] {
         [
             ("location_stats", &self.location_stats),
@@ -62,8 +62,8 @@ impl WindowRecord {
         ]
     }
 
-    /// What contradicts the key (start of the window in epoch seconds), the window's length, or
-    /// another field.
+    /// Descriptions of fields that contradict the key (start of the window in epoch seconds), the
+    /// window's length, or another field.
     pub(super) fn contradictions(&self, start_s: i64, window_s: i64) -> Vec<String> {
         let mut wrong = Vec::new();
         let mut expect = |is_right: bool, what: String| {
@@ -79,7 +79,7 @@ impl WindowRecord {
         let per_s = self.total_events as f64 / window_s as f64;
         expect(
             close(self.batch_size, per_s),
-            format!("batch_size {}, not {per_s}", self.batch_size),
+            format!("batch_size {}, expected {per_s}", self.batch_size),
         );
         for (name, text, at_s) in [
             ("window_start", &self.window_start, start_s),

@@ -1,38 +1,45 @@
-//! Windows as published against windows as recounted.
+//! Compares the published windows with the recounted ones.
 //!
 //! In:  records of aggregated-usage in the order of their partitions, then the whole input.
 //! Out: mistakes. Holds: only the newest record of each window is kept; the recount goes window by
-//!      window, so that its memory is that of the largest one.
+//! window, so that it needs memory for one of them at a time.
 
 use std::collections::HashMap;
 
-use super::input::{Entry, Fate, Input};
-use super::judge::Settings;
-use super::record::Record;
-use super::recount::Recount;
-use super::report::{Mistake, Report, shown};
-use super::seen::Seen;
-use super::window_record::WindowRecord;
+use super::{
+    input::{Entry, Fate, Input},
+    judge::JudgeSettings,
+    processed_part::ProcessedPart,
+    record::Record,
+    recount::Recount,
+    report::{Mistake, Report, shown},
+    window_record::WindowRecord,
+};
 
-/// Windows by start, as published.
+/// The published windows by their start.
 #[derive(Default)]
 pub(super) struct Windows {
     newest: HashMap<i64, Newest>,
 }
 
-/// The newest record of a window, and how its revisions came.
+/// The newest record of a window, and the order of its revisions.
 struct Newest {
     value: Box<[u8]>,
     revision: u64,
     last_revision: u64,
-    /// Records since the newest revision came that are not newer.
+    /// Records after the newest revision that are not newer.
     repeats: u64,
     partition: i32,
 }
 
 impl Windows {
     /// Takes one record.
-    pub(super) fn add(&mut self, record: &Record<'_>, settings: &Settings, report: &mut Report) {
+    pub(super) fn add(
+        &mut self,
+        record: &Record<'_>,
+        settings: &JudgeSettings,
+        report: &mut Report,
+    ) {
         report.counts.window_records += 1;
         let here = || format!("[{}]@{}", record.partition, record.offset);
         let (start_s, window) = match read(record, settings.window_s) {
@@ -89,8 +96,8 @@ impl Windows {
     pub(super) fn compare(
         mut self,
         input: &Input,
-        seen: &Seen,
-        settings: &Settings,
+        seen: &ProcessedPart,
+        settings: &JudgeSettings,
         report: &mut Report,
     ) {
         let mut entries: Vec<&Entry> = input
@@ -144,19 +151,19 @@ fn read(record: &Record<'_>, window_s: i64) -> Result<(i64, WindowRecord), Strin
     let key = record.key.and_then(|key| std::str::from_utf8(key).ok()).ok_or("no key")?;
     let start_s: i64 = key.parse().map_err(|_| format!("key {key:?}"))?;
     if start_s.to_string() != key || start_s.rem_euclid(window_s) != 0 {
-        return Err(format!("key {key:?} starts no window"));
+        return Err(format!("key {key:?} is not the start of a window"));
     }
     let window = serde_json::from_slice(record.value.ok_or("no value")?);
     window.map(|window| (start_s, window)).map_err(|error| error.to_string())
 }
 
-/// Judges the newest record of one window.
+/// Compares the newest record of one window with the recount.
 fn judge(
     start_s: i64,
     window: &WindowRecord,
     recount: &Recount,
     input: &Input,
-    settings: &Settings,
+    settings: &JudgeSettings,
     report: &mut Report,
 ) {
     let counts = &mut report.counts;
@@ -194,5 +201,5 @@ fn judge(
     }
 }
 
-/// Users that an estimate may always be off by.
+/// Number of users by which an estimate may always differ.
 const LEAST_TOLERANCE: f64 = 3.0;

@@ -15,7 +15,7 @@ use std::{
 
 use console::Term;
 
-pub(super) use self::view::{Phase, View};
+pub(super) use self::view::{DemoPhase, View};
 use self::view::{block, line};
 use crate::limits;
 
@@ -78,7 +78,7 @@ impl Block {
     fn draw(&mut self, term: &Term, view: &View<'_>) -> io::Result<()> {
         let size = term.size();
         if size != self.size {
-            // Lines may have been broken anew: nobody knows where the block is now.
+            // Lines may have been wrapped again, so the place of the block is unknown.
             term.clear_screen()?;
             (self.size, self.lines) = (size, 0);
         }
@@ -105,7 +105,7 @@ impl Drop for Screen {
     }
 }
 
-/// Whether the terminal's text is UTF-8, as programs are told of it.
+/// Whether the locale says that the terminal's text is UTF-8.
 fn is_utf8() -> bool {
     let set = |name: &&str| env::var(name).is_ok_and(|value| !value.is_empty());
     let name = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find(set);

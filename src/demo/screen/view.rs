@@ -36,7 +36,7 @@ const WIDTH_MAX: usize = 110;
 
 /// What the demo is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::demo) enum Phase {
+pub(in crate::demo) enum DemoPhase {
     /// The pipeline is getting its partitions.
     Starting,
     /// Events are sent, since then.
@@ -47,7 +47,7 @@ pub(in crate::demo) enum Phase {
 
 /// All that is shown.
 pub(in crate::demo) struct View<'a> {
-    pub(in crate::demo) phase: Phase,
+    pub(in crate::demo) phase: DemoPhase,
     pub(in crate::demo) settings: &'a Settings,
     pub(in crate::demo) snapshot: &'a Snapshot,
     pub(in crate::demo) health: &'a HealthReport,
@@ -78,9 +78,9 @@ pub(super) fn block(view: &View<'_>, columns: usize, ascii: bool) -> Vec<String>
 
 fn title(view: &View<'_>) -> String {
     let doing = match view.phase {
-        Phase::Starting => "starting".to_owned(),
-        Phase::Sending(time) => format!("{} of {}", clock(time), clock(view.settings.duration)),
-        Phase::Finishing => "finishing: last windows".to_owned(),
+        DemoPhase::Starting => "starting".to_owned(),
+        DemoPhase::Sending(time) => format!("{} of {}", clock(time), clock(view.settings.duration)),
+        DemoPhase::Finishing => "finishing: last windows".to_owned(),
     };
     format!(
         "{}  {}  {}",
@@ -211,7 +211,7 @@ fn dead_letters(snapshot: &Snapshot) -> Vec<String> {
 pub(super) fn line(view: &View<'_>, elapsed: Duration) -> String {
     let snapshot = view.snapshot;
     let seconds = elapsed.as_secs();
-    if view.phase == Phase::Starting {
+    if view.phase == DemoPhase::Starting {
         return format!(
             "{seconds} s: logintide demo: embedded broker, at-least-once; {} events/s for {:?}, \
              windows of {:?}; dashboard http://{4}/, metrics http://{4}/metrics; log {}",
@@ -222,7 +222,7 @@ pub(super) fn line(view: &View<'_>, elapsed: Duration) -> String {
             view.http
         );
     }
-    let doing = if view.phase == Phase::Finishing { "finishing, " } else { "" };
+    let doing = if view.phase == DemoPhase::Finishing { "finishing, " } else { "" };
     let latency = &snapshot.latency.end_to_end;
     let delay = snapshot.watermark_delay_ms.map_or("-".to_owned(), |ms| milliseconds(ms as f64));
     let lag = snapshot.lag_records.map_or("-".to_owned(), |records| records.to_string());
@@ -297,7 +297,7 @@ mod tests {
             window: Duration::from_secs(5),
         };
         let view = View {
-            phase: Phase::Sending(Duration::from_secs(5)),
+            phase: DemoPhase::Sending(Duration::from_secs(5)),
             settings: &settings,
             snapshot: &snapshot(),
             health: &health,

@@ -1,18 +1,18 @@
-// Asks the server. The token stays in this tab, and goes out in a header only, so that no address,
-// log or history has it. (EventSource cannot send headers: the stream is read with fetch.)
+// Talks to the server. The token stays in this tab and is sent in a header only, so that it appears
+// in no address, log or history. EventSource cannot send headers, so fetch reads the stream.
 
 const TOKEN_KEY = 'logintide.token';
 
-/** Waiting for the server's next word, longer than the second between two events. */
+/** Longest wait for the server's next bytes; two events of the stream are a second apart. */
 const SILENCE_MS = 5000;
 
-/** Pauses between attempts to reach it; the last one repeats. */
+/** Pauses before each retry; the last one repeats. */
 const RETRY_MS = [500, 1000, 2000];
 
-/** Between questions while the server has no place for another stream. */
+/** Pause between two polls while the server has no place for another stream. */
 const POLL_MS = 5000;
 
-/** An answer other than the asked one. */
+/** An answer with an error status. */
 export class Refused extends Error {
   constructor(status, message) {
     super(message);
@@ -29,8 +29,8 @@ async function ask(path, signal) {
   const headers = token === null ? {} : { Authorization: `Bearer ${token}` };
   const answer = await fetch(path, { headers, signal, cache: 'no-store', credentials: 'omit' });
   if (answer.ok) return answer;
-  const told = await answer.json().catch(() => ({}));
-  throw new Refused(answer.status, told.error ?? `status ${answer.status}`);
+  const body = await answer.json().catch(() => ({}));
+  throw new Refused(answer.status, body.error ?? `status ${answer.status}`);
 }
 
 /** The JSON at `path`. */
@@ -60,7 +60,7 @@ async function readStream(onEvent) {
       text += value;
       const events = text.split('\n\n');
       text = events.pop();
-      // Of several that came together, for example to a page in the background, the last is enough.
+      // When several events arrive together, as in a background tab, only the last one matters.
       const data = events.at(-1)?.split('\n').find((line) => line.startsWith('data: '));
       if (data) await onEvent(JSON.parse(data.slice(6)));
     }
@@ -70,7 +70,7 @@ async function readStream(onEvent) {
   }
 }
 
-/** The same as an event, from ordinary answers. */
+/** Makes the same as an event of the stream from ordinary answers. */
 async function poll(onEvent) {
   const [status, listed] = await Promise.all([
     get('/api/v1/status'), get('/api/v1/windows?limit=12'),
@@ -79,8 +79,8 @@ async function poll(onEvent) {
 }
 
 /**
- * Follows the server for ever. `onEvent` gets each snapshot, `onAway` the reason whenever the
- * server does not answer; `onLocked` returns once there is another token.
+ * Follows the server for ever. `onEvent` gets each snapshot; `onAway` gets the reason whenever the
+ * server does not answer; `onLocked` returns once the user has entered a token.
  */
 export async function follow({ onEvent, onAway, onLocked }) {
   let failures = 0;
@@ -91,7 +91,7 @@ export async function follow({ onEvent, onAway, onLocked }) {
   for (;;) {
     try {
       await readStream(arrived);
-      onAway('The server has ended the connection.');
+      onAway('The server has closed the connection.');
     } catch (error) {
       if (error.status === 401) {
         await onLocked(hasToken());
@@ -102,7 +102,7 @@ export async function follow({ onEvent, onAway, onLocked }) {
         await sleep(POLL_MS);
         continue;
       }
-      const reason = error instanceof Refused ? `The server refuses: ${error.message}.`
+      const reason = error instanceof Refused ? `The server refuses the request: ${error.message}.`
         : 'The server does not answer.';
       onAway(reason);
     }

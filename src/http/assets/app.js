@@ -1,17 +1,17 @@
-// The dashboard: follows the server's stream and hands each snapshot to the parts of the page.
+// The dashboard: follows the server's stream and passes each snapshot to the parts of the page.
 
 import { follow, forgetToken, get, setToken } from '/api.js';
 import { Chart } from '/chart.js';
 import * as panels from '/panels.js';
 import { byId, count, known, millis, rate, setText, short, span, time } from '/text.js';
 
-/** A snapshot that does not change for so long is old: they come twice a second. */
+/** Age from which a snapshot counts as old: the server makes two a second. */
 const STALE_MS = 5000;
 
-/** Seconds of history that are kept, as many as the server has. */
+/** Points of history that the page keeps, as many as the server has. */
 const POINTS = 600;
 
-/** Windows on a page of the table, as many as an event of the stream brings. */
+/** Windows on a page of the table, as many as an event of the stream has. */
 const WINDOWS_SHOWN = 12;
 
 const charts = [
@@ -35,7 +35,7 @@ const state = {
   /** When the snapshot last changed, by this page's clock. */
   changedAt: 0,
   atMs: null,
-  /** Older windows that are shown instead of the newest ones. */
+  /** Older windows that the table shows instead of the newest ones. */
   older: null,
   newestWindows: [],
 };
@@ -50,7 +50,7 @@ function showBanner(sentence) {
   setText(byId('banner'), sentence);
 }
 
-/** Also the tab's title says when something is wrong. */
+/** Shows the health, in the tab's title as well when something is wrong. */
 function showState(health) {
   const { healthy, ready, reason } = health;
   const sentence = reason.charAt(0).toUpperCase() + reason.slice(1);
@@ -62,7 +62,7 @@ async function loadHistory() {
   try {
     state.history = (await get('/api/v1/history')).points;
   } catch {
-    // The stream goes on without it, and brings a point a second.
+    // The stream works without the history, and brings a point a second.
     state.history = [];
   }
 }
@@ -71,11 +71,11 @@ function showTiles(snapshot) {
   const { totals, latency } = snapshot;
   const { end_to_end: end } = latency;
   setText(byId('rate'), rate(snapshot.events_per_second));
-  setText(byId('rate-note'), `${count(totals.events_in)} records in all`);
+  setText(byId('rate-note'), `${count(totals.events_in)} records in total`);
   setText(byId('lag'), known(snapshot.lag_records));
   setText(byId('p99'), end.count === 0 ? '–' : millis(end.p99_ms));
-  setText(byId('p99-note'), end.count === 0 ? 'nothing in the last minute'
-    : `half within ${millis(end.p50_ms)}`);
+  setText(byId('p99-note'), end.count === 0 ? 'no record in the last minute'
+    : `median ${millis(end.p50_ms)}`);
   const delay = snapshot.watermark_delay_ms;
   setText(byId('watermark'), delay === null ? '–' : `${span(Math.abs(delay))}`);
   setText(byId('watermark-note'), delay === null ? 'no event yet'
@@ -90,7 +90,7 @@ function showTiles(snapshot) {
 function showWindows(snapshot) {
   panels.windows(state.older ?? state.newestWindows, showDetail);
   const open = snapshot.open_window_count;
-  setText(byId('windows-note'), state.older ? 'Older windows; they do not move on'
+  setText(byId('windows-note'), state.older ? 'Older windows; not updated'
     : `${count(open)} open`);
   byId('newest').hidden = state.older === null;
 }
@@ -106,7 +106,7 @@ function showHistory(event) {
 async function onEvent(event) {
   const { about, health, snapshot } = event;
   if (state.version !== null && state.version !== about.version) {
-    // Another version of the program has another page.
+    // A new version of the program may have another page.
     window.location.reload();
     return;
   }
@@ -125,7 +125,7 @@ async function onEvent(event) {
   }
   const age = performance.now() - state.changedAt;
   showBanner(age < STALE_MS || snapshot.at_ms === 0 ? ''
-    : `The pipeline has said nothing for ${span(age)}; these numbers are old.`);
+    : `The pipeline has not reported for ${span(age)}; these numbers are old.`);
   showState(health);
   setText(byId('about'), `${about.input_topic}, group ${about.group_id}`);
   state.newestWindows = event.windows;
@@ -154,20 +154,20 @@ function show(event) {
 function onAway(reason) {
   state.isAway = true;
   document.body.classList.add('away');
-  showHealth('bad', 'Server away');
+  showHealth('bad', 'Server unreachable');
   document.title = '⚠ logintide';
-  const old = byId('board').hidden ? '' : ' The numbers below are its last ones.';
-  showBanner(`${reason}${old} Trying again…`);
+  const old = byId('board').hidden ? '' : ' The numbers below are the last ones it sent.';
+  showBanner(`${reason}${old} Retrying…`);
 }
 
-/** Asks for the token, and returns once there is one. */
+/** Asks the user for the token, and returns once there is one. */
 function onLocked(wasRefused) {
   forgetToken();
   byId('board').hidden = true;
   byId('login').hidden = false;
   showBanner('');
   showHealth('wait', 'Locked');
-  const problem = wasRefused ? 'This is not the token. The server’s operator has it.' : '';
+  const problem = wasRefused ? 'The token is wrong. Ask the server’s operator for it.' : '';
   setText(byId('login-problem'), problem);
   byId('token').focus();
   return new Promise((resolve) => {

@@ -1,5 +1,5 @@
-// Small line charts of at most the last ten minutes, as SVG. Colours are classes, so that light and
-// dark need no redrawing.
+// Small line charts of at most the last ten minutes, as SVG. Colours are CSS classes, so that a
+// change between light and dark needs no redrawing.
 
 import { make, setText } from '/text.js';
 
@@ -11,7 +11,7 @@ const RIGHT = 8;
 const TOP = 10;
 const BOTTOM = 22;
 
-/** Minutes on the axis: as few of these as hold all points. */
+/** Choices for the minutes on the axis: the smallest that holds all points is used. */
 const SPANS = [1, 2, 5, 10];
 const MINUTE_MS = 60000;
 
@@ -22,7 +22,7 @@ function svg(tag, attributes, parent) {
   return element;
 }
 
-/** The next round number: the axis ends there. */
+/** The next round number, where the axis ends. */
 function ceiling(highest) {
   if (!(highest > 0)) return 1;
   const unit = 10 ** Math.floor(Math.log10(highest));
@@ -72,14 +72,14 @@ export class Chart {
     this.root.addEventListener('pointerleave', () => this.hover(null));
   }
 
-  /** Draws these points, which end at `endMs`. */
+  /** Draws these points, the last of which is at `endMs`. */
   draw(points, endMs) {
     const age = points.length > 0 ? (endMs - points[0].at_ms) / MINUTE_MS : 0;
     const minutes = SPANS.find((span) => span >= age) ?? SPANS.at(-1);
     setText(this.begin, `${minutes} min ago`);
     this.spanMs = minutes * MINUTE_MS;
     this.endMs = endMs;
-    // What is not known is a gap.
+    // An unknown value leaves a gap.
     const isKnown = (point) => this.series.every(({ of }) => of(point) !== null);
     this.points = points.filter((point) => point.at_ms > endMs - this.spanMs && isKnown(point));
     const all = this.series.map(({ of }) => this.points.map(of));
@@ -90,7 +90,7 @@ export class Chart {
         .filter(({ value }) => value !== null);
       const steps = known.map(({ point, value }, n) => {
         const place = `${this.place(point)} ${y(value, top).toFixed(1)}`;
-        // A gap of several seconds is no line: the server was away, or did not know.
+        // Points several seconds apart are not joined: the server was away, or had no value.
         const joined = n > 0 && point.at_ms - known[n - 1].point.at_ms < 5000;
         return `${joined ? 'L' : 'M'}${place}`;
       });
@@ -107,12 +107,12 @@ export class Chart {
     this.tell(all);
   }
 
-  /** Where a point is on the axis of time. */
+  /** The place of a point on the time axis. */
   place(point) {
     return x(1 - (this.endMs - point.at_ms) / this.spanMs).toFixed(1);
   }
 
-  /** The legend, and the same for those who do not see the lines. */
+  /** Writes the legend, and the same as a label for screen readers. */
   tell(all) {
     const chosen = this.hovered ?? this.points.at(-1);
     this.series.forEach(({ of }, at) => {

@@ -1,4 +1,4 @@
-// The parts of the page that are lists and tables: each takes a snapshot and shows it.
+// The lists and tables of the page: each function shows part of a snapshot.
 
 import * as text from '/text.js';
 import { byId, fill, keyed, make, row, setText } from '/text.js';
@@ -6,7 +6,7 @@ import { byId, fill, keyed, make, row, setText } from '/text.js';
 /** Values of a dimension that the page shows; the API has more. */
 const BARS = 8;
 
-/** A name that cannot be seen is shown between quotation marks. */
+/** A name; an invisible one is put in quotation marks. */
 const visible = (name) => (/^[\s\p{C}]*$/u.test(name) ? `“${name}”` : name);
 
 /** The most frequent values with their share of the highest one. */
@@ -64,7 +64,7 @@ export function detail(window) {
     ['Events', text.count(window.total_events)],
     ['Per second', text.rate(window.total_events / seconds)],
     ['Late', text.count(window.late_events)],
-    ['Users, about', text.count(window.unique_users)],
+    ['Users (est.)', text.count(window.unique_users)],
   ]);
   for (const name of ['locations', 'devices', 'versions']) {
     bars(byId(`detail-${name}`), window.usage[name]);
@@ -85,7 +85,7 @@ export function deadLetters(list) {
   }, (item, { count, sample }) => {
     setText(item.querySelector('.n'), text.count(count));
     const details = item.querySelector('details');
-    // What is being read stays.
+    // A sample that the user has opened stays.
     if (!sample || details.open) return;
     setText(details.children[1], sample.detail);
     const size = text.bytes(sample.value_bytes);
@@ -157,9 +157,9 @@ export function audit(totals) {
 }
 
 const STAGES = [
-  ['end_to_end', 'End to end'], ['kafka_queue', 'In Kafka, to the worker'],
-  ['worker_batch', 'Worker, a batch'], ['sink_epoch', 'Sink, an epoch'], ['commit', 'Commit'],
-  ['state_flush', 'State, written'],
+  ['end_to_end', 'End to end'], ['kafka_queue', 'Kafka to worker'],
+  ['worker_batch', 'Worker batch'], ['sink_epoch', 'Sink epoch'], ['commit', 'Commit'],
+  ['state_flush', 'State write'],
 ];
 
 export function stages(latency) {
@@ -176,7 +176,7 @@ export function process(about, snapshot) {
   const uptime = snapshot.started_at_ms > 0 ? snapshot.at_ms - snapshot.started_at_ms : 0;
   text.facts(byId('facts'), [
     ['Version', about.version],
-    ['Running for', text.span(uptime)],
+    ['Uptime', text.span(uptime)],
     ['Delivery', about.delivery],
     ['Workers', text.count(about.workers)],
     ['Instance', about.instance_id],

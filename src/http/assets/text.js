@@ -1,16 +1,16 @@
-// From values to text, and from text to elements. Everything that comes from the server passes
-// through here as text, never as markup.
+// Turns values into text, and text into elements. Everything from the server passes through here as
+// text, never as markup.
 
 const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 const tenths = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
 
-/** A count with its thousands apart; a dash where it is not known. */
+/** A count with separated thousands; a dash when it is not known. */
 export const count = (n) => (n === null ? '–' : whole.format(n));
 
-/** A count that may not be known. */
+/** A count, or a dash when it is not known. */
 export const known = (n) => (n === null ? '–' : count(n));
 
-/** A rate: tenths only where they matter. */
+/** A rate, with tenths only where they matter. */
 export const rate = (n) => (n < 100 ? tenths : whole).format(n);
 
 /** A count that fits an axis: 1.2k, 3M. */
@@ -21,7 +21,7 @@ export function short(n) {
   return `${Number(n.toPrecision(3))}`;
 }
 
-/** Milliseconds, in the unit that reads best. */
+/** A time in milliseconds, in the unit that reads best. */
 export function millis(ms) {
   if (ms === 0) return '0 ms';
   if (ms < 10) return `${Number(ms.toPrecision(2))} ms`;
@@ -30,19 +30,19 @@ export function millis(ms) {
   return span(ms);
 }
 
-/** A long time: the two largest units. */
+/** A long time, in its two largest units. */
 export function span(ms) {
   const seconds = Math.max(0, Math.round(ms / 1000));
-  const parts = [[86400, 'd'], [3600, 'h'], [60, 'min'], [1, 's']];
-  const first = parts.findIndex(([size]) => seconds >= size);
+  const units = [[86400, 'd'], [3600, 'h'], [60, 'min'], [1, 's']];
+  const first = units.findIndex(([size]) => seconds >= size);
   if (first < 0) return '0 s';
   let rest = seconds;
-  const told = parts.slice(first, first + 2).map(([size, unit]) => {
+  const parts = units.slice(first, first + 2).map(([size, unit]) => {
     const n = Math.floor(rest / size);
     rest -= n * size;
     return n > 0 ? `${whole.format(n)} ${unit}` : '';
   });
-  return told.filter(Boolean).join(' ');
+  return parts.filter(Boolean).join(' ');
 }
 
 /** Bytes, in the unit that reads best. */
@@ -63,7 +63,7 @@ export function time(ms) {
 
 export const byId = (id) => document.getElementById(id);
 
-/** Changes text only where it differs: a screen reader hears of changes, not of repetitions. */
+/** Changes text only where it differs, so that a screen reader announces only changes. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -77,13 +77,13 @@ export function make(tag, className = '', text = '') {
 }
 
 /**
- * One child per item, in their order. A child is known by its key and stays what it is, with the
- * reader's focus and what is folded out, while its numbers change.
+ * Keeps one child per item, in their order. A child belongs to a key: while its numbers change, it
+ * keeps the focus and stays folded out.
  */
 export function keyed(parent, items, keyOf, create, update) {
   const known = new Map([...parent.children].map((child) => [child.dataset.key, child]));
   const wanted = new Set(items.map((item) => String(keyOf(item))));
-  // First: an element that is moved, rather than left where it is, loses the focus.
+  // Done first, because an element that is moved loses the focus.
   for (const [key, child] of known) if (!wanted.has(key)) child.remove();
   let place = parent.firstElementChild;
   for (const item of items) {
@@ -115,7 +115,7 @@ export function fill(tr, texts) {
   texts.forEach((text, at) => setText(tr.children[at], text));
 }
 
-/** Terms and what they are, in a `dl`. */
+/** Terms and their values, in a `dl`. */
 export function facts(list, pairs) {
   keyed(list, pairs, ([term]) => term, ([term]) => {
     const pair = make('div');

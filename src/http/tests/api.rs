@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{bounds::Stream, *};
 use crate::status::{
-    DeadLetters, PartitionStatus, Point, Sample, Snapshot, Totals, Usage, WindowView,
+    DeadLetters, HistoryPoint, PartitionStatus, Sample, Snapshot, Totals, Usage, WindowView,
 };
 
 /// What an attacker would have as locale.
@@ -46,7 +46,7 @@ fn snapshot() -> Snapshot {
         partitions: vec![partition(0, 60, 60), partition(1, 40, 30)],
         open_windows: vec![window(1_730_653_320_000, 0), window(1_730_653_310_000, 0)],
         recent_windows: Arc::new(published.map(|ms| Arc::new(window(ms, 2))).to_vec()),
-        history: Arc::new(vec![Point {
+        history: Arc::new(vec![HistoryPoint {
             at_ms: 1_730_653_320_500,
             events_per_second: 12.5,
             lag_records: Some(3),
@@ -120,20 +120,20 @@ fn windows_are_listed_newest_first_and_chosen_by_their_start() {
 fn a_wrong_parameter_is_named_with_its_remedy() {
     let server = serving();
     for (query, parameter, expected) in [
-        ("from=", "from", "\"\" is no time"),
-        ("from=yesterday", "from", "\"yesterday\" is no time"),
+        ("from=", "from", "invalid time \"\""),
+        ("from=yesterday", "from", "invalid time \"yesterday\""),
         ("to=1730653310000", "to", "milliseconds"),
-        ("to=2024-11-03T19:01:50+02:00", "to", "is no time"),
-        ("from=2&to=1", "from", "is not before `to`"),
-        ("from=1&to=1", "from", "is not before `to`"),
-        ("limit=0", "limit", "no such number"),
-        ("limit=-1", "limit", "no such number"),
-        ("limit=381", "limit", "no such number"),
-        ("limit=1e2", "limit", "no such number"),
+        ("to=2024-11-03T19:01:50+02:00", "to", "invalid time"),
+        ("from=2&to=1", "from", "must be before `to`"),
+        ("from=1&to=1", "from", "must be before `to`"),
+        ("limit=0", "limit", "invalid number \"0\""),
+        ("limit=-1", "limit", "invalid number \"-1\""),
+        ("limit=381", "limit", "invalid number \"381\""),
+        ("limit=1e2", "limit", "invalid number \"1e2\""),
         ("limit=1&limit=2", "limit", "given twice"),
-        ("form=1", "form", "no such parameter"),
-        ("%3Cscript%3E", "<script>", "no such parameter"),
-        ("from=%ff%00", "from", "is no time"),
+        ("form=1", "form", "unknown parameter"),
+        ("%3Cscript%3E", "<script>", "unknown parameter"),
+        ("from=%ff%00", "from", "invalid time"),
     ] {
         let answer = server.get(&format!("/api/v1/windows?{query}"));
         let error = answer.error(400);

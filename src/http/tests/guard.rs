@@ -57,11 +57,11 @@ fn the_token_guards_the_api_and_nothing_else() {
     };
     for path in api {
         let answer = server.get(path);
-        assert!(answer.error(401).contains("asks for a token"), "{path}");
+        assert!(answer.error(401).contains("requires a token"), "{path}");
         assert!(answer.head.contains("www-authenticate: bearer"), "{}", answer.head);
         for (wrong, expected) in [
-            ("Bearer 0123456789abcdeF", "not the token"),
-            ("Bearer 0123456789abcde", "not the token"),
+            ("Bearer 0123456789abcdeF", "token is wrong"),
+            ("Bearer 0123456789abcde", "token is wrong"),
             ("Bearer ", "no bearer token"),
             ("Basic 0123456789abcdef", "no bearer token"),
             (TOKEN, "no bearer token"),

@@ -29,7 +29,9 @@ use crate::{
     limits,
     metrics::{Metric, PipelinePhase, Waiting, add, add_labeled, observe, set, set_labeled},
     state::StoredEpoch,
-    status::{Board, LastEpoch, PartitionStatus, Point, Sample, Samples, Totals, WindowView},
+    status::{
+        Board, HistoryPoint, LastEpoch, PartitionStatus, Sample, Samples, Totals, WindowView,
+    },
     window::Windows,
 };
 
@@ -75,7 +77,7 @@ pub(super) struct Report {
     /// Whether an epoch was finished since nothing was read.
     knows_partitions: bool,
     recent_windows: VecDeque<Arc<WindowView>>,
-    history: VecDeque<Point>,
+    history: VecDeque<HistoryPoint>,
     /// Moments and input counts of the last seconds, for the rate.
     marks: VecDeque<(Instant, u64)>,
     published_at: Option<Instant>,

@@ -11,7 +11,7 @@ use crate::{
     latency::Percentiles,
     limits,
     metrics::{Metric, add_labeled, set, set_labeled},
-    status::{DeadLetters, Latencies, Point, Snapshot, SoftProblems, WindowView},
+    status::{DeadLetters, HistoryPoint, Latencies, Snapshot, SoftProblemCount, WindowView},
     window::Windows,
 };
 
@@ -27,10 +27,10 @@ impl Report {
         let events_per_second = self.rate(now);
         let lag_records = self.lag();
         let end_to_end = latency.end_to_end;
-        let is_due = |last: &Point| at_ms - last.at_ms >= 1000;
+        let is_due = |last: &HistoryPoint| at_ms - last.at_ms >= 1000;
         if self.history.back().is_none_or(is_due) {
             let (p50_ms, p99_ms) = (end_to_end.p50_ms, end_to_end.p99_ms);
-            let point = Point { at_ms, events_per_second, lag_records, p50_ms, p99_ms };
+            let point = HistoryPoint { at_ms, events_per_second, lag_records, p50_ms, p99_ms };
             self.history.push_back(point);
             let surplus = self.history.len().saturating_sub(limits::HISTORY_POINTS);
             self.history.drain(..surplus);
@@ -147,8 +147,8 @@ impl Report {
         shown
     }
 
-    fn soft_problems(&self) -> Vec<SoftProblems> {
-        let shown = self.soft.iter().map(|((field, problem), count)| SoftProblems {
+    fn soft_problems(&self) -> Vec<SoftProblemCount> {
+        let shown = self.soft.iter().map(|((field, problem), count)| SoftProblemCount {
             field: field.name(),
             problem: problem.as_str(),
             count: *count,

@@ -47,10 +47,8 @@ fn a_folder_in_use_a_file_and_a_foreign_database_are_named() {
     let store = open(&dir);
     let seen = peek(&dir);
     let own = std::process::id();
-    assert!(
-        matches!(seen.problems.as_slice(), [StateError::Locked { pid: Some(pid), .. }] if *pid == own),
-        "{seen:?}"
-    );
+    let [StateError::Locked { pid, .. }] = seen.problems.as_slice() else { panic!("{seen:?}") };
+    assert_eq!(*pid, Some(own));
     drop(store);
     fs::write(dir.join("db").join("foreign"), "x").expect("writable");
     assert!(matches!(peek(&dir).problems.as_slice(), [StateError::NotAStateFolder { .. }]));

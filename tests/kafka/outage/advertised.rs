@@ -1,4 +1,5 @@
-//! A broker that tells its clients an address at which they do not reach it. Uses a broker of its own.
+//! A broker that tells its clients an address at which they do not reach it. Uses a broker of its
+//! own.
 
 use std::{
     net::TcpListener,

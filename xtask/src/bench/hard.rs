@@ -58,8 +58,8 @@ pub(crate) fn measure(bench: &mut Workbench) -> anyhow::Result<Figures> {
 }
 
 /// A flood of garbage, and good events behind it: in one partition, so that all of them are behind
-/// it. So many dead letters that they take longer than the good ones, and not so many gigabytes that
-/// the broker has to find new pages for what follows, which makes it slower whoever sends it.
+/// it. So many dead letters that they take longer than the good ones, and not so many gigabytes
+/// that the broker has to find new pages for what follows, which makes it slower whoever sends it.
 fn garbage(bench: &mut Workbench, figures: &mut Figures) -> anyhow::Result<()> {
     let (good, dead) = (bench.plan().events / 2, bench.plan().events / 6);
     eprintln!("good events with and without garbage before them");
@@ -71,7 +71,8 @@ fn garbage(bench: &mut Workbench, figures: &mut Figures) -> anyhow::Result<()> {
         // What grows are the good ones: they come only once the garbage is through.
         for topic in ["behind-garbage", "without-garbage"] {
             let measured = Job::new(good).input(topic).run(bench, round)?;
-            measured.add_to(figures, &topic.replace('-', " "));
+            // The rest is of the garbage as well.
+            measured.add_rate_to(figures, &topic.replace('-', " "));
         }
     }
     bench.drop_topics(".*-garbage");

@@ -1,5 +1,5 @@
-//! A host that takes processor time from a virtual machine for others: a measurement during which it
-//! took much says little.
+//! A host that takes processor time from a virtual machine for others: a measurement during which
+//! it took much says little.
 
 use std::{
     fmt,

@@ -31,12 +31,17 @@ pub(crate) struct Measured {
 }
 
 impl Measured {
-    /// Adds what the run took per event.
+    /// Adds the steady rate.
+    pub(crate) fn add_rate_to(&self, figures: &mut Figures, case: &str) {
+        figures.push(case, "steady_k_per_s", self.steady_per_s / 1e3);
+    }
+
+    /// Adds the rates, and what the run took per event.
     pub(crate) fn add_to(&self, figures: &mut Figures, case: &str) {
+        self.add_rate_to(figures, case);
         let events = self.events as f64;
         for (measure, figure) in [
             ("events", events),
-            ("steady_k_per_s", self.steady_per_s / 1e3),
             ("whole_k_per_s", events / self.wall_s / 1e3),
             ("own_us", self.own_cpu_s / events * 1e6),
             ("broker_us", self.broker_cpu_s / events * 1e6),

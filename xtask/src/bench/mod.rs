@@ -2,8 +2,8 @@
 //! through it, and what becomes of both as the work grows.
 //!
 //! Each section is a module: it measures, and says how its figures are shown. A run writes its
-//! figures into a folder of its own, `benches/runs/<date>-<machine>-<commit>`; docs/BENCHMARKS.md is
-//! made of the runs that `benches/page.md` names.
+//! figures into a folder of its own, `benches/runs/<date>-<machine>-<commit>`; docs/BENCHMARKS.md
+//! is made of the runs that `benches/page.md` names.
 //!
 //! Holds: what is compared runs in turn over the same topic, so that a machine that drifts drifts
 //! for all; a measurement during which the host took the processors is made again.
@@ -32,6 +32,7 @@ use clap::{Args, ValueEnum};
 
 use self::{
     figures::Figures,
+    host::Host,
     run::{Conditions, Run},
     workbench::{Plan, Programs, Workbench},
 };
@@ -43,9 +44,9 @@ use crate::shell;
 /// its own on 127.0.0.1, warms them with a round that does not count, and deletes the outputs after
 /// each measurement. A measurement during which the host of a virtual machine took more than 1 % of
 /// the processors is made again, twice at most. Processor time is that of the process (user and
-/// system) until it ended; the broker's apart. The steady rate is taken at the output topic, between
-/// a tenth and nine tenths of the records; the whole run also has the start, the group join and the
-/// end in it. The figures of every round are written into benches/runs/.
+/// system) until it ended; the broker's apart. The steady rate is taken at the output topic,
+/// between a tenth and nine tenths of the records; the whole run also has the start, the group join
+/// and the end in it. The figures of every round are written into benches/runs/.
 #[derive(Args)]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(crate) struct Arguments {
@@ -102,6 +103,15 @@ impl Section {
         format!("{self:?}").to_lowercase()
     }
 
+    fn conditions(self, plan: &Plan, host: &Host) -> Conditions {
+        match self {
+            Self::Memory => Conditions::new(1, Some(plan.backlog), host),
+            // They choose how many events themselves.
+            Self::Latency | Self::Starts => Conditions::new(plan.rounds, None, host),
+            _ => Conditions::new(plan.rounds, Some(plan.events), host),
+        }
+    }
+
     fn measure(self, bench: &mut Workbench) -> anyhow::Result<Figures> {
         match self {
             Self::Pairs => pairs::measure(bench),
@@ -146,12 +156,14 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         bench.stop_broker();
         figures.write(&folder.join(format!("{name}.tsv")))?;
         let host = bench.take_host();
-        run.add_section(&name, Conditions::of(bench.plan(), &host))?;
+        run.add_section(&name, section.conditions(bench.plan(), &host))?;
         let tables = page::tables_of(&name).map(|table| table.text(&[&figures]));
         for table in tables.filter(|table| !table.is_empty()) {
             println!("\n{table}");
         }
-        println!("\n{host}");
+        if host.measured > 0 {
+            println!("\n{host}");
+        }
     }
     println!("\nThe figures of every round: {}", folder.display());
     if arguments.write {

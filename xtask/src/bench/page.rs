@@ -90,15 +90,18 @@ pub(crate) fn write() -> anyhow::Result<()> {
 /// for the first.
 pub(crate) fn choose(run: &Run, sections: &[String]) -> anyhow::Result<()> {
     let template = fs::read_to_string(template_path()).context("benches/page.md")?;
-    let chosen = replace_marks(&template, |mark| {
+    fs::write(template_path(), chosen(&template, &run.name, sections)?).context("benches/page.md")
+}
+
+fn chosen(template: &str, run: &str, sections: &[String]) -> anyhow::Result<String> {
+    replace_marks(template, |mark| {
         let mut words: Vec<&str> = mark.split(' ').collect();
         let section = section_of(&words)?;
         if sections.iter().any(|name| name == section) {
-            words[2] = &run.name;
+            words[2] = run;
         }
         Ok(format!("{{{{{}}}}}", words.join(" ")))
-    })?;
-    fs::write(template_path(), chosen).context("benches/page.md")
+    })
 }
 
 /// Every file of the page with its text.
@@ -168,6 +171,15 @@ mod tests {
         let replaced = replace_marks("a {{b c}} d\n{{e}}", |mark| Ok(format!("<{mark}>")));
         assert_eq!(replaced.expect("marks with ends"), "a <b c> d\n<e>");
         assert!(replace_marks("a {{b", |mark| Ok(mark.to_owned())).is_err());
+    }
+
+    #[test]
+    fn a_new_run_is_chosen_for_what_it_measured() {
+        let template = "{{table ratios old other}} {{table hard old}} {{plot size old}}";
+        let sections = ["pairs", "growth"].map(str::to_owned);
+        let page = chosen(template, "new", &sections).expect("known marks");
+        assert_eq!(page, "{{table ratios new other}} {{table hard old}} {{plot size new}}");
+        assert!(chosen("{{table nothing old}}", "new", &sections).is_err());
     }
 
     #[test]

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     figures::Figures,
     host::{self, Host},
-    workbench::{self, Plan, Programs},
+    workbench::{self, Programs},
 };
 use crate::shell;
 
@@ -78,10 +78,10 @@ struct Disturbance {
 }
 
 impl Conditions {
-    pub(crate) fn of(plan: &Plan, host: &Host) -> Self {
+    pub(crate) fn new(rounds: u32, events: Option<u64>, host: &Host) -> Self {
         let Host { measured, repeated, disturbed } = *host;
-        let disturbance = Some(Disturbance { measured, repeated, disturbed });
-        Self { rounds: plan.rounds, events: Some(plan.events), disturbance, text: None }
+        let disturbance = Disturbance { measured, repeated, disturbed };
+        Self { rounds, events, disturbance: (measured > 0).then_some(disturbance), text: None }
     }
 
     /// In half a line.

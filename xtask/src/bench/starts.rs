@@ -1,4 +1,5 @@
-//! The section `starts`: what a start takes beyond the group join, fresh and with many open windows.
+//! The section `starts`: what a start takes beyond the group join, fresh and with many open
+//! windows.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

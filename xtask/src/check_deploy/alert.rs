@@ -21,7 +21,8 @@ use testkit::{Process, free_port, get, interrupt};
 use super::Surroundings;
 use crate::{deploy_tools, shell};
 
-/// A start takes seconds on a shared machine; 5 scrapes without an answer and one evaluation follow.
+/// A start takes seconds on a shared machine; 5 scrapes without an answer and one evaluation
+/// follow.
 const PATIENCE: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(200);
 const RUNBOOK: &str = "\"runbook_url\":\"docs/OPERATING.md#logintidedown\"";

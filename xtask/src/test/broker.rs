@@ -152,8 +152,8 @@ fn start_docker() -> anyhow::Result<Running> {
     let image = format!("apache/kafka:{version}");
     let mut command = Command::new("docker");
     command.args(["run", "--detach", "--rm", "--publish", &format!("127.0.0.1:{port}:{port}")]);
-    // One variable of this kind replaces the image's whole configuration, so all of it is here. What
-    // the settings are for stands in scripts/kafka/node.sh.
+    // One variable of this kind replaces the image's whole configuration, so all of it is here.
+    // What the settings are for stands in scripts/kafka/node.sh.
     for (name, value) in [
         ("PROCESS_ROLES", "broker,controller".to_owned()),
         ("NODE_ID", "1".to_owned()),
@@ -190,8 +190,8 @@ fn start_docker() -> anyhow::Result<Running> {
     Ok(running)
 }
 
-/// Whether a broker answers a Metadata request (version 4, no topics) with at least one live broker.
-/// An open socket is not enough: it opens before the broker may be used.
+/// Whether a broker answers a Metadata request (version 4, no topics) with at least one live
+/// broker. An open socket is not enough: it opens before the broker may be used.
 fn answers(address: SocketAddr) -> bool {
     let ask = || -> std::io::Result<[u8; 16]> {
         let mut stream = TcpStream::connect_timeout(&address, CONNECT)?;

@@ -18,9 +18,9 @@ use crate::shell::{self, Misuse};
 
 /// Checks everything: formatting, lints, docs, tests, and the tests that need a Kafka broker
 ///
-/// The broker is the first of these that there is: `KAFKA_BROKERS` (host:port[,host:port...], used as
-/// it is); `KAFKA_HOME` (an unpacked Kafka, with Java; started for the tests); Java and Maven (they
-/// fetch Kafka; scripts/kafka-local starts it); Docker (the apache/kafka image).
+/// The broker is the first of these that there is: `KAFKA_BROKERS` (host:port[,host:port...], used
+/// as it is); `KAFKA_HOME` (an unpacked Kafka, with Java; started for the tests); Java and Maven
+/// (they fetch Kafka; scripts/kafka-local starts it); Docker (the apache/kafka image).
 ///
 /// The dashboard's tests run where there are Chromium and its driver; otherwise they are listed.
 /// What this starts listens on 127.0.0.1 only, and ends with it.

@@ -3,7 +3,8 @@
 //!
 //! In:  tests by program and name.
 //! Out: one line per test as it ends, the output of those that failed, the slowest.
-//! Holds: every test has an end; one that takes longer than `LONGEST_TEST` is killed and has failed.
+//! Holds: every test has an end; one that takes longer than `LONGEST_TEST` is killed and has
+//! failed.
 
 use std::{
     fs::File,

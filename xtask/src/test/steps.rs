@@ -1,7 +1,7 @@
 //! Steps of a check, in lanes that run side by side, and the summary of them.
 //!
-//! Holds: what a step prints comes out in one piece when it ends; after a failed step no further one
-//! begins, and those that run in other lanes are ended.
+//! Holds: what a step prints comes out in one piece when it ends; after a failed step no further
+//! one begins, and those that run in other lanes are ended.
 
 use std::{
     fs::{self, File},
@@ -40,11 +40,11 @@ impl Steps {
         }
     }
 
-    /// Runs one program as a step.
+    /// Runs one program as a step; returns what it printed.
     ///
     /// # Errors
     /// It failed, or another step has: then it does not run.
-    pub(super) fn run(&self, name: &str, command: &mut Command) -> anyhow::Result<()> {
+    pub(super) fn run(&self, name: &str, command: &mut Command) -> anyhow::Result<String> {
         println!("==== {name}: {}", shell::shown(command));
         self.step(name, |log| {
             let errors = log.try_clone().context("a second handle")?;
@@ -76,7 +76,7 @@ impl Steps {
         &self,
         name: &str,
         body: impl FnOnce(&mut File) -> anyhow::Result<()>,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<String> {
         if self.failed.load(Ordering::SeqCst) {
             bail!("{name} did not run, because another step failed");
         }
@@ -90,7 +90,8 @@ impl Steps {
         let mut rows = self.rows();
         let text = fs::read(&path).unwrap_or_default();
         println!("\n---- {name}, {took} s");
-        std::io::stdout().write_all(&text).context("stdout")?;
+        let text = String::from_utf8_lossy(&text).into_owned();
+        std::io::stdout().write_all(text.as_bytes()).context("stdout")?;
         match &result {
             Ok(()) => rows.push(format!("{name:<26} ok, {took} s")),
             Err(_) if self.failed.swap(true, Ordering::SeqCst) => {
@@ -101,7 +102,7 @@ impl Steps {
                 shell::end_all();
             }
         }
-        result
+        result.map(|()| text)
     }
 
     /// Says that a step, or a part of one, does not run.

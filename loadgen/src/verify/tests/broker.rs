@@ -3,19 +3,25 @@
 use std::time::Duration;
 
 use clap::Parser as _;
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
-use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use jiff::{Timestamp, tz::TimeZone};
+use rdkafka::{
+    message::{Header, OwnedHeaders},
+    producer::{BaseProducer, BaseRecord, Producer as _},
+};
 
-use super::super::judge::Judge;
-use super::super::topic::Topic;
-use super::world::{Owned, World, plan};
-use crate::args::{Cli, Command, KafkaArgs, TimestampStyle};
-use crate::client;
-use crate::stop::Stop;
-use crate::voice::Voice;
-use crate::{Outcome, copy, latency, produce, rate, verify};
+use super::{
+    super::{judge::Judge, topic::Topic},
+    world::{Owned, World, plan},
+};
+use crate::{
+    Outcome,
+    args::{Cli, Command, KafkaArgs, TimestampStyle},
+    client, copy, latency,
+    messages::MessageOutput,
+    produce, rate,
+    stop::Stop,
+    verify,
+};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -29,7 +35,7 @@ struct Topics {
 impl Topics {
     fn new(test: &str) -> Self {
         let brokers = std::env::var("KAFKA_BROKERS").expect("KAFKA_BROKERS names a broker");
-        let kafka = KafkaArgs { brokers, properties: Vec::new(), voice: Voice::Stderr };
+        let kafka = KafkaArgs { brokers, properties: Vec::new(), messages: MessageOutput::Stderr };
         let suffix = format!("{test}-{:x}", Timestamp::now().as_nanosecond());
         Self { kafka, suffix, names: Vec::new() }
     }

@@ -2,8 +2,10 @@
 
 use jiff::tz::TimeZone;
 
-use super::super::report::Mistake;
-use super::world::{Owned, START_S, World, plan};
+use super::{
+    super::report::Mistake,
+    world::{Owned, START_S, World, plan},
+};
 use crate::args::{ExpectLate, TimestampStyle};
 
 #[test]

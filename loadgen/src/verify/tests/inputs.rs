@@ -2,10 +2,14 @@
 
 use jiff::tz::TimeZone;
 
-use super::super::report::Mistake;
-use super::world::{Owned, World, plan};
-use crate::args::TimestampStyle;
-use crate::generate::{Generator, Plan, event_no_of};
+use super::{
+    super::report::Mistake,
+    world::{Owned, World, plan},
+};
+use crate::{
+    args::TimestampStyle,
+    generate::{Generator, Plan, event_no_of},
+};
 
 /// Mistakes of the input alone: outputs are not looked at.
 fn input_mistakes(world: &World) -> Vec<(Mistake, u64)> {

@@ -3,10 +3,11 @@
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use super::super::report::Mistake;
-use super::world::{World, plan};
-use crate::args::TimestampStyle;
-use crate::generate::Plan;
+use super::{
+    super::report::Mistake,
+    world::{World, plan},
+};
+use crate::{args::TimestampStyle, generate::Plan};
 
 /// Changes the newest record of a window, which is the second of its two.
 fn changed(change: impl FnOnce(&mut Value)) -> World {

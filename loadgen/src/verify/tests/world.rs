@@ -2,21 +2,22 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde_json::{Value, json};
 
-use crate::args::{ExpectLate, TimestampStyle};
-use crate::generate::{self, Generator, Plan, Shares};
-use crate::json;
-use crate::rules::Rules;
-
-use super::super::judge::{Judge, Settings};
-use super::super::murmur2::partition_of;
-use super::super::prediction::Prediction;
-use super::super::report::{Mistake, Report};
-
+use super::super::{
+    judge::{Judge, JudgeSettings},
+    murmur2::partition_of,
+    prediction::Prediction,
+    report::{Mistake, Report},
+};
 pub(super) use super::owned::Owned;
+use crate::{
+    args::{ExpectLate, TimestampStyle},
+    generate::{self, Generator, Plan, Shares},
+    json,
+    rules::Rules,
+};
 
 pub(super) const START_S: i64 = 1_694_479_550;
 pub(super) const SEED: u64 = 11;
@@ -223,8 +224,8 @@ impl World {
     }
 
     /// How this world was processed, and what is to be accepted.
-    pub(super) fn settings(&self) -> Settings {
-        Settings {
+    pub(super) fn settings(&self) -> JudgeSettings {
+        JudgeSettings {
             input_topic: self.input_topic.clone(),
             processed_partitions: PARTITIONS,
             rules: RULES,

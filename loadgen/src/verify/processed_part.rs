@@ -1,26 +1,28 @@
-//! Which part of the input was processed, when processing began in the middle of it.
+//! The part of the input that was processed, when processing began in the middle of it.
 //!
 //! In:  the offsets at which it began, the input. Out: for each window whether it may, must or must
-//!      not say that it is incomplete.
-//! Holds: without offsets everything was processed, and nothing is said here of any window.
+//! not say that it is incomplete.
+//! Holds: without offsets everything was processed, and no window is checked here.
 
 use std::collections::HashSet;
 
-use super::record::Record;
-use super::report::{Mistake, Report};
-use super::window_record::WindowRecord;
+use super::{
+    record::Record,
+    report::{Mistake, Report},
+    window_record::WindowRecord,
+};
 
 /// The processed part of every partition.
-pub(super) struct Seen {
+pub(super) struct ProcessedPart {
     from: Vec<i64>,
     /// Windows with events that were not processed.
     missed: HashSet<i64>,
-    /// By partition, the window of the first event that was.
+    /// For each partition, the window of its first event that was processed.
     first: Vec<Option<i64>>,
 }
 
-impl Seen {
-    /// By partition the offset at which processing began; nothing for all from the start.
+impl ProcessedPart {
+    /// Takes the offset of each partition at which processing began; empty for the start of all.
     pub(super) fn from(from: Vec<i64>) -> Self {
         let first = vec![None; from.len()];
         Self { from, missed: HashSet::new(), first }
@@ -41,11 +43,11 @@ impl Seen {
         }
     }
 
-    /// Checks what a window says of itself: it misses input, so it is incomplete; it lies behind
-    /// the first event of every partition that was read from the middle, so it is complete.
+    /// Checks a window's `complete`. It must be false when the window misses input, and true when
+    /// the window is after the first event of every partition that was read from the middle.
     pub(super) fn check(&self, start_s: i64, window: &WindowRecord, report: &mut Report) {
         let from_the_middle = self.from.iter().zip(&self.first).filter(|(from, _)| **from > 0);
-        // A partition without an event since may miss some of any window.
+        // A partition without a processed event may miss events of any window.
         let may_miss = from_the_middle.map(|(_, first)| first.unwrap_or(i64::MAX)).max();
         let may_miss = may_miss.is_some_and(|last| start_s <= last);
         if !self.from.is_empty() && !window.complete && !may_miss {

@@ -1,4 +1,4 @@
-//! Answers that are not the asked one: always JSON, always with what to do instead.
+//! Answers with an error: always JSON, always with what to do instead.
 
 use std::borrow::Cow;
 
@@ -11,22 +11,22 @@ use serde::Serialize;
 
 /// An answer with an error status.
 #[derive(Debug, Serialize)]
-pub(super) struct Refusal {
+pub(super) struct ErrorAnswer {
     #[serde(skip)]
     status: StatusCode,
     /// What is wrong.
     error: Cow<'static, str>,
     /// What to do.
     remedy: Cow<'static, str>,
-    /// The parameter that is wrong.
+    /// The parameter with the invalid value.
     #[serde(skip_serializing_if = "Option::is_none")]
     parameter: Option<String>,
-    /// What there is.
+    /// All paths, for a request to an unknown one.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     paths: &'static [&'static str],
 }
 
-impl Refusal {
+impl ErrorAnswer {
     pub(super) fn new(
         status: StatusCode,
         error: impl Into<Cow<'static, str>>,
@@ -35,23 +35,23 @@ impl Refusal {
         Self { status, error: error.into(), remedy: remedy.into(), parameter: None, paths: &[] }
     }
 
-    /// 400, because of one parameter.
+    /// An answer 400 because of one parameter.
     pub(super) fn parameter(
         name: &str,
         error: impl Into<Cow<'static, str>>,
         remedy: impl Into<Cow<'static, str>>,
     ) -> Self {
-        let refusal = Self::new(StatusCode::BAD_REQUEST, error, remedy);
-        Self { parameter: Some(name.to_owned()), ..refusal }
+        let answer = Self::new(StatusCode::BAD_REQUEST, error, remedy);
+        Self { parameter: Some(name.to_owned()), ..answer }
     }
 
-    /// Adds the paths that there are.
+    /// Adds the list of all paths.
     pub(super) fn with_paths(self, paths: &'static [&'static str]) -> Self {
         Self { paths, ..self }
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for ErrorAnswer {
     fn into_response(self) -> Response {
         (self.status, Json(self)).into_response()
     }

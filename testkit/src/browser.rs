@@ -1,16 +1,17 @@
-//! A headless Chromium, told what to do over W3C `WebDriver` by plain HTTP to chromedriver.
+//! A headless Chromium, driven over W3C `WebDriver` by plain HTTP to chromedriver.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
+    path::Path,
     process::Command,
-    thread::sleep,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
-use testkit::{Process, SOON, Scenario, free_port};
+use crate::{Process, SOON, free_port, ports, wait};
 
 /// Longest wait for one answer of chromedriver: it starts a browser on a busy machine.
 const ANSWER: Duration = Duration::from_mins(1);
@@ -19,26 +20,22 @@ const ANSWER: Duration = Duration::from_mins(1);
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// A browser with one page. Closed when dropped.
-pub(super) struct Browser {
+pub struct Browser {
     driver: Process,
     port: u16,
     session: String,
 }
 
 impl Browser {
-    /// Starts chromedriver and a browser that keeps its files in the scenario's folder.
-    pub(super) fn start(scenario: &Scenario) -> Self {
+    /// Starts chromedriver and a browser that keeps its files in the folder.
+    pub fn start(folder: &Path) -> Self {
         let port = free_port();
         let mut command = Command::new("chromedriver");
-        command.arg(format!("--port={port}")).env("HOME", scenario.dir.path());
-        let driver = scenario.spawn(command);
+        command.arg(format!("--port={port}")).env("HOME", folder);
+        let driver = Process::spawn(command, folder.join("chromedriver.log"));
         let mut browser = Self { driver, port, session: String::new() };
-        let deadline = Instant::now() + SOON;
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(Instant::now() < deadline, "no chromedriver\n{}", browser.driver.tail());
-            sleep(Duration::from_millis(50));
-        }
-        let profile = format!("--user-data-dir={}", scenario.dir.path().join("browser").display());
+        browser.driver.until("chromedriver", || ports::is_taken(port).then_some(()));
+        let profile = format!("--user-data-dir={}", folder.join("browser").display());
         // It loads one page of ours: as root, as in a container, its sandbox cannot be had.
         let arguments = [
             "--headless=new",
@@ -61,23 +58,23 @@ impl Browser {
     }
 
     /// Opens a page and waits until it is loaded.
-    pub(super) fn goto(&self, address: &str) {
+    pub fn goto(&self, address: &str) {
         self.post("url", &json!({"url": address}));
     }
 
     /// The value of a function body.
-    pub(super) fn run(&self, script: &str) -> Value {
+    pub fn run(&self, script: &str) -> Value {
         self.post("execute/sync", &json!({"script": script, "args": []}))
     }
 
     /// Text of the element with this id.
-    pub(super) fn text(&self, id: &str) -> String {
+    pub fn text(&self, id: &str) -> String {
         let script = format!("return document.getElementById('{id}').textContent.trim()");
         self.run(&script).as_str().expect("a text").to_owned()
     }
 
     /// The texts of all elements that this selector finds, in their order.
-    pub(super) fn texts(&self, selector: &str) -> Vec<String> {
+    pub fn texts(&self, selector: &str) -> Vec<String> {
         let script = format!(
             "return [...document.querySelectorAll('{selector}')].map((e) => e.textContent.trim())"
         );
@@ -85,30 +82,37 @@ impl Browser {
     }
 
     /// Whether a person sees the element.
-    pub(super) fn is_shown(&self, id: &str) -> bool {
+    pub fn is_shown(&self, id: &str) -> bool {
         let script = format!("return document.getElementById('{id}').checkVisibility()");
         self.run(&script).as_bool().expect("yes or no")
     }
 
     /// Clicks as a person does: it must be there, in view and under nothing else.
-    pub(super) fn click(&self, selector: &str) {
+    pub fn click(&self, selector: &str) {
         let element = self.find(selector);
         self.post(&format!("element/{element}/click"), &json!({}));
     }
 
     /// Types into an element.
-    pub(super) fn type_into(&self, selector: &str, text: &str) {
+    pub fn type_into(&self, selector: &str, text: &str) {
         let element = self.find(selector);
         self.post(&format!("element/{element}/value"), &json!({"text": text}));
     }
 
     /// A command of Chromium's own protocol for developers' tools.
-    pub(super) fn devtools(&self, command: &str, parameters: &Value) {
+    pub fn devtools(&self, command: &str, parameters: &Value) {
         self.post("goog/cdp/execute", &json!({"cmd": command, "params": parameters}));
     }
 
-    /// What the page has complained about since this was last asked.
-    pub(super) fn console(&self) -> Vec<String> {
+    /// What is in view, as a PNG.
+    pub fn screenshot(&self) -> Vec<u8> {
+        let path = format!("/session/{}/screenshot", self.session);
+        let picture = self.call("GET", &path, &json!({}));
+        BASE64_STANDARD.decode(picture.as_str().expect("a text")).expect("base64")
+    }
+
+    /// What the page wrote to its console since this was last asked.
+    pub fn console(&self) -> Vec<String> {
         let log = self.post("se/log", &json!({"type": "browser"}));
         let entries = log.as_array().expect("a list");
         entries.iter().map(|entry| entry["message"].to_string()).collect()
@@ -116,7 +120,7 @@ impl Browser {
 
     /// The addresses that the page has asked for since this was last asked. What the browser's own
     /// first page loads is not the page's.
-    pub(super) fn requests(&self) -> Vec<String> {
+    pub fn requests(&self) -> Vec<String> {
         let log = self.post("se/log", &json!({"type": "performance"}));
         let message = |entry: &Value| -> Value {
             let text = entry["message"].as_str().expect("JSON as text");
@@ -134,13 +138,10 @@ impl Browser {
     }
 
     /// Waits until the page is as wanted.
-    pub(super) fn wait_until(&self, what: &str, reached: impl Fn(&Self) -> bool) {
-        let deadline = Instant::now() + SOON;
-        while !reached(self) {
-            let seen = self.run("return document.body.innerText");
-            assert!(Instant::now() < deadline, "not {what}; the page says\n{seen}");
-            sleep(Duration::from_millis(100));
-        }
+    pub fn wait_until(&self, what: &str, reached: impl Fn(&Self) -> bool) {
+        let message =
+            || format!("{what}; the page says\n{}", self.run("return document.body.innerText"));
+        wait::until_within(SOON, message, || reached(self).then_some(()));
     }
 
     fn find(&self, selector: &str) -> String {
@@ -172,7 +173,7 @@ impl Browser {
             body.len()
         );
         stream.write_all(format!("{head}{body}").as_bytes())?;
-        // chromedriver leaves the connection open, whatever it is told.
+        // chromedriver leaves the connection open, also where it is asked to close it.
         let mut answer = BufReader::new(stream);
         let (mut length, mut line) = (0, String::new());
         while answer.read_line(&mut line)? > 2 {

@@ -1,0 +1,239 @@
+//! Every setting of `logintide run`: one row each.
+//!
+//! A row gives the flag, the `LOGINTIDE_…` variable, the key of a file, the type, the default, the
+//! check and the texts of `--help`, docs/CONFIGURATION.md and logintide.example.toml. The code that
+//! uses a setting reads it by the row's name. The tables come last, as a file needs them.
+
+use std::{net::SocketAddr, path::PathBuf, sync::LazyLock, time::Duration};
+
+use super::row::{Row, Setting, choice, entries, number, switch, text};
+use crate::{
+    config::{
+        Delivery, HttpToken, LogFormat, MemoryPlan, OnStateMismatch, OnTopicRecreated,
+        OnUnreadableBatch, StartFrom, duration_within, parse_brokers, parse_duration,
+        parse_group_id, parse_http_token, parse_instance_id, parse_number, parse_size,
+        parse_start_from, parse_state_dir, parse_timezone, parse_topic, parse_window,
+    },
+    event::TimestampStyle,
+    limits,
+};
+
+/// Makes a static of each row, and the list of all under their headings.
+macro_rules! settings {
+    ($($heading:literal { $($row:ident: $value:ty = $made:expr;)* })*) => {
+        $($(
+            #[allow(missing_docs)]
+            pub static $row: Row<$value> = $made;
+        )*)*
+
+        /// Headings with their settings, in the order of the help.
+        pub(super) static SECTIONS: &[(&str, &[&dyn Setting])] =
+            &[$(($heading, &[$(&$row),*])),*];
+    };
+}
+
+settings! {
+    "Kafka" {
+        BROKERS: String = text("brokers", "HOST:PORT", parse_brokers)
+            .required("localhost:9092")
+            .help("Kafka brokers, separated by commas");
+        GROUP_ID: String = text("group-id", "NAME", parse_group_id)
+            .default("logintide")
+            .help("Consumer group");
+        INSTANCE_ID: String = text("instance-id", "NAME", parse_instance_id)
+            .otherwise("generated once into the state folder", "logintide-1")
+            .help("Name of this instance in the group");
+    }
+    "Topics" {
+        INPUT_TOPIC: String = text("input-topic", "TOPIC", parse_topic)
+            .default("user-login")
+            .help("Topic of the login events");
+        PROCESSED_TOPIC: String = text("processed-topic", "TOPIC", parse_topic)
+            .default("processed-logins")
+            .help("Topic of the enriched events");
+        AGGREGATED_TOPIC: String = text("aggregated-topic", "TOPIC", parse_topic)
+            .default("aggregated-usage")
+            .help("Topic of the window totals");
+        DEAD_LETTER_TOPIC: String = text("dead-letter-topic", "TOPIC", parse_topic)
+            .default("user-login-dlq")
+            .help("Topic of the records that cannot be processed");
+        LATE_TOPIC: String = text("late-topic", "TOPIC", parse_topic)
+            .default("user-login-late")
+            .help("Topic of the events that came after the allowed lateness");
+        CREATE_TOPICS: bool = switch("create-topics").help("Create the topics that are missing");
+        PARTITIONS: i32 = number("partitions", |text| {
+                parse_number(text, 1..=limits::NEW_TOPIC_PARTITIONS_MAX)
+            })
+            .otherwise("as many as the input has, else 8", "8")
+            .help("Partitions of the topics that are created");
+        REPLICATION: i32 = number("replication", |text| {
+                parse_number(text, 1..=limits::NEW_TOPIC_REPLICATION_MAX)
+            })
+            .otherwise("the broker's", "3")
+            .help("Copies of each partition of the topics that are created");
+    }
+    "Processing" {
+        WORKERS: usize = number("workers", |text| parse_number(text, 1..=limits::MAX_WORKERS))
+            .otherwise("cores - 2, at least 1, at most what the memory budget holds", "4")
+            .help("Worker threads, 1 to 256");
+        DELIVERY: Delivery = choice("delivery", "GUARANTEE")
+            .default("exactly-once")
+            .help("Guarantee for outputs; exactly-once is for readers with \
+                   isolation.level=read_committed")
+            .more("Window totals are exact in both, see [GUARANTEES.md](GUARANTEES.md).");
+        COMMIT_INTERVAL: Duration = text("commit-interval", "DURATION", |text| {
+                let (min, max) = limits::COMMIT_INTERVAL_RANGE;
+                duration_within(text, min, max)
+            })
+            .default("500ms")
+            .help("Time between two commits, 10ms to 60s; in exactly-once at most 15s");
+        START_FROM: StartFrom = text("start-from", "WHERE", parse_start_from)
+            .default("earliest")
+            .help("Where a partition without a committed offset starts: earliest, latest or an \
+                   RFC 3339 time");
+        EXIT_AT_END: bool = switch("exit-at-end")
+            .help("End when the end offsets seen at the start are processed and all windows are \
+                   closed")
+            .more("Records in transactions that are open then are waited for, at most the \
+                   brokers' `transaction.max.timeout.ms` and 15 s from when all else is read; \
+                   the exit code is 1 if they do not end.");
+        ON_UNREADABLE_BATCH: OnUnreadableBatch = choice("on-unreadable-batch", "REACTION")
+            .default("fail")
+            .help("What follows a batch of the input that cannot be read; its records count as a \
+                   gap when it is skipped")
+            .more("See [OPERATING.md](OPERATING.md#a-batch-that-cannot-be-read).");
+        MEMORY_BUDGET: MemoryPlan = text("memory-budget", "SIZE", |text| {
+                parse_size(text).and_then(MemoryPlan::new)
+            })
+            .default("256MiB")
+            .help("Memory for batches, fetch and producer queues and window state, from 32MiB");
+    }
+    "Windows" {
+        WINDOW: Duration = text("window", "DURATION", parse_window)
+            .default("10s")
+            .help("Length of a window, whole seconds");
+        GRACE: Duration = text("grace", "DURATION", parse_duration)
+            .default("7s")
+            .help("How long a window waits, in event time, for events out of order");
+        ALLOWED_LATENESS: Duration = text("allowed-lateness", "DURATION", parse_duration)
+            .default("5m")
+            .help("How far behind the watermark an event may still revise its window; at least \
+                   the grace");
+        IDLE_TIMEOUT: Duration = text("idle-timeout", "DURATION", |text| {
+                duration_within(text, limits::IDLE_TIMEOUT_MIN, limits::DURATION_MAX)
+            })
+            .default("10s")
+            .help("Silence at a partition's end after which windows no longer wait for it");
+    }
+    "Events" {
+        MAX_FUTURE: Duration = text("max-future", "DURATION", parse_duration)
+            .default("1h")
+            .help("Largest lead of an event's time over its record's Kafka timestamp")
+            .more("A record without a timestamp, or with a negative one, counts as of when it is \
+                   read.");
+        TIMEZONE: jiff::tz::TimeZone = text("timezone", "ZONE", parse_timezone)
+            .default("UTC")
+            .help("Time zone of the added fields, an IANA name");
+        TIMESTAMP_STYLE: TimestampStyle = choice("timestamp-style", "STYLE")
+            .default("naive")
+            .help("Form of the added times: 2024-11-02T13:56:29 or with the zone's offset");
+    }
+    "State" {
+        STATE_DIR: PathBuf = text("state-dir", "DIR", parse_state_dir)
+            .otherwise("$STATE_DIRECTORY, else the XDG state folder + group", "/var/lib/logintide")
+            .help("Folder of the window state");
+        ON_STATE_MISMATCH: OnStateMismatch = choice("on-state-mismatch", "REACTION")
+            .default("rebuild")
+            .help("What follows when state and committed offset differ; rebuild counts the \
+                   windows again from the input");
+        ON_TOPIC_RECREATED: OnTopicRecreated = choice("on-topic-recreated", "REACTION")
+            .default("fail")
+            .help("What follows when the input topic was deleted and created again; begin reads \
+                   the new topic from its log's start")
+            .more("Windows that were published keep their totals.");
+    }
+    "Operation" {
+        HTTP: Option<SocketAddr> = text("http", "IP:PORT", parse_http)
+            .default("127.0.0.1:9464")
+            .help("Address of the dashboard, the API, /metrics and /healthz, or off")
+            .more("See [HTTP.md](HTTP.md).");
+        HTTP_TOKEN: HttpToken = text("http-token", "TOKEN", parse_http_token)
+            .otherwise("none", "0123456789abcdef0123456789abcdef")
+            .secret()
+            .help("Token that the API asks for, 16 to 256 characters; needed beyond loopback, \
+                   and safer in the variable")
+            .more("`openssl rand -hex 16` makes one.");
+        HTTP_OPEN: bool = switch("http-open")
+            .help("Let everyone who reaches the port read the API, beyond loopback and without a \
+                   token");
+        STATS_INTERVAL: Option<Duration> = text("stats-interval", "DURATION", parse_stats_interval)
+            .default("10s")
+            .help("Time between two statistics lines in the log, or off");
+        STALL_TIMEOUT: Duration = text("stall-timeout", "DURATION", |text| {
+                duration_within(text, limits::STALL_TIMEOUT_MIN, limits::DURATION_MAX)
+            })
+            .default("60s")
+            .help("Time without progress after which /healthz says so; the process ends after \
+                   twice that")
+            .more("It goes on when the cluster is the cause, see \
+                   [OPERATING.md](OPERATING.md#logintidestalled).");
+        LOG_FORMAT: LogFormat = choice("log-format", "FORMAT")
+            .default("text")
+            .help("Form of the log");
+        CONFIG: String = text("config", "FILE", |text| Ok(text.to_owned()))
+            .otherwise("none", "logintide.toml")
+            .not_in_file()
+            .help("TOML file with settings, keys as the flags; variables and flags beat it");
+    }
+    "Names of fields in the input" {
+        FIELD: (String, String) = entries("field", "FIELD=NAME", ',')
+            .help("Name of a field in the input; repeat it, or separate by commas");
+    }
+    "Properties for librdkafka" {
+        CLIENT: (String, String) = entries("client-properties", "NAME=VALUE", '\n')
+            .short('X', "client")
+            .help("Property for librdkafka; repeat it, or one per line in the variable; \
+                   NAME.file=PATH reads a secret from a file");
+    }
+}
+
+fn parse_http(text: &str) -> Result<Option<SocketAddr>, String> {
+    if text == "off" {
+        return Ok(None);
+    }
+    let expected = "expected IP:PORT such as 127.0.0.1:9464 or 0.0.0.0:9464, or off";
+    text.parse().map(Some).map_err(|_| expected.to_owned())
+}
+
+fn parse_stats_interval(text: &str) -> Result<Option<Duration>, String> {
+    if text == "off" {
+        return Ok(None);
+    }
+    duration_within(text, limits::STATS_INTERVAL_MIN, limits::DURATION_MAX)
+        .map(Some)
+        .map_err(|expected| format!("{expected}, or off"))
+}
+
+/// All rows, in their order.
+pub(super) fn all() -> impl Iterator<Item = &'static dyn Setting> {
+    SECTIONS.iter().flat_map(|(_, rows)| rows.iter().copied())
+}
+
+/// The heading of a setting.
+pub(super) fn heading(name: &str) -> &'static str {
+    let has = |rows: &&[&dyn Setting]| rows.iter().any(|row| row.spec().name == name);
+    let section = SECTIONS.iter().find(|(_, rows)| has(rows));
+    section.expect("every setting is in the table").0
+}
+
+/// The variable of a setting.
+pub(super) fn variable(name: &str) -> &'static str {
+    // The parser wants names that live as long as the program.
+    static VARIABLES: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| {
+        let names = all().map(|row| row.spec().name);
+        let variable = |name: &str| format!("LOGINTIDE_{}", name.replace('-', "_"));
+        names.map(|name| (name, variable(name).to_ascii_uppercase())).collect()
+    });
+    let found = VARIABLES.iter().find(|(known, _)| *known == name);
+    &found.expect("every setting is in the table").1
+}
