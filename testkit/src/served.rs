@@ -33,27 +33,32 @@ impl DerefMut for Served {
 impl Scenario {
     /// As `start`, with an HTTP server.
     pub fn serve(&self, flags: &[&str]) -> Served {
-        self.serve_with(flags, &[])
+        self.serve_on(ports::free_port(), flags)
+    }
+
+    /// As `serve`, with the port of an earlier run.
+    pub fn serve_on(&self, port: u16, flags: &[&str]) -> Served {
+        self.served("group", "state", port, flags, &[])
     }
 
     /// As `serve`, with variables of the environment.
     pub fn serve_with(&self, flags: &[&str], variables: &[(&str, &str)]) -> Served {
-        self.served("group", "state", flags, variables)
+        self.served("group", "state", ports::free_port(), flags, variables)
     }
 
     /// As `start_group`, with an HTTP server.
     pub fn serve_group(&self, group: &str, state: &str, flags: &[&str]) -> Served {
-        self.served(group, state, flags, &[])
+        self.served(group, state, ports::free_port(), flags, &[])
     }
 
     fn served(
         &self,
         group: &str,
         state: &str,
+        port: u16,
         flags: &[&str],
         variables: &[(&str, &str)],
     ) -> Served {
-        let port = ports::free_port();
         let address = format!("127.0.0.1:{port}");
         let mut command = self.command(group, state, &[&["--http", &address], flags].concat());
         command.envs(variables.iter().copied());
@@ -64,6 +69,11 @@ impl Scenario {
 impl Served {
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// As browsers name it.
+    pub fn origin(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
     }
 
     /// Body of an HTTP answer; `None` while it does not listen.

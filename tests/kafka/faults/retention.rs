@@ -53,7 +53,7 @@ fn overtake(scenario: &Scenario, behind: i64) -> Vec<Event> {
 fn only_the_gap_is_missing(scenario: &Scenario, mut running: Served, gone: &[Event]) {
     let gap = gone.len() as f64;
     running.wait_for("logintide_gap_records_total", |n| n >= gap);
-    running.wait_for_line("are gone (retention): reading goes on at the log's start");
+    running.wait_for_line("are gone (retention): reading goes on behind them");
     let counted = running.metric("logintide_gap_records_total");
     assert_eq!(counted, Some(gap), "{}", running.tail());
     running.stop();
