@@ -34,7 +34,7 @@ Examples:
 /// Arguments of `state`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct StateArgs {
+pub(crate) struct StateArgs {
     #[command(subcommand)]
     action: Action,
 }
@@ -71,7 +71,7 @@ struct FolderArgs {
 }
 
 /// Runs the command.
-pub fn run(args: &StateArgs) -> Result<(), RunError> {
+pub(crate) fn run(args: &StateArgs) -> Result<(), RunError> {
     match &args.action {
         Action::Show(folder) => {
             let dir = folder.resolve(&Surroundings::read())?;

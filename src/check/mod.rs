@@ -42,7 +42,7 @@ use crate::{
 /// Flags of `check-config`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct CheckArgs {
+pub(crate) struct CheckArgs {
     #[command(flatten)]
     run: RunArgs,
     #[command(flatten)]
@@ -80,7 +80,7 @@ Examples:
 Exit codes: 0 nothing wrong, 1 no broker answered in time, 2 problems, each named with its remedy.";
 
 /// Checks the settings and the cluster, and shows what it found.
-pub fn run(args: &CheckArgs, start_logging: StartLogging) -> Result<(), RunError> {
+pub(crate) fn run(args: &CheckArgs, start_logging: StartLogging) -> Result<(), RunError> {
     let CheckArgs { run, own: OwnArgs { timeout, sample, output: form } } = args;
     let (timeout, sample, form) = (*timeout, sample.unwrap_or(0), *form);
     let surroundings = Surroundings::read();

@@ -22,7 +22,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use self::args::RedriveArgs;
+pub(crate) use self::args::RedriveArgs;
 use self::{
     args::RedriveConfig,
     progress::Done,
@@ -41,7 +41,7 @@ use crate::{
 };
 
 /// Redrives what was selected, until the end or a signal.
-pub fn run(args: &RedriveArgs, start_logging: StartLogging) -> Result<(), RunError> {
+pub(crate) fn run(args: &RedriveArgs, start_logging: StartLogging) -> Result<(), RunError> {
     let config = args.checked()?;
     start_logging(config.log_format, None)?;
     let stop = stop_on_signals()?;

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Writes the settings to `out`.
-pub fn print(out: &mut impl Write, loaded: &Loaded) -> io::Result<()> {
+pub(crate) fn print(out: &mut impl Write, loaded: &Loaded) -> io::Result<()> {
     writeln!(out, "# What logintide run would do, as a file for --config.")?;
     let (tables, settings): (Vec<_>, Vec<_>) = table::all()
         .filter(|setting| setting.spec().is_in_file)
