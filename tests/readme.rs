@@ -275,7 +275,7 @@ fn every_file_and_tool_in_the_readme_and_the_guides_exists() {
 fn the_headings_of_the_architecture_are_the_modules_of_the_source() {
     let architecture = text(&root("docs/ARCHITECTURE.md"));
     let headings = architecture.lines().filter_map(|line| line.strip_prefix("## "));
-    let named: BTreeSet<&str> = headings
+    let described: BTreeSet<&str> = headings
         .flat_map(|heading| heading.split([' ', ',']))
         .filter_map(|word| word.strip_suffix('/').or_else(|| word.strip_suffix(".rs")))
         .filter(|name| *name != "src")
@@ -286,7 +286,7 @@ fn the_headings_of_the_architecture_are_the_modules_of_the_source() {
     let modules = names.iter().map(|name| name.trim_end_matches(".rs"));
     // It only declares the others.
     let modules: BTreeSet<&str> = modules.filter(|name| *name != "lib").collect();
-    assert_eq!(named, modules);
+    assert_eq!(described, modules);
 }
 
 #[test]

@@ -23,7 +23,7 @@ use crate::{
     Failure, Outcome,
     args::CopyArgs,
     client::{self, Reporter},
-    progress::ProgressDisplay,
+    progress::RunProgress,
     stop::Stop,
     usage::Usage,
 };
@@ -71,7 +71,7 @@ fn copy(args: &CopyArgs, stop: &Stop) -> Result<Outcome> {
     let mut pipe = Copier::new(args)?;
     let interval = Duration::try_from(args.commit_interval).context("--commit-interval")?;
     let mut progress =
-        ProgressDisplay::new(args.kafka.messages, format!("copying {}", args.from), None);
+        RunProgress::new(args.kafka.messages, format!("copying {}", args.from), None);
     let (mut before, mut started) = (Usage::now(), None);
     let (mut copied, mut bytes) = (0_u64, 0_u64);
     let mut last_commit = Instant::now();

@@ -13,7 +13,7 @@ use crate::messages::MessageOutput;
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// One run's progress on stderr.
-pub(crate) struct ProgressDisplay {
+pub(crate) struct RunProgress {
     what: String,
     messages: MessageOutput,
     bar: Option<ProgressBar>,
@@ -21,7 +21,7 @@ pub(crate) struct ProgressDisplay {
     last_line: Instant,
 }
 
-impl ProgressDisplay {
+impl RunProgress {
     /// Starts the display. `total` is `None` for a run that a time or a signal ends.
     pub(crate) fn new(
         messages: MessageOutput,

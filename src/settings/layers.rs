@@ -67,7 +67,7 @@ impl Layers {
         let from_file = layers.read_file(flags, variable, problems);
         for setting in S::settings() {
             let spec = setting.spec();
-            let of_file = from_file.iter().filter(|value| value.setting == spec.name);
+            let mut of_file = from_file.iter().filter(|value| value.setting == spec.name);
             if let TomlForm::Entries(separator) = spec.form {
                 let of_file =
                     of_file.map(|v| (v.name.clone(), v.text.clone(), Origin::File(v.line)));
@@ -82,7 +82,7 @@ impl Layers {
                 Fallback::Text(text) => Some((text.to_owned(), Origin::Default)),
                 Fallback::Otherwise(_) | Fallback::Required => None,
             };
-            let of_file = of_file.last().map(|v| (v.text.clone(), Origin::File(v.line)));
+            let of_file = of_file.next_back().map(|v| (v.text.clone(), Origin::File(v.line)));
             let given = typed(flags, variable, spec).or(of_file);
             if let Some((text, origin)) = given.or(default) {
                 layers.values.insert(spec.name, SettingText { text, origin });

@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     pub(crate) target: Option<PathBuf>,
 }
 
-pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if ports::is_taken(BROKER_PORT) {
         eprintln!("left out: port {BROKER_PORT} is taken, and the README's broker wants it");
         return Ok(ExitCode::from(EXIT_LEFT_OUT));
@@ -66,7 +66,10 @@ fn blocks(readme: &str) -> Vec<String> {
         match (&mut open, line) {
             (None, "```sh") => open = Some(String::new()),
             (Some(_), "```") => blocks.extend(open.take()),
-            (Some(block), line) => *block += &format!("{line}\n"),
+            (Some(block), line) => {
+                block.push_str(line);
+                block.push('\n');
+            }
             (None, _) => {}
         }
     }

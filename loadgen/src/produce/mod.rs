@@ -17,7 +17,7 @@ use crate::{
     args::{CreateArgs, KafkaArgs, KafkaTimestamp, ProduceArgs},
     client,
     generate::{Generator, Plan, Record, key_of, mix},
-    progress::ProgressDisplay,
+    progress::RunProgress,
     stop::Stop,
     usage::Usage,
 };
@@ -98,7 +98,7 @@ fn send(args: &ProduceArgs, plan: &Plan, stop: &Stop) -> Result<(Sent, Sender)> 
     let pace = Pace::start(args.rate);
     let mut tally = Sent::default();
     let mut progress =
-        ProgressDisplay::new(args.kafka.messages, format!("sending to {}", args.topic), args.count);
+        RunProgress::new(args.kafka.messages, format!("sending to {}", args.topic), args.count);
     let mut record = Record::new();
 
     while !is_over(args, &pace, &tally, stop) {

@@ -18,7 +18,7 @@ use crate::{
     args::KafkaArgs,
     client::{self, Reporter},
     messages::MessageOutput,
-    progress::ProgressDisplay,
+    progress::RunProgress,
     stop::Stop,
 };
 
@@ -90,8 +90,7 @@ impl Topic {
         }
         self.wait_for_ends(patience, stop)?;
         self.consumer.assign(&offsets).context("cannot assign partitions")?;
-        let mut progress =
-            ProgressDisplay::new(self.messages, format!("reading {}", self.name), None);
+        let mut progress = RunProgress::new(self.messages, format!("reading {}", self.name), None);
         let mut at_end = HashSet::new();
         let mut taken = 0_u64;
         let mut last = Instant::now();

@@ -6,10 +6,7 @@ use std::{
     thread::{scope, spawn},
 };
 
-use crate::{
-    check::{check, exits},
-    own_broker::OwnBroker,
-};
+use crate::{check::exits, own_broker::OwnBroker};
 use testkit::{Scenario, free_port};
 
 #[test]
@@ -54,7 +51,7 @@ fn is_named(broker: &OwnBroker, number: u16, address: &str, why: &str) {
     let way = broker.way(number);
     let scenario = Scenario::through("advertised", broker.address(), way.clone());
     let mut running = scenario.start(&[]);
-    let said = exits(&check(&scenario, &["--timeout", "3s"]), 2);
+    let said = exits(&scenario.check_config(&["--timeout", "3s"]), 2);
     assert!(said.contains(&named) && said.contains(why), "{said}");
     assert!(said.contains("1 problem\n") && said.contains("advertised.listeners"), "{said}");
     running.wait_for_line(&named);

@@ -149,14 +149,12 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     shell::run(shell::command("scripts/kafka-local").arg("fetch"))?;
     let mut bench = Workbench::new(plan, Programs::build(arguments.released)?)?;
     let mut run = Run::begin(bench.programs(), arguments.released)?;
-    let folder = run.create_folder()?;
     for &section in &sections {
         let name = section.name();
         let figures = section.measure(&mut bench)?;
         bench.stop_broker();
-        figures.write(&folder.join(format!("{name}.tsv")))?;
         let host = bench.take_host();
-        run.add_section(&name, section.conditions(bench.plan(), &host))?;
+        run.add_section(&name, section.conditions(bench.plan(), &host), &figures)?;
         let tables = page::tables_of(&name).map(|table| table.text(&[&figures]));
         for table in tables.filter(|table| !table.is_empty()) {
             println!("\n{table}");
@@ -165,7 +163,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             println!("\n{host}");
         }
     }
-    println!("\nThe figures of every round: {}", folder.display());
+    println!("\nThe figures of every round: {}", run.folder().display());
     if arguments.write {
         page::choose(&run, &sections.iter().map(|section| section.name()).collect::<Vec<_>>())?;
         page::write()?;
