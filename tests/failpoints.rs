@@ -12,7 +12,6 @@ use std::{
 };
 
 use logintide::failpoint::Point;
-
 use testkit::{Process, SOON, Scenario, free_port, wait_for_metric, wait_its_own_seconds};
 
 /// Steps of an ordinary epoch.

@@ -23,7 +23,7 @@ impl Source {
                 }
                 ReadFault::OutOfRange(_) => {}
                 ReadFault::Reported(error) if error.is_replaced_member() => {
-                    self.replaced(&error)?
+                    self.replaced(&error)?;
                 }
                 ReadFault::Reported(error) if error.is_fatal() => return Err(fatal(&error)),
                 ReadFault::Reported(error) => {

@@ -4,10 +4,12 @@
 
 use std::time::{Duration, Instant};
 
-use logintide::ids::{Offset, PartitionId};
-use logintide::kafka::{
-    ClientSettings, Consumer, ConsumerSettings, DrainEvent, Flow, KafkaError, OutRecord, Producer,
-    ProducerSettings, RebalanceEvent, TopicHandle, Transactional,
+use logintide::{
+    ids::{Offset, PartitionId},
+    kafka::{
+        ClientSettings, Consumer, ConsumerSettings, DrainEvent, Flow, KafkaError, OutRecord,
+        Producer, ProducerSettings, RebalanceEvent, TopicHandle, Transactional,
+    },
 };
 
 /// Far beyond what any step takes; only a hang reaches it.

@@ -5,11 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use testkit::{SOON, Scenario, free_port, get, metric, wait_for_metric};
+
 use crate::{
     check::{check, exits},
     raw_member::RawMember,
 };
-use testkit::{SOON, Scenario, free_port, get, metric, wait_for_metric};
 
 /// Ends with exit code 1 and the remedy, and with nothing read.
 fn is_refused(scenario: &Scenario, flags: &[&str], parts: &[&str]) {

@@ -3,10 +3,12 @@
 use std::{fs, ops::Range, time::Duration};
 
 use logintide::kafka::Producer;
-
-use crate::check::{check, exits};
-use crate::client::support::{PATIENCE, flush, send_all, transactional};
 use testkit::{Process, Scenario, free_port, metric, wait_for_metric};
+
+use crate::{
+    check::{check, exits},
+    client::support::{PATIENCE, flush, send_all, transactional},
+};
 
 /// Far longer than a test lasts: what ends a transaction here is the test.
 const TIMEOUT: Duration = Duration::from_mins(10);

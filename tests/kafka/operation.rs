@@ -6,8 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::own_broker::OwnBroker;
 use testkit::{Process, SOON, Scenario, WITHOUT_TOPICS, free_port, get, metric, wait_for_metric};
+
+use crate::own_broker::OwnBroker;
 
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]

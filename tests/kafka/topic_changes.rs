@@ -7,13 +7,13 @@ use logintide::{
     ids::PartitionId,
     kafka::{Admin, NewTopic},
 };
+use testkit::{Process, SOON, Scenario, free_port, wait_for_metric};
 
 use crate::{
     client::support::{PATIENCE, client},
     faults::topics::{events, newest_windows},
     topic_admin,
 };
-use testkit::{Process, SOON, Scenario, free_port, wait_for_metric};
 
 /// How often these processors look at the topics.
 const LOOK_OFTEN: [&str; 2] = ["-X", "topic.metadata.refresh.interval.ms=1000"];

@@ -9,9 +9,9 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use testkit::{Browser, Process, SOON, Scenario, free_port, get, wait_for_metric};
 
 use crate::client::support::produce;
-use testkit::{Browser, Process, SOON, Scenario, free_port, get, wait_for_metric};
 
 const TOKEN: &str = "a-token-of-the-test";
 

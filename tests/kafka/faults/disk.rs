@@ -7,8 +7,9 @@ use std::{
     process::Command,
 };
 
-use super::{Fixed, SMALL, joined};
 use testkit::{Scenario, text};
+
+use super::{Fixed, SMALL, joined};
 
 /// A small file system of its own; unmounted when dropped.
 struct SmallDisk(PathBuf);

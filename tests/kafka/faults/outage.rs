@@ -5,11 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use testkit::{SOON, Scenario, free_port, metric, wait_for_metric, wait_its_own_seconds};
+
 use crate::{
     own_broker::OwnBroker,
     work::{ONE_WINDOW, Work},
 };
-use testkit::{SOON, Scenario, free_port, metric, wait_for_metric, wait_its_own_seconds};
 
 /// A processor at work on a broker of its own.
 fn begin(name: &str, flags: &[&str]) -> (OwnBroker, Work) {

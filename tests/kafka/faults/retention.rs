@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use logintide::ids::PartitionId;
+use testkit::Scenario;
 
 use super::{
     Fixed,
     topics::{Event, committed, delete_input, events, log_ends, newest_windows},
 };
-use testkit::Scenario;
 
 const FIRST: &[&str] = &[
     "--seed",

@@ -8,12 +8,12 @@ use std::{
 };
 
 use logintide::ids::PartitionId;
+use testkit::{Process, Scenario};
 
 use super::{
     Fixed, SMALL, joined,
     topics::{committed, delete_input, events, newest_windows, recount},
 };
-use testkit::{Process, Scenario};
 
 /// The database's largest file.
 fn database(scenario: &Scenario) -> PathBuf {

@@ -6,11 +6,12 @@ use std::{
     thread::{scope, spawn},
 };
 
+use testkit::{Scenario, free_port};
+
 use crate::{
     check::{check, exits},
     own_broker::OwnBroker,
 };
-use testkit::{Scenario, free_port};
 
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]

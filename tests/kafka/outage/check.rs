@@ -1,10 +1,11 @@
 //! `logintide check-config` on brokers whose settings and ACLs stop a run.
 
+use testkit::Scenario;
+
 use crate::{
     check::{check, exits},
     own_broker::OwnBroker,
 };
-use testkit::Scenario;
 
 fn acl(broker: &OwnBroker, allow: &str, operation: &str, resource: [&str; 2]) {
     let address = broker.address();

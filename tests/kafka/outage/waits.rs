@@ -1,11 +1,12 @@
 //! A cluster in which a run can never read: it says why, and is unhealthy, and goes on by itself
 //! once the cause is gone. Uses brokers of its own.
 
+use testkit::{Process, Scenario, free_port, get, wait_for_metric};
+
 use crate::{
     check::{check, exits},
     own_broker::OwnBroker,
 };
-use testkit::{Process, Scenario, free_port, get, wait_for_metric};
 
 /// Waits until the wait for this has been a stall for longer than twice the timeout, and the
 /// process is still there.
