@@ -80,7 +80,8 @@ impl EpochAges {
         self.batch_ms = now_ms;
     }
 
-    /// Counts a record of the batch.
+    /// Counts a record of the batch. With a look into the histograms for each, a worker takes 3 %
+    /// more instructions per event (benches/instructions.rs).
     #[inline]
     pub fn record(&mut self, timestamp_ms: i64) {
         if self.run.0 != timestamp_ms {

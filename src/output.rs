@@ -7,10 +7,10 @@ use std::{fs::File, io};
 use crate::{config::LogFormat, error::RunError, limits};
 
 /// Starts logging in this form, to stderr or to a file; the error is for the operator.
-pub type StartLogging = fn(LogFormat, Option<File>) -> Result<(), RunError>;
+pub(crate) type StartLogging = fn(LogFormat, Option<File>) -> Result<(), RunError>;
 
 /// What the result of a write to stdout means for the command.
-pub fn printed(result: io::Result<()>) -> Result<(), RunError> {
+pub(crate) fn printed(result: io::Result<()>) -> Result<(), RunError> {
     match result {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(RunError::Failed(format!("writing to stdout failed: {error}")))
@@ -20,7 +20,7 @@ pub fn printed(result: io::Result<()>) -> Result<(), RunError> {
 }
 
 /// Any bytes as printable text of bounded length.
-pub fn shortened(raw: &[u8]) -> String {
+pub(crate) fn shortened(raw: &[u8]) -> String {
     let head = &raw[..raw.len().min(limits::SHOWN_RAW_BYTES)];
     let text = head.escape_ascii();
     if head.len() < raw.len() {

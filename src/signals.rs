@@ -13,7 +13,7 @@ use signal_hook::{
 
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
+pub(crate) enum Wish {
     /// An orderly stop.
     Stop,
     /// An exit at once, with this exit code.
@@ -23,7 +23,7 @@ pub enum Wish {
 }
 
 /// Calls `fulfil` with every request; it ends the process at a `Leave`.
-pub fn listen(mut fulfil: impl FnMut(Wish) + Send + 'static) -> io::Result<()> {
+pub(crate) fn listen(mut fulfil: impl FnMut(Wish) + Send + 'static) -> io::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGUSR1, SIGUSR2])?;
     if !is_ignored(SIGHUP) {
         signals.add_signal(SIGHUP)?;

@@ -1,8 +1,7 @@
 //! `logintide state show` and `state reset`: show the content of the state folder, or remove it.
 //!
-//! On the main thread of a process of its own; both commands fail while a
-//! running processor holds the folder's lock. Out: text on stdout. Holds: nothing is removed without
-//! a confirmation.
+//! On the main thread of a process of its own; both commands fail while a running processor holds
+//! the folder's lock. Out: text on stdout. Holds: nothing is removed without a confirmation.
 
 use std::{
     io::{self, BufRead, IsTerminal, Write},
@@ -35,7 +34,7 @@ Examples:
 /// Arguments of `state`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct StateArgs {
+pub(crate) struct StateArgs {
     #[command(subcommand)]
     action: Action,
 }
@@ -72,7 +71,7 @@ struct FolderArgs {
 }
 
 /// Runs the command.
-pub fn run(args: &StateArgs) -> Result<(), RunError> {
+pub(crate) fn run(args: &StateArgs) -> Result<(), RunError> {
     match &args.action {
         Action::Show(folder) => {
             let dir = folder.resolve(&Surroundings::read())?;

@@ -1,8 +1,9 @@
 //! What stands under deploy/, in the compose file and in the docs fits the program.
 //!
-//! The tools that read these files are asked by cargo xtask check-deploy; here the names are compared:
-//! flags and variables with the help, metrics with the list of all, alerts with their tests and
-//! runbooks, ports and topics with the defaults. The flags of the docs are tests/readme.rs's.
+//! The tools that read these files are asked by cargo xtask check-deploy; here the names are
+//! compared: flags and variables with the help, metrics with the list of all, alerts with their
+//! tests and runbooks, ports and topics with the defaults. The flags of the docs are
+//! tests/readme.rs's.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -8,11 +8,10 @@ use std::{
     os::unix::process::ExitStatusExt,
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
     thread,
-    time::Instant,
 };
 
 use logintide::failpoint::Point;
-use testkit::{Process, SOON, Scenario, free_port, wait_for_metric, wait_its_own_seconds};
+use testkit::{Process, SOON, Scenario};
 
 /// Steps of an ordinary epoch.
 const EPOCH: &[Point] = &[
@@ -171,10 +170,8 @@ fn killed_in_a_rebuild_the_next_start_is_exact() {
         let scenario = Scenario::new("rebuild-step");
         // So much that no partition's part is read in one turn with all others'.
         scenario.produce(&[EVENTS, COUNT, &["--seed", &(40 + number).to_string()]].concat());
-        let port = free_port();
-        let address = format!("127.0.0.1:{port}");
-        let running = scenario.start(&[flags("2").as_slice(), &["--http", &address]].concat());
-        wait_for_metric(&running, port, "logintide_events_in_total", |n| n >= 12_000.0);
+        let running = scenario.serve(&flags("2"));
+        running.wait_for_events(12_000.0);
         running.kill();
         let produced = producing(&scenario, &(50 + number).to_string());
         fs::remove_dir_all(scenario.state_dir()).expect("the folder was there");
@@ -197,15 +194,11 @@ fn a_failed_delivery_is_rolled_back_without_an_exit_and_doubles_nothing() {
     ] {
         let scenario = Scenario::new("roll-back");
         let produced = producing(&scenario, "50");
-        let port = free_port();
-        let address = format!("127.0.0.1:{port}");
-        let more = ["--http", &address, "--delivery", delivery];
-        let mut command =
-            scenario.command("group", "state", &[flags("2").as_slice(), &more].concat());
-        command.env("FAILPOINTS", "fail-delivery=2*off->3*return->off");
-        let running = scenario.spawn(command);
+        let points = [("FAILPOINTS", "fail-delivery=2*off->3*return->off")];
+        let more = ["--delivery", delivery];
+        let running = scenario.serve_with(&[flags("2").as_slice(), &more].concat(), &points);
         let rollbacks = "logintide_epoch_rollbacks_total";
-        wait_for_metric(&running, port, rollbacks, |n| n >= 3.0);
+        running.wait_for(rollbacks, |n| n >= 3.0);
         produced.stop();
         running.stop();
         let end = [flags("3").as_slice(), &["--exit-at-end", "--delivery", delivery]].concat();
@@ -219,28 +212,22 @@ fn a_failed_delivery_is_rolled_back_without_an_exit_and_doubles_nothing() {
 fn a_worker_that_hangs_is_a_stall_and_a_quiet_topic_is_none() {
     let scenario = Scenario::new("stall");
     scenario.produce(&[EVENTS, COUNT, &["--seed", "60"]].concat());
-    let port = free_port();
-    let address = format!("127.0.0.1:{port}");
-    let watched = |timeout| {
-        let flags = flags("2");
-        [flags.as_slice(), &["--http", &address, "--stall-timeout", timeout]].concat()
-    };
+    let watched = |timeout| [flags("2").as_slice(), &["--stall-timeout", timeout]].concat();
     // It ends 20 s after it is unhealthy, which is the time to see that.
-    let mut command = scenario.command("group", "state", &watched("20s"));
-    command.env("FAILPOINTS", "answer=1*off->pause");
-    let mut hanging = scenario.spawn(command);
+    let points = [("FAILPOINTS", "answer=1*off->pause")];
+    let mut hanging = scenario.serve_with(&watched("20s"), &points);
     hanging.wait_for_line("stalled: a broker answers and there is work");
-    let health = testkit::get(port, "/healthz").expect("an answer");
+    let health = hanging.get("/healthz").expect("an answer");
     assert!(health.contains("\"healthy\":false") && health.contains("stalled"), "{health}");
     hanging.ends_with(1);
     let log = hanging.log();
     assert!(log.contains("twice --stall-timeout") && log.contains("worker-1: "), "{log}");
 
-    let running = scenario.start(&watched("5s"));
-    wait_for_metric(&running, port, "logintide_events_in_total", |n| n >= 12_000.0);
+    let running = scenario.serve(&watched("5s"));
+    running.wait_for_events(12_000.0);
     // Longer than twice the stall timeout, without a record.
-    wait_its_own_seconds(&running, port, 12);
-    let health = testkit::get(port, "/healthz").expect("an answer");
+    running.wait_its_own_seconds(12);
+    let health = running.get("/healthz").expect("an answer");
     assert!(health.contains("\"healthy\":true"), "{health}\n{}", running.tail());
     running.stop();
     scenario.start(&[flags("1").as_slice(), &["--exit-at-end"]].concat()).ends_with(0);
@@ -252,28 +239,21 @@ fn a_worker_that_hangs_is_a_stall_and_a_quiet_topic_is_none() {
 fn a_disk_that_takes_its_time_delays_commits_and_no_record() {
     let scenario = Scenario::new("slow-disk");
     let produced = producing(&scenario, "70");
-    let port = free_port();
-    let address = format!("127.0.0.1:{port}");
-    let more = ["--http", &address, "--delivery", "at-least-once", "--stall-timeout", "20s"];
-    let mut command = scenario.command("group", "state", &[flags("2").as_slice(), &more].concat());
+    let more = ["--delivery", "at-least-once", "--stall-timeout", "20s"];
     // The write never ends.
-    command.env("FAILPOINTS", "in-fold=10*off->pause");
-    let mut running = scenario.spawn(command);
-    wait_for_metric(&running, port, "logintide_epochs_committed_total", |n| n >= 10.0);
+    let points = [("FAILPOINTS", "in-fold=10*off->pause")];
+    let mut running = scenario.serve_with(&[flags("2").as_slice(), &more].concat(), &points);
+    running.wait_for_epochs(10.0);
     // Ten times as many as come between two commits.
     let far_ahead = 2_000.0;
-    let deadline = Instant::now() + SOON;
     let mut committed = 0.0;
-    loop {
+    running.until("outputs far ahead of the commit", || {
         // It ends as stalled meanwhile; what it has written stays.
-        committed = testkit::metric(port, "logintide_events_in_total").unwrap_or(committed);
+        committed = running.metric("logintide_events_in_total").unwrap_or(committed);
         let report = scenario.json_report(&[]);
         let written = report["counts"]["processed"].as_f64().expect("a count");
-        if written >= committed + far_ahead {
-            break;
-        }
-        assert!(Instant::now() < deadline, "{written} {committed}\n{}", running.tail());
-    }
+        (written >= committed + far_ahead).then_some(())
+    });
     running.wait_for_line("an epoch is being written to the state folder: yes");
     running.ends_with(1);
     produced.stop();

@@ -25,18 +25,7 @@ const LAYERS: &[&[&str]] = &[
     &["batch", "config", "error", "status", "topics"],
     &["kafka", "state", "metrics"],
     &["window", "event"],
-    &[
-        "budget",
-        "failpoint",
-        "headers",
-        "ids",
-        "latency",
-        "limits",
-        "clock",
-        "plain",
-        "short",
-        "signals",
-    ],
+    &["budget", "failpoint", "headers", "ids", "latency", "limits", "clock", "plain", "signals"],
 ];
 
 /// Modules of one layer that may use each other.
@@ -80,6 +69,18 @@ fn files(dir: &str, extension: &str) -> Vec<Source> {
     let mut found = Vec::new();
     walk(package, &package.join(dir), extension, &mut found);
     assert!(!found.is_empty(), "{dir} has files *.{extension}");
+    found
+}
+
+/// What people read: Markdown in the package's folder and below.
+fn documents() -> Vec<Source> {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |name: &str| Source {
+        path: Path::new(name).to_owned(),
+        text: fs::read_to_string(package.join(name)).expect("UTF-8"),
+    };
+    let mut found = vec![read("README.md"), read("CHANGELOG.md")];
+    found.extend(["docs", "deploy", "benches"].iter().flat_map(|dir| files(dir, "md")));
     found
 }
 

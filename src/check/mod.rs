@@ -2,8 +2,8 @@
 //!
 //! On the main thread of a process of its own. In: the flags of `run`. Out: text or JSON lines on
 //! stdout; exit code 2 for problems, 1 when no broker answers in time.
-//! Holds: it changes nothing. No group is joined, no topic created, no transaction opened, no offset
-//! committed, and not a byte of the state folder changes.
+//! Holds: it changes nothing. No group is joined, no topic created, no transaction opened, no
+//! offset committed, and not a byte of the state folder changes.
 
 mod cluster;
 mod facts;
@@ -42,7 +42,7 @@ use crate::{
 /// Flags of `check-config`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct CheckArgs {
+pub(crate) struct CheckArgs {
     #[command(flatten)]
     run: RunArgs,
     #[command(flatten)]
@@ -80,7 +80,7 @@ Examples:
 Exit codes: 0 nothing wrong, 1 no broker answered in time, 2 problems, each named with its remedy.";
 
 /// Checks the settings and the cluster, and shows what it found.
-pub fn run(args: &CheckArgs, start_logging: StartLogging) -> Result<(), RunError> {
+pub(crate) fn run(args: &CheckArgs, start_logging: StartLogging) -> Result<(), RunError> {
     let CheckArgs { run, own: OwnArgs { timeout, sample, output: form } } = args;
     let (timeout, sample, form) = (*timeout, sample.unwrap_or(0), *form);
     let surroundings = Surroundings::read();

@@ -206,7 +206,7 @@ fn transactions_that_cannot_work_are_problems_in_exactly_once_only() {
 
     let mut reduced = facts();
     reduced.transactions_topic = topic("__transaction_state", 1, &[("min.insync.replicas", "2")]);
-    assert!(problem(&config(&[]), &reduced).contains("1 replicas in sync and needs 2"));
+    assert!(problem(&config(&[]), &reduced).contains("1 replicas in sync, but needs 2"));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use clap::Args;
 /// Flags of `demo`.
 #[derive(Debug, Args)]
 #[command(after_help = NOTES)]
-pub struct DemoArgs {
+pub(crate) struct DemoArgs {
     /// Login events per second
     #[arg(long, value_name = "PER_SECOND", default_value = "3000")]
     pub(super) rate: String,

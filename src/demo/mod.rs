@@ -22,7 +22,7 @@ use std::{
 
 use loadgen::{Sent, Stop, embedded};
 
-pub use self::args::DemoArgs;
+pub(crate) use self::args::DemoArgs;
 use self::{
     audit::Audit,
     folder::Folder,
@@ -41,7 +41,7 @@ use crate::{
 };
 
 /// Runs the demo to its end.
-pub fn run(args: &DemoArgs, start_logging: StartLogging) -> Result<(), RunError> {
+pub(crate) fn run(args: &DemoArgs, start_logging: StartLogging) -> Result<(), RunError> {
     let began = Instant::now();
     let settings = Settings::check(args)?;
     let folder = Folder::create()?;

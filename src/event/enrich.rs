@@ -62,7 +62,7 @@ impl Enricher {
             }
         }
         let event_s = event.event_time.0.div_euclid(1000);
-        ending.append_times(&mut self.clock, processed_at_us, event_s, out);
+        ending.append_times(&self.clock, processed_at_us, event_s, out);
     }
 
     /// The slow path: copies the object without its closing brace, member by member, leaves out
@@ -102,7 +102,8 @@ struct Suffix {
     seconds: [Second; SECONDS_KEPT],
 }
 
-/// Seconds of event time whose text is kept.
+/// Seconds of event time whose text is kept. Without any, a worker takes 5 % more instructions per
+/// event, with a single one 1 % (benches/instructions.rs, events that are up to 1 s out of order).
 const SECONDS_KEPT: usize = 16;
 
 /// The text of all added fields and the closing brace, for the events of one second.
@@ -132,7 +133,7 @@ impl Suffix {
     #[inline]
     fn append_times(
         &mut self,
-        clock: &mut LocalClock,
+        clock: &LocalClock,
         processed_at_us: i64,
         event_s: i64,
         out: &mut Vec<u8>,
@@ -148,7 +149,7 @@ impl Suffix {
     }
 
     #[cold]
-    fn write_processed(&mut self, clock: &mut LocalClock, processed_at_us: i64) {
+    fn write_processed(&mut self, clock: &LocalClock, processed_at_us: i64) {
         let [before_processed, before_readable, _] = &self.before;
         self.processed_at_us = processed_at_us;
         self.processed.clear();
@@ -162,7 +163,7 @@ impl Suffix {
     }
 
     #[cold]
-    fn write_second(&mut self, clock: &mut LocalClock, event_s: i64) {
+    fn write_second(&mut self, clock: &LocalClock, event_s: i64) {
         let [.., before_hour] = &self.before;
         let second = &mut self.seconds[event_s as usize % SECONDS_KEPT];
         second.event_s = event_s;

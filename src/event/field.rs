@@ -148,41 +148,24 @@ pub(super) enum KeyMeaning {
     Added,
 }
 
-/// Finds the meaning of a key: it selects candidates by length, then compares them.
+/// Finds the meaning of a key.
 #[derive(Debug, Clone)]
 pub(super) struct KnownKeys {
     entries: Vec<(Box<[u8]>, KeyMeaning)>,
-    /// Bit set of the entries that have this length.
-    by_length: [u16; limits::FIELD_NAME_MAX_BYTES + 1],
 }
 
 impl KnownKeys {
     pub(super) fn new(names: &FieldNames) -> Self {
         let input = Field::ALL.map(|field| (names.get(field), KeyMeaning::Input(field)));
         let added = ADDED_FIELDS.map(|name| (name, KeyMeaning::Added));
-        let mut known = Self {
-            entries: Vec::with_capacity(input.len() + added.len()),
-            by_length: [0; limits::FIELD_NAME_MAX_BYTES + 1],
-        };
-        for (name, meaning) in input.into_iter().chain(added) {
-            known.by_length[name.len()] |= 1 << known.entries.len();
-            known.entries.push((name.as_bytes().into(), meaning));
-        }
-        known
+        let all = input.into_iter().chain(added);
+        Self { entries: all.map(|(name, meaning)| (name.as_bytes().into(), meaning)).collect() }
     }
 
     /// The meaning of an unescaped key, if it has one.
-    #[inline]
     pub(super) fn find(&self, key: &[u8]) -> Option<KeyMeaning> {
-        let mut candidates = *self.by_length.get(key.len())?;
-        while candidates != 0 {
-            let (name, meaning) = &self.entries[candidates.trailing_zeros() as usize];
-            if **name == *key {
-                return Some(*meaning);
-            }
-            candidates &= candidates - 1;
-        }
-        None
+        let found = self.entries.iter().find(|(name, _)| **name == *key);
+        found.map(|(_, meaning)| *meaning)
     }
 
     /// The meaning of a key's node.

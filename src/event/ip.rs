@@ -2,11 +2,11 @@
 //!
 //! Most addresses are of version 4, and the lengths of their numbers follow no pattern: asking for
 //! one digit after the other would mispredict a branch in every address. So all bytes are looked
-//! at together, each in its lane of a number: the lane's highest bit says yes.
+//! at together, each in its lane of a number: the lane's highest bit says yes. With the standard
+//! library's parser instead, a worker takes 1.6 % more instructions per event, mispredicts three
+//! branches more, and takes 2 to 3 % more processor time (benches/instructions.rs).
 
 use std::{net::IpAddr, ops::RangeInclusive};
-
-use crate::short;
 
 /// The same byte in every lane.
 const fn lanes(byte: u8) -> u128 {
@@ -30,7 +30,7 @@ fn is_ipv4(text: &[u8]) -> bool {
     if !LENGTHS.contains(&text.len()) {
         return false;
     }
-    let text_lanes = short::pair(text);
+    let text_lanes = lanes_of(text);
     if text_lanes & YES != 0 {
         return false;
     }
@@ -49,6 +49,21 @@ fn is_ipv4(text: &[u8]) -> bool {
     let leading_zero = start & second & !above(0);
     let above_255 = above(2) | above(1) & ((above(5) >> 8) | (above(4) >> 8) & (above(5) >> 16));
     (number & second & third & fourth) | leading_zero | (start & second & third & above_255) == 0
+}
+
+/// The lanes of a text that can be an address: its first byte is the lowest, behind its end are
+/// zeros. NOTE: read at once. Bytes that are copied into an array and read back from there wait for
+/// each other: 2 % more processor time of a worker (benches/instructions.rs).
+#[inline]
+fn lanes_of(text: &[u8]) -> u128 {
+    // Where first and last overlap they hold the same bytes at the same place.
+    if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+        let last = u128::from(u64::from_le_bytes(*last)) << (8 * (text.len() - 8));
+        return u128::from(u64::from_le_bytes(*first)) | last;
+    }
+    let [first, last] = [text.first_chunk::<4>(), text.last_chunk::<4>()]
+        .map(|part| part.map_or(0, |part| u128::from(u32::from_le_bytes(*part))));
+    first | last << (8 * text.len().saturating_sub(4))
 }
 
 /// The sum of all lanes. A text has at most eight numbers and fifteen dots: it fits into one.
@@ -93,6 +108,16 @@ mod tests {
             prop_assert!(is_ip(&text));
             let longer = text + &end;
             prop_assert_eq!(is_ip(&longer), longer.parse::<IpAddr>().is_ok());
+        }
+    }
+
+    #[test]
+    fn the_lanes_are_the_bytes_with_zeros_behind_them() {
+        let text: Vec<u8> = (1..=15).collect();
+        for text in LENGTHS.map(|len| &text[..len]) {
+            let mut padded = [0; size_of::<u128>()];
+            padded[..text.len()].copy_from_slice(text);
+            assert_eq!(lanes_of(text), u128::from_le_bytes(padded), "{text:?}");
         }
     }
 

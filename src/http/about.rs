@@ -9,7 +9,7 @@ use crate::{
 
 /// The program's versions and the pipeline's settings.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct About {
+pub(crate) struct About {
     /// Version of the program.
     pub version: &'static str,
     /// Commit it was built from.
@@ -29,7 +29,7 @@ pub struct About {
 
 impl About {
     /// Describes a run under this instance id.
-    pub fn new(config: &RunConfig, instance: &str) -> Self {
+    pub(crate) fn new(config: &RunConfig, instance: &str) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION"),
             commit: env!("LOGINTIDE_COMMIT"),

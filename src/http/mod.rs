@@ -32,7 +32,7 @@ use tokio::{
     time::sleep,
 };
 
-pub use self::about::About;
+pub(crate) use self::about::About;
 use self::{
     connection::{BoundedListener, Bounds},
     places::Peer,
@@ -49,7 +49,7 @@ use crate::{
 
 /// What the routes read.
 #[derive(Debug, Clone)]
-pub struct HttpContext {
+pub(crate) struct HttpContext {
     pub health: Arc<Health>,
     pub metrics: MetricsHandle,
     /// Holds the newest snapshot.
@@ -73,7 +73,7 @@ struct App {
 ///
 /// # Errors
 /// `Refused` when it cannot be bound.
-pub fn bind(address: SocketAddr) -> Result<TcpListener, RunError> {
+pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener, RunError> {
     let bound = TcpListener::bind(address).and_then(|listener| {
         listener.set_nonblocking(true)?;
         // The standard library's queue of 128 fills while this thread is busy, and a client whose
@@ -99,7 +99,7 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, RunError> {
 ///
 /// # Errors
 /// When the runtime cannot be built or the server panics.
-pub fn serve(
+pub(crate) fn serve(
     listener: TcpListener,
     context: HttpContext,
     stop: oneshot::Receiver<()>,

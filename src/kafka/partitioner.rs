@@ -5,7 +5,7 @@
 //! sign bit cleared, modulo the number of partitions.
 #![forbid(unsafe_code)]
 
-use crate::{ids::PartitionId, short};
+use crate::ids::PartitionId;
 
 const SEED: u32 = 0x9747_b28c;
 const MIX: u32 = 0x5bd1_e995;
@@ -18,8 +18,6 @@ const WORD_BYTES: usize = size_of::<u32>();
 #[derive(Debug, Clone, Copy)]
 pub struct Partitioner {
     partitions: u32,
-    /// 2^64 / `partitions`, rounded up; of one partition 2^64 itself, which is 0 here.
-    reciprocal: u64,
 }
 
 impl Partitioner {
@@ -29,70 +27,32 @@ impl Partitioner {
     /// When `partitions` is not positive.
     pub fn new(partitions: i32) -> Self {
         assert!(partitions > 0, "a topic has at least one partition, not {partitions}");
-        let partitions = partitions as u32;
-        let reciprocal = (u64::MAX / u64::from(partitions)).wrapping_add(1);
-        Self { partitions, reciprocal }
+        Self { partitions: partitions as u32 }
     }
 
     /// The partition that a Java producer gives to a record with this key.
     #[inline]
     pub fn partition_of(&self, key: &[u8]) -> PartitionId {
         let positive = murmur2(key) & 0x7fff_ffff;
-        // The remainder without a division: exact for numbers of 32 bits (Lemire, Kaser and Kurz,
-        // "Faster remainder by direct computation").
-        let fraction = self.reciprocal.wrapping_mul(u64::from(positive));
-        PartitionId(((u128::from(fraction) * u128::from(self.partitions)) >> 64) as i32)
+        PartitionId((positive % self.partitions) as i32)
     }
 }
 
-#[inline]
 fn murmur2(data: &[u8]) -> u32 {
-    if data.len() < short::PAIR_BYTES { murmur2_short(data) } else { murmur2_long(data) }
-}
-
-/// Without a branch: the lengths of keys such as numbers follow no pattern.
-#[inline]
-fn murmur2_short(data: &[u8]) -> u32 {
-    let text = short::pair(data);
-    let (words, left) = (data.len() / WORD_BYTES, data.len() % WORD_BYTES);
-    let word = |at: usize| (text >> (u32::BITS as usize * at)) as u32;
-    let mut hash = SEED ^ data.len() as u32;
-    for at in 0..short::PAIR_BYTES / WORD_BYTES - 1 {
-        hash = select(at < words, with_word(hash, word(at)), hash);
-    }
-    finish(select(left > 0, (hash ^ word(words)).wrapping_mul(MIX), hash))
-}
-
-fn murmur2_long(data: &[u8]) -> u32 {
     let mut hash = SEED ^ data.len() as u32;
     let (words, left) = data.as_chunks::<WORD_BYTES>();
     for word in words {
-        hash = with_word(hash, u32::from_le_bytes(*word));
+        let mixed = u32::from_le_bytes(*word).wrapping_mul(MIX);
+        let mixed = (mixed ^ (mixed >> SHIFT)).wrapping_mul(MIX);
+        hash = hash.wrapping_mul(MIX) ^ mixed;
     }
     if !left.is_empty() {
-        hash = (hash ^ short::word(left) as u32).wrapping_mul(MIX);
+        let mut last = [0; WORD_BYTES];
+        last[..left.len()].copy_from_slice(left);
+        hash = (hash ^ u32::from_le_bytes(last)).wrapping_mul(MIX);
     }
-    finish(hash)
-}
-
-#[inline]
-fn with_word(hash: u32, word: u32) -> u32 {
-    let mixed = word.wrapping_mul(MIX);
-    let mixed = (mixed ^ (mixed >> SHIFT)).wrapping_mul(MIX);
-    hash.wrapping_mul(MIX) ^ mixed
-}
-
-#[inline]
-fn finish(hash: u32) -> u32 {
-    let hash = (hash ^ (hash >> 13)).wrapping_mul(MIX);
+    hash = (hash ^ (hash >> 13)).wrapping_mul(MIX);
     hash ^ (hash >> 15)
-}
-
-/// One of two numbers, by a mask instead of a jump.
-#[inline]
-fn select(first: bool, one: u32, other: u32) -> u32 {
-    let mask = u32::from(first).wrapping_neg();
-    one & mask | other & !mask
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ use crate::{
 
 /// What a run shares with its caller.
 #[derive(Debug, Clone)]
-pub struct Shared {
+pub(crate) struct Shared {
     /// Stops the run, and has its health.
     pub control: Arc<Control>,
     /// Holds the newest snapshot.
@@ -56,7 +56,7 @@ pub struct Shared {
 
 impl Shared {
     /// Makes what a run shares, before it starts.
-    pub fn new(config: &RunConfig) -> Self {
+    pub(crate) fn new(config: &RunConfig) -> Self {
         // The source, the sink, the store and http; the workers come on top.
         let health = Health::new(config.workers + 3 + usize::from(config.http.is_some()));
         Self { control: Control::new(health, config.workers), board: Board::new() }
@@ -64,20 +64,20 @@ impl Shared {
 }
 
 /// Runs the processor until a signal or, with `--exit-at-end`, the input's end.
-pub fn run(config: RunConfig) -> Result<(), RunError> {
+pub(crate) fn run(config: RunConfig) -> Result<(), RunError> {
     let shared = Shared::new(&config);
     handle_signals(Arc::clone(&shared.control))?;
     run_with(config, shared)
 }
 
 /// As `run`, but signals are the caller's: `shared.control` ends it.
-pub fn run_with(config: RunConfig, shared: Shared) -> Result<(), RunError> {
+pub(crate) fn run_with(config: RunConfig, shared: Shared) -> Result<(), RunError> {
     let listener = config.http.map(http::bind).transpose()?;
     run_on(listener, config, shared)
 }
 
 /// As `run_with`, but the port of `--http` is taken already.
-pub fn run_on(
+pub(crate) fn run_on(
     listener: Option<TcpListener>,
     config: RunConfig,
     shared: Shared,

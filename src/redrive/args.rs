@@ -35,7 +35,7 @@ impl Subset for Shared {
     "Consumer group of the processor; progress is kept in the group NAME-redrive"
 )))]
 #[command(mut_arg("input-topic", |arg| arg.help("Topic that the records came from and go to")))]
-pub struct RedriveArgs {
+pub(crate) struct RedriveArgs {
     #[command(flatten)]
     settings: Flags<Shared>,
     /// Records rejected for this reason; repeat it, or separate by commas

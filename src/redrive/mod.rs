@@ -1,8 +1,8 @@
 //! `logintide redrive`: puts dead letters back into the input topic, each once.
 //!
-//! Runs on the main thread of a process of its own; processors may run at the same time. In: the dead-letter
-//! topic up to the ends it has at the start. Out: records in the input topic, in transactions that
-//! also hold the progress; a summary on stdout.
+//! Runs on the main thread of a process of its own; processors may run at the same time. In: the
+//! dead-letter topic up to the ends it has at the start. Out: records in the input topic, in
+//! transactions that also hold the progress; a summary on stdout.
 //! Holds: it joins no group and shares neither group nor transactional id with a processor.
 
 mod args;
@@ -22,7 +22,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use self::args::RedriveArgs;
+pub(crate) use self::args::RedriveArgs;
 use self::{
     args::RedriveConfig,
     progress::Done,
@@ -41,7 +41,7 @@ use crate::{
 };
 
 /// Redrives what was selected, until the end or a signal.
-pub fn run(args: &RedriveArgs, start_logging: StartLogging) -> Result<(), RunError> {
+pub(crate) fn run(args: &RedriveArgs, start_logging: StartLogging) -> Result<(), RunError> {
     let config = args.checked()?;
     start_logging(config.log_format, None)?;
     let stop = stop_on_signals()?;
@@ -199,8 +199,8 @@ fn starts(
 /// The first offset of each partition, and the end for readers of committed records.
 ///
 /// An open transaction hides its records. A committed one hides them until every partition has its
-/// marker, so that records of a processor that has just ended would be missed. Such transactions are
-/// waited for, within a limit.
+/// marker, so that records of a processor that has just ended would be missed. Such transactions
+/// are waited for, within a limit.
 fn logs(
     config: &RedriveConfig,
     consumer: &Consumer,

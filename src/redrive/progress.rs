@@ -1,7 +1,8 @@
 //! What has been sent of one partition of the dead-letter topic. Pure.
 //!
 //! Kept as the metadata of the committed offset, so that it is written in the transaction that
-//! sends. An offset alone is not enough: a run that selects one reason skips the records of all others.
+//! sends. An offset alone is not enough: a run that selects one reason skips the records of all
+//! others.
 //! Form: `1|input-topic|reason:from-end,from-end|reason*redriven:from-end`, offsets of dead
 //! letters, the end exclusive; a range has all records of its class in it.
 //! Holds: a record in a range was sent; only records of its own class break a range.

@@ -2,7 +2,7 @@
 //!
 //! Both are checked here. `WRITE_DOCUMENTS=1 cargo test --lib documents` writes them.
 
-use std::{fmt::Write, fs, path::Path};
+use std::{fs, path::Path};
 
 use super::{
     row::{Fallback, Setting as _, Spec, TomlForm},
@@ -60,15 +60,12 @@ fn wrapped(first: &str, other: &str, text: &str) -> String {
 }
 
 fn example() -> String {
-    let mut text = EXAMPLE_HEAD.to_owned();
-    for (heading, settings) in sections() {
-        text += &format!("\n# ---- {heading} {}\n", "-".repeat(COLUMNS - 8 - heading.len()));
-        for spec in settings {
-            text += "\n";
-            text += &example_of(spec);
-        }
-    }
-    text
+    let sections = sections().map(|(heading, settings)| {
+        let line = "-".repeat(COLUMNS - 8 - heading.len());
+        let settings: Vec<String> = settings.into_iter().map(example_of).collect();
+        format!("\n# ---- {heading} {line}\n\n{}", settings.join("\n"))
+    });
+    EXAMPLE_HEAD.to_owned() + &sections.collect::<String>()
 }
 
 fn example_of(spec: &Spec) -> String {
@@ -76,19 +73,18 @@ fn example_of(spec: &Spec) -> String {
     let mut sentence = format!("{}.", spec.help);
     let words = words(spec);
     if !words.is_empty() {
-        write!(sentence, " One of: {}.", words.join(", ")).expect("a text takes everything");
+        sentence = format!("{sentence} One of: {}.", words.join(", "));
     }
     let mark = match spec.default {
-        _ if spec.is_table() => "",
-        Fallback::Text(_) => "",
-        Fallback::Otherwise(holds) => {
-            write!(sentence, " Default: {holds}.").expect("a text takes everything");
+        Fallback::Otherwise(holds) if !spec.is_table() => {
+            sentence = format!("{sentence} Default: {holds}.");
             "# "
         }
         Fallback::Required => {
             sentence += " Required.";
             "# "
         }
+        Fallback::Text(_) | Fallback::Otherwise(_) => "",
     };
     let comment = wrapped("#", "# ", &sentence);
     let sample = spec.sample();
@@ -106,12 +102,11 @@ fn example_of(spec: &Spec) -> String {
 
 /// The part of the reference between `BEGIN` and `END`.
 fn reference() -> String {
-    let mut text = String::new();
-    for (heading, settings) in sections() {
-        text += &format!("\n### {heading}\n\n");
-        settings.into_iter().for_each(|spec| text += &reference_of(spec));
-    }
-    text + "\n"
+    let sections = sections().map(|(heading, settings)| {
+        let settings: String = settings.into_iter().map(reference_of).collect();
+        format!("\n### {heading}\n\n{settings}")
+    });
+    sections.collect::<String>() + "\n"
 }
 
 fn reference_of(spec: &Spec) -> String {
@@ -126,10 +121,10 @@ fn reference_of(spec: &Spec) -> String {
     let words: Vec<String> = words(spec).iter().map(|word| format!("`{word}`")).collect();
     if !words.is_empty() {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        write!(sentences, " It is {}.", alternatives(&words)).expect("a text takes everything");
+        sentences = format!("{sentences} It is {}.", alternatives(&words));
     }
     if !spec.more.is_empty() {
-        write!(sentences, " {}", spec.more).expect("a text takes everything");
+        sentences = format!("{sentences} {}", spec.more);
     }
     wrapped("", "  ", &sentences)
 }

@@ -10,14 +10,14 @@ use clap::{ArgMatches, Args, Command, FromArgMatches, parser::ValueSource};
 use super::{row::Setting, table};
 
 /// Which settings a command takes.
-pub trait Subset {
+pub(crate) trait Subset {
     /// Their rows.
     fn settings() -> Vec<&'static dyn Setting>;
 }
 
 /// Every setting, for `run` and `check-config`.
 #[derive(Debug)]
-pub struct AllSettings;
+pub(crate) struct AllSettings;
 
 impl Subset for AllSettings {
     fn settings() -> Vec<&'static dyn Setting> {
@@ -27,14 +27,14 @@ impl Subset for AllSettings {
 
 /// The texts of the flags of a subset that were typed, by the settings' names.
 #[derive(Debug)]
-pub struct Flags<S> {
+pub(crate) struct Flags<S> {
     texts: BTreeMap<&'static str, Vec<String>>,
     subset: PhantomData<S>,
 }
 
 impl<S: Subset> Flags<S> {
     /// The flags that would give these texts.
-    pub fn of(texts: &[(&'static dyn Setting, &str)]) -> Self {
+    pub(crate) fn of(texts: &[(&'static dyn Setting, &str)]) -> Self {
         let mut flags = Self { texts: BTreeMap::new(), subset: PhantomData };
         for (setting, text) in texts {
             flags.texts.entry(setting.spec().name).or_default().push((*text).to_owned());
@@ -81,7 +81,7 @@ impl<S: Subset> Args for Flags<S> {
 /// Flags of `run`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
-pub struct RunArgs {
+pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(super) settings: Flags<AllSettings>,
     /// Print the settings that hold, as a file for --config, with where each comes from; then end
@@ -91,7 +91,7 @@ pub struct RunArgs {
 
 impl RunArgs {
     /// Whether the settings are to be printed instead of used.
-    pub fn print_config(&self) -> bool {
+    pub(crate) fn print_config(&self) -> bool {
         self.print_config
     }
 }

@@ -47,7 +47,7 @@ pub(super) struct Entry {
 }
 
 /// Every setting with its origin.
-pub struct Layers {
+pub(crate) struct Layers {
     /// The file's name; empty when there is no file.
     file: String,
     values: BTreeMap<&'static str, SettingText>,
@@ -57,7 +57,7 @@ pub struct Layers {
 impl Layers {
     /// Reads the variables, and the file if one is named, puts everything above each other, and
     /// checks each value by itself.
-    pub fn gather<S: Subset>(
+    pub(crate) fn gather<S: Subset>(
         flags: &Flags<S>,
         variable: &dyn Fn(&str) -> Option<String>,
         problems: &mut Problems,
@@ -67,7 +67,7 @@ impl Layers {
         let from_file = layers.read_file(flags, variable, problems);
         for setting in S::settings() {
             let spec = setting.spec();
-            let of_file = from_file.iter().filter(|value| value.setting == spec.name);
+            let mut of_file = from_file.iter().filter(|value| value.setting == spec.name);
             if let TomlForm::Entries(separator) = spec.form {
                 let of_file =
                     of_file.map(|v| (v.name.clone(), v.text.clone(), Origin::File(v.line)));
@@ -82,7 +82,7 @@ impl Layers {
                 Fallback::Text(text) => Some((text.to_owned(), Origin::Default)),
                 Fallback::Otherwise(_) | Fallback::Required => None,
             };
-            let of_file = of_file.last().map(|v| (v.text.clone(), Origin::File(v.line)));
+            let of_file = of_file.next_back().map(|v| (v.text.clone(), Origin::File(v.line)));
             let given = typed(flags, variable, spec).or(of_file);
             if let Some((text, origin)) = given.or(default) {
                 layers.values.insert(spec.name, SettingText { text, origin });
@@ -126,12 +126,12 @@ impl Layers {
     }
 
     /// The value of a setting; `None` when it is wrong, or not given and without a default.
-    pub fn get<T>(&self, row: &Row<T>) -> Option<T> {
+    pub(crate) fn get<T>(&self, row: &Row<T>) -> Option<T> {
         row.parse(&self.value(row)?.text).ok()
     }
 
     /// The value of a setting that has a default or is required, when there are no problems.
-    pub fn required<T>(&self, row: &Row<T>) -> T {
+    pub(crate) fn required<T>(&self, row: &Row<T>) -> T {
         self.get(row).expect("a missing or wrong value is a problem")
     }
 
@@ -146,7 +146,7 @@ impl Layers {
     }
 
     /// A problem with the value of a setting; a secret is not shown.
-    pub fn invalid(&self, setting: &dyn Setting, what: impl Display) -> String {
+    pub(crate) fn invalid(&self, setting: &dyn Setting, what: impl Display) -> String {
         let name = self.quoted(setting);
         match self.value(setting) {
             Some(value) if !setting.spec().is_secret => invalid_value(&value.text, &name, what),
@@ -155,7 +155,7 @@ impl Layers {
     }
 
     /// A setting with its value, as another's problem names it.
-    pub fn shown(&self, setting: &dyn Setting) -> String {
+    pub(crate) fn shown(&self, setting: &dyn Setting) -> String {
         let spec = setting.spec();
         let Some(SettingText { text, origin }) = self.value(setting) else { return spec.flag() };
         match origin {

@@ -13,7 +13,7 @@ mod flags;
 mod layers;
 mod print;
 mod row;
-pub mod table;
+pub(crate) mod table;
 #[cfg(test)]
 mod tests;
 
@@ -22,11 +22,11 @@ use std::path::Path;
 #[cfg(test)]
 pub(crate) use self::tests::of_line;
 use self::{contradictions::TOPICS, table as t};
-pub use self::{
+pub(crate) use self::{
     flags::{AllSettings, Flags, RunArgs, Subset},
     layers::Layers,
     print::print,
-    row::{Row, Setting},
+    row::Setting,
 };
 use crate::{
     config::{
@@ -39,20 +39,20 @@ use crate::{
 };
 
 /// A configuration, and what it was made of.
-pub struct Loaded {
+pub(crate) struct Loaded {
     /// What the run is made of.
     pub config: RunConfig,
     layers: Layers,
 }
 
 /// Reads a variable of the process.
-pub fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
 impl RunArgs {
     /// Checks everything that flags, the process's variables and the file give.
-    pub fn load(&self, surroundings: &Surroundings) -> Result<Loaded, ConfigError> {
+    pub(crate) fn load(&self, surroundings: &Surroundings) -> Result<Loaded, ConfigError> {
         load(&self.settings, &variable, surroundings)
     }
 }
@@ -62,7 +62,10 @@ impl RunArgs {
 ///
 /// # Panics
 /// When a value is wrong: they are not the operator's.
-pub fn preset(values: &[(&'static dyn Setting, &str)], surroundings: &Surroundings) -> RunConfig {
+pub(crate) fn preset(
+    values: &[(&'static dyn Setting, &str)],
+    surroundings: &Surroundings,
+) -> RunConfig {
     let loaded = load(&Flags::<AllSettings>::of(values), &|_| None, surroundings);
     loaded.unwrap_or_else(|error| panic!("a preset is right: {error}")).config
 }
@@ -144,7 +147,7 @@ fn fields(layers: &Layers, problems: &mut Problems) -> FieldNames {
 }
 
 /// The properties for librdkafka, secrets read from their files.
-pub fn client_properties(layers: &Layers, problems: &mut Problems) -> Vec<(String, String)> {
+pub(crate) fn client_properties(layers: &Layers, problems: &mut Problems) -> Vec<(String, String)> {
     let mut properties = Vec::new();
     for entry in layers.table(&t::CLIENT) {
         let value = if entry.is_path {

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Writes the settings to `out`.
-pub fn print(out: &mut impl Write, loaded: &Loaded) -> io::Result<()> {
+pub(crate) fn print(out: &mut impl Write, loaded: &Loaded) -> io::Result<()> {
     writeln!(out, "# What logintide run would do, as a file for --config.")?;
     let (tables, settings): (Vec<_>, Vec<_>) = table::all()
         .filter(|setting| setting.spec().is_in_file)
@@ -62,9 +62,10 @@ fn write_entry(
     let suffix = if entry.is_path { ".file" } else { "" };
     let is_client = table.name == CLIENT.spec().name;
     // Names of properties have dots.
-    let name = match is_client {
-        true => Toml::String(format!("{}{suffix}", entry.name)).to_string(),
-        false => entry.name.clone(),
+    let name = if is_client {
+        Toml::String(format!("{}{suffix}", entry.name)).to_string()
+    } else {
+        entry.name.clone()
     };
     if is_client && !entry.is_path && secrets::is_secret(&entry.name) {
         return writeln!(out, "# {name} is secret and not shown  # {source}");

@@ -39,7 +39,7 @@ pub(super) enum Fallback {
 
 /// The part of a row that does not depend on the value's type.
 #[derive(Clone, Copy)]
-pub struct Spec {
+pub(crate) struct Spec {
     /// The name, with `-`.
     pub(super) name: &'static str,
     /// What stands for the value in the help.
@@ -63,13 +63,13 @@ pub struct Spec {
 }
 
 /// One row: a setting whose value is a `T`.
-pub struct Row<T: 'static> {
+pub(crate) struct Row<T: 'static> {
     spec: Spec,
     parse: fn(&str) -> Result<T, String>,
 }
 
 /// A row without its type.
-pub trait Setting: Sync {
+pub(crate) trait Setting: Sync {
     /// What the row says.
     fn spec(&self) -> &Spec;
     /// What was expected instead of `text`, if it is wrong.

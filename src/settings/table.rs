@@ -23,7 +23,7 @@ macro_rules! settings {
     ($($heading:literal { $($row:ident: $value:ty = $made:expr;)* })*) => {
         $($(
             #[allow(missing_docs)]
-            pub static $row: Row<$value> = $made;
+            pub(crate) static $row: Row<$value> = $made;
         )*)*
 
         /// Headings with their settings, in the order of the help.

@@ -26,8 +26,8 @@ use std::{
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-pub use self::outputs::{OutputSettings, OutputTopic, OutputTopics};
-pub use self::readback::ReadbackSettings;
+pub(crate) use self::outputs::{OutputSettings, OutputTopic, OutputTopics};
+pub(crate) use self::readback::ReadbackSettings;
 pub(crate) use self::rejects::{KEY_CUT, VALUE_CUT};
 use self::{
     epoch_failure::EpochFailure,
@@ -53,7 +53,7 @@ use crate::{
 };
 
 /// What a sink is made of.
-pub struct SinkSettings {
+pub(crate) struct SinkSettings {
     /// Number of workers that answer each barrier.
     pub workers: usize,
     /// How outputs are produced.
@@ -125,7 +125,7 @@ struct Completed {
 }
 
 /// The sink.
-pub struct Sink {
+pub(crate) struct Sink {
     settings: SinkSettings,
     outputs: Outputs,
     to_source: Sender<ToSource>,
@@ -156,7 +156,7 @@ pub struct Sink {
 
 impl Sink {
     /// A sink that answers to `to_source`.
-    pub fn new(
+    pub(crate) fn new(
         settings: SinkSettings,
         to_source: Sender<ToSource>,
         control: Arc<Control>,
@@ -187,7 +187,7 @@ impl Sink {
     }
 
     /// Works until the source and all workers are gone.
-    pub fn run(mut self, input: &Receiver<ToSink>) -> Result<(), RunError> {
+    pub(crate) fn run(mut self, input: &Receiver<ToSink>) -> Result<(), RunError> {
         loop {
             let wait = if self.busy() { limits::SINK_DRAIN_POLL } else { limits::SINK_IDLE_WAIT };
             let turned = match input.recv_timeout(wait) {

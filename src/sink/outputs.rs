@@ -25,7 +25,7 @@ use crate::{
 
 /// What the broker says of an output topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OutputTopic {
+pub(crate) struct OutputTopic {
     /// Number of partitions.
     pub partitions: i32,
     /// Bytes that key, value and headers of a record may have together.
@@ -34,7 +34,7 @@ pub struct OutputTopic {
 
 /// The output topics.
 #[derive(Debug, Clone, Copy)]
-pub struct OutputTopics {
+pub(crate) struct OutputTopics {
     /// processed-logins.
     pub processed: OutputTopic,
     /// aggregated-usage.
@@ -47,7 +47,7 @@ pub struct OutputTopics {
 
 impl OutputTopics {
     /// The numbers of partitions alone.
-    pub fn partitions(&self) -> OutputPartitions {
+    pub(crate) fn partitions(&self) -> OutputPartitions {
         OutputPartitions {
             processed: self.processed.partitions,
             aggregated: self.aggregated.partitions,
@@ -59,7 +59,7 @@ impl OutputTopics {
 
 /// How the outputs are produced.
 #[derive(Debug, Clone)]
-pub struct OutputSettings {
+pub(crate) struct OutputSettings {
     /// The producer's settings.
     pub producer: ProducerSettings,
     /// Topic names.

@@ -20,7 +20,7 @@ use crate::{
 
 /// How published windows are read back.
 #[derive(Debug, Clone)]
-pub struct ReadbackSettings {
+pub(crate) struct ReadbackSettings {
     /// A reader of aggregated-usage. It never joins the group.
     pub consumer: ConsumerSettings,
     /// Partitions of aggregated-usage.

@@ -23,7 +23,8 @@ const HASHED_BYTES: usize = 256;
 #[derive(Debug)]
 pub struct Router {
     name: String,
-    /// How the ordinary event begins, up to the colon: `{"user_id":`.
+    /// How the ordinary event begins, up to the colon: `{"user_id":`. When each event is searched
+    /// for the field instead, the router takes 70 % more instructions (benches/instructions.rs).
     first_member: Vec<u8>,
     workers: u64,
     /// Fixed seed: a user's worker must not change while the process runs.

@@ -11,7 +11,7 @@ mod window;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-pub use self::{
+pub(crate) use self::{
     sample::{Sample, Samples},
     snapshot::{
         DeadLetters, HistoryPoint, LastEpoch, Latencies, PartitionStatus, Snapshot,
@@ -22,24 +22,24 @@ pub use self::{
 
 /// Holds the newest snapshot.
 #[derive(Debug, Default)]
-pub struct Board {
+pub(crate) struct Board {
     newest: Mutex<Arc<Snapshot>>,
 }
 
 impl Board {
     /// An empty board.
-    pub fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::default()
     }
 
     /// Replaces the snapshot.
-    pub fn publish(&self, snapshot: Snapshot) {
+    pub(crate) fn publish(&self, snapshot: Snapshot) {
         let snapshot = Arc::new(snapshot);
         *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = snapshot;
     }
 
     /// The newest snapshot; an empty one before the first.
-    pub fn newest(&self) -> Arc<Snapshot> {
+    pub(crate) fn newest(&self) -> Arc<Snapshot> {
         Arc::clone(&self.newest.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -11,7 +11,7 @@ use crate::{event::RejectReason, limits};
 
 /// A dead letter as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Sample {
+pub(crate) struct Sample {
     /// Input partition.
     pub partition: i32,
     pub offset: i64,
@@ -25,7 +25,7 @@ pub struct Sample {
 
 impl Sample {
     /// Makes a sample; truncates and escapes `value`.
-    pub fn new(partition: i32, offset: i64, detail: String, value: &[u8]) -> Self {
+    pub(crate) fn new(partition: i32, offset: i64, detail: String, value: &[u8]) -> Self {
         let shown = &value[..value.len().min(limits::SAMPLE_BYTES)];
         let text = shown.escape_ascii().to_string().replace("\\\"", "\"");
         Self { partition, offset, detail, value: text, value_bytes: value.len() }
@@ -34,7 +34,7 @@ impl Sample {
 
 /// The newest sample of each reason.
 #[derive(Debug, Default)]
-pub struct Samples {
+pub(crate) struct Samples {
     newest: BTreeMap<RejectReason, Taken>,
 }
 
@@ -47,7 +47,7 @@ struct Taken {
 
 impl Samples {
     /// Takes a sample, unless one of this reason has not been shown yet.
-    pub fn offer(&mut self, reason: RejectReason, make: impl FnOnce() -> Sample) {
+    pub(crate) fn offer(&mut self, reason: RejectReason, make: impl FnOnce() -> Sample) {
         match self.newest.get_mut(&reason) {
             Some(taken) if taken.is_fresh => {}
             Some(taken) => *taken = Taken { sample: make(), is_fresh: true },
@@ -56,7 +56,7 @@ impl Samples {
     }
 
     /// The sample of a reason; it counts as shown from now on.
-    pub fn show(&mut self, reason: RejectReason) -> Option<Sample> {
+    pub(crate) fn show(&mut self, reason: RejectReason) -> Option<Sample> {
         let taken = self.newest.get_mut(&reason)?;
         taken.is_fresh = false;
         Some(taken.sample.clone())

@@ -11,7 +11,7 @@ use crate::latency::Percentiles;
 
 /// The status at one moment.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct Snapshot {
+pub(crate) struct Snapshot {
     /// When it was taken.
     pub at_ms: i64,
     /// When the process started; 0 before that.
@@ -55,7 +55,7 @@ pub struct Snapshot {
 
 /// Sums since the start of the process.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Totals {
+pub(crate) struct Totals {
     /// Records read from the input, tombstones included.
     pub events_in: u64,
     /// Payload bytes of these.
@@ -80,14 +80,14 @@ pub struct Totals {
 
 impl Totals {
     /// Records that are neither processed nor dead-lettered nor tombstones: 0, or some are lost.
-    pub fn difference(&self) -> i64 {
+    pub(crate) fn difference(&self) -> i64 {
         self.events_in as i64 - (self.processed + self.dead_lettered + self.tombstones) as i64
     }
 }
 
 /// One owned partition.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct PartitionStatus {
+pub(crate) struct PartitionStatus {
     pub partition: i32,
     /// Committed next offset.
     pub next_offset: i64,
@@ -111,7 +111,7 @@ pub struct PartitionStatus {
 
 /// Percentiles of each stage's time, over the last minute.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub struct Latencies {
+pub(crate) struct Latencies {
     /// From the append in Kafka to the commit that covers the record.
     pub end_to_end: Percentiles,
     /// From the append in Kafka to the worker.
@@ -128,7 +128,7 @@ pub struct Latencies {
 
 /// The most frequent values, the highest count first; the rest as `other`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Usage {
+pub(crate) struct Usage {
     /// Values of `locale`.
     pub locations: Vec<(String, u64)>,
     /// Values of `device_type`.
@@ -139,7 +139,7 @@ pub struct Usage {
 
 /// The dead letters of one reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct DeadLetters {
+pub(crate) struct DeadLetters {
     pub reason: &'static str,
     pub count: u64,
     /// A recent dead letter.
@@ -148,7 +148,7 @@ pub struct DeadLetters {
 
 /// How many values of one field had one soft problem.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct SoftProblemCount {
+pub(crate) struct SoftProblemCount {
     pub field: &'static str,
     /// What is wrong with the values.
     pub problem: &'static str,
@@ -157,7 +157,7 @@ pub struct SoftProblemCount {
 
 /// The last committed epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct LastEpoch {
+pub(crate) struct LastEpoch {
     pub epoch: u64,
     /// When it was committed.
     pub committed_at_ms: i64,
@@ -169,7 +169,7 @@ pub struct LastEpoch {
 
 /// One second of the history.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct HistoryPoint {
+pub(crate) struct HistoryPoint {
     /// The second's end.
     pub at_ms: i64,
     /// Input records per second.

@@ -10,7 +10,7 @@ use crate::{
 
 /// One window, open or published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct WindowView {
+pub(crate) struct WindowView {
     /// The window's first millisecond, since the Unix epoch.
     pub start_ms: i64,
     /// The first millisecond after it.
@@ -30,7 +30,7 @@ pub struct WindowView {
 
 impl WindowView {
     /// The view of a published record.
-    pub fn of(record: &WindowRecord) -> Self {
+    pub(crate) fn of(record: &WindowRecord) -> Self {
         Self {
             start_ms: record.start.0,
             end_ms: record.end.0,
@@ -50,7 +50,11 @@ impl WindowView {
 
 impl Usage {
     /// The most frequent values of each dimension.
-    pub fn of(locations: &ValueCounts, devices: &ValueCounts, versions: &ValueCounts) -> Self {
+    pub(crate) fn of(
+        locations: &ValueCounts,
+        devices: &ValueCounts,
+        versions: &ValueCounts,
+    ) -> Self {
         Self { locations: top(locations), devices: top(devices), versions: top(versions) }
     }
 }

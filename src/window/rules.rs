@@ -23,20 +23,6 @@ impl WindowRules {
         WindowStart(time.0.div_euclid(self.size_ms).saturating_mul(self.size_ms))
     }
 
-    /// As `window_of`, without its division where that is `guess` or a window beside it.
-    #[inline]
-    pub fn window_near(&self, time: EventTimeMs, guess: WindowStart) -> WindowStart {
-        let beside = -self.size_ms..self.size_ms.saturating_mul(2);
-        match time.0.checked_sub(guess.0) {
-            Some(into) if beside.contains(&into) => {
-                // Which of the three it is follows no pattern: no branch.
-                let windows = i64::from(into >= self.size_ms) - i64::from(into < 0);
-                WindowStart(guess.0.saturating_add(windows * self.size_ms))
-            }
-            _ => self.window_of(time),
-        }
-    }
-
     /// First millisecond after the window.
     pub fn end(&self, start: WindowStart) -> EventTimeMs {
         EventTimeMs(start.0.saturating_add(self.size_ms))
@@ -72,14 +58,6 @@ mod tests {
             (-10_001, -20_000),
         ] {
             assert_eq!(RULES.window_of(EventTimeMs(time)), WindowStart(start), "{time}");
-            for windows in -3..=3 {
-                let guess = WindowStart(start + windows * 10_000);
-                assert_eq!(
-                    RULES.window_near(EventTimeMs(time), guess),
-                    WindowStart(start),
-                    "{time}"
-                );
-            }
         }
         assert_eq!(RULES.end(WindowStart(-10_000)), EventTimeMs(0));
         assert_eq!(RULES.closes_at(WindowStart(0)), EventTimeMs(17_000));
@@ -97,10 +75,6 @@ mod tests {
     fn times_at_the_ends_of_the_axis_do_not_overflow() {
         for time in [i64::MIN, i64::MAX] {
             let start = RULES.window_of(EventTimeMs(time));
-            for guess in [i64::MIN, i64::MIN + 5_808, 0, i64::MAX - 5_807, i64::MAX] {
-                let guess = RULES.window_of(EventTimeMs(guess));
-                assert_eq!(RULES.window_near(EventTimeMs(time), guess), start, "{time}");
-            }
             assert!(RULES.closes_at(start) >= RULES.end(start));
         }
     }

@@ -16,7 +16,7 @@ use crate::{
     epoch::ToSink,
     headers::HeaderBlock,
     ids::{Epoch, Incarnation, PartitionId},
-    limits, short,
+    limits,
 };
 
 /// The sink is gone: the process is stopping, and so must this worker.
@@ -94,7 +94,7 @@ impl OutputBatcher {
     ) -> bool {
         let buffer = &mut self.partitions[partition.0 as usize];
         let start = buffer.arena.len();
-        short::append(&mut buffer.arena, key);
+        buffer.arena.extend_from_slice(key);
         write(&mut buffer.arena);
         let span = Span::closing(&buffer.arena, start, key.len());
         buffer.records.push(span.and_headers(&mut buffer.arena, headers));

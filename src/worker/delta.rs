@@ -28,17 +28,11 @@ pub(crate) struct EpochDelta {
 struct PartitionAccumulator {
     counts: PartitionCounts,
     windows: Vec<(WindowStart, Partial)>,
-    /// Index in `windows` of the one counted last: most events fall into the same as the one
-    /// before.
-    last: usize,
-    /// Used only beyond `LINEAR_WINDOWS`: a backfill opens thousands of windows in one epoch.
-    index: HashMap<WindowStart, usize, FixedState>,
+    /// Where in `windows` a window is.
+    places: HashMap<WindowStart, usize, FixedState>,
     highest_event_time: Option<EventTimeMs>,
     first_event: Option<(i64, EventTimeMs)>,
 }
-
-/// Windows up to this many are found by walking the list from its end.
-const LINEAR_WINDOWS: usize = 8;
 
 impl EpochDelta {
     /// Counts a dead letter.
@@ -113,8 +107,14 @@ impl PartitionAccumulator {
         self.highest_event_time = self.highest_event_time.max(Some(time));
         self.first_event.get_or_insert((at.offset, event.event_time));
         let Some(window) = window else { return 0 };
-        let (partial, opened) = self.window(window);
-        let new = if opened { partial.memory_bytes() } else { 0 };
+        let mut new = 0;
+        let place = *self.places.entry(window).or_insert_with(|| {
+            let partial = Partial::new();
+            new = partial.memory_bytes();
+            self.windows.push((window, partial));
+            self.windows.len() - 1
+        });
+        let partial = &mut self.windows[place].1;
         new + partial.count(
             at.offset,
             event.locale,
@@ -124,39 +124,8 @@ impl PartitionAccumulator {
         )
     }
 
-    fn window(&mut self, start: WindowStart) -> (&mut Partial, bool) {
-        let known = match self.windows.get(self.last) {
-            Some((last, _)) if *last == start => Some(self.last),
-            _ => self.find(start),
-        };
-        let opened = known.is_none();
-        self.last = known.unwrap_or_else(|| {
-            self.windows.push((start, Partial::new()));
-            self.index_windows();
-            self.windows.len() - 1
-        });
-        (&mut self.windows[self.last].1, opened)
-    }
-
-    fn find(&self, start: WindowStart) -> Option<usize> {
-        if self.windows.len() <= LINEAR_WINDOWS {
-            self.windows.iter().rposition(|(known, _)| *known == start)
-        } else {
-            self.index.get(&start).copied()
-        }
-    }
-
-    fn index_windows(&mut self) {
-        if self.windows.len() > LINEAR_WINDOWS {
-            let indexed = self.index.len();
-            let new = self.windows.iter().enumerate().skip(indexed);
-            self.index.extend(new.map(|(place, (start, _))| (*start, place)));
-        }
-    }
-
     fn take_delta(&mut self, partition: PartitionId) -> PartitionDelta {
-        self.index.clear();
-        self.last = 0;
+        self.places.clear();
         PartitionDelta {
             partition,
             windows: std::mem::take(&mut self.windows),

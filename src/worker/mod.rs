@@ -28,7 +28,7 @@ use crate::{
     epoch::{Mode, ToSink, ToWorker, WorkerEpoch},
     event::{Enricher, Event, EventConfig, Field, Parser, Reject, RejectReason, SoftProblem},
     failpoint::{self, Point},
-    ids::{Epoch, EventTimeMs, Incarnation, WindowStart, WorkerId},
+    ids::{Epoch, EventTimeMs, Incarnation, WorkerId},
     kafka::Partitioner,
     latency::EpochAges,
     window::WindowRules,
@@ -63,8 +63,6 @@ pub struct Worker {
     incarnation: Incarnation,
     epoch: Epoch,
     horizon: Option<EventTimeMs>,
-    /// Window of the event before; most events fall into the same one.
-    last_window: WindowStart,
     mode: Mode,
     delta: EpochDelta,
     /// The delta's bytes that were reported to the budget.
@@ -96,7 +94,6 @@ impl Worker {
             incarnation: Incarnation(0),
             epoch: Epoch(0),
             horizon: None,
-            last_window: WindowStart::default(),
             mode: Mode::Process,
             delta: EpochDelta::default(),
             reported_bytes: 0,
@@ -185,8 +182,7 @@ impl Worker {
         if !event.soft.is_empty() {
             note_soft(&mut self.soft, &event);
         }
-        let window = self.rules.window_near(event.event_time, self.last_window);
-        self.last_window = window;
+        let window = self.rules.window_of(event.event_time);
         let late = self.rules.is_late(window, self.horizon);
         self.delta.processed(record.position, &event, (!late).then_some(window));
         let partition = self.partitioner.partition_of(event.user_id.as_bytes());

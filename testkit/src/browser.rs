@@ -5,14 +5,13 @@ use std::{
     net::TcpStream,
     path::Path,
     process::Command,
-    thread::sleep,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
-use crate::{Process, SOON, free_port};
+use crate::{Process, SOON, free_port, ports, wait};
 
 /// Longest wait for one answer of chromedriver: it starts a browser on a busy machine.
 const ANSWER: Duration = Duration::from_mins(1);
@@ -35,11 +34,7 @@ impl Browser {
         command.arg(format!("--port={port}")).env("HOME", folder);
         let driver = Process::spawn(command, folder.join("chromedriver.log"));
         let mut browser = Self { driver, port, session: String::new() };
-        let deadline = Instant::now() + SOON;
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(Instant::now() < deadline, "no chromedriver\n{}", browser.driver.tail());
-            sleep(Duration::from_millis(50));
-        }
+        browser.driver.until("chromedriver", || ports::is_taken(port).then_some(()));
         let profile = format!("--user-data-dir={}", folder.join("browser").display());
         // It loads one page of ours: as root, as in a container, its sandbox cannot be had.
         let arguments = [
@@ -144,12 +139,9 @@ impl Browser {
 
     /// Waits until the page is as wanted.
     pub fn wait_until(&self, what: &str, reached: impl Fn(&Self) -> bool) {
-        let deadline = Instant::now() + SOON;
-        while !reached(self) {
-            let seen = self.run("return document.body.innerText");
-            assert!(Instant::now() < deadline, "not {what}; the page says\n{seen}");
-            sleep(Duration::from_millis(100));
-        }
+        let message =
+            || format!("{what}; the page says\n{}", self.run("return document.body.innerText"));
+        wait::until_within(SOON, message, || reached(self).then_some(()));
     }
 
     fn find(&self, selector: &str) -> String {

@@ -13,16 +13,20 @@ pub mod ports;
 pub mod process;
 pub mod programs;
 pub mod scenario;
+pub mod served;
 pub mod usage;
+pub mod wait;
 
 use std::time::Duration;
 
 pub use broker::KafkaLocal;
 pub use browser::Browser;
-pub use http::{get, metric, wait_for_metric, wait_its_own_seconds};
+pub use http::{get, metric};
 pub use ports::free_port;
 pub use process::{Process, text};
 pub use scenario::{Scenario, WITHOUT_TOPICS, brokers};
+pub use served::Served;
+pub use wait::until;
 
 /// Longest wait for anything that should happen soon. It is generous, because the broker shares the
 /// machine.

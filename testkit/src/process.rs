@@ -8,10 +8,10 @@ use std::{
     io::{Read, Seek},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use crate::SOON;
+use crate::{SOON, wait};
 
 /// Everything a finished process wrote.
 pub fn text(output: &Output) -> String {
@@ -28,14 +28,12 @@ pub fn output(mut command: Command) -> Output {
     let mut child = KilledWhenDropped(child.spawn().unwrap_or_else(|error| {
         panic!("cannot start {}: {error}", command.get_program().display())
     }));
-    let status = loop {
-        if let Some(status) = child.0.try_wait().expect("a child can be waited for") {
-            break status;
-        }
-        crate::interrupt::check();
-        std::thread::sleep(Duration::from_millis(10));
-    };
+    let status = wait::until_within(Duration::MAX, String::new, || ended(&mut child.0));
     Output { status, stdout: written(&mut stdout), stderr: written(&mut stderr) }
+}
+
+fn ended(child: &mut Child) -> Option<ExitStatus> {
+    child.try_wait().expect("a child can be waited for")
 }
 
 /// What others wrote to the file.
@@ -107,19 +105,17 @@ impl Process {
 
     /// How it ended, if it has.
     pub fn ended(&mut self) -> Option<ExitStatus> {
-        self.child.0.try_wait().expect("a child can be waited for")
+        ended(&mut self.child.0)
     }
 
     pub fn wait(&mut self, within: Duration) -> ExitStatus {
-        let deadline = Instant::now() + within;
-        loop {
-            if let Some(status) = self.child.0.try_wait().expect("a child can be waited for") {
-                return status;
-            }
-            assert!(Instant::now() < deadline, "still running after {within:?}\n{}", self.tail());
-            crate::interrupt::check();
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let (child, log) = (&mut self.child.0, &self.log);
+        wait::until_within(within, || format!("the end\n{}", tail(log)), || ended(child))
+    }
+
+    /// Repeats a step until it gives a value; shows the log's end when it never does.
+    pub fn until<T>(&self, what: &str, step: impl FnMut() -> Option<T>) -> T {
+        wait::until_within(SOON, || format!("{what}\n{}", self.tail()), step)
     }
 
     /// Waits for the end and expects this exit code.
@@ -145,21 +141,19 @@ impl Process {
         self.child.0.wait().expect("a child can be waited for");
     }
 
+    /// Waits until the log contains this.
     pub fn wait_for_line(&mut self, needle: &str) {
-        let deadline = Instant::now() + SOON;
-        while !self.log().contains(needle) {
-            if let Some(status) = self.child.0.try_wait().expect("a child can be waited for") {
-                assert!(
-                    self.log().contains(needle),
-                    "ended ({status}) without {needle:?}\n{}",
-                    self.tail()
-                );
-                return;
+        let (child, log) = (&mut self.child.0, &self.log);
+        let message = || format!("no line {needle:?}\n{}", tail(log));
+        wait::until_within(SOON, message, || {
+            // In this order: a process that has ended writes nothing more.
+            let status = ended(child);
+            let has_come = fs::read_to_string(log).is_ok_and(|log| log.contains(needle));
+            if let Some(status) = status {
+                assert!(has_come, "ended ({status}): {}", message());
             }
-            assert!(Instant::now() < deadline, "no line {needle:?}\n{}", self.tail());
-            crate::interrupt::check();
-            std::thread::sleep(Duration::from_millis(20));
-        }
+            has_come.then_some(())
+        });
     }
 
     /// Largest resident memory so far, bytes.

@@ -169,12 +169,42 @@ impl Scenario {
         Process::spawn(command, self.dir.path().join(format!("run-{number}.log")))
     }
 
+    /// `logintide check-config` with the flags that `start` gives `run`.
+    pub fn check_config(&self, flags: &[&str]) -> Output {
+        let run = self.command("group", "state", flags);
+        // Without `run`, the way to the brokers and the address, which come first.
+        let mut command = self.logintide("check-config");
+        command.args(run.get_args().skip(3));
+        process::output(command)
+    }
+
+    /// `logintide redrive` from the dead letters back to the input, not started.
+    pub fn redrive_command(&self, flags: &[&str]) -> Command {
+        let mut command = self.logintide("redrive");
+        command.args(["--group-id", &self.topic("group"), "--input-topic", &self.topic("input")]);
+        command.args(["--dead-letter-topic", &self.topic("dead-letter")]).args(flags);
+        command
+    }
+
+    /// What a redrive that succeeds prints.
+    pub fn redrive(&self, flags: &[&str]) -> String {
+        let output = process::output(self.redrive_command(flags));
+        assert!(output.status.success(), "{}", text(&output));
+        text(&output)
+    }
+
+    /// A subcommand of `logintide` that uses the brokers, not started.
+    pub fn logintide(&self, subcommand: &str) -> Command {
+        let mut command = programs::command(&self.programs, "logintide");
+        command.args([subcommand, "--brokers", &self.way]);
+        command
+    }
+
     /// `logintide run`, not started.
     pub fn command(&self, group: &str, state: &str, flags: &[&str]) -> Command {
-        let mut command = programs::command(&self.programs, "logintide");
+        let mut command = self.logintide("run");
         command
-            .arg("run")
-            .args(["--brokers", &self.way, "--group-id", &self.topic(group)])
+            .args(["--group-id", &self.topic(group)])
             .args(self.topic_flags())
             .arg("--state-dir")
             .arg(self.dir.path().join(state))

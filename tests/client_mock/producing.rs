@@ -257,7 +257,6 @@ fn a_send_in_a_transaction_that_has_failed_meanwhile_is_no_fatal_error_of_the_cl
     cluster.take_down().expect("down");
     // Nothing polls: the first record times out, and the client alone knows of it.
     let error = until("a refusal", || {
-        std::thread::sleep(TURN);
         match producer.send_with_headers(
             &topic,
             Some(PartitionId(0)),

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "two test programs use different parts of it")]
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use logintide::{
     ids::{Offset, PartitionId},
@@ -11,6 +11,7 @@ use logintide::{
         Producer, ProducerSettings, RebalanceEvent, TopicHandle, Transactional,
     },
 };
+pub(crate) use testkit::until;
 
 /// Far beyond what any step takes; only a hang reaches it.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
@@ -72,17 +73,6 @@ pub(crate) fn transactional(
     let handle = producer.topic(topic).expect("topic");
     producer.init_transactions(PATIENCE).expect("init transactions");
     (producer, handle)
-}
-
-/// Repeats a step until it gives a value.
-pub(crate) fn until<T>(what: &str, mut step: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(value) = step() {
-            return value;
-        }
-        assert!(start.elapsed() < PATIENCE, "still waiting: {what}");
-    }
 }
 
 /// What a drain saw, copied.

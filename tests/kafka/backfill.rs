@@ -1,6 +1,6 @@
 //! Old data, all at once: ends by itself with every window closed.
 
-use testkit::{Scenario, free_port, wait_for_metric};
+use testkit::Scenario;
 
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
@@ -71,12 +71,9 @@ fn an_epoch_whose_counts_nearly_fill_the_budget_ends_early() {
         "40",
     ];
     scenario.produce(&events);
-    let port = free_port();
-    let address = format!("127.0.0.1:{port}");
     let small = ["--window", "1s", "--memory-budget", "32MiB", "--workers", "2"];
-    let running = scenario
-        .start(&[small.as_slice(), &["--commit-interval", "15s", "--http", &address]].concat());
-    wait_for_metric(&running, port, "logintide_epochs_cut_early_total", |cuts| cuts >= 1.0);
+    let running = scenario.serve(&[small.as_slice(), &["--commit-interval", "15s"]].concat());
+    running.wait_for("logintide_epochs_cut_early_total", |cuts| cuts >= 1.0);
     running.stop();
     scenario.start(&[small.as_slice(), &["--exit-at-end"]].concat()).ends_with(0);
     println!("{}", scenario.verify(&["--window", "1s", "--expect-complete"]));

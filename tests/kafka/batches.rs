@@ -6,7 +6,7 @@ use logintide::{
     ids::{Offset, PartitionId},
     kafka::{Admin, Consumer, DrainEvent, Flow, NewTopic, OutRecord, Producer, ProducerSettings},
 };
-use testkit::{Process, Scenario, brokers, free_port, get, metric, wait_for_metric};
+use testkit::{Scenario, Served, brokers};
 
 use crate::client::support::{
     PATIENCE, Seen, TURN, client, consumer_settings, flush, producer_settings, take_until, until,
@@ -73,23 +73,20 @@ impl Input {
         assert_eq!(producer.take_delivery_failures().count, 0);
     }
 
-    /// Starts a processor; returns it and its port.
-    pub(crate) fn start(&self, flags: &[&str]) -> (Process, u16) {
-        let port = free_port();
-        let address = format!("127.0.0.1:{port}");
-        let own = ["--http", &address, "--workers", "2"];
-        (self.scenario.start(&[own.as_slice(), flags].concat()), port)
+    /// Starts a processor.
+    pub(crate) fn start(&self, flags: &[&str]) -> Served {
+        self.scenario.serve(&[&["--workers", "2"], flags].concat())
     }
 
     /// Reads on with `--on-unreadable-batch skip` and expects so many records to be gone, and so
     /// many events to be processed in the end.
     pub(crate) fn goes_past(&self, flags: &[&str], gap: u64, processed: usize) {
-        let (running, port) = self.start(&[flags, &SKIP].concat());
+        let running = self.start(&[flags, &SKIP].concat());
         let gone = |n| n >= gap as f64;
-        wait_for_metric(&running, port, "logintide_gap_records_total", gone);
-        assert_eq!(metric(port, "logintide_gap_records_total"), Some(gap as f64));
+        running.wait_for("logintide_gap_records_total", gone);
+        assert_eq!(running.metric("logintide_gap_records_total"), Some(gap as f64));
         running.stop();
-        let (mut again, _) = self.start(&[flags, &SKIP, &["--exit-at-end"]].concat());
+        let mut again = self.start(&[flags, &SKIP, &["--exit-at-end"]].concat());
         again.ends_with(0);
         let log = again.log();
         assert!(!log.contains("is skipped"), "the gap is committed\n{}", again.tail());
@@ -98,7 +95,7 @@ impl Input {
 
     /// Ends with exit code 1 and says all of this.
     pub(crate) fn ends_and_says(&self, flags: &[&str], expected: &[&str]) {
-        let (mut running, _) = self.start(flags);
+        let mut running = self.start(flags);
         running.ends_with(1);
         let log = running.log();
         for part in expected {
@@ -135,7 +132,7 @@ fn event_of(size: usize) -> String {
 fn a_zstd_batch_of_eighty_four_megabytes_is_read() {
     let input = Input::new("zstd", 1, &[]);
     input.batch(0, "zstd", 1_400, 60_000);
-    let (mut running, _) = input.start(&["--exit-at-end"]);
+    let mut running = input.start(&["--exit-at-end"]);
     running.ends_with(0);
     assert_eq!(input.values("processed").len(), 1_400);
 }
@@ -162,7 +159,7 @@ fn an_unreadable_batch_is_named_with_the_remedy_and_skipped_on_request() {
     std::fs::remove_dir_all(input.scenario.state_dir()).expect("the state folder");
     input.ends_and_says(&flags, &[partition_and_offset]);
     input.batch(0, "none", 10, 100);
-    let (mut running, _) = input.start(&[&flags, &SKIP[..], &["--exit-at-end"]].concat());
+    let mut running = input.start(&[&flags, &SKIP[..], &["--exit-at-end"]].concat());
     running.ends_with(0);
     assert_eq!(input.values("processed").len(), 40, "{}", running.tail());
 }
@@ -188,22 +185,22 @@ fn an_unreadable_batch_does_not_hold_up_the_other_partitions() {
     let input = Input::new("others", 2, &[]);
     input.batch(0, "zstd", 300, 60_000);
     input.batch(1, "none", 10, 100);
-    let (running, port) = input.start(&["-X", SMALL_LIMIT, SKIP[0], SKIP[1]]);
-    wait_for_metric(&running, port, "logintide_gap_records_total", |n| n >= 300.0);
+    let running = input.start(&["-X", SMALL_LIMIT, SKIP[0], SKIP[1]]);
+    running.wait_for("logintide_gap_records_total", |n| n >= 300.0);
     let read = |n| n >= 10.0;
-    wait_for_metric(&running, port, "logintide_events_in_total", read);
+    running.wait_for("logintide_events_in_total", read);
     // At the end of the log there is nothing behind it yet: what comes is read.
     input.batch(0, "none", 5, 100);
-    wait_for_metric(&running, port, "logintide_events_in_total", |n| n >= 15.0);
-    assert!(get(port, "/healthz").is_some());
+    running.wait_for_events(15.0);
+    assert!(running.get("/healthz").is_some());
     running.stop();
 }
 
 /// Runs with a budget of 64 MiB and checks the resident memory against it, 100 MiB, and what one
 /// answer may hold beyond that.
 fn stays_within(input: &Input, events: u64, unpacked: u64) {
-    let (running, port) = input.start(&["--memory-budget", "64MiB"]);
-    wait_for_metric(&running, port, "logintide_events_in_total", |n| n >= events as f64);
+    let running = input.start(&["--memory-budget", "64MiB"]);
+    running.wait_for_events(events as f64);
     let (peak, most) = (running.peak_memory(), 164 * MIB + unpacked);
     println!("peak memory {} of {} MiB", peak / MIB, most / MIB);
     assert!(peak <= most, "{} of {} MiB\n{}", peak / MIB, most / MIB, running.tail());

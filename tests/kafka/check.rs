@@ -1,16 +1,8 @@
 //! `logintide check-config` on a real broker: what it says, and that it changes nothing.
 
-use std::process::{Command, Output};
+use std::process::Output;
 
-use testkit::{Scenario, free_port, text, wait_for_metric};
-
-/// `check-config` with the flags that the scenario gives `run`.
-pub(crate) fn check(scenario: &Scenario, flags: &[&str]) -> Output {
-    let run = scenario.command("group", "state", flags);
-    let arguments: Vec<_> = run.get_args().skip(1).collect();
-    let mut command = Command::new(run.get_program());
-    command.arg("check-config").args(arguments).output().expect("logintide runs")
-}
+use testkit::{Scenario, free_port, text};
 
 pub(crate) fn exits(output: &Output, code: i32) -> String {
     assert_eq!(output.status.code(), Some(code), "{}", text(output));
@@ -26,7 +18,7 @@ fn a_check_names_all_problems_and_leaves_no_trace() {
     scenario.produce(&["--count", "1000"]);
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("is bound").to_string();
-    let output = check(&scenario, &[WITHOUT, "--http", &address]);
+    let output = scenario.check_config(&[WITHOUT, "--http", &address]);
     let said = exits(&output, 2);
     for name in ["processed", "aggregated", "dead-letter", "late"] {
         assert!(said.contains(&format!("topic {} (--", scenario.topic(name))), "{said}");
@@ -36,14 +28,14 @@ fn a_check_names_all_problems_and_leaves_no_trace() {
         "{said}"
     );
     assert!(said.contains("earliest: the group has committed nothing"), "{said}");
-    let creating = exits(&check(&scenario, &[]), 0);
+    let creating = exits(&scenario.check_config(&[]), 0);
     assert!(
         creating.contains("no problems") && creating.contains("would be created"),
         "{creating}"
     );
     assert!(!scenario.state_dir().exists());
     // Nothing was made by either: the same problems are there again.
-    let again = exits(&check(&scenario, &[WITHOUT, "--http", "off"]), 2);
+    let again = exits(&scenario.check_config(&[WITHOUT, "--http", "off"]), 2);
     assert!(again.contains("4 problems"), "{again}");
 }
 
@@ -52,24 +44,22 @@ fn a_check_names_all_problems_and_leaves_no_trace() {
 fn a_check_beside_a_running_processor_names_it_and_does_not_disturb_it() {
     let scenario = Scenario::new("check-beside");
     scenario.produce(&["--count", "1000"]);
-    let port = free_port();
-    let address = format!("127.0.0.1:{port}");
-    let mut running = scenario.start(&["--instance-id", "one", "--http", &address]);
-    wait_for_metric(&running, port, "logintide_events_in_total", |n| n >= 1_000.0);
-    let same = exits(&check(&scenario, &["--instance-id", "one"]), 2);
+    let mut running = scenario.serve(&["--instance-id", "one"]);
+    running.wait_for_events(1_000.0);
+    let same = exits(&scenario.check_config(&["--instance-id", "one"]), 2);
     for part in ["(instance id one) has this instance id", "is in use by process"] {
         assert!(same.contains(part), "{part}\n{same}");
     }
     let flags = ["--instance-id", "two", "--window", "20s", "--sample", "5"];
-    let other = exits(&check(&scenario, &flags), 2);
+    let other = exits(&scenario.check_config(&flags), 2);
     assert!(other.contains("in use by logintide on 127.0.0.1 (instance id one)"), "{other}");
     assert!(other.contains("sample of 5: 5 processed"), "{other}");
     assert!(running.ended().is_none(), "{}", running.tail());
     running.stop();
-    let stopped = exits(&check(&scenario, &["--instance-id", "one"]), 0);
+    let stopped = exits(&scenario.check_config(&["--instance-id", "one"]), 0);
     assert!(stopped.contains("committed offsets of all 8 partitions, 0 behind"), "{stopped}");
     assert!(stopped.contains("has just stopped"), "{stopped}");
-    let window = exits(&check(&scenario, &["--instance-id", "one", "--window", "20s"]), 2);
+    let window = exits(&scenario.check_config(&["--instance-id", "one", "--window", "20s"]), 2);
     assert!(window.contains("belongs to another window size (--window)"), "{window}");
     scenario.start(&["--instance-id", "one", "--exit-at-end"]).ends_with(0);
     println!("{}", scenario.verify(&["--expect-complete"]));
@@ -80,7 +70,7 @@ fn a_check_beside_a_running_processor_names_it_and_does_not_disturb_it() {
 fn a_sample_shows_what_would_be_processed_and_rejected() {
     let scenario = Scenario::new("check-sample");
     scenario.produce(&["--seed", "7", "--count", "400", "--share-poison", "0.5"]);
-    let said = exits(&check(&scenario, &["--sample", "400", "--output", "json"]), 0);
+    let said = exits(&scenario.check_config(&["--sample", "400", "--output", "json"]), 0);
     let lines: Vec<serde_json::Value> =
         said.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
     let of = |result: &str| lines.iter().filter(|line| line["result"] == result).count();
@@ -99,7 +89,7 @@ fn a_sample_shows_what_would_be_processed_and_rejected() {
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
 fn a_broker_that_is_away_is_exit_code_1_within_the_bound() {
     let scenario = Scenario::on("check-away", format!("127.0.0.1:{}", free_port()));
-    let said = exits(&check(&scenario, &["--timeout", "2s"]), 1);
+    let said = exits(&scenario.check_config(&["--timeout", "2s"]), 1);
     assert!(said.contains("no answer from") && said.contains("Connection refused"), "{said}");
     assert!(said.contains("within 2s (--timeout)"), "{said}");
 }

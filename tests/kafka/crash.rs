@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use testkit::{Scenario, free_port, wait_for_metric};
+use testkit::Scenario;
 
 const EVENTS: &[&str] = &[
     "--seed",
@@ -36,12 +36,9 @@ fn killed_in_the_middle_the_totals_stay_exact() {
         let produced = scenario.producing(EVENTS);
         let base = ["--delivery", delivery, "--commit-interval", "100ms"];
         for (workers, committed) in [("2", "in"), ("4", "late"), ("1", "in")] {
-            let port = free_port();
-            let address = format!("127.0.0.1:{port}");
-            let more = ["--workers", workers, "--http", &address];
-            let running = scenario.start(&[base.as_slice(), &more].concat());
+            let running = scenario.serve(&[base.as_slice(), &["--workers", workers]].concat());
             let metric = format!("logintide_events_{committed}_total");
-            wait_for_metric(&running, port, &metric, |n| n >= 1.0);
+            running.wait_for(&metric, |n| n >= 1.0);
             running.kill();
         }
         produced.stop();

@@ -1,6 +1,6 @@
 //! Every event exactly once and every window exact, whatever the number of workers.
 
-use testkit::{Scenario, free_port, wait_for_metric};
+use testkit::Scenario;
 
 const MIXED: &[&str] = &[
     "--seed",
@@ -28,11 +28,9 @@ const MIXED: &[&str] = &[
 /// Input goes on until all is done that needs it, however slow the machine is: only a commit moves
 /// the horizon that makes an event late.
 fn run_until(scenario: &Scenario, at_least: f64, committed: &str, flags: &[&str]) {
-    let port = free_port();
-    let address = format!("127.0.0.1:{port}");
-    let running = scenario.start(&[&["--http", &address], flags].concat());
+    let running = scenario.serve(flags);
     let metric = format!("logintide_events_{committed}_total");
-    wait_for_metric(&running, port, &metric, |events| events >= at_least);
+    running.wait_for(&metric, |events| events >= at_least);
     running.stop();
 }
 

@@ -1,16 +1,10 @@
 //! What keeps a run out of its consumer group, or without partitions: each says what to do.
 
-use std::{
-    thread::sleep,
-    time::{Duration, Instant},
-};
+use std::{thread::sleep, time::Duration};
 
-use testkit::{SOON, Scenario, free_port, get, metric, wait_for_metric};
+use testkit::{Scenario, Served, until};
 
-use crate::{
-    check::{check, exits},
-    raw_member::RawMember,
-};
+use crate::{check::exits, raw_member::RawMember};
 
 /// Ends with exit code 1 and the remedy, and with nothing read.
 fn is_refused(scenario: &Scenario, flags: &[&str], parts: &[&str]) {
@@ -36,7 +30,7 @@ fn members_with_another_protocol_are_named_with_the_remedy() {
         let other = RawMember::join(scenario.brokers(), &group, kind, protocol);
         let parts = ["INCONSISTENT_GROUP_PROTOCOL", "stop them, or name another group"];
         is_refused(&scenario, &[], &parts);
-        let said = exits(&check(&scenario, &[]), 2);
+        let said = exits(&scenario.check_config(&[]), 2);
         assert!(said.contains("name another group"), "{said}");
         // The coordinator knows an assignor only once the group is stable.
         assert!(said.contains(named) || kind == "consumer", "{said}");
@@ -59,7 +53,7 @@ fn a_session_that_the_brokers_do_not_allow_is_named_with_the_remedy() {
         let flags = [&session, poll];
         let parts = ["INVALID_SESSION_TIMEOUT", "group.max.session.timeout.ms; set"];
         is_refused(&scenario, &flags, &parts);
-        let said = exits(&check(&scenario, &flags), 2);
+        let said = exits(&scenario.check_config(&flags), 2);
         assert!(said.contains(bound) && said.contains("1 problem\n"), "{said}");
     }
 }
@@ -71,16 +65,14 @@ fn a_member_that_does_not_join_again_is_named_and_makes_the_run_unhealthy() {
     scenario.produce(&["--count", "1000"]);
     let group = scenario.topic("group");
     let other = RawMember::join(scenario.brokers(), &group, "consumer", "range");
-    let port = free_port();
-    let address = format!("127.0.0.1:{port}");
-    let mut running = scenario.start(&["--http", &address, "--stall-timeout", "5s"]);
+    let mut running = scenario.serve(&["--stall-timeout", "5s"]);
     running.wait_for_line("waits until each of its members has joined again: raw-member on");
-    wait_for_metric(&running, port, "logintide_healthy", |n| n == 0.0);
-    let health = get(port, "/healthz").expect("an answer");
+    running.wait_for("logintide_healthy", |n| n == 0.0);
+    let health = running.get("/healthz").expect("an answer");
     assert!(health.contains("stalled: waiting for the consumer group"), "{health}");
     drop(other);
     running.wait_for_line("reading");
-    wait_for_metric(&running, port, "logintide_ready", |n| n > 0.0);
+    running.wait_for("logintide_ready", |n| n > 0.0);
     running.stop();
 }
 
@@ -89,42 +81,33 @@ fn a_member_that_does_not_join_again_is_named_and_makes_the_run_unhealthy() {
 fn a_process_to_which_no_partition_is_given_stands_by_in_good_health() {
     let scenario = Scenario::new("standby");
     let start = |state: &str| {
-        let port = free_port();
-        let address = format!("127.0.0.1:{port}");
-        let flags = ["--partitions", "1", "--http", &address, "--stall-timeout", "5s"];
+        let flags = ["--partitions", "1", "--stall-timeout", "5s"];
         // A static member leaves the group with its session's end.
         let quick = ["-Xsession.timeout.ms=6000", "-Xheartbeat.interval.ms=1000"];
         let flags = [&flags[..], &quick].concat();
-        (scenario.start_group("group", state, &flags), port)
+        scenario.serve_group("group", state, &flags)
     };
-    let (mut first, first_port) = start("one");
+    let mut first = start("one");
     first.wait_for_line("reading");
-    let (second, second_port) = start("two");
-    let stands_by = |port| get(port, "/healthz").is_some_and(|text| text.contains("standing by: "));
-    let began = Instant::now();
+    let second = start("two");
+    let stands_by = |process: &Served| {
+        process.get("/healthz").is_some_and(|text| text.contains("standing by: "))
+    };
     // The one partition may go to either.
-    let second_has_it = loop {
-        match (stands_by(first_port), stands_by(second_port)) {
-            (false, true) => break false,
-            (true, false) => break true,
-            _ => assert!(began.elapsed() < SOON, "{}\n{}", first.tail(), second.tail()),
-        }
-        sleep(Duration::from_millis(50));
-    };
-    let pairs = [(first, first_port), (second, second_port)];
-    let [(idle, idle_port), (reader, _)] = if second_has_it {
-        pairs
-    } else {
-        let [first, second] = pairs;
-        [second, first]
-    };
+    let second_has_it =
+        until("a member that stands by", || match (stands_by(&first), stands_by(&second)) {
+            (false, true) => Some(false),
+            (true, false) => Some(true),
+            _ => None,
+        });
+    let (idle, reader) = if second_has_it { (first, second) } else { (second, first) };
     // Longer than the stall timeout, and twice.
     sleep(Duration::from_secs(12));
-    assert!(stands_by(idle_port), "{}", idle.tail());
-    wait_for_metric(&idle, idle_port, "logintide_healthy", |n| n > 0.0);
-    assert_eq!(metric(idle_port, "logintide_ready"), Some(0.0));
-    assert_eq!(metric(idle_port, "logintide_stalls_total"), Some(0.0));
+    assert!(stands_by(&idle), "{}", idle.tail());
+    idle.wait_for("logintide_healthy", |n| n > 0.0);
+    assert_eq!(idle.metric("logintide_ready"), Some(0.0));
+    assert_eq!(idle.metric("logintide_stalls_total"), Some(0.0));
     reader.stop();
-    wait_for_metric(&idle, idle_port, "logintide_ready", |n| n > 0.0);
+    idle.wait_for("logintide_ready", |n| n > 0.0);
     idle.stop();
 }

@@ -1,6 +1,6 @@
 //! Headers of input records: on all that becomes of them, in their order, and never a way to harm.
 
-use std::{process::Command, time::Duration};
+use std::time::Duration;
 
 use logintide::{
     headers::{HeaderBlock, push},
@@ -113,19 +113,6 @@ fn trace() -> Headers {
     kept.map(|(name, value)| ((*name).to_owned(), value.map(<[u8]>::to_vec))).collect()
 }
 
-fn redrive(scenario: &Scenario) -> String {
-    let run = scenario.command("group", "state", &[testkit::WITHOUT_TOPICS]);
-    let output = Command::new(run.get_program())
-        .args(["redrive", "--brokers", &brokers(), "--all"])
-        .args(["--group-id", &scenario.topic("group")])
-        .args(["--input-topic", &scenario.topic("input")])
-        .args(["--dead-letter-topic", &scenario.topic("dead-letter")])
-        .output()
-        .expect("logintide runs");
-    assert!(output.status.success(), "{}", text(&output));
-    text(&output)
-}
-
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
 fn headers_are_kept_in_every_output_and_through_a_redrive() {
@@ -161,7 +148,7 @@ fn headers_are_kept_in_every_output_and_through_a_redrive() {
         let late = read(&scenario.topic("late"), 1);
         assert_eq!(foreign(&late[0].1), trace());
         assert_eq!(value(&late[0].1, "logintide.reason"), Some("late"));
-        redrive(&scenario);
+        scenario.redrive(&["--all"]);
         let all = read(&input, 9);
         // As they were written, `logintide.reason` with them; as they came back, without.
         let traces = all.iter().filter(|(_, headers)| foreign(headers) == trace());
@@ -219,7 +206,7 @@ fn headers_of_nearly_a_megabyte_are_left_out_and_end_nothing() {
     // A dead letter keeps its value rather than the headers.
     assert_eq!((letters[2].0.len(), dropped(&letters[2].1)), (980_000, expected("60001")));
     // They are still missing when it was redriven, and it says so.
-    redrive(&scenario);
+    scenario.redrive(&["--all"]);
     scenario.start(&["--exit-at-end"]).ends_with(0);
     let again = read(&scenario.topic("dead-letter"), 5);
     let said: Vec<_> = again.iter().filter_map(|(_, headers)| dropped(headers)).collect();
@@ -243,11 +230,9 @@ fn many_large_headers_beside_small_values_stay_in_the_budget() {
         }
     }
     send(&scenario.topic("input"), &records);
-    let port = testkit::free_port();
-    let address = format!("127.0.0.1:{port}");
-    let running = scenario.start(&["--http", &address, "--memory-budget", "32MiB"]);
+    let running = scenario.serve(&["--memory-budget", "32MiB"]);
     let all = records.len() as f64;
-    testkit::wait_for_metric(&running, port, "logintide_events_in_total", |n| n >= all);
+    running.wait_for_events(all);
     let peak = running.peak_memory();
     println!("peak memory {} MiB of 32 + 100 MiB", peak / MIB);
     assert!(peak <= (32 + 100) * MIB, "{} MiB\n{}", peak / MIB, running.tail());
@@ -284,23 +269,14 @@ fn what_others_wrote_has_no_effect_on_a_terminal() {
             Input { value: HOSTILE.into(), headers: of_detail },
         ],
     );
-    let run = scenario.command("group", "state", &[testkit::WITHOUT_TOPICS]);
     let mut said = vec![running.log()];
     for form in ["text", "json"] {
-        let mut check = Command::new(run.get_program());
-        check.args(["check-config", "--sample", "10", "--output", form]);
-        check.args(run.get_args().skip(1));
-        let output = check.output().expect("logintide runs");
-        let text = text(&output);
+        let flags = ["--sample", "10", "--output", form, testkit::WITHOUT_TOPICS];
+        let text = text(&scenario.check_config(&flags));
         assert!(text.contains("\\u202eabc\\u009b2J"), "{text}");
         said.push(text);
     }
-    let mut redrive = Command::new(run.get_program());
-    redrive.args(["redrive", "--brokers", &brokers(), "--all", "--dry-run"]);
-    redrive.args(["--group-id", &scenario.topic("group"), "--input-topic", &input]);
-    redrive.args(["--dead-letter-topic", &scenario.topic("dead-letter")]);
-    let output = redrive.output().expect("logintide runs");
-    said.push(text(&output));
+    said.push(scenario.redrive(&["--all", "--dry-run"]));
     assert!(said[3].contains("\\u{202e}abc") && said[3].contains("\\x1b[2J"), "{}", said[3]);
     for text in &said {
         let hidden = text.chars().find(|c| *c != '\n' && logintide::plain::is_hidden(*c));

@@ -1,21 +1,19 @@
 //! Input that means harm: nothing is lost, nothing crashes, memory stays in the budget.
 
-use testkit::{Scenario, free_port, get, wait_for_metric, wait_its_own_seconds};
+use testkit::Scenario;
 
 const MIB: u64 = 1024 * 1024;
 
 /// Runs to the end and checks the resident memory against `--memory-budget` + 100 MiB, and that
 /// input cannot make series without end.
 fn run_within_budget(scenario: &Scenario, budget_mib: u64, events: f64, flags: &[&str]) {
-    let port = free_port();
-    let (address, budget) = (format!("127.0.0.1:{port}"), format!("{budget_mib}MiB"));
-    let own = ["--http", &address, "--memory-budget", &budget];
-    let running = scenario.start(&[own.as_slice(), flags].concat());
-    wait_for_metric(&running, port, "logintide_events_in_total", |n| n >= events);
+    let budget = format!("{budget_mib}MiB");
+    let running = scenario.serve(&[&["--memory-budget", &budget], flags].concat());
+    running.wait_for_events(events);
     let peak = running.peak_memory();
     println!("peak memory {} MiB of {budget_mib} + 100 MiB", peak / MIB);
     assert!(peak <= (budget_mib + 100) * MIB, "{} MiB\n{}", peak / MIB, running.tail());
-    let text = get(port, "/metrics").expect("an answer");
+    let text = running.get("/metrics").expect("an answer");
     let is_location = |line: &&str| line.starts_with("logintide_logins_by_location_total{");
     let locations = text.lines().filter(is_location).count();
     // 50 and `other`.
@@ -49,15 +47,13 @@ fn an_hour_ahead_moves_nobody_s_window() {
     ];
     scenario.produce(&events);
     // Nothing but the watermark closes a window here: there is no end and no silence.
-    let port = free_port();
-    let address = format!("127.0.0.1:{port}");
-    let running = scenario.start(&["--http", &address, "--idle-timeout", "1h"]);
-    wait_for_metric(&running, port, "logintide_events_in_total", |n| n >= 50_000.0);
+    let running = scenario.serve(&["--idle-timeout", "1h"]);
+    running.wait_for_events(50_000.0);
     // The last of the 50 windows and perhaps the one before are still inside of grace and
     // disorder. Were the early events believed, more than 90 would be closed.
-    wait_for_metric(&running, port, "logintide_window_records_total", |n| n >= 48.0);
+    running.wait_for("logintide_window_records_total", |n| n >= 48.0);
     // Several epochs later it is still so.
-    wait_its_own_seconds(&running, port, 3);
+    running.wait_its_own_seconds(3);
     let report = scenario.json_report(&["--expect-late", "none"]);
     let windows = report["counts"]["windows"].as_u64().expect("a count");
     assert!((48..=50).contains(&windows), "{report:#}\n{}", running.tail());

@@ -3,10 +3,10 @@
 use std::{fs, ops::Range, time::Duration};
 
 use logintide::kafka::Producer;
-use testkit::{Process, Scenario, free_port, metric, wait_for_metric};
+use testkit::{Scenario, Served};
 
 use crate::{
-    check::{check, exits},
+    check::exits,
     client::support::{PATIENCE, flush, send_all, transactional},
 };
 
@@ -45,9 +45,9 @@ fn live(scenario: &Scenario, seed: &str) {
 }
 
 /// Waits until a metric is above `least`, and returns its value.
-fn above(process: &Process, port: u16, name: &str, least: f64) -> f64 {
-    wait_for_metric(process, port, name, |value| value > least);
-    metric(port, name).expect("it is there")
+fn above(running: &Served, name: &str, least: f64) -> f64 {
+    running.wait_for(name, |value| value > least);
+    running.metric(name).expect("it is there")
 }
 
 #[test]
@@ -55,11 +55,7 @@ fn above(process: &Process, port: u16, name: &str, least: f64) -> f64 {
 fn an_open_transaction_is_counted_as_lag_named_and_keeps_windows_open() {
     let scenario = Scenario::new("open-transaction");
     live(&scenario, "21");
-    let port = free_port();
-    let address = format!("127.0.0.1:{port}");
-    let running = scenario.start(&[
-        "--http",
-        &address,
+    let running = scenario.serve(&[
         "--idle-timeout",
         "1s",
         "--grace",
@@ -69,29 +65,29 @@ fn an_open_transaction_is_counted_as_lag_named_and_keeps_windows_open() {
         "--commit-interval",
         "200ms",
     ]);
-    wait_for_metric(&running, port, "logintide_events_in_total", |n| n >= 800.0);
-    wait_for_metric(&running, port, "logintide_open_windows", |open| open == 0.0);
-    wait_for_metric(&running, port, LAG, |lag| lag == 0.0);
+    running.wait_for_events(800.0);
+    running.wait_for("logintide_open_windows", |open| open == 0.0);
+    running.wait_for(LAG, |lag| lag == 0.0);
 
     let transaction = open_transaction(&scenario, TIMEOUT);
     // Nothing else moves, and it is counted all the same.
-    wait_for_metric(&running, port, LAG, |lag| (1.0..2.0).contains(&lag));
+    running.wait_for(LAG, |lag| (1.0..2.0).contains(&lag));
     live(&scenario, "22");
     // Window, grace and idle timeout are over long before.
-    above(&running, port, HELD, 8.0);
-    assert!(above(&running, port, LAG, 1.0) > 1.0, "committed records lie behind the open one");
-    let all_but_hidden = |read| metric(port, LAG).is_some_and(|lag| (read + lag) as u64 == 1601);
-    wait_for_metric(&running, port, "logintide_events_in_total", all_but_hidden);
-    let open = metric(port, "logintide_open_windows");
+    above(&running, HELD, 8.0);
+    assert!(above(&running, LAG, 1.0) > 1.0, "committed records lie behind the open one");
+    let all_but_hidden = |read| running.metric(LAG).is_some_and(|lag| (read + lag) as u64 == 1601);
+    running.wait_for("logintide_events_in_total", all_but_hidden);
+    let open = running.metric("logintide_open_windows");
     assert!(open.is_some_and(|open| open > 0.0), "{open:?} windows wait\n{}", running.tail());
     let log = running.log();
     assert!(log.contains(HIDES) && log.contains("partitions=\"0 (offsets "), "{}", running.tail());
 
     transaction.abort_transaction(PATIENCE).expect("abort");
-    wait_for_metric(&running, port, "logintide_events_in_total", |n| n >= 1600.0);
-    wait_for_metric(&running, port, "logintide_open_windows", |open| open == 0.0);
-    wait_for_metric(&running, port, LAG, |lag| lag == 0.0);
-    wait_for_metric(&running, port, HELD, |seconds| seconds == 0.0);
+    running.wait_for_events(1600.0);
+    running.wait_for("logintide_open_windows", |open| open == 0.0);
+    running.wait_for(LAG, |lag| lag == 0.0);
+    running.wait_for(HELD, |seconds| seconds == 0.0);
     running.stop();
     let expected = ["--window", "2s", "--expect-complete", "--expect-late", "none"];
     println!("{}", scenario.verify(&expected));
@@ -139,7 +135,7 @@ fn a_stop_ends_the_wait_for_a_transaction() {
     running.wait_for_line(HIDES);
     running.signal("-TERM");
     running.ends_with(0);
-    let said = exits(&check(&scenario, &[]), 0);
+    let said = exits(&scenario.check_config(&[]), 0);
     assert!(said.contains("committed offsets of all 8 partitions, 1 behind"), "{said}");
     transaction.abort_transaction(PATIENCE).expect("abort");
     scenario.start(&["--exit-at-end"]).ends_with(0);

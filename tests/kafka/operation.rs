@@ -1,12 +1,8 @@
 //! Starting, stopping and being refused: what an operator meets.
 
-use std::{
-    fs,
-    process::Command,
-    time::{Duration, Instant},
-};
+use std::{fs, process::Command};
 
-use testkit::{Process, SOON, Scenario, WITHOUT_TOPICS, free_port, get, metric, wait_for_metric};
+use testkit::{Scenario, Served, WITHOUT_TOPICS, free_port};
 
 use crate::own_broker::OwnBroker;
 
@@ -63,13 +59,11 @@ fn start_from_latest_reads_only_what_comes_and_marks_its_first_windows() {
     let before = ["--seed", "1", "--count", "1000", "--start-time", "2024-06-01T00:00:00Z"];
     let after = ["--seed", "2", "--count", "2000", "--start-time", "2024-06-01T00:00:15Z"];
     scenario.produce(&[before.as_slice(), &events].concat());
-    let port = free_port();
-    let address = format!("127.0.0.1:{port}");
-    let mut running = scenario.start(&["--start-from", "latest", "--http", &address]);
+    let mut running = scenario.serve(&["--start-from", "latest"]);
     running.wait_for_line("reading");
     scenario.produce(&[after.as_slice(), &events].concat());
-    wait_for_metric(&running, port, "logintide_events_in_total", |n| n >= 2_000.0);
-    let health = get(port, "/healthz").expect("an answer");
+    running.wait_for_events(2_000.0);
+    let health = running.get("/healthz").expect("an answer");
     assert!(health.contains("\"healthy\":true"), "{health}");
     running.stop();
     scenario.start(&["--exit-at-end"]).ends_with(0);
@@ -153,27 +147,21 @@ fn processed(scenario: &Scenario) -> u64 {
 
 /// Starts a processor that has read and sent 1 000 events and commits them after a minute, if
 /// nothing ends the epoch before.
-fn with_an_open_epoch(scenario: &Scenario) -> (Process, u16) {
+fn with_an_open_epoch(scenario: &Scenario) -> Served {
     scenario.produce(&["--seed", "61", "--count", "1000"]);
-    let port = free_port();
-    let address = format!("127.0.0.1:{port}");
-    let open = ["--delivery", "at-least-once", "--commit-interval", "60s", "--http", &address];
-    let mut running = scenario.start(&open);
+    let open = ["--delivery", "at-least-once", "--commit-interval", "60s"];
+    let mut running = scenario.serve(&open);
     running.wait_for_line("reading");
-    let deadline = Instant::now() + SOON;
-    while processed(scenario) < 1_000 {
-        assert!(Instant::now() < deadline, "nothing is processed\n{}", running.tail());
-        std::thread::sleep(Duration::from_millis(200));
-    }
-    (running, port)
+    running.until("all events processed", || (processed(scenario) >= 1_000).then_some(()));
+    running
 }
 
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
 fn sigint_with_an_open_epoch_commits_it_and_ends_with_0() {
     let scenario = Scenario::new("open-epoch");
-    let (mut running, port) = with_an_open_epoch(&scenario);
-    assert_eq!(metric(port, "logintide_events_in_total"), Some(0.0), "still open");
+    let mut running = with_an_open_epoch(&scenario);
+    assert_eq!(running.metric("logintide_events_in_total"), Some(0.0), "still open");
     running.signal("-INT");
     running.ends_with(0);
     // Were it not committed, the next run would repeat every output.
@@ -188,10 +176,10 @@ fn a_second_signal_leaves_at_once() {
         let broker = OwnBroker::new();
         broker.start();
         let scenario = Scenario::on("signals", broker.address());
-        let (mut running, port) = with_an_open_epoch(&scenario);
+        let mut running = with_an_open_epoch(&scenario);
         // The open epoch can never be committed: the first signal does not end the process.
         broker.stop();
-        assert_eq!(metric(port, "logintide_events_in_total"), Some(0.0), "still open");
+        assert_eq!(running.metric("logintide_events_in_total"), Some(0.0), "still open");
         running.signal("-INT");
         running.wait_for_line("finishing the open epoch");
         // Terminals and sessions send it along with another signal: it hurries nobody.

@@ -10,7 +10,7 @@ mod waits;
 
 use std::{thread::sleep, time::Duration};
 
-use testkit::{Scenario, free_port, wait_for_metric};
+use testkit::Scenario;
 
 use crate::{
     own_broker::OwnBroker,
@@ -23,19 +23,17 @@ use crate::{
 fn a_broker_that_comes_late_goes_and_returns_costs_nothing() {
     let broker = OwnBroker::new();
     let scenario = Scenario::on("outage", broker.address());
-    let port = free_port();
-    let address = format!("127.0.0.1:{port}");
-    let mut running = scenario.start(&["--http", &address]);
+    let mut running = scenario.serve(&[]);
     running.wait_for_line("no broker answers");
     broker.start();
     running.wait_for_line("reading");
     scenario.produce(&["--seed", "71", "--count", "40000"]);
-    wait_for_metric(&running, port, "logintide_events_in_total", |n| n >= 40_000.0);
+    running.wait_for_events(40_000.0);
     broker.stop();
     sleep(Duration::from_secs(5));
     broker.start();
     scenario.produce(&["--seed", "72", "--count", "40000"]);
-    wait_for_metric(&running, port, "logintide_events_in_total", |n| n >= 80_000.0);
+    running.wait_for_events(80_000.0);
     running.stop();
     scenario.start(&["--exit-at-end"]).ends_with(0);
     println!("{}", scenario.verify(&["--expect-complete", "--expect-late", "none"]));

@@ -39,7 +39,7 @@ impl OwnBroker {
         let proxy = Proxy::new(port);
         let outside = proxy.port();
         let controller = broker.port() + TO_CONTROLLER;
-        broker.set_all([
+        broker.set_all(&[
             format!(
                 "listeners=PLAINTEXT://127.0.0.1:{port},DIRECT://127.0.0.1:{direct},\
                  CONTROLLER://127.0.0.1:{controller}"
@@ -70,7 +70,7 @@ impl OwnBroker {
             protocols.push(format!("WAY{number}:PLAINTEXT"));
         }
         listeners.push(format!("CONTROLLER://127.0.0.1:{controller}"));
-        broker.set_all([
+        broker.set_all(&[
             format!("listeners={}", listeners.join(",")),
             format!("advertised.listeners={}", advertised.join(",")),
             format!("listener.security.protocol.map={}", protocols.join(",")),
@@ -93,7 +93,7 @@ impl OwnBroker {
         let controller = port + TO_CONTROLLER;
         let (user, password) = plain;
         let all = "127.0.0.1";
-        broker.set_all([
+        broker.set_all(&[
             format!(
                 "listeners=PLAINTEXT://{all}:{port},SASLTLS://{all}:{sasl},MUTUAL://{all}:{mutual},\
                  CONTROLLER://{all}:{controller}"
@@ -149,7 +149,7 @@ impl OwnBroker {
         let controller = broker.port() + TO_CONTROLLER;
         let login = "org.apache.kafka.common.security.plain.PlainLoginModule";
         let addresses = format!("PLAINTEXT://127.0.0.1:{port},DIRECT://127.0.0.1:{direct}");
-        broker.set_all([
+        broker.set_all(&[
             format!("listeners={addresses},CONTROLLER://127.0.0.1:{controller}"),
             format!("advertised.listeners={addresses}"),
             "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,DIRECT:SASL_PLAINTEXT,\
@@ -170,8 +170,8 @@ impl OwnBroker {
         format!("127.0.0.1:{}", self.port() + 1)
     }
 
-    fn set_all<const N: usize>(&mut self, settings: [String; N]) {
-        for setting in &settings {
+    fn set_all(&mut self, settings: &[String]) {
+        for setting in settings {
             self.set(setting);
         }
     }

@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use testkit::{Process, SOON};
+use testkit::Process;
 
 /// Requests as the header names them.
 pub(crate) const PRODUCE: i16 = 0;
@@ -132,11 +132,7 @@ impl Proxy {
     }
 
     pub(crate) fn wait_sprung(&self, times: u64, process: &Process) {
-        let deadline = Instant::now() + SOON;
-        while self.sprung() < times {
-            assert!(Instant::now() < deadline, "sprung {}\n{}", self.sprung(), process.tail());
-            sleep(Duration::from_millis(20));
-        }
+        process.until("a sprung trap", || (self.sprung() >= times).then_some(()));
     }
 
     /// Connections that were cut while they were open.

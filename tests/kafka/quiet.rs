@@ -1,6 +1,6 @@
 //! A topic that goes quiet still gets its last windows, without a further event.
 
-use testkit::{Scenario, free_port, wait_for_metric};
+use testkit::Scenario;
 
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
@@ -8,11 +8,7 @@ fn the_last_windows_close_by_silence() {
     let scenario = Scenario::new("quiet");
     // Live: event time is the time of sending.
     scenario.produce(&["--seed", "3", "--count", "1", "--rate", "1000", "--disorder", "0s"]);
-    let port = free_port();
-    let address = format!("127.0.0.1:{port}");
-    let running = scenario.start(&[
-        "--http",
-        &address,
+    let running = scenario.serve(&[
         "--idle-timeout",
         "4s",
         "--grace",
@@ -35,8 +31,8 @@ fn the_last_windows_close_by_silence() {
     let mut produced = produced;
     produced.ends_with(0);
     let all = 3001.0;
-    let read = wait_for_metric(&running, port, "logintide_events_in_total", |n| n >= all);
-    let closed = wait_for_metric(&running, port, "logintide_open_windows", |open| open == 0.0);
+    let read = running.wait_for("logintide_events_in_total", |n| n >= all);
+    let closed = running.wait_for("logintide_open_windows", |open| open == 0.0);
     // Idle timeout, grace and commit interval are 7 s together; no other event comes.
     println!("closed {:?} after the last event", read + closed);
     running.stop();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use testkit::{Scenario, free_port, wait_for_metric};
+use testkit::Scenario;
 
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
@@ -11,14 +11,11 @@ fn what_arrives_after_a_start_from_latest_survives_a_kill_before_the_first_inter
     let begun = (0..5).find_map(|_| {
         let scenario = Scenario::new("latest-killed");
         scenario.produce(&["--seed", "1", "--count", "1000"]);
-        let port = free_port();
-        let address = format!("127.0.0.1:{port}");
-        let first = [&flags[..], &["--http", &address, "--commit-interval", "15s"]].concat();
-        let running = scenario.start(&first);
+        let running = scenario.serve(&[&flags[..], &["--commit-interval", "15s"]].concat());
         // Before the interval is over, and without a record: the start itself is committed. Where
         // the machine needs as long for the start alone, it is tried again.
         let committed = "logintide_epochs_committed_total";
-        let took = wait_for_metric(&running, port, committed, |n| n >= 1.0);
+        let took = running.wait_for(committed, |n| n >= 1.0);
         (took < Duration::from_secs(15)).then_some((scenario, running))
     });
     let (scenario, running) = begun.expect("committed before the interval was over");

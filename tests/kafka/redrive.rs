@@ -1,9 +1,6 @@
 //! `logintide redrive` on a real broker: each dead letter goes back once, whatever happens.
 
-use std::{
-    process::{Command, Output},
-    time::Duration,
-};
+use std::time::Duration;
 
 use logintide::{
     headers::{REDRIVEN, redriven_count},
@@ -14,7 +11,7 @@ use testkit::{Process, Scenario, brokers, text};
 
 use crate::client::{
     Topic,
-    support::{PATIENCE, TURN, consumer_settings, flush, numbered, send_all, transactional, until},
+    support::{PATIENCE, consumer_settings, flush, numbered, send_all, transactional, until},
 };
 
 /// Events with a time too far ahead, which a larger --max-future accepts.
@@ -28,22 +25,6 @@ fn with_early_events_in(name: &str, count: &str, topic: &[&str]) -> Scenario {
     scenario.produce(&[early.as_slice(), topic].concat());
     scenario.start(&["--exit-at-end"]).ends_with(0);
     scenario
-}
-
-fn redrive_command(scenario: &Scenario, flags: &[&str]) -> Command {
-    let run = scenario.command("group", "state", &[testkit::WITHOUT_TOPICS]);
-    let mut command = Command::new(run.get_program());
-    command.args(["redrive", "--brokers", &brokers()]).args(flags);
-    command.args(["--group-id", &scenario.topic("group")]);
-    command.args(["--input-topic", &scenario.topic("input")]);
-    command.args(["--dead-letter-topic", &scenario.topic("dead-letter")]);
-    command
-}
-
-fn redrive(scenario: &Scenario, flags: &[&str]) -> String {
-    let output: Output = redrive_command(scenario, flags).output().expect("logintide runs");
-    assert!(output.status.success(), "{}", text(&output));
-    text(&output)
 }
 
 /// The number in front of `what` in a summary.
@@ -63,7 +44,6 @@ fn committed(topic: &str) -> Vec<(i32, i64, u8)> {
     until("the end of every transaction", || {
         let written = everything.ends(topic, &partitions, PATIENCE).expect("ends");
         let seen = consumer.logs(&partitions, PATIENCE).expect("logs");
-        std::thread::sleep(TURN);
         written.iter().all(|(partition, end)| seen[partition].1 >= *end).then_some(())
     });
     in_sight(topic)
@@ -114,15 +94,15 @@ fn what_became_valid_is_processed_once_and_a_second_run_sends_nothing() {
     let input = scenario.topic("input");
     let letters = committed(&scenario.topic("dead-letter")).len() as u64;
     assert!(letters > 200, "{letters}");
-    let dry = redrive(&scenario, &["--all", "--dry-run"]);
+    let dry = scenario.redrive(&["--all", "--dry-run"]);
     assert_eq!((number(&dry, "selected"), number(&dry, "a dry run")), (letters, 0));
     assert!(dry.contains("partition ") && dry.contains("timestamp_out_of_range: "), "{dry}");
     assert_eq!(committed(&input).len(), 2000, "a dry run changes nothing");
-    let other = redrive(&scenario, &["--reason", "not_json"]);
+    let other = scenario.redrive(&["--reason", "not_json"]);
     assert_eq!(number(&other, "to "), 0, "{other}");
-    let sent = redrive(&scenario, &REASON);
+    let sent = scenario.redrive(&REASON);
     assert_eq!(number(&sent, " to "), letters, "{sent}");
-    let again = redrive(&scenario, &REASON);
+    let again = scenario.redrive(&REASON);
     assert_eq!((number(&again, " to "), number(&again, "earlier run")), (0, letters), "{again}");
     assert_eq!(marked(&committed(&input)) as u64, letters);
     scenario.start(&["--exit-at-end", "--max-future", "4h"]).ends_with(0);
@@ -142,19 +122,19 @@ fn a_record_that_fails_again_carries_its_mark_and_is_left_alone() {
 
 fn fails_again(scenario: &Scenario) {
     let letters = committed(&scenario.topic("dead-letter")).len() as u64;
-    redrive(scenario, &["--all"]);
+    scenario.redrive(&["--all"]);
     scenario.start(&["--exit-at-end"]).ends_with(0);
     assert_eq!(committed(&scenario.topic("dead-letter")).len() as u64, 2 * letters);
-    let again = redrive(scenario, &["--all"]);
+    let again = scenario.redrive(&["--all"]);
     assert_eq!((number(&again, " to "), number(&again, "failed again")), (0, letters), "{again}");
-    let twice = redrive(scenario, &["--all", "--max-redrives", "2"]);
+    let twice = scenario.redrive(&["--all", "--max-redrives", "2"]);
     assert_eq!((number(&twice, " to "), number(&twice, "earlier run")), (letters, letters));
     let counts = committed(&scenario.topic("input"));
     for (marks, expected) in [(1, letters), (2, letters), (3, 0)] {
         let found = counts.iter().filter(|(_, _, redriven)| *redriven == marks).count();
         assert_eq!(found as u64, expected, "{marks}");
     }
-    let ignored = redrive(scenario, &["--all", "--again", "--dry-run"]);
+    let ignored = scenario.redrive(&["--all", "--again", "--dry-run"]);
     assert_eq!(number(&ignored, "selected"), letters, "{ignored}");
 }
 
@@ -169,7 +149,7 @@ fn a_redrive_that_is_killed_again_and_again_sends_every_letter_once() {
     let (mut kills, mut before) = (0, 0);
     // The first runs are perhaps killed before they have sent anything.
     while kills < 6 || before == 0 {
-        let command = redrive_command(&scenario, &slow);
+        let command = scenario.redrive_command(&slow);
         let log = scenario.dir.path().join(format!("redrive-{kills}.log"));
         let mut running = Process::spawn(command, log);
         let pause = Duration::from_millis([900, 1300, 700, 1700, 1100, 2100][kills % 6]);
@@ -181,14 +161,14 @@ fn a_redrive_that_is_killed_again_and_again_sends_every_letter_once() {
     }
     assert!(before < letters, "{before} of {letters}");
     // An ordered stop in between, too.
-    let command = redrive_command(&scenario, &slow);
+    let command = scenario.redrive_command(&slow);
     let mut running = Process::spawn(command, scenario.dir.path().join("redrive-stop.log"));
     until("further letters", || (marked(&in_sight(&input)) > before).then_some(()));
     running.signal("-USR1");
     running.signal("-INT");
     running.ends_with(0);
     assert!(running.log().contains("stopped before the end"), "{}", running.log());
-    let last = redrive(&scenario, &["--all"]);
+    let last = scenario.redrive(&["--all"]);
     assert!(number(&last, " to ") > 0, "{last}");
     assert_eq!(marked(&committed(&input)), letters);
     println!("{letters} letters, {kills} kills, {before} sent before the last runs");
@@ -200,9 +180,9 @@ fn a_redrive_that_is_killed_again_and_again_sends_every_letter_once() {
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
 fn letters_of_another_input_are_refused_and_named() {
     let scenario = with_early_events("redrive-other", "500");
-    let run = scenario.command("group", "state", &[testkit::WITHOUT_TOPICS]);
-    let output = Command::new(run.get_program())
-        .args(["redrive", "--brokers", &brokers(), "--all", "--group-id", &scenario.topic("x")])
+    let output = scenario
+        .logintide("redrive")
+        .args(["--all", "--group-id", &scenario.topic("x")])
         .args(["--input-topic", &scenario.topic("late")])
         .args(["--dead-letter-topic", &scenario.topic("dead-letter")])
         .output()
@@ -226,10 +206,15 @@ fn letters_in_an_open_transaction_are_waited_for_and_named_when_it_stays_open() 
     send_all(&producer, topic, 1, &numbered(0..10));
     flush(&producer);
     let start = |log| {
-        let run = scenario.command("group", "state", &[testkit::WITHOUT_TOPICS]);
-        let mut command = Command::new(run.get_program());
-        command.args(["redrive", "--brokers", &brokers(), "--all", "--dry-run"]);
-        command.args(["--group-id", &letters.name, "--input-topic", &input.name]);
+        let mut command = scenario.logintide("redrive");
+        command.args([
+            "--all",
+            "--dry-run",
+            "--group-id",
+            &letters.name,
+            "--input-topic",
+            &input.name,
+        ]);
         command.args(["--dead-letter-topic", &letters.name]);
         Process::spawn(command, scenario.dir.path().join(log))
     };
@@ -267,7 +252,7 @@ fn a_letter_that_was_cut_is_named_and_stays() {
         ["--topic-config", "max.message.bytes=3000000", "-X", "message.max.bytes=3000000"];
     scenario.produce(&[size.as_slice(), &input_takes_it].concat());
     scenario.start(&["--exit-at-end"]).ends_with(0);
-    let said = redrive(&scenario, &["--all"]);
+    let said = scenario.redrive(&["--all"]);
     assert_eq!((number(&said, " to "), number(&said, "cut: ")), (0, 5), "{said}");
     assert_eq!(marked(&committed(&scenario.topic("input"))), 0);
 }
@@ -293,7 +278,7 @@ fn a_redrive_that_is_killed_at_every_step_of_a_transaction_sends_every_letter_on
     ];
     for step in steps {
         // Small transactions, and one of them done before.
-        let mut command = redrive_command(&scenario, &["--all", "--rate", "400/s"]);
+        let mut command = scenario.redrive_command(&["--all", "--rate", "400/s"]);
         command.env("FAILPOINTS", format!("{}=1*off->return", step.name()));
         let log = scenario.dir.path().join(format!("redrive-{}.log", step.name()));
         let mut running = Process::spawn(command, log);
@@ -303,6 +288,6 @@ fn a_redrive_that_is_killed_at_every_step_of_a_transaction_sends_every_letter_on
     }
     let sent = marked(&committed(&scenario.topic("input")));
     assert!(sent >= 6 * 200 && sent < letters, "{sent} of {letters}");
-    redrive(&scenario, &["--all"]);
+    scenario.redrive(&["--all"]);
     assert_eq!(marked(&committed(&scenario.topic("input"))), letters);
 }

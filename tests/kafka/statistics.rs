@@ -1,6 +1,6 @@
 //! What the running pipeline says about itself: the statistics line and the metrics add up.
 
-use testkit::{Scenario, free_port, get, metric, wait_for_metric};
+use testkit::Scenario;
 
 const EVENTS: u64 = 20_000;
 
@@ -12,12 +12,10 @@ fn metrics_and_statistics_line_tell_the_same_as_the_judge() {
     let events = ["--seed", "31", "--count", &count];
     let shares = ["--share-odd", "0.1", "--share-poison", "0.02"];
     scenario.produce(&[events.as_slice(), &shares].concat());
-    let port = free_port();
-    let address = format!("127.0.0.1:{port}");
-    let mut running = scenario.start(&["--http", &address]);
-    wait_for_metric(&running, port, "logintide_events_in_total", |n| n >= EVENTS as f64);
+    let mut running = scenario.serve(&[]);
+    running.wait_for_events(EVENTS as f64);
     running.wait_for_line("latency_p99_ms=");
-    let text = get(port, "/metrics").expect("an answer");
+    let text = running.get("/metrics").expect("an answer");
     let sum = |name: &str| -> u64 {
         let named = |line: &&str| line.split(['{', ' ']).next() == Some(name);
         let value = |line: &str| line.rsplit(' ').next().and_then(|n| n.parse::<f64>().ok());
@@ -28,7 +26,7 @@ fn metrics_and_statistics_line_tell_the_same_as_the_judge() {
     let tombstones = sum("logintide_tombstones_total");
     assert!(dead > 100 && processed > EVENTS / 2, "{processed} {dead}");
     assert_eq!(processed + dead + tombstones, sum("logintide_events_in_total"));
-    assert_eq!(metric(port, "logintide_audit_difference_events"), Some(0.0));
+    assert_eq!(running.metric("logintide_audit_difference_events"), Some(0.0));
     // Every record that a worker saw has an age, in each of both.
     for histogram in ["end_to_end", "kafka_queue"] {
         assert_eq!(sum(&format!("logintide_{histogram}_seconds_count")), processed + dead);

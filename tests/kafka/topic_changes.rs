@@ -7,7 +7,7 @@ use logintide::{
     ids::PartitionId,
     kafka::{Admin, NewTopic},
 };
-use testkit::{Process, SOON, Scenario, free_port, wait_for_metric};
+use testkit::{SOON, Scenario, Served};
 
 use crate::{
     client::support::{PATIENCE, client},
@@ -58,23 +58,9 @@ fn produce(scenario: &Scenario, seed: &str, count: &str) {
     scenario.produce(&flags.iter().map(String::as_str).collect::<Vec<_>>());
 }
 
-struct Watching {
-    process: Process,
-    port: u16,
-}
-
-impl Watching {
-    fn start(scenario: &Scenario, flags: &[&str]) -> Self {
-        let port = free_port();
-        let address = format!("127.0.0.1:{port}");
-        let own = ["--http", &address, "--instance-id", "fixed", "--idle-timeout", "1s"];
-        let process = scenario.start(&[&own[..], &LOOK_OFTEN, flags].concat());
-        Self { process, port }
-    }
-
-    fn wait_for(&self, metric: &str, reached: impl Fn(f64) -> bool) {
-        wait_for_metric(&self.process, self.port, metric, reached);
-    }
+fn watching(scenario: &Scenario, flags: &[&str]) -> Served {
+    let own = ["--instance-id", "fixed", "--idle-timeout", "1s"];
+    scenario.serve(&[&own[..], &LOOK_OFTEN, flags].concat())
 }
 
 #[test]
@@ -83,25 +69,25 @@ fn a_topic_that_was_created_again_and_is_longer_is_noticed_while_it_is_read() {
     let scenario = Scenario::new("recreated");
     create(&admin(&scenario), &scenario.topic("input"), 1);
     produce(&scenario, "61", "10");
-    let mut first = Watching::start(&scenario, &[]);
+    let mut first = watching(&scenario, &[]);
     first.wait_for("logintide_events_processed_total", |n| n >= 10.0);
     create_again(&scenario);
     produce(&scenario, "62", "25");
-    first.process.ends_with(1);
-    let log = first.process.log();
+    first.ends_with(1);
+    let log = first.log();
     assert!(log.contains("was deleted and created again: its id is "), "{log}");
     assert!(log.contains("start with --on-topic-recreated begin"), "{log}");
     // A supervisor's next start.
-    let mut second = Watching::start(&scenario, &[]);
-    second.process.ends_with(1);
-    assert!(second.process.log().contains("was deleted and created again"), "{log}");
+    let mut second = watching(&scenario, &[]);
+    second.ends_with(1);
+    assert!(second.log().contains("was deleted and created again"), "{log}");
     // What the remedy names.
-    let third = Watching::start(&scenario, &BEGIN);
+    let third = watching(&scenario, &BEGIN);
     third.wait_for("logintide_events_in_total", |n| n >= 25.0);
     third.wait_for("logintide_open_windows", |n| n == 0.0);
-    let log = third.process.log();
+    let log = third.log();
     assert!(log.contains("reading begins at its log's start"), "{log}");
-    third.process.stop();
+    third.stop();
     let processed = events(&scenario, "processed");
     for number in 0..25 {
         // The first ten numbers were in the earlier topic as well.
@@ -111,9 +97,9 @@ fn a_topic_that_was_created_again_and_is_longer_is_noticed_while_it_is_read() {
     }
     // It goes on as if nothing had been.
     produce(&scenario, "63", "5");
-    let fourth = Watching::start(&scenario, &[]);
+    let fourth = watching(&scenario, &[]);
     fourth.wait_for("logintide_events_in_total", |n| n >= 5.0);
-    fourth.process.stop();
+    fourth.stop();
 }
 
 #[test]
@@ -123,22 +109,22 @@ fn windows_published_before_a_topic_was_created_again_keep_their_totals() {
         let scenario = Scenario::new("recreated-totals");
         create(&admin(&scenario), &scenario.topic("input"), 1);
         produce(&scenario, "64", "120");
-        let first = Watching::start(&scenario, &[]);
+        let first = watching(&scenario, &[]);
         first.wait_for("logintide_events_processed_total", |n| n >= 120.0);
         first.wait_for("logintide_open_windows", |n| n == 0.0);
         if orderly {
-            first.process.stop();
+            first.stop();
         } else {
             // Nothing says then that the last epoch was committed: its commit goes with the topic.
-            first.process.kill();
+            first.kill();
         }
         let before = newest_windows(&scenario);
         assert!(before.len() > 10, "{before:?}");
         create_again(&scenario);
         produce(&scenario, "65", "120");
-        let second = Watching::start(&scenario, &BEGIN);
+        let second = watching(&scenario, &BEGIN);
         second.wait_for("logintide_events_late_total", |n| n >= 120.0);
-        second.process.stop();
+        second.stop();
         assert_eq!(newest_windows(&scenario), before, "no total is replaced");
         assert_eq!(events(&scenario, "late").len(), 120);
         assert_eq!(events(&scenario, "processed").len(), 240);
@@ -155,27 +141,25 @@ fn an_output_that_grows_is_used_as_a_whole_at_an_epoch_cut() {
             create(&admin, &scenario.topic(name), 1);
         }
         scenario.produce(&["--seed", "66", "--count", "2000", "--share-poison", "0.2"]);
-        let running = Watching::start(&scenario, &["--delivery", delivery, "--workers", "2"]);
-        running.wait_for("logintide_events_in_total", |n| n >= 2000.0);
+        let running = watching(&scenario, &["--delivery", delivery, "--workers", "2"]);
+        running.wait_for_events(2000.0);
         for name in ["processed", "aggregated", "dead-letter", "late"] {
             topic_admin::add_partitions(scenario.brokers(), &scenario.topic(name), 4);
         }
         // The line comes with the next epoch, so there must be events for one.
         let mut produced = 2000.0;
         let mut seed = 67;
-        let said = |running: &Watching| {
-            running.process.log().matches("another number of partitions").count()
-        };
+        let said = |running: &Served| running.log().matches("another number of partitions").count();
         let began = std::time::Instant::now();
         while said(&running) < 4 {
-            assert!(began.elapsed() < SOON, "{}", running.process.tail());
+            assert!(began.elapsed() < SOON, "{}", running.tail());
             scenario.produce(&["--seed", &seed.to_string(), "--count", "100"]);
             (seed, produced) = (seed + 1, produced + 100.0);
-            running.wait_for("logintide_events_in_total", |n| n >= produced);
+            running.wait_for_events(produced);
         }
         scenario.produce(&["--seed", "99", "--count", "2000", "--share-poison", "0.2"]);
-        running.wait_for("logintide_events_in_total", |n| n >= produced + 2000.0);
-        running.process.stop();
+        running.wait_for_events(produced + 2000.0);
+        running.stop();
         scenario.start(&["--instance-id", "fixed", "--exit-at-end"]).ends_with(0);
         let mut used: BTreeMap<PartitionId, usize> = BTreeMap::new();
         for event in events(&scenario, "processed") {

@@ -179,10 +179,7 @@ fn a_commit_of_a_member_that_the_group_dropped_is_abortable_and_names_the_reason
     send(&producer, handle, 100..110);
     let before = committer.group_metadata().expect("a member");
     // Not served for longer than max.poll.interval: the client leaves the group by itself.
-    until("the member to leave", || {
-        std::thread::sleep(TURN);
-        committer.group_metadata().is_err().then_some(())
-    });
+    until("the member to leave", || committer.group_metadata().is_err().then_some(()));
     let absent = committer.group_metadata().expect_err("no member");
     assert!(matches!(absent, KafkaError::NotMember { .. }), "{absent:?}");
     // The leave request is on its way to the broker: once that has it, another gets everything.
@@ -228,10 +225,7 @@ fn a_transaction_that_the_broker_has_ended_looks_like_a_fence() {
         let began = Instant::now();
         // The broker looks for old transactions every ten seconds.
         let settled = || committed_end(&topic) > 10;
-        until("the broker's abort", || {
-            std::thread::sleep(TURN * 5);
-            settled().then_some(())
-        });
+        until("the broker's abort", || settled().then_some(()));
         println!("ended after {:?}", began.elapsed());
         let result = match call {
             "commit" => first.commit_transaction(PATIENCE),

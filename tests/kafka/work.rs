@@ -1,12 +1,9 @@
 //! A processor at work while something breaks: events come in the background, and at the end the
 //! judge counts.
 
-use std::{
-    thread::sleep,
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
-use testkit::{Process, SOON, Scenario, free_port, metric, wait_for_metric};
+use testkit::{Process, Scenario, Served};
 
 /// Epochs that must be committed before anything breaks: processing is under way then.
 const WARM_UP_EPOCHS: f64 = 3.0;
@@ -23,9 +20,8 @@ pub(crate) const ONE_WINDOW: &[&str] = &[
 
 pub(crate) struct Work {
     pub(crate) scenario: Scenario,
-    pub(crate) running: Process,
+    pub(crate) running: Served,
     produced: Process,
-    port: u16,
 }
 
 impl Work {
@@ -38,27 +34,25 @@ impl Work {
     /// As `begin`, with any flags of `loadgen produce`.
     pub(crate) fn begin_with(scenario: Scenario, produce: &[&str], flags: &[&str]) -> Self {
         let produced = scenario.producing(&[&["--seed", "81"], produce].concat());
-        let port = free_port();
-        let address = format!("127.0.0.1:{port}");
-        let running = scenario.start(&[&["--http", &address], flags].concat());
-        let mut work = Self { scenario, running, produced, port };
-        work.wait_for("logintide_epochs_committed_total", |n| n >= WARM_UP_EPOCHS);
+        let running = scenario.serve(flags);
+        let mut work = Self { scenario, running, produced };
+        work.running.wait_for_epochs(WARM_UP_EPOCHS);
         work.wait_for("logintide_events_in_total", |n| n > 0.0);
         work.assert_under_way();
         work
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.port
+        self.running.port()
     }
 
     pub(crate) fn metric(&self, name: &str) -> f64 {
-        let value = metric(self.port, name);
+        let value = self.running.metric(name);
         value.unwrap_or_else(|| panic!("no {name}: not running?\n{}", self.running.tail()))
     }
 
     pub(crate) fn wait_for(&self, name: &str, reached: impl Fn(f64) -> bool) -> Duration {
-        wait_for_metric(&self.running, self.port, name, reached)
+        self.running.wait_for(name, reached)
     }
 
     /// Events of committed epochs.
@@ -72,11 +66,7 @@ impl Work {
     }
 
     pub(crate) fn wait_left_epochs(&self, at_least: usize) {
-        let deadline = Instant::now() + SOON;
-        while self.left_epochs() < at_least {
-            assert!(Instant::now() < deadline, "nothing rolled back\n{}", self.running.tail());
-            sleep(Duration::from_millis(50));
-        }
+        self.running.until("epochs rolled back", || (self.left_epochs() >= at_least).then_some(()));
     }
 
     pub(crate) fn rollbacks(&self) -> f64 {

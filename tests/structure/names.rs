@@ -202,8 +202,9 @@ fn is_punct(token: &TokenTree, wanted: char) -> bool {
 /// Whether `pub` or `pub(…)` stands last.
 fn is_visible(before: &[TokenTree]) -> bool {
     match before {
-        [.., TokenTree::Ident(word)] => word == "pub",
-        [.., TokenTree::Ident(word), TokenTree::Group(_)] => word == "pub",
+        [.., TokenTree::Ident(word)] | [.., TokenTree::Ident(word), TokenTree::Group(_)] => {
+            word == "pub"
+        }
         _ => false,
     }
 }

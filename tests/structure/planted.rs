@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{
     names::{Purpose, Source},
     rules::{foreign_libraries, layers, libraries, roots, unsafe_code},
-    size::{has_a_text, long_files, wide_lines},
+    size::{has_a_text, is_unbreakable, long_files, wide_lines},
 };
 
 fn source(path: &str, text: &str) -> Vec<Source> {
@@ -126,4 +126,15 @@ fn what_is_too_long_or_too_wide_is_found() {
     assert_eq!(wide_lines(&source("src/ids.rs", &comment(101)), has_a_text).len(), 1);
     let text = format!("const A: &str = \"{}\";", "é".repeat(101));
     assert_eq!(wide_lines(&source("src/ids.rs", &text), has_a_text), [""; 0]);
+    let words = "word ".repeat(19);
+    for (line, faults) in [
+        (format!("{words}word"), 0),
+        (format!("{words}long word"), 1),
+        (format!("{words}[link](https://example.org/{words})"), 1),
+        (format!("{words}[a](https://example.org/a/b/c/d)"), 0),
+        (format!("{words}https://example.org/a/b/c/d"), 0),
+        (format!("| {words}{words}|"), 0),
+    ] {
+        assert_eq!(wide_lines(&source("README.md", &line), is_unbreakable).len(), faults, "{line}");
+    }
 }

@@ -1,6 +1,6 @@
 //! How large files and lines may be.
 
-use super::{Source, none, sources};
+use super::{Source, documents, none, sources};
 
 const LONGEST_FILE_LINES: usize = 400;
 
@@ -43,6 +43,17 @@ pub(crate) fn has_a_text(line: &str) -> bool {
     line.contains('"')
 }
 
+/// Markdown: a table cannot be broken, and neither can an address.
+pub(crate) fn is_unbreakable(line: &str) -> bool {
+    let words = line.split(' ').map(|word| match word.split_once("](") {
+        Some((text, _)) => text,
+        None if word.contains("://") => "",
+        None => word,
+    });
+    let columns: usize = words.map(|word| word.chars().count() + 1).sum();
+    line.starts_with('|') || columns <= WIDEST_LINE_COLUMNS + 1
+}
+
 #[test]
 fn files_stay_readable() {
     let sources: Vec<_> = RUST.iter().copied().flat_map(sources).collect();
@@ -53,4 +64,9 @@ fn files_stay_readable() {
 fn lines_of_sources_stay_readable() {
     let sources: Vec<_> = RUST.iter().copied().flat_map(sources).collect();
     none(&wide_lines(&sources, has_a_text), "lines must be short");
+}
+
+#[test]
+fn lines_of_documents_stay_readable() {
+    none(&wide_lines(&documents(), is_unbreakable), "lines must be short");
 }

@@ -1,8 +1,8 @@
 //! `cargo xtask check-containers`: the image and the compose file, tried with a real Docker engine.
 //!
-//! Uses the engine at `DOCKER_HOST`, or starts Debian's in namespaces of its own: network, mounts and
-//! processes. Nothing in there can be reached from outside or reaches out, no port of the machine is
-//! taken, and all of it ends with the command, however that ends.
+//! Uses the engine at `DOCKER_HOST`, or starts Debian's in namespaces of its own: network, mounts
+//! and processes. Nothing in there can be reached from outside or reaches out, no port of the
+//! machine is taken, and all of it ends with the command, however that ends.
 //!
 //! Where no image can be pulled, stand-ins take their place: see `stand_ins`.
 
@@ -28,7 +28,8 @@ use crate::shell;
 /// Builds the image, starts the compose file, and tries both with events, signals and kills
 ///
 /// Uses the Docker engine at `DOCKER_HOST`, or starts Debian's in namespaces of its own, which
-/// needs root and `scripts/setup --containers`. Whatever it starts, makes and builds is gone at the end.
+/// needs root and `scripts/setup --containers`. Whatever it starts, makes and builds is gone at the
+/// end.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Builds the image with optimisation, but without a profile of the demo: minutes, not an hour
@@ -40,8 +41,8 @@ pub(crate) struct Arguments {
     /// Address of a Docker engine [default: one is started]
     #[arg(id = "engine", long = "engine", env = "DOCKER_HOST", value_name = "ADDRESS")]
     address: Option<String>,
-    /// Folder for stand-ins and the engine's data, which stays for the next run [default: a temporary
-    /// one]
+    /// Folder for stand-ins and the engine's data, which stays for the next run [default: a
+    /// temporary one]
     #[arg(long, value_name = "DIR")]
     work_dir: Option<PathBuf>,
     /// What the command starts itself with, in the engine's namespaces

@@ -10,13 +10,14 @@ mod files;
 mod prometheus;
 
 use std::{
+    fs,
     panic::{self, AssertUnwindSafe},
     path::PathBuf,
     process::ExitCode,
     time::Instant,
 };
 
-use anyhow::{anyhow, ensure};
+use anyhow::{Context, anyhow, ensure};
 use clap::{Args, ValueEnum};
 
 use crate::{deploy_tools, shell};
@@ -36,10 +37,13 @@ pub(crate) struct Arguments {
     /// Where logintide is, for the part `alert` [default: target/debug]
     #[arg(long, value_name = "DIR")]
     bin_dir: Option<PathBuf>,
+    /// Also writes what was left out there, one a line
+    #[arg(long, value_name = "FILE")]
+    left_out_to: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Part {
+enum Part {
     /// Alert rules, and their tests
     Rules,
     /// Each query of the Grafana dashboard
@@ -65,38 +69,36 @@ pub(crate) enum Part {
 }
 
 /// What the checks need from outside.
-pub(crate) struct Surroundings {
-    pub(crate) brokers: Option<String>,
+struct Surroundings {
+    brokers: Option<String>,
     /// The folder of `logintide`.
-    pub(crate) bin_dir: PathBuf,
+    bin_dir: PathBuf,
 }
 
 /// What was found.
 #[derive(Default)]
-pub(crate) struct Report {
-    pub(crate) checked: usize,
+struct Report {
+    checked: usize,
     /// Names of the parts that are wrong; their output was shown.
-    pub(crate) wrong: Vec<&'static str>,
+    wrong: Vec<&'static str>,
     /// What could not be checked, each with its reason.
-    pub(crate) left_out: Vec<String>,
+    left_out: Vec<String>,
 }
 
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let bin_dir = arguments.bin_dir.unwrap_or_else(|| shell::target_dir().join("debug"));
     let surroundings = Surroundings { brokers: arguments.brokers, bin_dir };
-    let report = match arguments.parts.as_slice() {
-        [] => check_all(&surroundings),
-        parts => check(parts, &surroundings),
-    };
+    let all = Part::value_variants();
+    let parts = if arguments.parts.is_empty() { all } else { &arguments.parts };
+    let report = check(parts, &surroundings);
     let Report { checked, wrong, left_out } = &report;
+    if let Some(path) = arguments.left_out_to {
+        let lines = left_out.iter().fold(String::new(), |lines, line| lines + line + "\n");
+        fs::write(&path, lines).with_context(|| path.display().to_string())?;
+    }
     println!("check-deploy: {checked} checked, {} wrong, {} left out", wrong.len(), left_out.len());
     ensure!(wrong.is_empty(), "wrong: {}", wrong.join("; "));
     Ok(ExitCode::SUCCESS)
-}
-
-/// All parts.
-pub(crate) fn check_all(surroundings: &Surroundings) -> Report {
-    check(Part::value_variants(), surroundings)
 }
 
 fn check(parts: &[Part], surroundings: &Surroundings) -> Report {

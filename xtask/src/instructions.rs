@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
     pub(crate) update: bool,
 }
 
-pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if !shell::has("valgrind") {
         bail!(Misuse("valgrind is missing: scripts/setup --bench".to_owned()));
     }

@@ -37,6 +37,17 @@ fn numbered(range: std::ops::Range<usize>) -> ValueCounts {
 }
 
 #[test]
+fn a_head_is_the_first_bytes_with_zeros_behind_them() {
+    let name: Vec<u8> = (1..=12).collect();
+    for name in (0..=name.len()).map(|len| &name[..len]) {
+        let mut padded = [0; HEAD_BYTES];
+        let shown = name.len().min(HEAD_BYTES);
+        padded[..shown].copy_from_slice(&name[..shown]);
+        assert_eq!(head_of(name), u64::from_le_bytes(padded), "{name:?}");
+    }
+}
+
+#[test]
 fn counts_are_sorted_by_value_and_other_shares_its_entry() {
     let counts = counted(&["p", "other", "a", "p", "z"]);
     assert_eq!(counts.sorted(), [("a", 1), ("other", 1), ("p", 2), ("z", 1)]);

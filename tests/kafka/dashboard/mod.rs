@@ -3,55 +3,18 @@
 //! `scripts/test` leaves these out, by name, where there is no chromedriver; `scripts/setup` brings
 //! it.
 
-use std::{
-    thread::sleep,
-    time::{Duration, Instant},
-};
-
 use serde_json::{Value, json};
-use testkit::{Browser, Process, SOON, Scenario, free_port, get, wait_for_metric};
+use testkit::{Browser, Scenario, Served};
 
 use crate::client::support::produce;
 
 const TOKEN: &str = "a-token-of-the-test";
 
-/// A processor with a dashboard.
-struct Served {
-    running: Process,
-    port: u16,
-}
-
-impl Served {
-    fn start(scenario: &Scenario, port: u16, flags: &[&str]) -> Self {
-        let address = format!("127.0.0.1:{port}");
-        let running = scenario.start(&[&["--http", &address], flags].concat());
-        Self { running, port }
-    }
-
-    /// Waits until so many records are committed.
-    fn has_committed(&self, events: f64) {
-        let committed = |n: f64| n >= events;
-        wait_for_metric(&self.running, self.port, "logintide_events_in_total", committed);
-    }
-
-    /// Waits until so many records are committed, and the snapshot has them.
-    fn has_read(&self, events: f64) {
-        self.has_committed(events);
-        let deadline = Instant::now() + SOON;
-        while self.api("audit")["total"]["in"].as_f64() < Some(events) {
-            assert!(Instant::now() < deadline, "no snapshot\n{}", self.running.tail());
-            sleep(Duration::from_millis(100));
-        }
-    }
-
-    fn origin(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
-    }
-
-    fn api(&self, path: &str) -> Value {
-        let body = get(self.port, &format!("/api/v1/{path}")).expect("an answer");
-        serde_json::from_str(&body).unwrap_or_else(|error| panic!("{path}: {error}\n{body}"))
-    }
+/// Waits until so many records are committed, and the snapshot has them.
+fn has_read(served: &Served, events: f64) {
+    served.wait_for_events(events);
+    let in_snapshot = || served.api("audit")["total"]["in"].as_f64();
+    served.until("a snapshot with them", || in_snapshot().filter(|n| *n >= events));
 }
 
 /// A number as the page writes it: thousands apart, a dash where it is not known.
@@ -117,8 +80,8 @@ fn numbers_on_the_page_are_those_of_the_api() {
     let scenario = Scenario::new("page-numbers");
     let events = ["--seed", "71", "--count", "20000", "--share-poison", "0.01"];
     scenario.produce(&[events.as_slice(), &["--share-odd", "0.05"]].concat());
-    let served = Served::start(&scenario, free_port(), &["--idle-timeout", "1s"]);
-    served.has_read(20_000.0);
+    let served = scenario.serve(&["--idle-timeout", "1s"]);
+    has_read(&served, 20_000.0);
     let browser = Browser::start(scenario.dir.path());
     browser.goto(&served.origin());
     shows_what_the_api_says(&browser, &served);
@@ -145,7 +108,7 @@ fn numbers_on_the_page_are_those_of_the_api() {
     }
     assert_windows(&browser, &served);
     assert_clean(&browser, &served.origin());
-    served.running.stop();
+    served.stop();
 }
 
 /// The table of windows, and the details of the newest one.
@@ -175,22 +138,22 @@ fn assert_windows(browser: &Browser, served: &Served) {
 fn the_page_says_that_the_server_is_away_and_recovers() {
     let scenario = Scenario::new("page-away");
     scenario.produce(&["--seed", "72", "--count", "3000"]);
-    let port = free_port();
-    let served = Served::start(&scenario, port, &[]);
-    served.has_read(3_000.0);
+    let served = scenario.serve(&[]);
+    let port = served.port();
+    has_read(&served, 3_000.0);
     let browser = Browser::start(scenario.dir.path());
     browser.goto(&served.origin());
     shows_what_the_api_says(&browser, &served);
     assert!(!browser.is_shown("banner"));
-    served.running.stop();
+    served.stop();
     browser.wait_until("saying that the server is away", |browser| {
         browser.text("health-text") == "Server unreachable" && browser.is_shown("banner")
     });
     assert_eq!(browser.text("processed"), "3,000", "the last numbers stay");
 
     scenario.produce(&["--seed", "73", "--count", "2000"]);
-    let served = Served::start(&scenario, port, &[]);
-    served.has_read(2_000.0);
+    let served = scenario.serve_on(port, &[]);
+    has_read(&served, 2_000.0);
     browser.wait_until("well again", |browser| {
         browser.text("health-text") == "Running with 8 partitions" && !browser.is_shown("banner")
     });
@@ -200,7 +163,7 @@ fn the_page_says_that_the_server_is_away_and_recovers() {
         let expected = complaint.contains("net::ERR_");
         assert!(expected, "besides the failed requests there is {complaint}");
     }
-    served.running.stop();
+    served.stop();
 }
 
 #[test]
@@ -219,8 +182,8 @@ fn hostile_values_stay_text() {
     let mut values: Vec<String> = (0..200).map(event).collect();
     values.push(format!("{{{SCRIPT}{IMAGE}"));
     produce(scenario.brokers(), &scenario.topic("input"), 0, &values);
-    let served = Served::start(&scenario, free_port(), &[]);
-    served.has_read(301.0);
+    let served = scenario.serve(&[]);
+    has_read(&served, 301.0);
     let browser = Browser::start(scenario.dir.path());
     browser.goto(&served.origin());
     shows_what_the_api_says(&browser, &served);
@@ -236,7 +199,7 @@ fn hostile_values_stay_text() {
     assert_eq!(browser.run(elements), 0);
     assert_eq!(browser.run("return window.hacked === undefined"), true);
     assert_clean(&browser, &served.origin());
-    served.running.stop();
+    served.stop();
 }
 
 #[test]
@@ -245,8 +208,8 @@ fn the_page_fits_a_phone_and_follows_the_colour_scheme() {
     let scenario = Scenario::new("page-phone");
     let events = ["--seed", "75", "--count", "5000", "--share-poison", "0.02"];
     scenario.produce(&[events.as_slice(), &["--share-odd", "0.05"]].concat());
-    let served = Served::start(&scenario, free_port(), &[]);
-    served.has_read(5_000.0);
+    let served = scenario.serve(&[]);
+    has_read(&served, 5_000.0);
     let browser = Browser::start(scenario.dir.path());
     browser.goto(&served.origin());
     shows_what_the_api_says(&browser, &served);
@@ -275,7 +238,7 @@ fn the_page_fits_a_phone_and_follows_the_colour_scheme() {
     }
     assert_ne!(backgrounds[0], backgrounds[1]);
     assert_clean(&browser, &served.origin());
-    served.running.stop();
+    served.stop();
 }
 
 /// The visible texts whose contrast to the colour behind them is below 4.5 (WCAG 2.2, 1.4.3).
@@ -308,12 +271,8 @@ const FAINT_TEXTS: &str = r"
 fn the_token_is_asked_for_and_is_in_no_address() {
     let scenario = Scenario::new("page-token");
     scenario.produce(&["--seed", "76", "--count", "1000"]);
-    let port = free_port();
-    let address = format!("127.0.0.1:{port}");
-    let mut command = scenario.command("group", "state", &["--http", &address]);
-    command.env("LOGINTIDE_HTTP_TOKEN", TOKEN);
-    let served = Served { running: scenario.spawn(command), port };
-    served.has_committed(1_000.0);
+    let served = scenario.serve_with(&[], &[("LOGINTIDE_HTTP_TOKEN", TOKEN)]);
+    served.wait_for_events(1_000.0);
     let browser = Browser::start(scenario.dir.path());
     browser.goto(&served.origin());
     browser.wait_until("asking for the token", |browser| browser.is_shown("login"));
@@ -331,9 +290,9 @@ fn the_token_is_asked_for_and_is_in_no_address() {
     assert!(requests.len() > 10, "{requests:?}");
     assert!(requests.iter().all(|url| !url.contains(TOKEN)), "{requests:?}");
     assert_eq!(browser.run("return location.href.includes('token')"), false);
-    let log = served.running.log();
+    let log = served.log();
     assert!(!log.contains(TOKEN), "{log}");
-    served.running.stop();
+    served.stop();
 }
 
 #[test]
@@ -341,8 +300,8 @@ fn the_token_is_asked_for_and_is_in_no_address() {
 fn the_page_is_named_and_ordered_for_those_who_do_not_see_it() {
     let scenario = Scenario::new("page-ears");
     scenario.produce(&["--seed", "77", "--count", "1000", "--share-poison", "0.05"]);
-    let served = Served::start(&scenario, free_port(), &[]);
-    served.has_read(1_000.0);
+    let served = scenario.serve(&[]);
+    has_read(&served, 1_000.0);
     let browser = Browser::start(scenario.dir.path());
     browser.goto(&served.origin());
     shows_what_the_api_says(&browser, &served);
@@ -367,5 +326,5 @@ fn the_page_is_named_and_ordered_for_those_who_do_not_see_it() {
     let label = "return document.querySelector('#chart-rate svg').getAttribute('aria-label')";
     let label = browser.run(label);
     assert!(label.as_str().is_some_and(|label| label.contains("rate now")), "{label}");
-    served.running.stop();
+    served.stop();
 }

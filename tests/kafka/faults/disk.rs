@@ -9,7 +9,7 @@ use std::{
 
 use testkit::{Scenario, text};
 
-use super::{Fixed, SMALL, joined};
+use super::{SMALL, fixed_with, joined};
 
 /// A small file system of its own; unmounted when dropped.
 struct SmallDisk(PathBuf);
@@ -64,20 +64,20 @@ fn a_full_disk_ends_the_process_with_the_remedy_and_a_restart_is_exact() {
     let scenario = Scenario::new("disk-full");
     let disk = SmallDisk::mount(&scenario.dir.path().join("disk"));
     let mut produced = scenario.producing(&joined(&[SMALL, &["--rate", "2500"]]));
-    let mut running = Fixed::start_in(&scenario, "disk/state");
+    let mut running = fixed_with(&scenario, "disk/state", &[]);
     running.wait_for_epochs(3.0);
     println!("{} bytes were free", disk.fill());
-    running.process.ends_with(1);
-    let (log, tail) = (running.process.log(), running.process.tail());
+    running.ends_with(1);
+    let (log, tail) = (running.log(), running.tail());
     let folder = disk.0.join("state").display().to_string();
     for needle in [folder.as_str(), "--state-dir", "free space there"] {
         assert!(log.contains(needle), "{needle} is not named\n{tail}");
     }
     produced.ends_with(0);
     disk.free();
-    let mut running = Fixed::start_in(&scenario, "disk/state");
-    running.process.wait_for_line("reading");
-    running.process.stop();
-    Fixed::start_with(&scenario, "disk/state", &["--exit-at-end"]).process.ends_with(0);
+    let mut running = fixed_with(&scenario, "disk/state", &[]);
+    running.wait_for_line("reading");
+    running.stop();
+    fixed_with(&scenario, "disk/state", &["--exit-at-end"]).ends_with(0);
     println!("{}", scenario.verify(&joined(&[SMALL, &["--expect-complete"]])));
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use testkit::{Process, Scenario, free_port, wait_for_metric};
+use testkit::{Process, Scenario, Served};
 
 use super::{SMALL, joined, topics};
 
@@ -28,40 +28,25 @@ const STOP: Duration = Duration::from_secs(9);
 const LONG_STOP: Duration = Duration::from_secs(25);
 
 /// A process with a name and a folder of its own, in the middle of its work.
-struct Member {
-    process: Process,
-    port: u16,
+fn member(scenario: &Scenario, instance: &str, state: &str) -> Served {
+    let own = ["--instance-id", instance, "--commit-interval", "100ms"];
+    scenario.serve_group("group", state, &joined(&[&own, QUICK]))
 }
 
-impl Member {
-    fn start(scenario: &Scenario, instance: &str, state: &str) -> Self {
-        let port = free_port();
-        let address = format!("127.0.0.1:{port}");
-        let own = ["--instance-id", instance, "--http", &address, "--commit-interval", "100ms"];
-        let process = scenario.start_group("group", state, &joined(&[&own, QUICK]));
-        Self { process, port }
-    }
-
-    fn wait_for_epochs(&self, least: f64) {
-        let name = "logintide_epochs_committed_total";
-        wait_for_metric(&self.process, self.port, name, |n| n >= least);
-    }
-
-    /// The end of a process that was replaced.
-    fn ends_fenced(mut self, name: &str) {
-        self.process.ends_with(1);
-        let log = self.process.log();
-        let error = log.lines().rev().find(|line| line.contains("fenced"));
-        let error = error.unwrap_or_else(|| panic!("not fenced:\n{}", self.process.tail()));
-        println!("{error}");
-        assert!(error.contains(name), "{name} is not named:\n{}", self.process.tail());
-    }
+/// The end of a process that was replaced.
+fn ends_fenced(mut member: Served, name: &str) {
+    member.ends_with(1);
+    let log = member.log();
+    let error = log.lines().rev().find(|line| line.contains("fenced"));
+    let error = error.unwrap_or_else(|| panic!("not fenced:\n{}", member.tail()));
+    println!("{error}");
+    assert!(error.contains(name), "{name} is not named:\n{}", member.tail());
 }
 
 /// All of the input is processed by whom is left, and the judge finds nothing.
-fn finish(scenario: &Scenario, mut produced: Process, last: Member, instance: &str, state: &str) {
+fn finish(scenario: &Scenario, mut produced: Process, last: Served, instance: &str, state: &str) {
     produced.ends_with(0);
-    last.process.stop();
+    last.stop();
     let own = ["--instance-id", instance, "--exit-at-end"];
     scenario.start_group("group", state, &joined(&[&own, QUICK])).ends_with(0);
     println!("{}", scenario.verify(&joined(&[SMALL, &["--expect-complete"]])));
@@ -70,21 +55,21 @@ fn finish(scenario: &Scenario, mut produced: Process, last: Member, instance: &s
 /// Stops the first process for this long, while the second takes over.
 fn taken_over_while_stopped(
     scenario: &Scenario,
-    first: &Member,
+    first: &Served,
     second: &str,
     stop: Duration,
-) -> Member {
+) -> Served {
     first.wait_for_epochs(3.0);
-    first.process.signal("-STOP");
+    first.signal("-STOP");
     let stopped = Instant::now();
     let before = topics::committed(scenario);
     let end: i64 = topics::log_ends(scenario, "input").values().map(|(_, high)| high).sum();
     let reached: i64 = before.values().map(|(offset, _)| offset).sum();
     assert!(reached > 0, "the first process was in the middle of its work, at {reached} of {end}");
-    let second = Member::start(scenario, second, "second");
+    let second = member(scenario, second, "second");
     second.wait_for_epochs(1.0);
     std::thread::sleep(stop.saturating_sub(stopped.elapsed()));
-    first.process.signal("-CONT");
+    first.signal("-CONT");
     second
 }
 
@@ -93,9 +78,9 @@ fn taken_over_while_stopped(
 fn stopped_and_replaced_under_the_same_instance_id() {
     let scenario = Scenario::new("fenced-same");
     let produced = scenario.producing(&joined(&[SMALL, &["--rate", "1500"]]));
-    let first = Member::start(&scenario, "one", "first");
+    let first = member(&scenario, "one", "first");
     let second = taken_over_while_stopped(&scenario, &first, "one", STOP);
-    first.ends_fenced("one");
+    ends_fenced(first, "one");
     finish(&scenario, produced, second, "one", "second");
 }
 
@@ -104,9 +89,9 @@ fn stopped_and_replaced_under_the_same_instance_id() {
 fn stopped_and_replaced_under_another_instance_id() {
     let scenario = Scenario::new("fenced-other");
     let produced = scenario.producing(&joined(&[SMALL, &["--rate", "1500"]]));
-    let first = Member::start(&scenario, "one", "first");
+    let first = member(&scenario, "one", "first");
     let second = taken_over_while_stopped(&scenario, &first, "two", STOP);
-    first.ends_fenced("two");
+    ends_fenced(first, "two");
     finish(&scenario, produced, second, "two", "second");
 }
 
@@ -115,9 +100,9 @@ fn stopped_and_replaced_under_another_instance_id() {
 fn a_process_that_wakes_late_does_not_fence_the_one_that_has_replaced_it() {
     let scenario = Scenario::new("fenced-late");
     let produced = scenario.producing(&joined(&[SMALL, &["--rate", "1500"]]));
-    let first = Member::start(&scenario, "one", "first");
+    let first = member(&scenario, "one", "first");
     let second = taken_over_while_stopped(&scenario, &first, "one", LONG_STOP);
-    first.ends_fenced("one");
+    ends_fenced(first, "one");
     // `finish` stops it in order: it has not been fenced.
     finish(&scenario, produced, second, "one", "second");
 }
@@ -127,10 +112,10 @@ fn a_process_that_wakes_late_does_not_fence_the_one_that_has_replaced_it() {
 fn started_twice_by_mistake_under_the_same_instance_id() {
     let scenario = Scenario::new("fenced-twice");
     let produced = scenario.producing(&joined(&[SMALL, &["--rate", "1500"]]));
-    let first = Member::start(&scenario, "one", "first");
+    let first = member(&scenario, "one", "first");
     first.wait_for_epochs(3.0);
-    let second = Member::start(&scenario, "one", "second");
-    first.ends_fenced("one");
+    let second = member(&scenario, "one", "second");
+    ends_fenced(first, "one");
     second.wait_for_epochs(1.0);
     finish(&scenario, produced, second, "one", "second");
 }
@@ -140,15 +125,15 @@ fn started_twice_by_mistake_under_the_same_instance_id() {
 fn stopped_for_longer_than_its_transaction_may_last_and_replaced_by_nobody_it_goes_on() {
     let scenario = Scenario::new("fenced-nobody");
     let produced = scenario.producing(&joined(&[SMALL, &["--rate", "1500"]]));
-    let mut member = Member::start(&scenario, "one", "first");
-    member.wait_for_epochs(3.0);
-    member.process.signal("-STOP");
+    let mut first = member(&scenario, "one", "first");
+    first.wait_for_epochs(3.0);
+    first.signal("-STOP");
     let before = topics::committed(&scenario);
     std::thread::sleep(LONG_STOP);
-    member.process.signal("-CONT");
+    first.signal("-CONT");
     // Its partitions, its transaction or both.
-    member.process.wait_for_line("rolled back");
-    member.wait_for_epochs(6.0);
-    assert!(before != topics::committed(&scenario), "it goes on\n{}", member.process.tail());
-    finish(&scenario, produced, member, "one", "first");
+    first.wait_for_line("rolled back");
+    first.wait_for_epochs(6.0);
+    assert!(before != topics::committed(&scenario), "it goes on\n{}", first.tail());
+    finish(&scenario, produced, first, "one", "first");
 }

@@ -15,7 +15,7 @@ mod startup;
 mod state;
 pub(crate) mod topics;
 
-use testkit::{Process, Scenario, free_port, wait_for_metric};
+use testkit::{Scenario, Served};
 
 /// Events for a test that starts several processes: two minutes of event time, some late, some
 /// very late, some no events at all.
@@ -45,40 +45,20 @@ fn joined<'a>(parts: &[&[&'a str]]) -> Vec<&'a str> {
 
 /// A process whose instance id stays the same, so that it takes the place of one that was killed
 /// without waiting for that one's session to end. Commits often: windows are open, epochs small.
-struct Fixed {
-    process: Process,
-    port: u16,
+fn fixed(scenario: &Scenario) -> Served {
+    fixed_with(scenario, "state", &[])
 }
 
-impl Fixed {
-    fn start(scenario: &Scenario) -> Self {
-        Self::start_in(scenario, "state")
-    }
+/// As `fixed`, with a state folder and more flags.
+fn fixed_with(scenario: &Scenario, state: &str, flags: &[&str]) -> Served {
+    let own = ["--instance-id", "fixed", "--commit-interval", "100ms"];
+    scenario.serve_group("group", state, &joined(&[&own, flags]))
+}
 
-    fn start_in(scenario: &Scenario, state: &str) -> Self {
-        Self::start_with(scenario, state, &[])
-    }
-
-    fn start_with(scenario: &Scenario, state: &str, flags: &[&str]) -> Self {
-        let port = free_port();
-        let address = format!("127.0.0.1:{port}");
-        let own = ["--instance-id", "fixed", "--http", &address, "--commit-interval", "100ms"];
-        Self { process: scenario.start_group("group", state, &joined(&[&own, flags])), port }
-    }
-
-    fn wait_for_epochs(&self, least: f64) {
-        self.wait_for("logintide_epochs_committed_total", |n| n >= least);
-    }
-
-    fn wait_for(&self, metric: &str, reached: impl Fn(f64) -> bool) {
-        wait_for_metric(&self.process, self.port, metric, reached);
-    }
-
-    /// Stops it, lets another one process the rest, and asks the judge about all of it.
-    fn finish(mut self, scenario: &Scenario, events: &[&str]) {
-        self.process.wait_for_line("reading");
-        self.process.stop();
-        scenario.start(&["--instance-id", "fixed", "--exit-at-end"]).ends_with(0);
-        println!("{}", scenario.verify(&joined(&[events, &["--expect-complete"]])));
-    }
+/// Stops a `fixed` process, lets another one process the rest, and asks the judge about all of it.
+fn finish_fixed(mut running: Served, scenario: &Scenario, events: &[&str]) {
+    running.wait_for_line("reading");
+    running.stop();
+    scenario.start(&["--instance-id", "fixed", "--exit-at-end"]).ends_with(0);
+    println!("{}", scenario.verify(&joined(&[events, &["--expect-complete"]])));
 }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use testkit::{SOON, Scenario, free_port, metric, wait_for_metric};
+use testkit::{Scenario, until};
 
 use crate::{
     own_broker::OwnBroker,
@@ -94,11 +94,11 @@ fn connections_that_are_cut_at_any_time() {
     let (_broker, proxy, mut work) = begin("cuts", 3_000);
     // Different moments of the epochs of half a second.
     for pause_ms in [700, 110, 930, 350, 1_270, 60, 810, 490, 1_650, 230] {
-        let (cut, deadline) = (proxy.cut_connections(), Instant::now() + SOON);
-        while proxy.cut_connections() == cut {
-            assert!(Instant::now() < deadline, "there is nothing to cut");
+        let cut = proxy.cut_connections();
+        until("a connection to cut", || {
             proxy.cut();
-        }
+            (proxy.cut_connections() > cut).then_some(())
+        });
         sleep(Duration::from_millis(pause_ms));
     }
     work.goes_on();
@@ -151,10 +151,7 @@ fn sixty_four_kib_per_second() {
     let (began, before) = (Instant::now(), proxy.passed_bytes());
     let passed = || proxy.passed_bytes() - before;
     // What at least one direction takes most of ten seconds for.
-    while passed() < 5 * RATE {
-        assert!(began.elapsed() < SOON, "{} bytes\n{}", passed(), work.running.tail());
-        sleep(Duration::from_millis(20));
-    }
+    work.running.until("bytes that pass", || (passed() >= 5 * RATE).then_some(()));
     let (passed, seconds) = (passed(), began.elapsed().as_secs());
     println!("{passed} bytes in {seconds} s");
     // Both directions, and what was under way before.
@@ -184,29 +181,27 @@ fn events_that_come_while_the_network_is_away_are_in_their_window_when_it_closes
     let (broker, proxy) = OwnBroker::behind_a_proxy();
     broker.start();
     let scenario = Scenario::through("unseen", broker.direct(), proxy.address());
-    let port = free_port();
-    let address = format!("127.0.0.1:{port}");
     let half = |seed| [ONE_WINDOW, &["--seed", seed, "--count", "4000"]].concat();
-    let mut running = scenario.start(&["--http", &address, "--idle-timeout", "15s"]);
+    let mut running = scenario.serve(&["--idle-timeout", "15s"]);
     running.wait_for_line("reading");
-    wait_for_metric(&running, port, "logintide_assigned_partitions", |n| n >= 8.0);
+    running.wait_for("logintide_assigned_partitions", |n| n >= 8.0);
     scenario.produce(&half("1"));
-    wait_for_metric(&running, port, "logintide_events_in_total", |n| n >= 4_000.0);
+    running.wait_for_events(4_000.0);
     // Until the cut of no length.
     proxy.cut_for(Duration::from_hours(1));
-    let window_records = || metric(port, "logintide_window_records_total");
+    let window_records = || running.metric("logintide_window_records_total");
     assert_eq!(window_records(), Some(0.0), "closed before the cut");
     scenario.produce(&half("2"));
     let until = Instant::now() + Duration::from_secs(25);
     while Instant::now() < until {
-        assert_eq!(metric(port, "logintide_open_windows"), Some(1.0), "{}", running.tail());
+        assert_eq!(running.metric("logintide_open_windows"), Some(1.0), "{}", running.tail());
         assert_eq!(window_records(), Some(0.0), "{}", running.tail());
         sleep(Duration::from_millis(200));
     }
     assert!(proxy.refused_connections() > 0, "the processor tries to come back");
     proxy.cut();
-    wait_for_metric(&running, port, "logintide_events_in_total", |n| n >= 8_000.0);
-    wait_for_metric(&running, port, "logintide_open_windows", |n| n == 0.0);
+    running.wait_for_events(8_000.0);
+    running.wait_for("logintide_open_windows", |n| n == 0.0);
     assert_eq!(window_records(), Some(1.0), "closed once, with all of it\n{}", running.tail());
     running.stop();
     println!("{}", scenario.verify(&["--expect-complete"]));

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use testkit::{SOON, Scenario, free_port, metric, wait_for_metric, wait_its_own_seconds};
+use testkit::Scenario;
 
 use crate::{
     own_broker::OwnBroker,
@@ -25,13 +25,9 @@ fn stays_away(work: &mut Work, end: impl FnOnce(), seconds: u64) {
     let lines = |work: &Work| work.running.log().matches("trying again").count();
     let before = lines(work);
     end();
-    let deadline = Instant::now() + SOON;
-    while lines(work) == before {
-        assert!(Instant::now() < deadline, "it sees nothing\n{}", work.running.tail());
-        sleep(Duration::from_millis(20));
-    }
+    work.running.until("a line about the broker", || (lines(work) > before).then_some(()));
     // The last commit that was answered is counted by then.
-    wait_its_own_seconds(&work.running, work.port(), 2);
+    work.running.wait_its_own_seconds(2);
     let read = work.read();
     sleep(Duration::from_secs(seconds));
     assert_eq!(work.read(), read, "the broker is away\n{}", work.running.tail());
@@ -100,26 +96,24 @@ fn no_window_closes_by_silence_while_the_broker_is_away() {
     let broker = OwnBroker::new();
     broker.start();
     let scenario = Scenario::on("silent", broker.address());
-    let port = free_port();
-    let address = format!("127.0.0.1:{port}");
-    let mut running = scenario.start(&["--http", &address, "--idle-timeout", "20s"]);
+    let mut running = scenario.serve(&["--idle-timeout", "20s"]);
     running.wait_for_line("reading");
-    wait_for_metric(&running, port, "logintide_assigned_partitions", |n| n >= 8.0);
+    running.wait_for("logintide_assigned_partitions", |n| n >= 8.0);
     scenario.produce(&[ONE_WINDOW, &["--count", "4000"]].concat());
     let sent = Instant::now();
-    wait_for_metric(&running, port, "logintide_events_in_total", |n| n >= 4_000.0);
+    running.wait_for_events(4_000.0);
     broker.kill();
     let late = sent.elapsed();
     assert!(late < idle, "the broker went only after {late:?}: too late for this test");
     let until = Instant::now() + 2 * idle;
     while Instant::now() < until {
-        assert_eq!(metric(port, "logintide_open_windows"), Some(1.0), "{}", running.tail());
-        assert_eq!(metric(port, "logintide_window_records_total"), Some(0.0));
+        assert_eq!(running.metric("logintide_open_windows"), Some(1.0), "{}", running.tail());
+        assert_eq!(running.metric("logintide_window_records_total"), Some(0.0));
         sleep(Duration::from_millis(200));
     }
     broker.start();
-    wait_for_metric(&running, port, "logintide_open_windows", |n| n == 0.0);
-    assert_eq!(metric(port, "logintide_window_records_total"), Some(1.0), "{}", running.tail());
+    running.wait_for("logintide_open_windows", |n| n == 0.0);
+    assert_eq!(running.metric("logintide_window_records_total"), Some(1.0), "{}", running.tail());
     running.stop();
     println!("{}", scenario.verify(&["--expect-complete"]));
 }

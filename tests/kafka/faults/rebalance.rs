@@ -1,6 +1,6 @@
 //! Instances that come and go, and an input that grows: every event exactly once.
 
-use testkit::{Process, Scenario, free_port, get, metric, wait_for_metric};
+use testkit::{Scenario, Served};
 
 use super::{SMALL, joined, topics};
 use crate::topic_admin;
@@ -22,11 +22,9 @@ fn owns(partitions: u64) -> impl Fn(f64) -> bool {
     move |n| n as u64 == partitions
 }
 
-fn start(scenario: &Scenario, instance: &str) -> (Process, u16) {
-    let port = free_port();
-    let address = format!("127.0.0.1:{port}");
-    let own = ["--instance-id", instance, "--http", &address, "--commit-interval", "500ms"];
-    (scenario.start_group("group", instance, &joined(&[&own, QUICK])), port)
+fn start(scenario: &Scenario, instance: &str) -> Served {
+    let own = ["--instance-id", instance, "--commit-interval", "500ms"];
+    scenario.serve_group("group", instance, &joined(&[&own, QUICK]))
 }
 
 #[test]
@@ -34,17 +32,17 @@ fn start(scenario: &Scenario, instance: &str) -> (Process, u16) {
 fn a_second_instance_comes_and_goes_and_every_event_is_processed_once() {
     let scenario = Scenario::new("rebalance-two");
     let mut produced = scenario.producing(&joined(&[SMALL, &["--rate", "2000"]]));
-    let (mut first, first_port) = start(&scenario, "one");
-    wait_for_metric(&first, first_port, "logintide_epochs_committed_total", |n| n >= 2.0);
-    let (second, second_port) = start(&scenario, "two");
-    for (process, port) in [(&first, first_port), (&second, second_port)] {
-        wait_for_metric(process, port, "logintide_assigned_partitions", owns(4));
+    let mut first = start(&scenario, "one");
+    first.wait_for_epochs(2.0);
+    let second = start(&scenario, "two");
+    for process in [&first, &second] {
+        process.wait_for("logintide_assigned_partitions", owns(4));
     }
-    let before = metric(second_port, "logintide_events_in_total").unwrap_or_default();
-    wait_for_metric(&second, second_port, "logintide_events_in_total", |n| n > before + 1000.0);
+    let before = second.metric("logintide_events_in_total").unwrap_or_default();
+    second.wait_for("logintide_events_in_total", |n| n > before + 1000.0);
     first.wait_for_line("partitions revoked");
     second.stop();
-    wait_for_metric(&first, first_port, "logintide_assigned_partitions", owns(8));
+    first.wait_for("logintide_assigned_partitions", owns(8));
     produced.ends_with(0);
     first.stop();
     let own = ["--instance-id", "one", "--exit-at-end"];
@@ -61,10 +59,8 @@ fn a_second_instance_comes_and_goes_and_every_event_is_processed_once() {
 fn partitions_that_are_added_while_running_are_read_from_their_beginning() {
     let scenario = Scenario::new("rebalance-grown");
     let mut produced = scenario.producing(&["--seed", "61", "--count", "30000", "--rate", "1500"]);
-    let port = free_port();
-    let address = format!("127.0.0.1:{port}");
-    let running = scenario.start(&["--http", &address]);
-    wait_for_metric(&running, port, "logintide_epochs_committed_total", |n| n >= 2.0);
+    let running = scenario.serve(&[]);
+    running.wait_for_epochs(2.0);
     let input = scenario.topic("input");
     topic_admin::add_partitions(scenario.brokers(), &input, 12);
     // Before the process knows of them: what is in them by then must not be passed over.
@@ -72,11 +68,11 @@ fn partitions_that_are_added_while_running_are_read_from_their_beginning() {
     let ends = topics::log_ends(&scenario, "input");
     let new: i64 = ends.iter().filter(|(p, _)| p.0 >= 8).map(|(_, (_, high))| high).sum();
     assert!(new > 0, "the new partitions have records: {ends:?}");
-    let took = wait_for_metric(&running, port, "logintide_assigned_partitions", owns(12));
+    let took = running.wait_for("logintide_assigned_partitions", owns(12));
     println!("12 partitions after {took:?}");
     produced.ends_with(0);
-    wait_for_metric(&running, port, "logintide_events_in_total", |n| n >= 36_000.0);
-    assert!(get(port, "/healthz").is_some_and(|text| text.contains("\"healthy\":true")));
+    running.wait_for_events(36_000.0);
+    assert!(running.get("/healthz").is_some_and(|text| text.contains("\"healthy\":true")));
     running.stop();
     scenario.start(&["--exit-at-end"]).ends_with(0);
     println!("{}", scenario.verify(&["--expect-complete"]));

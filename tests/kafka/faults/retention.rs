@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use logintide::ids::PartitionId;
-use testkit::Scenario;
+use testkit::{Scenario, Served};
 
 use super::{
-    Fixed,
+    fixed, fixed_with,
     topics::{Event, committed, delete_input, events, log_ends, newest_windows},
 };
 
@@ -50,13 +50,13 @@ fn overtake(scenario: &Scenario, behind: i64) -> Vec<Event> {
 }
 
 /// The gap is said and counted, and once all is processed, nothing but the gap is missing.
-fn only_the_gap_is_missing(scenario: &Scenario, mut running: Fixed, gone: &[Event]) {
+fn only_the_gap_is_missing(scenario: &Scenario, mut running: Served, gone: &[Event]) {
     let gap = gone.len() as f64;
     running.wait_for("logintide_gap_records_total", |n| n >= gap);
-    running.process.wait_for_line("are gone (retention): reading goes on at the log's start");
-    let counted = testkit::metric(running.port, "logintide_gap_records_total");
-    assert_eq!(counted, Some(gap), "{}", running.process.tail());
-    running.process.stop();
+    running.wait_for_line("are gone (retention): reading goes on behind them");
+    let counted = running.metric("logintide_gap_records_total");
+    assert_eq!(counted, Some(gap), "{}", running.tail());
+    running.stop();
     scenario.start(&["--instance-id", "fixed", "--exit-at-end"]).ends_with(0);
 
     let processed = events(scenario, "processed").len();
@@ -77,12 +77,12 @@ fn only_the_gap_is_missing(scenario: &Scenario, mut running: Fixed, gone: &[Even
 fn a_committed_offset_before_the_logs_start_is_a_gap_that_is_said_and_counted() {
     let scenario = Scenario::new("retention-stopped");
     scenario.produce(FIRST);
-    let running = Fixed::start(&scenario);
-    running.wait_for("logintide_events_in_total", |n| n >= 20_000.0);
-    running.process.stop();
+    let running = fixed(&scenario);
+    running.wait_for_events(20_000.0);
+    running.stop();
     scenario.produce(REST);
     let gone = overtake(&scenario, 900);
-    only_the_gap_is_missing(&scenario, Fixed::start(&scenario), &gone);
+    only_the_gap_is_missing(&scenario, fixed(&scenario), &gone);
 }
 
 #[test]
@@ -90,12 +90,12 @@ fn a_committed_offset_before_the_logs_start_is_a_gap_that_is_said_and_counted() 
 fn a_running_process_that_retention_overtakes_says_so_and_goes_on() {
     let scenario = Scenario::new("retention-running");
     scenario.produce(FIRST);
-    let running = Fixed::start_with(&scenario, "state", &["-X", "fetch.message.max.bytes=20000"]);
-    running.wait_for("logintide_events_in_total", |n| n >= 20_000.0);
+    let running = fixed_with(&scenario, "state", &["-X", "fetch.message.max.bytes=20000"]);
+    running.wait_for_events(20_000.0);
     // At the log's end, with nothing prefetched; stopped for less than the session timeout.
-    running.process.signal("-STOP");
+    running.signal("-STOP");
     scenario.produce(REST);
     let gone = overtake(&scenario, 900);
-    running.process.signal("-CONT");
+    running.signal("-CONT");
     only_the_gap_is_missing(&scenario, running, &gone);
 }

@@ -8,10 +8,10 @@ use std::{
 };
 
 use logintide::ids::PartitionId;
-use testkit::{Process, Scenario};
+use testkit::{Process, Scenario, Served};
 
 use super::{
-    Fixed, SMALL, joined,
+    SMALL, finish_fixed, fixed, joined,
     topics::{committed, delete_input, events, newest_windows, recount},
 };
 
@@ -36,21 +36,21 @@ fn rebuilt(process: &Process) -> (u64, u64) {
 }
 
 /// Runs until the rebuild is over and some epochs more, and says what was rebuilt.
-fn rebuilds(scenario: &Scenario, what: &str) -> (Fixed, u64, u64) {
-    let mut running = Fixed::start(scenario);
-    running.process.wait_for_line("windows are rebuilt");
-    let (records, partials) = rebuilt(&running.process);
+fn rebuilds(scenario: &Scenario, what: &str) -> (Served, u64, u64) {
+    let mut running = fixed(scenario);
+    running.wait_for_line("windows are rebuilt");
+    let (records, partials) = rebuilt(&running);
     println!("{what}: {records} records, {partials} partial results");
-    assert!(records > 0 && partials > 0, "windows were open\n{}", running.process.tail());
+    assert!(records > 0 && partials > 0, "windows were open\n{}", running.tail());
     running.wait_for_epochs(2.0);
     (running, records, partials)
 }
 
 /// A start, some epochs, and kill -9 while windows are open.
 fn worked_and_killed(scenario: &Scenario) {
-    let running = Fixed::start(scenario);
+    let running = fixed(scenario);
     running.wait_for_epochs(4.0);
-    running.process.kill();
+    running.kill();
 }
 
 #[test]
@@ -62,17 +62,17 @@ fn a_folder_that_is_gone_is_rebuilt_also_after_a_kill_in_the_middle() {
     fs::remove_dir_all(scenario.state_dir()).expect("the folder was there");
     let (running, ..) = rebuilds(&scenario, "folder removed");
     produced.ends_with(0);
-    running.process.kill();
+    running.kill();
 
     fs::remove_dir_all(scenario.state_dir()).expect("the folder was there");
-    let mut running = Fixed::start(&scenario);
-    running.process.wait_for_line("counting committed input again");
-    let tail = running.process.tail();
-    running.process.kill();
+    let mut running = fixed(&scenario);
+    running.wait_for_line("counting committed input again");
+    let tail = running.tail();
+    running.kill();
     assert!(!tail.contains("windows are rebuilt"), "killed too late\n{tail}");
 
     let (running, ..) = rebuilds(&scenario, "after a kill in the middle of the rebuild");
-    running.finish(&scenario, SMALL);
+    finish_fixed(running, &scenario, SMALL);
 }
 
 /// Inverts one byte that is not zero: the next one at or behind `share` of the file.
@@ -103,9 +103,9 @@ fn a_flipped_byte_is_found_or_does_no_harm() {
         let file = database(&scenario);
         let length = fs::metadata(&file).expect("the file is there").len();
         let at = flip(&file, share);
-        let running = Fixed::start(&scenario);
+        let running = fixed(&scenario);
         running.wait_for_epochs(1.0);
-        let log = running.process.log();
+        let log = running.log();
         let moved = log.contains("it is moved aside");
         println!(
             "byte {at} of {length} inverted: {}",
@@ -113,15 +113,15 @@ fn a_flipped_byte_is_found_or_does_no_harm() {
         );
         if moved {
             found += 1;
-            assert!(log.contains("db.broken-"), "named\n{}", running.process.tail());
-            let (records, partials) = rebuilt(&running.process);
-            assert!(records > 0 && partials > 0, "rebuilt\n{}", running.process.tail());
+            assert!(log.contains("db.broken-"), "named\n{}", running.tail());
+            let (records, partials) = rebuilt(&running);
+            assert!(records > 0 && partials > 0, "rebuilt\n{}", running.tail());
         }
-        running.process.kill();
+        running.kill();
         produced.ends_with(0);
     }
     assert!(found > 0, "no flipped byte was in use");
-    Fixed::start(&scenario).finish(&scenario, &[]);
+    finish_fixed(fixed(&scenario), &scenario, &[]);
 }
 
 #[test]
@@ -139,15 +139,15 @@ fn a_truncated_database_is_noticed_and_rebuilt() {
         let what = format!("cut from {length} to {kept} bytes");
         let (running, ..) = rebuilds(&scenario, &what);
         // What is left is damaged, or it is an older state; an empty file is a new database.
-        let (log, tail) = (running.process.log(), running.process.tail());
+        let (log, tail) = (running.log(), running.tail());
         let moved = log.contains("it is moved aside");
         assert_eq!(moved, log.contains("db.broken-"), "named\n{tail}");
         assert!(log.contains("the window state does not fit the committed offset"), "{tail}");
         println!("{what}: {}", if moved { "moved aside" } else { "found to be older" });
-        running.process.kill();
+        running.kill();
     }
     produced.ends_with(0);
-    Fixed::start(&scenario).finish(&scenario, SMALL);
+    finish_fixed(fixed(&scenario), &scenario, SMALL);
 }
 
 #[test]
@@ -156,9 +156,9 @@ fn a_folder_that_is_gone_with_part_of_its_input_makes_no_published_window_smalle
     let scenario = Scenario::new("state-input-gone");
     let plain = ["--seed", "43", "--count", "60000", "--events-per-second-of-event-time", "500"];
     let mut produced = scenario.producing(&joined(&[&plain, &["--rate", "2500"]]));
-    let running = Fixed::start(&scenario);
+    let running = fixed(&scenario);
     running.wait_for("logintide_window_records_total", |n| n >= 3.0);
-    running.process.kill();
+    running.kill();
     let before = newest_windows(&scenario);
     assert!(before.values().filter(|window| window.complete).count() >= 3, "{before:?}");
     let committed = committed(&scenario);
@@ -176,12 +176,12 @@ fn a_folder_that_is_gone_with_part_of_its_input_makes_no_published_window_smalle
     delete_input(&scenario, &gone);
     fs::remove_dir_all(scenario.state_dir()).expect("the folder was there");
 
-    let mut running = Fixed::start(&scenario);
-    running.process.wait_for_line("windows are rebuilt");
-    let log = running.process.log();
-    assert!(log.contains("part of that input is gone (retention)"), "{}", running.process.tail());
+    let mut running = fixed(&scenario);
+    running.wait_for_line("windows are rebuilt");
+    let log = running.log();
+    assert!(log.contains("part of that input is gone (retention)"), "{}", running.tail());
     produced.ends_with(0);
-    running.process.stop();
+    running.stop();
     scenario.start(&["--instance-id", "fixed", "--exit-at-end"]).ends_with(0);
 
     let processed = events(&scenario, "processed");

@@ -8,10 +8,7 @@ use std::{
 
 use testkit::{Scenario, free_port};
 
-use crate::{
-    check::{check, exits},
-    own_broker::OwnBroker,
-};
+use crate::{check::exits, own_broker::OwnBroker};
 
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
@@ -55,7 +52,7 @@ fn is_named(broker: &OwnBroker, number: u16, address: &str, why: &str) {
     let way = broker.way(number);
     let scenario = Scenario::through("advertised", broker.address(), way.clone());
     let mut running = scenario.start(&[]);
-    let said = exits(&check(&scenario, &["--timeout", "3s"]), 2);
+    let said = exits(&scenario.check_config(&["--timeout", "3s"]), 2);
     assert!(said.contains(&named) && said.contains(why), "{said}");
     assert!(said.contains("1 problem\n") && said.contains("advertised.listeners"), "{said}");
     running.wait_for_line(&named);

@@ -2,10 +2,7 @@
 
 use testkit::Scenario;
 
-use crate::{
-    check::{check, exits},
-    own_broker::OwnBroker,
-};
+use crate::{check::exits, own_broker::OwnBroker};
 
 fn acl(broker: &OwnBroker, allow: &str, operation: &str, resource: [&str; 2]) {
     let address = broker.address();
@@ -32,7 +29,7 @@ fn what_transactions_and_acls_lack_is_named_before_a_run_fails_of_it() {
     broker.start();
     let scenario = Scenario::on("check-cluster", broker.address());
     scenario.produce(&["--count", "100"]);
-    let said = exits(&check(&scenario, &[]), 2);
+    let said = exits(&scenario.check_config(&[]), 2);
     for part in [
         "3 problems",
         "transaction.state.log.replication.factor=3, more than the number of running brokers (1)",
@@ -42,7 +39,7 @@ fn what_transactions_and_acls_lack_is_named_before_a_run_fails_of_it() {
         assert!(said.contains(part), "{part}\n{said}");
     }
     let relaxed = ["--delivery", "at-least-once"];
-    exits(&check(&scenario, &relaxed), 0);
+    exits(&scenario.check_config(&relaxed), 0);
     scenario.start(&[&relaxed[..], &["--exit-at-end"]].concat()).ends_with(0);
 
     let (input, late) = (scenario.topic("input"), scenario.topic("late"));
@@ -52,7 +49,7 @@ fn what_transactions_and_acls_lack_is_named_before_a_run_fails_of_it() {
     }
     acl(&broker, "--deny-principal", "All", ["--topic", &late]);
     acl(&broker, "--allow-principal", "Describe", ["--group", &group]);
-    let said = exits(&check(&scenario, &relaxed), 2);
+    let said = exits(&scenario.check_config(&relaxed), 2);
     for part in [
         "3 problems",
         "(--input-topic): this user may not Read it; add an ACL that allows Read",

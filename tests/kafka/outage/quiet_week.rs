@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use testkit::{SOON, Scenario, free_port, wait_for_metric};
+use testkit::{SOON, Scenario};
 
 use crate::own_broker::OwnBroker;
 
@@ -25,14 +25,11 @@ fn after_a_quiet_week_the_transactional_id_is_registered_anew_and_nothing_is_los
     broker.set("transaction.remove.expired.transaction.cleanup.interval.ms=1000");
     broker.start();
     let scenario = Scenario::on("quiet-week", broker.address());
-    let port = free_port();
-    let address = format!("127.0.0.1:{port}");
-    let flags = ["--instance-id", "fixed", "--idle-timeout", "1s", "--http", &address];
     scenario.produce(&["--seed", "73", "--count", "5"]);
-    let running = scenario.start(&flags);
+    let running = scenario.serve(&["--instance-id", "fixed", "--idle-timeout", "1s"]);
     let processed = |count: f64| {
-        wait_for_metric(&running, port, "logintide_events_processed_total", |n| n >= count);
-        wait_for_metric(&running, port, "logintide_open_windows", |n| n == 0.0);
+        running.wait_for("logintide_events_processed_total", |n| n >= count);
+        running.wait_for("logintide_open_windows", |n| n == 0.0);
     };
     processed(5.0);
     wait_until_forgotten(&broker);

@@ -32,6 +32,7 @@ use clap::{Args, ValueEnum};
 
 use self::{
     figures::Figures,
+    host::Host,
     run::{Conditions, Run},
     workbench::{Plan, Programs, Workbench},
 };
@@ -102,6 +103,15 @@ impl Section {
         format!("{self:?}").to_lowercase()
     }
 
+    fn conditions(self, plan: &Plan, host: &Host) -> Conditions {
+        match self {
+            Self::Memory => Conditions::new(1, Some(plan.backlog), host),
+            // They choose how many events themselves.
+            Self::Latency | Self::Starts => Conditions::new(plan.rounds, None, host),
+            _ => Conditions::new(plan.rounds, Some(plan.events), host),
+        }
+    }
+
     fn measure(self, bench: &mut Workbench) -> anyhow::Result<Figures> {
         match self {
             Self::Pairs => pairs::measure(bench),
@@ -139,21 +149,21 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     shell::run(shell::command("scripts/kafka-local").arg("fetch"))?;
     let mut bench = Workbench::new(plan, Programs::build(arguments.released)?)?;
     let mut run = Run::begin(bench.programs(), arguments.released)?;
-    let folder = run.create_folder()?;
     for &section in &sections {
         let name = section.name();
         let figures = section.measure(&mut bench)?;
         bench.stop_broker();
-        figures.write(&folder.join(format!("{name}.tsv")))?;
         let host = bench.take_host();
-        run.add_section(&name, Conditions::of(bench.plan(), &host))?;
+        run.add_section(&name, section.conditions(bench.plan(), &host), &figures)?;
         let tables = page::tables_of(&name).map(|table| table.text(&[&figures]));
         for table in tables.filter(|table| !table.is_empty()) {
             println!("\n{table}");
         }
-        println!("\n{host}");
+        if host.measured > 0 {
+            println!("\n{host}");
+        }
     }
-    println!("\nThe figures of every round: {}", folder.display());
+    println!("\nThe figures of every round: {}", run.folder().display());
     if arguments.write {
         page::choose(&run, &sections.iter().map(|section| section.name()).collect::<Vec<_>>())?;
         page::write()?;

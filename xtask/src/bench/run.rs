@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     figures::Figures,
     host::{self, Host},
-    workbench::{self, Plan, Programs},
+    workbench::{self, Programs},
 };
 use crate::shell;
 
@@ -78,10 +78,10 @@ struct Disturbance {
 }
 
 impl Conditions {
-    pub(crate) fn of(plan: &Plan, host: &Host) -> Self {
+    pub(crate) fn new(rounds: u32, events: Option<u64>, host: &Host) -> Self {
         let Host { measured, repeated, disturbed } = *host;
-        let disturbance = Some(Disturbance { measured, repeated, disturbed });
-        Self { rounds: plan.rounds, events: Some(plan.events), disturbance, text: None }
+        let disturbance = Disturbance { measured, repeated, disturbed };
+        Self { rounds, events, disturbance: (measured > 0).then_some(disturbance), text: None }
     }
 
     /// In half a line.
@@ -162,7 +162,7 @@ impl Run {
     }
 
     /// Makes a folder for the run that no other run has.
-    pub(crate) fn create_folder(&mut self) -> anyhow::Result<PathBuf> {
+    fn create_folder(&mut self) -> anyhow::Result<()> {
         let commit = self.commit.trim_end_matches('+');
         let name = format!("{}-{}-{commit}", self.date, self.machine.slug());
         fs::create_dir_all(folder())?;
@@ -177,13 +177,28 @@ impl Run {
                 Err(error) => return Err(error).context("cannot make the run's folder"),
             }
         }
-        Ok(folder().join(&self.name))
+        Ok(())
     }
 
-    /// Adds a section that was measured, and writes `run.json`.
-    pub(crate) fn add_section(&mut self, name: &str, conditions: Conditions) -> anyhow::Result<()> {
+    /// The run's own folder, once it has a section.
+    pub(crate) fn folder(&self) -> PathBuf {
+        folder().join(&self.name)
+    }
+
+    /// Adds a section that was measured, and writes its figures and `run.json`.
+    pub(crate) fn add_section(
+        &mut self,
+        name: &str,
+        conditions: Conditions,
+        figures: &Figures,
+    ) -> anyhow::Result<()> {
+        // Not before there is something to write: an interrupted run leaves nothing.
+        if self.name.is_empty() {
+            self.create_folder()?;
+        }
         self.sections.insert(name.to_owned(), conditions);
-        let path = folder().join(&self.name).join("run.json");
+        figures.write(&self.folder().join(format!("{name}.tsv")))?;
+        let path = self.folder().join("run.json");
         let text = serde_json::to_string_pretty(self).context("a run as JSON")?;
         fs::write(&path, text + "\n").with_context(|| path.display().to_string())
     }

@@ -16,6 +16,9 @@ use crate::{deploy_tools, shell};
 /// How long an engine may take until it answers.
 const START: Duration = Duration::from_mins(1);
 
+/// The control group that everything in the engine is below.
+const CGROUP: &str = "logintide-check";
+
 /// What the engine needs that the machine may lack.
 const PROGRAMS: [&str; 7] =
     ["dockerd", "containerd", "runc", "docker-proxy", "iptables", "unshare", "ip"];
@@ -47,6 +50,7 @@ impl Engine {
         dockerd.arg("--data-root").arg(work_dir.join("data"));
         dockerd.arg("--exec-root").arg(run.join("exec"));
         dockerd.arg("--pidfile").arg(run.join("docker.pid"));
+        dockerd.args(["--cgroup-parent", &format!("/{CGROUP}")]);
         let mut process = Process::spawn(dockerd, run.join("dockerd.log"));
         let mut engine = Self { address, own: true, process: None };
         let deadline = Instant::now() + START;
@@ -115,7 +119,29 @@ pub(super) fn in_namespaces(work_dir: &Path, quick: bool) -> anyhow::Result<()> 
     if quick {
         inside.arg("--quick");
     }
-    let status = shell::status(&mut inside)?;
+    let status = shell::status(&mut inside);
+    remove_control_groups();
+    let status = status?;
     ensure!(status.success(), "what ran in the engine's namespaces failed ({status})");
     Ok(())
+}
+
+/// What namespaces do not end: the control groups, which are empty by now. Of version 1, each
+/// controller has its own.
+fn remove_control_groups() {
+    let top = Path::new("/sys/fs/cgroup");
+    let controllers = fs::read_dir(top).into_iter().flatten().flatten().map(|entry| entry.path());
+    for place in controllers.chain([top.to_owned()]) {
+        remove_folders(&place.join(CGROUP));
+    }
+}
+
+fn remove_folders(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_folders(&entry.path());
+        }
+    }
+    // Its files are the kernel's and go with it.
+    fs::remove_dir(folder).ok();
 }

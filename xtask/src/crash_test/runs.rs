@@ -56,23 +56,21 @@ impl Runs {
     ) -> anyhow::Result<Self> {
         let plan = Plan::draw(arguments.seed, arguments.kills, &arguments.workers);
         let given = arguments.brokers.clone().filter(|brokers| !brokers.is_empty());
-        let (kafka, brokers) = match given {
-            Some(brokers) => (None, brokers),
-            None => {
-                let kafka = KafkaLocal::new(1);
-                kafka.start();
-                let address = kafka.address();
-                (Some(kafka), address)
-            }
+        let (kafka, brokers) = if let Some(brokers) = given {
+            (None, brokers)
+        } else {
+            let kafka = KafkaLocal::new(1);
+            kafka.start();
+            let address = kafka.address();
+            (Some(kafka), address)
         };
         let topics = format!("crash-{}", arguments.seed);
         let scenario = Scenario::on(&topics, brokers.clone());
-        match kafka {
-            Some(_) => eprintln!("broker: {brokers}"),
-            None => {
-                let topics = scenario.topic("*");
-                eprintln!("broker: {brokers} (given); the topics {topics} stay there");
-            }
+        if kafka.is_some() {
+            eprintln!("broker: {brokers}");
+        } else {
+            let topics = scenario.topic("*");
+            eprintln!("broker: {brokers} (given); the topics {topics} stay there");
         }
         let folder = scenario.dir.path();
         fs::create_dir(folder.join("logs")).context("the folder for logs")?;
