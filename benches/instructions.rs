@@ -6,9 +6,10 @@ mod common;
 
 use std::hint::black_box;
 
-use common::{Memory, Tapes};
 use crossbeam_channel::Receiver;
 use logintide::{epoch::ToWorker, event::FieldNames, ids::Epoch, source::Router, worker::Worker};
+
+use common::{Memory, Tapes};
 
 const EVENTS: u64 = 20_000;
 

@@ -5,7 +5,6 @@ mod common;
 
 use std::{thread, time::Instant};
 
-use common::Memory;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use logintide::{
@@ -18,6 +17,8 @@ use logintide::{
     source::Router,
     worker::Worker,
 };
+
+use common::Memory;
 
 const EVENTS: u64 = 20_000;
 

@@ -11,7 +11,6 @@ use std::{
 };
 
 use logintide::failpoint::Point;
-
 use testkit::{Process, SOON, Scenario};
 
 /// Steps of an ordinary epoch.

@@ -17,12 +17,13 @@ mod world;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use kafka::{Fate, Mode, PARTITIONS};
-use process::StartUp;
 use proptest::{
     prelude::*,
     test_runner::{FileFailurePersistence, TestRunner},
 };
+
+use kafka::{Fate, Mode, PARTITIONS};
+use process::StartUp;
 use world::{Ending, Next, Step, World};
 
 fn any_fate() -> impl Strategy<Value = Fate> {

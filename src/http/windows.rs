@@ -107,7 +107,7 @@ pub(super) async fn one(
         None => ErrorAnswer::new(
             StatusCode::NOT_FOUND,
             "no window with this start is kept",
-            "/api/v1/windows lists the windows that are kept; older ones are in the aggregated topic",
+            "/api/v1/windows lists those that are kept; older ones are in the aggregated topic",
         )
         .into_response(),
     }

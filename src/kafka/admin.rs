@@ -4,23 +4,30 @@
 //! client: the start-up checks, the sink at an epoch cut, tests.
 //! Holds: asking for a topic never creates it.
 
-use std::cell::Cell;
-use std::fmt;
-use std::ptr;
-use std::sync::Arc;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::{
+    cell::Cell,
+    fmt, ptr,
+    sync::Arc,
+    thread::sleep,
+    time::{Duration, Instant},
+};
 
-use rdkafka::bindings as rd;
-use rdkafka::types::{RDKafkaRespErr, RDKafkaType};
+use rdkafka::{
+    bindings as rd,
+    types::{RDKafkaRespErr, RDKafkaType},
+};
 
-use super::admin_requests::{Requests, first_failure, new_topic};
-use super::config::ClientSettings;
-use super::error::{KafkaError, is_broker_away};
-use super::native::{Event, NativeClient, Queue, millis, owned_text};
-use super::refusal::Refusal;
-use crate::ids::PartitionId;
-use crate::limits::{ADMIN_SERVE_EVENTS, TOPIC_VISIBLE_POLL};
+use super::{
+    admin_requests::{Requests, first_failure, new_topic},
+    config::ClientSettings,
+    error::{KafkaError, is_broker_away},
+    native::{Event, NativeClient, Queue, millis, owned_text},
+    refusal::Refusal,
+};
+use crate::{
+    ids::PartitionId,
+    limits::{ADMIN_SERVE_EVENTS, TOPIC_VISIBLE_POLL},
+};
 
 /// A topic as the cluster knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,19 +7,22 @@
 //! NOTE: once a bootstrap address has named the brokers, librdkafka leaves it, and while none of
 //! them is reached no metadata is to be had. Its own statistics name them all the same.
 
-use std::ptr;
-use std::time::{Duration, Instant};
+use std::{
+    ptr,
+    time::{Duration, Instant},
+};
 
-use rdkafka::bindings as rd;
-use rdkafka::bindings::rd_kafka_ResourceType_t as kind;
+use rdkafka::bindings::{self as rd, rd_kafka_ResourceType_t as kind};
 
-use super::admin::Admin;
-use super::admin_requests::Requests;
-use super::config::ClientSettings;
-use super::error::{KafkaError, is_broker_away};
-use super::log::QUESTION;
-use super::metadata::METADATA;
-use super::native::{Event, Queue, c_string, owned_text};
+use super::{
+    admin::Admin,
+    admin_requests::Requests,
+    config::ClientSettings,
+    error::{KafkaError, is_broker_away},
+    log::QUESTION,
+    metadata::METADATA,
+    native::{Event, Queue, c_string, owned_text},
+};
 use crate::limits::ADMIN_STATISTICS_INTERVAL;
 
 /// A broker that the cluster names, and that does not answer at the address it advertises.

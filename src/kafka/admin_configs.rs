@@ -4,18 +4,23 @@
 //! Holds: the answer has the order of the question; a setting without a value, as secrets are, is
 //! not in it.
 
-use std::collections::BTreeMap;
-use std::ptr;
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    ptr,
+    time::{Duration, Instant},
+};
 
-use rdkafka::bindings as rd;
-use rdkafka::bindings::rd_kafka_ResourceType_t as kind;
-use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{
+    bindings::{self as rd, rd_kafka_ResourceType_t as kind},
+    types::RDKafkaRespErr,
+};
 
-use super::admin::Admin;
-use super::admin_requests::{Requests, named};
-use super::error::{ErrorCode, KafkaError};
-use super::native::{c_string, error_text, owned_text};
+use super::{
+    admin::Admin,
+    admin_requests::{Requests, named},
+    error::{ErrorCode, KafkaError},
+    native::{c_string, error_text, owned_text},
+};
 
 /// Settings by name.
 type Settings = BTreeMap<String, String>;

@@ -3,19 +3,24 @@
 //! In: names. Out: replicas, and what this user may do. Used by `logintide check-config`, and by a
 //! run that asks why it cannot read. Holds: nothing is created or registered.
 
-use std::ffi::{CString, c_char};
-use std::time::Duration;
+use std::{
+    ffi::{CString, c_char},
+    time::Duration,
+};
 
-use rdkafka::bindings as rd;
-use rdkafka::bindings::rd_kafka_admin_op_t as op;
-use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{
+    bindings::{self as rd, rd_kafka_admin_op_t as op},
+    types::RDKafkaRespErr,
+};
 
-use super::admin::Admin;
-use super::admin_configs::array;
-use super::admin_options::Options;
-use super::admin_requests::named;
-use super::error::{ErrorCode, KafkaError};
-use super::native::{c_string, error_text, owned_text};
+use super::{
+    admin::Admin,
+    admin_configs::array,
+    admin_options::Options,
+    admin_requests::named,
+    error::{ErrorCode, KafkaError},
+    native::{c_string, error_text, owned_text},
+};
 use crate::ids::TopicId;
 
 /// What an ACL can allow.

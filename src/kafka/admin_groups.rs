@@ -4,19 +4,21 @@
 //! `logintide check-config`, and by a run that asks why it is given no partitions.
 //! Holds: nothing is joined; a group that does not exist is an empty one.
 
-use std::fmt;
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
-use rdkafka::bindings as rd;
-use rdkafka::bindings::rd_kafka_admin_op_t as op;
-use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{
+    bindings::{self as rd, rd_kafka_admin_op_t as op},
+    types::RDKafkaRespErr,
+};
 
-use super::admin::Admin;
-use super::admin_configs::array;
-use super::admin_describe::{Rights, failure, rights, unanswered};
-use super::admin_options::Options;
-use super::error::KafkaError;
-use super::native::{c_string, owned_text};
+use super::{
+    admin::Admin,
+    admin_configs::array,
+    admin_describe::{Rights, failure, rights, unanswered},
+    admin_options::Options,
+    error::KafkaError,
+    native::{c_string, owned_text},
+};
 
 /// A member of a group.
 #[derive(Debug, Clone, PartialEq, Eq)]

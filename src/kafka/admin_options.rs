@@ -2,17 +2,16 @@
 //!
 //! Holds: every question has a timeout, and asks for this user's rights.
 
-use std::ffi::c_char;
-use std::ptr::NonNull;
-use std::time::Duration;
+use std::{ffi::c_char, ptr::NonNull, time::Duration};
 
-use rdkafka::bindings as rd;
-use rdkafka::bindings::rd_kafka_admin_op_t as op;
+use rdkafka::bindings::{self as rd, rd_kafka_admin_op_t as op};
 
-use super::admin_describe::failure;
-use super::admin_requests::ERROR_TEXT_BYTES;
-use super::error::KafkaError;
-use super::native::{NativeClient, check, millis};
+use super::{
+    admin_describe::failure,
+    admin_requests::ERROR_TEXT_BYTES,
+    error::KafkaError,
+    native::{NativeClient, check, millis},
+};
 
 /// Options of a question: its timeout, and that rights are asked for.
 pub(super) struct Options(NonNull<rd::rd_kafka_AdminOptions_t>);

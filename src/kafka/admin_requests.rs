@@ -5,12 +5,13 @@
 
 use std::ffi::{c_char, c_int};
 
-use rdkafka::bindings as rd;
-use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{bindings as rd, types::RDKafkaRespErr};
 
-use super::admin::NewTopic;
-use super::error::KafkaError;
-use super::native::{c_string, check, error_text, owned_text};
+use super::{
+    admin::NewTopic,
+    error::KafkaError,
+    native::{c_string, check, error_text, owned_text},
+};
 
 /// Size of the buffers that librdkafka writes the reason of a refused argument to.
 pub(super) const ERROR_TEXT_BYTES: usize = 256;

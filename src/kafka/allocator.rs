@@ -2,8 +2,10 @@
 //!
 //! Called once, by the main thread, before any other thread starts.
 
-use std::ffi::{c_int, c_long};
-use std::time::Duration;
+use std::{
+    ffi::{c_int, c_long},
+    time::Duration,
+};
 
 use libmimalloc_sys::mi_option_set;
 

@@ -3,15 +3,16 @@
 //! In: a consumer in any state. Out: a group that was left, or a warning.
 //! Holds: every rebalance event that comes while closing is answered, exactly once.
 
-use std::sync::Arc;
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use rdkafka::bindings as rd;
 use tracing::{debug, warn};
 
-use super::consumer::Consumer;
-use super::error::KafkaError;
-use super::native::{NativeClient, check};
+use super::{
+    consumer::Consumer,
+    error::KafkaError,
+    native::{NativeClient, check},
+};
 use crate::limits::{CONSUMER_CLOSE_DEADLINE, CONSUMER_CLOSE_POLL};
 
 impl Consumer {

@@ -5,16 +5,20 @@
 //! its queue; a committer never keeps the consumer alive beyond the source thread.
 //! The group metadata that a transaction needs is read through the same gate (`transaction`).
 
-use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::{
+    fmt,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use rdkafka::bindings as rd;
 
-use super::error::KafkaError;
-use super::list::commit_list;
-use super::native::{NativeClient, Queue, check, error_text};
-use super::offsets::committed;
+use super::{
+    error::KafkaError,
+    list::commit_list,
+    native::{NativeClient, Queue, check, error_text},
+    offsets::committed,
+};
 use crate::ids::{Offset, PartitionId};
 
 /// What is committed for one partition.

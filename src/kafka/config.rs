@@ -7,11 +7,12 @@
 
 use std::{str::FromStr, time::Duration};
 
-use rdkafka::ClientConfig;
-use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::{ClientConfig, config::RDKafkaLogLevel};
 
-use super::error::KafkaError;
-use super::properties::{property_name, protected_property};
+use super::{
+    error::KafkaError,
+    properties::{property_name, protected_property},
+};
 use crate::limits::{
     self, FETCH_RESPONSE_DIVISOR, FETCHED_RECORD_BYTES, PRODUCED_RECORD_BYTES,
     PRODUCER_SOCKET_TIMEOUT, RECONNECT_BACKOFF, TRANSACTION_IDLE_CONNECTION,

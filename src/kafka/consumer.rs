@@ -11,27 +11,35 @@
 //! the call (nothing may land on the group's queue, where it would overtake or be overtaken), then
 //! waits until librdkafka's main thread has gone past the stop, and forwards again.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::ffi::CString;
-use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    ffi::CString,
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
 
-use rdkafka::bindings as rd;
-use rdkafka::topic_partition_list::TopicPartitionList;
-use rdkafka::types::{RDKafkaRespErr, RDKafkaType};
+use rdkafka::{
+    bindings as rd,
+    topic_partition_list::TopicPartitionList,
+    types::{RDKafkaRespErr, RDKafkaType},
+};
 use tracing::debug;
 
-use super::close::unassign;
-use super::committer::{Committer, Gate};
-use super::config::ConsumerSettings;
-use super::drain::{DrainEvent, Flow, drain, event_of};
-use super::error::{KafkaError, is_broker_away};
-use super::list::{list_entries, offset_list, partition_list};
-use super::native::{Event, NativeClient, Queue, c_string, check};
-use super::offsets::first_error;
-use crate::ids::{Offset, PartitionId};
-use crate::limits::CONSUMER_SERVE_EVENTS;
+use super::{
+    close::unassign,
+    committer::{Committer, Gate},
+    config::ConsumerSettings,
+    drain::{DrainEvent, Flow, drain, event_of},
+    error::{KafkaError, is_broker_away},
+    list::{list_entries, offset_list, partition_list},
+    native::{Event, NativeClient, Queue, c_string, check},
+    offsets::first_error,
+};
+use crate::{
+    ids::{Offset, PartitionId},
+    limits::CONSUMER_SERVE_EVENTS,
+};
 
 /// What the group decided, as recorded by `serve`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,14 +5,14 @@
 //! Holds: a report of a purged record is no failure and is counted apart. A record counts as
 //! delivered only when its broker has told its offset.
 
-use std::ffi::CStr;
-use std::fmt;
+use std::{ffi::CStr, fmt};
 
-use rdkafka::bindings as rd;
-use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{bindings as rd, types::RDKafkaRespErr};
 
-use super::error::{ErrorCode, KafkaError};
-use super::native::{Event, error_text, owned_text};
+use super::{
+    error::{ErrorCode, KafkaError},
+    native::{Event, error_text, owned_text},
+};
 use crate::ids::PartitionId;
 
 /// One record that was not delivered.

@@ -5,17 +5,21 @@
 //! Holds: `Flow::Stop` ends the drain exactly after its record and the rest stays queued in order;
 //! messages of a former assignment are never seen; a panic in the closure crosses no C frame.
 
-use std::any::Any;
-use std::ffi::c_void;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::time::Duration;
+use std::{
+    any::Any,
+    ffi::c_void,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    time::Duration,
+};
 
 use rdkafka::bindings as rd;
 
-use super::error::{ErrorCode, KafkaError, is_out_of_range, is_unreadable};
-use super::headers::Headers;
-use super::list::bytes;
-use super::native::{Queue, error_text, millis, owned_text};
+use super::{
+    error::{ErrorCode, KafkaError, is_out_of_range, is_unreadable},
+    headers::Headers,
+    list::bytes,
+    native::{Queue, error_text, millis, owned_text},
+};
 use crate::ids::{Offset, PartitionId};
 
 /// What the closure wants next.

@@ -5,8 +5,7 @@
 //! whatever is unknown is fatal, because nothing is known to make it go away.
 #![forbid(unsafe_code)]
 
-use std::fmt;
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use rdkafka::types::RDKafkaRespErr as Native;
 use thiserror::Error;

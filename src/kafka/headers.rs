@@ -4,16 +4,16 @@
 //! Holds: a message without headers, as nearly all are, costs a comparison. librdkafka decodes
 //! those of the others at the first question, allocates for each, and frees them with the message.
 
-use std::ffi::CStr;
-use std::fmt;
-use std::marker::PhantomData;
-use std::ptr::{self, NonNull};
+use std::{
+    ffi::CStr,
+    fmt,
+    marker::PhantomData,
+    ptr::{self, NonNull},
+};
 
-use rdkafka::bindings as rd;
-use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{bindings as rd, types::RDKafkaRespErr};
 
-use super::list::bytes;
-use super::native::c_string;
+use super::{list::bytes, native::c_string};
 use crate::headers::{Dropped, Header, HeaderBlock, Travelling};
 
 /// Headers of one message; mostly none.

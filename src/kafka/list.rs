@@ -3,12 +3,9 @@
 //! In: partitions with offsets and metadata, for a call. Out: what librdkafka wrote into a list.
 //! Used by the threads that own the clients. Holds: nothing borrowed survives the call.
 
-use rdkafka::Offset as Position;
-use rdkafka::bindings as rd;
-use rdkafka::topic_partition_list::TopicPartitionList;
+use rdkafka::{Offset as Position, bindings as rd, topic_partition_list::TopicPartitionList};
 
-use super::committer::CommitEntry;
-use super::error::KafkaError;
+use super::{committer::CommitEntry, error::KafkaError};
 use crate::ids::{Offset, PartitionId};
 
 /// A list of partitions of one topic without offsets.

@@ -3,14 +3,15 @@
 //! In:  the source's consumer, through its gate. Out: a copy of its membership.
 //! Holds: it is read anew for every transaction; one that does not exist is an error.
 
-use std::fmt;
-use std::ptr::NonNull;
+use std::{fmt, ptr::NonNull};
 
 use rdkafka::bindings as rd;
 
-use super::committer::{Committer, not_member};
-use super::error::KafkaError;
-use super::native::{c_string, owned_text};
+use super::{
+    committer::{Committer, not_member},
+    error::KafkaError,
+    native::{c_string, owned_text},
+};
 
 /// The consumer's place in its group at one moment: who it is, and since which rebalance.
 pub struct GroupMetadata(pub(super) NonNull<rd::rd_kafka_consumer_group_metadata_t>);

@@ -3,16 +3,16 @@
 //! In:  the name of a topic, or none. Out: what a broker says, within a timeout.
 //! Holds: a consumer's question creates no topic; the client that asks takes the answer in as well.
 
-use std::ptr;
-use std::time::Duration;
+use std::{ptr, time::Duration};
 
-use rdkafka::bindings as rd;
-use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{bindings as rd, types::RDKafkaRespErr};
 
-use super::admin::Admin;
-use super::admin_requests::named;
-use super::error::KafkaError;
-use super::native::{NativeClient, Topic, millis};
+use super::{
+    admin::Admin,
+    admin_requests::named,
+    error::KafkaError,
+    native::{NativeClient, Topic, millis},
+};
 
 /// The operation in errors.
 pub(super) const METADATA: &str = "read metadata";

@@ -5,17 +5,14 @@
 //! Holds: it ends with its value. It keeps 5 MiB per partition, has no fencing, no `CreateTopics`,
 //! and drops offsets that are committed in transactions.
 
-use std::fmt;
-use std::ptr::NonNull;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{fmt, ptr::NonNull, sync::Arc, time::Duration};
 
-use rdkafka::ClientConfig;
-use rdkafka::bindings as rd;
-use rdkafka::types::RDKafkaType;
+use rdkafka::{ClientConfig, bindings as rd, types::RDKafkaType};
 
-use super::error::{ErrorCode, KafkaError};
-use super::native::{NativeClient, c_string, check, owned_text};
+use super::{
+    error::{ErrorCode, KafkaError},
+    native::{NativeClient, c_string, check, owned_text},
+};
 
 /// A running mock cluster.
 pub struct MockCluster {

@@ -4,12 +4,13 @@
 
 use std::time::Duration;
 
-use rdkafka::bindings as rd;
-use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{bindings as rd, types::RDKafkaRespErr};
 
-use super::error::{ErrorCode, KafkaError};
-use super::mock::MockCluster;
-use super::native::{check, millis};
+use super::{
+    error::{ErrorCode, KafkaError},
+    mock::MockCluster,
+    native::{check, millis},
+};
 
 /// A kind of request whose next answers can be spoilt; the value is Kafka's API key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,21 +5,28 @@
 //! Holds: a queue, event or topic keeps its client alive, so `rd_kafka_destroy` runs after all
 //! other destructors; librdkafka's functions may be called from any thread.
 
-use std::ffi::{CStr, CString, c_char, c_int};
-use std::mem::ManuallyDrop;
-use std::ptr::{self, NonNull};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::{
+    ffi::{CStr, CString, c_char, c_int},
+    mem::ManuallyDrop,
+    ptr::{self, NonNull},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
-use rdkafka::ClientConfig;
-use rdkafka::bindings as rd;
-use rdkafka::client::Client;
-use rdkafka::types::{RDKafkaRespErr, RDKafkaType};
+use rdkafka::{
+    ClientConfig, bindings as rd,
+    client::Client,
+    types::{RDKafkaRespErr, RDKafkaType},
+};
 
-use super::error::{ErrorCode, KafkaError};
-use super::list::{PartitionEntry, entries};
-use super::log::Context;
+use super::{
+    error::{ErrorCode, KafkaError},
+    list::{PartitionEntry, entries},
+    log::Context,
+};
 
 /// Milliseconds for a C call: rounded up, so that a short wait is not a busy loop.
 pub(super) fn millis(timeout: Duration) -> c_int {

@@ -3,20 +3,21 @@
 //! In: partitions of the input topic. Out: the broker's answer within a timeout, or what the last
 //! fetch said. Runs in the source thread. Holds: an error of any partition is an error of the call.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use rdkafka::Offset as Position;
-use rdkafka::bindings as rd;
-use rdkafka::topic_partition_list::TopicPartitionList;
-use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{
+    Offset as Position, bindings as rd, topic_partition_list::TopicPartitionList,
+    types::RDKafkaRespErr,
+};
 
-use super::admin::Admin;
-use super::committer::CommittedOffset;
-use super::consumer::Consumer;
-use super::error::KafkaError;
-use super::list::{PartitionEntry, list_entries, partition_list};
-use super::native::{NativeClient, error_text, millis};
+use super::{
+    admin::Admin,
+    committer::CommittedOffset,
+    consumer::Consumer,
+    error::KafkaError,
+    list::{PartitionEntry, list_entries, partition_list},
+    native::{NativeClient, error_text, millis},
+};
 use crate::ids::{Offset, PartitionId};
 
 const ENDS: &str = "ask the partitions' leaders";

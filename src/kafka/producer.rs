@@ -6,30 +6,36 @@
 //! the front without gaps, in order; the partition is always explicit in runs. Reports give the
 //! memory of delivered records back in this thread, which also took it.
 
-use std::cell::RefCell;
-use std::ffi::{c_int, c_void};
-use std::fmt;
-use std::ptr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{
+    cell::RefCell,
+    ffi::{c_int, c_void},
+    fmt, ptr,
+    sync::Arc,
+    time::Duration,
+};
 
-use rdkafka::bindings as rd;
-use rdkafka::bindings::rd_kafka_vtype_t as arg;
-use rdkafka::types::{RDKafkaRespErr, RDKafkaType};
+use rdkafka::{
+    bindings::{self as rd, rd_kafka_vtype_t as arg},
+    types::{RDKafkaRespErr, RDKafkaType},
+};
 use tracing::debug;
 
-use super::config::ProducerSettings;
-use super::delivery::{DeliveredBatch, DeliveryFailures};
-use super::error::{KafkaError, is_broker_away};
-use super::headers::native_headers;
-use super::metadata::read_metadata;
-use super::native::{Event, NativeClient, Queue, Topic, check};
-use super::progress::{DeliveryProgress, Mark};
-use super::run::{EMPTY_MESSAGE, message_of, send_run};
-use super::uncounted::Uncounted;
-use crate::headers::HeaderBlock;
-use crate::ids::PartitionId;
-use crate::limits::{PRODUCED_HEADER_BYTES, PRODUCER_RUN_RECORDS, PRODUCER_SERVE_EVENTS};
+use super::{
+    config::ProducerSettings,
+    delivery::{DeliveredBatch, DeliveryFailures},
+    error::{KafkaError, is_broker_away},
+    headers::native_headers,
+    metadata::read_metadata,
+    native::{Event, NativeClient, Queue, Topic, check},
+    progress::{DeliveryProgress, Mark},
+    run::{EMPTY_MESSAGE, message_of, send_run},
+    uncounted::Uncounted,
+};
+use crate::{
+    headers::HeaderBlock,
+    ids::PartitionId,
+    limits::{PRODUCED_HEADER_BYTES, PRODUCER_RUN_RECORDS, PRODUCER_SERVE_EVENTS},
+};
 
 pub(super) const OPERATION: &str = "send";
 /// `RD_KAFKA_PARTITION_UA`: librdkafka chooses the partition.
@@ -83,7 +89,6 @@ pub enum SendError {
     Refused(#[from] KafkaError),
 }
 
-/// The producer. See the module's head.
 pub struct Producer {
     // NOTE: dropped in this order; the client goes last, with its last handle.
     topics: Vec<(String, Topic)>,
@@ -102,8 +107,7 @@ impl fmt::Debug for Producer {
 }
 
 impl Producer {
-    /// # Errors
-    /// `Config` when a property is protected or refused by librdkafka.
+    /// Fails with `Config` when a property is protected or refused by librdkafka.
     pub fn new(settings: &ProducerSettings) -> Result<Self, KafkaError> {
         let config = settings.to_config()?;
         let events = rd::RD_KAFKA_EVENT_DR | rd::RD_KAFKA_EVENT_STATS | rd::RD_KAFKA_EVENT_ERROR;
@@ -120,9 +124,7 @@ impl Producer {
     }
 
     /// The handle of a topic; the same one for the same name.
-    ///
-    /// # Errors
-    /// `Config` for an impossible name. Whether the topic exists is not asked.
+    /// Fails with `Config` for an impossible name. Whether the topic exists is not asked.
     pub fn topic(&mut self, name: &str) -> Result<TopicHandle, KafkaError> {
         if let Some(index) = self.topics.iter().position(|(known, _)| known == name) {
             return Ok(TopicHandle(index));
@@ -138,9 +140,7 @@ impl Producer {
 
     /// Asks a broker how many partitions the topic has: records for one that librdkafka has not
     /// heard of are refused, and by itself it asks every few minutes.
-    ///
-    /// # Errors
-    /// `Timeout` or `Retriable` while no broker is reachable.
+    /// Fails with `Timeout` or `Retriable` while no broker is reachable.
     pub fn learn_partitions(
         &self,
         topic: &TopicHandle,
@@ -318,8 +318,8 @@ impl Producer {
         ));
     }
 
-    /// Serves reports, errors and log lines; waits up to `timeout` for the first one only. Returns
-    /// how many records they were about.
+    /// Serves reports, errors and log lines; waits up to `timeout` for the first. Returns the number
+    /// of their records.
     pub fn poll(&self, timeout: Duration) -> usize {
         let mut reports = 0;
         let mut wait = timeout;

@@ -5,9 +5,7 @@
 
 use std::mem;
 
-use super::config::ConsumerSettings;
-use super::consumer::Consumer;
-use super::error::KafkaError;
+use super::{config::ConsumerSettings, consumer::Consumer, error::KafkaError};
 
 impl Consumer {
     /// Begins anew: nothing is assigned, and the group is joined with `subscribe`.

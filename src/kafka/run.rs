@@ -1,15 +1,15 @@
 //! A run of records without headers for one topic partition, as librdkafka takes it: one call for
 //! all of them.
 
-use std::ffi::c_int;
-use std::ptr;
+use std::{ffi::c_int, ptr};
 
-use rdkafka::bindings as rd;
-use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{bindings as rd, types::RDKafkaRespErr};
 
-use super::error::KafkaError;
-use super::native::Topic;
-use super::producer::{OPERATION, OutRecord, SendOutcome};
+use super::{
+    error::KafkaError,
+    native::Topic,
+    producer::{OPERATION, OutRecord, SendOutcome},
+};
 use crate::ids::PartitionId;
 
 pub(super) const EMPTY_MESSAGE: rd::rd_kafka_message_t = rd::rd_kafka_message_t {

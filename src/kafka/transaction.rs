@@ -24,18 +24,21 @@
 //! coordinator refuses one (an id that expired in a quiet week, a missing ACL), librdkafka throws
 //! the waiting records away, logs a line and keeps the reason for the next transactional call.
 
-use std::ptr::NonNull;
-use std::time::{Duration, Instant};
+use std::{
+    ptr::NonNull,
+    time::{Duration, Instant},
+};
 
-use rdkafka::bindings as rd;
-use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{bindings as rd, types::RDKafkaRespErr};
 
-use super::committer::CommitEntry;
-use super::error::{ErrorCode, KafkaError};
-use super::list::commit_list;
-use super::membership::GroupMetadata;
-use super::native::{NativeClient, millis, owned_text};
-use super::producer::Producer;
+use super::{
+    committer::CommitEntry,
+    error::{ErrorCode, KafkaError},
+    list::commit_list,
+    membership::GroupMetadata,
+    native::{NativeClient, millis, owned_text},
+    producer::Producer,
+};
 use crate::limits::{
     TRANSACTION_ABORT_ATTEMPT, TRANSACTION_ABORT_POLL, TRANSACTION_ABORT_SERVE,
     TRANSACTION_INIT_ATTEMPT, TRANSACTION_INIT_ATTEMPT_MAX,

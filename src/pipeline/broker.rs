@@ -227,8 +227,8 @@ fn warn_of_compaction(topic: &str, settings: &BTreeMap<String, String>) {
     let policy = settings.get("cleanup.policy").filter(|policy| policy.contains("compact"));
     if let Some(policy) = policy {
         tracing::warn!(
-            "topic {topic}: with cleanup.policy={policy} it refuses records without a key, which the \
-             input may have, and drops others; set it to delete"
+            "topic {topic}: with cleanup.policy={policy} it refuses records without a key, which \
+             the input may have, and drops others; set it to delete"
         );
     }
 }

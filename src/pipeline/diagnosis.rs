@@ -139,7 +139,8 @@ impl Questions {
         let problem = self.unreachable().map(Cause::of_cluster);
         problem.or_else(|| internal_problem(admin, topic)).unwrap_or_else(|| {
             Cause::of_cluster(format!(
-                "no broker is the group's coordinator: {error}; check topic {} and the brokers' logs",
+                "no broker is the group's coordinator: {error}; check topic {} and the logs of the \
+                 brokers",
                 topic.name
             ))
         })
@@ -169,8 +170,8 @@ fn of_group(group: &GroupDescription, name: &str, instance: &str) -> Cause {
     }
     let state = if group.state.is_empty() { "empty" } else { &group.state };
     Cause::of_process(format!(
-        "the coordinator answers, and group {name} (--group-id) is {state}; see the log for whether \
-         joining it failed"
+        "the coordinator answers, and group {name} (--group-id) is {state}; see the log for \
+         whether joining it failed"
     ))
 }
 

@@ -22,8 +22,10 @@ use super::{
     reader::{Contents, Reader},
     rows::Row,
 };
-use crate::failpoint::{self, Point};
-use crate::limits::{SLED_CACHE_BYTES, SLED_FLUSH_EVERY_MS, SLED_LOCK_RETRY, SLED_LOCK_WAIT};
+use crate::{
+    failpoint::{self, Point},
+    limits::{SLED_CACHE_BYTES, SLED_FLUSH_EVERY_MS, SLED_LOCK_RETRY, SLED_LOCK_WAIT},
+};
 
 /// Why an operation on the database failed.
 #[derive(Debug)]

@@ -1,10 +1,14 @@
 //! Drain, positions and errors of the consumer.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
+};
 
-use logintide::ids::{Offset, PartitionId};
-use logintide::kafka::{Consumer, Flow, KafkaError, MockCluster};
+use logintide::{
+    ids::{Offset, PartitionId},
+    kafka::{Consumer, Flow, KafkaError, MockCluster},
+};
 
 use crate::support::*;
 

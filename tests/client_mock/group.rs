@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use logintide::ids::{Offset, PartitionId};
-use logintide::kafka::{Admin, Consumer, KafkaError, MockCluster, RebalanceEvent};
+use logintide::{
+    ids::{Offset, PartitionId},
+    kafka::{Admin, Consumer, KafkaError, MockCluster, RebalanceEvent},
+};
 
 use crate::support::*;
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use logintide::headers::{Dropped, HeaderBlock, Travelling, push};
-use logintide::ids::PartitionId;
-use logintide::kafka::{
-    Consumer, DrainEvent, Flow, MockCluster, OutRecord, Producer, ProducerSettings,
+use logintide::{
+    headers::{Dropped, HeaderBlock, Travelling, push},
+    ids::PartitionId,
+    kafka::{Consumer, DrainEvent, Flow, MockCluster, OutRecord, Producer, ProducerSettings},
 };
 
 use crate::support::*;

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use logintide::headers::HeaderBlock;
-use logintide::ids::PartitionId;
-use logintide::kafka::{
-    Consumer, DeliveryFailures, ErrorCode, KafkaError, MockCluster, MockRequest, OutRecord,
-    Producer, SendError, TopicHandle, Transactional,
+use logintide::{
+    headers::HeaderBlock,
+    ids::PartitionId,
+    kafka::{
+        Consumer, DeliveryFailures, ErrorCode, KafkaError, MockCluster, MockRequest, OutRecord,
+        Producer, SendError, TopicHandle, Transactional,
+    },
 };
 
 use crate::support::*;

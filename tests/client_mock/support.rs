@@ -4,10 +4,12 @@
 
 use std::time::Duration;
 
-use logintide::ids::{Offset, PartitionId};
-use logintide::kafka::{
-    ClientSettings, Consumer, ConsumerSettings, DrainEvent, Flow, KafkaError, OutRecord, Producer,
-    ProducerSettings, RebalanceEvent, TopicHandle, Transactional,
+use logintide::{
+    ids::{Offset, PartitionId},
+    kafka::{
+        ClientSettings, Consumer, ConsumerSettings, DrainEvent, Flow, KafkaError, OutRecord,
+        Producer, ProducerSettings, RebalanceEvent, TopicHandle, Transactional,
+    },
 };
 pub(crate) use testkit::until;
 

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use logintide::ids::{Offset, PartitionId};
-use logintide::kafka::{
-    CommitEntry, Consumer, ErrorCode, GroupMetadata, KafkaError, MockCluster, MockRequest,
-    OutRecord, Producer, TopicHandle,
+use logintide::{
+    ids::{Offset, PartitionId},
+    kafka::{
+        CommitEntry, Consumer, ErrorCode, GroupMetadata, KafkaError, MockCluster, MockRequest,
+        OutRecord, Producer, TopicHandle,
+    },
 };
 
 use crate::support::*;

@@ -6,11 +6,11 @@ use logintide::{
     ids::{Offset, PartitionId},
     kafka::{Admin, Consumer, DrainEvent, Flow, NewTopic, OutRecord, Producer, ProducerSettings},
 };
+use testkit::{Scenario, Served, brokers};
 
 use crate::client::support::{
     PATIENCE, Seen, TURN, client, consumer_settings, flush, producer_settings, take_until, until,
 };
-use testkit::{Scenario, Served, brokers};
 
 /// Limit under which a zstd batch of 18 MB is unreadable, and every other answer is none.
 pub(crate) const SMALL_LIMIT: &str = "receive.message.max.bytes=4000000";

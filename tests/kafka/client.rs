@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use logintide::ids::{Offset, PartitionId};
-use logintide::kafka::{
-    Admin, Consumer, DeliveryFailures, Flow, KafkaError, NewTopic, OutRecord, Producer,
-    RebalanceEvent,
+use logintide::{
+    ids::{Offset, PartitionId},
+    kafka::{
+        Admin, Consumer, DeliveryFailures, Flow, KafkaError, NewTopic, OutRecord, Producer,
+        RebalanceEvent,
+    },
 };
 
 #[path = "../client_mock/support.rs"]

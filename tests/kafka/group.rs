@@ -2,8 +2,9 @@
 
 use std::{thread::sleep, time::Duration};
 
-use crate::{check::exits, raw_member::RawMember};
 use testkit::{Scenario, Served, until};
+
+use crate::{check::exits, raw_member::RawMember};
 
 /// Ends with exit code 1 and the remedy, and with nothing read.
 fn is_refused(scenario: &Scenario, flags: &[&str], parts: &[&str]) {

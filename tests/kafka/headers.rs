@@ -7,9 +7,9 @@ use logintide::{
     ids::{Offset, PartitionId},
     kafka::{Consumer, DrainEvent, Flow, Producer, SendError},
 };
+use testkit::{Scenario, brokers, text};
 
 use crate::client::support::{PATIENCE, consumer_settings, flush, producer_settings, until};
-use testkit::{Scenario, brokers, text};
 
 type Headers = Vec<(String, Option<Vec<u8>>)>;
 

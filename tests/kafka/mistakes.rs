@@ -6,12 +6,12 @@ use logintide::{
     headers::HeaderBlock,
     kafka::{Admin, NewTopic, Producer},
 };
+use testkit::{Process, Scenario, WITHOUT_TOPICS};
 
 use crate::{
     client::support::{PATIENCE, client, flush, producer_settings},
     own_broker::OwnBroker,
 };
-use testkit::{Process, Scenario, WITHOUT_TOPICS};
 
 #[path = "../mistakes/shown.rs"]
 mod shown;

@@ -3,10 +3,12 @@
 use std::{fs, ops::Range, time::Duration};
 
 use logintide::kafka::Producer;
-
-use crate::check::exits;
-use crate::client::support::{PATIENCE, flush, send_all, transactional};
 use testkit::{Scenario, Served};
+
+use crate::{
+    check::exits,
+    client::support::{PATIENCE, flush, send_all, transactional},
+};
 
 /// Far longer than a test lasts: what ends a transaction here is the test.
 const TIMEOUT: Duration = Duration::from_mins(10);

@@ -2,8 +2,9 @@
 
 use std::{fs, process::Command};
 
-use crate::own_broker::OwnBroker;
 use testkit::{Scenario, Served, WITHOUT_TOPICS, free_port};
+
+use crate::own_broker::OwnBroker;
 
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]

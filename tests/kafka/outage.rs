@@ -10,12 +10,13 @@ mod waits;
 
 use std::{thread::sleep, time::Duration};
 
+use testkit::Scenario;
+
 use crate::{
     own_broker::OwnBroker,
     proxy::{END_TXN, Trap, When},
     work::Work,
 };
-use testkit::Scenario;
 
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]

@@ -4,13 +4,16 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use logintide::ids::PartitionId;
-use logintide::kafka::Admin;
-
-use crate::client::Topic;
-use crate::client::support::{PATIENCE, client};
-use crate::topic_admin::delete_topics;
+use logintide::{ids::PartitionId, kafka::Admin};
 use testkit::{Scenario, brokers};
+
+use crate::{
+    client::{
+        Topic,
+        support::{PATIENCE, client},
+    },
+    topic_admin::delete_topics,
+};
 
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]

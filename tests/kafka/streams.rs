@@ -9,8 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::work::Work;
 use testkit::{SOON, Scenario, metric};
+
+use crate::work::Work;
 
 const READERS: usize = 100;
 

@@ -7,13 +7,13 @@ use logintide::{
     ids::PartitionId,
     kafka::{Admin, NewTopic},
 };
+use testkit::{SOON, Scenario, Served};
 
 use crate::{
     client::support::{PATIENCE, client},
     faults::topics::{events, newest_windows},
     topic_admin,
 };
-use testkit::{SOON, Scenario, Served};
 
 /// How often these processors look at the topics.
 const LOOK_OFTEN: [&str; 2] = ["-X", "topic.metadata.refresh.interval.ms=1000"];

@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use logintide::ids::{Offset, PartitionId};
-use logintide::kafka::{CommitEntry, Consumer, Flow, KafkaError, OutRecord, Producer, TopicHandle};
+use logintide::{
+    ids::{Offset, PartitionId},
+    kafka::{CommitEntry, Consumer, Flow, KafkaError, OutRecord, Producer, TopicHandle},
+};
 
-use crate::client::Topic;
-use crate::client::support::*;
+use crate::client::{Topic, support::*};
 
 const TIMEOUT: Duration = Duration::from_mins(1);
 

@@ -2,15 +2,19 @@
 
 use std::time::{Duration, Instant};
 
-use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::{Headers, Message, OwnedMessage};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::{
+    config::ClientConfig,
+    consumer::{BaseConsumer, Consumer},
+    message::{Headers, Message, OwnedMessage},
+    topic_partition_list::{Offset, TopicPartitionList},
+};
 
 use super::*;
-use crate::headers::{self, HeaderBlock};
-use crate::kafka::{ClientSettings, MockCluster, Partitioner};
-use crate::limits::PRODUCER_UNCOUNTED_BYTES;
+use crate::{
+    headers::{self, HeaderBlock},
+    kafka::{ClientSettings, MockCluster, Partitioner},
+    limits::PRODUCER_UNCOUNTED_BYTES,
+};
 
 const PARTITIONS: i32 = 3;
 const PATIENCE: Duration = Duration::from_mins(1);

@@ -4,9 +4,9 @@
 //! it.
 
 use serde_json::{Value, json};
+use testkit::{Browser, Scenario, Served};
 
 use crate::client::support::produce;
-use testkit::{Browser, Scenario, Served};
 
 const TOKEN: &str = "a-token-of-the-test";
 

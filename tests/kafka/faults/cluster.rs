@@ -9,8 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{own_broker::OwnBroker, work::Work};
 use testkit::{Scenario, metric};
+
+use crate::{own_broker::OwnBroker, work::Work};
 
 const NODES: u16 = 3;
 

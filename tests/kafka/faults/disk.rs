@@ -7,8 +7,9 @@ use std::{
     process::Command,
 };
 
-use super::{SMALL, fixed_with, joined};
 use testkit::{Scenario, text};
+
+use super::{SMALL, fixed_with, joined};
 
 /// A small file system of its own; unmounted when dropped.
 struct SmallDisk(PathBuf);

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::{SMALL, joined, topics};
 use testkit::{Process, Scenario, Served};
+
+use super::{SMALL, joined, topics};
 
 /// The group gives a silent member up after six seconds, the shortest that brokers allow; the
 /// broker ends a silent transaction after ten.

@@ -5,12 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use testkit::{Scenario, until};
+
 use crate::{
     own_broker::OwnBroker,
     proxy::{ADD_OFFSETS_TO_TXN, END_TXN, PRODUCE, Proxy, TXN_OFFSET_COMMIT, Trap, When},
     work::{ONE_WINDOW, Work},
 };
-use testkit::{Scenario, until};
 
 /// Longer than an epoch's commit is tried, also when the first attempt takes 20 s and the second
 /// one, too: the epoch is rolled back with an unknown outcome.

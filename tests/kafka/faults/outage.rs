@@ -5,11 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use testkit::Scenario;
+
 use crate::{
     own_broker::OwnBroker,
     work::{ONE_WINDOW, Work},
 };
-use testkit::Scenario;
 
 /// A processor at work on a broker of its own.
 fn begin(name: &str, flags: &[&str]) -> (OwnBroker, Work) {

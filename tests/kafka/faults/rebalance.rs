@@ -1,8 +1,8 @@
 //! Instances that come and go, and an input that grows: every event exactly once.
 
-use super::{SMALL, joined, topics};
 use testkit::{Scenario, Served};
 
+use super::{SMALL, joined, topics};
 use crate::topic_admin;
 
 const QUICK: &[&str] = &["-X", "session.timeout.ms=6000", "-X", "heartbeat.interval.ms=1000"];

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use logintide::ids::PartitionId;
+use testkit::{Scenario, Served};
 
 use super::{
     fixed, fixed_with,
     topics::{Event, committed, delete_input, events, log_ends, newest_windows},
 };
-use testkit::{Scenario, Served};
 
 const FIRST: &[&str] = &[
     "--seed",

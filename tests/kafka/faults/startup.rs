@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::{SMALL, joined};
 use testkit::Scenario;
+
+use super::{SMALL, joined};
 
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]

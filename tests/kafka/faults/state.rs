@@ -8,12 +8,12 @@ use std::{
 };
 
 use logintide::ids::PartitionId;
+use testkit::{Process, Scenario, Served};
 
 use super::{
     SMALL, finish_fixed, fixed, joined,
     topics::{committed, delete_input, events, newest_windows, recount},
 };
-use testkit::{Process, Scenario, Served};
 
 /// The database's largest file.
 fn database(scenario: &Scenario) -> PathBuf {

@@ -15,7 +15,6 @@ use logintide::{
     kafka::{Admin, ClientSettings, Consumer, ConsumerSettings, DrainEvent, Flow},
 };
 use serde_json::Value;
-
 use testkit::{SOON, Scenario, text};
 
 /// Length of a window, seconds: the default of both programs.

@@ -6,8 +6,9 @@ use std::{
     thread::{scope, spawn},
 };
 
-use crate::{check::exits, own_broker::OwnBroker};
 use testkit::{Scenario, free_port};
+
+use crate::{check::exits, own_broker::OwnBroker};
 
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]

@@ -1,7 +1,8 @@
 //! `logintide check-config` on brokers whose settings and ACLs stop a run.
 
-use crate::{check::exits, own_broker::OwnBroker};
 use testkit::Scenario;
+
+use crate::{check::exits, own_broker::OwnBroker};
 
 fn acl(broker: &OwnBroker, allow: &str, operation: &str, resource: [&str; 2]) {
     let address = broker.address();

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use logintide::ids::PartitionId;
-use logintide::kafka::{Admin, KafkaError, NewTopic, OutRecord, Producer};
+use logintide::{
+    ids::PartitionId,
+    kafka::{Admin, KafkaError, NewTopic, OutRecord, Producer},
+};
 
 use crate::{
     client::support::{PATIENCE, client, flush, numbered, send_all, transactional_settings},

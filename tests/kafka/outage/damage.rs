@@ -7,8 +7,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{batches::Input, own_broker::OwnBroker};
 use testkit::Scenario;
+
+use crate::{batches::Input, own_broker::OwnBroker};
 
 /// Bytes of a batch before its records, and where its parts lie (Kafka's message format 2).
 const HEAD: usize = 61;

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use testkit::Scenario;
+
 use crate::{
     client::support::PATIENCE,
     open_transactions::{HIDES, open_transaction},
     own_broker::OwnBroker,
 };
-use testkit::Scenario;
 
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]

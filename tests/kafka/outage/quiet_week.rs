@@ -3,8 +3,9 @@
 
 use std::time::Instant;
 
-use crate::own_broker::OwnBroker;
 use testkit::{SOON, Scenario};
+
+use crate::own_broker::OwnBroker;
 
 /// Waits until the broker has forgotten the only transactional id.
 fn wait_until_forgotten(broker: &OwnBroker) {

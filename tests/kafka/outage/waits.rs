@@ -1,8 +1,9 @@
 //! A cluster in which a run can never read: it says why, and is unhealthy, and goes on by itself
 //! once the cause is gone. Uses brokers of its own.
 
-use crate::{check::exits, own_broker::OwnBroker};
 use testkit::{Scenario, Served};
+
+use crate::{check::exits, own_broker::OwnBroker};
 
 const STALLS_SOON: [&str; 2] = ["--stall-timeout", "5s"];
 

@@ -5,13 +5,13 @@ mod certificates;
 use std::path::Path;
 
 use logintide::kafka::{Admin, NewTopic};
+use testkit::{Process, Scenario, WITHOUT_TOPICS};
 
 use self::certificates::{Certificates, Kind};
 use crate::{
     client::support::{PATIENCE, client},
     own_broker::OwnBroker,
 };
-use testkit::{Process, Scenario, WITHOUT_TOPICS};
 
 /// SASL users and their passwords, by mechanism.
 const PLAIN: (&str, &str) = ("plain-user", "plain-secret");

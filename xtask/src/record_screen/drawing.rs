@@ -80,8 +80,7 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::terminal::Terminal;
-    use super::*;
+    use super::{super::terminal::Terminal, *};
 
     #[test]
     fn runs_of_one_style_stand_where_their_cells_do() {
