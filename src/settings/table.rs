@@ -22,7 +22,6 @@ use crate::{
 macro_rules! settings {
     ($($heading:literal { $($row:ident: $value:ty = $made:expr;)* })*) => {
         $($(
-            #[allow(missing_docs)]
             pub(crate) static $row: Row<$value> = $made;
         )*)*
 

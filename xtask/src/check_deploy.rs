@@ -10,14 +10,13 @@ mod files;
 mod prometheus;
 
 use std::{
-    fs,
     panic::{self, AssertUnwindSafe},
     path::PathBuf,
     process::ExitCode,
     time::Instant,
 };
 
-use anyhow::{Context, anyhow, ensure};
+use anyhow::{anyhow, ensure};
 use clap::{Args, ValueEnum};
 
 use crate::{deploy_tools, shell};
@@ -37,9 +36,6 @@ pub(crate) struct Arguments {
     /// Where logintide is, for the part `alert` [default: target/debug]
     #[arg(long, value_name = "DIR")]
     bin_dir: Option<PathBuf>,
-    /// Also writes what was left out there, one a line
-    #[arg(long, value_name = "FILE")]
-    left_out_to: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -92,10 +88,6 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let parts = if arguments.parts.is_empty() { all } else { &arguments.parts };
     let report = check(parts, &surroundings);
     let Report { checked, wrong, left_out } = &report;
-    if let Some(path) = arguments.left_out_to {
-        let lines = left_out.iter().fold(String::new(), |lines, line| lines + line + "\n");
-        fs::write(&path, lines).with_context(|| path.display().to_string())?;
-    }
     println!("check-deploy: {checked} checked, {} wrong, {} left out", wrong.len(), left_out.len());
     ensure!(wrong.is_empty(), "wrong: {}", wrong.join("; "));
     Ok(ExitCode::SUCCESS)

@@ -72,7 +72,8 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 fn run_in(arguments: Arguments, scratch: &Path, steps: &Steps) -> anyhow::Result<()> {
     let broker = Broker::choose(!arguments.without_kafka)?;
     check_needs(&arguments, &broker)?;
-    let plan = Plan { steps, scratch, broker, arguments };
+    let tool = plan::copy_of_this_tool(scratch)?;
+    let plan = Plan { steps, scratch, broker, arguments, tool };
     if plan.arguments.faults { plan.faults() } else { plan.all() }
 }
 

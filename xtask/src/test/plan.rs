@@ -1,6 +1,11 @@
 //! Which steps there are, in which lane and order.
 
-use std::{env, path::Path, process::Command, thread};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+};
 
 use anyhow::{Context, bail};
 use testkit::ports;
@@ -37,6 +42,8 @@ pub(super) struct Plan<'a> {
     pub(super) scratch: &'a Path,
     pub(super) broker: Broker,
     pub(super) arguments: Arguments,
+    /// This program, where no build replaces it.
+    pub(super) tool: PathBuf,
 }
 
 /// The tests against a broker, sorted by when they run.
@@ -69,14 +76,14 @@ impl Plan<'_> {
         if missing("bench")?.contains("valgrind") {
             steps.left_out("instructions per event", "no valgrind: scripts/setup --bench");
         } else {
-            steps.run("instructions per event", &mut nice(&tool(["instructions"])?))?;
+            steps.run("instructions per event", &mut nice(&self.tool(["instructions"])))?;
         }
         if self.broker != Broker::Local {
             steps.left_out("commands of the README", "they start a broker: Java and Maven");
         } else if ports::is_taken(check_readme::BROKER_PORT) {
             steps.left_out("commands of the README", "port 9092 is taken");
         } else {
-            let mut command = nice(&tool(["check-readme", "--target"])?);
+            let mut command = nice(&self.tool(["check-readme", "--target"]));
             steps.run("commands of the README", command.arg(shell::target_dir()))?;
         }
         Ok(())
@@ -158,7 +165,7 @@ impl Plan<'_> {
 
     /// The files under deploy/.
     fn deployment(&self, running: Option<&Running>) -> anyhow::Result<()> {
-        let mut command = tool(["check-deploy"])?;
+        let mut command = self.tool(["check-deploy"]);
         if let Some(running) = running {
             command.env("KAFKA_BROKERS", running.address());
         }
@@ -192,7 +199,7 @@ impl Plan<'_> {
             let mut jobs = self.jobs(programs, &suite.ordinary, running);
             if self.arguments.only.is_none() {
                 // It takes as long as the longest tests.
-                jobs.insert(0, kills(5, 100_000, "exactly-once", running)?);
+                jobs.insert(0, self.kills(5, 100_000, "exactly-once", running));
             }
             pool::run(jobs, self.arguments.at_once, self.scratch, log)
         })?;
@@ -217,7 +224,7 @@ impl Plan<'_> {
             pool::run(jobs, FAULTS_AT_ONCE, self.scratch, log)
         })?;
         for delivery in ["exactly-once", "at-least-once"] {
-            let mut job = kills(30, 500_000, delivery, &running)?;
+            let mut job = self.kills(30, 500_000, delivery, &running);
             steps.run(&job.name, &mut job.command)?;
         }
         let mut benches = shell::cargo(["bench", "--workspace", "--no-run", "--locked"]);
@@ -225,7 +232,7 @@ impl Plan<'_> {
         let mut fuzz = shell::cargo(["build", "--manifest-path", "fuzz/Cargo.toml", "--locked"]);
         fuzz.arg("--target-dir").arg(shell::target_dir());
         steps.run("fuzz targets build", &mut fuzz)?;
-        steps.run("fuzzing", &mut tool(["fuzz", "--seconds", "60"])?)?;
+        steps.run("fuzzing", &mut self.tool(["fuzz", "--seconds", "60"]))?;
         Ok(())
     }
 
@@ -300,14 +307,21 @@ impl Plan<'_> {
         };
         tests.iter().map(job).collect()
     }
-}
 
-/// Kills at random moments; the judge recounts.
-fn kills(kills: u32, count: u32, delivery: &str, running: &Running) -> anyhow::Result<Job> {
-    let mut command = tool(["crash-test", "--delivery", delivery])?;
-    command.args(["--kills", &kills.to_string(), "--count", &count.to_string(), "--bin-dir"]);
-    command.arg(shell::target_dir().join("debug")).env("KAFKA_BROKERS", running.address());
-    Ok(Job { name: format!("{kills} kills, {delivery}"), command })
+    /// Kills at random moments; the judge recounts.
+    fn kills(&self, kills: u32, count: u32, delivery: &str, running: &Running) -> Job {
+        let mut command = self.tool(["crash-test", "--delivery", delivery]);
+        command.args(["--kills", &kills.to_string(), "--count", &count.to_string(), "--bin-dir"]);
+        command.arg(shell::target_dir().join("debug")).env("KAFKA_BROKERS", running.address());
+        Job { name: format!("{kills} kills, {delivery}"), command }
+    }
+
+    /// Another command of this tool, in a process of its own.
+    fn tool<const N: usize>(&self, arguments: [&str; N]) -> Command {
+        let mut command = shell::command(&self.tool.to_string_lossy());
+        command.args(arguments);
+        command
+    }
 }
 
 /// A snapshot that differs fails its test and is not written down as a new one.
@@ -316,12 +330,15 @@ fn unchanged_snapshots(mut command: Command) -> Command {
     command
 }
 
-/// Another command of this tool, in a process of its own.
-fn tool<const N: usize>(arguments: [&str; N]) -> anyhow::Result<Command> {
+/// Copies this program: the build of the workspace replaces the one that runs.
+///
+/// # Errors
+/// It cannot be copied.
+pub(super) fn copy_of_this_tool(folder: &Path) -> anyhow::Result<PathBuf> {
+    let copy = folder.join("xtask");
     let program = env::current_exe().context("the path of this program")?;
-    let mut command = shell::command(&program.to_string_lossy());
-    command.args(arguments);
-    Ok(command)
+    std::fs::copy(program, &copy).context("a copy of this program")?;
+    Ok(copy)
 }
 
 /// The command at a lower priority than the tests.
