@@ -318,8 +318,8 @@ impl Producer {
         ));
     }
 
-    /// Serves reports, errors and log lines; waits up to `timeout` for the first. Returns the number
-    /// of their records.
+    /// Serves reports, errors and log lines; waits up to `timeout` for the first. Returns the
+    /// number of their records.
     pub fn poll(&self, timeout: Duration) -> usize {
         let mut reports = 0;
         let mut wait = timeout;

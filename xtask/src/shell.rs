@@ -139,7 +139,7 @@ impl Drop for Group {
 }
 
 /// Ends everything that runs.
-pub(crate) fn end_all() {
+fn end_all() {
     for group in groups().iter() {
         signal_group("-TERM", *group);
     }

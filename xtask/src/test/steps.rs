@@ -1,7 +1,7 @@
 //! Steps of a check, in lanes that run side by side, and the summary of them.
 //!
-//! Holds: what a step prints comes out in one piece when it ends; after a failed step no further
-//! one begins, and those that run in other lanes are ended.
+//! Holds: what a step prints comes out in one piece when it ends; a failed step ends its lane, and
+//! the others go on, so that one run shows all that is wrong.
 
 use std::{
     fs::{self, File},
@@ -15,7 +15,7 @@ use std::{
     time::Instant,
 };
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
 use crate::shell;
 
@@ -43,7 +43,7 @@ impl Steps {
     /// Runs one program as a step; returns what it printed.
     ///
     /// # Errors
-    /// It failed, or another step has: then it does not run.
+    /// It cannot be started, or fails.
     pub(super) fn run(&self, name: &str, command: &mut Command) -> anyhow::Result<String> {
         println!("==== {name}: {}", shell::shown(command));
         self.step(name, |log| {
@@ -55,7 +55,7 @@ impl Steps {
     /// Runs one program whose failure does not fail the check; returns whether it failed.
     ///
     /// # Errors
-    /// It cannot be started, or another step has failed.
+    /// It cannot be started.
     pub(super) fn run_optional(&self, name: &str, command: &mut Command) -> anyhow::Result<bool> {
         println!("==== {name}: {}", shell::shown(command));
         let mut failed = false;
@@ -77,9 +77,6 @@ impl Steps {
         name: &str,
         body: impl FnOnce(&mut File) -> anyhow::Result<()>,
     ) -> anyhow::Result<String> {
-        if self.failed.load(Ordering::SeqCst) {
-            bail!("{name} did not run, because another step failed");
-        }
         let began = Instant::now();
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let path = self.folder.join(format!("step-{number}.log"));
@@ -94,12 +91,9 @@ impl Steps {
         std::io::stdout().write_all(text.as_bytes()).context("stdout")?;
         match &result {
             Ok(()) => rows.push(format!("{name:<26} ok, {took} s")),
-            Err(_) if self.failed.swap(true, Ordering::SeqCst) => {
-                rows.push(format!("{name:<26} ended after {took} s, because another step failed"));
-            }
             Err(error) => {
+                self.failed.store(true, Ordering::SeqCst);
                 rows.push(format!("{name:<26} FAILED after {took} s: {error:#}"));
-                shell::end_all();
             }
         }
         result.map(|()| text)
