@@ -1,6 +1,10 @@
 //! One pass of the router, of a worker and of a bare simd-json parse over the same events, each in
 //! a function of its own: `cargo xtask instructions` counts what the processor is asked to do in
 //! it.
+//!
+//! A comment that names this benchmark for what something buys was counted on a copy of the files
+//! of the record path, with these events, against the plain form. No command repeats that: put the
+//! plain form in, and run `cargo xtask instructions`.
 
 mod common;
 

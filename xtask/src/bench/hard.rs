@@ -39,8 +39,7 @@ pub(crate) fn measure(bench: &mut Workbench) -> anyhow::Result<Figures> {
     let events = bench.plan().events;
     let mut figures = Figures::default();
     bench.start_broker(1);
-    bench.fill("warm", 8, events, &[]);
-    Job::new(events).input("warm").run(bench, 0)?;
+    bench.warm(events)?;
     let job = || Job::new(events);
     let mut points = Points { bench, figures: &mut figures };
     points.measure("plain", 8, &[], job())?;

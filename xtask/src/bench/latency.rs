@@ -6,7 +6,6 @@ use anyhow::Context;
 
 use super::{
     figures::Figures,
-    measure::Job,
     starts::Lines,
     table::{Layout, Show},
     workbench::{OUTPUTS, Workbench},
@@ -35,9 +34,7 @@ pub(crate) fn measure(bench: &mut Workbench) -> anyhow::Result<Figures> {
     let mut figures = Figures::default();
     bench.start_broker(1);
     eprintln!("latency: {PER_SECOND} events per second");
-    // A broker that has just started is slower than one that has worked.
-    bench.fill("warm", 8, 1_000_000, &[]);
-    Job::new(1_000_000).input("warm").run(bench, 0)?;
+    bench.warm(1_000_000)?;
     let pauses_before = pauses(bench).len();
     for round in 1..=plan.rounds {
         eprintln!("latency: round {round} of {}", plan.rounds);

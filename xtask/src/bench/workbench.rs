@@ -16,7 +16,7 @@ use std::{
 use anyhow::Context;
 use testkit::{KafkaLocal, Process};
 
-use super::host::Host;
+use super::{host::Host, measure::Job};
 use crate::shell::{self, Misuse};
 
 /// As in production. In the small heap that kafka-local gives a broker its garbage collector stops
@@ -136,6 +136,16 @@ impl Workbench {
         }
         broker.start();
         self.broker = Some(broker);
+    }
+
+    /// Lets the broker work: one that has just started is slower.
+    ///
+    /// # Errors
+    /// The run fails.
+    pub(crate) fn warm(&mut self, events: u64) -> anyhow::Result<()> {
+        self.fill("warm", 8, events, &[]);
+        Job::new(events).input("warm").run(self, 0)?;
+        Ok(())
     }
 
     pub(crate) fn stop_broker(&mut self) {

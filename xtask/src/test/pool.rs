@@ -60,9 +60,9 @@ pub(super) fn run(
     let work = || -> anyhow::Result<()> {
         while let Some(mut job) = next() {
             let number = number.fetch_add(1, Ordering::Relaxed) + 1;
-            let path = folder.join(format!("job-{}.log", job.name.replace([':', '/', ' '], "-")));
+            let output = tempfile::NamedTempFile::new_in(folder).context("a temporary file")?;
             let began = Instant::now();
-            let status = run_one(&mut job.command, &path)?;
+            let status = run_one(&mut job.command, output.path())?;
             let took = began.elapsed();
             let failed = !status.success();
             let verdict = if failed { "FAILED" } else { "ok" };
@@ -75,7 +75,7 @@ pub(super) fn run(
             let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
             if failed {
                 writeln!(log, "\n{line} ({status})")?;
-                log.write_all(&std::fs::read(&path).unwrap_or_default())?;
+                log.write_all(&std::fs::read(output.path()).unwrap_or_default())?;
             }
             drop(log);
             ended.lock().unwrap_or_else(PoisonError::into_inner).push(Ended {
@@ -117,4 +117,34 @@ fn run_one(command: &mut Command, path: &Path) -> anyhow::Result<ExitStatus> {
     let errors = log.try_clone().context("a second handle")?;
     let mut child = shell::Group::spawn(command.stdin(Stdio::null()).stdout(log).stderr(errors))?;
     child.wait_for(LONGEST_TEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(name: &str, script: &str) -> Job {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        Job { name: name.to_owned(), command }
+    }
+
+    #[test]
+    fn a_failed_job_is_named_with_its_output_and_the_others_run() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("log");
+        let mut log = File::create(&path).expect("a log");
+        let ran = folder.path().join("ran");
+        let jobs = vec![
+            job("good", "echo quiet"),
+            job("bad", "echo the reason; exit 3"),
+            job("last", &format!("touch {}", ran.display())),
+        ];
+        let error = run(jobs, 1, folder.path(), &mut log).expect_err("a job failed");
+        assert_eq!(error.to_string(), "1 of 3 failed: bad");
+        assert!(ran.exists(), "the job behind the failed one ran");
+        let text = std::fs::read_to_string(&path).expect("the log");
+        assert!(text.contains("the reason") && !text.contains("quiet"), "{text}");
+        assert!(run(vec![job("good", "true")], 2, folder.path(), &mut log).is_ok());
+    }
 }
