@@ -107,7 +107,7 @@ impl Admin {
     pub fn cluster_id(&self, timeout: Duration) -> Result<Option<String>, KafkaError> {
         let deadline = Instant::now() + timeout;
         // Metadata carries it; a cluster without one is told apart from one that is away.
-        self.metadata(None, timeout).map_err(|error| self.explained(error))?;
+        self.metadata(None, timeout).map_err(|error| self.explained(error, timeout))?;
         let left = deadline.saturating_duration_since(Instant::now());
         // SAFETY: the client is alive; the returned string is ours to free.
         unsafe {
@@ -130,7 +130,8 @@ impl Admin {
         let mut found = Vec::with_capacity(names.len());
         for name in names {
             let left = deadline.saturating_duration_since(Instant::now());
-            let partitions = self.metadata(Some(name), left).map_err(|e| self.explained(e))?;
+            let partitions = self.metadata(Some(name), left);
+            let partitions = partitions.map_err(|error| self.explained(error, timeout))?;
             found.push(TopicInfo { name: (*name).to_owned(), partitions });
         }
         self.serve_events();
@@ -172,9 +173,10 @@ impl Admin {
         // SAFETY: `results` holds `count` results that live as long as the answer.
         unsafe { first_failure(OPERATION, results, count, exists) }?;
         let names: Vec<_> = topics.iter().map(|topic| topic.name.as_str()).collect();
-        self.wait_until(OPERATION, &names, deadline, |info| {
+        let led = self.wait_until(OPERATION, &names, deadline, |info| {
             info.partitions.map_or(Ok(false), |seen| self.all_lead(&info.name, seen, deadline))
-        })
+        });
+        led.map_err(|error| self.explained(error, timeout))
     }
 
     /// Sends a request and waits for its answer.
@@ -255,11 +257,11 @@ impl Admin {
         }
     }
 
-    /// A timeout with the error that arrived while it was waited for.
-    pub(super) fn explained(&self, error: KafkaError) -> KafkaError {
+    /// A timeout with all the time that was `waited`, and the error that arrived meanwhile.
+    pub(super) fn explained(&self, error: KafkaError, waited: Duration) -> KafkaError {
         self.serve_events();
         match error {
-            KafkaError::Timeout { operation, waited, .. } => self.client.timeout(operation, waited),
+            KafkaError::Timeout { operation, .. } => self.client.timeout(operation, waited),
             other => other,
         }
     }

@@ -100,7 +100,7 @@ impl Admin {
             ..0 if metadata.broker_cnt > 0 => unsafe { (*metadata.brokers).id },
             id => id,
         });
-        match id.map_err(|error| self.explained(error))? {
+        match id.map_err(|error| self.explained(error, timeout))? {
             ..0 => Err(self.client.timeout(METADATA, timeout)),
             id => Ok(id),
         }
@@ -116,7 +116,7 @@ impl Admin {
         timeout: Duration,
     ) -> Result<Vec<UnreachableBroker>, KafkaError> {
         let deadline = Instant::now() + timeout;
-        let brokers = self.advertised(timeout).map_err(|error| self.explained(error))?;
+        let brokers = self.advertised(timeout).map_err(|error| self.explained(error, timeout))?;
         self.silent(brokers, deadline, timeout)
     }
 

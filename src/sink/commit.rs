@@ -123,7 +123,7 @@ impl Sink {
     pub(super) fn commit(&mut self) -> Result<(), EpochFailure> {
         let Stage::Draining(_, completed) = &mut self.stage else { return Ok(()) };
         let began = *completed.committing.get_or_insert_with(Instant::now);
-        let closes_by_silence = !completed.sent && !completed.prepared.records.is_empty();
+        let closes_by_silence = completed.prepared.closes_by_silence;
         failpoint::reached(Point::Delivered);
         if closes_by_silence {
             failpoint::reached(Point::IdleClose);

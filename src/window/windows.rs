@@ -41,6 +41,8 @@ pub struct Prepared {
     /// The epoch has neither output nor progress. It need not be committed; what it would drop is
     /// dropped with a later one.
     pub is_empty: bool,
+    /// Whether windows close because every partition is idle.
+    pub closes_by_silence: bool,
     /// Occurrences newly counted as `other` because a dimension's cap was reached.
     pub capped_values: u64,
     merger: MergerChange,
@@ -96,6 +98,7 @@ impl Windows {
             .collect();
         Prepared {
             is_empty: !moved && records.is_empty(),
+            closes_by_silence: closing.idle_clock.is_some() && !records.is_empty(),
             capped_values: merger.capped,
             change: Arc::new(EpochChange {
                 epoch,
