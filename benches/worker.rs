@@ -114,7 +114,7 @@ fn epoch(partitions: i32) -> (Windows, EpochInput) {
     let states: BTreeMap<_, _> = all.clone().map(|partition| (partition, state)).collect();
     let owned: Vec<_> = all.clone().collect();
     let image = StateImage { partitions: states, ..StateImage::default() };
-    let windows = Windows::new(RULES, image, &owned, true);
+    let windows = Windows::new(RULES, &image, &owned, true);
     let start = common::START_S * 1000;
     let delta = |partition| {
         let mut partial = Partial::new();
@@ -160,7 +160,11 @@ fn epochs(criterion: &mut Criterion) {
         group.bench_function(name("encode"), |bench| {
             bench.iter(|| {
                 out.clear();
-                prepared.records.iter().for_each(|record| record.encode(&mut out, usize::MAX));
+                prepared
+                    .merge
+                    .records
+                    .iter()
+                    .for_each(|record| record.encode(&mut out, usize::MAX));
                 black_box(out.len())
             });
         });

@@ -112,7 +112,7 @@ fn windows() -> Windows {
         topic: None,
     };
     let image = StateImage { partitions: BTreeMap::from([(P, state)]), ..StateImage::default() };
-    Windows::new(RULES, image, &[P], true)
+    Windows::new(RULES, &image, &[P], true)
 }
 
 proptest! {
@@ -148,7 +148,7 @@ proptest! {
             now_ms: NOW_MS,
             close_all: true,
         });
-        let counted: u64 = prepared.records.iter().map(|record| record.sum.total).sum();
+        let counted: u64 = prepared.merge.records.iter().map(|record| record.sum.total).sum();
         prop_assert_eq!(counted, processed, "nothing is late without a horizon");
     }
 }

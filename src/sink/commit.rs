@@ -36,7 +36,7 @@ impl Sink {
         failpoint::reached(Point::Aligned);
         let mut counts = EpochCounts::of(&mut aligned, self.outputs.take_truncated());
         let prepared = self.prepare(aligned);
-        counts.add_windows(&prepared.records, prepared.capped_values);
+        counts.add_windows(&prepared.merge.records, prepared.merge.capped);
         self.counts = Some(counts);
         if prepared.is_empty && !self.sent && !self.must_commit {
             return self.finish_epoch();
@@ -46,7 +46,7 @@ impl Sink {
         self.last_written = prepared.change.epoch;
         self.control.activity().storing.store(true, Relaxed);
         if self.settings.delivery == Delivery::ExactlyOnce {
-            self.outputs.windows(&prepared.records);
+            self.outputs.windows(&prepared.merge.records);
             self.outputs.pump()?;
         }
         failpoint::reached(Point::LastOutput);
@@ -123,7 +123,7 @@ impl Sink {
     pub(super) fn commit(&mut self) -> Result<(), EpochFailure> {
         let Stage::Draining(_, completed) = &mut self.stage else { return Ok(()) };
         let began = *completed.committing.get_or_insert_with(Instant::now);
-        let closes_by_silence = completed.prepared.closes_by_silence;
+        let closes_by_silence = completed.prepared.merge.closes_by_silence;
         failpoint::reached(Point::Delivered);
         if closes_by_silence {
             failpoint::reached(Point::IdleClose);
@@ -147,7 +147,7 @@ impl Sink {
         if self.settings.delivery == Delivery::ExactlyOnce {
             return self.conclude();
         }
-        self.outputs.windows(&completed.prepared.records);
+        self.outputs.windows(&completed.prepared.merge.records);
         let stage = std::mem::replace(&mut self.stage, Stage::Failed);
         let Stage::Draining(alignment, mut completed) = stage else {
             unreachable!("the epoch was draining");

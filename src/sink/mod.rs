@@ -163,7 +163,7 @@ impl Sink {
     ) -> Result<Self, RunError> {
         let outputs = Outputs::new(settings.outputs.clone(), settings.output_pool.clone())
             .map_err(|error| RunError::Kafka(error.to_string()))?;
-        let windows = Windows::new(settings.rules, StateImage::default(), &[], true);
+        let windows = Windows::new(settings.rules, &StateImage::default(), &[], true);
         let report =
             Report::new(settings.stats_interval, Arc::clone(&control), Arc::clone(&settings.board));
         Ok(Self {

@@ -111,7 +111,7 @@ impl Sink {
         let owned = request.partitions.iter().map(|facts| facts.partition);
         let known: Vec<_> = owned.filter(|p| image.partitions.contains_key(p)).collect();
         let owns_all = request.owns_all && known.len() == request.partitions.len();
-        let windows = Windows::new(self.settings.rules, image.clone(), &known, owns_all);
+        let windows = Windows::new(self.settings.rules, &image, &known, owns_all);
         self.publish_now(&windows.published_in(redo))
     }
 
@@ -125,7 +125,7 @@ impl Sink {
         if self.outputs.connection().pauses() {
             return Ok(false);
         }
-        let partitions: Vec<_> = self.windows.partitions().keys().copied().collect();
+        let partitions: Vec<_> = self.windows.partitions().map(|(p, _)| p).collect();
         let timeout = limits::RECOVERY_QUERY_TIMEOUT;
         let committed = match self.settings.committer.committed(&partitions, timeout) {
             Ok(committed) => committed,
@@ -161,7 +161,7 @@ impl Sink {
     pub(super) fn open(&mut self, image: StateImage, first: First) {
         let First { starts, epoch, owns_all } = first;
         let owned: Vec<_> = starts.iter().map(|(partition, _)| *partition).collect();
-        self.windows = Windows::new(self.settings.rules, image, &owned, owns_all);
+        self.windows = Windows::new(self.settings.rules, &image, &owned, owns_all);
         if !owns_all {
             tracing::warn!(
                 owned = owned.len(),

@@ -75,6 +75,17 @@ impl Partial {
         self.users.merge(&other.users);
     }
 
+    /// Adds what an input partition has counted since it had `before`.
+    pub fn replace(&mut self, before: Option<&Self>, now: &Self) {
+        let Some(before) = before else { return self.merge(now) };
+        self.total += now.total - before.total;
+        self.first_offset = self.first_offset.min(now.first_offset);
+        self.locations.replace(&before.locations, &now.locations);
+        self.devices.replace(&before.devices, &now.devices);
+        self.versions.replace(&before.versions, &now.versions);
+        self.users.merge(&now.users);
+    }
+
     /// Bytes in memory, this struct and its heap. Constant time.
     pub fn memory_bytes(&self) -> usize {
         size_of::<Self>()
