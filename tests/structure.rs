@@ -22,7 +22,7 @@ const LAYERS: &[&[&str]] = &[
     &["pipeline"],
     &["source", "worker", "sink", "http"],
     &["epoch", "control", "output", "settings"],
-    &["batch", "config", "error", "status", "topics"],
+    &["batch", "client", "config", "error", "status", "topics"],
     &["kafka", "state", "metrics"],
     &["window", "event"],
     &["budget", "failpoint", "headers", "ids", "latency", "limits", "clock", "plain", "signals"],

@@ -26,6 +26,7 @@ use self::{
 use crate::{
     batch::Pool,
     budget::Budget,
+    client::Librdkafka,
     config::{Delivery, MemoryPlan, RunConfig},
     control::Control,
     error::RunError,
@@ -294,7 +295,8 @@ fn start(
         Ok(())
     })?;
     threads.spawn("sink".to_owned(), move || sink.run(&sink_input))?;
-    let source = Source::new(source_settings, consumer, admin, channels, control);
+    let source =
+        Source::new(source_settings, Librdkafka::default(), consumer, admin, channels, control);
     threads.spawn("source".to_owned(), move || source.run())?;
     Ok(threads)
 }

@@ -5,9 +5,9 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Source, SourcePhase};
-use crate::metrics::Waiting;
+use crate::{client::Client, metrics::Waiting};
 
-impl Source {
+impl<C: Client> Source<C> {
     /// Says what is waited for while nothing is read.
     pub(super) fn show_waiting(&self) {
         self.control.health().set_waiting(self.waiting());

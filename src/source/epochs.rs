@@ -9,13 +9,14 @@ use std::time::Instant;
 
 use super::{Ending, Halt, Source, SourcePhase, fatal};
 use crate::{
+    client::{Client, Clock, RecordConsumer},
     epoch::{CommittedEpoch, CutReason, EpochCut, Mode, Recovered, ToSink},
     error::RunError,
     failpoint::{self, Point},
     limits, metrics,
 };
 
-impl Source {
+impl<C: Client> Source<C> {
     pub(super) fn run_epochs(&mut self) -> Result<(), Halt> {
         if self.settings.exit_at_end && self.end_at_bound() {
             return Ok(());
@@ -148,7 +149,7 @@ impl Source {
                 self.bounds.entry(partition).or_insert(end);
             }
         }
-        let now = Instant::now();
+        let now = self.client.clock().now();
         self.intake.partitions.own(&recovered.starts, &self.bounds, now);
         self.consumer.assign(&recovered.starts).map_err(|error| fatal(&error))?;
         // What a rollback has thrown away may have been such a message.

@@ -13,13 +13,14 @@ use super::{
     recover::{Asking, Why},
 };
 use crate::{
+    client::{Client, RecordConsumer},
     error::RunError,
     kafka::{KafkaError, RebalanceEvent},
     limits,
     metrics::{self, Metric},
 };
 
-impl Source {
+impl<C: Client> Source<C> {
     pub(super) fn serve_group(&mut self) -> Result<(), Halt> {
         let intake = &mut self.intake;
         let served = self.consumer.serve(Duration::ZERO, &mut |event| {

@@ -42,13 +42,14 @@ use self::{
 use crate::{
     batch::{Emptied, InputRecord, Pool},
     budget::Budget,
+    client::{Client, Clock, RecordConsumer},
     config::{OnUnreadableBatch, StartFrom, Topics},
     control::Control,
     epoch::{Times, ToSink, ToSource, ToWorker},
     error::RunError,
     event::FieldNames,
     ids::{Epoch, Incarnation, Offset, PartitionId, TopicId},
-    kafka::{Admin, Consumer, ConsumerSettings, KafkaError},
+    kafka::{ConsumerSettings, KafkaError},
     limits, metrics,
     state::Committed,
     topics::OutputPartitions,
@@ -105,10 +106,11 @@ pub struct SourceChannels {
 
 /// The source.
 #[derive(Debug)]
-pub struct Source {
+pub struct Source<C: Client> {
     settings: SourceSettings,
-    consumer: Consumer,
-    admin: Admin,
+    client: C,
+    consumer: C::Consumer,
+    admin: C::Admin,
     intake: Intake,
     from_sink: Receiver<ToSource>,
     control: Arc<Control>,
@@ -144,15 +146,16 @@ pub struct Source {
     seen_outputs: OutputPartitions,
     outputs: OutputPartitions,
     open_transactions: OpenTransactions,
-    unreadable: Unreadable,
+    unreadable: Unreadable<C::Consumer>,
 }
 
-impl Source {
+impl<C: Client> Source<C> {
     /// A source over a consumer that has subscribed.
     pub fn new(
         settings: SourceSettings,
-        consumer: Consumer,
-        admin: Admin,
+        client: C,
+        consumer: C::Consumer,
+        admin: C::Admin,
         channels: SourceChannels,
         control: Arc<Control>,
     ) -> Self {
@@ -164,13 +167,14 @@ impl Source {
             settings.input_pool.clone(),
             settings.most_bytes,
         );
-        let now = Instant::now();
+        let now = client.clock().now();
         let outputs = settings.outputs;
         Self {
             settings,
+            client,
             consumer,
             admin,
-            intake: Intake::new(lanes, router),
+            intake: Intake::new(lanes, router, now),
             from_sink: channels.from_sink,
             control,
             phase: SourcePhase::Unassigned,
@@ -213,7 +217,7 @@ impl Source {
     }
 
     fn turn(&mut self) -> Result<(), Halt> {
-        self.intake.begin();
+        self.intake.begin(self.client.clock());
         self.hear_sink()?;
         self.check_stop();
         self.check_topics()?;

@@ -10,9 +10,10 @@ use std::{collections::BTreeMap, fmt::Write as _, time::Duration, time::Instant}
 
 use super::{Ending, Halt, Source, partitions::Hidden};
 use crate::{
+    client::{Client, Clock, Questions, RecordConsumer},
     error::RunError,
     ids::{Offset, PartitionId},
-    kafka::{Admin, KafkaError},
+    kafka::KafkaError,
     limits,
     metrics::{Metric, set_labeled},
 };
@@ -98,7 +99,7 @@ impl OpenTransactions {
     }
 }
 
-impl Source {
+impl<C: Client> Source<C> {
     /// Looks for partitions that an open transaction holds back, off the records' way.
     pub(super) fn watch_open_transactions(&mut self) {
         let now = self.intake.now();
@@ -132,7 +133,7 @@ impl Source {
             gauge(partition, age);
             self.intake.partitions.hold(partition, held.at, age >= longest);
         }
-        self.open_transactions.next_look = Some(Instant::now() + pause);
+        self.open_transactions.next_look = Some(self.client.clock().now() + pause);
     }
 
     /// Asks a broker for how long a transaction may be open, until it is known.
@@ -199,7 +200,7 @@ impl Source {
             return Ok(BTreeMap::new());
         }
         let timeout = limits::RECOVERY_QUERY_TIMEOUT;
-        let everything = Admin::read_uncommitted(&self.settings.consumer.client)?;
+        let everything = self.client.uncommitted(&self.settings.consumer.client)?;
         everything.all_ends(&self.settings.topic, &unknown, timeout)
     }
 

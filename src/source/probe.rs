@@ -8,14 +8,15 @@
 use std::time::Duration;
 
 use crate::{
+    client::{Client, RecordConsumer},
     ids::{Offset, PartitionId},
-    kafka::{Consumer, ConsumerSettings, DrainEvent, Flow, KafkaError},
+    kafka::{ConsumerSettings, DrainEvent, Flow, KafkaError},
 };
 
 /// One reading.
 #[derive(Debug)]
-pub(super) struct Probe {
-    consumer: Consumer,
+pub(super) struct Probe<R> {
+    consumer: R,
 }
 
 /// What a reading finds.
@@ -27,9 +28,10 @@ pub(super) enum Finding {
     Unreadable(KafkaError),
 }
 
-impl Probe {
+impl<R: RecordConsumer> Probe<R> {
     /// Begins to read at an offset. `settings` are those of the consumer that cannot read there.
     pub(super) fn new(
+        client: &impl Client<Consumer = R>,
         settings: &ConsumerSettings,
         partition: PartitionId,
         offset: Offset,
@@ -47,7 +49,7 @@ impl Probe {
             settings.client.properties.push((name.to_owned(), "1000".to_owned()));
         }
         settings.client.properties.push(("receive.message.max.bytes".to_owned(), same));
-        let mut consumer = Consumer::new(&settings)?;
+        let mut consumer = client.consumer(&settings)?;
         consumer.assign(&[(partition, offset)])?;
         Ok(Self { consumer })
     }

@@ -4,12 +4,14 @@
 //! Out: a rollback, an end, or one log line every few seconds.
 //! Holds: nothing here loses a record: what cannot be read stands still and is asked about again.
 
-use std::time::Instant;
-
 use super::{Halt, Source, SourcePhase, fatal, intake::ReadFault};
-use crate::{kafka::KafkaError, limits};
+use crate::{
+    client::{Client, Clock, Questions},
+    kafka::KafkaError,
+    limits,
+};
 
-impl Source {
+impl<C: Client> Source<C> {
     pub(super) fn handle_faults(&mut self) -> Result<(), Halt> {
         for fault in std::mem::take(&mut self.intake.faults) {
             match fault {
@@ -59,13 +61,14 @@ impl Source {
         }
         match self.admin.ends(&self.settings.topic, &silent, limits::PROBE_TIMEOUT) {
             Ok(ends) => {
-                if self.intake.partitions.answered(&ends, Instant::now()) < silent.len() {
+                let answered_at = self.client.clock().now();
+                if self.intake.partitions.answered(&ends, answered_at) < silent.len() {
                     self.next_probe = now + limits::PROBE_RETRY_PAUSE;
                 }
             }
             Err(error) => {
                 self.complain(&error);
-                self.next_probe = Instant::now() + limits::PROBE_RETRY_PAUSE;
+                self.next_probe = self.client.clock().now() + limits::PROBE_RETRY_PAUSE;
             }
         }
     }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::{Halt, Source, SourcePhase, fatal, recover::Known};
 use crate::{
+    client::{Client, Clock, RecordConsumer},
     epoch::{CutReason, EpochCut, Mode, Rebuild, ToSink},
     failpoint::{self, Point},
     limits,
@@ -41,13 +42,13 @@ impl Rebuilding {
     }
 }
 
-impl Source {
+impl<C: Client> Source<C> {
     pub(super) fn rebuild(&mut self, order: Rebuild) -> Result<(), Halt> {
         let phase = std::mem::replace(&mut self.phase, SourcePhase::Unassigned);
         let SourcePhase::Recovering(known) = phase else {
             unreachable!("the sink answers a request that waits");
         };
-        let now = Instant::now();
+        let now = self.client.clock().now();
         let records: i64 = order.ranges.iter().map(|range| range.until.0 - range.from.0).sum();
         tracing::info!(
             partitions = order.ranges.len(),
@@ -85,7 +86,7 @@ impl Source {
         }
         rebuilding.cut = true;
         let (epoch, horizon) = (rebuilding.order.epoch, rebuilding.order.horizon);
-        let took = rebuilding.began.elapsed();
+        let took = now - rebuilding.began;
         tracing::info!(took_ms = took.as_millis() as u64, "rebuilding windows: all was read");
         let cut = EpochCut {
             incarnation: self.incarnation,

@@ -12,6 +12,7 @@ use std::{
 
 use super::{After, Ending, Halt, Source, SourcePhase, fatal};
 use crate::{
+    client::{Client, Clock, Questions, RecordConsumer},
     config::StartFrom,
     epoch::{RecoverPartition, RecoverRequest, ToSink},
     error::RunError,
@@ -73,7 +74,7 @@ struct Answer {
     topic: Option<TopicId>,
 }
 
-impl Source {
+impl<C: Client> Source<C> {
     /// One attempt to ask the broker; a failed one is repeated later.
     pub(super) fn ask(&mut self) -> Result<(), Halt> {
         let SourcePhase::Asking(asking) = &self.phase else { return Ok(()) };
@@ -95,7 +96,7 @@ impl Source {
             Err(error) if error.is_fatal() => Err(fatal(&error)),
             Err(error) => {
                 self.complain(&error);
-                let next_try = Instant::now() + limits::BROKER_RETRY_PAUSE;
+                let next_try = self.client.clock().now() + limits::BROKER_RETRY_PAUSE;
                 self.phase =
                     SourcePhase::Asking(Asking { partitions, why, next_try, failed: true });
                 Ok(())
@@ -277,7 +278,7 @@ impl Source {
             }
             _ => {}
         }
-        let next_try = Instant::now() + pause;
+        let next_try = self.client.clock().now() + pause;
         self.leave(After::Ask(Asking::new(partitions, Why::RolledBack, next_try)))
     }
 }

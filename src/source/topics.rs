@@ -7,9 +7,9 @@
 //! of the epoch that is being cut may already go by the next numbers.
 
 use super::{Halt, Source, unreadable::Unreadable};
-use crate::{epoch::ToSink, ids::TopicId};
+use crate::{client::Client, epoch::ToSink, ids::TopicId};
 
-impl Source {
+impl<C: Client> Source<C> {
     /// Takes in what has changed since the last turn.
     pub(super) fn check_topics(&mut self) -> Result<(), Halt> {
         // Where nothing can be rolled back, what was seen is looked at later.

@@ -14,6 +14,7 @@ use super::{
     search::{Search, Verdict, explain},
 };
 use crate::{
+    client::{Client, RecordConsumer},
     config::OnUnreadableBatch,
     epoch::Gap,
     error::RunError,
@@ -23,10 +24,10 @@ use crate::{
 };
 
 /// What is known of unreadable batches.
-#[derive(Debug, Default)]
-pub(super) struct Unreadable {
+#[derive(Debug)]
+pub(super) struct Unreadable<R> {
     suspects: BTreeMap<PartitionId, Suspect>,
-    search: Option<Search>,
+    search: Option<Search<R>>,
     /// The last gap of each partition.
     gaps: BTreeMap<PartitionId, Gap>,
 }
@@ -40,7 +41,13 @@ struct Suspect {
     is_named: bool,
 }
 
-impl Unreadable {
+impl<R> Default for Unreadable<R> {
+    fn default() -> Self {
+        Self { suspects: BTreeMap::new(), search: None, gaps: BTreeMap::new() }
+    }
+}
+
+impl<R> Unreadable<R> {
     /// What cannot be read at `committed`, or of what was counted before it.
     pub(super) fn at(&self, partition: PartitionId, committed: Offset) -> Option<Gap> {
         self.gaps.get(&partition).copied().filter(|gap| gap.from <= committed)
@@ -89,7 +96,7 @@ impl Unreadable {
     }
 }
 
-impl Source {
+impl<C: Client> Source<C> {
     /// Notes an error of the data.
     pub(super) fn suspect(&mut self, error: &KafkaError) {
         let named = match error {
@@ -128,7 +135,7 @@ impl Source {
         }
         let search = self.unreadable.search.as_mut().expect("there is one now");
         let skip = self.settings.on_unreadable_batch == OnUnreadableBatch::Skip;
-        let step = search.step(&self.settings.consumer, &self.admin, skip, now);
+        let step = search.step(&self.client, &self.settings.consumer, &self.admin, skip, now);
         let (partition, at) = (search.partition, search.at);
         match step.map_err(|error| fatal(&error))? {
             None => Ok(()),
