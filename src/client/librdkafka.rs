@@ -138,7 +138,7 @@ impl RecordConsumer for Consumer {
     }
 
     fn close(self) {
-        Consumer::close(self)
+        Consumer::close(self);
     }
 }
 
@@ -204,7 +204,7 @@ impl RecordProducer for Producer {
     }
 
     fn hurry(&self) {
-        Producer::hurry(self)
+        Producer::hurry(self);
     }
 
     fn poll(&self, timeout: Duration) -> usize {
@@ -224,7 +224,7 @@ impl RecordProducer for Producer {
     }
 
     fn purge(&self) {
-        Producer::purge(self)
+        Producer::purge(self);
     }
 
     fn init_transactions(&self, timeout: Duration) -> Result<(), KafkaError> {

@@ -181,7 +181,7 @@ impl Sink {
             windows = image.windows.len(),
             "windows are rebuilt"
         );
-        self.open(image, first);
+        self.open(&image, first);
         Ok(())
     }
 
@@ -222,7 +222,7 @@ impl Sink {
             return Ok(());
         }
         let owned: Vec<_> = first.starts.iter().map(|(partition, _)| *partition).collect();
-        let windows = Windows::new(self.settings.rules, &image, &owned, first.owns_all);
+        let windows = Windows::new(self.settings.rules, image, &owned, first.owns_all);
         let mut records = windows.published_in(change);
         let is_more = |record: &WindowRecord| {
             published.get(&record.start).is_some_and(|n| *n < record.sum.total)

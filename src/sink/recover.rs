@@ -78,7 +78,7 @@ impl Sink {
         self.committed_change = None;
         let first = First { starts, epoch: recovery.next_epoch, owns_all: request.owns_all };
         if lost.is_empty() {
-            self.open(image, first);
+            self.open(&image, first);
             Ok(())
         } else {
             self.begin_rebuild(image, first, &lost)
@@ -111,7 +111,7 @@ impl Sink {
         let owned = request.partitions.iter().map(|facts| facts.partition);
         let known: Vec<_> = owned.filter(|p| image.partitions.contains_key(p)).collect();
         let owns_all = request.owns_all && known.len() == request.partitions.len();
-        let windows = Windows::new(self.settings.rules, &image, &known, owns_all);
+        let windows = Windows::new(self.settings.rules, image, &known, owns_all);
         self.publish_now(&windows.published_in(redo))
     }
 
@@ -158,10 +158,10 @@ impl Sink {
     }
 
     /// Opens the first epoch on this state.
-    pub(super) fn open(&mut self, image: StateImage, first: First) {
+    pub(super) fn open(&mut self, image: &StateImage, first: First) {
         let First { starts, epoch, owns_all } = first;
         let owned: Vec<_> = starts.iter().map(|(partition, _)| *partition).collect();
-        self.windows = Windows::new(self.settings.rules, &image, &owned, owns_all);
+        self.windows = Windows::new(self.settings.rules, image, &owned, owns_all);
         if !owns_all {
             tracing::warn!(
                 owned = owned.len(),

@@ -98,7 +98,9 @@ impl MergedWindow {
 
 fn sum_of(parts: &BTreeMap<PartitionId, Arc<Partial>>) -> Partial {
     let mut sum = Partial::new();
-    parts.values().for_each(|part| sum.merge(part));
+    for part in parts.values() {
+        sum.merge(part);
+    }
     sum
 }
 

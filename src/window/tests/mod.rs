@@ -51,5 +51,5 @@ fn stored(change: &EpochChange) -> EpochChange {
 
 fn reopened(rules: WindowRules, image: &StateImage) -> Windows {
     let owned: Vec<_> = image.partitions.keys().copied().collect();
-    Windows::new(rules, &image, &owned, true)
+    Windows::new(rules, image, &owned, true)
 }

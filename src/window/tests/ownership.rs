@@ -8,7 +8,7 @@ use crate::ids::{EventTimeMs, Offset, PartitionId, WindowStart};
 
 fn owning(image: &StateImage, owned: &[i32], owns_all: bool) -> Run {
     let owned: Vec<_> = owned.iter().copied().map(PartitionId).collect();
-    let windows = Windows::new(RULES, &image, &owned, owns_all);
+    let windows = Windows::new(RULES, image, &owned, owns_all);
     Run { windows, image: image.clone(), ..Run::of(0) }
 }
 
