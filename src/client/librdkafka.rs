@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+
 use super::{Client, Clock, OffsetCommitter, Questions, RecordConsumer, RecordProducer};
 use crate::{
     clock,
@@ -29,6 +31,10 @@ impl Clock for SystemClock {
 
     fn now_us(&self) -> i64 {
         clock::now_us()
+    }
+
+    fn receive<T>(&self, from: &Receiver<T>, timeout: Duration) -> Result<T, RecvTimeoutError> {
+        from.recv_timeout(timeout)
     }
 }
 

@@ -12,6 +12,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+
 pub use self::librdkafka::{Librdkafka, SystemClock};
 use crate::{
     headers::HeaderBlock,
@@ -35,6 +37,12 @@ pub trait Clock: Clone + Debug {
     fn now_ms(&self) -> i64 {
         self.now_us() / 1000
     }
+
+    /// Waits for a message, at most for `timeout`.
+    ///
+    /// # Errors
+    /// `Timeout` when none came, `Disconnected` when none can come any more.
+    fn receive<T>(&self, from: &Receiver<T>, timeout: Duration) -> Result<T, RecvTimeoutError>;
 
     /// Time that has passed since an earlier `now`.
     fn since(&self, earlier: Instant) -> Duration {
