@@ -19,10 +19,10 @@ use rdkafka::{
 
 use super::{
     admin_requests::{Requests, first_failure, new_topic},
-    config::ClientSettings,
-    error::{KafkaError, is_broker_away},
-    native::{Event, NativeClient, Queue, millis, owned_text},
-    refusal::Refusal,
+    native::{
+        ClientSettings, Event, KafkaError, NativeClient, Queue, Refusal, is_broker_away, millis,
+        owned_text,
+    },
 };
 use crate::{
     ids::PartitionId,

@@ -17,11 +17,10 @@ use rdkafka::bindings::{self as rd, rd_kafka_ResourceType_t as kind};
 use super::{
     admin::Admin,
     admin_requests::Requests,
-    config::ClientSettings,
-    error::{KafkaError, is_broker_away},
-    log::QUESTION,
-    metadata::METADATA,
-    native::{Event, Queue, c_string, owned_text},
+    native::{
+        ClientSettings, Event, KafkaError, METADATA, QUESTION, Queue, array, c_string,
+        is_broker_away, owned_text,
+    },
 };
 use crate::limits::ADMIN_STATISTICS_INTERVAL;
 
@@ -161,7 +160,7 @@ impl Admin {
             let count = usize::try_from(metadata.broker_cnt).expect("a count is not negative");
             // SAFETY: the array holds that many brokers, with their names, while the metadata
             // lives.
-            let brokers = unsafe { super::admin_configs::array(metadata.brokers, count) };
+            let brokers = unsafe { array(metadata.brokers, count) };
             let named = brokers.iter().map(|broker| Advertised {
                 id: broker.id,
                 // SAFETY: as above.

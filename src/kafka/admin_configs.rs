@@ -18,8 +18,7 @@ use rdkafka::{
 use super::{
     admin::Admin,
     admin_requests::{Requests, named},
-    error::{ErrorCode, KafkaError},
-    native::{c_string, error_text, owned_text},
+    native::{ErrorCode, KafkaError, array, c_string, error_text, owned_text},
 };
 
 /// Settings by name.
@@ -151,16 +150,4 @@ impl Answer {
         let known = error_text(self.code);
         Err(failed(self.code, if self.reason.is_empty() { &known } else { &self.reason }))
     }
-}
-
-/// A native array; a null pointer is the empty one.
-///
-/// # Safety
-/// `elements` is null or points to `count` elements that live and stay unchanged for `'a`.
-pub(super) unsafe fn array<'a, T>(elements: *const T, count: usize) -> &'a [T] {
-    if elements.is_null() {
-        return &[];
-    }
-    // SAFETY: as the caller vouches.
-    unsafe { std::slice::from_raw_parts(elements, count) }
 }

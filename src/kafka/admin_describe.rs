@@ -15,11 +15,9 @@ use rdkafka::{
 
 use super::{
     admin::Admin,
-    admin_configs::array,
     admin_options::Options,
     admin_requests::named,
-    error::{ErrorCode, KafkaError},
-    native::{c_string, error_text, owned_text},
+    native::{ErrorCode, KafkaError, array, c_string, error_text, owned_text},
 };
 use crate::ids::TopicId;
 

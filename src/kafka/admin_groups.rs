@@ -13,11 +13,9 @@ use rdkafka::{
 
 use super::{
     admin::Admin,
-    admin_configs::array,
     admin_describe::{Rights, failure, rights, unanswered},
     admin_options::Options,
-    error::KafkaError,
-    native::{c_string, owned_text},
+    native::{KafkaError, array, c_string, owned_text},
 };
 
 /// A member of a group.

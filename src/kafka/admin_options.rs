@@ -9,8 +9,7 @@ use rdkafka::bindings::{self as rd, rd_kafka_admin_op_t as op};
 use super::{
     admin_describe::failure,
     admin_requests::ERROR_TEXT_BYTES,
-    error::KafkaError,
-    native::{NativeClient, check, millis},
+    native::{KafkaError, NativeClient, check, millis},
 };
 
 /// Options of a question: its timeout, and that rights are asked for.

@@ -9,8 +9,7 @@ use rdkafka::{bindings as rd, types::RDKafkaRespErr};
 
 use super::{
     admin::NewTopic,
-    error::KafkaError,
-    native::{c_string, check, error_text, owned_text},
+    native::{KafkaError, c_string, check, error_text, owned_text},
 };
 
 /// Size of the buffers that librdkafka writes the reason of a refused argument to.

@@ -10,8 +10,7 @@ use tracing::{debug, warn};
 
 use super::{
     consumer::Consumer,
-    error::KafkaError,
-    native::{NativeClient, check},
+    native::{KafkaError, NativeClient, check},
 };
 use crate::limits::{CONSUMER_CLOSE_DEADLINE, CONSUMER_CLOSE_POLL};
 

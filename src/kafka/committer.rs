@@ -14,15 +14,13 @@ use std::{
 use rdkafka::bindings as rd;
 
 use super::{
-    error::KafkaError,
-    list::commit_list,
-    native::{NativeClient, Queue, check, error_text},
+    native::{
+        CommitEntry, GroupMetadata, KafkaError, NativeClient, Queue, check, commit_list,
+        error_text, not_member,
+    },
     offsets::committed,
 };
 use crate::ids::{Offset, PartitionId};
-
-/// What is committed for one partition.
-pub type CommitEntry = (PartitionId, Offset, String);
 
 /// What is committed for one partition, as read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,16 +69,10 @@ impl Gate {
     }
 }
 
-/// The error of a call that needs a membership which does not exist.
-pub(super) fn not_member(operation: &'static str) -> KafkaError {
-    let code = rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__ASSIGNMENT_LOST;
-    KafkaError::from_native(operation, code)
-}
-
 /// Commits through the source's consumer. Cheap to clone.
 #[derive(Clone)]
 pub struct Committer {
-    pub(super) gate: Gate,
+    gate: Gate,
     topic: Arc<str>,
 }
 
@@ -123,6 +115,20 @@ impl Committer {
         self.gate.pass("read committed offsets", |client| {
             committed(client, &self.topic, partitions, timeout)
         })
+    }
+
+    /// The consumer's membership as it is now; to be read anew for every transaction.
+    ///
+    /// It cannot move on to another generation while a rebalance event waits for its answer, so
+    /// what was consumed before `unassign` is committed with the generation it was consumed in.
+    ///
+    /// # Errors
+    /// `NotMember` when the consumer is closed, has not joined, or knows that the group has dropped
+    /// it. NOTE: Kafka takes the offsets of a dynamic member without an id unchecked, whoever owns
+    /// the partitions by then.
+    pub fn group_metadata(&self) -> Result<GroupMetadata, KafkaError> {
+        const OPERATION: &str = "read the group membership";
+        self.gate.pass(OPERATION, |client| GroupMetadata::of(client, OPERATION))
     }
 }
 

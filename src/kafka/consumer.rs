@@ -29,12 +29,11 @@ use tracing::debug;
 use super::{
     close::unassign,
     committer::{Committer, Gate},
-    config::ConsumerSettings,
     drain::{DrainEvent, Flow, drain, event_of},
-    error::{KafkaError, is_broker_away},
-    list::{list_entries, offset_list, partition_list},
-    native::{Event, NativeClient, Queue, c_string, check},
-    offsets::first_error,
+    native::{
+        ConsumerSettings, Event, KafkaError, NativeClient, Queue, c_string, check, first_error,
+        is_broker_away, list_entries, offset_list, partition_list,
+    },
 };
 use crate::{
     ids::{Offset, PartitionId},

@@ -9,10 +9,7 @@ use std::{ffi::CStr, fmt};
 
 use rdkafka::{bindings as rd, types::RDKafkaRespErr};
 
-use super::{
-    error::{ErrorCode, KafkaError},
-    native::{Event, error_text, owned_text},
-};
+use super::native::{ErrorCode, Event, KafkaError, error_text, owned_text};
 use crate::ids::PartitionId;
 
 /// One record that was not delivered.

@@ -15,10 +15,11 @@ use std::{
 use rdkafka::bindings as rd;
 
 use super::{
-    error::{ErrorCode, KafkaError, is_out_of_range, is_unreadable},
     headers::Headers,
-    list::bytes,
-    native::{Queue, error_text, millis, owned_text},
+    native::{
+        ErrorCode, KafkaError, Queue, bytes, error_text, is_out_of_range, is_unreadable, millis,
+        owned_text,
+    },
 };
 use crate::ids::{Offset, PartitionId};
 

@@ -8,7 +8,7 @@
 
 use rdkafka::types::RDKafkaRespErr as Native;
 
-use super::error::KafkaError;
+use super::native::KafkaError;
 
 const REMEDIES: &[(Native, &str)] = &[
     (

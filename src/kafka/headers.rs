@@ -13,7 +13,7 @@ use std::{
 
 use rdkafka::{bindings as rd, types::RDKafkaRespErr};
 
-use super::{list::bytes, native::c_string};
+use super::native::{bytes, c_string};
 use crate::headers::{Dropped, Header, HeaderBlock, Travelling};
 
 /// Headers of one message; mostly none.

@@ -3,19 +3,15 @@
 //! In:  the name of a topic, or none. Out: what a broker says, within a timeout.
 //! Holds: a consumer's question creates no topic; the client that asks takes the answer in as well.
 
-use std::{ptr, time::Duration};
+use std::time::Duration;
 
 use rdkafka::{bindings as rd, types::RDKafkaRespErr};
 
 use super::{
     admin::Admin,
     admin_requests::named,
-    error::KafkaError,
-    native::{NativeClient, Topic, millis},
+    native::{KafkaError, METADATA, Topic, read_metadata},
 };
-
-/// The operation in errors.
-pub(super) const METADATA: &str = "read metadata";
 
 impl Admin {
     /// Partitions of a topic, `None` when it is missing or no topic was named.
@@ -48,34 +44,5 @@ impl Admin {
     ) -> Result<T, KafkaError> {
         let native = topic.map(|name| Topic::new(&self.client, name)).transpose()?;
         read_metadata(&self.client, native.as_ref(), timeout, read)
-    }
-}
-
-/// Asks a broker for the metadata of one topic, or of none; the client takes them in as well.
-pub(super) fn read_metadata<T>(
-    client: &NativeClient,
-    topic: Option<&Topic>,
-    timeout: Duration,
-    read: impl FnOnce(&rd::rd_kafka_metadata) -> T,
-) -> Result<T, KafkaError> {
-    let mut metadata: *const rd::rd_kafka_metadata = ptr::null();
-    // SAFETY: client and topic are alive; on success the metadata is ours to destroy.
-    let code = unsafe {
-        rd::rd_kafka_metadata(
-            client.ptr(),
-            0,
-            topic.map_or(ptr::null_mut(), Topic::ptr),
-            &raw mut metadata,
-            millis(timeout),
-        )
-    };
-    if code != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
-        return Err(client.query_error(METADATA, code, timeout));
-    }
-    // SAFETY: metadata and the arrays inside it live until it is destroyed, here.
-    unsafe {
-        let value = read(&*metadata);
-        rd::rd_kafka_metadata_destroy(metadata);
-        Ok(value)
     }
 }

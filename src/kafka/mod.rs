@@ -18,30 +18,19 @@ mod admin_describe;
 mod admin_groups;
 mod admin_options;
 mod admin_requests;
-mod allocator;
 mod close;
 mod committer;
-mod config;
 mod consumer;
 mod delivery;
 mod drain;
-mod error;
 mod group_errors;
 mod headers;
-mod list;
-mod log;
-mod membership;
 mod metadata;
-mod mock;
-#[cfg(feature = "test-support")]
-mod mock_faults;
 mod native;
 mod offsets;
 mod partitioner;
 mod producer;
 mod progress;
-mod properties;
-mod refusal;
 mod renew;
 mod run;
 mod transaction;
@@ -51,22 +40,21 @@ pub use admin::{Admin, NewTopic, TopicInfo};
 pub use admin_brokers::{UnreachableBroker, find_unreachable_brokers};
 pub use admin_describe::{ClusterDescription, Operation, Rights, TopicReplicas};
 pub use admin_groups::{GroupDescription, GroupMember};
-pub use allocator::release_freed_pages_after;
-pub use committer::{CommitEntry, CommittedOffset, Committer};
-pub use config::{ClientSettings, ConsumerSettings, ProducerSettings, Transactional};
+pub use committer::{CommittedOffset, Committer};
 pub use consumer::{Consumer, RebalanceEvent};
 pub use delivery::{DeliveryFailure, DeliveryFailures};
 pub use drain::{DrainEvent, Flow, Record};
-pub use error::{ErrorCode, KafkaError};
 pub use headers::Headers;
-pub use membership::GroupMetadata;
-pub use mock::MockCluster;
 #[cfg(feature = "test-support")]
-pub use mock_faults::MockRequest;
+pub use native::MockRequest;
+pub use native::{
+    ClientSettings, CommitEntry, ConsumerSettings, ErrorCode, GroupMetadata, KafkaError,
+    MockCluster, ProducerSettings, Transactional, check_property, property_name,
+    protected_property, release_freed_pages_after,
+};
 pub use partitioner::Partitioner;
 pub use producer::{OutRecord, Producer, SendError, SendOutcome, TopicHandle};
 pub use progress::Mark;
-pub use properties::{check_property, property_name, protected_property};
 
 /// Version of the linked librdkafka, for example `2.12.1`.
 pub fn librdkafka_version() -> String {

@@ -5,18 +5,15 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use rdkafka::{
-    Offset as Position, bindings as rd, topic_partition_list::TopicPartitionList,
-    types::RDKafkaRespErr,
-};
+use rdkafka::{Offset as Position, bindings as rd, types::RDKafkaRespErr};
 
 use super::{
     admin::Admin,
     committer::CommittedOffset,
     consumer::Consumer,
-    error::KafkaError,
-    list::{PartitionEntry, list_entries, partition_list},
-    native::{NativeClient, error_text, millis},
+    native::{
+        KafkaError, NativeClient, by_time, first_error, list_entries, millis, partition_list,
+    },
 };
 use crate::ids::{Offset, PartitionId};
 
@@ -176,43 +173,5 @@ impl Admin {
         } else {
             Err(self.client.timeout(ENDS, timeout))
         }
-    }
-}
-
-/// The first offset of each partition that is of this time or later: one question to each leader.
-/// An error of a partition is in its line.
-fn by_time(
-    client: &NativeClient,
-    operation: &'static str,
-    mut list: TopicPartitionList,
-    time: Position,
-    timeout: Duration,
-) -> Result<Vec<PartitionEntry>, KafkaError> {
-    if list.count() == 0 {
-        return Ok(Vec::new());
-    }
-    // The call, and the broker, take a time in the place of the offset; or one of its two ends.
-    list.set_all_offsets(time).map_err(|error| KafkaError::Config { text: error.to_string() })?;
-    let ms = millis(timeout);
-    // SAFETY: client and list are alive; the call fills in the list before it returns.
-    let code = unsafe { rd::rd_kafka_offsets_for_times(client.ptr(), list.ptr(), ms) };
-    if code != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
-        return Err(client.query_error(operation, code, timeout));
-    }
-    Ok(list_entries(&list))
-}
-
-/// The first error that a call left in a line of its list.
-pub(super) fn first_error(
-    operation: &'static str,
-    entries: &[PartitionEntry],
-) -> Result<(), KafkaError> {
-    match entries.iter().find(|entry| entry.error != 0) {
-        None => Ok(()),
-        Some(entry) => Err(KafkaError::from_code(
-            operation,
-            entry.error,
-            format!("partition {}: {}", entry.partition, error_text(entry.error)),
-        )),
     }
 }

@@ -21,12 +21,12 @@ use rdkafka::{
 use tracing::debug;
 
 use super::{
-    config::ProducerSettings,
     delivery::{DeliveredBatch, DeliveryFailures},
-    error::{KafkaError, is_broker_away},
     headers::native_headers,
-    metadata::read_metadata,
-    native::{Event, NativeClient, Queue, Topic, check},
+    native::{
+        Event, KafkaError, NativeClient, ProducerSettings, Queue, Topic, check, is_broker_away,
+        read_metadata,
+    },
     progress::{DeliveryProgress, Mark},
     run::{EMPTY_MESSAGE, message_of, send_run},
     uncounted::Uncounted,

@@ -5,7 +5,10 @@
 
 use std::mem;
 
-use super::{config::ConsumerSettings, consumer::Consumer, error::KafkaError};
+use super::{
+    consumer::Consumer,
+    native::{ConsumerSettings, KafkaError},
+};
 
 impl Consumer {
     /// Begins anew: nothing is assigned, and the group is joined with `subscribe`.

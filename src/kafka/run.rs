@@ -6,8 +6,7 @@ use std::{ffi::c_int, ptr};
 use rdkafka::{bindings as rd, types::RDKafkaRespErr};
 
 use super::{
-    error::KafkaError,
-    native::Topic,
+    native::{KafkaError, Topic},
     producer::{OPERATION, OutRecord, SendOutcome},
 };
 use crate::ids::PartitionId;

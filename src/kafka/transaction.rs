@@ -32,11 +32,10 @@ use std::{
 use rdkafka::{bindings as rd, types::RDKafkaRespErr};
 
 use super::{
-    committer::CommitEntry,
-    error::{ErrorCode, KafkaError},
-    list::commit_list,
-    membership::GroupMetadata,
-    native::{NativeClient, millis, owned_text},
+    native::{
+        CommitEntry, ErrorCode, GroupMetadata, KafkaError, NativeClient, commit_list, millis,
+        owned_text,
+    },
     producer::Producer,
 };
 use crate::limits::{
@@ -122,7 +121,7 @@ impl Producer {
                 rd::rd_kafka_send_offsets_to_transaction(
                     client.ptr(),
                     list.ptr(),
-                    group.0.as_ptr(),
+                    group.ptr(),
                     millis(timeout),
                 )
             }

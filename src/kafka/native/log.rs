@@ -21,11 +21,11 @@ use tracing::{debug, error, info, warn};
 use crate::limits::REPEATED_LOG_INTERVAL;
 
 /// Role of a client that lives for a question about the brokers: who asks says what comes of it.
-pub(super) const QUESTION: &str = "question";
+pub(in crate::kafka) const QUESTION: &str = "question";
 
 /// What a client's events need to know about it. One per client.
 #[derive(Debug)]
-pub(super) struct Context {
+pub(in crate::kafka) struct Context {
     /// "consumer", "producer" or "admin": the first word of its lines.
     role: &'static str,
     last_errors: Mutex<LastErrors>,
@@ -78,7 +78,7 @@ const SYSLOG_WARNING: i32 = 4;
 const SYSLOG_INFO: i32 = 6;
 
 impl Context {
-    pub(super) fn new(role: &'static str) -> Self {
+    pub(in crate::kafka) fn new(role: &'static str) -> Self {
         Self {
             role,
             last_errors: Mutex::new(LastErrors::default()),
@@ -87,7 +87,7 @@ impl Context {
     }
 
     /// One log line of librdkafka. `level` is syslog's.
-    pub(super) fn line(&self, level: i32, facility: &str, text: &str) {
+    pub(in crate::kafka) fn line(&self, level: i32, facility: &str, text: &str) {
         let role = self.role;
         if facility == TRANSACTION_FACILITY {
             self.transaction_failed.store(true, Relaxed);
@@ -120,7 +120,7 @@ impl Context {
     }
 
     /// A broker cannot be reached, or refuses for now; librdkafka keeps trying by itself.
-    pub(super) fn broker_away(&self, text: &str) {
+    pub(in crate::kafka) fn broker_away(&self, text: &str) {
         let now = Instant::now();
         let text = without_thread_name(text).trim_end_matches(": retrying");
         let admitted = {
@@ -142,12 +142,12 @@ impl Context {
     }
 
     /// Whether a line has said since the last call that the open transaction failed.
-    pub(super) fn take_transaction_failed(&self) -> bool {
+    pub(in crate::kafka) fn take_transaction_failed(&self) -> bool {
         self.transaction_failed.load(Relaxed) && self.transaction_failed.swap(false, Relaxed)
     }
 
     /// Text of the last error with a broker, if it was within `window`; empty otherwise.
-    pub(super) fn last_error_within(&self, window: Duration) -> String {
+    pub(in crate::kafka) fn last_error_within(&self, window: Duration) -> String {
         let errors = self.last_errors.lock().unwrap_or_else(PoisonError::into_inner);
         match &errors.last {
             Some((at, text)) if at.elapsed() <= window => text.clone(),
@@ -156,7 +156,7 @@ impl Context {
     }
 
     /// Text of the last error with the broker of this number.
-    pub(super) fn last_error_with(&self, broker: i32) -> Option<String> {
+    pub(in crate::kafka) fn last_error_with(&self, broker: i32) -> Option<String> {
         let errors = self.last_errors.lock().unwrap_or_else(PoisonError::into_inner);
         errors.with.get(&broker).cloned()
     }

@@ -1,7 +1,7 @@
 //! An embedded mock cluster, for the demo and for tests.
 //!
-//! In: topics to create. Out: the address of brokers on loopback. Used by the
-//! thread that made it.
+//! In: topics to create; of a test, what is to go wrong. Out: the address of brokers on loopback.
+//! Used by the thread that made it.
 //! Holds: it ends with its value. It keeps 5 MiB per partition, has no fencing, no `CreateTopics`,
 //! and drops offsets that are committed in transactions.
 
@@ -10,8 +10,9 @@ use std::{fmt, ptr::NonNull, sync::Arc, time::Duration};
 use rdkafka::{ClientConfig, bindings as rd, types::RDKafkaType};
 
 use super::{
+    client::NativeClient,
     error::{ErrorCode, KafkaError},
-    native::{NativeClient, c_string, check, owned_text},
+    ffi::{c_string, check, owned_text},
 };
 
 /// A running mock cluster.
@@ -29,6 +30,29 @@ impl fmt::Debug for MockCluster {
         f.debug_struct("MockCluster").field("brokers", &self.brokers()).finish()
     }
 }
+
+/// A kind of request whose next answers can be spoilt; the value is Kafka's API key.
+#[cfg(feature = "test-support")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(i16)]
+pub enum MockRequest {
+    /// Records to a partition.
+    Produce = 0,
+    /// A producer id, asked for by `init_transactions`.
+    InitProducerId = 22,
+    /// Partitions join the transaction.
+    AddPartitionsToTxn = 24,
+    /// The group's offsets join the transaction.
+    AddOffsetsToTxn = 25,
+    /// Commit or abort.
+    EndTxn = 26,
+    /// Offsets, sent to the group's coordinator.
+    TxnOffsetCommit = 28,
+}
+
+/// Every broker of the cluster.
+#[cfg(feature = "test-support")]
+const ALL_BROKERS: i32 = -1;
 
 /// The cluster's thread answers a call first and empties its wake-up pipe after that; a call that
 /// comes between would wait for a second. This is some hundred times what it needs.
@@ -58,7 +82,7 @@ impl MockCluster {
         Ok(cluster)
     }
 
-    pub(super) fn ptr(&self) -> *mut rd::rd_kafka_mock_cluster_t {
+    fn ptr(&self) -> *mut rd::rd_kafka_mock_cluster_t {
         self.cluster.as_ptr()
     }
 
@@ -80,6 +104,53 @@ impl MockCluster {
         // SAFETY: cluster and name are alive; the name is copied.
         check("create a mock topic", unsafe {
             rd::rd_kafka_mock_topic_create(self.ptr(), name.as_ptr(), partitions, 1)
+        })
+    }
+}
+
+/// What a test does to it: answers that fail, brokers that are down or slow.
+#[cfg(feature = "test-support")]
+impl MockCluster {
+    /// Answers the next requests of a kind with these errors, one each.
+    ///
+    /// # Panics
+    /// When librdkafka does not know a code.
+    pub fn fail_next(&self, request: MockRequest, errors: &[ErrorCode]) {
+        let native =
+            |code: &ErrorCode| rd::rd_kafka_resp_err_t::try_from(code.0).expect("a known code");
+        let errors: Vec<_> = errors.iter().map(native).collect();
+        // SAFETY: cluster and array are alive; the array is copied.
+        unsafe {
+            rd::rd_kafka_mock_push_request_errors_array(
+                self.ptr(),
+                request as i16,
+                errors.len(),
+                errors.as_ptr(),
+            );
+        }
+    }
+
+    /// Closes all brokers' connections and refuses new ones.
+    pub fn take_down(&self) -> Result<(), KafkaError> {
+        // SAFETY: the cluster is alive.
+        check("take mock brokers down", unsafe {
+            rd::rd_kafka_mock_broker_set_down(self.ptr(), ALL_BROKERS)
+        })
+    }
+
+    /// Accepts connections again.
+    pub fn bring_up(&self) -> Result<(), KafkaError> {
+        // SAFETY: the cluster is alive.
+        check("bring mock brokers up", unsafe {
+            rd::rd_kafka_mock_broker_set_up(self.ptr(), ALL_BROKERS)
+        })
+    }
+
+    /// Delays every answer of all brokers.
+    pub fn set_round_trip(&self, delay: Duration) -> Result<(), KafkaError> {
+        // SAFETY: the cluster is alive.
+        check("delay mock answers", unsafe {
+            rd::rd_kafka_mock_broker_set_rtt(self.ptr(), ALL_BROKERS, super::ffi::millis(delay))
         })
     }
 }

@@ -13,7 +13,7 @@ const TLS_MARKS: [&str; 2] = ["SSL routines", "certificate"];
 
 /// What a client was refused with.
 #[derive(Debug, Clone)]
-pub(super) struct Refusal {
+pub(in crate::kafka) struct Refusal {
     since: Instant,
     kind: Kind,
     text: String,
@@ -38,14 +38,19 @@ impl Kind {
 
 impl Refusal {
     /// The refusal after another error of a connection; one of another kind begins anew.
-    pub(super) fn next(before: Option<Self>, code: i32, text: &str, now: Instant) -> Option<Self> {
+    pub(in crate::kafka) fn next(
+        before: Option<Self>,
+        code: i32,
+        text: &str,
+        now: Instant,
+    ) -> Option<Self> {
         let Some(kind) = Kind::of(code, text) else { return before };
         let since = before.filter(|before| before.kind == kind).map_or(now, |before| before.since);
         Some(Self { since, kind, text: text.to_owned() })
     }
 
     /// For how long, what, and the remedy.
-    pub(super) fn explain(&self, now: Instant) -> (Duration, String) {
+    pub(in crate::kafka) fn explain(&self, now: Instant) -> (Duration, String) {
         let text = &self.text;
         let explained = match self.kind {
             Kind::Authentication => format!(

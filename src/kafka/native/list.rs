@@ -5,11 +5,20 @@
 
 use rdkafka::{Offset as Position, bindings as rd, topic_partition_list::TopicPartitionList};
 
-use super::{committer::CommitEntry, error::KafkaError};
+use super::{
+    error::KafkaError,
+    ffi::{bytes, error_text},
+};
 use crate::ids::{Offset, PartitionId};
 
+/// What is committed for one partition.
+pub type CommitEntry = (PartitionId, Offset, String);
+
 /// A list of partitions of one topic without offsets.
-pub(super) fn partition_list(topic: &str, partitions: &[PartitionId]) -> TopicPartitionList {
+pub(in crate::kafka) fn partition_list(
+    topic: &str,
+    partitions: &[PartitionId],
+) -> TopicPartitionList {
     let mut list = TopicPartitionList::with_capacity(partitions.len());
     for partition in partitions {
         list.add_partition(topic, partition.0);
@@ -21,7 +30,7 @@ pub(super) fn partition_list(topic: &str, partitions: &[PartitionId]) -> TopicPa
 ///
 /// # Errors
 /// `Config` for a negative offset.
-pub(super) fn offset_list(
+pub(in crate::kafka) fn offset_list(
     topic: &str,
     offsets: impl IntoIterator<Item = (PartitionId, Offset)>,
 ) -> Result<TopicPartitionList, KafkaError> {
@@ -36,7 +45,7 @@ pub(super) fn offset_list(
 ///
 /// # Errors
 /// `Config` for a negative offset.
-pub(super) fn commit_list(
+pub(in crate::kafka) fn commit_list(
     topic: &str,
     entries: &[CommitEntry],
 ) -> Result<TopicPartitionList, KafkaError> {
@@ -65,13 +74,13 @@ fn set_offset(
 
 /// One line of a native partition list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct PartitionEntry {
-    pub(super) partition: i32,
+pub(in crate::kafka) struct PartitionEntry {
+    pub(in crate::kafka) partition: i32,
     /// As librdkafka has it: negative values are symbolic.
-    pub(super) offset: i64,
-    pub(super) metadata: String,
+    pub(in crate::kafka) offset: i64,
+    pub(in crate::kafka) metadata: String,
     /// librdkafka's code; 0 is none.
-    pub(super) error: i32,
+    pub(in crate::kafka) error: i32,
 }
 
 /// Copies a native list.
@@ -104,20 +113,22 @@ pub(super) unsafe fn entries(
 }
 
 /// The lines of a list that a call has filled in.
-pub(super) fn list_entries(list: &TopicPartitionList) -> Vec<PartitionEntry> {
+pub(in crate::kafka) fn list_entries(list: &TopicPartitionList) -> Vec<PartitionEntry> {
     // SAFETY: the list is alive and borrowed.
     unsafe { entries(list.ptr()) }
 }
 
-/// A borrowed byte string; `None` for a null pointer.
-///
-/// # Safety
-/// `ptr` is null or points to `len` bytes that live and stay unchanged for `'a`.
-#[inline]
-pub(super) unsafe fn bytes<'a>(ptr: *const u8, len: usize) -> Option<&'a [u8]> {
-    if ptr.is_null() {
-        return None;
+/// The first error that a call left in a line of its list.
+pub(in crate::kafka) fn first_error(
+    operation: &'static str,
+    entries: &[PartitionEntry],
+) -> Result<(), KafkaError> {
+    match entries.iter().find(|entry| entry.error != 0) {
+        None => Ok(()),
+        Some(entry) => Err(KafkaError::from_code(
+            operation,
+            entry.error,
+            format!("partition {}: {}", entry.partition, error_text(entry.error)),
+        )),
     }
-    // SAFETY: not null, and the caller vouches for length and lifetime.
-    Some(unsafe { std::slice::from_raw_parts(ptr, len) })
 }

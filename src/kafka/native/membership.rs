@@ -1,6 +1,6 @@
 //! The consumer's place in its group, as a transaction's offsets need it. Sink thread.
 //!
-//! In:  the source's consumer, through its gate. Out: a copy of its membership.
+//! In:  the source's consumer. Out: a copy of its membership.
 //! Holds: it is read anew for every transaction; one that does not exist is an error.
 
 use std::{fmt, ptr::NonNull};
@@ -8,13 +8,13 @@ use std::{fmt, ptr::NonNull};
 use rdkafka::bindings as rd;
 
 use super::{
-    committer::{Committer, not_member},
+    client::NativeClient,
     error::KafkaError,
-    native::{c_string, owned_text},
+    ffi::{c_string, owned_text},
 };
 
 /// The consumer's place in its group at one moment: who it is, and since which rebalance.
-pub struct GroupMetadata(pub(super) NonNull<rd::rd_kafka_consumer_group_metadata_t>);
+pub struct GroupMetadata(NonNull<rd::rd_kafka_consumer_group_metadata_t>);
 
 // SAFETY: a plain copy that belongs to no client; nothing changes it.
 unsafe impl Send for GroupMetadata {}
@@ -30,6 +30,26 @@ impl GroupMetadata {
         // SAFETY: the name is alive and is copied; the returned metadata is ours.
         let native = unsafe { rd::rd_kafka_consumer_group_metadata_new(group_id.as_ptr()) };
         Ok(Self(NonNull::new(native).expect("a group with a name has metadata")))
+    }
+
+    /// The membership of a consumer as it is now.
+    ///
+    /// # Errors
+    /// `NotMember` when it has not joined, or knows that the group has dropped it.
+    pub(in crate::kafka) fn of(
+        client: &NativeClient,
+        operation: &'static str,
+    ) -> Result<Self, KafkaError> {
+        // SAFETY: the client is alive; the returned copy is ours.
+        let native = unsafe { rd::rd_kafka_consumer_group_metadata(client.ptr()) };
+        let metadata = NonNull::new(native).map(Self);
+        metadata
+            .filter(|it| it.generation() > 0 && !it.member_id().is_empty())
+            .ok_or_else(|| not_member(operation))
+    }
+
+    pub(in crate::kafka) fn ptr(&self) -> *mut rd::rd_kafka_consumer_group_metadata_t {
+        self.0.as_ptr()
     }
 
     fn generation(&self) -> i32 {
@@ -59,25 +79,8 @@ impl Drop for GroupMetadata {
     }
 }
 
-impl Committer {
-    /// The consumer's membership as it is now; to be read anew for every transaction.
-    ///
-    /// It cannot move on to another generation while a rebalance event waits for its answer, so
-    /// what was consumed before `unassign` is committed with the generation it was consumed in.
-    ///
-    /// # Errors
-    /// `NotMember` when the consumer is closed, has not joined, or knows that the group has dropped
-    /// it. NOTE: Kafka takes the offsets of a dynamic member without an id unchecked, whoever owns
-    /// the partitions by then.
-    pub fn group_metadata(&self) -> Result<GroupMetadata, KafkaError> {
-        const OPERATION: &str = "read the group membership";
-        self.gate.pass(OPERATION, |client| {
-            // SAFETY: the client is alive; the returned copy is ours.
-            let native = unsafe { rd::rd_kafka_consumer_group_metadata(client.ptr()) };
-            let metadata = NonNull::new(native).map(GroupMetadata);
-            metadata
-                .filter(|it| it.generation() > 0 && !it.member_id().is_empty())
-                .ok_or_else(|| not_member(OPERATION))
-        })
-    }
+/// The error of a call that needs a membership which does not exist.
+pub(in crate::kafka) fn not_member(operation: &'static str) -> KafkaError {
+    let code = rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__ASSIGNMENT_LOST;
+    KafkaError::from_native(operation, code)
 }

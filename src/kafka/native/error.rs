@@ -20,7 +20,7 @@ impl ErrorCode {
     /// librdkafka's constant without its prefix; a leading underscore marks errors that arise in
     /// the client.
     pub fn name(self) -> String {
-        super::native::error_name(self.0)
+        super::ffi::error_name(self.0)
     }
 }
 
@@ -246,7 +246,7 @@ impl KafkaError {
     }
 
     /// The variant that fits librdkafka's code.
-    pub(super) fn from_code(operation: &'static str, code: i32, text: String) -> Self {
+    pub(in crate::kafka) fn from_code(operation: &'static str, code: i32, text: String) -> Self {
         let known = Native::try_from(code).unwrap_or(Native::RD_KAFKA_RESP_ERR_UNKNOWN);
         let code = ErrorCode(code);
         match reaction(known) {
@@ -259,13 +259,13 @@ impl KafkaError {
     }
 
     /// As [`Self::from_code`], with librdkafka's own text for the code.
-    pub(super) fn from_native(operation: &'static str, code: Native) -> Self {
-        Self::from_code(operation, code as i32, super::native::error_text(code as i32))
+    pub(in crate::kafka) fn from_native(operation: &'static str, code: Native) -> Self {
+        Self::from_code(operation, code as i32, super::ffi::error_text(code as i32))
     }
 }
 
 /// True for errors that only say that no broker can be reached just now.
-pub(super) fn is_broker_away(code: i32) -> bool {
+pub(in crate::kafka) fn is_broker_away(code: i32) -> bool {
     matches!(
         Native::try_from(code),
         Ok(Native::RD_KAFKA_RESP_ERR__TRANSPORT
@@ -280,7 +280,7 @@ pub(super) fn is_broker_away(code: i32) -> bool {
 
 /// True for the errors that mean "the position does not exist": out of range with
 /// `auto.offset.reset=error`, and a log that was cut below it.
-pub(super) fn is_out_of_range(code: i32) -> bool {
+pub(in crate::kafka) fn is_out_of_range(code: i32) -> bool {
     matches!(
         Native::try_from(code),
         Ok(Native::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET
@@ -290,7 +290,7 @@ pub(super) fn is_out_of_range(code: i32) -> bool {
 }
 
 /// True for the errors of a partition that say what is wrong with the data at an offset.
-pub(super) fn is_unreadable(code: i32) -> bool {
+pub(in crate::kafka) fn is_unreadable(code: i32) -> bool {
     use Native as E;
     matches!(
         E::try_from(code),

@@ -141,7 +141,7 @@ impl ConsumerSettings {
     ///
     /// # Errors
     /// `Config` when a user property is protected or names a cooperative assignment strategy.
-    pub(super) fn to_config(&self) -> Result<ClientConfig, KafkaError> {
+    pub(in crate::kafka) fn to_config(&self) -> Result<ClientConfig, KafkaError> {
         let queue_bytes = self.queue_bytes();
         let isolation = if self.reads_uncommitted { "read_uncommitted" } else { "read_committed" };
         let mut base = vec![
@@ -195,7 +195,7 @@ impl ProducerSettings {
     ///
     /// # Errors
     /// `Config` when a user property is protected, or when a record could outlive its transaction.
-    pub(super) fn to_config(&self) -> Result<ClientConfig, KafkaError> {
+    pub(in crate::kafka) fn to_config(&self) -> Result<ClientConfig, KafkaError> {
         let queue_bytes = self.queue_kbytes.saturating_mul(1024).min(MAX_INT);
         let payload_bytes = queue_bytes / 3 * 2;
         let records = (queue_bytes - payload_bytes) / PRODUCED_RECORD_BYTES;
@@ -275,7 +275,10 @@ impl ClientSettings {
     ///
     /// # Errors
     /// `Config` when a user property is protected.
-    pub(super) fn to_config(&self, base: &[(&str, String)]) -> Result<ClientConfig, KafkaError> {
+    pub(in crate::kafka) fn to_config(
+        &self,
+        base: &[(&str, String)],
+    ) -> Result<ClientConfig, KafkaError> {
         let mut config = ClientConfig::new();
         config
             .set("bootstrap.servers", &self.brokers)
@@ -304,7 +307,7 @@ impl ClientSettings {
     ///
     /// # Errors
     /// As [`Self::to_config`].
-    pub(super) fn to_question_config(
+    pub(in crate::kafka) fn to_question_config(
         &self,
         more: &[(&str, String)],
     ) -> Result<ClientConfig, KafkaError> {
