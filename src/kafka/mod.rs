@@ -15,23 +15,18 @@ mod admin;
 mod admin_brokers;
 mod admin_configs;
 mod admin_describe;
+mod admin_ends;
 mod admin_groups;
 mod admin_options;
 mod admin_requests;
-mod close;
-mod committer;
 mod consumer;
 mod delivery;
-mod drain;
-mod group_errors;
 mod headers;
 mod metadata;
 mod native;
-mod offsets;
 mod partitioner;
 mod producer;
 mod progress;
-mod renew;
 mod run;
 mod transaction;
 mod uncounted;
@@ -40,11 +35,10 @@ pub use admin::{Admin, NewTopic, TopicInfo};
 pub use admin_brokers::{UnreachableBroker, find_unreachable_brokers};
 pub use admin_describe::{ClusterDescription, Operation, Rights, TopicReplicas};
 pub use admin_groups::{GroupDescription, GroupMember};
-pub use committer::{CommittedOffset, Committer};
-pub use consumer::{Consumer, RebalanceEvent};
+pub use consumer::{
+    CommittedOffset, Committer, Consumer, DrainEvent, Flow, Headers, RebalanceEvent, Record,
+};
 pub use delivery::{DeliveryFailure, DeliveryFailures};
-pub use drain::{DrainEvent, Flow, Record};
-pub use headers::Headers;
 #[cfg(feature = "test-support")]
 pub use native::MockRequest;
 pub use native::{

@@ -13,14 +13,14 @@ use std::{
 
 use rdkafka::bindings as rd;
 
-use super::{
-    native::{
+use super::offsets::committed;
+use crate::{
+    ids::{Offset, PartitionId},
+    kafka::native::{
         CommitEntry, GroupMetadata, KafkaError, NativeClient, Queue, check, commit_list,
         error_text, not_member,
     },
-    offsets::committed,
 };
-use crate::ids::{Offset, PartitionId};
 
 /// What is committed for one partition, as read back.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,11 +8,11 @@ use std::{sync::Arc, time::Instant};
 use rdkafka::bindings as rd;
 use tracing::{debug, warn};
 
-use super::{
-    consumer::Consumer,
-    native::{KafkaError, NativeClient, check},
+use super::client::Consumer;
+use crate::{
+    kafka::native::{KafkaError, NativeClient, check},
+    limits::{CONSUMER_CLOSE_DEADLINE, CONSUMER_CLOSE_POLL},
 };
-use crate::limits::{CONSUMER_CLOSE_DEADLINE, CONSUMER_CLOSE_POLL};
 
 impl Consumer {
     /// True when librdkafka says that the group was left.

@@ -5,10 +5,8 @@
 
 use std::mem;
 
-use super::{
-    consumer::Consumer,
-    native::{ConsumerSettings, KafkaError},
-};
+use super::client::Consumer;
+use crate::kafka::native::{ConsumerSettings, KafkaError};
 
 impl Consumer {
     /// Begins anew: nothing is assigned, and the group is joined with `subscribe`.

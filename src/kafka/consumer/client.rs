@@ -30,13 +30,13 @@ use super::{
     close::unassign,
     committer::{Committer, Gate},
     drain::{DrainEvent, Flow, drain, event_of},
-    native::{
-        ConsumerSettings, Event, KafkaError, NativeClient, Queue, c_string, check, first_error,
-        is_broker_away, list_entries, offset_list, partition_list,
-    },
 };
 use crate::{
     ids::{Offset, PartitionId},
+    kafka::native::{
+        ConsumerSettings, Event, KafkaError, NativeClient, Queue, c_string, check, first_error,
+        is_broker_away, list_entries, offset_list, partition_list,
+    },
     limits::CONSUMER_SERVE_EVENTS,
 };
 

@@ -8,7 +8,7 @@
 
 use rdkafka::types::RDKafkaRespErr as Native;
 
-use super::native::KafkaError;
+use crate::kafka::native::KafkaError;
 
 const REMEDIES: &[(Native, &str)] = &[
     (

@@ -14,14 +14,14 @@ use std::{
 
 use rdkafka::bindings as rd;
 
-use super::{
-    headers::Headers,
-    native::{
+use super::headers::Headers;
+use crate::{
+    ids::{Offset, PartitionId},
+    kafka::native::{
         ErrorCode, KafkaError, Queue, bytes, error_text, is_out_of_range, is_unreadable, millis,
         owned_text,
     },
 };
-use crate::ids::{Offset, PartitionId};
 
 /// What the closure wants next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
