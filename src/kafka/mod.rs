@@ -20,16 +20,9 @@ mod admin_groups;
 mod admin_options;
 mod admin_requests;
 mod consumer;
-mod delivery;
-mod headers;
 mod metadata;
 mod native;
-mod partitioner;
 mod producer;
-mod progress;
-mod run;
-mod transaction;
-mod uncounted;
 
 pub use admin::{Admin, NewTopic, TopicInfo};
 pub use admin_brokers::{UnreachableBroker, find_unreachable_brokers};
@@ -38,7 +31,6 @@ pub use admin_groups::{GroupDescription, GroupMember};
 pub use consumer::{
     CommittedOffset, Committer, Consumer, DrainEvent, Flow, Headers, RebalanceEvent, Record,
 };
-pub use delivery::{DeliveryFailure, DeliveryFailures};
 #[cfg(feature = "test-support")]
 pub use native::MockRequest;
 pub use native::{
@@ -46,9 +38,10 @@ pub use native::{
     MockCluster, ProducerSettings, Transactional, check_property, property_name,
     protected_property, release_freed_pages_after,
 };
-pub use partitioner::Partitioner;
-pub use producer::{OutRecord, Producer, SendError, SendOutcome, TopicHandle};
-pub use progress::Mark;
+pub use producer::{
+    DeliveryFailure, DeliveryFailures, Mark, OutRecord, Partitioner, Producer, SendError,
+    SendOutcome, TopicHandle,
+};
 
 /// Version of the linked librdkafka, for example `2.12.1`.
 pub fn librdkafka_version() -> String {

@@ -5,11 +5,11 @@ use std::{ffi::c_int, ptr};
 
 use rdkafka::{bindings as rd, types::RDKafkaRespErr};
 
-use super::{
-    native::{KafkaError, Topic},
-    producer::{OPERATION, OutRecord, SendOutcome},
+use super::client::{OPERATION, OutRecord, SendOutcome};
+use crate::{
+    ids::PartitionId,
+    kafka::native::{KafkaError, Topic},
 };
-use crate::ids::PartitionId;
 
 pub(super) const EMPTY_MESSAGE: rd::rd_kafka_message_t = rd::rd_kafka_message_t {
     err: RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR,

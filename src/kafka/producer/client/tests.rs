@@ -9,10 +9,10 @@ use rdkafka::{
     topic_partition_list::{Offset, TopicPartitionList},
 };
 
-use super::*;
+use super::{super::partitioner::Partitioner, *};
 use crate::{
     headers::{self, HeaderBlock},
-    kafka::{ClientSettings, MockCluster, Partitioner},
+    kafka::native::{ClientSettings, MockCluster},
     limits::PRODUCER_UNCOUNTED_BYTES,
 };
 

@@ -23,10 +23,6 @@ use tracing::debug;
 use super::{
     delivery::{DeliveredBatch, DeliveryFailures},
     headers::native_headers,
-    native::{
-        Event, KafkaError, NativeClient, ProducerSettings, Queue, Topic, check, is_broker_away,
-        read_metadata,
-    },
     progress::{DeliveryProgress, Mark},
     run::{EMPTY_MESSAGE, message_of, send_run},
     uncounted::Uncounted,
@@ -34,6 +30,10 @@ use super::{
 use crate::{
     headers::HeaderBlock,
     ids::PartitionId,
+    kafka::native::{
+        Event, KafkaError, NativeClient, ProducerSettings, Queue, Topic, check, is_broker_away,
+        read_metadata,
+    },
     limits::{PRODUCED_HEADER_BYTES, PRODUCER_RUN_RECORDS, PRODUCER_SERVE_EVENTS},
 };
 

@@ -9,8 +9,10 @@ use std::{ffi::CStr, fmt};
 
 use rdkafka::{bindings as rd, types::RDKafkaRespErr};
 
-use super::native::{ErrorCode, Event, KafkaError, error_text, owned_text};
-use crate::ids::PartitionId;
+use crate::{
+    ids::PartitionId,
+    kafka::native::{ErrorCode, Event, KafkaError, error_text, owned_text},
+};
 
 /// One record that was not delivered.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -31,16 +31,16 @@ use std::{
 
 use rdkafka::{bindings as rd, types::RDKafkaRespErr};
 
-use super::{
-    native::{
+use super::client::Producer;
+use crate::{
+    kafka::native::{
         CommitEntry, ErrorCode, GroupMetadata, KafkaError, NativeClient, commit_list, millis,
         owned_text,
     },
-    producer::Producer,
-};
-use crate::limits::{
-    TRANSACTION_ABORT_ATTEMPT, TRANSACTION_ABORT_POLL, TRANSACTION_ABORT_SERVE,
-    TRANSACTION_INIT_ATTEMPT, TRANSACTION_INIT_ATTEMPT_MAX,
+    limits::{
+        TRANSACTION_ABORT_ATTEMPT, TRANSACTION_ABORT_POLL, TRANSACTION_ABORT_SERVE,
+        TRANSACTION_INIT_ATTEMPT, TRANSACTION_INIT_ATTEMPT_MAX,
+    },
 };
 
 impl Producer {
