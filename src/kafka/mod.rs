@@ -12,22 +12,14 @@
 #![expect(unsafe_code, reason = "the crate's one place for calls into librdkafka")]
 
 mod admin;
-mod admin_brokers;
-mod admin_configs;
-mod admin_describe;
-mod admin_ends;
-mod admin_groups;
-mod admin_options;
-mod admin_requests;
 mod consumer;
-mod metadata;
 mod native;
 mod producer;
 
-pub use admin::{Admin, NewTopic, TopicInfo};
-pub use admin_brokers::{UnreachableBroker, find_unreachable_brokers};
-pub use admin_describe::{ClusterDescription, Operation, Rights, TopicReplicas};
-pub use admin_groups::{GroupDescription, GroupMember};
+pub use admin::{
+    Admin, ClusterDescription, GroupDescription, GroupMember, NewTopic, Operation, Rights,
+    TopicInfo, TopicReplicas, UnreachableBroker, find_unreachable_brokers,
+};
 pub use consumer::{
     CommittedOffset, Committer, Consumer, DrainEvent, Flow, Headers, RebalanceEvent, Record,
 };

@@ -16,10 +16,10 @@ use rdkafka::{
 };
 
 use super::{
-    admin::Admin,
-    admin_requests::{Requests, named},
-    native::{ErrorCode, KafkaError, array, c_string, error_text, owned_text},
+    client::Admin,
+    requests::{Requests, named},
 };
+use crate::kafka::native::{ErrorCode, KafkaError, array, c_string, error_text, owned_text};
 
 /// Settings by name.
 type Settings = BTreeMap<String, String>;

@@ -12,11 +12,11 @@ use rdkafka::{
 };
 
 use super::{
-    admin::Admin,
-    admin_describe::{Rights, failure, rights, unanswered},
-    admin_options::Options,
-    native::{KafkaError, array, c_string, owned_text},
+    client::Admin,
+    describe::{Rights, failure, rights, unanswered},
+    options::Options,
 };
+use crate::kafka::native::{KafkaError, array, c_string, owned_text};
 
 /// A member of a group.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,15 +14,14 @@ use std::{
 
 use rdkafka::bindings::{self as rd, rd_kafka_ResourceType_t as kind};
 
-use super::{
-    admin::Admin,
-    admin_requests::Requests,
-    native::{
+use super::{client::Admin, requests::Requests};
+use crate::{
+    kafka::native::{
         ClientSettings, Event, KafkaError, METADATA, QUESTION, Queue, array, c_string,
         is_broker_away, owned_text,
     },
+    limits::ADMIN_STATISTICS_INTERVAL,
 };
-use crate::limits::ADMIN_STATISTICS_INTERVAL;
 
 /// A broker that the cluster names, and that does not answer at the address it advertises.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,11 +6,8 @@ use std::{ffi::c_char, ptr::NonNull, time::Duration};
 
 use rdkafka::bindings::{self as rd, rd_kafka_admin_op_t as op};
 
-use super::{
-    admin_describe::failure,
-    admin_requests::ERROR_TEXT_BYTES,
-    native::{KafkaError, NativeClient, check, millis},
-};
+use super::{describe::failure, requests::ERROR_TEXT_BYTES};
+use crate::kafka::native::{KafkaError, NativeClient, check, millis};
 
 /// Options of a question: its timeout, and that rights are asked for.
 pub(super) struct Options(NonNull<rd::rd_kafka_AdminOptions_t>);

@@ -7,11 +7,11 @@ use std::{collections::BTreeMap, time::Duration};
 
 use rdkafka::Offset as Position;
 
-use super::{
-    admin::Admin,
-    native::{KafkaError, by_time, partition_list},
+use super::client::Admin;
+use crate::{
+    ids::{Offset, PartitionId},
+    kafka::native::{KafkaError, by_time, partition_list},
 };
-use crate::ids::{Offset, PartitionId};
 
 const ENDS: &str = "ask the partitions' leaders";
 

@@ -7,10 +7,8 @@ use std::ffi::{c_char, c_int};
 
 use rdkafka::{bindings as rd, types::RDKafkaRespErr};
 
-use super::{
-    admin::NewTopic,
-    native::{KafkaError, c_string, check, error_text, owned_text},
-};
+use super::client::NewTopic;
+use crate::kafka::native::{KafkaError, c_string, check, error_text, owned_text};
 
 /// Size of the buffers that librdkafka writes the reason of a refused argument to.
 pub(super) const ERROR_TEXT_BYTES: usize = 256;

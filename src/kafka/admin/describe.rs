@@ -13,13 +13,11 @@ use rdkafka::{
     types::RDKafkaRespErr,
 };
 
-use super::{
-    admin::Admin,
-    admin_options::Options,
-    admin_requests::named,
-    native::{ErrorCode, KafkaError, array, c_string, error_text, owned_text},
+use super::{client::Admin, options::Options, requests::named};
+use crate::{
+    ids::TopicId,
+    kafka::native::{ErrorCode, KafkaError, array, c_string, error_text, owned_text},
 };
-use crate::ids::TopicId;
 
 /// What an ACL can allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,15 +17,13 @@ use rdkafka::{
     types::{RDKafkaRespErr, RDKafkaType},
 };
 
-use super::{
-    admin_requests::{Requests, first_failure, new_topic},
-    native::{
+use super::requests::{Requests, first_failure, new_topic};
+use crate::{
+    ids::PartitionId,
+    kafka::native::{
         ClientSettings, Event, KafkaError, NativeClient, Queue, Refusal, is_broker_away, millis,
         owned_text,
     },
-};
-use crate::{
-    ids::PartitionId,
     limits::{ADMIN_SERVE_EVENTS, TOPIC_VISIBLE_POLL},
 };
 

@@ -7,11 +7,8 @@ use std::time::Duration;
 
 use rdkafka::{bindings as rd, types::RDKafkaRespErr};
 
-use super::{
-    admin::Admin,
-    admin_requests::named,
-    native::{KafkaError, METADATA, Topic, read_metadata},
-};
+use super::{client::Admin, requests::named};
+use crate::kafka::native::{KafkaError, METADATA, Topic, read_metadata};
 
 impl Admin {
     /// Partitions of a topic, `None` when it is missing or no topic was named.
