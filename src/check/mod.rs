@@ -30,7 +30,7 @@ use crate::{
     error::RunError,
     kafka::{
         Admin, ClientSettings, Consumer, ConsumerSettings, KafkaError, Producer, ProducerSettings,
-        Transactional, find_unreachable_brokers,
+        Transactional, find_unreachable_brokers, unreachable_brokers,
     },
     limits,
     output::{StartLogging, printed},
@@ -168,7 +168,7 @@ impl Check {
         // At the address that each advertises, not at the one that --brokers names.
         let patience = limits::BROKER_QUERY_TIMEOUT;
         let unreachable = match &asked {
-            Ok(_) => clients.admin.unreachable_brokers(patience),
+            Ok(_) => unreachable_brokers(&clients.admin, patience),
             Err(_) => find_unreachable_brokers(&clients.settings, patience),
         };
         let unreachable = unreachable.unwrap_or_default();

@@ -33,7 +33,10 @@ use self::{
 use crate::{
     error::RunError,
     ids::{Offset, PartitionId},
-    kafka::{Admin, CommittedOffset, Consumer, ConsumerSettings, KafkaError},
+    kafka::{
+        Admin, CommittedOffset, Consumer, ConsumerSettings, KafkaError, all_log_ends, find_topics,
+        topic_config,
+    },
     limits,
     output::{StartLogging, printed},
     plain::{Plain, Style},
@@ -146,7 +149,7 @@ impl<'a> Session<'a> {
 fn partitions(config: &RedriveConfig, admin: &Admin) -> Result<Vec<PartitionId>, RunError> {
     let names = [config.dead_letter_topic.as_str(), config.input_topic.as_str()];
     let topics =
-        patiently(|| admin.topics(&names, limits::BROKER_QUERY_TIMEOUT)).map_err(failed)?;
+        patiently(|| find_topics(admin, &names, limits::BROKER_QUERY_TIMEOUT)).map_err(failed)?;
     let missing: Vec<&str> =
         topics.iter().filter(|t| t.partitions.is_none()).map(|t| t.name.as_str()).collect();
     match topics.first().and_then(|topic| topic.partitions) {
@@ -166,7 +169,7 @@ fn largest(config: &RedriveConfig, admin: &Admin) -> Result<usize, KafkaError> {
     let of_client = of_client.and_then(|(_, bytes)| bytes.parse().ok());
     let of_client = of_client.unwrap_or(limits::MESSAGE_MAX_BYTES);
     let asked =
-        patiently(|| admin.topic_config(&[&config.input_topic], limits::BROKER_QUERY_TIMEOUT));
+        patiently(|| topic_config(admin, &[&config.input_topic], limits::BROKER_QUERY_TIMEOUT));
     match asked {
         Ok(settings) => {
             let of_topic = settings.first().and_then(|settings| settings.get("max.message.bytes"));
@@ -208,7 +211,8 @@ fn logs(
 ) -> Result<BTreeMap<PartitionId, (Offset, Offset)>, KafkaError> {
     let timeout = limits::RECOVERY_QUERY_TIMEOUT;
     let everything = Admin::read_uncommitted(&config.client)?;
-    let ends = patiently(|| everything.all_ends(&config.dead_letter_topic, partitions, timeout))?;
+    let ends =
+        patiently(|| all_log_ends(&everything, &config.dead_letter_topic, partitions, timeout))?;
     let deadline = Instant::now() + limits::REDRIVE_OPEN_TRANSACTION_PATIENCE;
     let mut has_said = false;
     loop {

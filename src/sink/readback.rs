@@ -13,7 +13,7 @@ use std::{
 
 use crate::{
     ids::{EventTimeMs, Offset, PartitionId, WindowStart},
-    kafka::{Admin, Consumer, ConsumerSettings, DrainEvent, Flow, KafkaError},
+    kafka::{Admin, Consumer, ConsumerSettings, DrainEvent, Flow, KafkaError, all_log_ends},
     limits,
     window::{PublishedWindow, WindowRules},
 };
@@ -43,7 +43,7 @@ pub(super) fn published(
     let starts = starts(&consumer, settings, &log, horizon)?;
     let everything = Admin::read_uncommitted(&settings.consumer.client)?;
     let timeout = limits::RECOVERY_QUERY_TIMEOUT;
-    let ends = everything.all_ends(&settings.consumer.topic, &partitions, timeout)?;
+    let ends = all_log_ends(&everything, &settings.consumer.topic, &partitions, timeout)?;
     let mut unread: BTreeMap<PartitionId, Offset> = starts
         .iter()
         .filter(|(partition, start)| *start < ends[partition])

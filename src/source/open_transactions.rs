@@ -12,7 +12,7 @@ use super::{Ending, Halt, Source, partitions::Hidden};
 use crate::{
     error::RunError,
     ids::{Offset, PartitionId},
-    kafka::{Admin, KafkaError},
+    kafka::{Admin, KafkaError, all_log_ends, broker_config, log_ends},
     limits,
     metrics::{Metric, set_labeled},
 };
@@ -114,7 +114,7 @@ impl Source {
         let mut pause = limits::OPEN_TRANSACTION_LOOK_INTERVAL;
         let suspects = self.open_transactions.suspects(now);
         if !suspects.is_empty() {
-            match self.admin.ends(&self.settings.topic, &suspects, limits::PROBE_TIMEOUT) {
+            match log_ends(&self.admin, &self.settings.topic, &suspects, limits::PROBE_TIMEOUT) {
                 Ok(ends) => self.open_transactions.answered(&ends, now),
                 Err(error) => {
                     self.complain(&error);
@@ -140,7 +140,7 @@ impl Source {
         if self.open_transactions.longest.is_some() {
             return;
         }
-        let known = match self.admin.broker_config(limits::PROBE_TIMEOUT) {
+        let known = match broker_config(&self.admin, limits::PROBE_TIMEOUT) {
             Ok(settings) => {
                 settings.get("transaction.max.timeout.ms").and_then(|ms| ms.parse().ok())
             }
@@ -200,7 +200,7 @@ impl Source {
         }
         let timeout = limits::RECOVERY_QUERY_TIMEOUT;
         let everything = Admin::read_uncommitted(&self.settings.consumer.client)?;
-        everything.all_ends(&self.settings.topic, &unknown, timeout)
+        all_log_ends(&everything, &self.settings.topic, &unknown, timeout)
     }
 
     /// Ends a bounded run that has read everything up to its bounds, or all but what hanging

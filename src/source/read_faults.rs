@@ -7,7 +7,10 @@
 use std::time::Instant;
 
 use super::{Halt, Source, SourcePhase, fatal, intake::ReadFault};
-use crate::{kafka::KafkaError, limits};
+use crate::{
+    kafka::{KafkaError, log_ends},
+    limits,
+};
 
 impl Source {
     pub(super) fn handle_faults(&mut self) -> Result<(), Halt> {
@@ -57,7 +60,7 @@ impl Source {
         if silent.is_empty() {
             return;
         }
-        match self.admin.ends(&self.settings.topic, &silent, limits::PROBE_TIMEOUT) {
+        match log_ends(&self.admin, &self.settings.topic, &silent, limits::PROBE_TIMEOUT) {
             Ok(ends) => {
                 if self.intake.partitions.answered(&ends, Instant::now()) < silent.len() {
                     self.next_probe = now + limits::PROBE_RETRY_PAUSE;

@@ -16,7 +16,7 @@ use crate::{
     epoch::{RecoverPartition, RecoverRequest, ToSink},
     error::RunError,
     ids::{Offset, PartitionId, TopicId},
-    kafka::KafkaError,
+    kafka::{KafkaError, describe_topics, find_topics},
     limits,
     state::{CommitMetadata, Committed},
 };
@@ -228,11 +228,11 @@ impl Source {
     fn input_topic(&self, timeout: Duration) -> Result<(i32, Option<TopicId>), KafkaError> {
         let name = self.settings.topic.as_str();
         if !self.settings.has_topic_ids {
-            let topics = self.admin.topics(&[name], timeout)?;
+            let topics = find_topics(&self.admin, &[name], timeout)?;
             let total = topics.first().and_then(|topic| topic.partitions).unwrap_or_default();
             return Ok((total, None));
         }
-        let topics = self.admin.describe_topics(&[name], timeout)?;
+        let topics = describe_topics(&self.admin, &[name], timeout)?;
         let topic = topics.into_iter().next().expect("one answer per name")?;
         Ok((topic.partitions as i32, topic.id))
     }

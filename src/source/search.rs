@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     ids::{Offset, PartitionId},
-    kafka::{Admin, ConsumerSettings, KafkaError},
+    kafka::{Admin, ConsumerSettings, KafkaError, log_ends},
     limits,
 };
 
@@ -234,7 +234,7 @@ impl Search {
         admin: &Admin,
         now: Instant,
     ) -> Option<Extent> {
-        let asked = admin.ends(&settings.topic, &[self.partition], limits::PROBE_TIMEOUT);
+        let asked = log_ends(admin, &settings.topic, &[self.partition], limits::PROBE_TIMEOUT);
         let end = asked.ok().and_then(|ends| ends.first().map(|(_, end)| *end));
         if end.is_none() {
             self.next_try = now + limits::PROBE_RETRY_PAUSE;

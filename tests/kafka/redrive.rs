@@ -5,7 +5,7 @@ use std::time::Duration;
 use logintide::{
     headers::{REDRIVEN, redriven_count},
     ids::PartitionId,
-    kafka::{Admin, Consumer, DrainEvent, Flow},
+    kafka::{Admin, Consumer, DrainEvent, Flow, log_ends},
 };
 use testkit::{Process, Scenario, brokers, text};
 
@@ -42,7 +42,7 @@ fn committed(topic: &str) -> Vec<(i32, i64, u8)> {
     let consumer = Consumer::new(&settings).expect("consumer");
     let partitions: Vec<_> = (0..8).map(PartitionId).collect();
     until("the end of every transaction", || {
-        let written = everything.ends(topic, &partitions, PATIENCE).expect("ends");
+        let written = log_ends(&everything, topic, &partitions, PATIENCE).expect("ends");
         let seen = consumer.logs(&partitions, PATIENCE).expect("logs");
         written.iter().all(|(partition, end)| seen[partition].1 >= *end).then_some(())
     });

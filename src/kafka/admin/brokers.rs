@@ -17,8 +17,8 @@ use rdkafka::bindings::{self as rd, rd_kafka_ResourceType_t as kind};
 use super::{client::Admin, requests::Requests};
 use crate::{
     kafka::native::{
-        ClientSettings, Event, KafkaError, METADATA, QUESTION, Queue, array, c_string,
-        is_broker_away, owned_text,
+        ClientSettings, Event, KafkaError, METADATA, Queue, array, c_string, is_broker_away,
+        owned_text,
     },
     limits::ADMIN_STATISTICS_INTERVAL,
 };
@@ -51,7 +51,7 @@ impl UnreachableBroker {
     }
 }
 
-/// As [`Admin::unreachable_brokers`], where it may be that none is reached: through a client of its
+/// As [`unreachable_brokers`], where it may be that none is reached: through a client of its
 /// own.
 ///
 /// # Errors
@@ -61,9 +61,10 @@ pub fn find_unreachable_brokers(
     timeout: Duration,
 ) -> Result<Vec<UnreachableBroker>, KafkaError> {
     let deadline = Instant::now() + timeout;
-    let admin = Admin::with_statistics(settings)?;
-    let brokers = admin.learned(deadline).ok_or_else(|| admin.client.timeout(METADATA, timeout))?;
-    admin.silent(brokers, deadline, timeout)
+    let admin = Admin::with_statistics(settings, ADMIN_STATISTICS_INTERVAL)?;
+    let unknown = || admin.client().timeout(METADATA, timeout);
+    let brokers = learned(&admin, deadline).ok_or_else(unknown)?;
+    silent(&admin, brokers, deadline, timeout)
 }
 
 /// A broker as the cluster names it.
@@ -72,143 +73,127 @@ struct Advertised {
     address: String,
 }
 
-impl Admin {
-    /// One for a question about the brokers: its own errors are no log lines.
-    ///
-    /// # Errors
-    /// As `new`.
-    pub fn for_question(settings: &ClientSettings) -> Result<Self, KafkaError> {
-        Self::made(settings, QUESTION, &[])
+/// The number of a broker that answers.
+///
+/// # Errors
+/// `Timeout` or `Retriable` while no broker is reachable.
+pub(super) fn live_broker(admin: &Admin, timeout: Duration) -> Result<i32, KafkaError> {
+    let id = admin.read_metadata(None, timeout, |metadata| match metadata.orig_broker_id {
+        // The answer came through a bootstrap address, which has no number of its own.
+        // SAFETY: the array holds that many brokers while the metadata lives.
+        ..0 if metadata.broker_cnt > 0 => unsafe { (*metadata.brokers).id },
+        id => id,
+    });
+    match id.map_err(|error| admin.explained(error, timeout))? {
+        ..0 => Err(admin.client().timeout(METADATA, timeout)),
+        id => Ok(id),
     }
+}
 
-    /// As `for_question`, with librdkafka's statistics among its events.
-    fn with_statistics(settings: &ClientSettings) -> Result<Self, KafkaError> {
-        let interval = ADMIN_STATISTICS_INTERVAL.as_millis().to_string();
-        Self::made(settings, QUESTION, &[("statistics.interval.ms", interval)])
+/// Asks every broker of the cluster a question at the address that it advertises. The result
+/// is the brokers that have not answered within the timeout, which is for all of them together.
+///
+/// # Errors
+/// `Timeout` or `Retriable` while none of them is reachable.
+pub fn unreachable_brokers(
+    admin: &Admin,
+    timeout: Duration,
+) -> Result<Vec<UnreachableBroker>, KafkaError> {
+    let deadline = Instant::now() + timeout;
+    let brokers = advertised(admin, timeout).map_err(|error| admin.explained(error, timeout))?;
+    silent(admin, brokers, deadline, timeout)
+}
+
+fn silent(
+    admin: &Admin,
+    brokers: Vec<Advertised>,
+    deadline: Instant,
+    timeout: Duration,
+) -> Result<Vec<UnreachableBroker>, KafkaError> {
+    let answers: Result<Vec<_>, _> =
+        brokers.iter().map(|broker| ask_broker(admin, broker.id)).collect();
+    let mut silent = Vec::new();
+    for (broker, answer) in brokers.into_iter().zip(answers?) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match answer.poll(left) {
+            Some(answer) if !is_broker_away(answer.error_code()) => {}
+            answer => silent.push((broker, answer)),
+        }
     }
+    admin.serve_events();
+    Ok(silent.into_iter().map(|(b, answer)| unreachable(admin, b, answer, timeout)).collect())
+}
 
-    /// The number of a broker that answers.
-    ///
-    /// # Errors
-    /// `Timeout` or `Retriable` while no broker is reachable.
-    pub(super) fn live_broker(&self, timeout: Duration) -> Result<i32, KafkaError> {
-        let id = self.read_metadata(None, timeout, |metadata| match metadata.orig_broker_id {
-            // The answer came through a bootstrap address, which has no number of its own.
-            // SAFETY: the array holds that many brokers while the metadata lives.
-            ..0 if metadata.broker_cnt > 0 => unsafe { (*metadata.brokers).id },
-            id => id,
+fn unreachable(
+    admin: &Admin,
+    broker: Advertised,
+    answer: Option<Event>,
+    timeout: Duration,
+) -> UnreachableBroker {
+    let Advertised { id, address } = broker;
+    let error = admin.client().context().last_error_with(id);
+    let why = error.or_else(|| answer.map(|answer| answer.error_text()));
+    let why = why.unwrap_or_else(|| {
+        let ms = timeout.as_millis();
+        format!("no answer within {ms} ms (packets that are lost, or a slow line)")
+    });
+    UnreachableBroker { id, address, why }
+}
+
+fn advertised(admin: &Admin, timeout: Duration) -> Result<Vec<Advertised>, KafkaError> {
+    admin.read_metadata(None, timeout, |metadata| {
+        let count = usize::try_from(metadata.broker_cnt).expect("a count is not negative");
+        // SAFETY: the array holds that many brokers, with their names, while the metadata
+        // lives.
+        let brokers = unsafe { array(metadata.brokers, count) };
+        let named = brokers.iter().map(|broker| Advertised {
+            id: broker.id,
+            // SAFETY: as above.
+            address: format!("{}:{}", unsafe { owned_text(broker.host) }, broker.port),
         });
-        match id.map_err(|error| self.explained(error, timeout))? {
-            ..0 => Err(self.client.timeout(METADATA, timeout)),
-            id => Ok(id),
+        named.collect()
+    })
+}
+
+/// The brokers that a bootstrap address has named, by the client's statistics.
+fn learned(admin: &Admin, deadline: Instant) -> Option<Vec<Advertised>> {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let event = admin.next_event(left)?;
+        if event.kind() != rd::RD_KAFKA_EVENT_STATS {
+            admin.serve_event(&event);
+            continue;
+        }
+        // SAFETY: the event is alive and of this kind, and keeps its text alive.
+        let statistics = unsafe { owned_text(rd::rd_kafka_event_stats(event.ptr())) };
+        let brokers = named_in(&statistics);
+        if !brokers.is_empty() {
+            return Some(brokers);
         }
     }
+}
 
-    /// Asks every broker of the cluster a question at the address that it advertises. The result
-    /// is the brokers that have not answered within the timeout, which is for all of them together.
-    ///
-    /// # Errors
-    /// `Timeout` or `Retriable` while none of them is reachable.
-    pub fn unreachable_brokers(
-        &self,
-        timeout: Duration,
-    ) -> Result<Vec<UnreachableBroker>, KafkaError> {
-        let deadline = Instant::now() + timeout;
-        let brokers = self.advertised(timeout).map_err(|error| self.explained(error, timeout))?;
-        self.silent(brokers, deadline, timeout)
+/// Sends a question to one broker; its answer comes to the queue.
+fn ask_broker(admin: &Admin, id: i32) -> Result<Queue, KafkaError> {
+    let name = id.to_string();
+    let requests = Requests::of(&[name], rd::rd_kafka_ConfigResource_destroy, |name| {
+        let name = c_string("the broker", name)?;
+        let broker = kind::RD_KAFKA_RESOURCE_BROKER;
+        // SAFETY: the name is alive and is copied.
+        Ok(unsafe { rd::rd_kafka_ConfigResource_new(broker, name.as_ptr()) })
+    })?;
+    let answers = Queue::new(admin.client());
+    // SAFETY: client, queue and requests are alive; librdkafka copies the requests.
+    unsafe {
+        rd::rd_kafka_DescribeConfigs(
+            admin.client().ptr(),
+            requests.ptr(),
+            requests.len(),
+            ptr::null(),
+            answers.ptr(),
+        );
     }
-
-    fn silent(
-        &self,
-        brokers: Vec<Advertised>,
-        deadline: Instant,
-        timeout: Duration,
-    ) -> Result<Vec<UnreachableBroker>, KafkaError> {
-        let answers: Result<Vec<_>, _> =
-            brokers.iter().map(|broker| self.ask_broker(broker.id)).collect();
-        let mut silent = Vec::new();
-        for (broker, answer) in brokers.into_iter().zip(answers?) {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match answer.poll(left) {
-                Some(answer) if !is_broker_away(answer.error_code()) => {}
-                answer => silent.push((broker, answer)),
-            }
-        }
-        self.serve_events();
-        Ok(silent.into_iter().map(|(b, answer)| self.unreachable(b, answer, timeout)).collect())
-    }
-
-    fn unreachable(
-        &self,
-        broker: Advertised,
-        answer: Option<Event>,
-        timeout: Duration,
-    ) -> UnreachableBroker {
-        let Advertised { id, address } = broker;
-        let error = self.client.context().last_error_with(id);
-        let why = error.or_else(|| answer.map(|answer| answer.error_text()));
-        let why = why.unwrap_or_else(|| {
-            let ms = timeout.as_millis();
-            format!("no answer within {ms} ms (packets that are lost, or a slow line)")
-        });
-        UnreachableBroker { id, address, why }
-    }
-
-    fn advertised(&self, timeout: Duration) -> Result<Vec<Advertised>, KafkaError> {
-        self.read_metadata(None, timeout, |metadata| {
-            let count = usize::try_from(metadata.broker_cnt).expect("a count is not negative");
-            // SAFETY: the array holds that many brokers, with their names, while the metadata
-            // lives.
-            let brokers = unsafe { array(metadata.brokers, count) };
-            let named = brokers.iter().map(|broker| Advertised {
-                id: broker.id,
-                // SAFETY: as above.
-                address: format!("{}:{}", unsafe { owned_text(broker.host) }, broker.port),
-            });
-            named.collect()
-        })
-    }
-
-    /// The brokers that a bootstrap address has named, by the client's statistics.
-    fn learned(&self, deadline: Instant) -> Option<Vec<Advertised>> {
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let event = self.events.poll(left)?;
-            if event.kind() != rd::RD_KAFKA_EVENT_STATS {
-                self.serve_event(&event);
-                continue;
-            }
-            // SAFETY: the event is alive and of this kind, and keeps its text alive.
-            let statistics = unsafe { owned_text(rd::rd_kafka_event_stats(event.ptr())) };
-            let brokers = named_in(&statistics);
-            if !brokers.is_empty() {
-                return Some(brokers);
-            }
-        }
-    }
-
-    /// Sends a question to one broker; its answer comes to the queue.
-    fn ask_broker(&self, id: i32) -> Result<Queue, KafkaError> {
-        let name = id.to_string();
-        let requests = Requests::of(&[name], rd::rd_kafka_ConfigResource_destroy, |name| {
-            let name = c_string("the broker", name)?;
-            let broker = kind::RD_KAFKA_RESOURCE_BROKER;
-            // SAFETY: the name is alive and is copied.
-            Ok(unsafe { rd::rd_kafka_ConfigResource_new(broker, name.as_ptr()) })
-        })?;
-        let answers = Queue::new(&self.client);
-        // SAFETY: client, queue and requests are alive; librdkafka copies the requests.
-        unsafe {
-            rd::rd_kafka_DescribeConfigs(
-                self.client.ptr(),
-                requests.ptr(),
-                requests.len(),
-                ptr::null(),
-                answers.ptr(),
-            );
-        }
-        Ok(answers)
-    }
+    Ok(answers)
 }
 
 /// Brokers with a number in librdkafka's statistics; a bootstrap address has none.

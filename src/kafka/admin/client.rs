@@ -1,60 +1,32 @@
-//! Questions about topics and the cluster, and topic creation.
+//! A client without group or records, and how a question is asked of it.
 //!
-//! In: names. Out: what the broker says, within a timeout per call. Used by whoever owns the
-//! client: the start-up checks, the sink at an epoch cut, tests.
+//! In:  a request. Out: the brokers' answer within a timeout, or the error that is behind its
+//! absence. Used by whoever owns the client, one question at a time.
 //! Holds: asking for a topic never creates it.
 
 use std::{
     cell::Cell,
-    fmt, ptr,
+    fmt,
     sync::Arc,
-    thread::sleep,
     time::{Duration, Instant},
 };
 
-use rdkafka::{
-    bindings as rd,
-    types::{RDKafkaRespErr, RDKafkaType},
-};
+use rdkafka::{bindings as rd, types::RDKafkaType};
 
-use super::requests::{Requests, first_failure, new_topic};
 use crate::{
-    ids::PartitionId,
     kafka::native::{
-        ClientSettings, Event, KafkaError, NativeClient, Queue, Refusal, is_broker_away, millis,
-        owned_text,
+        ClientSettings, Event, KafkaError, NativeClient, QUESTION, Queue, Refusal, Topic,
+        is_broker_away, read_metadata,
     },
-    limits::{ADMIN_SERVE_EVENTS, TOPIC_VISIBLE_POLL},
+    limits::ADMIN_SERVE_EVENTS,
 };
-
-/// A topic as the cluster knows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TopicInfo {
-    /// Its name.
-    pub name: String,
-    /// Number of partitions; `None` when the topic does not exist.
-    pub partitions: Option<i32>,
-}
-
-/// A topic to create.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewTopic {
-    /// Its name.
-    pub name: String,
-    /// Number of partitions; -1 leaves it to the broker.
-    pub partitions: i32,
-    /// Copies of each partition; -1 leaves it to the broker.
-    pub replication: i32,
-    /// Topic configuration, for example `cleanup.policy`.
-    pub config: Vec<(String, String)>,
-}
 
 /// A client without group or records.
 pub struct Admin {
     refusal: Cell<Option<Refusal>>,
     // NOTE: dropped in this order; the client goes last, with its last handle.
-    pub(super) events: Queue,
-    pub(super) client: Arc<NativeClient>,
+    events: Queue,
+    client: Arc<NativeClient>,
 }
 
 impl fmt::Debug for Admin {
@@ -70,7 +42,7 @@ impl Admin {
         Self::made(settings, "admin", &[])
     }
 
-    /// One whose `ends` are those of all records, in transactions that are open or not.
+    /// One whose `log_ends` are those of all records, in transactions that are open or not.
     ///
     /// # Errors
     /// As `new`.
@@ -78,7 +50,24 @@ impl Admin {
         Self::made(settings, "admin", &[("isolation.level", "read_uncommitted".into())])
     }
 
-    pub(super) fn made(
+    /// One for a question about the brokers: its own errors are no log lines.
+    ///
+    /// # Errors
+    /// As `new`.
+    pub fn for_question(settings: &ClientSettings) -> Result<Self, KafkaError> {
+        Self::made(settings, QUESTION, &[])
+    }
+
+    /// As `for_question`, with librdkafka's statistics among its events.
+    pub(super) fn with_statistics(
+        settings: &ClientSettings,
+        interval: Duration,
+    ) -> Result<Self, KafkaError> {
+        let interval = interval.as_millis().to_string();
+        Self::made(settings, QUESTION, &[("statistics.interval.ms", interval)])
+    }
+
+    fn made(
         settings: &ClientSettings,
         role: &'static str,
         more: &[(&str, String)],
@@ -96,85 +85,6 @@ impl Admin {
         let refusal = self.refusal.take();
         self.refusal.set(refusal.clone());
         refusal.map(|refusal| refusal.explain(Instant::now()))
-    }
-
-    /// The cluster's own identifier; `None` when the brokers do not have one.
-    ///
-    /// # Errors
-    /// `Timeout` while no broker is reachable.
-    pub fn cluster_id(&self, timeout: Duration) -> Result<Option<String>, KafkaError> {
-        let deadline = Instant::now() + timeout;
-        // Metadata carries it; a cluster without one is told apart from one that is away.
-        self.metadata(None, timeout).map_err(|error| self.explained(error, timeout))?;
-        let left = deadline.saturating_duration_since(Instant::now());
-        // SAFETY: the client is alive; the returned string is ours to free.
-        unsafe {
-            let id = rd::rd_kafka_clusterid(self.client.ptr(), millis(left));
-            if id.is_null() {
-                return Ok(None);
-            }
-            let text = owned_text(id);
-            rd::rd_kafka_mem_free(self.client.ptr(), id.cast());
-            Ok(Some(text))
-        }
-    }
-
-    /// What the cluster knows of these topics, in the same order.
-    ///
-    /// # Errors
-    /// `Timeout` or `Retriable` while no broker is reachable; `Fatal` when access is denied.
-    pub fn topics(&self, names: &[&str], timeout: Duration) -> Result<Vec<TopicInfo>, KafkaError> {
-        let deadline = Instant::now() + timeout;
-        let mut found = Vec::with_capacity(names.len());
-        for name in names {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let partitions = self.metadata(Some(name), left);
-            let partitions = partitions.map_err(|error| self.explained(error, timeout))?;
-            found.push(TopicInfo { name: (*name).to_owned(), partitions });
-        }
-        self.serve_events();
-        Ok(found)
-    }
-
-    /// Creates topics and waits until their leaders answer. One that exists already is left as it
-    /// is.
-    ///
-    /// # Errors
-    /// `Timeout` or `Retriable` while no broker is reachable; `Fatal` with the topic's name when
-    /// the broker refuses.
-    pub fn create_topics(&self, topics: &[NewTopic], timeout: Duration) -> Result<(), KafkaError> {
-        const OPERATION: &str = "create topics";
-        if topics.is_empty() {
-            return Ok(());
-        }
-        let deadline = Instant::now() + timeout;
-        let requests = Requests::of(topics, rd::rd_kafka_NewTopic_destroy, new_topic)?;
-        let answer = self.ask(OPERATION, timeout, |client, queue| {
-            // SAFETY: client, queue and requests are alive; librdkafka copies the requests.
-            unsafe {
-                rd::rd_kafka_CreateTopics(
-                    client,
-                    requests.ptr(),
-                    requests.len(),
-                    ptr::null(),
-                    queue,
-                );
-            }
-        })?;
-        let mut count = 0;
-        // SAFETY: the answer is alive, is this kind of result, and owns the array.
-        let results = unsafe {
-            let result = rd::rd_kafka_event_CreateTopics_result(answer.ptr());
-            rd::rd_kafka_CreateTopics_result_topics(result, &raw mut count)
-        };
-        let exists = RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS;
-        // SAFETY: `results` holds `count` results that live as long as the answer.
-        unsafe { first_failure(OPERATION, results, count, exists) }?;
-        let names: Vec<_> = topics.iter().map(|topic| topic.name.as_str()).collect();
-        let led = self.wait_until(OPERATION, &names, deadline, |info| {
-            info.partitions.map_or(Ok(false), |seen| self.all_lead(&info.name, seen, deadline))
-        });
-        led.map_err(|error| self.explained(error, timeout))
     }
 
     /// Sends a request and waits for its answer.
@@ -195,44 +105,24 @@ impl Admin {
         }
     }
 
-    fn wait_until(
+    /// Asks a broker for the metadata of one topic, or of none.
+    pub(super) fn read_metadata<T>(
         &self,
-        operation: &'static str,
-        names: &[&str],
-        deadline: Instant,
-        is_done: impl Fn(&TopicInfo) -> Result<bool, KafkaError>,
-    ) -> Result<(), KafkaError> {
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let mut waits = false;
-            for info in self.topics(names, left)? {
-                waits |= !is_done(&info)?;
-            }
-            if !waits {
-                return Ok(());
-            }
-            if left.is_zero() {
-                return Err(self.client.timeout(operation, Duration::ZERO));
-            }
-            sleep(TOPIC_VISIBLE_POLL);
-        }
+        topic: Option<&str>,
+        timeout: Duration,
+        read: impl FnOnce(&rd::rd_kafka_metadata) -> T,
+    ) -> Result<T, KafkaError> {
+        let native = topic.map(|name| Topic::new(&self.client, name)).transpose()?;
+        read_metadata(&self.client, native.as_ref(), timeout, read)
     }
 
-    /// Whether all partitions' leaders know that they lead. Metadata name a leader before it does,
-    /// and until then it refuses records.
-    fn all_lead(
-        &self,
-        topic: &str,
-        partitions: i32,
-        deadline: Instant,
-    ) -> Result<bool, KafkaError> {
-        let partitions: Vec<_> = (0..partitions).map(PartitionId).collect();
-        let left = deadline.saturating_duration_since(Instant::now());
-        match self.ends(topic, &partitions, left) {
-            Ok(ends) => Ok(ends.len() == partitions.len()),
-            Err(error) if error.is_retriable() => Ok(false),
-            Err(error) => Err(error),
-        }
+    pub(super) fn client(&self) -> &Arc<NativeClient> {
+        &self.client
+    }
+
+    /// The next event, waiting up to `timeout` for one.
+    pub(super) fn next_event(&self, timeout: Duration) -> Option<Event> {
+        self.events.poll(timeout)
     }
 
     /// Serves log lines and errors, so that a timeout can say what is behind it.

@@ -10,100 +10,92 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rdkafka::{
-    bindings::{self as rd, rd_kafka_ResourceType_t as kind},
-    types::RDKafkaRespErr,
-};
+use rdkafka::bindings::{self as rd, rd_kafka_ResourceType_t as kind};
 
 use super::{
+    answers::{named, unanswered},
+    brokers::live_broker,
     client::Admin,
-    requests::{Requests, named},
+    requests::Requests,
 };
-use crate::kafka::native::{ErrorCode, KafkaError, array, c_string, error_text, owned_text};
+use crate::kafka::native::{KafkaError, array, c_string, error_text, owned_text};
 
 /// Settings by name.
 type Settings = BTreeMap<String, String>;
 
 const OPERATION: &str = "read settings";
 
-impl Admin {
-    /// The settings of these topics, defaults included, in the same order.
-    ///
-    /// # Errors
-    /// `Timeout` or `Retriable` while no broker is reachable; with the topic's name when it does
-    /// not exist, or when access is denied (`KafkaError::is_authorization`).
-    pub fn topic_config(
-        &self,
-        topics: &[&str],
-        timeout: Duration,
-    ) -> Result<Vec<BTreeMap<String, String>>, KafkaError> {
-        if topics.is_empty() {
-            return Ok(Vec::new());
-        }
-        let answers = self.describe(kind::RD_KAFKA_RESOURCE_TOPIC, topics, timeout)?;
-        topics
-            .iter()
-            .map(|topic| {
-                let answer = answers.iter().find(|answer| answer.name == *topic);
-                let answer = answer.ok_or_else(|| unanswered(topic))?;
-                answer.settings(|code, reason| named(OPERATION, topic, code, reason))
-            })
-            .collect()
+/// The settings of these topics, defaults included, in the same order.
+///
+/// # Errors
+/// `Timeout` or `Retriable` while no broker is reachable; with the topic's name when it does
+/// not exist, or when access is denied (`KafkaError::is_authorization`).
+pub fn topic_config(
+    admin: &Admin,
+    topics: &[&str],
+    timeout: Duration,
+) -> Result<Vec<BTreeMap<String, String>>, KafkaError> {
+    if topics.is_empty() {
+        return Ok(Vec::new());
     }
-
-    /// The settings of one live broker, defaults included.
-    ///
-    /// # Errors
-    /// As [`Self::topic_config`].
-    pub fn broker_config(&self, timeout: Duration) -> Result<BTreeMap<String, String>, KafkaError> {
-        let deadline = Instant::now() + timeout;
-        let id = self.live_broker(timeout)?.to_string();
-        let left = deadline.saturating_duration_since(Instant::now());
-        let answers = self.describe(kind::RD_KAFKA_RESOURCE_BROKER, &[&id], left)?;
-        let answer = answers.first().ok_or_else(|| unanswered(&id))?;
-        answer.settings(|code, reason| {
-            KafkaError::from_code(OPERATION, code, format!("broker {id}: {reason}"))
+    let answers = describe(admin, kind::RD_KAFKA_RESOURCE_TOPIC, topics, timeout)?;
+    topics
+        .iter()
+        .map(|topic| {
+            let answer = answers.iter().find(|answer| answer.name == *topic);
+            let answer = answer.ok_or_else(|| unanswered(OPERATION, topic))?;
+            answer.settings(|code, reason| named(OPERATION, topic, code, reason))
         })
-    }
-
-    fn describe(
-        &self,
-        kind: kind,
-        names: &[&str],
-        timeout: Duration,
-    ) -> Result<Vec<Answer>, KafkaError> {
-        let requests = Requests::of(names, rd::rd_kafka_ConfigResource_destroy, |name| {
-            let name = c_string("the name", name)?;
-            // SAFETY: the name is alive and is copied.
-            Ok(unsafe { rd::rd_kafka_ConfigResource_new(kind, name.as_ptr()) })
-        })?;
-        let event = self.ask(OPERATION, timeout, |client, queue| {
-            // SAFETY: client, queue and requests are alive; librdkafka copies the requests.
-            unsafe {
-                rd::rd_kafka_DescribeConfigs(
-                    client,
-                    requests.ptr(),
-                    requests.len(),
-                    ptr::null(),
-                    queue,
-                );
-            }
-        })?;
-        let mut count = 0;
-        // SAFETY: the event is alive, is this kind of result, and owns the array of live resources.
-        unsafe {
-            let result = rd::rd_kafka_event_DescribeConfigs_result(event.ptr());
-            let resources = rd::rd_kafka_DescribeConfigs_result_resources(result, &raw mut count);
-            Ok(array(resources, count).iter().map(|resource| Answer::of(*resource)).collect())
-        }
-    }
+        .collect()
 }
 
-fn unanswered(name: &str) -> KafkaError {
-    KafkaError::Fatal {
-        operation: OPERATION,
-        code: ErrorCode(RDKafkaRespErr::RD_KAFKA_RESP_ERR__BAD_MSG as i32),
-        text: format!("the broker's answer does not name {name}"),
+/// The settings of one live broker, defaults included.
+///
+/// # Errors
+/// As [`topic_config`].
+pub fn broker_config(
+    admin: &Admin,
+    timeout: Duration,
+) -> Result<BTreeMap<String, String>, KafkaError> {
+    let deadline = Instant::now() + timeout;
+    let id = live_broker(admin, timeout)?.to_string();
+    let left = deadline.saturating_duration_since(Instant::now());
+    let answers = describe(admin, kind::RD_KAFKA_RESOURCE_BROKER, &[&id], left)?;
+    let answer = answers.first().ok_or_else(|| unanswered(OPERATION, &id))?;
+    answer.settings(|code, reason| {
+        KafkaError::from_code(OPERATION, code, format!("broker {id}: {reason}"))
+    })
+}
+
+fn describe(
+    admin: &Admin,
+    kind: kind,
+    names: &[&str],
+    timeout: Duration,
+) -> Result<Vec<Answer>, KafkaError> {
+    let requests = Requests::of(names, rd::rd_kafka_ConfigResource_destroy, |name| {
+        let name = c_string("the name", name)?;
+        // SAFETY: the name is alive and is copied.
+        Ok(unsafe { rd::rd_kafka_ConfigResource_new(kind, name.as_ptr()) })
+    })?;
+    let event = admin.ask(OPERATION, timeout, |client, queue| {
+        // SAFETY: client, queue and requests are alive; librdkafka copies the requests.
+        unsafe {
+            rd::rd_kafka_DescribeConfigs(
+                client,
+                requests.ptr(),
+                requests.len(),
+                ptr::null(),
+                queue,
+            );
+        }
+    })?;
+    let mut count = 0;
+    // SAFETY: the event is alive, is this kind of result, and owns the array of live resources.
+    unsafe {
+        let result = rd::rd_kafka_event_DescribeConfigs_result(event.ptr());
+        let resources = rd::rd_kafka_DescribeConfigs_result_resources(result, &raw mut count);
+        Ok(array(resources, count).iter().map(|resource| Answer::of(*resource)).collect())
     }
 }
 

@@ -15,41 +15,39 @@ use crate::{
 
 const ENDS: &str = "ask the partitions' leaders";
 
-impl Admin {
-    /// The ends of the logs, as far as a reader of committed records may read (of all records with
-    /// `Admin::read_uncommitted`), of those of the partitions whose leaders answer just now: one
-    /// small question per leader. NOTE: not through the consumer, where it would wait behind a
-    /// fetch, and cut that short when it is late.
-    ///
-    /// # Errors
-    /// `Timeout` or `Retriable` while no broker can be reached.
-    pub fn ends(
-        &self,
-        topic: &str,
-        partitions: &[PartitionId],
-        timeout: Duration,
-    ) -> Result<Vec<(PartitionId, Offset)>, KafkaError> {
-        let list = partition_list(topic, partitions);
-        let entries = by_time(&self.client, ENDS, list, Position::End, timeout)?;
-        let answered = entries.into_iter().filter(|entry| entry.error == 0);
-        Ok(answered.map(|entry| (PartitionId(entry.partition), Offset(entry.offset))).collect())
-    }
+/// The ends of the logs, as far as a reader of committed records may read (of all records with
+/// `Admin::read_uncommitted`), of those of the partitions whose leaders answer just now: one
+/// small question per leader. NOTE: not through the consumer, where it would wait behind a
+/// fetch, and cut that short when it is late.
+///
+/// # Errors
+/// `Timeout` or `Retriable` while no broker can be reached.
+pub fn log_ends(
+    admin: &Admin,
+    topic: &str,
+    partitions: &[PartitionId],
+    timeout: Duration,
+) -> Result<Vec<(PartitionId, Offset)>, KafkaError> {
+    let list = partition_list(topic, partitions);
+    let entries = by_time(admin.client(), ENDS, list, Position::End, timeout)?;
+    let answered = entries.into_iter().filter(|entry| entry.error == 0);
+    Ok(answered.map(|entry| (PartitionId(entry.partition), Offset(entry.offset))).collect())
+}
 
-    /// As [`Self::ends`], of every one of the partitions.
-    ///
-    /// # Errors
-    /// `Timeout` or `Retriable` while a partition's leader is away.
-    pub fn all_ends(
-        &self,
-        topic: &str,
-        partitions: &[PartitionId],
-        timeout: Duration,
-    ) -> Result<BTreeMap<PartitionId, Offset>, KafkaError> {
-        let ends: BTreeMap<_, _> = self.ends(topic, partitions, timeout)?.into_iter().collect();
-        if partitions.iter().all(|partition| ends.contains_key(partition)) {
-            Ok(ends)
-        } else {
-            Err(self.client.timeout(ENDS, timeout))
-        }
+/// As [`log_ends`], of every one of the partitions.
+///
+/// # Errors
+/// `Timeout` or `Retriable` while a partition's leader is away.
+pub fn all_log_ends(
+    admin: &Admin,
+    topic: &str,
+    partitions: &[PartitionId],
+    timeout: Duration,
+) -> Result<BTreeMap<PartitionId, Offset>, KafkaError> {
+    let ends: BTreeMap<_, _> = log_ends(admin, topic, partitions, timeout)?.into_iter().collect();
+    if partitions.iter().all(|partition| ends.contains_key(partition)) {
+        Ok(ends)
+    } else {
+        Err(admin.client().timeout(ENDS, timeout))
     }
 }

@@ -12,9 +12,10 @@ use rdkafka::{
 };
 
 use super::{
+    answers::{failure, unanswered},
     client::Admin,
-    describe::{Rights, failure, rights, unanswered},
     options::Options,
+    rights::{Rights, rights},
 };
 use crate::kafka::native::{KafkaError, array, c_string, owned_text};
 
@@ -57,42 +58,40 @@ impl fmt::Display for GroupMember {
     }
 }
 
-impl Admin {
-    /// Who is in a group. Without being in it.
-    ///
-    /// # Errors
-    /// `Timeout` or `Retriable` while the coordinator is away; `is_authorization` when this user
-    /// may not see it.
-    pub fn describe_group(
-        &self,
-        group: &str,
-        timeout: Duration,
-    ) -> Result<GroupDescription, KafkaError> {
-        const OPERATION: &str = "describe the group";
-        let name = c_string("the group", group)?;
-        let mut names = [name.as_ptr()];
-        let kind = op::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS;
-        let options = Options::new(&self.client, kind, timeout)?;
-        let answer = self.ask(OPERATION, timeout, |client, queue| {
-            // SAFETY: name, client, options and queue are alive; librdkafka copies the name.
-            unsafe {
-                rd::rd_kafka_DescribeConsumerGroups(
-                    client,
-                    names.as_mut_ptr(),
-                    names.len(),
-                    options.ptr(),
-                    queue,
-                );
-            }
-        })?;
-        let mut count = 0;
-        // SAFETY: the answer is alive, is this kind of result, and owns the array of groups.
+/// Who is in a group. Without being in it.
+///
+/// # Errors
+/// `Timeout` or `Retriable` while the coordinator is away; `is_authorization` when this user
+/// may not see it.
+pub fn describe_group(
+    admin: &Admin,
+    group: &str,
+    timeout: Duration,
+) -> Result<GroupDescription, KafkaError> {
+    const OPERATION: &str = "describe the group";
+    let name = c_string("the group", group)?;
+    let mut names = [name.as_ptr()];
+    let kind = op::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS;
+    let options = Options::new(admin.client(), kind, timeout)?;
+    let answer = admin.ask(OPERATION, timeout, |client, queue| {
+        // SAFETY: name, client, options and queue are alive; librdkafka copies the name.
         unsafe {
-            let result = rd::rd_kafka_event_DescribeConsumerGroups_result(answer.ptr());
-            let groups = rd::rd_kafka_DescribeConsumerGroups_result_groups(result, &raw mut count);
-            let first = array(groups, count).first();
-            first.map_or_else(|| Err(unanswered(OPERATION, group)), |g| group_of(OPERATION, *g))
+            rd::rd_kafka_DescribeConsumerGroups(
+                client,
+                names.as_mut_ptr(),
+                names.len(),
+                options.ptr(),
+                queue,
+            );
         }
+    })?;
+    let mut count = 0;
+    // SAFETY: the answer is alive, is this kind of result, and owns the array of groups.
+    unsafe {
+        let result = rd::rd_kafka_event_DescribeConsumerGroups_result(answer.ptr());
+        let groups = rd::rd_kafka_DescribeConsumerGroups_result_groups(result, &raw mut count);
+        let first = array(groups, count).first();
+        first.map_or_else(|| Err(unanswered(OPERATION, group)), |g| group_of(OPERATION, *g))
     }
 }
 

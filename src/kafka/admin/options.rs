@@ -6,7 +6,7 @@ use std::{ffi::c_char, ptr::NonNull, time::Duration};
 
 use rdkafka::bindings::{self as rd, rd_kafka_admin_op_t as op};
 
-use super::{describe::failure, requests::ERROR_TEXT_BYTES};
+use super::{answers::failure, requests::ERROR_TEXT_BYTES};
 use crate::kafka::native::{KafkaError, NativeClient, check, millis};
 
 /// Options of a question: its timeout, and that rights are asked for.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use logintide::{
     ids::PartitionId,
-    kafka::{Admin, KafkaError, NewTopic, OutRecord, Producer},
+    kafka::{Admin, KafkaError, NewTopic, OutRecord, Producer, create_topics, topic_config},
 };
 
 use crate::{
@@ -33,7 +33,7 @@ fn transactional_calls_wait_for_the_broker_and_are_resumed() {
     let admin = Admin::new(&client(&broker.address(), &[])).expect("admin");
     let name = "output".to_owned();
     let new = NewTopic { name, partitions: 1, replication: 1, config: Vec::new() };
-    admin.create_topics(&[new], PATIENCE).expect("topic");
+    create_topics(&admin, &[new], PATIENCE).expect("topic");
     producer.begin_transaction().expect("begin");
     send_all(&producer, topic, 0, &numbered(0..10));
     flush(&producer);
@@ -68,7 +68,7 @@ fn a_missing_acl_is_told_apart_from_other_refusals() {
     for name in ["open", "closed"] {
         let new =
             NewTopic { name: name.to_owned(), partitions: 1, replication: 1, config: Vec::new() };
-        admin.create_topics(&[new], PATIENCE).expect("topic");
+        create_topics(&admin, &[new], PATIENCE).expect("topic");
     }
     let deny = |resource: [&str; 2], operation: &str| {
         let tool =
@@ -77,8 +77,8 @@ fn a_missing_acl_is_told_apart_from_other_refusals() {
     };
     deny(["--topic", "closed"], "DescribeConfigs");
     deny(["--transactional-id", "sink"], "Write");
-    admin.topic_config(&["open"], PATIENCE).expect("no ACL, no refusal");
-    let error = admin.topic_config(&["open", "closed"], PATIENCE).expect_err("denied");
+    topic_config(&admin, &["open"], PATIENCE).expect("no ACL, no refusal");
+    let error = topic_config(&admin, &["open", "closed"], PATIENCE).expect_err("denied");
     assert!(error.is_authorization() && error.to_string().contains("closed"), "{error:?}");
     let settings = transactional_settings(&address, "sink", Duration::from_mins(1));
     let producer = Producer::new(&settings).expect("producer");
