@@ -24,6 +24,7 @@ pub use admin::{
 };
 pub use consumer::{
     CommittedOffset, Committer, Consumer, DrainEvent, Flow, Headers, RebalanceEvent, Record,
+    group_remedy,
 };
 #[cfg(feature = "test-support")]
 pub use native::MockRequest;
@@ -34,7 +35,7 @@ pub use native::{
 };
 pub use producer::{
     DeliveryFailure, DeliveryFailures, Mark, OutRecord, Partitioner, Producer, SendError,
-    SendOutcome, TopicHandle,
+    SendOutcome, TopicHandle, Transactions,
 };
 
 /// Version of the linked librdkafka, for example `2.12.1`.

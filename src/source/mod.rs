@@ -48,7 +48,7 @@ use crate::{
     error::RunError,
     event::FieldNames,
     ids::{Epoch, Incarnation, Offset, PartitionId, TopicId},
-    kafka::{Admin, Consumer, ConsumerSettings, KafkaError},
+    kafka::{Admin, Consumer, ConsumerSettings, KafkaError, group_remedy},
     limits, metrics,
     state::Committed,
     topics::OutputPartitions,
@@ -337,6 +337,6 @@ impl From<PeerGone> for Halt {
 }
 
 fn fatal(error: &KafkaError) -> Halt {
-    let remedy = error.group_remedy().map(|remedy| format!("; {remedy}")).unwrap_or_default();
+    let remedy = group_remedy(error).map(|remedy| format!("; {remedy}")).unwrap_or_default();
     Halt::Failed(RunError::Kafka(format!("{error}{remedy}")))
 }

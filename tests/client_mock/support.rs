@@ -71,7 +71,7 @@ pub(crate) fn transactional(
     let settings = transactional_settings(brokers, id, timeout);
     let mut producer = Producer::new(&settings).expect("producer");
     let handle = producer.topic(topic).expect("topic");
-    producer.init_transactions(PATIENCE).expect("init transactions");
+    producer.transactions().init(PATIENCE).expect("init transactions");
     (producer, handle)
 }
 

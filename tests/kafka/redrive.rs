@@ -202,7 +202,7 @@ fn letters_in_an_open_transaction_are_waited_for_and_named_when_it_stays_open() 
         (Topic::new("redrive-open-in", 1, &[]), Topic::new("redrive-open", 2, &[]));
     let (producer, topic) =
         transactional(&letters.brokers, &letters.name, &letters.name, Duration::from_mins(1));
-    producer.begin_transaction().expect("begins");
+    producer.transactions().begin().expect("begins");
     send_all(&producer, topic, 1, &numbered(0..10));
     flush(&producer);
     let start = |log| {
@@ -228,13 +228,13 @@ fn letters_in_an_open_transaction_are_waited_for_and_named_when_it_stays_open() 
     let said = until("a commit in time", || {
         let mut patient = start("patient.log");
         patient.wait_for_line("waiting for the end of a transaction");
-        producer.commit_transaction(PATIENCE).expect("commits");
+        producer.transactions().commit(PATIENCE).expect("commits");
         patient.ends_with(0);
         let said = patient.log();
         if !said.contains("still open") {
             return Some(said);
         }
-        producer.begin_transaction().expect("begins");
+        producer.transactions().begin().expect("begins");
         send_all(&producer, topic, 1, &numbered(0..10));
         flush(&producer);
         sent += 10;

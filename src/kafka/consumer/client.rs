@@ -12,11 +12,11 @@
 //! waits until librdkafka's main thread has gone past the stop, and forwards again.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     ffi::CString,
-    fmt,
+    fmt, mem,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rdkafka::{
@@ -24,12 +24,14 @@ use rdkafka::{
     topic_partition_list::TopicPartitionList,
     types::{RDKafkaRespErr, RDKafkaType},
 };
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::{
-    close::unassign,
-    committer::{Committer, Gate},
+    close::{leave_group, unassign},
+    committer::{CommittedOffset, Committer, Gate},
     drain::{DrainEvent, Flow, drain, event_of},
+    offsets,
+    rebalance::{RebalanceEvent, Rebalances},
 };
 use crate::{
     ids::{Offset, PartitionId},
@@ -37,43 +39,19 @@ use crate::{
         ConsumerSettings, Event, KafkaError, NativeClient, Queue, c_string, check, first_error,
         is_broker_away, list_entries, offset_list, partition_list,
     },
-    limits::CONSUMER_SERVE_EVENTS,
+    limits::{CONSUMER_CLOSE_DEADLINE, CONSUMER_SERVE_EVENTS},
 };
-
-/// What the group decided, as recorded by `serve`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RebalanceEvent {
-    /// These partitions are offered: answer with `assign` (an empty list declines).
-    Assigned(Vec<PartitionId>),
-    /// These partitions, all that are owned, are asked back: finish, then answer with `unassign`.
-    Revoked(Vec<PartitionId>),
-    /// These partitions are already someone else's: roll back, then answer with `unassign`.
-    Lost(Vec<PartitionId>),
-    /// The rebalance failed; whatever was owned is lost: roll back, then `unassign`.
-    Failed(String),
-}
-
-/// A rebalance event that neither `assign` nor `unassign` has answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unanswered {
-    /// Partitions are offered; only `assign` is an answer.
-    Offer,
-    /// Partitions are asked back or gone; only `unassign` is an answer.
-    Recall,
-}
 
 /// The group consumer. See the module's head.
 pub struct Consumer {
     // NOTE: dropped in this order; the client goes last, with its last handle.
     data: Queue,
-    pub(super) group: Queue,
-    pub(super) gate: Gate,
-    pub(super) client: Arc<NativeClient>,
-    pub(super) topic: String,
-    pub(super) c_topic: CString,
-    rebalances: VecDeque<RebalanceEvent>,
-    /// The rebalance that the group waits for an answer to.
-    pub(super) unanswered: Option<Unanswered>,
+    group: Queue,
+    gate: Gate,
+    client: Arc<NativeClient>,
+    topic: String,
+    c_topic: CString,
+    rebalances: Rebalances,
     /// Start offset of every assigned partition.
     assigned: BTreeMap<PartitionId, Offset>,
 }
@@ -108,8 +86,7 @@ impl Consumer {
             client,
             topic: settings.topic.clone(),
             c_topic,
-            rebalances: VecDeque::new(),
-            unanswered: None,
+            rebalances: Rebalances::default(),
             assigned: BTreeMap::new(),
         })
     }
@@ -150,7 +127,7 @@ impl Consumer {
             return Ok(());
         }
         match event.kind() {
-            rd::RD_KAFKA_EVENT_REBALANCE => self.record_rebalance(event),
+            rd::RD_KAFKA_EVENT_REBALANCE => self.rebalances.record(&self.client, event),
             rd::RD_KAFKA_EVENT_FETCH => {
                 // SAFETY: the event is alive and keeps its message alive; the borrowed record ends
                 // with the closure's call.
@@ -188,30 +165,9 @@ impl Consumer {
         Ok(())
     }
 
-    fn record_rebalance(&mut self, event: &Event) {
-        // NOTE: before anything else: an unassign resets it.
-        // SAFETY: the client is alive.
-        let lost = unsafe { rd::rd_kafka_assignment_lost(self.client.ptr()) } != 0;
-        let code = event.error_code();
-        let partitions =
-            event.partitions().into_iter().map(|entry| PartitionId(entry.partition)).collect();
-        let is_offer = code == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS as i32;
-        self.unanswered = Some(if is_offer { Unanswered::Offer } else { Unanswered::Recall });
-        let recorded = if is_offer {
-            RebalanceEvent::Assigned(partitions)
-        } else if code != RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS as i32 {
-            RebalanceEvent::Failed(event.error_text())
-        } else if lost {
-            RebalanceEvent::Lost(partitions)
-        } else {
-            RebalanceEvent::Revoked(partitions)
-        };
-        self.rebalances.push_back(recorded);
-    }
-
     /// The oldest rebalance event that `serve` has recorded and nobody has taken.
     pub fn next_rebalance(&mut self) -> Option<RebalanceEvent> {
-        self.rebalances.pop_front()
+        self.rebalances.pop()
     }
 
     /// Reads exactly these partitions from these offsets on. Nothing of a former assignment is
@@ -226,13 +182,13 @@ impl Consumer {
         self.pass_main_thread()?;
         self.forward(partitions);
         self.assigned = partitions.iter().copied().collect();
-        self.unanswered = self.unanswered.filter(|open| *open == Unanswered::Recall);
+        self.rebalances.assigned();
         Ok(())
     }
 
     /// Reads nothing. Also the answer to `Revoked`, `Lost` and `Failed`.
     pub fn unassign(&mut self) -> Result<(), KafkaError> {
-        if self.unanswered == Some(Unanswered::Offer) {
+        if self.rebalances.is_offer() {
             // librdkafka takes only an assignment as the answer to an offered one.
             return self.assign(&[]);
         }
@@ -240,7 +196,7 @@ impl Consumer {
         self.resume(&paused)?;
         unassign(&self.client)?;
         self.assigned.clear();
-        self.unanswered = None;
+        self.rebalances.unassigned();
         Ok(())
     }
 
@@ -300,14 +256,91 @@ impl Consumer {
         drain(&self.data, timeout, on_event)
     }
 
+    /// What the group has committed for these partitions.
+    ///
+    /// # Errors
+    /// `Timeout` or `Retriable` while the broker or the coordinator is away.
+    pub fn committed(
+        &self,
+        partitions: &[PartitionId],
+        timeout: Duration,
+    ) -> Result<Vec<CommittedOffset>, KafkaError> {
+        offsets::committed(&self.client, &self.topic, partitions, timeout)
+    }
+
+    /// Of each partition the first offset in the log, and the offset after the last record that
+    /// may be read.
+    ///
+    /// # Errors
+    /// `Timeout` or `Retriable` while a partition's leader is away.
+    pub fn logs(
+        &self,
+        partitions: &[PartitionId],
+        timeout: Duration,
+    ) -> Result<BTreeMap<PartitionId, (Offset, Offset)>, KafkaError> {
+        offsets::logs(&self.client, &self.topic, partitions, timeout)
+    }
+
+    /// The first offset whose Kafka timestamp is `timestamp_ms` or later; the end of the log when
+    /// there is none.
+    ///
+    /// # Errors
+    /// `Timeout` or `Retriable` while a partition's leader is away.
+    pub fn offset_for_time(
+        &self,
+        partitions: &[PartitionId],
+        timestamp_ms: i64,
+        timeout: Duration,
+    ) -> Result<Vec<(PartitionId, Offset)>, KafkaError> {
+        offsets::offset_for_time(&self.client, &self.topic, partitions, timestamp_ms, timeout)
+    }
+
+    /// The end of the log, records of open transactions included, as the last fetch saw it; without
+    /// asking. `None` before the first fetch, and after one that failed.
+    pub fn cached_log_end(&self, partition: PartitionId) -> Option<Offset> {
+        offsets::cached_log_end(&self.client, &self.c_topic, partition)
+    }
+
     /// A handle that commits from another thread while this consumer lives.
     pub fn committer(&self) -> Committer {
         Committer::new(self.gate.clone(), &self.topic)
+    }
+
+    /// Begins anew with a new client, in place of one that is beyond repair: nothing is assigned,
+    /// and the group is joined with `subscribe`. Committers go on with the new client; the old one
+    /// is closed before.
+    ///
+    /// # Errors
+    /// As [`Self::new`]; the old client is kept then.
+    pub fn renew(&mut self, settings: &ConsumerSettings) -> Result<(), KafkaError> {
+        let mut old = Self::new(settings)?;
+        mem::swap(self, &mut old);
+        let gate = old.gate.clone();
+        drop(old);
+        gate.reopen(&self.client);
+        self.gate = gate;
+        Ok(())
     }
 
     /// Leaves the group and ends the client, within `CONSUMER_CLOSE_DEADLINE` plus the timeout of
     /// a running commit. Dropping does the same.
     pub fn close(self) {
         drop(self);
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        self.gate.close();
+        let deadline = Instant::now() + CONSUMER_CLOSE_DEADLINE;
+        if !leave_group(&self.client, &self.group, self.rebalances.is_unanswered(), deadline) {
+            warn!(
+                "the group was not left within {} s; its partitions are given to others after \
+                 the session timeout",
+                CONSUMER_CLOSE_DEADLINE.as_secs()
+            );
+            self.client.abandon();
+        }
+        debug_assert_eq!(Arc::strong_count(&self.client), 3, "data queue, group queue, this");
     }
 }

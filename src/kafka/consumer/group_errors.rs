@@ -59,12 +59,10 @@ const ASSIGNOR: &str = "the group (--group-id) assigns partitions by a strategy 
      does not have; leave -X partition.assignment.strategy at range,roundrobin, and stop members \
      that use another one, or name another group";
 
-impl KafkaError {
-    /// What to change, for an error that keeps this process out of its group.
-    pub fn group_remedy(&self) -> Option<&'static str> {
-        let code = Native::try_from(self.code()?.0).ok()?;
-        REMEDIES.iter().find(|(known, _)| *known == code).map(|(_, remedy)| *remedy)
-    }
+/// What to change, for an error that keeps this process out of its group.
+pub fn group_remedy(error: &KafkaError) -> Option<&'static str> {
+    let code = Native::try_from(error.code()?.0).ok()?;
+    REMEDIES.iter().find(|(known, _)| *known == code).map(|(_, remedy)| *remedy)
 }
 
 #[cfg(test)]
@@ -76,7 +74,7 @@ mod tests {
         for (code, remedy) in REMEDIES {
             let error = KafkaError::from_native("consume", *code);
             assert!(error.is_fatal(), "{code:?} is tried again for ever");
-            assert_eq!(error.group_remedy(), Some(*remedy), "{code:?} is in the table once");
+            assert_eq!(group_remedy(&error), Some(*remedy), "{code:?} is in the table once");
         }
     }
 
@@ -87,7 +85,7 @@ mod tests {
             Native::RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS,
             Native::RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID,
         ] {
-            assert_eq!(KafkaError::from_native("consume", code).group_remedy(), None, "{code:?}");
+            assert_eq!(group_remedy(&KafkaError::from_native("consume", code)), None, "{code:?}");
         }
     }
 }

@@ -13,11 +13,13 @@ mod drain;
 mod group_errors;
 mod headers;
 mod offsets;
-mod renew;
+mod rebalance;
 
 pub use self::{
-    client::{Consumer, RebalanceEvent},
+    client::Consumer,
     committer::{CommittedOffset, Committer},
     drain::{DrainEvent, Flow, Record},
+    group_errors::group_remedy,
     headers::Headers,
+    rebalance::RebalanceEvent,
 };

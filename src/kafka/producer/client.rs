@@ -18,26 +18,24 @@ use rdkafka::{
     bindings::{self as rd, rd_kafka_vtype_t as arg},
     types::{RDKafkaRespErr, RDKafkaType},
 };
-use tracing::debug;
 
 use super::{
-    delivery::{DeliveredBatch, DeliveryFailures},
+    delivery::DeliveryFailures,
     headers::native_headers,
-    progress::{DeliveryProgress, Mark},
+    progress::Mark,
+    records::{OPERATION, OutRecord, SendError, SendOutcome},
+    reports::Reports,
     run::{EMPTY_MESSAGE, message_of, send_run},
+    transactions::Transactions,
     uncounted::Uncounted,
 };
 use crate::{
     headers::HeaderBlock,
     ids::PartitionId,
-    kafka::native::{
-        Event, KafkaError, NativeClient, ProducerSettings, Queue, Topic, check, is_broker_away,
-        read_metadata,
-    },
-    limits::{PRODUCED_HEADER_BYTES, PRODUCER_RUN_RECORDS, PRODUCER_SERVE_EVENTS},
+    kafka::native::{KafkaError, NativeClient, ProducerSettings, Topic, check, read_metadata},
+    limits::{PRODUCED_HEADER_BYTES, PRODUCER_RUN_RECORDS},
 };
 
-pub(super) const OPERATION: &str = "send";
 /// `RD_KAFKA_PARTITION_UA`: librdkafka chooses the partition.
 const ANY_PARTITION: i32 = -1;
 /// The shortest wait that librdkafka knows.
@@ -47,55 +45,12 @@ const HURRY_MS: c_int = 1;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TopicHandle(usize);
 
-/// A record of a run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct OutRecord<'a> {
-    /// The key's bytes; empty is a key of length 0.
-    pub key: &'a [u8],
-    /// The value's bytes.
-    pub value: &'a [u8],
-    /// Mostly none. A record with headers is sent by itself, in its place.
-    pub headers: HeaderBlock<'a>,
-}
-
-/// What became of a run.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SendOutcome {
-    /// Records that were taken for delivery.
-    pub accepted: usize,
-    /// Records that can never be sent (`KafkaError::Refused`), by their index in the run. Any other
-    /// error is the last entry and concerns the run: the producer has failed, or there is no such
-    /// partition; nothing from that index on was taken.
-    pub refused: Vec<(usize, KafkaError)>,
-    /// The queue is full: everything from [`Self::settled`] on is to be offered again after `poll`.
-    pub full: bool,
-}
-
-impl SendOutcome {
-    /// How many records at the run's front are done with, accepted or refused.
-    pub fn settled(&self) -> usize {
-        self.accepted + self.refused.len()
-    }
-}
-
-/// Why a single record was not taken.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SendError {
-    /// The queue is full: again after `poll`.
-    #[error("the producer's queue is full")]
-    Full,
-    /// Never.
-    #[error(transparent)]
-    Refused(#[from] KafkaError),
-}
-
+/// The one producer. See the module's head.
 pub struct Producer {
     // NOTE: dropped in this order; the client goes last, with its last handle.
     topics: Vec<(String, Topic)>,
-    reports: Queue,
-    pub(super) client: Arc<NativeClient>,
-    failures: RefCell<DeliveryFailures>,
-    progress: RefCell<DeliveryProgress>,
+    reports: Reports,
+    client: Arc<NativeClient>,
     uncounted: RefCell<Uncounted<Mark>>,
 }
 
@@ -115,10 +70,8 @@ impl Producer {
         let client = NativeClient::new(&config, kind, events, "producer")?;
         Ok(Self {
             topics: Vec::new(),
-            reports: Queue::main(&client),
+            reports: Reports::of(&client),
             client,
-            failures: RefCell::default(),
-            progress: RefCell::default(),
             uncounted: RefCell::default(),
         })
     }
@@ -129,8 +82,9 @@ impl Producer {
         if let Some(index) = self.topics.iter().position(|(known, _)| known == name) {
             return Ok(TopicHandle(index));
         }
-        self.topics.push((name.to_owned(), Topic::new(&self.client, name)?));
-        self.progress.get_mut().add_topic();
+        let topic = Topic::new(&self.client, name)?;
+        self.reports.add_topic(&topic);
+        self.topics.push((name.to_owned(), topic));
         Ok(TopicHandle(self.topics.len() - 1))
     }
 
@@ -180,7 +134,7 @@ impl Producer {
                 let before = outcome.accepted;
                 let goes_on = send_run(native, partition, run, &mut outcome);
                 let accepted = outcome.accepted - before;
-                self.progress.borrow_mut().accepted(topic.0, partition, accepted);
+                self.reports.accepted(topic.0, partition, accepted);
                 if !goes_on {
                     return outcome;
                 }
@@ -270,7 +224,7 @@ impl Producer {
         match code {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => {
                 if let Some(partition) = partition {
-                    self.progress.borrow_mut().accepted(topic.0, partition, 1);
+                    self.reports.accepted(topic.0, partition, 1);
                     self.uncounted.borrow_mut().add(uncounted);
                 }
                 Ok(())
@@ -282,27 +236,21 @@ impl Producer {
 
     /// Whether librdkafka may hold more keys and headers, which its own limit does not count.
     fn has_room_for_uncounted(&self) -> bool {
-        let progress = self.progress.borrow();
+        let reports = &self.reports;
         let mut uncounted = self.uncounted.borrow_mut();
-        let is_delivered = |mark: &Mark| progress.have_delivered(mark) || self.in_flight() == 0;
-        uncounted.has_room(is_delivered, || progress.mark(0..self.topics.len()))
+        let is_delivered = |mark: &Mark| reports.have_delivered(mark) || reports.in_flight() == 0;
+        uncounted.has_room(is_delivered, || reports.mark(0..self.topics.len()))
     }
 
     /// Remembers what was accepted so far for these topics' partitions. Records whose partition
     /// librdkafka chose do not count.
     pub fn mark(&self, topics: &[TopicHandle]) -> Mark {
-        self.progress.borrow().mark(topics.iter().map(|topic| topic.0))
+        self.reports.mark(topics.iter().map(|topic| topic.0))
     }
 
     /// Whether all that the mark counts was delivered, whatever was accepted later.
     pub fn has_delivered(&self, mark: &Mark) -> bool {
-        self.progress.borrow().have_delivered(mark)
-    }
-
-    fn count_delivered(&self, batch: &DeliveredBatch) {
-        let topic = self.topics.iter().position(|(_, topic)| topic.ptr() == batch.topic);
-        let topic = topic.expect("a batch of a topic that this producer has a handle of");
-        self.progress.borrow_mut().delivered(topic, batch.partition, batch.records);
+        self.reports.have_delivered(mark)
     }
 
     /// Lets records that wait for others to share their request go now. Blocks until all are
@@ -321,60 +269,22 @@ impl Producer {
     /// Serves reports, errors and log lines; waits up to `timeout` for the first. Returns the
     /// number of their records.
     pub fn poll(&self, timeout: Duration) -> usize {
-        let mut reports = 0;
-        let mut wait = timeout;
-        for _ in 0..PRODUCER_SERVE_EVENTS {
-            let Some(event) = self.reports.poll(wait) else { break };
-            wait = Duration::ZERO;
-            reports += self.handle(&event);
-        }
-        reports
-    }
-
-    fn handle(&self, event: &Event) -> usize {
-        let context = self.client.context();
-        if event.serve_log(context) {
-            return 0;
-        }
-        match event.kind() {
-            rd::RD_KAFKA_EVENT_DR => {
-                let Some(batch) = DeliveredBatch::of(event) else {
-                    return self.failures.borrow_mut().add(event);
-                };
-                if batch.is_confirmed {
-                    self.count_delivered(&batch);
-                } else {
-                    self.failures.borrow_mut().add_unconfirmed(&batch);
-                }
-                return batch.records;
-            }
-            // A fatal error stays readable with `fatal_error`.
-            rd::RD_KAFKA_EVENT_ERROR if is_broker_away(event.error_code()) => {
-                context.broker_away(&event.error_text());
-            }
-            rd::RD_KAFKA_EVENT_ERROR => {
-                tracing::error!(target: "librdkafka", "producer: {}", event.error_text());
-            }
-            kind => debug!(target: "librdkafka", "producer: event {kind} is not used"),
-        }
-        0
+        self.reports.poll(timeout)
     }
 
     /// Records that are neither delivered nor reported yet, and events that `poll` has to serve.
     pub fn in_flight(&self) -> usize {
-        // SAFETY: the client is alive.
-        let count = unsafe { rd::rd_kafka_outq_len(self.client.ptr()) };
-        usize::try_from(count).expect("a queue's length is not negative")
+        self.reports.in_flight()
     }
 
     /// The failures since the last call; `poll` collects them.
     pub fn take_delivery_failures(&self) -> DeliveryFailures {
-        self.failures.take()
+        self.reports.take_failures()
     }
 
-    /// Whether records were thrown away since failures were last taken.
-    pub(super) fn has_purged(&self) -> bool {
-        self.failures.borrow().purged > 0
+    /// The calls that begin and end a transaction.
+    pub fn transactions(&self) -> Transactions<'_> {
+        Transactions::of(&self.reports)
     }
 
     /// The error after which this producer sends nothing more, if there was one.

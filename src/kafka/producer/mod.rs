@@ -10,13 +10,17 @@ mod delivery;
 mod headers;
 mod partitioner;
 mod progress;
+mod records;
+mod reports;
 mod run;
-mod transaction;
+mod transactions;
 mod uncounted;
 
 pub use self::{
-    client::{OutRecord, Producer, SendError, SendOutcome, TopicHandle},
+    client::{Producer, TopicHandle},
     delivery::{DeliveryFailure, DeliveryFailures},
     partitioner::Partitioner,
     progress::Mark,
+    records::{OutRecord, SendError, SendOutcome},
+    transactions::Transactions,
 };

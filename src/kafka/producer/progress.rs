@@ -9,7 +9,14 @@ use crate::ids::PartitionId;
 
 /// Counts by topic and partition, since the producer was made.
 #[derive(Debug, Default)]
-pub(super) struct DeliveryProgress(Vec<Vec<PartitionDelivery>>);
+pub(super) struct DeliveryProgress(Vec<TopicDelivery>);
+
+#[derive(Debug)]
+struct TopicDelivery {
+    /// Where librdkafka keeps the topic: how reports name it.
+    address: usize,
+    partitions: Vec<PartitionDelivery>,
+}
 
 #[derive(Debug, Clone, Copy, Default)]
 struct PartitionDelivery {
@@ -23,12 +30,12 @@ pub struct Mark(Vec<(usize, Vec<u64>)>);
 
 impl DeliveryProgress {
     /// Topics are numbered in the order in which they are added.
-    pub(super) fn add_topic(&mut self) {
-        self.0.push(Vec::new());
+    pub(super) fn add_topic(&mut self, address: usize) {
+        self.0.push(TopicDelivery { address, partitions: Vec::new() });
     }
 
     pub(super) fn accepted(&mut self, topic: usize, partition: PartitionId, records: usize) {
-        let partitions = &mut self.0[topic];
+        let partitions = &mut self.0[topic].partitions;
         let number = partition.0 as usize;
         if number >= partitions.len() {
             partitions.resize(number + 1, PartitionDelivery::default());
@@ -36,22 +43,26 @@ impl DeliveryProgress {
         partitions[number].accepted += records as u64;
     }
 
-    pub(super) fn delivered(&mut self, topic: usize, partition: PartitionId, records: usize) {
-        // One that is not known here was librdkafka's choice, and nobody waits for it.
-        if let Some(partition) = self.0[topic].get_mut(partition.0 as usize) {
+    pub(super) fn delivered(&mut self, address: usize, partition: PartitionId, records: usize) {
+        let topic = self.0.iter_mut().find(|topic| topic.address == address);
+        let topic = topic.expect("a batch of a topic that this producer has a handle of");
+        // A partition that is not known here was librdkafka's choice, and nobody waits for it.
+        if let Some(partition) = topic.partitions.get_mut(partition.0 as usize) {
             partition.delivered += records as u64;
         }
     }
 
     pub(super) fn mark(&self, topics: impl Iterator<Item = usize>) -> Mark {
-        let accepted =
-            |topic: usize| self.0[topic].iter().map(|partition| partition.accepted).collect();
+        let accepted = |topic: usize| {
+            self.0[topic].partitions.iter().map(|partition| partition.accepted).collect()
+        };
         Mark(topics.map(|topic| (topic, accepted(topic))).collect())
     }
 
     pub(super) fn have_delivered(&self, mark: &Mark) -> bool {
         mark.0.iter().all(|(topic, accepted)| {
             self.0[*topic]
+                .partitions
                 .iter()
                 .zip(accepted)
                 .all(|(partition, accepted)| partition.delivered >= *accepted)

@@ -5,7 +5,7 @@ use std::{ffi::c_int, ptr};
 
 use rdkafka::{bindings as rd, types::RDKafkaRespErr};
 
-use super::client::{OPERATION, OutRecord, SendOutcome};
+use super::records::{OPERATION, OutRecord, SendOutcome};
 use crate::{
     ids::PartitionId,
     kafka::native::{KafkaError, Topic},

@@ -10,7 +10,7 @@
 //! for a newer producer of the same id. Whichever it was, the next delivery, offsets, commit or
 //! abort fails with `Fenced`, code `_FENCED` and the same text, and this producer is done: Kafka
 //! 4.3 and librdkafka 2.12 leave no difference to see. What remains is the clock. Less than the
-//! timeout since `begin_transaction`: another process, for certain. Otherwise it may be either, and
+//! timeout since `begin`: another process, for certain. Otherwise it may be either, and
 //! the consumer decides: a process with the same instance id fences it as well, which its next
 //! heartbeat or commit tells. Only one that is then still a member may go on, with a new
 //! `Producer`: whoever takes the id over unasked stops the other process, which may be the rightful
@@ -25,13 +25,14 @@
 //! the waiting records away, logs a line and keeps the reason for the next transactional call.
 
 use std::{
+    fmt,
     ptr::NonNull,
     time::{Duration, Instant},
 };
 
 use rdkafka::{bindings as rd, types::RDKafkaRespErr};
 
-use super::client::Producer;
+use super::reports::Reports;
 use crate::{
     kafka::native::{
         CommitEntry, ErrorCode, GroupMetadata, KafkaError, NativeClient, commit_list, millis,
@@ -43,14 +44,29 @@ use crate::{
     },
 };
 
-impl Producer {
+/// The transactional calls of one producer.
+pub struct Transactions<'p> {
+    reports: &'p Reports,
+}
+
+impl fmt::Debug for Transactions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transactions").finish_non_exhaustive()
+    }
+}
+
+impl<'p> Transactions<'p> {
+    pub(super) fn of(reports: &'p Reports) -> Self {
+        Self { reports }
+    }
+
     /// Takes the transactional id over: fences a former producer of it, and ends the transaction
     /// that one has left open. Once, before anything is sent.
     ///
     /// # Errors
     /// `Timeout` or `Retriable` while the coordinator is away: the work goes on behind the call,
     /// and the same call resumes it. `Fatal`, for example without the right to use the id.
-    pub fn init_transactions(&self, timeout: Duration) -> Result<(), KafkaError> {
+    pub fn init(&self, timeout: Duration) -> Result<(), KafkaError> {
         const OPERATION: &str = "init transactions";
         let deadline = Instant::now() + timeout;
         // NOTE: no connection may be there yet, and the coordinator refuses while it ends what an
@@ -72,7 +88,7 @@ impl Producer {
     }
 
     /// Everything sent from now on belongs to the transaction. Asks no broker.
-    pub fn begin_transaction(&self) -> Result<(), KafkaError> {
+    pub fn begin(&self) -> Result<(), KafkaError> {
         self.transact("begin a transaction", None, |client| {
             // SAFETY: the client is alive; the returned error is the caller's.
             unsafe { rd::rd_kafka_begin_transaction(client.ptr()) }
@@ -81,9 +97,9 @@ impl Producer {
 
     /// Whether something says that the open transaction failed outside of a call: librdkafka has
     /// thrown records away that nobody asked it to, or has logged it. Costs next to nothing.
-    pub fn hints_at_failed_transaction(&self) -> bool {
-        let logged = self.client.context().take_transaction_failed();
-        logged || self.has_purged()
+    pub fn hints_at_failure(&self) -> bool {
+        let logged = self.reports.client().context().take_transaction_failed();
+        logged || self.reports.has_purged()
     }
 
     /// Why the open transaction has failed, if it has; for example when the coordinator refused a
@@ -92,8 +108,8 @@ impl Producer {
     ///
     /// The caller has a transaction open, or this would open one: a call that is not allowed in a
     /// sound transaction is answered with the reason in a failed one.
-    pub fn failed_transaction(&self) -> Option<KafkaError> {
-        let error = self.begin_transaction().err()?;
+    pub fn failure(&self) -> Option<KafkaError> {
+        let error = self.begin().err()?;
         // A call that is to be resumed says by itself what became of it.
         (!error.is_wrong_state() && !is_conflict(&error)).then_some(error)
     }
@@ -136,7 +152,7 @@ impl Producer {
     /// nothing else is allowed before it has answered, not even an abort. `Abortable` when a record
     /// was not delivered or the broker refuses. `Fenced` and `Fatal` leave the outcome open: the
     /// committed offsets tell.
-    pub fn commit_transaction(&self, timeout: Duration) -> Result<(), KafkaError> {
+    pub fn commit(&self, timeout: Duration) -> Result<(), KafkaError> {
         self.transact("commit the transaction", Some(timeout), |client| {
             // SAFETY: the client is alive; the returned error is the caller's.
             unsafe { rd::rd_kafka_commit_transaction(client.ptr(), millis(timeout)) }
@@ -149,7 +165,7 @@ impl Producer {
     ///
     /// # Errors
     /// `Timeout` or `Retriable` while the coordinator is away: the same call resumes it.
-    pub fn abort_transaction(&self, timeout: Duration) -> Result<(), KafkaError> {
+    pub fn abort(&self, timeout: Duration) -> Result<(), KafkaError> {
         const OPERATION: &str = "abort the transaction";
         let deadline = Instant::now() + timeout;
         loop {
@@ -172,8 +188,8 @@ impl Producer {
     fn serve_reports(&self) {
         let until = Instant::now() + TRANSACTION_ABORT_SERVE;
         loop {
-            self.poll(TRANSACTION_ABORT_POLL);
-            if self.in_flight() == 0 || Instant::now() >= until {
+            self.reports.poll(TRANSACTION_ABORT_POLL);
+            if self.reports.in_flight() == 0 || Instant::now() >= until {
                 return;
             }
         }
@@ -187,19 +203,20 @@ impl Producer {
         call: impl FnOnce(&NativeClient) -> *mut rd::rd_kafka_error_t,
     ) -> Result<(), KafkaError> {
         let began = Instant::now();
-        let Some(error) = NativeError::take(call(&self.client)) else { return Ok(()) };
+        let Some(error) = NativeError::take(call(self.reports.client())) else { return Ok(()) };
         // Brings in what is behind a timeout.
-        self.poll(Duration::ZERO);
+        self.reports.poll(Duration::ZERO);
         let failure = error.failure();
         let waited = timeout.filter(|timeout| failure.is_timeout(began.elapsed() >= *timeout));
         if let Some(waited) = waited {
-            let KafkaError::Timeout { text, .. } = self.client.timeout(operation, waited) else {
+            let KafkaError::Timeout { text, .. } = self.reports.client().timeout(operation, waited)
+            else {
                 unreachable!("the client makes it a timeout")
             };
             let text = if text.is_empty() { failure.text } else { text };
             return Err(KafkaError::Timeout { operation, waited, text });
         }
-        Err(failure.classify(operation, self.client.fatal_error()))
+        Err(failure.classify(operation, self.reports.client().fatal_error()))
     }
 }
 
