@@ -6,9 +6,8 @@
 //! records, recorded rebalance events, errors whose variant names the reaction.
 //! Holds: every native handle keeps its client alive, so none outlives it; no panic crosses C; no
 //! callback assigns or unassigns by itself, except while the consumer closes.
-//! `native` has the raw handles; `consumer`, `drain`, `committer`, `producer`, `delivery`,
-//! `transaction` and `admin` build on it; `config`, `error`, `log`, `partitioner` and `mock` are
-//! ordinary safe code.
+//! Four wings: `native` has the handles; `consumer`, `producer` and `admin` build on it, and know
+//! nothing of each other.
 #![expect(unsafe_code, reason = "the crate's one place for calls into librdkafka")]
 
 mod admin;
@@ -24,7 +23,7 @@ pub use admin::{
 };
 pub use consumer::{
     CommittedOffset, Committer, Consumer, DrainEvent, Flow, Headers, RebalanceEvent, Record,
-    group_remedy,
+    ScanEnd, ScanEvent, ScanRange, ShortLog, TopicScan, group_remedy,
 };
 #[cfg(feature = "test-support")]
 pub use native::MockRequest;

@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use logintide::{
     ids::{Offset, PartitionId},
-    kafka::{CommitEntry, Consumer, Flow, KafkaError, OutRecord, Producer, TopicHandle},
+    kafka::{
+        CommitEntry, Consumer, ConsumerSettings, Flow, KafkaError, OutRecord, Producer, ScanEnd,
+        ShortLog, TopicHandle,
+    },
 };
 
 use crate::client::{Topic, support::*};
@@ -272,6 +275,43 @@ fn a_transaction_that_the_broker_has_ended_looks_like_a_fence() {
 
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn a_scan_ends_behind_markers_and_waits_for_what_an_open_transaction_hides() {
+    let topic = Topic::new("tx-scan", 2, &[]);
+    let (producer, handle) = producer(&topic, TIMEOUT);
+    // Offsets 0 to 9 and a marker; five aborted records and a marker.
+    commit_some(&producer, handle, 0..10);
+    producer.transactions().begin().expect("begin");
+    send(&producer, handle, 100..105);
+    flush(&producer);
+    producer.transactions().abort(PATIENCE).expect("abort");
+    let settings = consumer_settings(&topic.brokers, &topic.name, &format!("{}-r", topic.name));
+    let mut scan = begin_scan(&settings, &[(1, 3, 17)], ShortLog::Waits);
+    let (seen, end) = scanned(&mut scan, PATIENCE, usize::MAX);
+    assert_eq!((values_of(&seen, 1), end), (numbered(3..10), ScanEnd::Complete));
+    assert_eq!(seen.last(), Some(&Seen::End { partition: 1, offset: -1 }));
+
+    // Three more that an open transaction hides, and its marker.
+    producer.transactions().begin().expect("begin");
+    send(&producer, handle, 10..13);
+    flush(&producer);
+    let mut waiting = begin_scan(&settings, &[(1, 0, 21)], ShortLog::Waits);
+    let (seen, end) = scanned(&mut waiting, Duration::from_secs(2), usize::MAX);
+    assert_eq!((values_of(&seen, 1), end), (numbered(0..10), ScanEnd::Stalled));
+    let mut short = begin_scan(&settings, &[(1, 0, 21)], ShortLog::Ends);
+    let (seen, end) = scanned(&mut short, PATIENCE, usize::MAX);
+    assert_eq!((values_of(&seen, 1), end), (numbered(0..10), ScanEnd::Complete));
+    let everything = ConsumerSettings { reads_uncommitted: true, ..settings };
+    let mut all = begin_scan(&everything, &[(1, 0, 20)], ShortLog::Waits);
+    let (seen, end) = scanned(&mut all, PATIENCE, usize::MAX);
+    let values = [numbered(0..10), numbered(100..105), numbered(10..13)].concat();
+    assert_eq!((values_of(&seen, 1), end), (values, ScanEnd::Complete));
+    producer.transactions().commit(PATIENCE).expect("commit");
+    let (seen, end) = scanned(&mut waiting, PATIENCE, usize::MAX);
+    assert_eq!((values_of(&seen, 1), end), (numbered(10..13), ScanEnd::Complete));
+}
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
 fn after_a_record_that_the_broker_refuses_the_third_transaction_works_at_the_latest() {
     let topic = Topic::new("tx-refuse", 2, &[("max.message.bytes", "2000")]);
     let (producer, handle) = producer(&topic, TIMEOUT);
@@ -291,7 +331,7 @@ fn after_a_record_that_the_broker_refuses_the_third_transaction_works_at_the_lat
     flush(&producer);
     println!("{:?}", producer.take_delivery_failures());
     match producer.transactions().commit(PATIENCE) {
-        Ok(()) => panic!("committed: the head of `transaction` says otherwise"),
+        Ok(()) => panic!("committed: the head of `transactions` says otherwise"),
         Err(error) => {
             println!("{error}");
             assert!(error.is_abortable(), "{error:?}");

@@ -2,8 +2,8 @@
 //!
 //! Used by whoever owns the client: the start-up checks, the sink at an epoch cut, a run that asks
 //! why it cannot read. In: names. Out: what the brokers say, within a timeout per call.
-//! Holds: asking for a topic never creates it; no group is joined, no id registered. [`Admin`] asks;
-//! each kind of question is a file with its functions and the type of its answer.
+//! Holds: asking for a topic never creates it; no group is joined, no id registered. [`Admin`]
+//! asks; each kind of question is a file with its functions and the type of its answer.
 
 mod answers;
 mod brokers;

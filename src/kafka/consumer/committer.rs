@@ -3,7 +3,7 @@
 //! In: the next offsets and metadata of an epoch. Out: the broker's answer, within a timeout.
 //! Holds: every partition's own result is checked; an answer that comes too late is dropped with
 //! its queue; a committer never keeps the consumer alive beyond the source thread.
-//! The group metadata that a transaction needs is read through the same gate (`transaction`).
+//! The group metadata that a transaction needs is read through the same gate (`membership`).
 
 use std::{
     fmt,

@@ -54,7 +54,7 @@ pub enum KafkaError {
         text: String,
     },
     /// Another process uses the same instance id or transactional id: stop. A producer sees the
-    /// same when a transaction outlived its timeout; `transaction` says what can be told apart.
+    /// same when a transaction outlived its timeout; `transactions` says what can be told apart.
     #[error("{operation}: {text} ({code}); another process runs with the same instance id{}",
         or_too_old(*.code))]
     Fenced {

@@ -1,11 +1,12 @@
 //! What every client of librdkafka is made of: raw handles with one owner and a `Drop`, and what
 //! goes with them into a call and out of it.
 //!
-//! Used by the thread that owns the client. In: settings, pointers from librdkafka. Out: safe methods
-//! on [`NativeClient`], [`Queue`], [`Event`] and [`Topic`]; errors whose variant names the reaction.
-//! Holds: a queue, event or topic keeps its client alive, so `rd_kafka_destroy` runs after all other
-//! destructors; librdkafka's functions may be called from any thread. Knows nothing of the wings
-//! that use it.
+//! Used by the thread that owns the client. In: settings, pointers from librdkafka. Out: safe
+//! methods on [`NativeClient`], [`Queue`], [`Event`] and [`Topic`]; errors whose variant names the
+//! reaction.
+//! Holds: a queue, event or topic keeps its client alive, so `rd_kafka_destroy` runs after all
+//! other destructors; librdkafka's functions may be called from any thread. Knows nothing of the
+//! wings that use it.
 
 mod allocator;
 mod client;

@@ -1,8 +1,8 @@
 //! Sending: runs of records, transactions, and what became of them.
 //!
-//! The producer is owned by the sink thread, or by a command of its own. In: runs of records for one
-//! partition, records with headers, transactional calls. Out: how many were taken, which can never
-//! be sent, what was delivered; errors whose variant says what to do next.
+//! The producer is owned by the sink thread, or by a command of its own. In: runs of records for
+//! one partition, records with headers, transactional calls. Out: how many were taken, which can
+//! never be sent, what was delivered; errors whose variant says what to do next.
 //! Holds: librdkafka copies every record, so nothing is borrowed after a call.
 
 mod client;

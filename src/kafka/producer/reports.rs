@@ -2,8 +2,8 @@
 //!
 //! In:  the producer's events: delivery reports, errors, log lines. Out: whether all up to a mark
 //! is delivered, the failures, how much is in flight. Owned by the producer.
-//! Holds: it counts what was accepted for each partition, and what was delivered; a report gives the
-//! memory of its records back in the thread that polls.
+//! Holds: it counts what was accepted for each partition, and what was delivered; a report gives
+//! the memory of its records back in the thread that polls.
 
 use std::{cell::RefCell, sync::Arc, time::Duration};
 
