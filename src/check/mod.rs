@@ -101,9 +101,9 @@ pub(crate) fn run(args: &CheckArgs, start_logging: StartLogging) -> Result<(), R
     };
     let mut out = Plain::new(io::stdout().lock(), style);
     printed(check.findings.show(&mut out, form))?;
-    if let Some((mut clients, partitions)) = asked?.filter(|_| sample > 0) {
+    if let Some((clients, partitions)) = asked?.filter(|_| sample > 0) {
         let plan = Plan { count: sample, partitions, patience: timeout, form };
-        sample::show(plan, &check.config.event, &mut clients.consumer, &mut out)?;
+        sample::show(plan, &check.config.event, clients.consumer, &mut out)?;
     }
     match check.findings.problems() {
         0 => Ok(()),
