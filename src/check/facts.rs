@@ -9,7 +9,11 @@ use std::time::{Duration, Instant};
 use crate::{
     config::RunConfig,
     ids::PartitionId,
-    kafka::{Admin, ClusterDescription, CommittedOffset, Consumer, GroupDescription, KafkaError},
+    kafka::{
+        Admin, ClusterDescription, CommittedOffset, Consumer, GroupDescription, KafkaError,
+        broker_config, cluster_id, describe_cluster, describe_group, describe_topics, log_ends,
+        topic_config,
+    },
     limits,
     pipeline::internal_topics::{OFFSETS, Settings, TRANSACTIONS, TopicFacts},
 };
@@ -79,10 +83,10 @@ pub(super) fn ask(
     consumer: &Consumer,
     deadline: Deadline,
 ) -> Result<Facts, KafkaError> {
-    let cluster_id = deadline.within(|left| admin.cluster_id(left))?.unwrap_or_default();
+    let cluster_id = deadline.within(|left| cluster_id(admin, left))?.unwrap_or_default();
     let mut asked = Asked { admin, deadline, unseen: Vec::new() };
-    let cluster = deadline.within(|left| admin.describe_cluster(left))?;
-    let broker = asked.allowed(Admin::broker_config)?;
+    let cluster = deadline.within(|left| describe_cluster(admin, left))?;
+    let broker = asked.allowed(broker_config)?;
     let names = names(config);
     let mut topics = asked.topics(&[&names[..], &[OFFSETS.name, TRANSACTIONS.name]].concat())?;
     let transactions_topic = topics.pop().expect("one answer per name");
@@ -90,7 +94,7 @@ pub(super) fn ask(
     // NOTE: without the offsets' topic there are no groups, and a question about one creates it.
     let has_groups = !matches!(offsets_topic.replicas, Ok(None));
     let group = if has_groups {
-        asked.allowed(|admin, left| admin.describe_group(&config.group_id, left))?
+        asked.allowed(|admin, left| describe_group(admin, &config.group_id, left))?
     } else {
         Some(GroupDescription::default())
     };
@@ -99,7 +103,7 @@ pub(super) fn ask(
         input.map_or(0..0, |input| 0..input.partitions as i32).map(PartitionId).collect();
     let (committed, ends) = if has_groups && group.is_some() && !partitions.is_empty() {
         let committed = asked.allowed(|_, left| consumer.committed(&partitions, left))?;
-        let ends = asked.allowed(|admin, left| admin.ends(names[0], &partitions, left))?;
+        let ends = asked.allowed(|admin, left| log_ends(admin, names[0], &partitions, left))?;
         (committed.unwrap_or_default(), ends.unwrap_or_default())
     } else {
         (Vec::new(), Vec::new())
@@ -142,7 +146,7 @@ impl Asked<'_> {
     }
 
     fn topics(&mut self, names: &[&str]) -> Result<Vec<TopicFacts>, KafkaError> {
-        let described = self.deadline.within(|left| self.admin.describe_topics(names, left))?;
+        let described = self.deadline.within(|left| describe_topics(self.admin, names, left))?;
         let mut topics = Vec::with_capacity(names.len());
         for (name, replicas) in names.iter().zip(described) {
             let replicas = match replicas {
@@ -150,7 +154,7 @@ impl Asked<'_> {
                 other => other.map(Some),
             };
             let settings = match replicas {
-                Ok(Some(_)) => self.allowed(|admin, left| admin.topic_config(&[name], left))?,
+                Ok(Some(_)) => self.allowed(|admin, left| topic_config(admin, &[name], left))?,
                 _ => None,
             };
             topics.push(TopicFacts { replicas, settings: settings.and_then(|mut all| all.pop()) });

@@ -30,7 +30,7 @@ use crate::{
     error::RunError,
     kafka::{
         Admin, ClientSettings, Consumer, ConsumerSettings, KafkaError, Producer, ProducerSettings,
-        Transactional, find_unreachable_brokers,
+        Transactional, find_unreachable_brokers, unreachable_brokers,
     },
     limits,
     output::{StartLogging, printed},
@@ -101,9 +101,9 @@ pub(crate) fn run(args: &CheckArgs, start_logging: StartLogging) -> Result<(), R
     };
     let mut out = Plain::new(io::stdout().lock(), style);
     printed(check.findings.show(&mut out, form))?;
-    if let Some((mut clients, partitions)) = asked?.filter(|_| sample > 0) {
+    if let Some((clients, partitions)) = asked?.filter(|_| sample > 0) {
         let plan = Plan { count: sample, partitions, patience: timeout, form };
-        sample::show(plan, &check.config.event, &mut clients.consumer, &mut out)?;
+        sample::show(plan, &check.config.event, clients.consumer, &mut out)?;
     }
     match check.findings.problems() {
         0 => Ok(()),
@@ -168,7 +168,7 @@ impl Check {
         // At the address that each advertises, not at the one that --brokers names.
         let patience = limits::BROKER_QUERY_TIMEOUT;
         let unreachable = match &asked {
-            Ok(_) => clients.admin.unreachable_brokers(patience),
+            Ok(_) => unreachable_brokers(&clients.admin, patience),
             Err(_) => find_unreachable_brokers(&clients.settings, patience),
         };
         let unreachable = unreachable.unwrap_or_default();

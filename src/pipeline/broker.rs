@@ -13,7 +13,8 @@ use crate::{
     control::Control,
     error::RunError,
     kafka::{
-        Admin, KafkaError, MockCluster, NewTopic, UnreachableBroker, find_unreachable_brokers,
+        Admin, KafkaError, MockCluster, NewTopic, UnreachableBroker, cluster_id, create_topics,
+        find_topics, find_unreachable_brokers, topic_config, unreachable_brokers,
     },
     limits,
     sink::{OutputTopic, OutputTopics},
@@ -108,7 +109,7 @@ fn warn_of_unreachable(admin: &Admin, facts: &BrokerFacts) {
     if MockCluster::has_id(&facts.cluster_id) {
         return;
     }
-    let unreachable = admin.unreachable_brokers(limits::BROKER_QUERY_TIMEOUT).unwrap_or_default();
+    let unreachable = unreachable_brokers(admin, limits::BROKER_QUERY_TIMEOUT).unwrap_or_default();
     if !unreachable.is_empty() {
         tracing::warn!(
             "{}; until then the partitions that it leads are not read",
@@ -120,7 +121,7 @@ fn warn_of_unreachable(admin: &Admin, facts: &BrokerFacts) {
 fn ask(config: &RunConfig, admin: &Admin) -> Result<Result<BrokerFacts, RunError>, KafkaError> {
     let timeout = limits::BROKER_QUERY_TIMEOUT;
     // A cluster without an id gets the empty one; the state cannot tell it from other clusters.
-    let cluster_id = admin.cluster_id(timeout)?.unwrap_or_default();
+    let cluster_id = cluster_id(admin, timeout)?.unwrap_or_default();
     let topics = &config.topics;
     let names =
         [&topics.input, &topics.processed, &topics.aggregated, &topics.dead_letter, &topics.late];
@@ -196,7 +197,7 @@ fn largest_records(
     if MockCluster::has_id(cluster_id) {
         return Ok(vec![of_client; topics.len()]);
     }
-    let settings = match admin.topic_config(topics, limits::BROKER_QUERY_TIMEOUT) {
+    let settings = match topic_config(admin, topics, limits::BROKER_QUERY_TIMEOUT) {
         Ok(settings) => settings,
         Err(error) if error.is_authorization() => {
             tracing::info!(
@@ -237,7 +238,7 @@ fn warn_of_compaction(topic: &str, settings: &BTreeMap<String, String>) {
 const MESSAGE_MAX: &str = "message.max.bytes";
 
 fn counts(admin: &Admin, names: &[&str; 5]) -> Result<[Option<i32>; 5], KafkaError> {
-    let found = admin.topics(names, limits::BROKER_QUERY_TIMEOUT)?;
+    let found = find_topics(admin, names, limits::BROKER_QUERY_TIMEOUT)?;
     Ok(names.map(|name| {
         found.iter().find(|topic| topic.name == name).and_then(|topic| topic.partitions)
     }))
@@ -261,7 +262,7 @@ fn create(
             config: Vec::new(),
         })
         .collect();
-    admin.create_topics(&new, limits::BROKER_QUERY_TIMEOUT)?;
+    create_topics(admin, &new, limits::BROKER_QUERY_TIMEOUT)?;
     tracing::info!(topics = missing.join(", "), partitions, "topics created");
     Ok(())
 }

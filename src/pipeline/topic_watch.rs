@@ -15,7 +15,7 @@ use crate::{
     control::Control,
     error::RunError,
     ids::TopicId,
-    kafka::{Admin, ClientSettings, KafkaError, TopicReplicas},
+    kafka::{Admin, ClientSettings, KafkaError, TopicReplicas, describe_topics},
     limits,
     topics::{OutputPartitions, SeenTopics},
 };
@@ -60,7 +60,7 @@ impl TopicWatch {
             return;
         }
         let names = self.topics.each_ref().map(|known| known.name.as_str());
-        match self.admin.describe_topics(&names, limits::BROKER_QUERY_TIMEOUT) {
+        match describe_topics(&self.admin, &names, limits::BROKER_QUERY_TIMEOUT) {
             Ok(described) => self.take(described),
             Err(error) => tracing::debug!(%error, "cannot describe the topics"),
         }

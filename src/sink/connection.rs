@@ -107,7 +107,7 @@ impl Connection {
         if self.pauses() {
             return Ok(false);
         }
-        match self.producer.init_transactions(limits::TRANSACTION_CALL_TIMEOUT) {
+        match self.producer.transactions().init(limits::TRANSACTION_CALL_TIMEOUT) {
             Ok(()) => {
                 self.transaction = Transaction::Ready;
                 Ok(true)
@@ -124,7 +124,7 @@ impl Connection {
     pub(super) fn begin(&mut self) -> Result<(), EpochFailure> {
         failpoint::reached(Point::FirstOutput);
         if matches!(self.transaction, Transaction::Ready) {
-            if let Err(error) = self.producer.begin_transaction() {
+            if let Err(error) = self.producer.transactions().begin() {
                 return Err(self.failure(error));
             }
             let since = Instant::now();
@@ -141,11 +141,11 @@ impl Connection {
             return Ok(());
         }
         let now = Instant::now();
-        if !self.producer.hints_at_failed_transaction() && now < self.next_check {
+        if !self.producer.transactions().hints_at_failure() && now < self.next_check {
             return Ok(());
         }
         self.next_check = now + limits::TRANSACTION_CHECK_INTERVAL;
-        let failed = self.producer.failed_transaction();
+        let failed = self.producer.transactions().failure();
         failed.map_or(Ok(()), |error| Err(self.failure(error)))
     }
 
@@ -188,16 +188,21 @@ impl Connection {
         if !*offsets_sent {
             let group = committer.group_metadata()?;
             let offsets_timeout = limits::TRANSACTION_OFFSETS_TIMEOUT;
-            self.producer.send_offsets(input_topic, offsets, &group, offsets_timeout)?;
+            self.producer.transactions().send_offsets(
+                input_topic,
+                offsets,
+                &group,
+                offsets_timeout,
+            )?;
             *offsets_sent = true;
         }
         failpoint::reached(Point::OffsetsSent);
         if failpoint::is_set(Point::Committing) {
             // Long enough for the request to leave, too short for its answer to be waited for.
-            drop(self.producer.commit_transaction(limits::SINK_DRAIN_POLL));
+            drop(self.producer.transactions().commit(limits::SINK_DRAIN_POLL));
             failpoint::kill(Point::Committing);
         }
-        self.producer.commit_transaction(timeout)?;
+        self.producer.transactions().commit(timeout)?;
         self.transaction = Transaction::Ready;
         Ok(())
     }
@@ -210,7 +215,7 @@ impl Connection {
             self.producer.purge();
             return Ok(true);
         };
-        let ended = self.producer.abort_transaction(limits::ABORT_TIMEOUT);
+        let ended = self.producer.transactions().abort(limits::ABORT_TIMEOUT);
         let failure = ended.err().map(|error| {
             tracing::debug!(%error, "the open transaction could not be aborted");
             (error.is_fenced(), self.failure(error))

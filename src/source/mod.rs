@@ -47,7 +47,7 @@ use crate::{
     epoch::{ToSink, ToSource, ToWorker},
     error::RunError,
     event::FieldNames,
-    kafka::{ConsumerSettings, KafkaError},
+    kafka::{ConsumerSettings, KafkaError, group_remedy},
     limits, metrics,
     topics::OutputPartitions,
     window::WindowRules,
@@ -215,6 +215,6 @@ impl From<PeerGone> for Halt {
 }
 
 fn fatal(error: &KafkaError) -> Halt {
-    let remedy = error.group_remedy().map(|remedy| format!("; {remedy}")).unwrap_or_default();
+    let remedy = group_remedy(error).map(|remedy| format!("; {remedy}")).unwrap_or_default();
     Halt::Failed(RunError::Kafka(format!("{error}{remedy}")))
 }

@@ -1,0 +1,387 @@
+//! Errors of the Kafka client: the variant names what the caller has to do.
+//!
+//! In: librdkafka's codes and texts. Out: [`KafkaError`]. Pure; used by every thread.
+//! Holds: fatal is tested first, then fenced, lost membership, refused records and retriable;
+//! whatever is unknown is fatal, because nothing is known to make it go away.
+#![forbid(unsafe_code)]
+
+use std::{fmt, time::Duration};
+
+use rdkafka::types::RDKafkaRespErr as Native;
+use thiserror::Error;
+
+use crate::ids::PartitionId;
+
+/// librdkafka's number for an error; shown by its name, for example `MSG_SIZE_TOO_LARGE`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ErrorCode(pub i32);
+
+impl ErrorCode {
+    /// librdkafka's constant without its prefix; a leading underscore marks errors that arise in
+    /// the client.
+    pub fn name(self) -> String {
+        super::ffi::error_name(self.0)
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name())
+    }
+}
+
+/// What went wrong, by reaction.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum KafkaError {
+    /// Try the same call again after a pause.
+    #[error("{operation}: {text} ({code})")]
+    Retriable {
+        /// The call that failed.
+        operation: &'static str,
+        /// librdkafka's code.
+        code: ErrorCode,
+        /// librdkafka's text.
+        text: String,
+    },
+    /// The open transaction must be aborted; the producer stays usable.
+    #[error("{operation}: {text} ({code}); the transaction must be aborted")]
+    Abortable {
+        /// The call that failed.
+        operation: &'static str,
+        /// librdkafka's code.
+        code: ErrorCode,
+        /// librdkafka's text.
+        text: String,
+    },
+    /// Another process uses the same instance id or transactional id: stop. A producer sees the
+    /// same when a transaction outlived its timeout; `transactions` says what can be told apart.
+    #[error("{operation}: {text} ({code}); another process runs with the same instance id{}",
+        or_too_old(*.code))]
+    Fenced {
+        /// The call that failed.
+        operation: &'static str,
+        /// librdkafka's code.
+        code: ErrorCode,
+        /// librdkafka's text.
+        text: String,
+    },
+    /// The group went on without this member: its partitions are lost, nothing was committed.
+    /// Roll back; the next rebalance events say what is owned.
+    #[error("{operation}: {text} ({code}); this member's partitions were given to others")]
+    NotMember {
+        /// The call that failed.
+        operation: &'static str,
+        /// librdkafka's code.
+        code: ErrorCode,
+        /// librdkafka's text.
+        text: String,
+    },
+    /// This record can never be sent (too large, invalid). Others can.
+    #[error("{operation}: the record is refused: {text} ({code})")]
+    Refused {
+        /// The call that failed.
+        operation: &'static str,
+        /// librdkafka's code.
+        code: ErrorCode,
+        /// librdkafka's text.
+        text: String,
+    },
+    /// The position no longer exists in the log: a gap. The partition stands still until it is
+    /// assigned again at an offset that exists.
+    #[error("partition {partition}: the position {position} is not in the log any more: {text}")]
+    OffsetOutOfRange {
+        /// The partition that stands still.
+        partition: PartitionId,
+        /// The offset that was asked for; negative when librdkafka does not say.
+        position: i64,
+        /// librdkafka's text.
+        text: String,
+    },
+    /// What was fetched at this offset cannot be read: damaged, or larger than this client unpacks.
+    /// librdkafka fetches it again, so one such error proves nothing.
+    #[error("partition {partition}, offset {offset}: {text} ({code})")]
+    Unreadable {
+        /// Where it was fetched.
+        partition: PartitionId,
+        /// What librdkafka names: the first offset of a batch, or the one that was asked for.
+        offset: i64,
+        /// librdkafka's code.
+        code: ErrorCode,
+        /// librdkafka's text.
+        text: String,
+    },
+    /// An answer is larger than this client takes; librdkafka does not say to which question. The
+    /// connection is closed, and the question is asked again.
+    #[error("{text}")]
+    AnswerTooLarge {
+        /// librdkafka's text, which names both sizes.
+        text: String,
+    },
+    /// No broker answered in time; whether the operation took effect is unknown.
+    #[error("{operation}: no answer within {} ms{}", waited.as_millis(), because(.text))]
+    Timeout {
+        /// The call that was not answered.
+        operation: &'static str,
+        /// How long it waited.
+        waited: Duration,
+        /// The last error with a broker, or empty.
+        text: String,
+    },
+    /// A setting is wrong; the text names it and the remedy.
+    #[error("{text}")]
+    Config {
+        /// Names the setting, the value and the remedy.
+        text: String,
+    },
+    /// Nothing makes this go away: stop.
+    #[error("{operation}: {text} ({code})")]
+    Fatal {
+        /// The call that failed.
+        operation: &'static str,
+        /// librdkafka's code.
+        code: ErrorCode,
+        /// librdkafka's text.
+        text: String,
+    },
+}
+
+fn because(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(" (last error: {text})") }
+}
+
+/// The transactional producer's fences have another possible cause.
+fn or_too_old(code: ErrorCode) -> &'static str {
+    if code.0 == Native::RD_KAFKA_RESP_ERR__FENCED as i32 {
+        ", or the transaction was open for longer than transaction.timeout.ms"
+    } else {
+        ""
+    }
+}
+
+impl KafkaError {
+    /// Trying the same call again can succeed. For a commit that timed out this is also right: the
+    /// same offsets may be committed twice.
+    pub fn is_retriable(&self) -> bool {
+        matches!(self, Self::Retriable { .. } | Self::Timeout { .. })
+    }
+
+    /// This record can never be sent; a smaller one may be.
+    pub fn is_refused(&self) -> bool {
+        matches!(self, Self::Refused { .. })
+    }
+
+    /// The open transaction must be aborted; its work can be done again.
+    pub fn is_abortable(&self) -> bool {
+        matches!(self, Self::Abortable { .. })
+    }
+
+    /// The broker lets this client do nothing more, because it knows a newer one.
+    pub fn is_fenced(&self) -> bool {
+        matches!(self, Self::Fenced { .. })
+    }
+
+    /// The group has given this member's place to another process with the same instance id.
+    pub fn is_replaced_member(&self) -> bool {
+        let code = self.code().map(|code| Native::try_from(code.0));
+        matches!(code, Some(Ok(Native::RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID)))
+    }
+
+    /// The client is in a state that does not allow the call. Of a send in a transaction: the
+    /// transaction has failed, and the reports that say why are still to be polled.
+    pub fn is_wrong_state(&self) -> bool {
+        let code = self.code().map(|code| Native::try_from(code.0));
+        matches!(code, Some(Ok(Native::RD_KAFKA_RESP_ERR__STATE)))
+    }
+
+    /// There is no such topic, as far as this user may see.
+    pub fn is_unknown_topic(&self) -> bool {
+        let code = self.code().map(|code| Native::try_from(code.0));
+        matches!(
+            code,
+            Some(Ok(Native::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
+                | Native::RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC))
+        )
+    }
+
+    /// The broker denies this user the operation: an ACL is missing.
+    pub fn is_authorization(&self) -> bool {
+        use Native as E;
+        let code = self.code().map(|code| Native::try_from(code.0));
+        matches!(
+            code,
+            Some(Ok(E::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED
+                | E::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED
+                | E::RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED
+                | E::RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+                | E::RD_KAFKA_RESP_ERR_DELEGATION_TOKEN_AUTHORIZATION_FAILED))
+        )
+    }
+
+    /// librdkafka's code, where the variant has one.
+    pub fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Retriable { code, .. }
+            | Self::Abortable { code, .. }
+            | Self::Fenced { code, .. }
+            | Self::NotMember { code, .. }
+            | Self::Refused { code, .. }
+            | Self::Unreadable { code, .. }
+            | Self::Fatal { code, .. } => Some(*code),
+            Self::OffsetOutOfRange { .. }
+            | Self::AnswerTooLarge { .. }
+            | Self::Timeout { .. }
+            | Self::Config { .. } => None,
+        }
+    }
+
+    /// librdkafka itself cannot read what a broker gave; brokers' own codes are positive, but for
+    /// the -1 of an error that has no code.
+    pub fn is_of_the_client(&self) -> bool {
+        matches!(self, Self::Unreadable { code, .. } if code.0 < -1)
+    }
+
+    /// The client or the process has to stop.
+    pub fn is_fatal(&self) -> bool {
+        matches!(self, Self::Fatal { .. } | Self::Fenced { .. } | Self::Config { .. })
+    }
+
+    /// The variant that fits librdkafka's code.
+    pub(in crate::kafka) fn from_code(operation: &'static str, code: i32, text: String) -> Self {
+        let known = Native::try_from(code).unwrap_or(Native::RD_KAFKA_RESP_ERR_UNKNOWN);
+        let code = ErrorCode(code);
+        match reaction(known) {
+            Reaction::Retry => Self::Retriable { operation, code, text },
+            Reaction::Fenced => Self::Fenced { operation, code, text },
+            Reaction::NotMember => Self::NotMember { operation, code, text },
+            Reaction::Refused => Self::Refused { operation, code, text },
+            Reaction::Stop => Self::Fatal { operation, code, text },
+        }
+    }
+
+    /// As [`Self::from_code`], with librdkafka's own text for the code.
+    pub(in crate::kafka) fn from_native(operation: &'static str, code: Native) -> Self {
+        Self::from_code(operation, code as i32, super::ffi::error_text(code as i32))
+    }
+}
+
+/// True for errors that only say that no broker can be reached just now.
+pub(in crate::kafka) fn is_broker_away(code: i32) -> bool {
+    matches!(
+        Native::try_from(code),
+        Ok(Native::RD_KAFKA_RESP_ERR__TRANSPORT
+            | Native::RD_KAFKA_RESP_ERR__RESOLVE
+            | Native::RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN
+            | Native::RD_KAFKA_RESP_ERR__TIMED_OUT
+            | Native::RD_KAFKA_RESP_ERR__DESTROY_BROKER
+            | Native::RD_KAFKA_RESP_ERR__SSL
+            | Native::RD_KAFKA_RESP_ERR__AUTHENTICATION)
+    )
+}
+
+/// True for the errors that mean "the position does not exist": out of range with
+/// `auto.offset.reset=error`, and a log that was cut below it.
+pub(in crate::kafka) fn is_out_of_range(code: i32) -> bool {
+    matches!(
+        Native::try_from(code),
+        Ok(Native::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET
+            | Native::RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE
+            | Native::RD_KAFKA_RESP_ERR__LOG_TRUNCATION)
+    )
+}
+
+/// True for the errors of a partition that say what is wrong with the data at an offset.
+pub(in crate::kafka) fn is_unreadable(code: i32) -> bool {
+    use Native as E;
+    matches!(
+        E::try_from(code),
+        Ok(E::RD_KAFKA_RESP_ERR__BAD_COMPRESSION
+            | E::RD_KAFKA_RESP_ERR__BAD_MSG
+            | E::RD_KAFKA_RESP_ERR__UNDERFLOW
+            | E::RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED
+            | E::RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE
+            | E::RD_KAFKA_RESP_ERR_UNKNOWN
+            | E::RD_KAFKA_RESP_ERR_INVALID_MSG
+            | E::RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE
+            | E::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE
+            | E::RD_KAFKA_RESP_ERR_INVALID_RECORD
+            | E::RD_KAFKA_RESP_ERR_UNSUPPORTED_COMPRESSION_TYPE)
+    )
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reaction {
+    Retry,
+    Fenced,
+    NotMember,
+    Refused,
+    Stop,
+}
+
+fn reaction(code: Native) -> Reaction {
+    use Native as E;
+    match code {
+        E::RD_KAFKA_RESP_ERR__FENCED
+        | E::RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID
+        | E::RD_KAFKA_RESP_ERR_UNRELEASED_INSTANCE_ID
+        | E::RD_KAFKA_RESP_ERR_PRODUCER_FENCED
+        | E::RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH => Reaction::Fenced,
+        E::RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION
+        | E::RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID
+        | E::RD_KAFKA_RESP_ERR_FENCED_MEMBER_EPOCH
+        | E::RD_KAFKA_RESP_ERR__ASSIGNMENT_LOST => Reaction::NotMember,
+        E::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE
+        | E::RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE
+        | E::RD_KAFKA_RESP_ERR_INVALID_RECORD => Reaction::Refused,
+        E::RD_KAFKA_RESP_ERR__TRANSPORT
+        | E::RD_KAFKA_RESP_ERR__RESOLVE
+        | E::RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN
+        | E::RD_KAFKA_RESP_ERR__DESTROY_BROKER
+        | E::RD_KAFKA_RESP_ERR__TIMED_OUT
+        | E::RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE
+        | E::RD_KAFKA_RESP_ERR__MSG_TIMED_OUT
+        | E::RD_KAFKA_RESP_ERR__QUEUE_FULL
+        | E::RD_KAFKA_RESP_ERR__WAIT_COORD
+        | E::RD_KAFKA_RESP_ERR__WAIT_CACHE
+        | E::RD_KAFKA_RESP_ERR__IN_PROGRESS
+        | E::RD_KAFKA_RESP_ERR__PREV_IN_PROGRESS
+        | E::RD_KAFKA_RESP_ERR__RETRY
+        | E::RD_KAFKA_RESP_ERR__PURGE_QUEUE
+        | E::RD_KAFKA_RESP_ERR__PURGE_INFLIGHT
+        | E::RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED
+        | E::RD_KAFKA_RESP_ERR__BAD_MSG
+        | E::RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC
+        | E::RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION
+        | E::RD_KAFKA_RESP_ERR_INVALID_MSG
+        | E::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
+        | E::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_ID
+        | E::RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE
+        | E::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION
+        | E::RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT
+        | E::RD_KAFKA_RESP_ERR_BROKER_NOT_AVAILABLE
+        | E::RD_KAFKA_RESP_ERR_REPLICA_NOT_AVAILABLE
+        | E::RD_KAFKA_RESP_ERR_NETWORK_EXCEPTION
+        | E::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS
+        | E::RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE
+        | E::RD_KAFKA_RESP_ERR_NOT_COORDINATOR
+        | E::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS
+        | E::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND
+        | E::RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS
+        | E::RD_KAFKA_RESP_ERR_NOT_CONTROLLER
+        | E::RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS
+        | E::RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR
+        | E::RD_KAFKA_RESP_ERR_FETCH_SESSION_ID_NOT_FOUND
+        | E::RD_KAFKA_RESP_ERR_INVALID_FETCH_SESSION_EPOCH
+        | E::RD_KAFKA_RESP_ERR_LISTENER_NOT_FOUND
+        | E::RD_KAFKA_RESP_ERR_FENCED_LEADER_EPOCH
+        | E::RD_KAFKA_RESP_ERR_UNKNOWN_LEADER_EPOCH
+        | E::RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE
+        | E::RD_KAFKA_RESP_ERR_STALE_MEMBER_EPOCH
+        | E::RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT
+        | E::RD_KAFKA_RESP_ERR_THROTTLING_QUOTA_EXCEEDED
+        | E::RD_KAFKA_RESP_ERR_REBOOTSTRAP_REQUIRED => Reaction::Retry,
+        _ => Reaction::Stop,
+    }
+}
+
+#[cfg(test)]
+mod tests;
