@@ -13,6 +13,7 @@ use crate::{
     error::RunError,
     failpoint::{self, Point},
     limits, metrics,
+    topics::Topic,
 };
 
 impl Source {
@@ -90,7 +91,7 @@ impl Source {
         let outputs_changed = self.adopt_outputs()?;
         self.intake.lanes.barrier(self.epoch, horizon)?;
         if outputs_changed {
-            self.intake.lanes.output_partitions(self.outputs.processed)?;
+            self.intake.lanes.output_partitions(self.outputs[Topic::Processed])?;
         }
         self.intake.lanes.tell_sink(ToSink::Cut(Box::new(cut)))?;
         failpoint::reached(Point::Cut);
@@ -152,7 +153,7 @@ impl Source {
         self.intake.partitions.own(&recovered.starts, &self.bounds, now);
         self.consumer.assign(&recovered.starts).map_err(|error| fatal(&error))?;
         // What a rollback has thrown away may have been such a message.
-        self.intake.lanes.output_partitions(self.outputs.processed)?;
+        self.intake.lanes.output_partitions(self.outputs[Topic::Processed])?;
         self.intake.lanes.begin(recovered.epoch, recovered.times.horizon, Mode::Process)?;
         self.control.health().set_phase(metrics::PipelinePhase::Running);
         self.epoch = recovered.epoch;

@@ -42,7 +42,7 @@ use self::{
 use crate::{
     batch::{Emptied, InputRecord, Pool},
     budget::Budget,
-    config::{OnUnreadableBatch, StartFrom, Topics},
+    config::{OnUnreadableBatch, StartFrom},
     control::Control,
     epoch::{Times, ToSink, ToSource, ToWorker},
     error::RunError,
@@ -51,7 +51,7 @@ use crate::{
     kafka::{Admin, Consumer, ConsumerSettings, KafkaError},
     limits, metrics,
     state::Committed,
-    topics::OutputPartitions,
+    topics::{PerOutput, PerTopic},
     window::WindowRules,
 };
 
@@ -81,9 +81,9 @@ pub struct SourceSettings {
     /// Whether the cluster can be asked for topics' ids: a mock cluster cannot.
     pub has_topic_ids: bool,
     /// Names of the topics.
-    pub output_topics: Topics,
+    pub topics: PerTopic<String>,
     /// The output topics' partitions at the start.
-    pub outputs: OutputPartitions,
+    pub outputs: PerOutput<i32>,
     /// The byte budget.
     pub budget: Arc<Budget>,
     /// Bytes of a record's key or value beyond which no output takes any.
@@ -141,8 +141,8 @@ pub struct Source {
     /// Version of the newest look at the topics that was taken in.
     topics_version: u64,
     /// The output topics' partitions as last seen, and those that are in use.
-    seen_outputs: OutputPartitions,
-    outputs: OutputPartitions,
+    seen_outputs: PerOutput<i32>,
+    outputs: PerOutput<i32>,
     open_transactions: OpenTransactions,
     unreadable: Unreadable,
 }

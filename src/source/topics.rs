@@ -7,7 +7,7 @@
 //! of the epoch that is being cut may already go by the next numbers.
 
 use super::{Halt, Source, unreadable::Unreadable};
-use crate::{epoch::ToSink, ids::TopicId};
+use crate::{epoch::ToSink, ids::TopicId, topics::Topic};
 
 impl Source {
     /// Takes in what has changed since the last turn.
@@ -46,16 +46,11 @@ impl Source {
         if now == before {
             return Ok(false);
         }
-        let names = &self.settings.output_topics;
-        for (name, before, now) in [
-            (&names.processed, before.processed, now.processed),
-            (&names.aggregated, before.aggregated, now.aggregated),
-            (&names.dead_letter, before.dead_letter, now.dead_letter),
-            (&names.late, before.late, now.late),
-        ] {
+        for topic in Topic::OUTPUTS {
+            let (before, now) = (before[topic], now[topic]);
             if before != now {
                 tracing::warn!(
-                    topic = name,
+                    topic = self.settings.topics[topic],
                     before,
                     now,
                     epoch = self.epoch.0,
