@@ -8,6 +8,7 @@
 
 mod change;
 mod counts;
+mod dimension;
 mod epoch_input;
 mod ledger;
 mod merger;
@@ -24,6 +25,7 @@ mod tests;
 pub use self::{
     change::{Completeness, EpochChange, PartialKey, PartitionState, StateImage, WindowMeta},
     counts::{OTHER, ValueCounts},
+    dimension::{Dimension, DimensionSpec, PerDimension},
     epoch_input::{EpochInput, PartitionDelta, PartitionProgress},
     partial::Partial,
     record::{PublishedWindow, WindowRecord},
