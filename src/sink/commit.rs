@@ -24,6 +24,7 @@ use crate::{
     ids::{Offset, PartitionId, TopicId},
     limits,
     state::CommitMetadata,
+    topics::Topic,
     window::{EpochInput, Prepared, WindowRecord},
 };
 
@@ -128,7 +129,8 @@ impl Sink {
         if closes_by_silence {
             failpoint::reached(Point::IdleClose);
         }
-        let (committer, topic) = (&self.settings.committer, &self.settings.outputs.topics.input);
+        let (committer, topic) =
+            (&self.settings.committer, &self.settings.outputs.topics[Topic::Input]);
         // Committing the same again is harmless, and resumes a commit without an answer.
         if !self.outputs.connection().commit(committer, topic, &completed.offsets)? {
             if began.elapsed() >= limits::COMMIT_DEADLINE {

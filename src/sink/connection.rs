@@ -20,16 +20,8 @@ use crate::{
     kafka::{CommitEntry, Committer, KafkaError, Producer, TopicHandle},
     limits,
     metrics::{self, Metric},
+    topics::PerOutput,
 };
-
-/// Handles of the output topics.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Handles {
-    pub(super) processed: TopicHandle,
-    pub(super) aggregated: TopicHandle,
-    pub(super) dead_letter: TopicHandle,
-    pub(super) late: TopicHandle,
-}
 
 #[derive(Debug, Clone, Copy)]
 enum Transaction {
@@ -48,7 +40,7 @@ enum Transaction {
 #[derive(Debug)]
 pub(super) struct Connection {
     // NOTE: handles before the producer they belong to, so that they are dropped first.
-    handles: Handles,
+    handles: PerOutput<TopicHandle>,
     producer: Producer,
     transaction: Transaction,
     /// How long the broker lets a transaction be open.
@@ -65,12 +57,7 @@ pub(super) struct Connection {
 impl Connection {
     pub(super) fn new(settings: &OutputSettings) -> Result<Self, KafkaError> {
         let mut producer = Producer::new(&settings.producer)?;
-        let handles = Handles {
-            processed: producer.topic(&settings.topics.processed)?,
-            aggregated: producer.topic(&settings.topics.aggregated)?,
-            dead_letter: producer.topic(&settings.topics.dead_letter)?,
-            late: producer.topic(&settings.topics.late)?,
-        };
+        let handles = PerOutput::try_from_fn(|topic| producer.topic(&settings.topics[topic]))?;
         let transactional = settings.producer.transactional.as_ref();
         Ok(Self {
             handles,
@@ -88,7 +75,7 @@ impl Connection {
         &self.producer
     }
 
-    pub(super) fn handles(&self) -> &Handles {
+    pub(super) fn handles(&self) -> &PerOutput<TopicHandle> {
         &self.handles
     }
 

@@ -26,7 +26,7 @@ use std::{
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-pub(crate) use self::outputs::{OutputSettings, OutputTopic, OutputTopics};
+pub(crate) use self::outputs::{OutputSettings, OutputTopic};
 pub(crate) use self::readback::ReadbackSettings;
 pub(crate) use self::rejects::{KEY_CUT, VALUE_CUT};
 use self::{
@@ -49,6 +49,7 @@ use crate::{
     limits,
     state::BackgroundStore,
     status::Board,
+    topics::Topic,
     window::{EpochChange, Prepared, StateImage, WindowRules, Windows},
 };
 
@@ -266,7 +267,7 @@ impl Sink {
                 }
             }
             ToSink::OutputPartitions(partitions) => {
-                self.settings.readback.partitions = partitions.aggregated;
+                self.settings.readback.partitions = partitions[Topic::Aggregated];
                 self.outputs.adopt(partitions)?;
             }
             ToSink::Cut(cut) => {

@@ -7,19 +7,14 @@
 
 use std::{collections::VecDeque, time::Instant};
 
-use super::{
-    EpochFailure,
-    connection::{Connection, Handles},
-    rejects,
-};
+use super::{EpochFailure, connection::Connection, rejects};
 use crate::{
     batch::{Emptied, OutputBatch, Pool, RejectBatch, Span},
-    config::Topics,
     error::RunError,
     ids::PartitionId,
     kafka::{KafkaError, Mark, OutRecord, Partitioner, Producer, ProducerSettings, TopicHandle},
     limits,
-    topics::OutputPartitions,
+    topics::{PerOutput, PerTopic, Topic},
     window::WindowRecord,
 };
 
@@ -32,40 +27,15 @@ pub(crate) struct OutputTopic {
     pub record_bytes: usize,
 }
 
-/// The output topics.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct OutputTopics {
-    /// processed-logins.
-    pub processed: OutputTopic,
-    /// aggregated-usage.
-    pub aggregated: OutputTopic,
-    /// user-login-dlq.
-    pub dead_letter: OutputTopic,
-    /// user-login-late.
-    pub late: OutputTopic,
-}
-
-impl OutputTopics {
-    /// The numbers of partitions alone.
-    pub(crate) fn partitions(&self) -> OutputPartitions {
-        OutputPartitions {
-            processed: self.processed.partitions,
-            aggregated: self.aggregated.partitions,
-            dead_letter: self.dead_letter.partitions,
-            late: self.late.partitions,
-        }
-    }
-}
-
 /// How the outputs are produced.
 #[derive(Debug, Clone)]
 pub(crate) struct OutputSettings {
     /// The producer's settings.
     pub producer: ProducerSettings,
     /// Topic names.
-    pub topics: Topics,
-    /// What the broker says of them.
-    pub facts: OutputTopics,
+    pub topics: PerTopic<String>,
+    /// What the broker says of the outputs.
+    pub facts: PerOutput<OutputTopic>,
 }
 
 #[derive(Debug)]
@@ -117,15 +87,12 @@ impl Outputs {
 
     /// The topics have so many partitions now. Asks the brokers through the producer, which takes
     /// no record for a partition that it does not know of.
-    pub(crate) fn adopt(&mut self, partitions: OutputPartitions) -> Result<(), EpochFailure> {
-        let facts = &mut self.settings.facts;
-        facts.processed.partitions = partitions.processed;
-        facts.aggregated.partitions = partitions.aggregated;
-        facts.dead_letter.partitions = partitions.dead_letter;
-        facts.late.partitions = partitions.late;
-        let Handles { processed, aggregated, dead_letter, late } = *self.connection.handles();
-        for topic in [processed, aggregated, dead_letter, late] {
-            self.producer().learn_partitions(&topic, limits::BROKER_QUERY_TIMEOUT)?;
+    pub(crate) fn adopt(&mut self, partitions: PerOutput<i32>) -> Result<(), EpochFailure> {
+        for (topic, facts) in self.settings.facts.iter_mut() {
+            facts.partitions = partitions[topic];
+        }
+        for handle in self.connection.handles().values() {
+            self.producer().learn_partitions(handle, limits::BROKER_QUERY_TIMEOUT)?;
         }
         Ok(())
     }
@@ -143,7 +110,8 @@ impl Outputs {
     /// Queues window records.
     pub(crate) fn windows(&mut self, windows: &[WindowRecord]) {
         let mut per_partition: Vec<Emptied<Span>> = Vec::new();
-        let OutputTopic { partitions: count, record_bytes } = self.settings.facts.aggregated;
+        let OutputTopic { partitions: count, record_bytes } =
+            self.settings.facts[Topic::Aggregated];
         per_partition.resize_with(count as usize, Emptied::default);
         let partitioner = Partitioner::new(count);
         for window in windows {
@@ -173,7 +141,7 @@ impl Outputs {
         let (producer, handles) = (self.connection.producer(), self.connection.handles());
         while let Some(batch) = self.windows.front_mut() {
             let records = (batch.arena.as_slice(), batch.records.as_slice());
-            let topic = handles.aggregated;
+            let topic = handles[Topic::Aggregated];
             match send_spans(producer, topic, batch.partition, records, &mut batch.sent) {
                 Ok(true) => drop(self.windows.pop_front()),
                 Ok(false) => return Ok(false),
@@ -184,7 +152,7 @@ impl Outputs {
             let sent = match front {
                 Outgoing::Processed(batch, sent) => {
                     let records = (batch.arena.as_slice(), batch.records.as_slice());
-                    send_spans(producer, handles.processed, batch.partition, records, sent)
+                    send_spans(producer, handles[Topic::Processed], batch.partition, records, sent)
                 }
                 Outgoing::Rejected(batch, sent) => {
                     let truncated = &mut self.truncated;
@@ -225,12 +193,10 @@ impl Outputs {
 
     /// Counts what librdkafka has taken.
     pub(super) fn mark(&self, what: Awaited) -> Mark {
-        let Handles { processed, aggregated, dead_letter, late } = *self.connection.handles();
+        let handles = self.connection.handles();
         match what {
-            Awaited::Everything => {
-                self.producer().mark(&[processed, aggregated, dead_letter, late])
-            }
-            Awaited::Windows => self.producer().mark(&[aggregated]),
+            Awaited::Everything => self.producer().mark(handles.values()),
+            Awaited::Windows => self.producer().mark(&[handles[Topic::Aggregated]]),
         }
     }
 

@@ -13,6 +13,7 @@ use crate::{
     error::RunError,
     ids::EventTimeMs,
     state::{CommitMetadata, PartitionRecovery, Start},
+    topics::Topic,
     window::StateImage,
 };
 
@@ -35,7 +36,7 @@ impl Sink {
         image: &mut StateImage,
     ) -> Result<(), EpochFailure> {
         let Some(earlier) = earlier(decided, request) else { return Ok(()) };
-        let topic = &self.settings.outputs.topics.input;
+        let topic = &self.settings.outputs.topics[Topic::Input];
         let (was, partitions) = (earlier.was, earlier.partitions);
         let now = request.topic.map(|id| id.to_string()).unwrap_or_default();
         if self.settings.on_topic_recreated == OnTopicRecreated::Fail {

@@ -105,7 +105,7 @@ impl Asking {
             topic: answer.topic,
         };
         cx.topics.read(answer.topic);
-        cx.topics.adopt(&cx.settings.output_topics, cx.unused_epoch, &mut cx.intake.lanes)?;
+        cx.topics.adopt(&cx.settings.topics, cx.unused_epoch, &mut cx.intake.lanes)?;
         cx.intake.lanes.tell_sink(ToSink::Recover(Box::new(request)))?;
         Ok(Phase::Recovering(Recovering::new(Known { partitions, ends: answer.ends })))
     }

@@ -15,6 +15,7 @@ use crate::{
     epoch::{CommittedEpoch, CutReason, EpochCut, Recovered, Times, ToSink},
     failpoint::{self, Point},
     ids::{Epoch, Offset, PartitionId},
+    topics::Topic,
 };
 
 /// Which epoch is open, which waits for its commit, and where they began.
@@ -106,10 +107,10 @@ impl Epochs {
             bytes: std::mem::take(&mut cx.intake.bytes),
             dropped: std::mem::take(&mut cx.intake.dropped),
         };
-        let changed = cx.topics.adopt(&cx.settings.output_topics, epoch, &mut cx.intake.lanes)?;
+        let changed = cx.topics.adopt(&cx.settings.topics, epoch, &mut cx.intake.lanes)?;
         cx.intake.lanes.barrier(epoch, horizon)?;
         if changed {
-            cx.intake.lanes.output_partitions(cx.topics.outputs().processed)?;
+            cx.intake.lanes.output_partitions(cx.topics.outputs()[Topic::Processed])?;
         }
         cx.intake.lanes.tell_sink(ToSink::Cut(Box::new(cut)))?;
         failpoint::reached(Point::Cut);

@@ -42,14 +42,14 @@ use crate::{
     batch::{Emptied, InputRecord, Pool},
     budget::Budget,
     client::{Client, Clock, RecordConsumer},
-    config::{OnUnreadableBatch, StartFrom, Topics},
+    config::{OnUnreadableBatch, StartFrom},
     control::Control,
     epoch::{ToSink, ToSource, ToWorker},
     error::RunError,
     event::FieldNames,
     kafka::{ConsumerSettings, KafkaError, group_remedy},
     limits, metrics,
-    topics::OutputPartitions,
+    topics::{PerOutput, PerTopic},
     window::WindowRules,
 };
 
@@ -79,9 +79,9 @@ pub struct SourceSettings {
     /// Whether the cluster can be asked for topics' ids: a mock cluster cannot.
     pub has_topic_ids: bool,
     /// Names of the topics.
-    pub output_topics: Topics,
+    pub topics: PerTopic<String>,
     /// The output topics' partitions at the start.
-    pub outputs: OutputPartitions,
+    pub outputs: PerOutput<i32>,
     /// The byte budget.
     pub budget: Arc<Budget>,
     /// Bytes of a record's key or value beyond which no output takes any.

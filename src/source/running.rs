@@ -21,6 +21,7 @@ use crate::{
     epoch::{CommittedEpoch, CutReason, Mode, Recovered},
     ids::{Offset, PartitionId},
     limits, metrics,
+    topics::Topic,
 };
 
 /// Records are read.
@@ -46,7 +47,7 @@ impl Running {
         cx.intake.partitions.own(&recovered.starts, &cx.bounds, now);
         cx.consumer.assign(&recovered.starts).map_err(|error| fatal(&error))?;
         // What a rollback has thrown away may have been such a message.
-        cx.intake.lanes.output_partitions(cx.topics.outputs().processed)?;
+        cx.intake.lanes.output_partitions(cx.topics.outputs()[Topic::Processed])?;
         cx.intake.lanes.begin(recovered.epoch, recovered.times.horizon, Mode::Process)?;
         cx.control.health().set_phase(metrics::PipelinePhase::Running);
         cx.control.health().set_assigned(recovered.starts.len());

@@ -8,10 +8,9 @@
 
 use super::lanes::{Lanes, PeerGone};
 use crate::{
-    config::Topics,
     epoch::ToSink,
     ids::{Epoch, TopicId},
-    topics::{OutputPartitions, TopicBoard},
+    topics::{PerOutput, PerTopic, Topic, TopicBoard},
 };
 
 /// What is known of the topics.
@@ -22,12 +21,12 @@ pub(super) struct KnownTopics {
     /// The topic that is read, as of the last recovery; `None` where the brokers have no ids.
     input: Option<TopicId>,
     /// The output topics' partitions as last seen, and those that are in use.
-    seen: OutputPartitions,
-    in_use: OutputPartitions,
+    seen: PerOutput<i32>,
+    in_use: PerOutput<i32>,
 }
 
 impl KnownTopics {
-    pub(super) fn new(outputs: OutputPartitions) -> Self {
+    pub(super) fn new(outputs: PerOutput<i32>) -> Self {
         Self { version: 0, input: None, seen: outputs, in_use: outputs }
     }
 
@@ -55,7 +54,7 @@ impl KnownTopics {
     }
 
     /// The numbers of output partitions that are in use.
-    pub(super) fn outputs(&self) -> OutputPartitions {
+    pub(super) fn outputs(&self) -> PerOutput<i32> {
         self.in_use
     }
 
@@ -63,7 +62,7 @@ impl KnownTopics {
     /// cut after this call, or the incarnation that begins. True: they have changed.
     pub(super) fn adopt(
         &mut self,
-        names: &Topics,
+        names: &PerTopic<String>,
         epoch: Epoch,
         lanes: &mut Lanes,
     ) -> Result<bool, PeerGone> {
@@ -71,15 +70,11 @@ impl KnownTopics {
         if now == before {
             return Ok(false);
         }
-        for (name, before, now) in [
-            (&names.processed, before.processed, now.processed),
-            (&names.aggregated, before.aggregated, now.aggregated),
-            (&names.dead_letter, before.dead_letter, now.dead_letter),
-            (&names.late, before.late, now.late),
-        ] {
+        for topic in Topic::OUTPUTS {
+            let (before, now) = (before[topic], now[topic]);
             if before != now {
                 tracing::warn!(
-                    topic = name,
+                    topic = names[topic],
                     before,
                     now,
                     epoch = epoch.0,

@@ -9,6 +9,7 @@
 
 mod change;
 mod counts;
+mod dimension;
 mod epoch_input;
 mod ledger;
 mod merger;
@@ -28,6 +29,7 @@ pub use self::{
         StateImage, WindowMeta,
     },
     counts::{OTHER, ValueCounts},
+    dimension::{Dimension, DimensionSpec, PerDimension},
     epoch_input::{EpochInput, PartitionDelta, PartitionProgress},
     ledger::Ledger,
     merger::{Merger, MergerInput, PreparedMerge},

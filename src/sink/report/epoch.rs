@@ -8,7 +8,7 @@ use crate::{
     ids::Epoch,
     latency::EpochLatency,
     status::{PartitionStatus, WindowView},
-    window::{ValueCounts, WindowRecord},
+    window::{PerDimension, ValueCounts, WindowRecord},
 };
 
 /// An epoch's counts.
@@ -27,17 +27,10 @@ pub(in crate::sink) struct EpochCounts {
     /// This epoch's counts per partition.
     pub(super) partitions: Vec<PartitionStatus>,
     pub(super) latency: Vec<EpochLatency>,
-    pub(super) usage: UsageCounts,
+    /// How often each value occurred.
+    pub(super) usage: PerDimension<ValueCounts>,
     pub(super) windows: Vec<WindowView>,
     pub(super) capped_values: u64,
-}
-
-/// How often each value occurred.
-#[derive(Debug, Default)]
-pub(super) struct UsageCounts {
-    pub(super) locations: ValueCounts,
-    pub(super) devices: ValueCounts,
-    pub(super) versions: ValueCounts,
 }
 
 impl EpochCounts {
@@ -61,12 +54,12 @@ impl EpochCounts {
         });
         let partitions = partitions.collect();
         let AlignedEpoch { cut, workers } = aligned;
-        let mut usage = UsageCounts::default();
+        let mut usage = PerDimension::<ValueCounts>::default();
         let deltas = workers.iter().flat_map(|worker| &worker.deltas);
         for (_, partial) in deltas.flat_map(|delta| &delta.windows) {
-            usage.locations.merge(&partial.locations);
-            usage.devices.merge(&partial.devices);
-            usage.versions.merge(&partial.versions);
+            for (dimension, counts) in usage.iter_mut() {
+                counts.merge(&partial.counts[dimension]);
+            }
         }
         Self {
             epoch: cut.epoch,
