@@ -5,6 +5,8 @@
 //! `kafka/`, whose documentation holds for all. Dispatch is static: the record path pays nothing.
 
 mod librdkafka;
+mod ranges;
+mod scan;
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +16,11 @@ use std::{
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
-pub use self::librdkafka::{Librdkafka, SystemClock};
+pub use self::{
+    librdkafka::{Librdkafka, SystemClock},
+    ranges::{ScanRange, ShortLog},
+    scan::{ScanEnd, ScanEvent, TopicScan},
+};
 use crate::{
     headers::HeaderBlock,
     ids::{Offset, PartitionId},
