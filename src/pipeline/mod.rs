@@ -290,7 +290,7 @@ fn start(
         budget,
         output_pool,
     };
-    let sink = Sink::new(sink_settings, to_source, Arc::clone(&control))?;
+    let sink = Sink::new(sink_settings, Librdkafka::default(), to_source, Arc::clone(&control))?;
     threads.spawn("store".to_owned(), move || {
         writer.run();
         Ok(())

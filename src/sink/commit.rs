@@ -6,10 +6,7 @@
 //! included in a transaction; without one, they come after the commit, so that nobody sees totals
 //! of an epoch that was lost. A change becomes the state only when its commit is known.
 
-use std::{
-    sync::{Arc, atomic::Ordering::Relaxed},
-    time::Instant,
-};
+use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use super::{
     Completed, EpochFailure, Sink, Stage,
@@ -18,6 +15,7 @@ use super::{
     report::{self, EpochCounts},
 };
 use crate::{
+    client::{Client, Clock, RecordProducer},
     config::Delivery,
     epoch::{AlignedEpoch, CommittedEpoch, CutReason, Times, ToSource},
     failpoint::{self, Point},
@@ -28,14 +26,15 @@ use crate::{
     window::{EpochInput, Prepared, WindowRecord},
 };
 
-impl Sink {
+impl<C: Client> Sink<C> {
     /// Completes the open epoch if the cut and all answers are in.
     pub(super) fn complete(&mut self) -> Result<(), EpochFailure> {
         let Stage::Open(alignment) = &mut self.stage else { return Ok(()) };
         let Some(mut aligned) = alignment.take_complete() else { return Ok(()) };
         aligned.assert_conserved();
         failpoint::reached(Point::Aligned);
-        let mut counts = EpochCounts::of(&mut aligned, self.outputs.take_truncated());
+        let mut counts =
+            EpochCounts::of(&mut aligned, self.outputs.take_truncated(), self.clock.now());
         let prepared = self.prepare(aligned);
         counts.add_windows(&prepared.merge.records, prepared.merge.capped);
         self.counts = Some(counts);
@@ -123,7 +122,7 @@ impl Sink {
     /// Commits the drained epoch: one attempt, the next turn makes the next one.
     pub(super) fn commit(&mut self) -> Result<(), EpochFailure> {
         let Stage::Draining(_, completed) = &mut self.stage else { return Ok(()) };
-        let began = *completed.committing.get_or_insert_with(Instant::now);
+        let began = *completed.committing.get_or_insert_with(|| self.clock.now());
         let closes_by_silence = completed.prepared.merge.closes_by_silence;
         failpoint::reached(Point::Delivered);
         if closes_by_silence {
@@ -133,7 +132,7 @@ impl Sink {
             (&self.settings.committer, &self.settings.outputs.topics[Topic::Input]);
         // Committing the same again is harmless, and resumes a commit without an answer.
         if !self.outputs.connection().commit(committer, topic, &completed.offsets)? {
-            if began.elapsed() >= limits::COMMIT_DEADLINE {
+            if self.clock.since(began) >= limits::COMMIT_DEADLINE {
                 return Err(EpochFailure::RollBack(format!(
                     "no commit within {} s",
                     limits::COMMIT_DEADLINE.as_secs()
@@ -145,7 +144,7 @@ impl Sink {
         if closes_by_silence {
             failpoint::reached(Point::IdleClosed);
         }
-        self.report.committed(completed.prepared.change.epoch, began.elapsed());
+        self.report.committed(completed.prepared.change.epoch, self.clock.since(began));
         if self.settings.delivery == Delivery::ExactlyOnce {
             return self.conclude();
         }

@@ -10,9 +10,10 @@ use std::{collections::VecDeque, time::Instant};
 use super::{EpochFailure, connection::Connection, rejects};
 use crate::{
     batch::{Emptied, OutputBatch, Pool, RejectBatch, Span},
+    client::{Client, Clock, RecordProducer},
     error::RunError,
     ids::PartitionId,
-    kafka::{KafkaError, Mark, OutRecord, Partitioner, Producer, ProducerSettings, TopicHandle},
+    kafka::{KafkaError, OutRecord, Partitioner, ProducerSettings},
     limits,
     topics::{PerOutput, PerTopic, Topic},
     window::WindowRecord,
@@ -62,11 +63,15 @@ pub(super) enum Awaited {
     Windows,
 }
 
+/// What was accepted up to one moment.
+pub(super) type Mark<C> = <<C as Client>::Producer as RecordProducer>::Mark;
+
 /// The producing side of the sink.
 #[derive(Debug)]
-pub(crate) struct Outputs {
+pub(crate) struct Outputs<C: Client> {
     settings: OutputSettings,
-    connection: Connection,
+    client: C,
+    connection: Connection<C>,
     windows: VecDeque<WindowBatch>,
     queue: VecDeque<Outgoing>,
     pool: Pool<Emptied<Span>>,
@@ -75,14 +80,24 @@ pub(crate) struct Outputs {
     lingers_since: Option<Instant>,
 }
 
-impl Outputs {
+impl<C: Client> Outputs<C> {
     pub(crate) fn new(
+        client: C,
         settings: OutputSettings,
         pool: Pool<Emptied<Span>>,
     ) -> Result<Self, KafkaError> {
-        let connection = Connection::new(&settings)?;
+        let connection = Connection::new(&client, &settings)?;
         let (windows, queue) = (VecDeque::new(), VecDeque::new());
-        Ok(Self { settings, connection, windows, queue, pool, truncated: 0, lingers_since: None })
+        Ok(Self {
+            settings,
+            client,
+            connection,
+            windows,
+            queue,
+            pool,
+            truncated: 0,
+            lingers_since: None,
+        })
     }
 
     /// The topics have so many partitions now. Asks the brokers through the producer, which takes
@@ -137,7 +152,7 @@ impl Outputs {
             return Ok(true);
         }
         self.connection.begin()?;
-        self.lingers_since.get_or_insert_with(Instant::now);
+        self.lingers_since.get_or_insert_with(|| self.client.clock().now());
         let (producer, handles) = (self.connection.producer(), self.connection.handles());
         while let Some(batch) = self.windows.front_mut() {
             let records = (batch.arena.as_slice(), batch.records.as_slice());
@@ -174,7 +189,8 @@ impl Outputs {
     /// Lets records go that librdkafka holds back, unless there is so much to do that larger
     /// requests are worth the wait.
     pub(super) fn hurry(&mut self) {
-        if self.lingers_since.is_some_and(|since| since.elapsed() >= limits::SINK_LINGER) {
+        let clock = self.client.clock();
+        if self.lingers_since.is_some_and(|since| clock.since(since) >= limits::SINK_LINGER) {
             self.lingers_since = None;
             if self.producer().in_flight() < limits::SINK_LINGER_RECORDS {
                 self.producer().hurry();
@@ -184,7 +200,7 @@ impl Outputs {
 
     /// Whether all that `mark` counts was delivered. The mark is made here, once librdkafka has
     /// taken the windows; without records that wait behind it, that is all there is.
-    pub(super) fn have_delivered(&self, what: Awaited, mark: &mut Option<Mark>) -> bool {
+    pub(super) fn have_delivered(&self, what: Awaited, mark: &mut Option<Mark<C>>) -> bool {
         if mark.is_none() && self.windows.is_empty() {
             *mark = Some(self.mark(what));
         }
@@ -192,7 +208,7 @@ impl Outputs {
     }
 
     /// Counts what librdkafka has taken.
-    pub(super) fn mark(&self, what: Awaited) -> Mark {
+    pub(super) fn mark(&self, what: Awaited) -> Mark<C> {
         let handles = self.connection.handles();
         match what {
             Awaited::Everything => self.producer().mark(handles.values()),
@@ -201,12 +217,12 @@ impl Outputs {
     }
 
     /// The producer and its transaction.
-    pub(crate) fn connection(&mut self) -> &mut Connection {
+    pub(crate) fn connection(&mut self) -> &mut Connection<C> {
         &mut self.connection
     }
 
     /// The producer, for polling and for reports.
-    pub(crate) fn producer(&self) -> &Producer {
+    pub(crate) fn producer(&self) -> &C::Producer {
         self.connection.producer()
     }
 
@@ -225,7 +241,7 @@ impl Outputs {
         let mut sure = true;
         if !self.connection.is_clean() {
             sure = self.connection.end()?;
-            self.connection = Connection::new(&self.settings).map_err(|error| {
+            self.connection = Connection::new(&self.client, &self.settings).map_err(|error| {
                 EpochFailure::Stop(RunError::Kafka(format!(
                     "a new producer cannot be made: {error}"
                 )))
@@ -237,9 +253,9 @@ impl Outputs {
 }
 
 /// Sends the rest of a batch. True when all of it was accepted.
-fn send_spans(
-    producer: &Producer,
-    topic: TopicHandle,
+fn send_spans<P: RecordProducer>(
+    producer: &P,
+    topic: P::Topic,
     partition: PartitionId,
     (arena, records): (&[u8], &[Span]),
     sent: &mut usize,

@@ -13,6 +13,7 @@ use super::{
     recover::{First, stop},
 };
 use crate::{
+    client::Client,
     config::Delivery,
     epoch::{AlignedEpoch, Alignment, Rebuild, ReplayRange, ToSource},
     failpoint::{self, Point},
@@ -47,7 +48,7 @@ pub(super) struct RebuildPlan {
     published: BTreeMap<WindowStart, u64>,
 }
 
-impl Sink {
+impl<C: Client> Sink<C> {
     /// Reads published windows back and lets the source read the lost ranges again.
     pub(super) fn begin_rebuild(
         &mut self,

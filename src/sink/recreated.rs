@@ -8,6 +8,7 @@
 
 use super::{EpochFailure, Sink, rebuild::end_of_published};
 use crate::{
+    client::Client,
     config::OnTopicRecreated,
     epoch::RecoverRequest,
     error::RunError,
@@ -26,7 +27,7 @@ struct Earlier<'a> {
     commits: Vec<&'a CommitMetadata>,
 }
 
-impl Sink {
+impl<C: Client> Sink<C> {
     /// Ends the run, or closes what was published, if partitions that are owned begin in a topic
     /// that was created again.
     pub(super) fn check_topic(

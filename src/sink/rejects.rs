@@ -7,9 +7,10 @@
 use super::OutputSettings;
 use crate::{
     batch::{RejectBatch, RejectKind, RejectedRecord},
+    client::RecordProducer,
     headers::{self, Dropped, HeaderBlock, Travelling},
     ids::PartitionId,
-    kafka::{KafkaError, Producer, SendError, TopicHandle},
+    kafka::{KafkaError, SendError},
     topics::{PerOutput, Topic},
 };
 
@@ -23,9 +24,9 @@ pub(crate) const KEY_CUT: &str = "logintide.key_truncated_from";
 const CUT_HEADERS_BYTES: usize = VALUE_CUT.len() + KEY_CUT.len() + 2 * (20 + 8);
 
 /// Sends the rest of a batch. True when all of it was accepted.
-pub(super) fn send(
-    producer: &Producer,
-    handles: &PerOutput<TopicHandle>,
+pub(super) fn send<P: RecordProducer>(
+    producer: &P,
+    handles: &PerOutput<P::Topic>,
     settings: &OutputSettings,
     batch: &RejectBatch,
     sent: &mut usize,
@@ -64,9 +65,9 @@ struct Origin<'a> {
 }
 
 /// Sends one record; says whether it was cut.
-fn send_one(
-    producer: &Producer,
-    topic: TopicHandle,
+fn send_one<P: RecordProducer>(
+    producer: &P,
+    topic: P::Topic,
     partition: PartitionId,
     &Origin { input_topic, record, arena, most_bytes }: &Origin<'_>,
 ) -> Result<bool, SendError> {

@@ -35,7 +35,11 @@ pub(in crate::sink) struct EpochCounts {
 
 impl EpochCounts {
     /// `truncated` dead letters had to be cut.
-    pub(in crate::sink) fn of(aligned: &mut AlignedEpoch, truncated: u64) -> Self {
+    pub(in crate::sink) fn of(
+        aligned: &mut AlignedEpoch,
+        truncated: u64,
+        completed_at: Instant,
+    ) -> Self {
         let made = aligned.counts();
         let partitions = aligned.cut.partitions.iter().map(|p| {
             let made = made.get(&p.progress.partition).copied().unwrap_or_default();
@@ -63,7 +67,7 @@ impl EpochCounts {
         }
         Self {
             epoch: cut.epoch,
-            completed_at: Instant::now(),
+            completed_at,
             cut_at_ms: cut.cut_at_ms,
             bytes: cut.bytes,
             dropped: cut.dropped,
