@@ -24,13 +24,19 @@ const LAYERS: &[&[&str]] = &[
     &["epoch", "control", "output", "settings"],
     &["batch", "config", "error", "status", "topics"],
     &["kafka", "state", "metrics"],
+    &["journal"],
     &["window", "event"],
     &["budget", "failpoint", "headers", "ids", "latency", "limits", "clock", "plain", "signals"],
 ];
 
 /// Modules of one layer that may use each other.
-const PEERS: &[(&str, &str)] =
-    &[("epoch", "control"), ("budget", "limits"), ("event", "window"), ("batch", "error")];
+const PEERS: &[(&str, &str)] = &[
+    ("epoch", "control"),
+    ("budget", "limits"),
+    ("ids", "limits"),
+    ("event", "window"),
+    ("batch", "error"),
+];
 
 /// The one module that uses a library.
 const HOMES: &[(&str, &str)] = &[
