@@ -9,6 +9,7 @@
 mod change;
 mod counts;
 mod epoch_input;
+mod head;
 mod ledger;
 mod merger;
 mod partial;
@@ -25,6 +26,7 @@ pub use self::{
     change::{Completeness, EpochChange, PartialKey, PartitionState, StateImage, WindowMeta},
     counts::{OTHER, ValueCounts},
     epoch_input::{EpochInput, PartitionDelta, PartitionProgress},
+    head::{BoundedRun, MergerHead, PartitionHead, PartitionTotals, PublishedTotal},
     partial::Partial,
     record::{PublishedWindow, WindowRecord},
     rules::WindowRules,
