@@ -13,6 +13,8 @@ mod chunks;
 mod commit;
 mod content;
 mod error;
+#[cfg(feature = "test-support")]
+pub mod fuzzing;
 mod header;
 mod heads;
 mod identity;
