@@ -24,13 +24,19 @@ const LAYERS: &[&[&str]] = &[
     &["epoch", "control", "output", "settings"],
     &["batch", "client", "config", "error", "status"],
     &["kafka", "state", "metrics"],
+    &["journal"],
     &["topics", "window", "event"],
     &["budget", "failpoint", "headers", "ids", "latency", "limits", "clock", "plain", "signals"],
 ];
 
 /// Modules of one layer that may use each other.
-const PEERS: &[(&str, &str)] =
-    &[("epoch", "control"), ("budget", "limits"), ("event", "window"), ("batch", "error")];
+const PEERS: &[(&str, &str)] = &[
+    ("epoch", "control"),
+    ("budget", "limits"),
+    ("ids", "limits"),
+    ("event", "window"),
+    ("batch", "error"),
+];
 
 /// The wings of the Kafka client, each with those below it.
 const WINGS: &[(&str, &[&str])] = &[

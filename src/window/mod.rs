@@ -11,6 +11,7 @@ mod change;
 mod counts;
 mod dimension;
 mod epoch_input;
+mod head;
 mod ledger;
 mod merger;
 mod partial;
@@ -31,6 +32,7 @@ pub use self::{
     counts::{OTHER, ValueCounts},
     dimension::{Dimension, DimensionSpec, PerDimension},
     epoch_input::{EpochInput, PartitionDelta, PartitionProgress},
+    head::{BoundedRun, MergerHead, PartitionHead, PartitionTotals, PublishedTotal},
     ledger::Ledger,
     merger::{Merger, MergerInput, PreparedMerge},
     partial::Partial,
