@@ -228,7 +228,7 @@ pub trait RecordProducer: Debug {
     /// See [`kafka::Producer::in_flight`](crate::kafka::Producer::in_flight).
     fn in_flight(&self) -> usize;
 
-    /// See [`kafka::Producer::take_delivery_failures`](crate::kafka::Producer::take_delivery_failures).
+    /// See `kafka::Producer::take_delivery_failures`.
     fn take_delivery_failures(&self) -> DeliveryFailures;
 
     /// See [`kafka::Producer::fatal_error`](crate::kafka::Producer::fatal_error).

@@ -4,23 +4,23 @@
 //! What each stream's state is after each record is kept beside the log. Every reader is compared
 //! with that, record by record.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
-use super::any::{instance, partition};
+use super::{
+    any::{instance, partition},
+    image::{Image, changed},
+};
 use crate::{
-    ids::{Epoch, EventTimeMs, Offset, PartitionId, WindowStart},
+    ids::{Epoch, Offset, PartitionId, WindowStart},
     journal::{
-        Applied, Chain, Condition, Content, JournalCommit, MergerRecord, Moment, PartitionRecord,
-        RecordKind, Stream, Streams, Taken, Writer, Written,
-    },
-    window::{
-        Completeness, MergerHead, PartitionHead, PartitionTotals, PublishedTotal, WindowRules,
+        Applied, Chain, Condition, JournalCommit, Moment, RecordKind, Stream, Streams, Taken,
+        Writer, Written,
     },
 };
 
 const JOURNAL_PARTITIONS: u32 = 2;
-const INPUT_PARTITIONS: i32 = 3;
-const WINDOW_MS: i64 = 10_000;
+pub(super) const INPUT_PARTITIONS: i32 = 3;
+pub(super) const WINDOW_MS: i64 = 10_000;
 
 /// What may be changed to see a fault found.
 #[derive(Debug, Clone, Copy)]
@@ -38,51 +38,6 @@ pub(super) enum Outcome {
     Aborted,
     /// So many of its records are committed, of so many hundredths.
     Torn(usize),
-}
-
-/// What a reader makes of a stream, by the rules for applying records.
-#[derive(Debug, Clone, PartialEq)]
-struct Image(Content);
-
-impl Image {
-    fn apply(before: Option<Self>, applied: &Applied) -> Self {
-        let (before, record) = match applied {
-            Applied::Snapshot(record) => (None, record),
-            Applied::Next(record) => (before, record),
-        };
-        let mut content = record.content.clone();
-        match (&mut content, before) {
-            (_, None) => {}
-            (Content::Partition(new), Some(Self(Content::Partition(mut old)))) => {
-                old.windows.append(&mut new.windows);
-                new.windows = old.windows;
-            }
-            (Content::Merger(new), Some(Self(Content::Merger(mut old)))) => {
-                old.windows.append(&mut new.windows);
-                new.windows = old.windows;
-            }
-            (_, Some(_)) => panic!("a stream is of one kind"),
-        }
-        Self(content)
-    }
-
-    /// Without the windows before this one.
-    fn since(mut self, start: WindowStart) -> Self {
-        match &mut self.0 {
-            Content::Partition(record) => record.windows.retain(|at, _| *at >= start),
-            Content::Merger(record) => record.windows.retain(|at, _| *at >= start),
-        }
-        self
-    }
-
-    /// With only these windows.
-    fn only(mut self, starts: &[WindowStart]) -> Self {
-        match &mut self.0 {
-            Content::Partition(record) => record.windows.retain(|at, _| starts.contains(at)),
-            Content::Merger(record) => record.windows.retain(|at, _| starts.contains(at)),
-        }
-        self
-    }
 }
 
 /// A stream as it is.
@@ -386,66 +341,4 @@ fn copy_of(streams: &Streams) -> Streams {
         copy.restore(stream, Chain::decode(&chain.encode()).expect("as encoded"));
     }
     copy
-}
-
-/// The state of a stream after one more epoch.
-fn changed(before: Option<Image>, stream: Stream, starts: &[WindowStart], epoch: Epoch) -> Image {
-    match (before.map(|image| image.0), stream) {
-        (before, Stream::Partition(_)) => {
-            let mut record = match before {
-                Some(Content::Partition(record)) => record,
-                _ => PartitionRecord { head: new_partition(), windows: BTreeMap::new() },
-            };
-            record.head.next_offset.0 += 1;
-            record.head.watermark = starts.last().map(|start| EventTimeMs(start.0));
-            for start in starts {
-                let partial = Arc::make_mut(record.windows.entry(*start).or_default());
-                partial.count(
-                    record.head.next_offset.0,
-                    ["DE", "web", "1"].into(),
-                    &epoch.to_string(),
-                );
-            }
-            Image(Content::Partition(record))
-        }
-        (before, Stream::Merger) => {
-            let mut record = match before {
-                Some(Content::Merger(record)) => record,
-                _ => MergerRecord { head: new_merger(), windows: BTreeMap::new() },
-            };
-            record.head.watermark = Some(EventTimeMs(epoch.0 as i64));
-            let first = PublishedTotal { revision: 0, total: 0, late_events: 0 };
-            for start in starts {
-                let published = record.windows.entry(*start).or_insert(first);
-                published.revision += 1;
-                published.total += epoch.0;
-            }
-            Image(Content::Merger(record))
-        }
-    }
-}
-
-fn new_partition() -> PartitionHead {
-    PartitionHead {
-        next_offset: Offset(0),
-        watermark: None,
-        idle: false,
-        at_end: false,
-        lease_ms: 30_000,
-        adopted_horizon: None,
-        completeness: Completeness::FromStart,
-        totals: PartitionTotals::default(),
-        topic: None,
-    }
-}
-
-fn new_merger() -> MergerHead {
-    MergerHead {
-        watermark: None,
-        horizon: None,
-        forgotten: None,
-        partitions: INPUT_PARTITIONS as u32,
-        run: None,
-        rules: WindowRules { size_ms: WINDOW_MS, grace_ms: 0, allowed_lateness_ms: 0 },
-    }
 }

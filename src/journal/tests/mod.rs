@@ -5,4 +5,5 @@ mod codec;
 mod compacted;
 mod format;
 mod histories;
+mod image;
 mod reader;
