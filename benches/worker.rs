@@ -114,13 +114,14 @@ fn epoch(partitions: i32) -> (Windows, EpochInput) {
     let states: BTreeMap<_, _> = all.clone().map(|partition| (partition, state)).collect();
     let owned: Vec<_> = all.clone().collect();
     let image = StateImage { partitions: states, ..StateImage::default() };
-    let windows = Windows::new(RULES, image, &owned, true);
+    let windows = Windows::new(RULES, &image, &owned, true);
     let start = common::START_S * 1000;
     let delta = |partition| {
         let mut partial = Partial::new();
         for number in 0..500_i64 {
             let (locale, user) = (format!("L{}", number % 50), format!("user-{number}"));
-            partial.count(number, &locale, ["android", "iOS"][number as usize % 2], "2.3.0", &user);
+            let device = ["android", "iOS"][number as usize % 2];
+            partial.count(number, [&*locale, device, "2.3.0"].into(), &user);
         }
         PartitionDelta {
             partition,
@@ -160,7 +161,11 @@ fn epochs(criterion: &mut Criterion) {
         group.bench_function(name("encode"), |bench| {
             bench.iter(|| {
                 out.clear();
-                prepared.records.iter().for_each(|record| record.encode(&mut out, usize::MAX));
+                prepared
+                    .merge
+                    .records
+                    .iter()
+                    .for_each(|record| record.encode(&mut out, usize::MAX));
                 black_box(out.len())
             });
         });

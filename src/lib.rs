@@ -11,6 +11,7 @@ pub mod batch;
 pub mod budget;
 pub(crate) mod check;
 pub mod cli;
+pub mod client;
 pub mod clock;
 pub mod config;
 pub mod control;

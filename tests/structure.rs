@@ -22,9 +22,9 @@ const LAYERS: &[&[&str]] = &[
     &["pipeline"],
     &["source", "worker", "sink", "http"],
     &["epoch", "control", "output", "settings"],
-    &["batch", "config", "error", "status", "topics"],
+    &["batch", "client", "config", "error", "status"],
     &["kafka", "state", "metrics"],
-    &["window", "event"],
+    &["topics", "window", "event"],
     &["budget", "failpoint", "headers", "ids", "latency", "limits", "clock", "plain", "signals"],
 ];
 

@@ -149,7 +149,7 @@ fn check(loaded: &Loaded) {
         users.merge(&partial.users);
         users.merge(&Partial::new().users);
         users.estimate();
-        for counts in [&partial.locations, &partial.devices, &partial.versions] {
+        for (_, counts) in partial.counts.iter() {
             // It does not overflow.
             let _: u64 = counts.sorted().iter().map(|(_, count)| count).sum();
         }

@@ -16,6 +16,7 @@ use crate::{
     },
     limits,
     pipeline::internal_topics::{OFFSETS, Settings, TRANSACTIONS, TopicFacts},
+    topics::{PerTopic, Topic},
 };
 
 /// The answers of the broker.
@@ -25,8 +26,7 @@ pub(super) struct Facts {
     pub(super) cluster: ClusterDescription,
     /// Settings of one broker; `None`: they may not be read.
     pub(super) broker: Option<Settings>,
-    /// Input, processed, aggregated, dead letters, late: as `names` gives them.
-    pub(super) topics: Vec<TopicFacts>,
+    pub(super) topics: PerTopic<TopicFacts>,
     pub(super) offsets_topic: TopicFacts,
     pub(super) transactions_topic: TopicFacts,
     /// `None`: it may not be seen.
@@ -68,14 +68,6 @@ impl Deadline {
     }
 }
 
-/// The topics' names in the order of `Facts::topics`.
-pub(super) fn names(config: &RunConfig) -> [&str; 5] {
-    let topics = &config.topics;
-    let all =
-        [&topics.input, &topics.processed, &topics.aggregated, &topics.dead_letter, &topics.late];
-    all.map(String::as_str)
-}
-
 /// Queries the broker. The consumer is in no group and joins no group.
 pub(super) fn ask(
     config: &RunConfig,
@@ -87,10 +79,12 @@ pub(super) fn ask(
     let mut asked = Asked { admin, deadline, unseen: Vec::new() };
     let cluster = deadline.within(|left| describe_cluster(admin, left))?;
     let broker = asked.allowed(broker_config)?;
-    let names = names(config);
-    let mut topics = asked.topics(&[&names[..], &[OFFSETS.name, TRANSACTIONS.name]].concat())?;
+    let names = PerTopic::from_fn(|topic| config.topics[topic].as_str());
+    let internal = [OFFSETS.name, TRANSACTIONS.name];
+    let mut topics = asked.topics(&[&names.values()[..], &internal].concat())?;
     let transactions_topic = topics.pop().expect("one answer per name");
     let offsets_topic = topics.pop().expect("one answer per name");
+    let topics = PerTopic::from_values(topics);
     // NOTE: without the offsets' topic there are no groups, and a question about one creates it.
     let has_groups = !matches!(offsets_topic.replicas, Ok(None));
     let group = if has_groups {
@@ -98,12 +92,13 @@ pub(super) fn ask(
     } else {
         Some(GroupDescription::default())
     };
-    let input = topics[0].replicas.as_ref().ok().and_then(Option::as_ref);
+    let input = topics[Topic::Input].replicas.as_ref().ok().and_then(Option::as_ref);
     let partitions: Vec<PartitionId> =
         input.map_or(0..0, |input| 0..input.partitions as i32).map(PartitionId).collect();
     let (committed, ends) = if has_groups && group.is_some() && !partitions.is_empty() {
         let committed = asked.allowed(|_, left| consumer.committed(&partitions, left))?;
-        let ends = asked.allowed(|admin, left| log_ends(admin, names[0], &partitions, left))?;
+        let input = names[Topic::Input];
+        let ends = asked.allowed(|admin, left| log_ends(admin, input, &partitions, left))?;
         (committed.unwrap_or_default(), ends.unwrap_or_default())
     } else {
         (Vec::new(), Vec::new())

@@ -37,6 +37,7 @@ use crate::{
     plain::{Plain, Style},
     settings::{self, RunArgs},
     state::{Peek, StateError},
+    topics::Topic,
 };
 
 /// Flags of `check-config`.
@@ -178,7 +179,8 @@ impl Check {
         match asked {
             Ok(facts) => {
                 self.judge(&facts, &peek, instance.as_deref(), &clients);
-                let input = facts.topics.first().and_then(|t| t.replicas.as_ref().ok()?.as_ref());
+                let input =
+                    facts.topics[Topic::Input].replicas.as_ref().ok().and_then(Option::as_ref);
                 Ok(input.map(|input| (clients, input.partitions as i32)))
             }
             Err(_) if !unreachable.is_empty() => {
@@ -200,7 +202,7 @@ impl Check {
         });
         summary::of_broker(config, facts, transactional_id.as_deref(), findings);
         local::judge_identity(config, peek, Some(&facts.cluster_id), findings);
-        let input = facts.topics.first().and_then(|t| t.replicas.as_ref().ok()?.as_ref());
+        let input = facts.topics[Topic::Input].replicas.as_ref().ok().and_then(Option::as_ref);
         local::judge_topic(config, peek, input.and_then(|input| input.id), findings);
         summary::of_memory(config, facts, clients.fetch, findings);
         topics::judge(config, facts, findings);
@@ -236,7 +238,7 @@ fn clients(
         client: client.clone(),
         group_id: config.group_id.clone(),
         instance_id: None,
-        topic: config.topics.input.clone(),
+        topic: config.topics[Topic::Input].clone(),
         fetch_queue_kbytes: config.memory.fetch_queue / 1024,
         max_poll_interval: limits::MAX_POLL_INTERVAL,
         reads_uncommitted: false,

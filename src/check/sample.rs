@@ -14,13 +14,12 @@ use serde_json::json;
 
 use super::findings::Form;
 use crate::{
+    client::{ScanEnd, ScanEvent, ScanRange, ShortLog, TopicScan},
     clock,
     error::RunError,
     event::{Enricher, EventConfig, Field, Parser, RejectReason, SoftProblem},
     ids::{Offset, PartitionId},
-    kafka::{
-        Consumer, Flow, KafkaError, Record, ScanEnd, ScanEvent, ScanRange, ShortLog, TopicScan,
-    },
+    kafka::{Consumer, Flow, KafkaError, Record},
     limits,
     output::{printed, shortened},
     plain,

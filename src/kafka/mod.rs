@@ -23,7 +23,7 @@ pub use admin::{
 };
 pub use consumer::{
     CommittedOffset, Committer, Consumer, DrainEvent, Flow, Headers, RebalanceEvent, Record,
-    ScanEnd, ScanEvent, ScanRange, ShortLog, TopicScan, group_remedy,
+    group_remedy,
 };
 #[cfg(feature = "test-support")]
 pub use native::MockRequest;

@@ -12,13 +12,11 @@ use super::{
     selection::{Letter, Selection, Skip},
 };
 use crate::{
+    client::{ScanEnd, ScanEvent, ScanRange, ShortLog, TopicScan},
     error::RunError,
     headers::{REDRIVEN, redriven_count},
     ids::{Offset, PartitionId},
-    kafka::{
-        CommitEntry, Consumer, Flow, KafkaError, Record, ScanEnd, ScanEvent, ScanRange, ShortLog,
-        TopicScan,
-    },
+    kafka::{CommitEntry, Consumer, Flow, KafkaError, Record},
     limits,
     output::shortened,
     sink::{KEY_CUT, VALUE_CUT},

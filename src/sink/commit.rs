@@ -6,10 +6,7 @@
 //! included in a transaction; without one, they come after the commit, so that nobody sees totals
 //! of an epoch that was lost. A change becomes the state only when its commit is known.
 
-use std::{
-    sync::{Arc, atomic::Ordering::Relaxed},
-    time::Instant,
-};
+use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use super::{
     Completed, EpochFailure, Sink, Stage,
@@ -18,25 +15,28 @@ use super::{
     report::{self, EpochCounts},
 };
 use crate::{
+    client::{Client, Clock, RecordProducer},
     config::Delivery,
     epoch::{AlignedEpoch, CommittedEpoch, CutReason, Times, ToSource},
     failpoint::{self, Point},
     ids::{Offset, PartitionId, TopicId},
     limits,
     state::CommitMetadata,
+    topics::Topic,
     window::{EpochInput, Prepared, WindowRecord},
 };
 
-impl Sink {
+impl<C: Client> Sink<C> {
     /// Completes the open epoch if the cut and all answers are in.
     pub(super) fn complete(&mut self) -> Result<(), EpochFailure> {
         let Stage::Open(alignment) = &mut self.stage else { return Ok(()) };
         let Some(mut aligned) = alignment.take_complete() else { return Ok(()) };
         aligned.assert_conserved();
         failpoint::reached(Point::Aligned);
-        let mut counts = EpochCounts::of(&mut aligned, self.outputs.take_truncated());
+        let mut counts =
+            EpochCounts::of(&mut aligned, self.outputs.take_truncated(), self.clock.now());
         let prepared = self.prepare(aligned);
-        counts.add_windows(&prepared.records, prepared.capped_values);
+        counts.add_windows(&prepared.merge.records, prepared.merge.capped);
         self.counts = Some(counts);
         if prepared.is_empty && !self.sent && !self.must_commit {
             return self.finish_epoch();
@@ -46,7 +46,7 @@ impl Sink {
         self.last_written = prepared.change.epoch;
         self.control.activity().storing.store(true, Relaxed);
         if self.settings.delivery == Delivery::ExactlyOnce {
-            self.outputs.windows(&prepared.records);
+            self.outputs.windows(&prepared.merge.records);
             self.outputs.pump()?;
         }
         failpoint::reached(Point::LastOutput);
@@ -122,16 +122,17 @@ impl Sink {
     /// Commits the drained epoch: one attempt, the next turn makes the next one.
     pub(super) fn commit(&mut self) -> Result<(), EpochFailure> {
         let Stage::Draining(_, completed) = &mut self.stage else { return Ok(()) };
-        let began = *completed.committing.get_or_insert_with(Instant::now);
-        let closes_by_silence = completed.prepared.closes_by_silence;
+        let began = *completed.committing.get_or_insert_with(|| self.clock.now());
+        let closes_by_silence = completed.prepared.merge.closes_by_silence;
         failpoint::reached(Point::Delivered);
         if closes_by_silence {
             failpoint::reached(Point::IdleClose);
         }
-        let (committer, topic) = (&self.settings.committer, &self.settings.outputs.topics.input);
+        let (committer, topic) =
+            (&self.settings.committer, &self.settings.outputs.topics[Topic::Input]);
         // Committing the same again is harmless, and resumes a commit without an answer.
         if !self.outputs.connection().commit(committer, topic, &completed.offsets)? {
-            if began.elapsed() >= limits::COMMIT_DEADLINE {
+            if self.clock.since(began) >= limits::COMMIT_DEADLINE {
                 return Err(EpochFailure::RollBack(format!(
                     "no commit within {} s",
                     limits::COMMIT_DEADLINE.as_secs()
@@ -143,11 +144,11 @@ impl Sink {
         if closes_by_silence {
             failpoint::reached(Point::IdleClosed);
         }
-        self.report.committed(completed.prepared.change.epoch, began.elapsed());
+        self.report.committed(completed.prepared.change.epoch, self.clock.since(began));
         if self.settings.delivery == Delivery::ExactlyOnce {
             return self.conclude();
         }
-        self.outputs.windows(&completed.prepared.records);
+        self.outputs.windows(&completed.prepared.merge.records);
         let stage = std::mem::replace(&mut self.stage, Stage::Failed);
         let Stage::Draining(alignment, mut completed) = stage else {
             unreachable!("the epoch was draining");

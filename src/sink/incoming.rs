@@ -8,6 +8,7 @@
 use super::{Sink, Stage};
 use crate::{
     batch::{OutputBatch, RejectBatch},
+    client::Client,
     config::Delivery,
     ids::{Epoch, Incarnation},
 };
@@ -68,7 +69,7 @@ impl Collecting {
     }
 }
 
-impl Sink {
+impl<C: Client> Sink<C> {
     /// Queues output of the epoch that is collected, holds that of the next one, drops any other.
     pub(super) fn take_output(&mut self, output: Output) {
         let (open, is_complete) = match &self.stage {

@@ -26,34 +26,36 @@ use std::{
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-pub(crate) use self::outputs::{OutputSettings, OutputTopic, OutputTopics};
+pub(crate) use self::outputs::{OutputSettings, OutputTopic};
 pub(crate) use self::readback::ReadbackSettings;
 pub(crate) use self::rejects::{KEY_CUT, VALUE_CUT};
 use self::{
     epoch_failure::EpochFailure,
     incoming::Output,
-    outputs::{Awaited, Outputs},
+    outputs::{Awaited, Mark, Outputs},
     rebuild::RebuildPlan,
     report::{EpochCounts, Report},
 };
 use crate::{
     batch::{Emptied, Pool, Span},
     budget::Budget,
+    client::{Client, Clock, RecordProducer},
     config::{Delivery, OnStateMismatch, OnTopicRecreated},
     control::Control,
     epoch::{Alignment, ToSink, ToSource},
     error::RunError,
     failpoint::{self, Point},
     ids::{Epoch, Incarnation},
-    kafka::{CommitEntry, Committer, Mark},
+    kafka::CommitEntry,
     limits,
     state::BackgroundStore,
     status::Board,
+    topics::Topic,
     window::{EpochChange, Prepared, StateImage, WindowRules, Windows},
 };
 
 /// What a sink is made of.
-pub(crate) struct SinkSettings {
+pub(crate) struct SinkSettings<C: Client> {
     /// Number of workers that answer each barrier.
     pub workers: usize,
     /// How outputs are produced.
@@ -77,7 +79,7 @@ pub(crate) struct SinkSettings {
     /// The window state's store.
     pub store: BackgroundStore,
     /// Commits through the source's consumer.
-    pub committer: Committer,
+    pub committer: C::Committer,
     /// The byte budget.
     pub budget: Arc<Budget>,
     /// Where emptied output arenas go.
@@ -93,7 +95,7 @@ pub(crate) struct SinkSettings {
 ///    └─Reset── Failed ◄───── delivery or commit failed ──┴───────────────────────┘
 /// ```
 /// A `Reset` leads from anywhere to Undoing.
-enum Stage {
+enum Stage<C: Client> {
     /// Waiting for every worker to drop the previous incarnation and for the producer to be ready.
     Undoing { done: usize },
     /// Nothing of an older incarnation is left; the source asks the broker.
@@ -103,21 +105,21 @@ enum Stage {
     /// An epoch is open.
     Open(Alignment),
     /// The open epoch is complete, its redo record and its records are on their way.
-    Draining(Alignment, Box<Completed>),
+    Draining(Alignment, Box<Completed<C>>),
     /// At-least-once: the epoch is committed, its window records are on their way.
-    Publishing(Alignment, Box<Completed>),
+    Publishing(Alignment, Box<Completed<C>>),
     /// The source was asked to roll back; nothing counts until it has.
     Failed,
 }
 
 /// A complete epoch that waits for its deliveries.
-struct Completed {
+struct Completed<C: Client> {
     prepared: Prepared,
     offsets: Vec<CommitEntry>,
     /// Whether it has sent anything besides windows.
     sent: bool,
     /// What has to be delivered before the next step; `None` until librdkafka has taken all of it.
-    awaited: Option<Mark>,
+    awaited: Option<Mark<C>>,
     /// Whether its redo record is on disk.
     is_stored: bool,
     /// Since when its commit is tried.
@@ -125,12 +127,13 @@ struct Completed {
 }
 
 /// The sink.
-pub(crate) struct Sink {
-    settings: SinkSettings,
-    outputs: Outputs,
+pub(crate) struct Sink<C: Client> {
+    settings: SinkSettings<C>,
+    clock: C::Clock,
+    outputs: Outputs<C>,
     to_source: Sender<ToSource>,
     incarnation: Incarnation,
-    stage: Stage,
+    stage: Stage<C>,
     windows: Windows,
     /// The last committed change, folded into the store's base with the next write.
     committed_change: Option<Arc<EpochChange>>,
@@ -154,20 +157,24 @@ pub(crate) struct Sink {
     control: Arc<Control>,
 }
 
-impl Sink {
+impl<C: Client> Sink<C> {
     /// A sink that answers to `to_source`.
     pub(crate) fn new(
-        settings: SinkSettings,
+        settings: SinkSettings<C>,
+        client: C,
         to_source: Sender<ToSource>,
         control: Arc<Control>,
     ) -> Result<Self, RunError> {
-        let outputs = Outputs::new(settings.outputs.clone(), settings.output_pool.clone())
+        let clock = client.clock().clone();
+        let (wanted, pool) = (settings.outputs.clone(), settings.output_pool.clone());
+        let outputs = Outputs::new(client, wanted, pool)
             .map_err(|error| RunError::Kafka(error.to_string()))?;
-        let windows = Windows::new(settings.rules, StateImage::default(), &[], true);
+        let windows = Windows::new(settings.rules, &StateImage::default(), &[], true);
         let report =
             Report::new(settings.stats_interval, Arc::clone(&control), Arc::clone(&settings.board));
         Ok(Self {
             settings,
+            clock,
             outputs,
             to_source,
             incarnation: Incarnation(0),
@@ -190,7 +197,7 @@ impl Sink {
     pub(crate) fn run(mut self, input: &Receiver<ToSink>) -> Result<(), RunError> {
         loop {
             let wait = if self.busy() { limits::SINK_DRAIN_POLL } else { limits::SINK_IDLE_WAIT };
-            let turned = match input.recv_timeout(wait) {
+            let turned = match self.clock.receive(input, wait) {
                 Ok(message) => self.turn(Some(message), input),
                 Err(RecvTimeoutError::Timeout) => self.turn(None, input),
                 // The ordinary end: the source has closed after its last commit.
@@ -266,7 +273,7 @@ impl Sink {
                 }
             }
             ToSink::OutputPartitions(partitions) => {
-                self.settings.readback.partitions = partitions.aggregated;
+                self.settings.readback.partitions = partitions[Topic::Aggregated];
                 self.outputs.adopt(partitions)?;
             }
             ToSink::Cut(cut) => {

@@ -12,11 +12,9 @@ use std::{
 };
 
 use crate::{
+    client::{ScanEnd, ScanEvent, ScanRange, ShortLog, TopicScan},
     ids::{EventTimeMs, Offset, PartitionId, WindowStart},
-    kafka::{
-        Admin, Consumer, ConsumerSettings, Flow, KafkaError, ScanEnd, ScanEvent, ScanRange,
-        ShortLog, TopicScan, all_log_ends,
-    },
+    kafka::{Admin, Consumer, ConsumerSettings, Flow, KafkaError, all_log_ends},
     limits,
     window::{PublishedWindow, WindowRules},
 };

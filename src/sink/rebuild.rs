@@ -13,6 +13,7 @@ use super::{
     recover::{First, stop},
 };
 use crate::{
+    client::Client,
     config::Delivery,
     epoch::{AlignedEpoch, Alignment, Rebuild, ReplayRange, ToSource},
     failpoint::{self, Point},
@@ -47,7 +48,7 @@ pub(super) struct RebuildPlan {
     published: BTreeMap<WindowStart, u64>,
 }
 
-impl Sink {
+impl<C: Client> Sink<C> {
     /// Reads published windows back and lets the source read the lost ranges again.
     pub(super) fn begin_rebuild(
         &mut self,
@@ -181,7 +182,7 @@ impl Sink {
             windows = image.windows.len(),
             "windows are rebuilt"
         );
-        self.open(image, first);
+        self.open(&image, first);
         Ok(())
     }
 
@@ -222,7 +223,7 @@ impl Sink {
             return Ok(());
         }
         let owned: Vec<_> = first.starts.iter().map(|(partition, _)| *partition).collect();
-        let windows = Windows::new(self.settings.rules, image.clone(), &owned, first.owns_all);
+        let windows = Windows::new(self.settings.rules, image, &owned, first.owns_all);
         let mut records = windows.published_in(change);
         let is_more = |record: &WindowRecord| {
             published.get(&record.start).is_some_and(|n| *n < record.sum.total)

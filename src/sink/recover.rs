@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::{EpochFailure, Sink, Stage, rebuild::Lost, report};
 use crate::{
+    client::{Client, Clock, OffsetCommitter},
     config::{Delivery, OnStateMismatch},
     epoch::{Alignment, RecoverPartition, RecoverRequest, Recovered, ToSource},
     error::RunError,
@@ -17,7 +18,7 @@ use crate::{
     ids::{Epoch, EventTimeMs, Offset, PartitionId},
     limits,
     state::{CommitMetadata, Committed, PartitionRecovery, Start, StateError, Store, decide},
-    window::{Completeness, EpochChange, PartitionState, StateImage, Windows},
+    window::{Completeness, EpochChange, PartitionState, StateImage, WindowRules, Windows},
 };
 
 /// Where a partition goes on, and what has to be done before.
@@ -27,7 +28,7 @@ struct Begin {
     lost: Option<Lost>,
 }
 
-impl Sink {
+impl<C: Client> Sink<C> {
     pub(super) fn recover(&mut self, request: &RecoverRequest) -> Result<(), EpochFailure> {
         failpoint::reached(Point::Recover);
         let mut loaded = self.settings.store.wait().and_then(Store::load).map_err(stop)?;
@@ -78,7 +79,7 @@ impl Sink {
         self.committed_change = None;
         let first = First { starts, epoch: recovery.next_epoch, owns_all: request.owns_all };
         if lost.is_empty() {
-            self.open(image, first);
+            self.open(&image, first);
             Ok(())
         } else {
             self.begin_rebuild(image, first, &lost)
@@ -111,7 +112,7 @@ impl Sink {
         let owned = request.partitions.iter().map(|facts| facts.partition);
         let known: Vec<_> = owned.filter(|p| image.partitions.contains_key(p)).collect();
         let owns_all = request.owns_all && known.len() == request.partitions.len();
-        let windows = Windows::new(self.settings.rules, image.clone(), &known, owns_all);
+        let windows = Windows::new(self.settings.rules, image, &known, owns_all);
         self.publish_now(&windows.published_in(redo))
     }
 
@@ -125,7 +126,7 @@ impl Sink {
         if self.outputs.connection().pauses() {
             return Ok(false);
         }
-        let partitions: Vec<_> = self.windows.partitions().keys().copied().collect();
+        let partitions: Vec<_> = self.windows.partitions().map(|(p, _)| p).collect();
         let timeout = limits::RECOVERY_QUERY_TIMEOUT;
         let committed = match self.settings.committer.committed(&partitions, timeout) {
             Ok(committed) => committed,
@@ -152,13 +153,13 @@ impl Sink {
     fn count_undecided(&mut self, committed: Epoch) {
         if let Some(counts) = self.undecided.take_if(|counts| counts.epoch == committed) {
             tracing::info!(epoch = committed.0, "the epoch that was left is committed after all");
-            self.report.committed(committed, counts.completed_at.elapsed());
+            self.report.committed(committed, self.clock.since(counts.completed_at));
             self.report.epoch(counts);
         }
     }
 
     /// Opens the first epoch on this state.
-    pub(super) fn open(&mut self, image: StateImage, first: First) {
+    pub(super) fn open(&mut self, image: &StateImage, first: First) {
         let First { starts, epoch, owns_all } = first;
         let owned: Vec<_> = starts.iter().map(|(partition, _)| *partition).collect();
         self.windows = Windows::new(self.settings.rules, image, &owned, owns_all);
@@ -186,6 +187,7 @@ impl Sink {
         facts: &RecoverPartition,
         known: Option<PartitionState>,
     ) -> Result<Begin, EpochFailure> {
+        let rules = &self.settings.rules;
         let (offset, state, lost) = match start {
             Start::Resumed { offset } => (offset, known, None),
             Start::StateOnly { offset } => {
@@ -200,7 +202,7 @@ impl Sink {
             Start::Recreated { metadata, .. } => {
                 let watermark = known.and_then(|state| state.watermark);
                 let watermark = watermark.or(metadata.and_then(|metadata| metadata.watermark));
-                (facts.log_start, Some(mid_log(facts.log_start, watermark, self)), None)
+                (facts.log_start, Some(mid_log(facts.log_start, watermark, rules)), None)
             }
             Start::CommittedOnly { offset, why, metadata } => {
                 let lost = self.lost(partition, offset, &why, metadata.as_ref(), facts)?;
@@ -212,7 +214,7 @@ impl Sink {
                         completeness: metadata.completeness,
                         topic: None,
                     },
-                    _ => mid_log(offset, metadata.as_ref().and_then(|m| m.watermark), self),
+                    _ => mid_log(offset, metadata.as_ref().and_then(|m| m.watermark), rules),
                 };
                 (offset, Some(state), lost)
             }
@@ -236,10 +238,10 @@ impl Sink {
             );
             report::gap((begin.0 - offset.0) as u64);
             let watermark = state.and_then(|state| state.watermark);
-            return Ok(Begin { offset: begin, state: mid_log(begin, watermark, self), lost });
+            return Ok(Begin { offset: begin, state: mid_log(begin, watermark, rules), lost });
         }
         let fresh = || {
-            let state = mid_log(begin, None, self);
+            let state = mid_log(begin, None, rules);
             if begin.0 > 0 {
                 return state;
             }
@@ -299,8 +301,12 @@ pub(super) struct First {
 }
 
 /// State of a partition that is read from the middle of its log.
-fn mid_log(next_offset: Offset, watermark: Option<EventTimeMs>, sink: &Sink) -> PartitionState {
-    let at_least = watermark.map(|time| sink.settings.rules.window_of(time));
+fn mid_log(
+    next_offset: Offset,
+    watermark: Option<EventTimeMs>,
+    rules: &WindowRules,
+) -> PartitionState {
+    let at_least = watermark.map(|time| rules.window_of(time));
     PartitionState {
         epoch: Epoch::default(),
         next_offset,

@@ -8,11 +8,13 @@
 
 use super::{EpochFailure, Sink, rebuild::end_of_published};
 use crate::{
+    client::Client,
     config::OnTopicRecreated,
     epoch::RecoverRequest,
     error::RunError,
     ids::EventTimeMs,
     state::{CommitMetadata, PartitionRecovery, Start},
+    topics::Topic,
     window::StateImage,
 };
 
@@ -25,7 +27,7 @@ struct Earlier<'a> {
     commits: Vec<&'a CommitMetadata>,
 }
 
-impl Sink {
+impl<C: Client> Sink<C> {
     /// Ends the run, or closes what was published, if partitions that are owned begin in a topic
     /// that was created again.
     pub(super) fn check_topic(
@@ -35,7 +37,7 @@ impl Sink {
         image: &mut StateImage,
     ) -> Result<(), EpochFailure> {
         let Some(earlier) = earlier(decided, request) else { return Ok(()) };
-        let topic = &self.settings.outputs.topics.input;
+        let topic = &self.settings.outputs.topics[Topic::Input];
         let (was, partitions) = (earlier.was, earlier.partitions);
         let now = request.topic.map(|id| id.to_string()).unwrap_or_default();
         if self.settings.on_topic_recreated == OnTopicRecreated::Fail {

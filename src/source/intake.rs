@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     batch::Position,
-    clock,
+    client::Clock,
     ids::PartitionId,
     kafka::{DrainEvent, Flow, KafkaError, Record},
     limits,
@@ -48,12 +48,12 @@ pub(crate) struct Intake {
 }
 
 impl Intake {
-    pub(crate) fn new(lanes: Lanes, router: Router) -> Self {
+    pub(crate) fn new(lanes: Lanes, router: Router, now: Instant) -> Self {
         Self {
             partitions: Partitions::default(),
             lanes,
             router,
-            now: Instant::now(),
+            now,
             now_ms: 0,
             taken: 0,
             bytes: 0,
@@ -63,9 +63,9 @@ impl Intake {
     }
 
     /// Reads the clocks once for the drain that follows.
-    pub(crate) fn begin(&mut self) {
-        self.now = Instant::now();
-        self.now_ms = clock::now_ms();
+    pub(crate) fn begin(&mut self, clock: &impl Clock) {
+        self.now = clock.now();
+        self.now_ms = clock.now_ms();
         self.taken = 0;
     }
 
@@ -82,6 +82,11 @@ impl Intake {
     /// Records taken since `begin`.
     pub(crate) fn taken(&self) -> u64 {
         self.taken as u64
+    }
+
+    /// What went wrong since the last call.
+    pub(crate) fn take_faults(&mut self) -> Vec<ReadFault> {
+        std::mem::take(&mut self.faults)
     }
 
     /// Takes one event of a drain.

@@ -6,16 +6,15 @@
 //! client is new, so it knows nothing of what librdkafka has met before.
 
 use crate::{
+    client::{Client, RecordConsumer, ScanEvent, ScanRange, ShortLog, TopicScan},
     ids::{Offset, PartitionId},
-    kafka::{
-        Consumer, ConsumerSettings, Flow, KafkaError, ScanEvent, ScanRange, ShortLog, TopicScan,
-    },
+    kafka::{ConsumerSettings, Flow, KafkaError},
 };
 
 /// One reading.
 #[derive(Debug)]
-pub(super) struct Probe {
-    scan: TopicScan,
+pub(super) struct Probe<R> {
+    scan: TopicScan<R>,
 }
 
 /// What a reading finds.
@@ -27,9 +26,10 @@ pub(super) enum Finding {
     Unreadable(KafkaError),
 }
 
-impl Probe {
+impl<R: RecordConsumer> Probe<R> {
     /// Begins to read at an offset. `settings` are those of the consumer that cannot read there.
     pub(super) fn new(
+        client: &impl Client<Consumer = R>,
         settings: &ConsumerSettings,
         partition: PartitionId,
         offset: Offset,
@@ -48,7 +48,7 @@ impl Probe {
         }
         settings.client.properties.push(("receive.message.max.bytes".to_owned(), same));
         let range = ScanRange { partition, from: offset, until: Offset(i64::MAX) };
-        let scan = TopicScan::begin(Consumer::new(&settings)?, &[range], ShortLog::Ends)?;
+        let scan = TopicScan::begin(client.consumer(&settings)?, &[range], ShortLog::Ends)?;
         Ok(Self { scan })
     }
 

@@ -15,8 +15,9 @@ use super::{
     probe::{Finding, Probe},
 };
 use crate::{
+    client::{Client, Questions, RecordConsumer},
     ids::{Offset, PartitionId},
-    kafka::{Admin, ConsumerSettings, KafkaError, log_ends},
+    kafka::{ConsumerSettings, KafkaError},
     limits,
 };
 
@@ -48,19 +49,19 @@ impl Likeness {
 
 /// A probe under way.
 #[derive(Debug)]
-struct Reading {
+struct Reading<R> {
     offset: Offset,
     since: Instant,
-    probe: Probe,
+    probe: Probe<R>,
 }
 
 /// A search under way.
 #[derive(Debug)]
-pub(super) struct Search {
+pub(super) struct Search<R> {
     pub(super) partition: PartitionId,
     /// The position that is in question.
     pub(super) at: Offset,
-    reading: Option<Reading>,
+    reading: Option<Reading<R>>,
     /// When the next probe begins.
     next_try: Instant,
     /// Readings at the position that have failed.
@@ -101,7 +102,7 @@ pub(super) enum Verdict {
     },
 }
 
-impl Search {
+impl<R: RecordConsumer> Search<R> {
     pub(super) fn new(partition: PartitionId, at: Offset, now: Instant) -> Self {
         Self {
             partition,
@@ -121,13 +122,18 @@ impl Search {
     /// One step. `measure`: find the end of what cannot be read, too.
     pub(super) fn step(
         &mut self,
+        client: &impl Client<Consumer = R>,
         settings: &ConsumerSettings,
-        admin: &Admin,
+        admin: &impl Questions,
         measure: bool,
         now: Instant,
     ) -> Result<Option<Verdict>, KafkaError> {
         let Some(Reading { offset, since, probe }) = &mut self.reading else {
-            return if now < self.next_try { Ok(None) } else { self.begin(settings, admin, now) };
+            return if now < self.next_try {
+                Ok(None)
+            } else {
+                self.begin(client, settings, admin, now)
+            };
         };
         let offset = *offset;
         let silent = now.saturating_duration_since(*since) >= limits::UNREADABLE_SILENCE;
@@ -191,8 +197,9 @@ impl Search {
     /// Begins the next reading, or tells what all of them have found.
     fn begin(
         &mut self,
+        client: &impl Client<Consumer = R>,
         settings: &ConsumerSettings,
-        admin: &Admin,
+        admin: &impl Questions,
         now: Instant,
     ) -> Result<Option<Verdict>, KafkaError> {
         if self.failed >= limits::UNREADABLE_ATTEMPTS && self.extent.is_none() {
@@ -208,7 +215,7 @@ impl Search {
             _ => Some(self.at),
         };
         if let Some(offset) = next {
-            let probe = Probe::new(settings, self.partition, offset)?;
+            let probe = Probe::new(client, settings, self.partition, offset)?;
             self.reading = Some(Reading { offset, since: now, probe });
             return Ok(None);
         }
@@ -231,10 +238,10 @@ impl Search {
     fn measure(
         &mut self,
         settings: &ConsumerSettings,
-        admin: &Admin,
+        admin: &impl Questions,
         now: Instant,
     ) -> Option<Extent> {
-        let asked = log_ends(admin, &settings.topic, &[self.partition], limits::PROBE_TIMEOUT);
+        let asked = admin.ends(&settings.topic, &[self.partition], limits::PROBE_TIMEOUT);
         let end = asked.ok().and_then(|ends| ends.first().map(|(_, end)| *end));
         if end.is_none() {
             self.next_try = now + limits::PROBE_RETRY_PAUSE;

@@ -3,7 +3,10 @@
 //! Pure data, handed between the window code, the sink and the store. A change holds absolute
 //! values, so that applying it twice is the same as applying it once; `None` means removed.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +55,36 @@ pub struct WindowMeta {
     pub late_events: u64,
 }
 
+/// What one epoch changes of one input partition.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PartitionChange {
+    /// Input partition.
+    pub partition: PartitionId,
+    /// Its progress after the epoch.
+    pub state: PartitionState,
+    /// At its end, readable, and silent for the idle timeout.
+    pub idle: bool,
+    /// The horizon that judges every record from the next offset on; never goes back.
+    pub horizon: Option<EventTimeMs>,
+    /// The partial result of every window that changed.
+    pub partials: BTreeMap<WindowStart, Arc<Partial>>,
+    /// Windows of which nothing is kept any more.
+    pub dropped: BTreeSet<WindowStart>,
+}
+
+/// What one epoch changes of the merger's memory.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct MergerChange {
+    /// Global watermark after the epoch; never goes back.
+    pub watermark: Option<EventTimeMs>,
+    /// Windows that end at or before this take no more events; never goes back.
+    pub horizon: Option<EventTimeMs>,
+    /// Every window that was published in the epoch.
+    pub published: BTreeMap<WindowStart, WindowMeta>,
+    /// Windows of which nothing is kept any more.
+    pub dropped: BTreeSet<WindowStart>,
+}
+
 /// One epoch's change of the window state: the content of a redo record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EpochChange {
@@ -86,12 +119,42 @@ pub struct StateImage {
     pub horizon: Option<EventTimeMs>,
 }
 
+impl EpochChange {
+    /// Puts the changes of all owned partitions and of the merger together.
+    pub(super) fn new(epoch: Epoch, partitions: &[PartitionChange], merger: &MergerChange) -> Self {
+        let partials = partitions.iter().flat_map(|change| {
+            let p = change.partition;
+            let kept = change.partials.iter();
+            let kept = kept.map(move |(start, sum)| ((p, *start), Some(Arc::clone(sum))));
+            kept.chain(change.dropped.iter().map(move |start| ((p, *start), None)))
+        });
+        let published = merger.published.iter().map(|(start, meta)| (*start, Some(*meta)));
+        let dropped = merger.dropped.iter().map(|start| (*start, None));
+        Self {
+            epoch,
+            partials: partials.collect(),
+            partitions: partitions.iter().map(|c| (c.partition, c.state)).collect(),
+            windows: published.chain(dropped).collect(),
+            watermark: merger.watermark,
+            horizon: merger.horizon,
+        }
+    }
+}
+
 impl StateImage {
     /// Whether a window is still there. One that the last barrier has passed is, until the next
     /// epoch: it was published, and so its memory is there. What else is behind the horizon belongs
     /// to a partition that was away.
     pub(super) fn retains(&self, rules: &WindowRules, start: WindowStart) -> bool {
         !rules.is_late(start, self.horizon) || self.windows.contains_key(&start)
+    }
+
+    /// All partial results of one partition.
+    pub(super) fn partials_of(
+        &self,
+        p: PartitionId,
+    ) -> impl Iterator<Item = (&PartialKey, &Arc<Partial>)> {
+        self.partials.range((p, WindowStart(i64::MIN))..=(p, WindowStart(i64::MAX)))
     }
 
     /// Applies an epoch's change. Applying it again changes nothing.

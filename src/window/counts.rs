@@ -84,6 +84,19 @@ impl ValueCounts {
         growth
     }
 
+    /// Adds what `now`, which has grown out of `before`, has more.
+    pub fn replace(&mut self, before: &Self, now: &Self) {
+        for entry in &now.entries {
+            let name = now.name(entry);
+            let had = before.find(name).map_or(0, |at| before.entries[at].count);
+            if entry.count > had {
+                self.add(name, entry.count - had);
+            }
+        }
+        self.other += now.other - before.other;
+        self.capped += now.capped - before.capped;
+    }
+
     /// Every value with its count, [`OTHER`] where it is not 0, sorted by value.
     pub fn sorted(&self) -> Vec<(&str, u64)> {
         let named = self.entries.iter().map(|entry| (self.name(entry), entry.count));

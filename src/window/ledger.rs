@@ -1,135 +1,203 @@
-//! What each owned input partition has contributed: partial results per (partition, window), and
-//! how far it is read. Owned by the sink thread, as part of `Windows`.
+//! What each owned input partition has contributed: partial results per window, and how far it is
+//! read. Owned by the sink thread.
 //!
-//! In:  an epoch's counts and progress. Out: the changed partials and partition states, absolute.
-//! Holds: a partition's watermark and offset never go back; every event of a partition below its
-//! offset is in exactly one partial, was late, or its window has been published and dropped.
+//! In:  per epoch what the workers counted, and the progress and horizon of the cut.
+//! Out: one [`PartitionChange`] per owned partition, absolute. It says all that others need to know
+//! of a partition, so a merger can be elsewhere.
+//! Holds: a partition's watermark, offset and horizon never go back; every event of a partition
+//! below its offset is in exactly one partial, was late, or its window was published and dropped.
+//! `prepare` changes nothing.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{
-    Completeness, Partial, PartialKey, PartitionDelta, PartitionProgress, PartitionState,
-    StateImage, WindowRules,
+    Completeness, EpochInput, Partial, PartitionChange, PartitionDelta, PartitionProgress,
+    PartitionState, StateImage, WindowRules,
 };
 use crate::ids::{Epoch, EventTimeMs, Offset, PartitionId, WindowStart};
 
 /// Partial results and progress of the owned partitions, as of the last committed epoch.
 #[derive(Debug)]
-pub(super) struct Ledger {
+pub struct Ledger {
     rules: WindowRules,
-    partials: BTreeMap<PartialKey, Arc<Partial>>,
-    partitions: BTreeMap<PartitionId, PartitionState>,
-    /// Partials that nothing can be added to any more: a partition came back after the horizon had
-    /// passed them. Removed with the next change.
-    expired: Vec<PartialKey>,
+    partitions: BTreeMap<PartitionId, OwnedPartition>,
     memory_bytes: usize,
 }
 
-/// What an epoch says about one partition beside its counts.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct PartitionTimes {
-    highest: Option<EventTimeMs>,
+/// One input partition.
+#[derive(Debug)]
+struct OwnedPartition {
+    state: PartitionState,
+    /// Events of windows at or behind it are late.
+    horizon: Option<EventTimeMs>,
+    partials: BTreeMap<WindowStart, Arc<Partial>>,
+    /// Partials that nothing can be added to any more: the partition came back after the horizon
+    /// had passed them. Dropped with the next change.
+    expired: BTreeSet<WindowStart>,
+}
+
+/// What the workers say of one partition in one epoch.
+#[derive(Debug, Default)]
+struct Counted {
+    windows: BTreeMap<WindowStart, Partial>,
+    highest_event_time: Option<EventTimeMs>,
     first_event: Option<(i64, EventTimeMs)>,
 }
 
-impl PartitionTimes {
+impl Counted {
     /// Adds one worker's report.
-    pub(super) fn add(&mut self, delta: &PartitionDelta) {
-        self.highest = self.highest.max(delta.highest_event_time);
+    fn add(&mut self, delta: PartitionDelta) {
+        self.highest_event_time = self.highest_event_time.max(delta.highest_event_time);
         self.first_event = [self.first_event, delta.first_event]
             .into_iter()
             .flatten()
             .min_by_key(|&(offset, _)| offset);
+        for (start, partial) in delta.windows.into_iter().filter(|(_, sum)| sum.total > 0) {
+            let sum = self.windows.entry(start);
+            sum.and_modify(|sum| sum.merge(&partial)).or_insert(partial);
+        }
     }
 }
-
-/// Changed partials, absolute; `None` = dropped.
-pub(super) type PartialChanges = BTreeMap<PartialKey, Option<Arc<Partial>>>;
 
 impl Ledger {
     /// Takes the owned partitions out of an image. Panics when one has no state in it: recovery
     /// decides where an unknown partition starts and whether its windows are complete.
-    pub(super) fn new(rules: WindowRules, image: StateImage, owned: &[PartitionId]) -> Self {
-        let is_expired = |key: &&PartialKey| !image.retains(&rules, key.1);
-        let mut expired: Vec<_> = image.partials.keys().filter(is_expired).copied().collect();
-        let StateImage { mut partials, partitions, .. } = image;
-        let state_of = |p: &PartitionId| {
-            let state = partitions.get(p).copied();
-            (*p, state.expect("recovery gives every owned partition a state"))
+    pub fn new(rules: WindowRules, image: &StateImage, owned: &[PartitionId]) -> Self {
+        let partition = |p: &PartitionId| {
+            let state = image.partitions.get(p).copied();
+            let (mut partials, mut expired) = (BTreeMap::new(), BTreeSet::new());
+            for ((_, start), sum) in image.partials_of(*p) {
+                if image.retains(&rules, *start) {
+                    partials.insert(*start, Arc::clone(sum));
+                } else {
+                    expired.insert(*start);
+                }
+            }
+            let state = state.expect("recovery gives every owned partition a state");
+            (*p, OwnedPartition { state, horizon: image.horizon, partials, expired })
         };
-        let partitions: BTreeMap<_, _> = owned.iter().map(state_of).collect();
-        expired.retain(|(p, _)| partitions.contains_key(p));
-        partials.retain(|key, _| {
-            partitions.contains_key(&key.0) && expired.binary_search(key).is_err()
-        });
-        let memory_bytes = partials.values().map(|partial| partial.memory_bytes()).sum();
-        Self { rules, partials, partitions, expired, memory_bytes }
+        let partitions: BTreeMap<_, _> = owned.iter().map(partition).collect();
+        let partials = partitions.values().flat_map(|owned| owned.partials.values());
+        let memory_bytes = partials.map(|partial| partial.memory_bytes()).sum();
+        Self { rules, partitions, memory_bytes }
     }
 
     /// State of the owned partitions.
-    pub(super) fn partitions(&self) -> &BTreeMap<PartitionId, PartitionState> {
-        &self.partitions
+    pub fn partitions(&self) -> impl Iterator<Item = (PartitionId, &PartitionState)> {
+        self.partitions.iter().map(|(p, owned)| (*p, &owned.state))
     }
 
     /// All partial results.
     #[cfg(test)]
-    pub(super) fn partials(&self) -> &BTreeMap<PartialKey, Arc<Partial>> {
-        &self.partials
+    pub(super) fn partials(&self) -> BTreeMap<super::PartialKey, Arc<Partial>> {
+        let all = self.partitions.iter().flat_map(|(p, owned)| {
+            owned.partials.iter().map(|(start, sum)| ((*p, *start), Arc::clone(sum)))
+        });
+        all.collect()
     }
 
-    /// Memory of the partial results.
-    pub(super) fn memory_bytes(&self) -> usize {
+    /// Memory of the partial results, in bytes. Constant time.
+    pub fn memory_bytes(&self) -> usize {
         self.memory_bytes
     }
 
-    /// The partitions' state after an epoch.
-    pub(super) fn partitions_after(
-        &self,
-        epoch: Epoch,
-        progress: &[PartitionProgress],
-        times: &BTreeMap<PartitionId, PartitionTimes>,
-    ) -> BTreeMap<PartitionId, PartitionState> {
-        let after: BTreeMap<_, _> = progress
-            .iter()
-            .map(|progress| {
-                let p = progress.partition;
-                let before = self.partitions.get(&p).expect("progress is of owned partitions");
-                let times = times.get(&p).copied().unwrap_or_default();
-                assert!(progress.next_offset >= before.next_offset, "partition {p} went back");
-                let state = PartitionState {
-                    epoch,
-                    next_offset: progress.next_offset,
-                    watermark: before.watermark.max(times.highest),
-                    completeness: self.completeness_after(before.completeness, times),
-                    topic: before.topic,
-                };
-                (p, state)
-            })
-            .collect();
-        assert_eq!(after.len(), self.partitions.len(), "an epoch reports every owned partition");
-        assert_eq!(after.len(), progress.len(), "an epoch reports a partition once");
-        after
+    /// Works out what an epoch changes, by partition. Panics when its input breaks an invariant: a
+    /// partition that is not owned, missing or gone back, an event at or behind the horizon.
+    pub fn prepare(&self, input: EpochInput) -> Vec<PartitionChange> {
+        let mut counted = BTreeMap::<PartitionId, Counted>::new();
+        for delta in input.deltas {
+            let p = delta.partition;
+            assert!(self.partitions.contains_key(&p), "partition {p} is not owned");
+            counted.entry(p).or_default().add(delta);
+        }
+        let mut progress: Vec<_> = input.progress;
+        progress.sort_unstable_by_key(|progress| progress.partition);
+        assert!(
+            progress.iter().map(|progress| progress.partition).eq(self.partitions.keys().copied()),
+            "an epoch reports every owned partition, and each once"
+        );
+        let changes = progress.into_iter().map(|progress| {
+            let owned = &self.partitions[&progress.partition];
+            let counted = counted.remove(&progress.partition).unwrap_or_default();
+            owned.prepare(&self.rules, input.epoch, progress, input.horizon, counted)
+        });
+        changes.collect()
     }
 
-    fn completeness_after(&self, before: Completeness, times: PartitionTimes) -> Completeness {
-        match (before, times.first_event) {
-            (Completeness::UntilFirstEvent { at_least }, Some((_, time))) => {
-                let first = self.rules.window_of(time);
-                Completeness::After(at_least.map_or(first, |start| start.max(first)))
+    /// Whether an epoch's changes count something or move a position.
+    pub fn is_moved_by(&self, changes: &[PartitionChange]) -> bool {
+        changes.iter().any(|change| {
+            let before = self.partitions[&change.partition].state.next_offset;
+            !change.partials.is_empty() || change.state.next_offset != before
+        })
+    }
+
+    /// Per partition the lowest offset that counts in a retained window once the changes are
+    /// applied, else the next offset to read.
+    pub fn replay_from(&self, changes: &[PartitionChange]) -> BTreeMap<PartitionId, Offset> {
+        let lowest = |change: &PartitionChange| {
+            let owned = &self.partitions[&change.partition];
+            let is_kept = |(start, _): &(&WindowStart, _)| {
+                !change.partials.contains_key(start) && !change.dropped.contains(start)
+            };
+            let partials = owned.partials.iter().filter(is_kept).chain(&change.partials);
+            let first = partials.map(|(_, partial)| Offset(partial.first_offset)).min();
+            let next = change.state.next_offset;
+            (change.partition, first.map_or(next, |first| first.min(next)))
+        };
+        changes.iter().map(lowest).collect()
+    }
+
+    /// Takes over a committed epoch's changes.
+    pub fn commit(&mut self, changes: &[PartitionChange]) {
+        for change in changes {
+            let owned = self.partitions.get_mut(&change.partition).expect("changes are of owned");
+            assert!(change.horizon >= owned.horizon, "the horizon never goes back");
+            owned.state = change.state;
+            owned.horizon = change.horizon;
+            owned.expired.clear();
+            for (start, sum) in &change.partials {
+                self.memory_bytes += sum.memory_bytes();
+                let before = owned.partials.insert(*start, Arc::clone(sum));
+                self.memory_bytes -= before.map_or(0, |partial| partial.memory_bytes());
             }
-            _ => before,
+            for start in &change.dropped {
+                let before = owned.partials.remove(start);
+                self.memory_bytes -= before.map_or(0, |partial| partial.memory_bytes());
+            }
         }
     }
+}
 
-    /// The partials after an epoch's counts, without the windows that the horizon drops.
-    pub(super) fn partials_after(
+impl OwnedPartition {
+    fn prepare(
         &self,
-        counted: BTreeMap<PartialKey, Partial>,
+        rules: &WindowRules,
+        epoch: Epoch,
+        progress: PartitionProgress,
         horizon: Option<EventTimeMs>,
-    ) -> PartialChanges {
-        let mut changes: PartialChanges = self.expired.iter().map(|key| (*key, None)).collect();
-        for (key, delta) in counted {
-            let sum = match self.partials.get(&key) {
+        counted: Counted,
+    ) -> PartitionChange {
+        let PartitionProgress { partition, next_offset, idle } = progress;
+        assert!(next_offset >= self.state.next_offset, "partition {partition} went back");
+        let state = PartitionState {
+            epoch,
+            next_offset,
+            watermark: self.state.watermark.max(counted.highest_event_time),
+            completeness: self.completeness_after(rules, counted.first_event),
+            topic: self.state.topic,
+        };
+        // Dropped is what the barrier before this epoch's has passed: it was published then, and as
+        // long as that can be asked for again it is there.
+        let is_late = |start: &WindowStart| rules.is_late(*start, self.horizon);
+        let dropped = self.partials.keys().copied().take_while(is_late);
+        let dropped = dropped.chain(self.expired.iter().copied()).collect();
+        let partials = counted.windows.into_iter().map(|(start, delta)| {
+            assert!(!is_late(&start), "an event of window {start} was counted behind the horizon");
+            let sum = match self.partials.get(&start) {
                 Some(before) => {
                     let mut sum = Partial::clone(before);
                     sum.merge(&delta);
@@ -137,53 +205,24 @@ impl Ledger {
                 }
                 None => delta,
             };
-            changes.insert(key, Some(Arc::new(sum)));
-        }
-        for &p in self.partitions.keys() {
-            let dropped = self
-                .partials
-                .range((p, WindowStart(i64::MIN))..)
-                .take_while(|((q, start), _)| *q == p && self.rules.is_late(*start, horizon));
-            changes.extend(dropped.map(|(key, _)| (*key, None)));
-        }
-        changes
+            (start, Arc::new(sum))
+        });
+        let partials = partials.collect();
+        let horizon = horizon.max(self.horizon);
+        PartitionChange { partition, state, idle, horizon, partials, dropped }
     }
 
-    /// Per partition the lowest offset that counts in a retained window once the changes are
-    /// applied, else the next offset to read.
-    pub(super) fn replay_from(
+    fn completeness_after(
         &self,
-        changes: &PartialChanges,
-        partitions: &BTreeMap<PartitionId, PartitionState>,
-    ) -> BTreeMap<PartitionId, Offset> {
-        let mut lowest: BTreeMap<_, _> =
-            partitions.iter().map(|(p, state)| (*p, state.next_offset)).collect();
-        let kept = self.partials.iter().filter(|(key, _)| !changes.contains_key(key));
-        let replaced = changes.iter().filter_map(|(key, sum)| Some((key, sum.as_ref()?)));
-        for ((p, _), partial) in kept.chain(replaced) {
-            let lowest = lowest.get_mut(p).expect("partials are of owned partitions");
-            *lowest = (*lowest).min(Offset(partial.first_offset));
-        }
-        lowest
-    }
-
-    /// Takes over a committed epoch's changes.
-    pub(super) fn commit(
-        &mut self,
-        changes: &PartialChanges,
-        partitions: &BTreeMap<PartitionId, PartitionState>,
-    ) {
-        self.expired.clear();
-        self.partitions.clone_from(partitions);
-        for (key, sum) in changes {
-            let before = match sum {
-                Some(sum) => {
-                    self.memory_bytes += sum.memory_bytes();
-                    self.partials.insert(*key, Arc::clone(sum))
-                }
-                None => self.partials.remove(key),
-            };
-            self.memory_bytes -= before.map_or(0, |partial| partial.memory_bytes());
+        rules: &WindowRules,
+        first_event: Option<(i64, EventTimeMs)>,
+    ) -> Completeness {
+        match (self.state.completeness, first_event) {
+            (Completeness::UntilFirstEvent { at_least }, Some((_, time))) => {
+                let first = rules.window_of(time);
+                Completeness::After(at_least.map_or(first, |start| start.max(first)))
+            }
+            (before, _) => before,
         }
     }
 }

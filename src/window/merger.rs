@@ -1,26 +1,75 @@
-//! Adds partial results up and decides what is published, and as which revision.
+//! Adds up what the partitions have counted, and decides what is published, and as which revision.
 //!
-//! Owned by the sink thread, as part of `Windows`; knows nothing of partitions, so that it can as
-//! well be fed with what several instances counted. In: an epoch's counts per window, and what
-//! closes windows. Out: window records, and the memory of what has been published.
-//! Holds: a window is published when it closes (revision 1) and once per epoch that adds to it
-//! later; nothing is dropped before it was published.
+//! Owned by the sink thread. In: an epoch's [`PartitionChange`]s, absolute; they may as well come
+//! from several instances. Out: window records, and a [`MergerChange`]: the memory of what has been
+//! published.
+//! Holds: a window is published when it closes (revision 1) and again when its total has grown;
+//! nothing is dropped before it was published; watermark and horizon never go back. What a window's
+//! sum is depends on the partials alone, not on the order in which they came. `prepare` changes
+//! nothing.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
-use super::{Partial, WindowMeta, WindowRecord, WindowRules, watermark::Closing};
-use crate::ids::{EventTimeMs, WindowStart};
+use super::{
+    Completeness, MergerChange, Partial, PartitionChange, PartitionState, StateImage, WindowMeta,
+    WindowRecord, WindowRules,
+    watermark::{self, Closing, PartitionTime},
+};
+use crate::ids::{EventTimeMs, PartitionId, WindowStart};
 
 /// A window that still takes events.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct MergedWindow {
     /// What was published.
     pub(super) meta: WindowMeta,
-    /// Sum of all partial results.
+    /// What each partition has counted.
+    parts: BTreeMap<PartitionId, Arc<Partial>>,
+    /// Sum of all parts.
     pub(super) sum: Arc<Partial>,
+}
+
+/// All retained windows, as of the last committed epoch.
+#[derive(Debug)]
+pub struct Merger {
+    rules: WindowRules,
+    /// Whether the partitions below are all that the input has.
+    owns_all: bool,
+    watermark: Option<EventTimeMs>,
+    horizon: Option<EventTimeMs>,
+    completeness: BTreeMap<PartitionId, Completeness>,
+    windows: BTreeMap<WindowStart, MergedWindow>,
+    /// The windows with revision 0.
+    open: BTreeSet<WindowStart>,
+    memory_bytes: usize,
+}
+
+/// What ends windows in an epoch, beside the watermarks.
+#[derive(Debug, Clone, Copy)]
+pub struct MergerInput {
+    /// Windows that end at or before this take no more events.
+    pub horizon: Option<EventTimeMs>,
+    /// Wall clock, milliseconds since the Unix epoch.
+    pub now_ms: i64,
+    /// The input is finished: every window closes.
+    pub close_all: bool,
+}
+
+/// An epoch's merge, worked out but not in force.
+#[derive(Debug)]
+pub struct PreparedMerge {
+    /// To persist.
+    pub change: MergerChange,
+    /// To publish, by window.
+    pub records: Vec<WindowRecord>,
+    /// Whether windows close because every partition is idle.
+    pub closes_by_silence: bool,
+    /// Occurrences newly counted as `other` because a dimension's cap was reached.
+    pub capped: u64,
+    completeness: BTreeMap<PartitionId, Completeness>,
+    windows: BTreeMap<WindowStart, MergedWindow>,
 }
 
 impl MergedWindow {
@@ -28,61 +77,85 @@ impl MergedWindow {
     pub(super) fn memory_bytes(&self) -> usize {
         size_of::<Self>() + self.sum.memory_bytes()
     }
+
+    /// Takes what a partition has counted in place of what it had.
+    fn replace(&mut self, p: PartitionId, partial: &Arc<Partial>) {
+        let before = self.parts.insert(p, Arc::clone(partial));
+        let more = partial.total - before.as_ref().map_or(0, |before| before.total);
+        if self.meta.revision > 0 {
+            self.meta.late_events += more;
+        }
+        Arc::make_mut(&mut self.sum).replace(before.as_deref(), partial);
+    }
+
+    /// Beyond a dimension's cap the names that are kept depend on the order of adding.
+    fn settle_names(&mut self) {
+        if self.sum.capped() > 0 {
+            self.sum = Arc::new(sum_of(&self.parts));
+        }
+    }
 }
 
-/// All retained windows, as of the last committed epoch.
-#[derive(Debug)]
-pub(super) struct Merger {
-    rules: WindowRules,
-    windows: BTreeMap<WindowStart, MergedWindow>,
-    /// The windows with revision 0.
-    open: BTreeSet<WindowStart>,
-    memory_bytes: usize,
-}
-
-/// What one epoch changes.
-#[derive(Debug, Default)]
-pub(super) struct MergerChange {
-    /// Changed windows; `None` = dropped.
-    pub(super) windows: BTreeMap<WindowStart, Option<MergedWindow>>,
-    /// To publish, by window.
-    pub(super) records: Vec<WindowRecord>,
-    /// Occurrences newly counted as `other` because a dimension's cap was reached.
-    pub(super) capped: u64,
+fn sum_of(parts: &BTreeMap<PartitionId, Arc<Partial>>) -> Partial {
+    let mut sum = Partial::new();
+    for part in parts.values() {
+        sum.merge(part);
+    }
+    sum
 }
 
 impl Merger {
-    /// Adds up what a ledger holds. `published` is the memory of windows that have been published;
-    /// it may name windows of which the ledger holds nothing.
-    pub(super) fn new<'a>(
+    /// Adds up what an image holds, of partitions that are not owned as well: a total that shrank
+    /// when a partition goes away would stay too low when it comes back. `owns_all`: the `owned`
+    /// partitions are all that the input has.
+    pub fn new(
         rules: WindowRules,
-        partials: impl Iterator<Item = (WindowStart, &'a Partial)>,
-        published: &BTreeMap<WindowStart, WindowMeta>,
+        image: &StateImage,
+        owned: &[PartitionId],
+        owns_all: bool,
     ) -> Self {
-        let mut sums = BTreeMap::<WindowStart, Partial>::new();
-        for (start, partial) in partials {
-            sums.entry(start).or_default().merge(partial);
+        let mut windows = BTreeMap::<WindowStart, MergedWindow>::new();
+        let retained = image.partials.iter().filter(|((_, s), _)| image.retains(&rules, *s));
+        for ((p, start), partial) in retained {
+            windows.entry(*start).or_default().parts.insert(*p, Arc::clone(partial));
         }
-        for (start, _) in published.iter().filter(|(_, meta)| meta.revision > 0) {
-            sums.entry(*start).or_default();
+        for (start, meta) in image.windows.iter().filter(|(_, meta)| meta.revision > 0) {
+            windows.entry(*start).or_default().meta = *meta;
         }
-        let windows: BTreeMap<_, _> = sums
-            .into_iter()
-            .map(|(start, sum)| {
-                let meta = published.get(&start).copied().unwrap_or_default();
-                (start, MergedWindow { meta, sum: Arc::new(sum) })
-            })
-            .collect();
+        for window in windows.values_mut() {
+            window.sum = Arc::new(sum_of(&window.parts));
+        }
         let is_open = |(start, window): (&WindowStart, &MergedWindow)| {
             (window.meta.revision == 0).then_some(*start)
         };
-        let open = windows.iter().filter_map(is_open).collect();
-        let memory_bytes = windows.values().map(MergedWindow::memory_bytes).sum();
-        Self { rules, windows, open, memory_bytes }
+        let completeness = owned.iter().filter_map(|p| {
+            let state: Option<&PartitionState> = image.partitions.get(p);
+            state.map(|state| (*p, state.completeness))
+        });
+        Self {
+            rules,
+            owns_all,
+            watermark: image.watermark,
+            horizon: image.horizon,
+            completeness: completeness.collect(),
+            open: windows.iter().filter_map(is_open).collect(),
+            memory_bytes: windows.values().map(MergedWindow::memory_bytes).sum(),
+            windows,
+        }
+    }
+
+    /// The global watermark.
+    pub fn watermark(&self) -> Option<EventTimeMs> {
+        self.watermark
+    }
+
+    /// The horizon in force.
+    pub fn horizon(&self) -> Option<EventTimeMs> {
+        self.horizon
     }
 
     /// Windows not closed yet, lowest first.
-    pub(super) fn open(&self) -> &BTreeSet<WindowStart> {
+    pub fn open(&self) -> &BTreeSet<WindowStart> {
         &self.open
     }
 
@@ -92,65 +165,127 @@ impl Merger {
         &self.windows
     }
 
-    /// Memory of the sums.
-    pub(super) fn memory_bytes(&self) -> usize {
+    /// Memory of the sums, in bytes. Constant time.
+    pub fn memory_bytes(&self) -> usize {
         self.memory_bytes
     }
 
-    /// Adds an epoch's counts and closes what is due. Changes nothing here.
-    pub(super) fn prepare<'a>(
-        &self,
-        counted: impl Iterator<Item = (WindowStart, &'a Partial)>,
-        closing: Closing,
-        is_complete: impl Fn(WindowStart) -> bool,
-    ) -> MergerChange {
-        let mut changed = self.add(counted);
-        let mut publish: BTreeSet<_> = changed
+    /// Adds an epoch's changes, closes what is due and drops what the horizon has passed.
+    pub fn prepare(&self, changes: &[PartitionChange], input: MergerInput) -> PreparedMerge {
+        let horizon = input.horizon.max(self.horizon);
+        let closing = self.closing(changes, MergerInput { horizon, ..input });
+        let completeness = changes.iter().map(|c| (c.partition, c.state.completeness));
+        let completeness = completeness.collect();
+        let mut windows = self.add(changes);
+        let due = |start: &&WindowStart| closing.is_due(&self.rules, **start);
+        let mut publish: BTreeSet<_> = windows
             .iter()
-            .filter(|(_, window)| window.meta.revision > 0)
+            .filter(|(start, window)| window.meta.revision > 0 || due(start))
             .map(|(start, _)| *start)
             .collect();
-        let due = |start: &&WindowStart| closing.is_due(&self.rules, **start);
         publish.extend(self.open.iter().take_while(due));
-        publish.extend(changed.keys().filter(due));
 
-        let mut change = MergerChange::default();
+        let mut change = MergerChange {
+            watermark: closing.watermark,
+            horizon,
+            dropped: self.late_windows().collect(),
+            ..MergerChange::default()
+        };
+        let mut records = Vec::with_capacity(publish.len());
         for start in publish {
-            let window = changed.entry(start).or_insert_with(|| self.windows[&start].clone());
+            let window = windows.entry(start).or_insert_with(|| self.windows[&start].clone());
             window.meta.revision += 1;
-            change.records.push(self.record(start, window, is_complete(start)));
+            change.published.insert(start, window.meta);
+            records.push(self.record(start, window, self.is_complete(start, &completeness)));
         }
-        for (start, window) in changed {
-            let before = self.windows.get(&start).map_or(0, |before| before.sum.capped());
-            change.capped += window.sum.capped().saturating_sub(before);
-            change.windows.insert(start, Some(window));
+        for start in &change.dropped {
+            let last = !windows.contains_key(start) && !self.open.contains(start);
+            assert!(last, "window {start} is dropped without having been published");
         }
-        change
+        let capped = |(start, window): (&WindowStart, &MergedWindow)| {
+            let before = self.windows.get(start).map_or(0, |before| before.sum.capped());
+            window.sum.capped().saturating_sub(before)
+        };
+        PreparedMerge {
+            closes_by_silence: closing.idle_clock.is_some() && !records.is_empty(),
+            capped: windows.iter().map(capped).sum(),
+            change,
+            records,
+            completeness,
+            windows,
+        }
+    }
+
+    /// Takes over a committed epoch's merge.
+    pub fn commit(&mut self, merge: &PreparedMerge) {
+        let change = &merge.change;
+        assert!(change.horizon >= self.horizon && change.watermark >= self.watermark);
+        self.watermark = change.watermark;
+        self.horizon = change.horizon;
+        self.completeness.clone_from(&merge.completeness);
+        for (start, window) in &merge.windows {
+            if window.meta.revision == 0 {
+                self.open.insert(*start);
+            } else {
+                self.open.remove(start);
+            }
+            self.memory_bytes += window.memory_bytes();
+            let before = self.windows.insert(*start, window.clone());
+            self.memory_bytes -= before.map_or(0, |window| window.memory_bytes());
+        }
+        for start in &change.dropped {
+            let before = self.windows.remove(start);
+            self.memory_bytes -= before.map_or(0, |window| window.memory_bytes());
+        }
     }
 
     /// The last record of a window, as published; of an open one, what it has so far.
-    pub(super) fn published(&self, start: WindowStart, complete: bool) -> WindowRecord {
-        self.record(start, &self.windows[&start], complete)
+    pub fn published(&self, start: WindowStart) -> WindowRecord {
+        self.record(start, &self.windows[&start], self.is_complete(start, &self.completeness))
     }
 
-    fn add<'a>(
-        &self,
-        counted: impl Iterator<Item = (WindowStart, &'a Partial)>,
-    ) -> BTreeMap<WindowStart, MergedWindow> {
-        let mut changed = BTreeMap::<WindowStart, MergedWindow>::new();
-        for (start, delta) in counted {
-            let window = changed.entry(start).or_insert_with(|| {
-                self.windows.get(&start).cloned().unwrap_or_else(|| MergedWindow {
-                    meta: WindowMeta::default(),
-                    sum: Arc::default(),
-                })
-            });
-            if window.meta.revision > 0 {
-                window.meta.late_events += delta.total;
+    fn add(&self, changes: &[PartitionChange]) -> BTreeMap<WindowStart, MergedWindow> {
+        let mut windows = BTreeMap::<WindowStart, MergedWindow>::new();
+        for change in changes {
+            for (start, partial) in &change.partials {
+                let window = windows.entry(*start);
+                let before = || self.windows.get(start).cloned().unwrap_or_default();
+                window.or_insert_with(before).replace(change.partition, partial);
             }
-            Arc::make_mut(&mut window.sum).merge(delta);
         }
-        changed
+        windows.values_mut().for_each(MergedWindow::settle_names);
+        windows
+    }
+
+    fn closing(&self, changes: &[PartitionChange], input: MergerInput) -> Closing {
+        let times = changes
+            .iter()
+            .map(|change| PartitionTime { watermark: change.state.watermark, idle: change.idle });
+        let all_idle = !changes.is_empty() && changes.iter().all(|change| change.idle);
+        Closing {
+            watermark: watermark::global(self.watermark, times),
+            idle_clock: all_idle.then_some(EventTimeMs(input.now_ms)),
+            horizon: input.horizon,
+            close_all: input.close_all,
+        }
+    }
+
+    /// Windows at or behind the horizon that the barrier before this epoch's carried.
+    fn late_windows(&self) -> impl Iterator<Item = WindowStart> {
+        self.windows.keys().copied().take_while(|start| self.rules.is_late(*start, self.horizon))
+    }
+
+    fn is_complete(
+        &self,
+        start: WindowStart,
+        completeness: &BTreeMap<PartitionId, Completeness>,
+    ) -> bool {
+        let covers = |completeness: &Completeness| match completeness {
+            Completeness::FromStart => false,
+            Completeness::UntilFirstEvent { .. } => true,
+            Completeness::After(last) => start <= *last,
+        };
+        self.owns_all && !completeness.values().any(covers)
     }
 
     fn record(&self, start: WindowStart, window: &MergedWindow, complete: bool) -> WindowRecord {
@@ -161,35 +296,6 @@ impl Merger {
             late_events: window.meta.late_events,
             complete,
             sum: Arc::clone(&window.sum),
-        }
-    }
-
-    /// Adds to a change that windows at or behind the horizon are dropped. Nothing can have been
-    /// counted in them in this epoch.
-    pub(super) fn drop_late(&self, change: &mut MergerChange, horizon: Option<EventTimeMs>) {
-        let late = |(start, _): &(&WindowStart, _)| self.rules.is_late(**start, horizon);
-        for (start, window) in self.windows.iter().take_while(late) {
-            let changed = change.windows.insert(*start, None);
-            let last = window.meta.revision > 0 && changed.is_none();
-            assert!(last, "window {start} is dropped without having been published");
-        }
-    }
-
-    /// Takes over a committed epoch's changes.
-    pub(super) fn commit(&mut self, change: &MergerChange) {
-        for (start, window) in &change.windows {
-            self.open.remove(start);
-            let before = match window {
-                Some(window) => {
-                    self.memory_bytes += window.memory_bytes();
-                    if window.meta.revision == 0 {
-                        self.open.insert(*start);
-                    }
-                    self.windows.insert(*start, window.clone())
-                }
-                None => self.windows.remove(start),
-            };
-            self.memory_bytes -= before.map_or(0, |window| window.memory_bytes());
         }
     }
 }

@@ -2,12 +2,14 @@
 //!
 //! In:  events that a worker counts into [`Partial`]s; per epoch an [`EpochInput`].
 //! Out: [`Prepared`]: the change of the state to persist, and the window records to publish.
-//! The ledger keeps partial results per (input partition, window); the merger adds them up and
-//! decides what is published. Neither knows threads, clocks or storage.
+//! The ledger keeps partial results per (input partition, window) and says as [`PartitionChange`]s
+//! what an epoch changes; the merger adds them up, decides what is published, and says as
+//! [`MergerChange`] what was. Neither knows threads, clocks or storage.
 //! Holds: an event of the ledger is in exactly one partial; what is dropped has been published.
 
 mod change;
 mod counts;
+mod dimension;
 mod epoch_input;
 mod ledger;
 mod merger;
@@ -22,9 +24,15 @@ mod windows;
 mod tests;
 
 pub use self::{
-    change::{Completeness, EpochChange, PartialKey, PartitionState, StateImage, WindowMeta},
+    change::{
+        Completeness, EpochChange, MergerChange, PartialKey, PartitionChange, PartitionState,
+        StateImage, WindowMeta,
+    },
     counts::{OTHER, ValueCounts},
+    dimension::{Dimension, DimensionSpec, PerDimension},
     epoch_input::{EpochInput, PartitionDelta, PartitionProgress},
+    ledger::Ledger,
+    merger::{Merger, MergerInput, PreparedMerge},
     partial::Partial,
     record::{PublishedWindow, WindowRecord},
     rules::WindowRules,

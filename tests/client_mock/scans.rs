@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use logintide::{
+    client::{ScanEnd, ScanEvent, ShortLog, TopicScan},
     ids::{Offset, PartitionId},
-    kafka::{Flow, KafkaError, MockCluster, ScanEnd, ScanEvent, ShortLog, TopicScan},
+    kafka::{Flow, KafkaError, MockCluster},
 };
 
 use crate::support::*;

@@ -5,11 +5,11 @@
 use std::time::Duration;
 
 use logintide::{
+    client::{ScanEnd, ScanEvent, ScanRange, ShortLog, TopicScan},
     ids::{Offset, PartitionId},
     kafka::{
         ClientSettings, Consumer, ConsumerSettings, DrainEvent, Flow, KafkaError, OutRecord,
-        Producer, ProducerSettings, RebalanceEvent, ScanEnd, ScanEvent, ScanRange, ShortLog,
-        TopicHandle, TopicScan, Transactional,
+        Producer, ProducerSettings, RebalanceEvent, TopicHandle, Transactional,
     },
 };
 pub(crate) use testkit::until;

@@ -112,7 +112,7 @@ impl Process {
             alive = alive.wrapping_sub(1);
             alive == u8::MAX
         };
-        let windows = Windows::new(rules, image, &owned, owned.len() == PARTITIONS);
+        let windows = Windows::new(rules, &image, &owned, owned.len() == PARTITIONS);
         if dies() {
             return None;
         }
@@ -271,7 +271,7 @@ impl Process {
                 // What an epoch counted is seen only when it is certain: read again, its events
                 // may be late.
                 if kafka.mode == Mode::AtLeastOnce {
-                    self.queued.extend(prepared.records.iter().map(window_output));
+                    self.queued.extend(prepared.merge.records.iter().map(window_output));
                 }
                 self.committed_change = Some(prepared.change);
                 self.stage = Stage::Committed;
@@ -303,7 +303,7 @@ impl Process {
             return Turn::Moved;
         }
         if mode == Mode::ExactlyOnce {
-            self.queued.extend(prepared.records.iter().map(window_output));
+            self.queued.extend(prepared.merge.records.iter().map(window_output));
         }
         self.stage = Stage::Prepared(Box::new(prepared));
         Turn::Moved

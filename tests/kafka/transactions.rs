@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use logintide::{
+    client::{ScanEnd, ShortLog},
     ids::{Offset, PartitionId},
     kafka::{
-        CommitEntry, Consumer, ConsumerSettings, Flow, KafkaError, OutRecord, Producer, ScanEnd,
-        ShortLog, TopicHandle,
+        CommitEntry, Consumer, ConsumerSettings, Flow, KafkaError, OutRecord, Producer, TopicHandle,
     },
 };
 

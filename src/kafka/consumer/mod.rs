@@ -13,9 +13,7 @@ mod drain;
 mod group_errors;
 mod headers;
 mod offsets;
-mod ranges;
 mod rebalance;
-mod topic_scan;
 
 pub use self::{
     client::Consumer,
@@ -23,7 +21,5 @@ pub use self::{
     drain::{DrainEvent, Flow, Record},
     group_errors::group_remedy,
     headers::Headers,
-    ranges::{ScanRange, ShortLog},
     rebalance::RebalanceEvent,
-    topic_scan::{ScanEnd, ScanEvent, TopicScan},
 };

@@ -64,7 +64,7 @@ fn when_all_partitions_are_idle_the_clock_closes_windows_and_the_watermark_stays
     run.now_ms = 15;
     let prepared = run.epoch(&[]);
     assert!(!prepared.is_empty, "output without input");
-    assert_eq!(prepared.records.iter().map(summary).collect::<Vec<_>>(), [(0, 1, 1, 0)]);
+    assert_eq!(prepared.merge.records.iter().map(summary).collect::<Vec<_>>(), [(0, 1, 1, 0)]);
     assert_eq!(run.windows.watermark(), Some(EventTimeMs(3)));
     assert_eq!(run.windows.lowest_open_window(), Some(WindowStart(10)));
 
@@ -131,7 +131,7 @@ fn what_a_committed_epoch_has_published_can_be_published_again() {
     for events in [&[(0, 4), (1, 5), (0, 13)][..], &[(0, 41)], &[(0, 42), (0, 11)]] {
         let prepared = run.epoch(events);
         let again = reopened(RULES, &run.image).published_in(&prepared.change);
-        assert_eq!(again, prepared.records, "{events:?}");
+        assert_eq!(again, prepared.merge.records, "{events:?}");
     }
     assert_eq!(run.windows.retained_windows(), 2, "0 was dropped after it could be asked for");
 }
@@ -239,12 +239,12 @@ fn values_beyond_the_cap_are_reported_once() {
         let mut input = run.input(&[(0, 3)]);
         let partial = &mut input.deltas[0].windows[0].1;
         for number in 0..events {
-            partial.count(0, "NY", &format!("{events}-{number}"), "1.0", "u");
+            partial.count(0, ["NY", &format!("{events}-{number}"), "1.0"].into(), "u");
         }
         // The one event that the harness counts brings a value of its own.
         let prepared = run.windows.prepare(input);
         let new = if capped == 5 { 6 } else { events };
-        assert_eq!(prepared.capped_values, new, "{events}");
+        assert_eq!(prepared.merge.capped, new, "{events}");
         run.windows.commit(&prepared);
     }
 }
@@ -299,7 +299,7 @@ fn counts_of_a_partition_that_is_not_owned_are_a_bug() {
 
 #[test]
 fn no_partition_at_all_is_a_state_too() {
-    let windows = Windows::new(RULES, super::run::image(&[]), &[], false);
+    let windows = Windows::new(RULES, &super::run::image(&[]), &[], false);
     assert_eq!((windows.open_windows(), windows.memory_bytes()), (0, 0));
     let run = Run::of(0);
     assert!(run.windows.prepare(run.input(&[])).is_empty);

@@ -14,7 +14,7 @@ fn after(start: i64) -> Completeness {
 
 /// What an epoch published, as (window, complete).
 fn published(run: &mut Run, events: &[(i32, i64)]) -> Vec<(i64, bool)> {
-    run.epoch(events).records.iter().map(|record| (record.start.0, record.complete)).collect()
+    run.epoch(events).merge.records.iter().map(|record| (record.start.0, record.complete)).collect()
 }
 
 #[test]
@@ -30,7 +30,7 @@ fn windows_up_to_the_first_event_of_a_partition_are_incomplete() {
     run.close_all = true;
     let events = [(0, 3), (0, 13), (0, 23), (1, 12), (1, 4)];
     assert_eq!(published(&mut run, &events), [(0, false), (10, false), (20, true)]);
-    assert_eq!(run.windows.partitions()[&PartitionId(1)].completeness, after(10));
+    assert_eq!(run.completeness(1), after(10));
 }
 
 #[test]
@@ -70,9 +70,9 @@ fn what_lost_state_had_reached_stays_incomplete() {
         let lost = Completeness::UntilFirstEvent { at_least: Some(WindowStart(at_least)) };
         let mut run = Run::new(RULES, &[lost]);
         run.epoch(&[(0, 12)]);
-        assert_eq!(run.windows.partitions()[&PartitionId(0)].completeness, after(expected));
+        assert_eq!(run.completeness(0), after(expected));
         run.epoch(&[(0, 45)]);
-        assert_eq!(run.windows.partitions()[&PartitionId(0)].completeness, after(expected));
+        assert_eq!(run.completeness(0), after(expected));
     }
 }
 

@@ -10,6 +10,7 @@ use crate::ids::{Epoch, EventTimeMs, PartitionId, WindowStart};
 
 mod behaviour;
 mod completeness;
+mod merging;
 mod model;
 mod ownership;
 mod pipeline;
@@ -22,8 +23,8 @@ struct Contents<'a> {
     epoch: Epoch,
     watermark: Option<EventTimeMs>,
     horizon: Option<EventTimeMs>,
-    partials: &'a BTreeMap<PartialKey, Arc<Partial>>,
-    partitions: &'a BTreeMap<PartitionId, PartitionState>,
+    partials: BTreeMap<PartialKey, Arc<Partial>>,
+    partitions: BTreeMap<PartitionId, PartitionState>,
     windows: &'a BTreeMap<WindowStart, MergedWindow>,
     open: Vec<WindowStart>,
 }
@@ -35,7 +36,7 @@ impl Windows {
             watermark: self.watermark(),
             horizon: self.horizon(),
             partials: self.ledger().partials(),
-            partitions: self.partitions(),
+            partitions: self.partitions().map(|(p, state)| (p, *state)).collect(),
             windows: self.merger().windows(),
             open: self.merger().open().iter().copied().collect(),
         }
@@ -50,5 +51,5 @@ fn stored(change: &EpochChange) -> EpochChange {
 
 fn reopened(rules: WindowRules, image: &StateImage) -> Windows {
     let owned: Vec<_> = image.partitions.keys().copied().collect();
-    Windows::new(rules, image.clone(), &owned, true)
+    Windows::new(rules, image, &owned, true)
 }

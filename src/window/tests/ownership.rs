@@ -8,7 +8,7 @@ use crate::ids::{EventTimeMs, Offset, PartitionId, WindowStart};
 
 fn owning(image: &StateImage, owned: &[i32], owns_all: bool) -> Run {
     let owned: Vec<_> = owned.iter().copied().map(PartitionId).collect();
-    let windows = Windows::new(RULES, image.clone(), &owned, owns_all);
+    let windows = Windows::new(RULES, image, &owned, owns_all);
     Run { windows, image: image.clone(), ..Run::of(0) }
 }
 
@@ -22,11 +22,11 @@ fn shared_image() -> StateImage {
 #[test]
 fn partitions_that_are_not_owned_are_left_alone_and_nothing_is_complete() {
     let mut run = owning(&shared_image(), &[0], false);
-    assert_eq!(run.windows.partitions().len(), 1);
+    assert_eq!(run.windows.partitions().count(), 1);
     run.close_all = true;
     let prepared = run.epoch(&[]);
-    assert_eq!(prepared.records.iter().map(summary).collect::<Vec<_>>(), [(10, 1, 3, 0)]);
-    assert!(!prepared.records[0].complete);
+    assert_eq!(prepared.merge.records.iter().map(summary).collect::<Vec<_>>(), [(10, 1, 3, 0)]);
+    assert!(!prepared.merge.records[0].complete);
     assert_eq!(prepared.change.partitions.len(), 1);
     assert_eq!(run.image.partitions.len(), 2, "the other's state stays in the image");
 }
@@ -106,6 +106,6 @@ fn several_workers_may_report_one_partition() {
     input.deltas = vec![delta(0, &[(0, 3), (2, 15)]), delta(0, &[(1, 4)]), delta(0, &[(3, 5)])];
     input.progress[0].next_offset = Offset(4);
     let prepared = run.windows.prepare(input);
-    assert_eq!(prepared.records.iter().map(summary).collect::<Vec<_>>(), [(0, 1, 3, 0)]);
+    assert_eq!(prepared.merge.records.iter().map(summary).collect::<Vec<_>>(), [(0, 1, 3, 0)]);
     assert_eq!(prepared.change.partials.len(), 2);
 }

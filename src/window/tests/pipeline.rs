@@ -111,8 +111,8 @@ impl Pipeline {
                 let events: Vec<_> = self.read.iter().filter(mine).collect();
                 for event in events.iter().filter(|event| !event.late) {
                     let window = windows.entry(self.model.rules.window_of(event.time)).or_default();
-                    let Event { offset, locale, device, version, .. } = event;
-                    window.count(*offset, locale, device, version, &event.user.to_string());
+                    let values = [event.locale, event.device, event.version].into();
+                    window.count(event.offset, values, &event.user.to_string());
                 }
                 deltas.push(PartitionDelta {
                     partition,
@@ -180,7 +180,8 @@ impl Pipeline {
                 self.image.partitions[&PartitionId(p as i32)].next_offset.0
             });
         } else {
-            let newest = prepared.records.iter().map(|record| (record.start, record.sum.total));
+            let newest =
+                prepared.merge.records.iter().map(|record| (record.start, record.sum.total));
             self.published.extend(newest);
             self.check_state(&prepared)?;
         }
@@ -192,9 +193,12 @@ impl Pipeline {
 
     fn check_records(&self, prepared: &Prepared) -> Result<(), TestCaseError> {
         let expected = self.model.records();
-        let got: Vec<_> = prepared.records.iter().map(Expected::of).collect();
+        let got: Vec<_> = prepared.merge.records.iter().map(Expected::of).collect();
         prop_assert_eq!(got, expected);
-        prop_assert_eq!(prepared.is_empty, self.read.is_empty() && prepared.records.is_empty());
+        prop_assert_eq!(
+            prepared.is_empty,
+            self.read.is_empty() && prepared.merge.records.is_empty()
+        );
         Ok(())
     }
 

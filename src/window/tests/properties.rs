@@ -120,12 +120,12 @@ proptest! {
                 now_ms: 0,
                 close_all: false,
             });
-            let bytes: Vec<_> = prepared.records.iter().map(|record| {
+            let bytes: Vec<_> = prepared.merge.records.iter().map(|record| {
                 let mut bytes = Vec::new();
                 record.encode(&mut bytes, usize::MAX);
                 bytes
             }).collect();
-            changes.push((prepared.change, prepared.records, prepared.replay_from, bytes));
+            changes.push((prepared.change, prepared.merge.records, prepared.replay_from, bytes));
         }
         prop_assert_eq!(&changes[0], &changes[1]);
         prop_assert_eq!(&changes[0], &changes[2]);

@@ -32,7 +32,7 @@ pub(super) fn delta(p: i32, events: &[(i64, i64)]) -> PartitionDelta {
     let mut windows = BTreeMap::<WindowStart, Partial>::new();
     for &(offset, time) in events {
         let window = windows.entry(RULES.window_of(EventTimeMs(time))).or_default();
-        window.count(offset, "NY", "iOS", "1.0", &offset.to_string());
+        window.count(offset, ["NY", "iOS", "1.0"].into(), &offset.to_string());
     }
     PartitionDelta {
         partition: PartitionId(p),
@@ -56,7 +56,7 @@ impl Run {
         let image = image(partitions);
         let owned: Vec<_> = image.partitions.keys().copied().collect();
         Self {
-            windows: Windows::new(rules, image.clone(), &owned, true),
+            windows: Windows::new(rules, &image, &owned, true),
             image,
             idle: BTreeSet::new(),
             now_ms: 0,
@@ -68,11 +68,16 @@ impl Run {
         Self::new(RULES, &vec![Completeness::FromStart; partitions])
     }
 
+    pub(super) fn completeness(&self, p: i32) -> Completeness {
+        let state = self.windows.partitions().find(|(partition, _)| partition.0 == p);
+        state.expect("it is owned").1.completeness
+    }
+
     /// The next epoch's input, with the events and the horizon that is due.
     pub(super) fn input(&self, events: &[(i32, i64)]) -> EpochInput {
         let mut deltas = Vec::new();
         let mut progress = Vec::new();
-        for (&partition, state) in self.windows.partitions() {
+        for (partition, state) in self.windows.partitions() {
             let times = events.iter().filter(|(p, _)| *p == partition.0).map(|(_, time)| *time);
             let events: Vec<_> = (state.next_offset.0..).zip(times).collect();
             let next_offset = Offset(state.next_offset.0 + events.len() as i64);
@@ -102,7 +107,7 @@ impl Run {
 
     /// Runs an epoch and returns what it published, as (window, revision, total, late).
     pub(super) fn published(&mut self, events: &[(i32, i64)]) -> Vec<(i64, u32, u64, u64)> {
-        self.epoch(events).records.iter().map(summary).collect()
+        self.epoch(events).merge.records.iter().map(summary).collect()
     }
 }
 

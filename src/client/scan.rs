@@ -15,13 +15,12 @@ use std::{
 };
 
 use super::{
-    client::Consumer,
-    drain::{DrainEvent, Flow, Record},
+    RecordConsumer,
     ranges::{Place, Ranges, ScanRange, ShortLog},
 };
 use crate::{
     ids::{Offset, PartitionId},
-    kafka::native::KafkaError,
+    kafka::{Consumer, DrainEvent, Flow, KafkaError, Record},
     limits::SOURCE_IDLE_WAIT,
 };
 
@@ -67,21 +66,21 @@ enum Turn {
 }
 
 /// Reads ranges of one topic.
-pub struct TopicScan {
-    consumer: Consumer,
+pub struct TopicScan<R = Consumer> {
+    consumer: R,
     ranges: Ranges,
 }
 
-impl fmt::Debug for TopicScan {
+impl<R> fmt::Debug for TopicScan<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TopicScan").field("ranges", &self.ranges).finish_non_exhaustive()
     }
 }
 
-impl TopicScan {
+impl<R: RecordConsumer> TopicScan<R> {
     /// Begins to fetch. The consumer, which has not subscribed, is closed with the scan.
     pub fn begin(
-        mut consumer: Consumer,
+        mut consumer: R,
         ranges: &[ScanRange],
         short_log: ShortLog,
     ) -> Result<Self, KafkaError> {

@@ -12,28 +12,16 @@ use std::sync::{
     },
 };
 
+use super::PerOutput;
 use crate::ids::TopicId;
-
-/// Partitions of each output topic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OutputPartitions {
-    /// processed-logins.
-    pub processed: i32,
-    /// aggregated-usage.
-    pub aggregated: i32,
-    /// user-login-dlq.
-    pub dead_letter: i32,
-    /// user-login-late.
-    pub late: i32,
-}
 
 /// What one check of the topics has found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SeenTopics {
     /// The input topic's id; `None` where the brokers do not support ids.
     pub input: Option<TopicId>,
-    /// The output topics.
-    pub outputs: OutputPartitions,
+    /// Partitions of each output topic.
+    pub outputs: PerOutput<i32>,
 }
 
 /// The newest findings, shared between the threads.
@@ -67,12 +55,12 @@ impl TopicBoard {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::Topic, *};
 
     #[test]
     fn each_change_is_heard_of_once() {
         let board = TopicBoard::default();
-        let outputs = OutputPartitions { processed: 1, aggregated: 1, dead_letter: 1, late: 1 };
+        let outputs = PerOutput::from_fn(|_| 1);
         let first = SeenTopics { input: None, outputs };
         let mut version = 0;
         assert_eq!(board.newer(&mut version), None);
@@ -80,7 +68,8 @@ mod tests {
         assert_eq!(board.newer(&mut version), Some(first));
         board.publish(first);
         assert_eq!(board.newer(&mut version), None);
-        let grown = SeenTopics { outputs: OutputPartitions { processed: 4, ..outputs }, ..first };
+        let mut grown = first;
+        grown.outputs[Topic::Processed] = 4;
         board.publish(grown);
         assert_eq!((board.newer(&mut version), board.newer(&mut version)), (Some(grown), None));
     }
