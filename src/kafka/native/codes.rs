@@ -1,6 +1,7 @@
 //! What the error codes of librdkafka and the brokers mean.
 //!
-//! Pure tables. Holds: whatever is not listed is fatal, because nothing is known to make it go away.
+//! Pure tables. Holds: whatever is not listed is fatal, because nothing is known to make it go
+//! away.
 #![forbid(unsafe_code)]
 
 use rdkafka::types::RDKafkaRespErr as Native;
