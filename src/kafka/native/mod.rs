@@ -10,6 +10,7 @@
 
 mod allocator;
 mod client;
+mod codes;
 mod config;
 mod error;
 mod event;
@@ -38,7 +39,7 @@ pub use self::{
 };
 pub(in crate::kafka) use self::{
     client::NativeClient,
-    error::{is_broker_away, is_out_of_range, is_unreadable},
+    codes::{is_broker_away, is_out_of_range, is_unreadable},
     event::Event,
     ffi::{array, bytes, c_string, check, error_text, millis, owned_text},
     list::{commit_list, first_error, list_entries, offset_list, partition_list},

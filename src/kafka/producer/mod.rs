@@ -7,6 +7,7 @@
 
 mod client;
 mod delivery;
+mod failure;
 mod headers;
 mod partitioner;
 mod progress;
