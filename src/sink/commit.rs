@@ -6,11 +6,14 @@
 //! included in a transaction; without one, they come after the commit, so that nobody sees totals
 //! of an epoch that was lost. A change becomes the state only when its commit is known.
 
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Instant,
+};
 
 use super::{
-    Completed, EpochFailure, Sink, Stage,
-    outputs::Awaited,
+    EpochFailure, Sink, Stage,
+    outputs::{Awaited, Mark},
     recover::stop,
     report::{self, EpochCounts},
 };
@@ -20,11 +23,26 @@ use crate::{
     epoch::{AlignedEpoch, CommittedEpoch, CutReason, Times, ToSource},
     failpoint::{self, Point},
     ids::{Offset, PartitionId, TopicId},
+    kafka::CommitEntry,
     limits,
     state::CommitMetadata,
     topics::Topic,
     window::{EpochInput, Prepared, WindowRecord},
 };
+
+/// A complete epoch that waits for its deliveries.
+pub(super) struct Completed<C: Client> {
+    pub(super) prepared: Prepared,
+    pub(super) offsets: Vec<CommitEntry>,
+    /// Whether it has sent anything besides windows.
+    pub(super) sent: bool,
+    /// What has to be delivered before the next step; `None` until librdkafka has taken all of it.
+    pub(super) awaited: Option<Mark<C>>,
+    /// Whether its redo record is on disk.
+    pub(super) is_stored: bool,
+    /// Since when its commit is tried.
+    pub(super) committing: Option<Instant>,
+}
 
 impl<C: Client> Sink<C> {
     /// Completes the open epoch if the cut and all answers are in.

@@ -30,9 +30,10 @@ pub(crate) use self::outputs::{OutputSettings, OutputTopic};
 pub(crate) use self::readback::ReadbackSettings;
 pub(crate) use self::rejects::{KEY_CUT, VALUE_CUT};
 use self::{
+    commit::Completed,
     epoch_failure::EpochFailure,
     incoming::Output,
-    outputs::{Awaited, Mark, Outputs},
+    outputs::{Awaited, Outputs},
     rebuild::RebuildPlan,
     report::{EpochCounts, Report},
 };
@@ -46,12 +47,11 @@ use crate::{
     error::RunError,
     failpoint::{self, Point},
     ids::{Epoch, Incarnation},
-    kafka::CommitEntry,
     limits,
     state::BackgroundStore,
     status::Board,
     topics::Topic,
-    window::{EpochChange, Prepared, StateImage, WindowRules, Windows},
+    window::{EpochChange, StateImage, WindowRules, Windows},
 };
 
 /// What a sink is made of.
@@ -110,20 +110,6 @@ enum Stage<C: Client> {
     Publishing(Alignment, Box<Completed<C>>),
     /// The source was asked to roll back; nothing counts until it has.
     Failed,
-}
-
-/// A complete epoch that waits for its deliveries.
-struct Completed<C: Client> {
-    prepared: Prepared,
-    offsets: Vec<CommitEntry>,
-    /// Whether it has sent anything besides windows.
-    sent: bool,
-    /// What has to be delivered before the next step; `None` until librdkafka has taken all of it.
-    awaited: Option<Mark<C>>,
-    /// Whether its redo record is on disk.
-    is_stored: bool,
-    /// Since when its commit is tried.
-    committing: Option<Instant>,
 }
 
 /// The sink.
