@@ -92,9 +92,8 @@ pub(super) fn ask(
     } else {
         Some(GroupDescription::default())
     };
-    let input = topics[Topic::Input].replicas.as_ref().ok().and_then(Option::as_ref);
-    let partitions: Vec<PartitionId> =
-        input.map_or(0..0, |input| 0..input.partitions as i32).map(PartitionId).collect();
+    let input_partitions = topics[Topic::Input].seen().map_or(0, |input| input.partitions as i32);
+    let partitions: Vec<_> = (0..input_partitions).map(PartitionId).collect();
     let (committed, ends) = if has_groups && group.is_some() && !partitions.is_empty() {
         let committed = asked.allowed(|_, left| consumer.committed(&partitions, left))?;
         let input = names[Topic::Input];

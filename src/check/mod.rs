@@ -179,8 +179,7 @@ impl Check {
         match asked {
             Ok(facts) => {
                 self.judge(&facts, &peek, instance.as_deref(), &clients);
-                let input =
-                    facts.topics[Topic::Input].replicas.as_ref().ok().and_then(Option::as_ref);
+                let input = facts.topics[Topic::Input].seen();
                 Ok(input.map(|input| (clients, input.partitions as i32)))
             }
             Err(_) if !unreachable.is_empty() => {
@@ -202,8 +201,8 @@ impl Check {
         });
         summary::of_broker(config, facts, transactional_id.as_deref(), findings);
         local::judge_identity(config, peek, Some(&facts.cluster_id), findings);
-        let input = facts.topics[Topic::Input].replicas.as_ref().ok().and_then(Option::as_ref);
-        local::judge_topic(config, peek, input.and_then(|input| input.id), findings);
+        let input_id = facts.topics[Topic::Input].seen().and_then(|input| input.id);
+        local::judge_topic(config, peek, input_id, findings);
         summary::of_memory(config, facts, clients.fetch, findings);
         topics::judge(config, facts, findings);
         topics::judge_largest_batch(config, facts, clients.fetch, findings);
