@@ -1,19 +1,21 @@
-//! What workers have for Kafka: now, later or never. Owned by the sink thread.
+//! What workers have for Kafka: now, later or never. Owned by the stages of an open epoch.
 //!
 //! In:  output of the epoch that is collected and of the one behind it.
 //! Out: `Outputs`, in order of arrival.
 //! Holds: nothing of epoch N+1 goes out before N is committed, except enriched events in
 //! at-least-once, and those not before librdkafka has all of N.
 
-use super::{Sink, Stage};
+use super::context::Context;
 use crate::{
     batch::{OutputBatch, RejectBatch},
     client::Client,
     config::Delivery,
+    epoch::Alignment,
     ids::{Epoch, Incarnation},
 };
 
 /// What workers have for Kafka.
+#[derive(Debug)]
 pub(super) enum Output {
     Enriched(OutputBatch),
     Rejected(RejectBatch),
@@ -38,9 +40,9 @@ enum Turn {
     Never,
 }
 
-/// What the sink is at, as far as output is concerned.
+/// What decides when output goes.
 #[derive(Debug, Clone, Copy)]
-struct Collecting {
+struct Rules {
     delivery: Delivery,
     incarnation: Incarnation,
     open: Epoch,
@@ -48,7 +50,7 @@ struct Collecting {
     is_complete: bool,
 }
 
-impl Collecting {
+impl Rules {
     fn turn_of(&self, output: &Output) -> Turn {
         let (incarnation, epoch) = output.origin();
         if incarnation != self.incarnation {
@@ -69,39 +71,56 @@ impl Collecting {
     }
 }
 
-impl<C: Client> Sink<C> {
-    /// Queues output of the epoch that is collected, holds that of the next one, drops any other.
-    pub(super) fn take_output(&mut self, output: Output) {
-        let (open, is_complete) = match &self.stage {
-            Stage::Open(alignment) => (alignment.open_epoch(), false),
-            Stage::Draining(alignment, _) | Stage::Publishing(alignment, _) => {
-                (alignment.open_epoch(), true)
-            }
-            Stage::Undoing { .. } | Stage::Waiting | Stage::Rebuilding(..) | Stage::Failed => {
-                // A rebuild makes no output; what comes is of an incarnation that is over.
-                return;
-            }
+/// The epoch that is collected, and the output of the one behind it.
+#[derive(Debug)]
+pub(super) struct Collecting {
+    pub(super) alignment: Alignment,
+    /// Whether anything was sent besides windows, of the open epoch or, once that is complete, of
+    /// the next one.
+    pub(super) sent: bool,
+    /// Output that must not be sent yet.
+    held: Vec<Output>,
+}
+
+impl Collecting {
+    /// Collects from this epoch on.
+    pub(super) fn new(workers: usize, first: Epoch) -> Self {
+        Self { alignment: Alignment::new(workers, first), sent: false, held: Vec::new() }
+    }
+
+    /// Queues output of the open epoch, holds that of the next one, drops any other.
+    /// `is_complete`: librdkafka has all of the open epoch.
+    pub(super) fn take<C: Client>(
+        &mut self,
+        cx: &mut Context<C>,
+        output: Output,
+        is_complete: bool,
+    ) {
+        let rules = Rules {
+            delivery: cx.settings.delivery,
+            incarnation: cx.incarnation,
+            open: self.alignment.open_epoch(),
+            is_complete,
         };
-        let (delivery, incarnation) = (self.settings.delivery, self.incarnation);
-        match (Collecting { delivery, incarnation, open, is_complete }).turn_of(&output) {
+        match rules.turn_of(&output) {
             Turn::Now => {}
             Turn::Later => return self.held.push(output),
             Turn::Never => return,
         }
         self.sent = true;
         match output {
-            Output::Enriched(batch) => self.outputs.processed(batch),
+            Output::Enriched(batch) => cx.outputs.processed(batch),
             Output::Rejected(batch) => {
-                self.report.rejected(&batch);
-                self.outputs.rejected(batch);
+                cx.report.rejected(&batch);
+                cx.outputs.rejected(batch);
             }
         }
     }
 
     /// Takes what was held once more: some of it may be sent now.
-    pub(super) fn take_held(&mut self) {
+    pub(super) fn take_held<C: Client>(&mut self, cx: &mut Context<C>, is_complete: bool) {
         for output in std::mem::take(&mut self.held) {
-            self.take_output(output);
+            self.take(cx, output, is_complete);
         }
     }
 }
@@ -141,9 +160,9 @@ mod tests {
             (Delivery::ExactlyOnce, true, NEW, next, [Later, Later]),
             (Delivery::ExactlyOnce, true, OLD, OPEN, [Never, Never]),
         ] {
-            let collecting = Collecting { delivery, incarnation: NEW, open: OPEN, is_complete };
-            let turns = outputs(incarnation, epoch).map(|output| collecting.turn_of(&output));
-            assert_eq!(turns, expected, "{collecting:?}, {incarnation:?} {epoch:?}");
+            let rules = Rules { delivery, incarnation: NEW, open: OPEN, is_complete };
+            let turns = outputs(incarnation, epoch).map(|output| rules.turn_of(&output));
+            assert_eq!(turns, expected, "{rules:?}, {incarnation:?} {epoch:?}");
         }
     }
 }
