@@ -4,5 +4,7 @@ mod any;
 mod codec;
 mod compacted;
 mod format;
+mod group;
 mod histories;
 mod reader;
+mod writer;
