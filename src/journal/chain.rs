@@ -174,7 +174,7 @@ impl Chain {
         let is_sound = |chain: &Self| {
             let highest = chain.highest.max(chain.skipped).max(chain.applied_seq());
             let snapshot = chain.last.as_ref().map_or(0, |last| last.snapshot.seq);
-            highest <= i64::MAX as u64 && snapshot <= chain.applied_seq()
+            i64::try_from(highest).is_ok() && snapshot <= chain.applied_seq()
         };
         read.filter(is_sound)
     }
