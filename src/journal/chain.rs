@@ -170,7 +170,13 @@ impl Chain {
         let mut reader = ByteReader::new(bytes);
         let read = Self::read(&mut reader).ok()?;
         reader.finish().ok()?;
-        read
+        // There must be numbers after them, and a snapshot is no newer than the chain.
+        let is_sound = |chain: &Self| {
+            let highest = chain.highest.max(chain.skipped).max(chain.applied_seq());
+            let snapshot = chain.last.as_ref().map_or(0, |last| last.snapshot.seq);
+            i64::try_from(highest).is_ok() && snapshot <= chain.applied_seq()
+        };
+        read.filter(is_sound)
     }
 
     fn read(reader: &mut ByteReader) -> Result<Option<Self>, Flaw> {

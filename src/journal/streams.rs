@@ -78,7 +78,7 @@ pub enum Taken {
 pub struct Streams {
     partitions: u32,
     positions: BTreeMap<PartitionId, Offset>,
-    streams: BTreeMap<Stream, Followed>,
+    followed: BTreeMap<Stream, Followed>,
 }
 
 #[derive(Debug, Default)]
@@ -91,25 +91,25 @@ impl Streams {
     /// Of a journal with so many partitions, at least one, each read from its start.
     pub fn new(partitions: u32) -> Self {
         assert!((1..=i32::MAX as u32).contains(&partitions), "a journal has partitions");
-        Self { partitions, positions: BTreeMap::new(), streams: BTreeMap::new() }
+        Self { partitions, positions: BTreeMap::new(), followed: BTreeMap::new() }
     }
 
     /// Begins to read a journal partition at this offset. What was known of its streams is dropped.
     pub fn begin_at(&mut self, partition: PartitionId, offset: Offset) {
-        self.streams.retain(|stream, _| stream.journal_partition(self.partitions) != partition);
+        self.followed.retain(|stream, _| stream.journal_partition(self.partitions) != partition);
         self.positions.insert(partition, offset);
     }
 
     /// Goes on with a stream as the local copy has it, right after `begin_at`. The copy's position
     /// may be older than the chain, never newer.
     pub fn restore(&mut self, stream: Stream, chain: Chain) {
-        self.streams.insert(stream, Followed { chain, open: OpenRecords::default() });
+        self.followed.insert(stream, Followed { chain, open: OpenRecords::default() });
     }
 
     /// Reads a journal partition again from this offset, if that is below its position: for streams
     /// that are in a gap or unseen. Those in a gap begin anew; the others pass over what they know.
     pub fn read_again(&mut self, partition: PartitionId, offset: Offset) {
-        for (stream, followed) in &mut self.streams {
+        for (stream, followed) in &mut self.followed {
             if stream.journal_partition(self.partitions) == partition {
                 followed.open = OpenRecords::default();
                 if followed.chain.condition() == Condition::Gap {
@@ -129,7 +129,7 @@ impl Streams {
     /// Where to go on after a stop: the position, or the first chunk of a record that is not whole.
     pub fn resume_from(&self, partition: PartitionId) -> Offset {
         let is_here = |stream: &Stream| stream.journal_partition(self.partitions) == partition;
-        let open = self.streams.iter().filter(|(stream, _)| is_here(stream));
+        let open = self.followed.iter().filter(|(stream, _)| is_here(stream));
         let first = open.filter_map(|(_, followed)| followed.open.first_offset()).min();
         first.unwrap_or(Offset(i64::MAX)).min(self.position(partition))
     }
@@ -141,12 +141,12 @@ impl Streams {
 
     /// Every stream of which anything was read or restored.
     pub fn chains(&self) -> impl Iterator<Item = (Stream, &Chain)> {
-        self.streams.iter().map(|(stream, followed)| (*stream, &followed.chain))
+        self.followed.iter().map(|(stream, followed)| (*stream, &followed.chain))
     }
 
     /// A stream's chain, if anything of it was read or restored.
     pub fn chain(&self, stream: Stream) -> Option<&Chain> {
-        self.streams.get(&stream).map(|followed| &followed.chain)
+        self.followed.get(&stream).map(|followed| &followed.chain)
     }
 
     /// Takes the next Kafka record of a journal partition. Offsets may have holes.
@@ -209,7 +209,7 @@ impl Streams {
         if stream.journal_partition(self.partitions) != partition {
             return flaw(format!("belongs to another one of {} partitions", self.partitions));
         }
-        self.streams.entry(stream).or_default().take(&chunk, spot, offset)
+        self.followed.entry(stream).or_default().take(&chunk, spot, offset)
     }
 }
 

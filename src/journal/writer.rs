@@ -131,7 +131,7 @@ impl Writer {
     pub fn begin(&mut self, moment: Moment) -> EpochRecords<'_> {
         let merges = self.tails.contains_key(&Stream::Merger);
         let owns_first = self.tails.contains_key(&Stream::Partition(PartitionId(0)));
-        assert!(owns_first || !merges, "the owner of input partition 0 merges");
+        assert_eq!(owns_first, merges, "the owner of input partition 0 merges");
         EpochRecords { writer: self, moment, committed: BTreeMap::new(), merged: false }
     }
 

@@ -19,8 +19,12 @@ const PARTITIONS: u32 = 3;
 fn first_record(stream: Stream, content: &Content, chunk_bytes: usize) -> Written {
     let mut writer = Writer::new(instance("a"), None, PARTITIONS).cut_by(chunk_bytes, 128);
     writer.take_over(stream, &Chain::default(), Offset(0), 0);
-    if stream == Stream::Merger {
-        writer.take_over(super::any::partition(0), &Chain::default(), Offset(0), 0);
+    match (stream, super::any::partition(0)) {
+        (Stream::Merger, first) => writer.take_over(first, &Chain::default(), Offset(0), 0),
+        (stream, first) if stream == first => {
+            writer.take_over(Stream::Merger, &Chain::default(), Offset(0), 0);
+        }
+        _ => {}
     }
     let moment = Moment { epoch: Epoch(7), now_ms: 0, positions: BTreeMap::new() };
     writer.begin(moment).write(stream, |_| content.clone())

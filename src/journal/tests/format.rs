@@ -33,7 +33,9 @@ fn examples() -> Vec<Example> {
     let mut examples = vec![("Identity", Identity::key(), identity.encode())];
     let mut writer = Writer::new(instance("node-1"), None, 8);
     let streams = [partition(0), Stream::Merger];
-    streams.iter().for_each(|s| writer.take_over(*s, &Chain::default(), Offset(0), 0));
+    for stream in streams {
+        writer.take_over(stream, &Chain::default(), Offset(0), 0);
+    }
     let mut epoch = |number, titles: [&'static str; 2]| {
         let moment = Moment { epoch: Epoch(number), now_ms: 0, positions: BTreeMap::new() };
         let mut records = writer.begin(moment);

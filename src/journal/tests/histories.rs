@@ -3,7 +3,7 @@
 
 use proptest::{collection::vec, prelude::*};
 
-use super::compacted::{Group, Limits, Outcome};
+use super::group::{Group, Limits, Outcome};
 use crate::limits::{JOURNAL_RING_SLOTS, JOURNAL_SNAPSHOT_RECORDS};
 
 const LIMITS: Limits =

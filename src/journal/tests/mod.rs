@@ -4,6 +4,7 @@ mod any;
 mod codec;
 mod compacted;
 mod format;
+mod group;
 mod histories;
-mod image;
 mod reader;
+mod writer;

@@ -210,7 +210,9 @@ fn records_before_the_first_snapshot_are_a_gap_until_read_again() {
     let mut reader = Reader::new();
     let snapshot = write(&mut writer("a", &Chain::default()), 1, 0).chunks.len();
     reader.next = snapshot as i64;
-    log[snapshot..].iter().for_each(|chunk| drop(reader.chunk(chunk)));
+    for chunk in &log[snapshot..] {
+        reader.chunk(chunk);
+    }
     assert_eq!(reader.condition(), Condition::Gap);
     reader.streams.read_again(PartitionId(5), Offset(0));
     assert_eq!(
@@ -221,7 +223,9 @@ fn records_before_the_first_snapshot_are_a_gap_until_read_again() {
     let mut lost = writer("b", &reader.chain().clone());
     let after = write(&mut lost, 9, 0);
     reader.next = 0;
-    log.iter().for_each(|chunk| drop(reader.chunk(chunk)));
+    for chunk in &log {
+        reader.chunk(chunk);
+    }
     assert_eq!((reader.condition(), reader.chain().applied_seq()), (Condition::Whole, 3));
     assert_eq!(applied(&reader.record(&after)), Some((4, RecordKind::Snapshot)));
 }
@@ -231,7 +235,9 @@ fn reading_again_passes_over_what_is_known() {
     let mut reader = Reader::new();
     let mut first = writer("a", &Chain::default());
     let records = [write(&mut first, 1, 0), write(&mut first, 2, 0)];
-    records.iter().for_each(|record| drop(reader.record(record)));
+    for record in &records {
+        reader.record(record);
+    }
     let (key, value) = &records[0].chunks[0];
     let below = reader.streams.take(PartitionId(5), Offset(0), Some(key), Some(value));
     assert_eq!(below, Ok(Taken::Skipped(Skipped::BeforePosition)));
@@ -293,7 +299,9 @@ fn a_record_of_another_body_fails_its_checksum_and_changes_nothing() {
     let last = written.chunks.len() - 1;
     *written.chunks[last].1.last_mut().expect("a body") ^= 1;
     let (key, value) = written.chunks.pop().expect("a chunk");
-    written.chunks.iter().for_each(|chunk| drop(reader.chunk(chunk)));
+    for chunk in &written.chunks {
+        reader.chunk(chunk);
+    }
     let at = Offset(reader.next);
     let error = reader.streams.take(PartitionId(5), at, Some(&key), Some(&value));
     let error = error.expect_err("refused").to_string();
