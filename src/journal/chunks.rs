@@ -1,9 +1,9 @@
 //! Chunks of records that are not whole yet. Pure; part of a stream's reader.
 //!
 //! In:  the chunks of one stream in offset order. Out: the body, once the last chunk is there.
-//! Holds: a body is of one record and has all its chunks in order. The first chunk begins a record
-//! anew; one that does not follow its record's last is of no use, and neither is a record that
-//! misses one: it was cut off, or the cleaner has removed a part because there is a newer record.
+//! Holds: a body is of one record and has all its chunks in order. A chunk that does not follow its
+//! record's last is of no use, and neither is a record that misses one: it was cut off, or the
+//! cleaner has removed a part because there is a newer record.
 
 use std::borrow::Cow;
 
@@ -42,13 +42,9 @@ impl OpenRecords {
     pub(super) fn add<'a>(&mut self, chunk: &Chunk<'a>, spot: Spot, at: Offset) -> Collected<'a> {
         let Chunk { id, index, part } = chunk;
         let found = self.0.iter().position(|open| open.id == *id && open.spot == spot);
-        if *index == 0 {
-            if let Some(found) = found {
-                self.0.remove(found);
-            }
-            return self.begin(id, spot, at, part);
-        }
-        let Some(found) = found else { return Collected::Useless };
+        let Some(found) = found else {
+            return if *index == 0 { self.begin(id, spot, at, part) } else { Collected::Useless };
+        };
         let open = &mut self.0[found];
         if *index < open.next_index {
             return Collected::Useless;
