@@ -1,0 +1,265 @@
+//! Groups: who owns what, whose offsets are taken, and what is read back of them.
+
+use std::time::Duration;
+
+use logintide::{
+    client::{OffsetCommitter, RecordConsumer, RecordProducer},
+    ids::PartitionId,
+    kafka::{KafkaError, RebalanceEvent},
+};
+
+use super::stage::{ConsumerOf, PATIENCE, Play, SESSION, Stage, entry, kind, named};
+
+pub(crate) const STABLE: &[&str] = &[
+    "pending: Timeout",
+    "another partition: ok",
+    "committed 5 \"m1\"",
+    "aborted 5 \"m1\"",
+    "plain commit: ok",
+    "committed 6 \"m3\"",
+];
+
+pub(crate) fn stable<S: Stage>(play: &mut Play<S>) {
+    let mut member = play.consumer(None);
+    play.join(&mut member);
+    let committer = member.committer();
+    let writer = play.writer(Some("w"), PATIENCE);
+    writer.producer.begin_transaction().expect("begin");
+    play.send(&writer, 1, &["a"]);
+    let place = committer.group_metadata().expect("a member");
+    let sent = writer.producer.send_offsets(&play.topic, &entry(5, "m1"), &place, PATIENCE);
+    sent.expect("offsets");
+    let short = Duration::from_millis(700);
+    let pending = member.committed(&[PartitionId(0)], short);
+    play.note_result("pending", &pending);
+    let other = member.committed(&[PartitionId(1)], PATIENCE);
+    play.note_result("another partition", &other);
+    writer.producer.commit_transaction(PATIENCE).expect("commit");
+    play.note(format!("committed {}", play.committed(&member)));
+    writer.producer.begin_transaction().expect("begin");
+    let sent = writer.producer.send_offsets(&play.topic, &entry(9, "m2"), &place, PATIENCE);
+    sent.expect("offsets");
+    writer.producer.abort_transaction(PATIENCE).expect("abort");
+    play.note(format!("aborted {}", play.committed(&member)));
+    let plain = committer.commit(&entry(6, "m3"), PATIENCE);
+    play.note_result("plain commit", &plain);
+    play.note(format!("committed {}", play.committed(&member)));
+}
+
+pub(crate) const STALE: &[&str] = &[
+    "first assigned [0, 1]",
+    "revoked [0, 1]",
+    "both [\"assigned [0]\", \"assigned [1]\"]",
+    "offsets of the former generation: Abortable ILLEGAL_GENERATION",
+    "failed: Abortable ILLEGAL_GENERATION",
+    "abort: ok",
+    "committed none \"\"",
+    "offsets of the new one: ok",
+    "committed 4 \"new\"",
+];
+
+pub(crate) fn stale<S: Stage>(play: &mut Play<S>) {
+    let mut first = play.consumer(Some("a"));
+    let offered = play.join(&mut first);
+    play.note(format!("first {offered}"));
+    let committer = first.committer();
+    let former = committer.group_metadata().expect("a member");
+    let mut second = play.consumer(Some("b"));
+    second.subscribe().expect("subscribe");
+    let revoked = play.rebalance(&mut first);
+    play.note(named(&revoked));
+    first.unassign().expect("unassign");
+    let both = [play.take_offer(&mut first), play.take_offer(&mut second)];
+    play.note(format!("both {both:?}"));
+    let writer = play.writer(Some("w"), PATIENCE);
+    writer.producer.begin_transaction().expect("begin");
+    let sent = writer.producer.send_offsets(&play.topic, &entry(3, "old"), &former, PATIENCE);
+    play.note_result("offsets of the former generation", &sent);
+    let failed = writer.producer.failed_transaction().expect("it has failed");
+    play.note(format!("failed: {}", kind(&failed)));
+    let aborted = writer.producer.abort_transaction(PATIENCE);
+    play.note_result("abort", &aborted);
+    play.note(format!("committed {}", play.committed(&first)));
+    writer.producer.begin_transaction().expect("begin");
+    let place = committer.group_metadata().expect("a member");
+    let sent = writer.producer.send_offsets(&play.topic, &entry(4, "new"), &place, PATIENCE);
+    play.note_result("offsets of the new one", &sent);
+    writer.producer.commit_transaction(PATIENCE).expect("commit");
+    play.note(format!("committed {}", play.committed(&first)));
+}
+
+pub(crate) const REVOKED: &[&str] = &[
+    "revoked [0, 1]",
+    "transaction before the answer: ok",
+    "commit before the answer: ok",
+    "committed 2 \"plain\"",
+    "closed: NotMember _ASSIGNMENT_LOST",
+    "without membership: NotMember _ASSIGNMENT_LOST",
+];
+
+pub(crate) fn revoked<S: Stage>(play: &mut Play<S>) {
+    let mut first = play.consumer(Some("a"));
+    play.join(&mut first);
+    let committer = first.committer();
+    let second = play.consumer(Some("b"));
+    second.subscribe().expect("subscribe");
+    let revoked = play.rebalance(&mut first);
+    play.note(named(&revoked));
+    // What was read is committed before it is given away.
+    let writer = play.writer(Some("w"), PATIENCE);
+    writer.producer.begin_transaction().expect("begin");
+    let place = committer.group_metadata().expect("a member");
+    let sent = writer.producer.send_offsets(&play.topic, &entry(1, "txn"), &place, PATIENCE);
+    sent.expect("offsets");
+    let committed = writer.producer.commit_transaction(PATIENCE);
+    play.note_result("transaction before the answer", &committed);
+    let committed = committer.commit(&entry(2, "plain"), PATIENCE);
+    play.note_result("commit before the answer", &committed);
+    play.note(format!("committed {}", play.committed(&first)));
+    first.unassign().expect("unassign");
+    first.close();
+    let committed = committer.commit(&entry(3, "closed"), PATIENCE);
+    play.note_result("closed", &committed);
+    let place = committer.group_metadata();
+    play.note_result("without membership", &place);
+}
+
+pub(crate) const DEAD_STATIC: &[&str] = &[
+    "first assigned [0, 1]",
+    "both [\"assigned [0]\", \"assigned [1]\"]",
+    "still there after half of a session: true",
+    "then revoked [0]",
+    "within two sessions: true",
+    "all assigned [0, 1]",
+];
+
+pub(crate) fn dead_static<S: Stage>(play: &mut Play<S>) {
+    use logintide::client::{Client, Clock};
+    let mut first = play.consumer(Some("a"));
+    let offered = play.join(&mut first);
+    play.note(format!("first {offered}"));
+    let mut second = play.consumer(Some("b"));
+    join_second(play, &mut first, &mut second);
+    // A static member does not leave when it goes.
+    drop(second);
+    let client = play.stage.client();
+    let gone = client.clock().now();
+    let mut event = None;
+    play.until("half of a session", || {
+        serve(&mut first).expect("works");
+        event = event.take().or_else(|| first.next_rebalance());
+        (client.clock().since(gone) > SESSION / 2).then_some(())
+    });
+    play.note(format!("still there after half of a session: {}", event.is_none()));
+    let revoked = play.rebalance(&mut first);
+    play.note(format!("then {}", named(&revoked)));
+    play.note(format!("within two sessions: {}", client.clock().since(gone) < SESSION * 2));
+    first.unassign().expect("unassign");
+    let all = play.take_offer(&mut first);
+    play.note(format!("all {all}"));
+}
+
+/// A second member joins, and both take what they are offered.
+fn join_second<S: Stage>(
+    play: &mut Play<S>,
+    first: &mut ConsumerOf<S>,
+    second: &mut ConsumerOf<S>,
+) {
+    second.subscribe().expect("subscribe");
+    let revoked = play.rebalance(first);
+    assert!(matches!(revoked, RebalanceEvent::Revoked(_)), "{revoked:?}");
+    first.unassign().expect("unassign");
+    let both = [play.take_offer(first), play.take_offer(second)];
+    play.note(format!("both {both:?}"));
+}
+
+fn serve<C: RecordConsumer>(consumer: &mut C) -> Result<(), KafkaError> {
+    consumer.serve(Duration::ZERO, &mut |_| {})
+}
+
+pub(crate) const REPLACED: &[&str] = &[
+    "first assigned [0, 1]",
+    "both [\"assigned [0]\", \"assigned [1]\"]",
+    "the newer one assigned [1]",
+    "the older one: Fenced FENCED_INSTANCE_ID",
+    "its offsets: Fenced FENCED_INSTANCE_ID",
+    "the others go on: true",
+    "offsets of the newer one: ok",
+];
+
+/// A second process with a member's instance id.
+pub(crate) fn replaced<S: Stage>(play: &mut Play<S>) {
+    let mut first = play.consumer(Some("a"));
+    let offered = play.join(&mut first);
+    play.note(format!("first {offered}"));
+    let mut older = play.consumer(Some("b"));
+    join_second(play, &mut first, &mut older);
+    let place = older.committer().group_metadata().expect("a member");
+    let mut newer = play.consumer(Some("b"));
+    let offered = play.join(&mut newer);
+    play.note(format!("the newer one {offered}"));
+    let mut event = None;
+    let error = play.until("a fence", || {
+        serve(&mut first).expect("works");
+        serve(&mut newer).expect("works");
+        event = event.take().or_else(|| first.next_rebalance());
+        serve(&mut older).err()
+    });
+    play.note(format!("the older one: {}", kind(&error)));
+    let writer = play.writer(Some("w"), PATIENCE);
+    writer.producer.begin_transaction().expect("begin");
+    let sent = writer.producer.send_offsets(&play.topic, &entry(3, "old"), &place, PATIENCE);
+    play.note_result("its offsets", &sent);
+    writer.producer.abort_transaction(PATIENCE).expect("abort");
+    play.note(format!("the others go on: {}", event.is_none()));
+    writer.producer.begin_transaction().expect("begin");
+    let place = newer.committer().group_metadata().expect("a member");
+    let sent = writer.producer.send_offsets(&play.topic, &entry(4, "new"), &place, PATIENCE);
+    play.note_result("offsets of the newer one", &sent);
+    writer.producer.commit_transaction(PATIENCE).expect("commit");
+}
+
+pub(crate) const LEFT: &[&str] = &[
+    "one has [0, 1], the other none of them: true",
+    "the rest: assigned [0, 1]",
+    "before its session was over: true",
+];
+
+/// A dynamic member leaves when it is closed.
+pub(crate) fn left<S: Stage>(play: &mut Play<S>) {
+    use logintide::client::{Client, Clock};
+    let mut first = play.consumer(None);
+    play.join(&mut first);
+    let mut second = play.consumer(None);
+    second.subscribe().expect("subscribe");
+    play.rebalance(&mut first);
+    first.unassign().expect("unassign");
+    let mut both = [play.take_offer(&mut first), play.take_offer(&mut second)];
+    both.sort();
+    let shared = both == ["assigned [0]", "assigned [1]"];
+    play.note(format!("one has [0, 1], the other none of them: {shared}"));
+    let client = play.stage.client();
+    let gone = client.clock().now();
+    second.close();
+    play.rebalance(&mut first);
+    first.unassign().expect("unassign");
+    let rest = play.take_offer(&mut first);
+    play.note(format!("the rest: {rest}"));
+    play.note(format!("before its session was over: {}", client.clock().since(gone) < SESSION));
+}
+
+pub(crate) const GROWN: &[&str] =
+    &["first assigned [0, 1]", "then revoked [0, 1]", "again assigned [0, 1, 2]"];
+
+/// The topic grows while a member reads it.
+pub(crate) fn grown<S: Stage>(play: &mut Play<S>) {
+    let mut member = play.consumer(Some("a"));
+    let offered = play.join(&mut member);
+    play.note(format!("first {offered}"));
+    play.stage.add_partitions(&play.topic, 3);
+    let revoked = play.rebalance(&mut member);
+    play.note(format!("then {}", named(&revoked)));
+    member.unassign().expect("unassign");
+    let again = play.take_offer(&mut member);
+    play.note(format!("again {again}"));
+}

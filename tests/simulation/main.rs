@@ -1,0 +1,6 @@
+//! A simulated Kafka, on which the program's own parts run in one thread.
+
+mod conformance;
+mod kafka;
+#[path = "../conformance/mod.rs"]
+mod script;
