@@ -124,22 +124,40 @@ impl<S: Stage> Play<S> {
         self.stage.client().consumer(&settings).expect("a consumer")
     }
 
-    /// A writer to the topic; with an id it is transactional and has registered it.
-    pub(crate) fn writer(&self, id: Option<&str>, timeout: Duration) -> Writer<S> {
-        let id = id.map(|id| format!("{}-{id}", self.topic));
-        let is_transactional = id.is_some();
-        let settings = ProducerSettings {
+    /// Settings of a producer; its transactional id begins with the topic's name.
+    pub(crate) fn producer_settings(
+        &self,
+        id: Option<&str>,
+        timeout: Duration,
+    ) -> ProducerSettings {
+        let transactional = |id| Transactional { id: format!("{}-{id}", self.topic), timeout };
+        ProducerSettings {
             client: self.settings(&[]),
             queue_kbytes: 16 * 1024,
             batch_bytes: 1_000_000,
             linger: Duration::from_millis(2),
             delivery_timeout: timeout,
-            transactional: id.map(|id| Transactional { id, timeout }),
-        };
-        let mut producer = self.stage.client().producer(&settings).expect("a producer");
+            transactional: id.map(transactional),
+        }
+    }
+
+    /// A writer to the topic; with an id it is transactional and has registered it.
+    pub(crate) fn writer(&self, id: Option<&str>, timeout: Duration) -> Writer<S> {
+        self.writer_of(&self.stage.client(), id, timeout)
+    }
+
+    /// A writer of one process.
+    pub(crate) fn writer_of(
+        &self,
+        client: &S::Client,
+        id: Option<&str>,
+        timeout: Duration,
+    ) -> Writer<S> {
+        let settings = self.producer_settings(id, timeout);
+        let mut producer = client.producer(&settings).expect("a producer");
         let topic = producer.topic(&self.topic).expect("a topic");
         producer.learn_partitions(&topic, PATIENCE).expect("partitions");
-        if is_transactional {
+        if id.is_some() {
             producer.init_transactions(PATIENCE).expect("init transactions");
         }
         Writer { producer, topic }

@@ -309,3 +309,27 @@ impl Member {
         }
     }
 }
+
+#[test]
+fn offsets_without_a_membership_are_taken_in_transactions_and_in_empty_groups() {
+    let nobody = Claim { member_id: String::new(), instance_id: None, generation: -1 };
+    let mut group = Group::new();
+    assert_eq!(group.check_commit(&nobody, false), Ok(()));
+    let ask = Join {
+        consumer: 1,
+        member_id: String::new(),
+        instance_id: None,
+        session: Duration::from_secs(6),
+        patience: Duration::from_secs(60),
+    };
+    let joined = group.join(&ask, Duration::ZERO, Duration::ZERO);
+    let Ok(Joined::Waits(member_id)) = joined else { panic!("{joined:?}") };
+    assert_eq!(group.complete(Duration::ZERO, Duration::ZERO), [1]);
+    assert_eq!(group.check_commit(&nobody, false), Err(UNKNOWN_MEMBER_ID));
+    assert_eq!(group.check_commit(&nobody, true), Ok(()), "nobody is fenced here");
+    let former = Claim { member_id, instance_id: None, generation: 0 };
+    assert_eq!(group.check_commit(&former, true), Err(ILLEGAL_GENERATION));
+    let current = Claim { generation: 1, ..former };
+    assert_eq!(group.check_commit(&current, true), Ok(()));
+    assert_eq!(group.check_commit(&current, false), Err(REBALANCE_IN_PROGRESS), "until it syncs");
+}

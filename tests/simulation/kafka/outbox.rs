@@ -79,12 +79,6 @@ impl Outbox {
         self.queues.get(place).is_some_and(|queue| !queue.waiting.is_empty())
     }
 
-    /// Partitions with records that wait.
-    pub(crate) fn waiting_places(&self) -> Vec<Place> {
-        let waits = |(_, queue): &(&Place, &Queue)| !queue.waiting.is_empty();
-        self.queues.iter().filter(waits).map(|(place, _)| place.clone()).collect()
-    }
-
     /// The first of a partition's records, at most so many, still here.
     pub(crate) fn front(&mut self, place: &Place, most: usize) -> Vec<&mut Waiting> {
         let queue = self.queues.get_mut(place);

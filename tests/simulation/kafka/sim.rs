@@ -1,6 +1,6 @@
 //! The simulation's handle: makes processes and topics, breaks things, lets time pass.
 
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc, time::Duration};
 
 use super::{
     client::SimClient,
@@ -8,6 +8,7 @@ use super::{
     cluster::Cluster,
     delivering,
     faults::Faults,
+    group::Group,
     joining,
     log::Sent,
     process::{Link, Process, ProcessId, Run},
@@ -203,6 +204,12 @@ impl SimKafka {
                 cluster.transactions.expire(since);
             }
         });
+    }
+
+    /// The members of a group as its coordinator lists them, dead ones included, with what each is
+    /// assigned; static ones by their instance id.
+    pub(crate) fn members(&self, group: &str) -> BTreeMap<String, Vec<i32>> {
+        self.with(|cluster| cluster.groups.get(group).map(Group::listing).unwrap_or_default())
     }
 
     /// Whether every partition's records are all stable, and no transaction waits.
