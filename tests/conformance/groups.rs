@@ -8,7 +8,7 @@ use logintide::{
     kafka::{KafkaError, RebalanceEvent},
 };
 
-use super::stage::{ConsumerOf, PATIENCE, Play, SESSION, Stage, entry, kind, named};
+use super::stage::{ConsumerOf, PATIENCE, Play, SESSION, Stage, committed_of, entry, kind, named};
 
 pub(crate) const STABLE: &[&str] = &[
     "pending: Timeout",
@@ -35,15 +35,15 @@ pub(crate) fn stable<S: Stage>(play: &mut Play<S>) {
     let other = member.committed(&[PartitionId(1)], PATIENCE);
     play.note_result("another partition", &other);
     writer.producer.commit_transaction(PATIENCE).expect("commit");
-    play.note(format!("committed {}", play.committed(&member)));
+    play.note(format!("committed {}", committed_of(&member)));
     writer.producer.begin_transaction().expect("begin");
     let sent = writer.producer.send_offsets(&play.topic, &entry(9, "m2"), &place, PATIENCE);
     sent.expect("offsets");
     writer.producer.abort_transaction(PATIENCE).expect("abort");
-    play.note(format!("aborted {}", play.committed(&member)));
+    play.note(format!("aborted {}", committed_of(&member)));
     let plain = committer.commit(&entry(6, "m3"), PATIENCE);
     play.note_result("plain commit", &plain);
-    play.note(format!("committed {}", play.committed(&member)));
+    play.note(format!("committed {}", committed_of(&member)));
 }
 
 pub(crate) const STALE: &[&str] = &[
@@ -79,13 +79,13 @@ pub(crate) fn stale<S: Stage>(play: &mut Play<S>) {
     play.note(format!("failed: {}", kind(&failed)));
     let aborted = writer.producer.abort_transaction(PATIENCE);
     play.note_result("abort", &aborted);
-    play.note(format!("committed {}", play.committed(&first)));
+    play.note(format!("committed {}", committed_of(&first)));
     writer.producer.begin_transaction().expect("begin");
     let place = committer.group_metadata().expect("a member");
     let sent = writer.producer.send_offsets(&play.topic, &entry(4, "new"), &place, PATIENCE);
     play.note_result("offsets of the new one", &sent);
     writer.producer.commit_transaction(PATIENCE).expect("commit");
-    play.note(format!("committed {}", play.committed(&first)));
+    play.note(format!("committed {}", committed_of(&first)));
 }
 
 pub(crate) const REVOKED: &[&str] = &[
@@ -111,15 +111,15 @@ pub(crate) fn revoked<S: Stage>(play: &mut Play<S>) {
     let place = committer.group_metadata().expect("a member");
     let sent = writer.producer.send_offsets(&play.topic, &entry(1, "txn"), &place, PATIENCE);
     sent.expect("offsets");
-    let committed = writer.producer.commit_transaction(PATIENCE);
-    play.note_result("transaction before the answer", &committed);
-    let committed = committer.commit(&entry(2, "plain"), PATIENCE);
-    play.note_result("commit before the answer", &committed);
-    play.note(format!("committed {}", play.committed(&first)));
+    let result = writer.producer.commit_transaction(PATIENCE);
+    play.note_result("transaction before the answer", &result);
+    let result = committer.commit(&entry(2, "plain"), PATIENCE);
+    play.note_result("commit before the answer", &result);
+    play.note(format!("committed {}", committed_of(&first)));
     first.unassign().expect("unassign");
     first.close();
-    let committed = committer.commit(&entry(3, "closed"), PATIENCE);
-    play.note_result("closed", &committed);
+    let result = committer.commit(&entry(3, "closed"), PATIENCE);
+    play.note_result("closed", &result);
     let place = committer.group_metadata();
     play.note_result("without membership", &place);
 }

@@ -8,7 +8,7 @@ use logintide::{
     kafka::{ClientSettings, DrainEvent, Flow, OutRecord},
 };
 
-use super::stage::{PATIENCE, Play, Stage, kind};
+use super::stage::{PATIENCE, Play, Stage, committed_of, kind};
 
 pub(crate) const PAUSED: &[&str] =
     &["taken a", "paused: nothing", "goes on 1=b 2=c 3=d end 4", "again 2=c 3=d end 4"];
@@ -91,7 +91,7 @@ pub(crate) fn created_again<S: Stage>(play: &mut Play<S>) {
     play.note(format!("empty: {}", play.read(0, false)));
     play.note(format!("the old position: {}", play.read(2, false)));
     let reader = play.consumer(None);
-    play.note(format!("committed {}", play.committed(&reader)));
+    play.note(format!("committed {}", committed_of(&reader)));
 }
 
 pub(crate) const BY_TIME: &[&str] =

@@ -237,13 +237,13 @@ impl<S: Stage> Play<S> {
         consumer.subscribe().expect("subscribe");
         self.take_offer(consumer)
     }
+}
 
-    /// What the group has committed of partition 0.
-    pub(crate) fn committed(&self, consumer: &ConsumerOf<S>) -> String {
-        let committed = consumer.committed(&[PartitionId(0)], PATIENCE).expect("committed");
-        let offset = committed[0].offset.map_or_else(|| "none".to_owned(), |it| it.to_string());
-        format!("{offset} {:?}", committed[0].metadata)
-    }
+/// What a consumer's group has committed of partition 0.
+pub(crate) fn committed_of(consumer: &impl RecordConsumer) -> String {
+    let committed = consumer.committed(&[PartitionId(0)], PATIENCE).expect("committed");
+    let offset = committed[0].offset.map_or_else(|| "none".to_owned(), |it| it.to_string());
+    format!("{offset} {:?}", committed[0].metadata)
 }
 
 /// An offset of partition 0.

@@ -8,7 +8,7 @@ use logintide::{
     kafka::{ClientSettings, OutRecord, SendError},
 };
 
-use super::stage::{PATIENCE, Play, Stage, Writer, entry, kind};
+use super::stage::{PATIENCE, Play, Stage, Writer, committed_of, entry, kind};
 
 pub(crate) const COMMITTED: &[&str] = &[
     "committed 0=a 1=b 2=c end 4",
@@ -143,7 +143,7 @@ pub(crate) fn fenced<S: Stage>(play: &mut Play<S>) {
     for seen in seen.split(' ').filter_map(|seen| seen.split_once('=')) {
         play.note(format!("the newest has committed {}", seen.1));
     }
-    play.note(format!("offset {}", play.committed(&member)));
+    play.note(format!("offset {}", committed_of(&member)));
 }
 
 fn send_and_commit<S: Stage>(
@@ -221,7 +221,7 @@ pub(crate) fn empty<S: Stage>(play: &mut Play<S>) {
     sent.expect("offsets");
     let committed = writer.producer.commit_transaction(PATIENCE);
     play.note_result("offsets alone", &committed);
-    play.note(format!("offset {}", play.committed(&member)));
+    play.note(format!("offset {}", committed_of(&member)));
     play.note(format!("still {}", play.read(0, false)));
 }
 

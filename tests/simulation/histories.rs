@@ -266,10 +266,10 @@ fn run(seed: u64, faults: Faults) -> Outcome {
     for _ in 0..STEPS {
         history.step();
     }
-    let seen = history.finish();
+    let visible = history.finish();
     let count = |transactions: &[Vec<String>]| transactions.iter().map(Vec::len).sum();
     Outcome {
-        broken: history.check(&seen),
+        broken: history.check(&visible),
         committed: count(&history.committed),
         unknown: count(&history.unknown),
         trace: history.play.stage.kafka.with(Cluster::take_trace),

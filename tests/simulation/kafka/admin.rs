@@ -10,7 +10,7 @@ use logintide::{
 
 use super::{
     cluster::{Cluster, Failed},
-    code::{self, UNKNOWN_TOPIC_OR_PART},
+    code::{self, Code, UNKNOWN_TOPIC_OR_PART},
     process::ProcessId,
     topics::Place,
 };
@@ -31,7 +31,7 @@ impl fmt::Debug for SimAdmin {
 pub(super) fn unanswered(operation: &'static str, waited: Duration, failed: Failed) -> KafkaError {
     match failed {
         Failed::Timeout(last) => {
-            let text = last.map_or_else(String::new, |code| code.name());
+            let text = last.map_or_else(String::new, Code::name);
             KafkaError::Timeout { operation, waited, text }
         }
         Failed::Refused(code) => code::error(operation, code),

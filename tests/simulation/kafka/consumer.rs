@@ -134,7 +134,7 @@ impl RecordConsumer for SimConsumer {
     fn subscribe(&self) -> Result<(), KafkaError> {
         self.do_next(|consuming| consuming.membership.subscribe());
         self.with(|cluster, id| {
-            let consuming = &mut cluster.consumers.get_mut(&id).expect("there");
+            let consuming = &cluster.consumers[&id];
             let (max_poll, refresh) = (consuming.max_poll, consuming.metadata_refresh);
             cluster.after(max_poll, Event::MaxPoll { consumer: id });
             cluster.after(refresh, Event::Metadata { consumer: id });

@@ -17,9 +17,9 @@ pub(crate) struct Faults {
     pub(crate) lost_answer_one_in: u32,
     /// Requests that a broker refuses for now.
     pub(crate) refused_one_in: u32,
-    /// EndTxn that is sent twice, whose first copy arrives long after the answer to the second.
+    /// `EndTxn` that is sent twice, whose first copy arrives long after the answer to the second.
     pub(crate) late_end_one_in: u32,
-    /// The same of TxnOffsetCommit.
+    /// The same of `TxnOffsetCommit`.
     pub(crate) late_offsets_one_in: u32,
     /// What the client loses before it sends such a second copy.
     pub(crate) late_copy_cost: Range,
@@ -38,7 +38,7 @@ pub(crate) struct Faults {
     pub(crate) stray_one_in: u32,
     /// From request to answer.
     pub(crate) latency: Range,
-    /// From EndTxn to each marker.
+    /// From `EndTxn` to each marker.
     pub(crate) marker_delay: Range,
     /// Before a request is repeated.
     pub(crate) retry_pause: Range,
@@ -66,7 +66,7 @@ impl Faults {
             latency: ms(1, 3),
             marker_delay: ms(1, 20),
             retry_pause: ms(5, 40),
-            patience: Duration::from_secs(60),
+            patience: Duration::from_mins(1),
         }
     }
 

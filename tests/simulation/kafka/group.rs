@@ -320,7 +320,7 @@ fn offsets_without_a_membership_are_taken_in_transactions_and_in_empty_groups() 
         member_id: String::new(),
         instance_id: None,
         session: Duration::from_secs(6),
-        patience: Duration::from_secs(60),
+        patience: Duration::from_mins(1),
     };
     let joined = group.join(&ask, Duration::ZERO, Duration::ZERO);
     let Ok(Joined::Waits(member_id)) = joined else { panic!("{joined:?}") };

@@ -187,7 +187,7 @@ pub(super) fn refresh(cluster: &mut Cluster, consumer: ConsumerId) {
         }
         // The last heartbeat was a while ago.
         let since = cluster.random.between((Duration::ZERO, heartbeat.min(session / 2)));
-        let ends = now + session - since;
+        let ends = now + session.saturating_sub(since);
         group.set_beating(consumer, Some(ends));
         cluster.agenda.add(ends, Event::Check { group: name.clone() });
     }

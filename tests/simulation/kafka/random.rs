@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Numbers that are a function of the seed (SplitMix64).
+/// Numbers that are a function of the seed (`SplitMix64`).
 #[derive(Debug, Clone)]
 pub(crate) struct Random(u64);
 

@@ -108,7 +108,7 @@ impl SimKafka {
                 panic!("only what is paused goes on")
             };
             cluster.processes[process].run = Run::Running;
-            let slept = cluster.now() - since;
+            let slept = cluster.now().saturating_sub(since);
             for consumer in Self::consumers_of(cluster, process) {
                 joining::awake(cluster, consumer, slept);
                 joining::connection_changed(cluster, consumer);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use logintide::{
-    client::{Client, OffsetCommitter, RecordConsumer},
+    client::{Client, Clock, OffsetCommitter, RecordConsumer},
     ids::PartitionId,
     kafka::{DrainEvent, RebalanceEvent},
 };
@@ -11,7 +11,7 @@ use logintide::{
 use super::SOON;
 use crate::{
     kafka::{Faults, SimClient},
-    script::stage::{ConsumerOf, PATIENCE, Play, SESSION, entry, kind, named},
+    script::stage::{ConsumerOf, PATIENCE, Play, SESSION, committed_of, entry, kind, named},
     stage::{Simulated, play},
 };
 
@@ -43,10 +43,10 @@ fn a_new_id_waits_for_a_dead_member_and_a_known_one_does_not() {
         let [(_, mut first), (client, second)] = two(&play);
         kafka.kill(client.process());
         drop(second);
-        let killed = kafka.clock().elapsed();
+        let killed = kafka.clock().now();
         let (_, mut known) = member_of(&play, Some("b"));
         assert_eq!(play.join(&mut known), "assigned [1]");
-        assert!(kafka.clock().elapsed() - killed < Duration::from_millis(500), "at once");
+        assert!(kafka.clock().since(killed) < Duration::from_millis(500), "at once");
         let listed = [("a".to_owned(), vec![0]), ("b".to_owned(), vec![1])];
         assert_eq!(kafka.members(&play.topic), listed.into());
         kafka.pass(SOON);
@@ -54,13 +54,13 @@ fn a_new_id_waits_for_a_dead_member_and_a_known_one_does_not() {
         assert_eq!(first.next_rebalance(), None, "nobody else noticed");
         // Now it is killed, and somebody whom nobody knows comes.
         known.close();
-        let killed = kafka.clock().elapsed();
+        let killed = kafka.clock().now();
         let (_, mut new) = member_of(&play, Some("c"));
         new.subscribe().expect("subscribe");
         play.rebalance(&mut first);
         first.unassign().expect("unassign");
         let offered = play.take_offer(&mut new);
-        let waited = kafka.clock().elapsed() - killed;
+        let waited = kafka.clock().since(killed);
         assert!(!kafka.members(&play.topic).contains_key("b"), "seed {seed}");
         assert!(waited > SESSION / 3 && waited < SESSION * 2, "seed {seed}: {waited:?}");
         assert_eq!([play.take_offer(&mut first), offered], ["assigned [0]", "assigned [1]"]);
@@ -118,7 +118,7 @@ fn offsets_of_a_member_that_others_have_replaced_are_refused() {
         Some("NotMember _ASSIGNMENT_LOST")
     );
     assert_eq!(named(&play.rebalance(&mut first)), "lost [0]");
-    assert_eq!(play.committed(&second), "7 \"second\"");
+    assert_eq!(committed_of(&second), "7 \"second\"");
     // It joins again, and gets something.
     first.unassign().expect("unassign");
     play.rebalance(&mut second);
@@ -167,9 +167,9 @@ fn a_coordinator_that_moves_is_waited_for_and_may_have_forgotten() {
     assert_eq!(kind(&away), "Timeout");
     kafka.pass(Duration::from_secs(5));
     kafka.set_faults(Faults { forgotten_offsets_one_in: 1, ..Faults::none() });
-    assert_eq!(play.committed(&member), "none \"\"");
+    assert_eq!(committed_of(&member), "none \"\"");
     kafka.set_faults(Faults::none());
-    assert_eq!(play.committed(&member), "4 \"m\"");
+    assert_eq!(committed_of(&member), "4 \"m\"");
     kafka.pass(SOON);
     member.serve(Duration::ZERO, &mut |_| {}).expect("it works");
     assert_eq!(member.next_rebalance(), None, "its place was kept");

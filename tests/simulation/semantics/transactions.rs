@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use logintide::{
-    client::{Client, OffsetCommitter, RecordConsumer, RecordProducer},
+    client::{Client, Clock, OffsetCommitter, RecordConsumer, RecordProducer},
     ids::{Offset, PartitionId},
     kafka::{KafkaError, OutRecord},
 };
@@ -11,7 +11,7 @@ use logintide::{
 use super::{SOON, impatient};
 use crate::{
     kafka::Faults,
-    script::stage::{PATIENCE, Play, entry, kind},
+    script::stage::{PATIENCE, Play, committed_of, entry, kind},
     stage::{Simulated, play},
 };
 
@@ -121,9 +121,9 @@ fn a_late_copy_of_a_commit_ends_the_next_transaction_half_written() {
     writer.producer.begin_transaction().expect("begin");
     play.send(&writer, 0, &["a"]);
     kafka.set_faults(faulty);
-    let before = kafka.clock().elapsed();
+    let before = kafka.clock().now();
     writer.producer.commit_transaction(PATIENCE).expect("by the second copy");
-    assert!(kafka.clock().elapsed() - before > Duration::from_secs(1), "it takes its time");
+    assert!(kafka.clock().since(before) > Duration::from_secs(1), "it takes its time");
     kafka.set_faults(Faults::none());
     writer.producer.begin_transaction().expect("begin");
     play.send(&writer, 0, &["half"]);
@@ -157,7 +157,7 @@ fn a_late_copy_of_offsets_goes_with_the_next_transaction() {
     sent.expect("offsets");
     kafka.pass(Duration::from_secs(3));
     writer.producer.commit_transaction(PATIENCE).expect("commit");
-    assert_eq!(play.committed(&member), "1 \"first\"", "the older one came last");
+    assert_eq!(committed_of(&member), "1 \"first\"", "the older one came last");
 }
 
 #[test]
