@@ -5,7 +5,7 @@ use std::time::Duration;
 use logintide::{
     client::{OffsetCommitter, RecordConsumer, RecordProducer},
     ids::PartitionId,
-    kafka::{KafkaError, RebalanceEvent},
+    kafka::{DrainEvent, KafkaError, OutRecord, RebalanceEvent},
 };
 
 use super::stage::{ConsumerOf, PATIENCE, Play, SESSION, Stage, committed_of, entry, kind, named};
@@ -52,6 +52,11 @@ pub(crate) const STALE: &[&str] = &[
     "both [\"assigned [0]\", \"assigned [1]\"]",
     "offsets of the former generation: Abortable ILLEGAL_GENERATION",
     "failed: Abortable ILLEGAL_GENERATION",
+    "hint: true",
+    "send: Fatal _STATE",
+    "commit: Abortable ILLEGAL_GENERATION",
+    "begin: Abortable ILLEGAL_GENERATION",
+    "fatal: false",
     "abort: ok",
     "committed none \"\"",
     "offsets of the new one: ok",
@@ -77,6 +82,15 @@ pub(crate) fn stale<S: Stage>(play: &mut Play<S>) {
     play.note_result("offsets of the former generation", &sent);
     let failed = writer.producer.failed_transaction().expect("it has failed");
     play.note(format!("failed: {}", kind(&failed)));
+    play.note(format!("hint: {}", writer.producer.hints_at_failed_transaction()));
+    let record = OutRecord { key: b"k", value: b"v", ..OutRecord::default() };
+    let sent = writer.producer.send_batch(&writer.topic, PartitionId(0), [record]);
+    play.note(format!("send: {}", kind(&sent.refused[0].1)));
+    let result = writer.producer.commit_transaction(PATIENCE);
+    play.note_result("commit", &result);
+    let begun = writer.producer.begin_transaction();
+    play.note_result("begin", &begun);
+    play.note(format!("fatal: {}", writer.producer.fatal_error().is_some()));
     let aborted = writer.producer.abort_transaction(PATIENCE);
     play.note_result("abort", &aborted);
     play.note(format!("committed {}", committed_of(&first)));
@@ -217,6 +231,130 @@ pub(crate) fn replaced<S: Stage>(play: &mut Play<S>) {
     let sent = writer.producer.send_offsets(&play.topic, &entry(4, "new"), &place, PATIENCE);
     play.note_result("offsets of the newer one", &sent);
     writer.producer.commit_transaction(PATIENCE).expect("commit");
+}
+
+pub(crate) const RETURNED: &[&str] = &[
+    "first assigned [0, 1]",
+    "both [\"assigned [0]\", \"assigned [1]\"]",
+    "again assigned [1]",
+    "before the session was over: true",
+    "the other goes on: true",
+];
+
+/// A static member goes, and comes back within its session.
+pub(crate) fn returned<S: Stage>(play: &mut Play<S>) {
+    use logintide::client::{Client, Clock};
+    let mut first = play.consumer(Some("a"));
+    let offered = play.join(&mut first);
+    play.note(format!("first {offered}"));
+    let mut second = play.consumer(Some("b"));
+    join_second(play, &mut first, &mut second);
+    let client = play.stage.client();
+    let gone = client.clock().now();
+    second.close();
+    let mut again = play.consumer(Some("b"));
+    let offered = play.join(&mut again);
+    play.note(format!("again {offered}"));
+    play.note(format!("before the session was over: {}", client.clock().since(gone) < SESSION));
+    let mut event = None;
+    play.until("a session", || {
+        serve(&mut first).expect("works");
+        serve(&mut again).expect("works");
+        event = event.take().or_else(|| first.next_rebalance());
+        (client.clock().since(gone) > SESSION + SESSION / 2).then_some(())
+    });
+    play.note(format!("the other goes on: {}", event.is_none()));
+}
+
+pub(crate) const UNANSWERED: &[&str] = &[
+    "offered assigned [0, 1]",
+    "while it is not answered: true",
+    "offsets: ok",
+    "then revoked [0, 1]",
+    "both [\"assigned [0]\", \"assigned [1]\"]",
+];
+
+/// An offer is not answered while another member joins.
+pub(crate) fn unanswered<S: Stage>(play: &mut Play<S>) {
+    let mut first = play.consumer(Some("a"));
+    first.subscribe().expect("subscribe");
+    let offered = play.rebalance(&mut first);
+    play.note(format!("offered {}", named(&offered)));
+    let mut second = play.consumer(Some("b"));
+    second.subscribe().expect("subscribe");
+    let mut event = None;
+    for _ in 0..100 {
+        play.stage.pass(Duration::from_millis(30));
+        serve(&mut first).expect("works");
+        event = event.take().or_else(|| first.next_rebalance());
+    }
+    play.note(format!("while it is not answered: {}", event.is_none()));
+    let result = first.committer().commit(&entry(1, "m"), PATIENCE);
+    play.note_result("offsets", &result);
+    first.assign(&[]).expect("assign");
+    let revoked = play.rebalance(&mut first);
+    play.note(format!("then {}", named(&revoked)));
+    first.unassign().expect("unassign");
+    let both = [play.take_offer(&mut first), play.take_offer(&mut second)];
+    play.note(format!("both {both:?}"));
+}
+
+pub(crate) const SILENT: &[&str] = &[
+    "the other one assigned [0, 1]",
+    "without membership: NotMember _ASSIGNMENT_LOST",
+    "told [\"Retriable _MAX_POLL_EXCEEDED\"]",
+    "revoked [0, 1]",
+];
+
+/// An application that does not poll. It was asked for its partitions before it lost them, so the
+/// event says no more than that.
+pub(crate) fn silent<S: Stage>(play: &mut Play<S>) {
+    use logintide::client::Client;
+    let mut settings = play.consumer_settings(None);
+    settings.max_poll_interval = SESSION;
+    let mut silent = play.stage.client().consumer(&settings).expect("a consumer");
+    play.join(&mut silent);
+    let mut other = play.consumer(None);
+    other.subscribe().expect("subscribe");
+    let offered = play.take_offer(&mut other);
+    play.note(format!("the other one {offered}"));
+    let place = silent.committer().group_metadata();
+    play.note_result("without membership", &place);
+    let mut errors = Vec::new();
+    let event = play.until("a rebalance event", || {
+        silent
+            .serve(Duration::ZERO, &mut |event| {
+                if let DrainEvent::Error { error, .. } = event {
+                    errors.push(kind(&error));
+                }
+            })
+            .expect("works");
+        silent.next_rebalance()
+    });
+    play.note(format!("told {errors:?}"));
+    play.note(named(&event));
+}
+
+pub(crate) const OUTSIDE: &[&str] = &[
+    "no membership: NotMember _ASSIGNMENT_LOST",
+    "offsets of an empty group: ok",
+    "committed 3 \"nobody\"",
+    "offsets beside a member: NotMember UNKNOWN_MEMBER_ID",
+];
+
+/// A consumer that has not joined.
+pub(crate) fn outside<S: Stage>(play: &mut Play<S>) {
+    let outsider = play.consumer(None);
+    let committer = outsider.committer();
+    let place = committer.group_metadata();
+    play.note_result("no membership", &place);
+    let result = committer.commit(&entry(3, "nobody"), PATIENCE);
+    play.note_result("offsets of an empty group", &result);
+    play.note(format!("committed {}", committed_of(&outsider)));
+    let mut member = play.consumer(None);
+    play.join(&mut member);
+    let result = committer.commit(&entry(4, "nobody"), PATIENCE);
+    play.note_result("offsets beside a member", &result);
 }
 
 pub(crate) const LEFT: &[&str] = &[

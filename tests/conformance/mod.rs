@@ -37,12 +37,17 @@ scripts! {
     left_open: transactions::left_open, transactions::LEFT_OPEN;
     timed_out: transactions::timed_out, transactions::TIMED_OUT;
     empty: transactions::empty, transactions::EMPTY;
+    unpolled: transactions::unpolled, transactions::UNPOLLED;
     wrong_state: transactions::wrong_state, transactions::WRONG_STATE;
     stable: groups::stable, groups::STABLE;
     stale: groups::stale, groups::STALE;
     revoked: groups::revoked, groups::REVOKED;
     dead_static: groups::dead_static, groups::DEAD_STATIC;
     replaced: groups::replaced, groups::REPLACED;
+    returned: groups::returned, groups::RETURNED;
+    unanswered: groups::unanswered, groups::UNANSWERED;
+    silent: groups::silent, groups::SILENT;
+    outside: groups::outside, groups::OUTSIDE;
     left: groups::left, groups::LEFT;
     grown: groups::grown, groups::GROWN;
     paused: reading::paused, reading::PAUSED;

@@ -10,8 +10,13 @@ use logintide::{
 
 use super::stage::{PATIENCE, Play, Stage, committed_of, kind};
 
-pub(crate) const PAUSED: &[&str] =
-    &["taken a", "paused: nothing", "goes on 1=b 2=c 3=d end 4", "again 2=c 3=d end 4"];
+pub(crate) const PAUSED: &[&str] = &[
+    "taken a",
+    "paused: nothing",
+    "pause of another: ok",
+    "goes on 1=b 2=c 3=d end 4",
+    "again 2=c 3=d end 4",
+];
 
 pub(crate) fn paused<S: Stage>(play: &mut Play<S>) {
     let writer = play.writer(None, PATIENCE);
@@ -40,6 +45,8 @@ pub(crate) fn paused<S: Stage>(play: &mut Play<S>) {
         });
     }
     play.note(if events == 0 { "paused: nothing" } else { "paused: something" });
+    let other = consumer.pause(&[PartitionId(1)]);
+    play.note_result("pause of another", &other);
     consumer.resume(&[PartitionId(0)]).expect("resume");
     let seen = play.read_on(&mut consumer);
     play.note(format!("goes on {seen}"));
@@ -59,6 +66,7 @@ pub(crate) fn out_of_range<S: Stage>(play: &mut Play<S>) {
 
 pub(crate) const CREATED_AGAIN: &[&str] = &[
     "gone: Fatal or Retriable UNKNOWN_TOPIC_OR_PART",
+    "missing: true",
     "another id: true",
     "partitions 1",
     "empty: end 0",
@@ -84,6 +92,8 @@ pub(crate) fn created_again<S: Stage>(play: &mut Play<S>) {
     let gone = kind(&describe(&play.topic).expect_err("gone"));
     let code = gone.rsplit(' ').next().unwrap_or_default();
     play.note(format!("gone: Fatal or Retriable {code}"));
+    let found = admin.topics(&[&play.topic], PATIENCE).expect("an answer");
+    play.note(format!("missing: {}", found[0].partitions.is_none()));
     play.stage.create_topic(&play.topic, 1);
     let after = describe(&play.topic).expect("described");
     play.note(format!("another id: {}", after.id.expect("an id") != before));

@@ -57,6 +57,7 @@ pub(crate) fn aborted<S: Stage>(play: &mut Play<S>) {
 }
 
 pub(crate) const OPEN: &[&str] = &[
+    "before the first fetch None",
     "open: 0=before end 1",
     "open, cached end 4",
     "open, stable end 1, end 4",
@@ -71,6 +72,7 @@ pub(crate) fn open<S: Stage>(play: &mut Play<S>) {
     play.send(&writer, 0, &["a", "b"]);
     play.send(&plain, 0, &["after"]);
     let mut consumer = play.consumer(None);
+    play.note(format!("before the first fetch {:?}", consumer.cached_log_end(PartitionId(0))));
     consumer.assign(&[(PartitionId(0), Offset(0))]).expect("assign");
     let seen = play.read_on(&mut consumer);
     play.note(format!("open: {seen}"));
@@ -223,6 +225,38 @@ pub(crate) fn empty<S: Stage>(play: &mut Play<S>) {
     play.note_result("offsets alone", &committed);
     play.note(format!("offset {}", committed_of(&member)));
     play.note(format!("still {}", play.read(0, false)));
+}
+
+pub(crate) const UNPOLLED: &[&str] = &[
+    "commit: Timeout",
+    "send: Fatal _STATE",
+    "begin: Retriable _CONFLICT",
+    "abort: Retriable _CONFLICT",
+    "commit again: ok",
+    "seen 0=a end 2",
+];
+
+/// A commit waits for reports that nobody polls.
+pub(crate) fn unpolled<S: Stage>(play: &mut Play<S>) {
+    let writer = play.writer(Some("w"), PATIENCE);
+    let producer = &writer.producer;
+    producer.begin_transaction().expect("begin");
+    let record = OutRecord { key: b"a", value: b"a", ..OutRecord::default() };
+    let outcome = producer.send_batch(&writer.topic, PartitionId(0), [record]);
+    assert_eq!(outcome.accepted, 1);
+    play.stage.pass(Duration::from_millis(300));
+    let result = producer.commit_transaction(Duration::from_millis(300));
+    play.note_result("commit", &result);
+    let outcome = producer.send_batch(&writer.topic, PartitionId(0), [record]);
+    play.note(format!("send: {}", kind(&outcome.refused[0].1)));
+    let begun = producer.begin_transaction();
+    play.note_result("begin", &begun);
+    let aborted = producer.abort_transaction(Duration::from_millis(300));
+    play.note_result("abort", &aborted);
+    play.flush(&writer);
+    let result = producer.commit_transaction(PATIENCE);
+    play.note_result("commit again", &result);
+    play.note(format!("seen {}", read_to(play, 2)));
 }
 
 pub(crate) const WRONG_STATE: &[&str] = &[

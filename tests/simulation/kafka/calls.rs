@@ -145,7 +145,8 @@ pub(super) fn commit_transaction(
     let producer = producing(cluster, id);
     producer.check(OPERATION, &allowed)?;
     let process = producer.process;
-    if producer.phase == ProducerPhase::Open && producer.outbox.in_flight() > 0 {
+    producer.phase = ProducerPhase::Committing;
+    if producer.outbox.in_flight() > 0 {
         // It waits for reports that nobody polls.
         let wait = timeout.min(cluster.faults.patience);
         cluster.run_until(cluster.now() + wait);
@@ -159,10 +160,8 @@ pub(super) fn commit_transaction(
         producer.phase = ProducerPhase::Ready;
         return Ok(());
     }
-    let is_first = producer.phase == ProducerPhase::Open;
-    producer.phase = ProducerPhase::Committing;
     let who = identity(cluster, id);
-    if is_first && cluster.random.one_in(cluster.faults.late_end_one_in) {
+    if cluster.random.one_in(cluster.faults.late_end_one_in) {
         send_copy(cluster, Event::LateEnd { identity: who.clone(), commit: true });
     }
     match cluster.ask(process, timeout, |cluster| ending::end(cluster, &who, true)) {

@@ -30,7 +30,7 @@ use super::{
     log::PartitionLog,
     membership::Next,
     process::{ProcessId, Run},
-    reading::Fetched,
+    reading::{Fetched, Reading},
     topics::Place,
 };
 
@@ -77,6 +77,14 @@ impl SimConsumer {
         self.with(|cluster, id| {
             let now = cluster.now();
             cluster.consumers.get_mut(&id).expect("there").last_poll = now;
+        });
+    }
+
+    /// Does something to each partition; one that is not assigned is not affected.
+    fn each(&self, partitions: &[PartitionId], act: fn(&mut Reading, i32)) {
+        self.with(|cluster, id| {
+            let reading = &mut cluster.consumers.get_mut(&id).expect("there").reading;
+            partitions.iter().for_each(|partition| act(reading, partition.0));
         });
     }
 
@@ -183,11 +191,13 @@ impl RecordConsumer for SimConsumer {
     }
 
     fn pause(&mut self, partitions: &[PartitionId]) -> Result<(), KafkaError> {
-        self.set_paused("pause", partitions, true)
+        self.each(partitions, Reading::pause);
+        Ok(())
     }
 
     fn resume(&mut self, partitions: &[PartitionId]) -> Result<(), KafkaError> {
-        self.set_paused("resume", partitions, false)
+        self.each(partitions, Reading::resume);
+        Ok(())
     }
 
     fn drain<F: FnMut(DrainEvent<'_>) -> Flow>(
@@ -273,31 +283,6 @@ impl RecordConsumer for SimConsumer {
 
     fn close(self) {
         drop(self);
-    }
-}
-
-impl SimConsumer {
-    fn set_paused(
-        &self,
-        operation: &'static str,
-        partitions: &[PartitionId],
-        paused: bool,
-    ) -> Result<(), KafkaError> {
-        let done = self.with(|cluster, id| {
-            let reading = &mut cluster.consumers.get_mut(&id).expect("there").reading;
-            if !reading.has_all(partitions.iter().map(|partition| partition.0)) {
-                return Err(code::error(operation, UNKNOWN_PARTITION));
-            }
-            for partition in partitions {
-                if paused {
-                    reading.pause(partition.0);
-                } else {
-                    reading.resume(partition.0);
-                }
-            }
-            Ok(())
-        });
-        done.unwrap_or(Ok(()))
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! In:  answers of the coordinator, answers of the application. Out: rebalance events, and when to
 //! join again.
-//! Holds: an event waits for its answer, and nothing is joined before; what was lost is told as lost
-//! also when it was asked back before.
+//! Holds: an event waits for its answer, and nothing is joined before; what was asked back and is
+//! lost before the answer stays asked back.
 
 use std::collections::VecDeque;
 
@@ -170,12 +170,9 @@ impl Membership {
                     Next::Join
                 }
             }
-            Phase::Recalled => {
-                self.is_lost |= lost;
-                Next::Nothing
-            }
-            // Seen again by the next heartbeat.
-            Phase::Outside | Phase::Offered => Next::Nothing,
+            // The event is on its way, whatever follows. An offer is asked back by a heartbeat after
+            // its answer.
+            Phase::Outside | Phase::Offered | Phase::Recalled => Next::Nothing,
         }
     }
 

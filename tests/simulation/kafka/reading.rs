@@ -82,11 +82,6 @@ impl Reading {
         self.positions = starts.map(|(partition, next)| (partition, position(next))).collect();
     }
 
-    /// Whether all of them are assigned, as pausing and resuming want it.
-    pub(crate) fn has_all(&self, mut partitions: impl Iterator<Item = i32>) -> bool {
-        partitions.all(|partition| self.positions.contains_key(&partition))
-    }
-
     pub(crate) fn pause(&mut self, partition: i32) {
         let Some(position) = self.positions.get_mut(&partition) else { return };
         position.is_paused = true;

@@ -151,7 +151,7 @@ fn a_member_whose_application_does_not_poll_loses_its_place() {
         .expect("it works");
     assert_eq!(errors, ["Retriable _MAX_POLL_EXCEEDED"]);
     let event = silent.next_rebalance().expect("an event");
-    assert_eq!(named(&event), "lost [0, 1]");
+    assert_eq!(named(&event), "revoked [0, 1]", "as it was asked before");
 }
 
 #[test]
