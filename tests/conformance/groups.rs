@@ -304,6 +304,7 @@ pub(crate) const SILENT: &[&str] = &[
     "without membership: NotMember _ASSIGNMENT_LOST",
     "told [\"Retriable _MAX_POLL_EXCEEDED\"]",
     "revoked [0, 1]",
+    "both [\"assigned [0]\", \"assigned [1]\"]",
 ];
 
 /// An application that does not poll. It was asked for its partitions before it lost them, so the
@@ -333,6 +334,16 @@ pub(crate) fn silent<S: Stage>(play: &mut Play<S>) {
     });
     play.note(format!("told {errors:?}"));
     play.note(named(&event));
+    silent.unassign().expect("unassign");
+    play.until("the revoke", || {
+        serve(&mut silent).expect("works");
+        serve(&mut other).expect("works");
+        other.next_rebalance()
+    });
+    other.unassign().expect("unassign");
+    let mut both = [play.take_offer(&mut silent), play.take_offer(&mut other)];
+    both.sort();
+    play.note(format!("both {both:?}"));
 }
 
 pub(crate) const OUTSIDE: &[&str] = &[

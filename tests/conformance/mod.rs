@@ -38,6 +38,7 @@ scripts! {
     timed_out: transactions::timed_out, transactions::TIMED_OUT;
     empty: transactions::empty, transactions::EMPTY;
     unpolled: transactions::unpolled, transactions::UNPOLLED;
+    purged: transactions::purged, transactions::PURGED;
     wrong_state: transactions::wrong_state, transactions::WRONG_STATE;
     stable: groups::stable, groups::STABLE;
     stale: groups::stale, groups::STALE;
@@ -53,6 +54,7 @@ scripts! {
     paused: reading::paused, reading::PAUSED;
     out_of_range: reading::out_of_range, reading::OUT_OF_RANGE;
     created_again: reading::created_again, reading::CREATED_AGAIN;
+    deleted: reading::deleted, reading::DELETED;
     by_time: reading::by_time, reading::BY_TIME;
     unknown_partition: reading::unknown_partition, reading::UNKNOWN_PARTITION;
 }

@@ -104,6 +104,32 @@ pub(crate) fn created_again<S: Stage>(play: &mut Play<S>) {
     play.note(format!("committed {}", committed_of(&reader)));
 }
 
+pub(crate) const DELETED: &[&str] =
+    &["before 0=a end 1", "deleted Retriable", "made anew OutOfRange 1", "its log 0 to 2"];
+
+/// A topic is deleted and made anew while it is read.
+pub(crate) fn deleted<S: Stage>(play: &mut Play<S>) {
+    let writer = play.writer(None, PATIENCE);
+    play.send(&writer, 0, &["a"]);
+    let mut consumer = play.consumer(None);
+    consumer.assign(&[(PartitionId(0), Offset(0))]).expect("assign");
+    let seen = play.read_on(&mut consumer);
+    play.note(format!("before {seen}"));
+    play.stage.delete_topic(&play.topic);
+    let seen = play.read_on(&mut consumer);
+    play.note(format!("deleted {}", seen.split(' ').next().unwrap_or_default()));
+    play.stage.create_topic(&play.topic, 2);
+    let seen = play.until("another answer", || {
+        let seen = play.read_on(&mut consumer);
+        (!seen.starts_with("Retriable")).then_some(seen)
+    });
+    play.note(format!("made anew {seen}"));
+    play.send(&play.writer(None, PATIENCE), 0, &["x", "y"]);
+    let logs = consumer.logs(&[PartitionId(0)], PATIENCE).expect("logs");
+    let (start, end) = logs[&PartitionId(0)];
+    play.note(format!("its log {start} to {end}"));
+}
+
 pub(crate) const BY_TIME: &[&str] =
     &["long ago 0", "in between 1", "later than all 2", "another partition 0"];
 

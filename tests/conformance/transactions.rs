@@ -259,6 +259,40 @@ pub(crate) fn unpolled<S: Stage>(play: &mut Play<S>) {
     play.note(format!("seen {}", read_to(play, 2)));
 }
 
+pub(crate) const PURGED: &[&str] = &[
+    "hint: true",
+    "purged 1",
+    "sound: true",
+    "commit: Abortable _INCONSISTENT",
+    "abort: ok",
+    "committed x",
+];
+
+/// A purge leaves a transaction incomplete.
+pub(crate) fn purged<S: Stage>(play: &mut Play<S>) {
+    let writer = play.writer(Some("w"), PATIENCE);
+    let producer = &writer.producer;
+    producer.begin_transaction().expect("begin");
+    let record = OutRecord { key: b"a", value: b"a", ..OutRecord::default() };
+    producer.send_batch(&writer.topic, PartitionId(0), [record]);
+    producer.purge();
+    play.flush(&writer);
+    play.note(format!("hint: {}", producer.hints_at_failed_transaction()));
+    play.note(format!("purged {}", producer.take_delivery_failures().purged));
+    play.note(format!("sound: {}", producer.failed_transaction().is_none()));
+    let result = producer.commit_transaction(PATIENCE);
+    play.note_result("commit", &result);
+    let aborted = producer.abort_transaction(PATIENCE);
+    play.note_result("abort", &aborted);
+    play.commit(&writer, 0, &["x"]);
+    let seen = play.until("the commit", || {
+        let seen = play.read(0, false);
+        seen.contains('=').then_some(seen)
+    });
+    let values: Vec<_> = seen.split(' ').filter_map(|it| it.split_once('=')).collect();
+    play.note(format!("committed {}", values[0].1));
+}
+
 pub(crate) const WRONG_STATE: &[&str] = &[
     "send before begin: Fatal _STATE",
     "commit before begin: Fatal _STATE",

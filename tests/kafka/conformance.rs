@@ -2,7 +2,7 @@
 
 use std::{
     thread::{scope, sleep},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use logintide::{
@@ -65,7 +65,11 @@ fn a_broker_shows_what_the_simulation_shows() {
     scope(|scope| {
         for name in script::NAMES {
             let stage = Real { brokers: brokers.clone() };
-            scope.spawn(|| script::run(stage, name));
+            scope.spawn(move || {
+                let began = Instant::now();
+                script::run(stage, name);
+                println!("{name}: {:?}", began.elapsed());
+            });
         }
     });
 }

@@ -22,7 +22,7 @@ use super::{
     admin::unanswered,
     agenda::Event,
     cluster::Cluster,
-    code::{self, Code, NOT_LEADER, UNKNOWN_PARTITION, UNKNOWN_TOPIC_OR_PART},
+    code::{self, Code, NOT_LEADER, UNKNOWN_PARTITION},
     committer::SimCommitter,
     consuming::Consuming,
     group::ConsumerId,
@@ -307,7 +307,7 @@ fn event_of(partition: PartitionId, fetched: &Fetched) -> DrainEvent<'_> {
         },
         Fetched::Missing => DrainEvent::Error {
             partition: Some(partition),
-            error: code::error("fetch", UNKNOWN_TOPIC_OR_PART),
+            error: code::error("fetch", UNKNOWN_PARTITION),
         },
     }
 }

@@ -89,7 +89,7 @@ fn a_topic_that_is_gone_is_told_once_and_read_on_when_it_is_back() {
     kafka.append(&play.topic, 0, b"k", b"a");
     assert_eq!(play.read_on(&mut consumer), "0=a end 1");
     kafka.delete_topic(&play.topic);
-    assert_eq!(play.read_on(&mut consumer), "Retriable UNKNOWN_TOPIC_OR_PART");
+    assert_eq!(play.read_on(&mut consumer), "Retriable _UNKNOWN_PARTITION");
     kafka.create_topic(&play.topic, 2);
     for value in ["x", "y"] {
         kafka.append(&play.topic, 0, b"k", value.as_bytes());
