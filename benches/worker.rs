@@ -120,7 +120,8 @@ fn epoch(partitions: i32) -> (Windows, EpochInput) {
         let mut partial = Partial::new();
         for number in 0..500_i64 {
             let (locale, user) = (format!("L{}", number % 50), format!("user-{number}"));
-            partial.count(number, &locale, ["android", "iOS"][number as usize % 2], "2.3.0", &user);
+            let device = ["android", "iOS"][number as usize % 2];
+            partial.count(number, [&*locale, device, "2.3.0"].into(), &user);
         }
         PartitionDelta {
             partition,

@@ -97,7 +97,7 @@ fn main() -> Outcome<()> {
         }),
     })?;
     if options.transactions {
-        producer.init_transactions(CALL_TIMEOUT)?;
+        producer.transactions().init(CALL_TIMEOUT)?;
     }
     let topic = producer.topic(&options.to)?;
     let pool = Pool::new(limits::OUTPUT_BATCH_BYTES, Arc::default());
@@ -272,7 +272,7 @@ impl Writer {
 
     fn write(&mut self, batch: Batch) -> Outcome<()> {
         if self.transactions && !self.in_transaction {
-            self.producer.begin_transaction()?;
+            self.producer.transactions().begin()?;
             self.in_transaction = true;
         }
         let Batch { partition, arena, records, next } = batch;
@@ -334,8 +334,13 @@ impl Writer {
         }
         if self.transactions {
             let group = self.committer.group_metadata()?;
-            self.producer.send_offsets(&self.from, &offsets, &group, CALL_TIMEOUT)?;
-            self.producer.commit_transaction(CALL_TIMEOUT)?;
+            self.producer.transactions().send_offsets(
+                &self.from,
+                &offsets,
+                &group,
+                CALL_TIMEOUT,
+            )?;
+            self.producer.transactions().commit(CALL_TIMEOUT)?;
             self.in_transaction = false;
         } else {
             self.committer.commit(&offsets, CALL_TIMEOUT)?;

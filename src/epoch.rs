@@ -14,7 +14,7 @@ use crate::{
     ids::{Epoch, EventTimeMs, Incarnation, Offset, PartitionId, TopicId, WindowStart, WorkerId},
     latency::EpochLatency,
     state::Committed,
-    topics::OutputPartitions,
+    topics::PerOutput,
     window::{PartitionDelta, PartitionProgress},
 };
 
@@ -67,7 +67,7 @@ pub enum ToSink {
     ResetDone(Incarnation),
     /// The output topics have so many partitions now. Sent before the cut of the last epoch that
     /// does not use the new ones.
-    OutputPartitions(OutputPartitions),
+    OutputPartitions(PerOutput<i32>),
     /// The source has cut an epoch.
     Cut(Box<EpochCut>),
     /// The source has ended the previous incarnation: roll back what is open.

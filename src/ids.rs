@@ -3,9 +3,14 @@
 //! Used by every thread; plain data. An `Offset` is always the next offset to read, never the
 //! last one read; event times are milliseconds since the Unix epoch; an epoch number is used once.
 
-use std::fmt::{self, Write as _};
+use std::{
+    fmt::{self, Write as _},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
+
+use crate::limits::INSTANCE_ID_MAX_BYTES;
 
 macro_rules! newtype {
     ($(#[$doc:meta])* $name:ident($inner:ty)) => {
@@ -124,6 +129,35 @@ impl TopicMark {
     }
 }
 
+/// Name of an instance in its group: 1 to `INSTANCE_ID_MAX_BYTES` letters, digits, '.', '_' and
+/// '-'. It never contains the separators of keys and commit metadata.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InstanceId(Arc<str>);
+
+impl InstanceId {
+    /// The id that this text is; `None` when it cannot be one.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::is_valid(text).then(|| Self(text.into()))
+    }
+
+    /// Whether this text can be an instance id.
+    pub fn is_valid(text: &str) -> bool {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        (1..=INSTANCE_ID_MAX_BYTES).contains(&text.len()) && text.bytes().all(allowed)
+    }
+
+    /// Its text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for InstanceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,6 +170,18 @@ mod tests {
         assert_eq!(TopicId(u128::MAX).to_string(), "_____________________w");
         let id = TopicId(0x9ea0_2647_33d9_4f7b_aa4f_6c13_a4cb_91f4);
         assert_eq!(id.to_string(), "nqAmRzPZT3uqT2wTpMuR9A");
+    }
+
+    #[test]
+    fn an_instance_id_has_no_separator() {
+        let longest = "x".repeat(INSTANCE_ID_MAX_BYTES);
+        for valid in ["a", "host-1.example_7", &longest] {
+            let id = InstanceId::parse(valid).expect(valid);
+            assert_eq!((id.as_str(), id.to_string().as_str()), (valid, valid));
+        }
+        for invalid in ["", "a:b", "a/b", "a b", "\u{e4}", &format!("{longest}x")] {
+            assert_eq!(InstanceId::parse(invalid), None, "{invalid}");
+        }
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub mod failpoint;
 pub mod headers;
 pub(crate) mod http;
 pub mod ids;
+pub mod journal;
 pub mod kafka;
 pub mod latency;
 pub mod limits;

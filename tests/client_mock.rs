@@ -8,6 +8,8 @@ mod group;
 mod headers;
 #[path = "client_mock/producing.rs"]
 mod producing;
+#[path = "client_mock/scans.rs"]
+mod scans;
 #[path = "client_mock/support.rs"]
 mod support;
 #[path = "client_mock/transactions.rs"]

@@ -12,7 +12,7 @@ mod size;
 use std::{fs, path::Path};
 
 use names::Source;
-use rules::{foreign_libraries, layers, libraries, roots, unsafe_code};
+use rules::{foreign_libraries, layers, libraries, roots, unsafe_code, wings};
 
 /// Layers from the top down; a module may use those of its own layer only where `PEERS` says so,
 /// and those of lower layers freely.
@@ -22,15 +22,29 @@ const LAYERS: &[&[&str]] = &[
     &["pipeline"],
     &["source", "worker", "sink", "http"],
     &["epoch", "control", "output", "settings"],
-    &["batch", "client", "config", "error", "status", "topics"],
+    &["batch", "client", "config", "error", "status"],
     &["kafka", "state", "metrics"],
-    &["window", "event"],
+    &["journal"],
+    &["topics", "window", "event"],
     &["budget", "failpoint", "headers", "ids", "latency", "limits", "clock", "plain", "signals"],
 ];
 
 /// Modules of one layer that may use each other.
-const PEERS: &[(&str, &str)] =
-    &[("epoch", "control"), ("budget", "limits"), ("event", "window"), ("batch", "error")];
+const PEERS: &[(&str, &str)] = &[
+    ("epoch", "control"),
+    ("budget", "limits"),
+    ("ids", "limits"),
+    ("event", "window"),
+    ("batch", "error"),
+];
+
+/// The wings of the Kafka client, each with those below it.
+const WINGS: &[(&str, &[&str])] = &[
+    ("native", &[]),
+    ("consumer", &["native"]),
+    ("producer", &["native"]),
+    ("admin", &["native"]),
+];
 
 /// The one module that uses a library.
 const HOMES: &[(&str, &str)] = &[
@@ -91,6 +105,11 @@ fn none(faults: &[String], rule: &str) {
 #[test]
 fn imports_point_down() {
     none(&layers(&sources("src")), "imports must point down");
+}
+
+#[test]
+fn imports_of_the_kafka_client_s_wings_point_down() {
+    none(&wings(&sources("src/kafka")), "a wing must use itself and those below only");
 }
 
 #[test]

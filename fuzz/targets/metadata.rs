@@ -4,6 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 use logintide::{
     ids::{Epoch, Offset, PartitionId},
+    journal::JournalCommit,
     state::{CommitMetadata, Committed, Loaded, decide},
 };
 
@@ -17,6 +18,13 @@ fuzz_target!(|data: &[u8]| {
         let again = metadata.encode();
         assert!(again.len() <= LONGEST_BYTES, "{} bytes", again.len());
         assert_eq!(CommitMetadata::parse(&again), parsed);
+    }
+    let commit = JournalCommit::parse(text);
+    if let Some(commit) = &commit {
+        assert!(parsed.is_none(), "a text is of one version");
+        let again = commit.encode();
+        assert!(again.len() <= LONGEST_BYTES, "{} bytes", again.len());
+        assert_eq!(JournalCommit::parse(&again).as_ref(), Some(commit));
     }
     let known =
         Committed { partition: PartitionId(0), offset: Some(Offset(7)), metadata: text.to_owned() };

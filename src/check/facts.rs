@@ -9,9 +9,14 @@ use std::time::{Duration, Instant};
 use crate::{
     config::RunConfig,
     ids::PartitionId,
-    kafka::{Admin, ClusterDescription, CommittedOffset, Consumer, GroupDescription, KafkaError},
+    kafka::{
+        Admin, ClusterDescription, CommittedOffset, Consumer, GroupDescription, KafkaError,
+        broker_config, cluster_id, describe_cluster, describe_group, describe_topics, log_ends,
+        topic_config,
+    },
     limits,
     pipeline::internal_topics::{OFFSETS, Settings, TRANSACTIONS, TopicFacts},
+    topics::{PerTopic, Topic},
 };
 
 /// The answers of the broker.
@@ -21,8 +26,7 @@ pub(super) struct Facts {
     pub(super) cluster: ClusterDescription,
     /// Settings of one broker; `None`: they may not be read.
     pub(super) broker: Option<Settings>,
-    /// Input, processed, aggregated, dead letters, late: as `names` gives them.
-    pub(super) topics: Vec<TopicFacts>,
+    pub(super) topics: PerTopic<TopicFacts>,
     pub(super) offsets_topic: TopicFacts,
     pub(super) transactions_topic: TopicFacts,
     /// `None`: it may not be seen.
@@ -64,14 +68,6 @@ impl Deadline {
     }
 }
 
-/// The topics' names in the order of `Facts::topics`.
-pub(super) fn names(config: &RunConfig) -> [&str; 5] {
-    let topics = &config.topics;
-    let all =
-        [&topics.input, &topics.processed, &topics.aggregated, &topics.dead_letter, &topics.late];
-    all.map(String::as_str)
-}
-
 /// Queries the broker. The consumer is in no group and joins no group.
 pub(super) fn ask(
     config: &RunConfig,
@@ -79,27 +75,29 @@ pub(super) fn ask(
     consumer: &Consumer,
     deadline: Deadline,
 ) -> Result<Facts, KafkaError> {
-    let cluster_id = deadline.within(|left| admin.cluster_id(left))?.unwrap_or_default();
+    let cluster_id = deadline.within(|left| cluster_id(admin, left))?.unwrap_or_default();
     let mut asked = Asked { admin, deadline, unseen: Vec::new() };
-    let cluster = deadline.within(|left| admin.describe_cluster(left))?;
-    let broker = asked.allowed(Admin::broker_config)?;
-    let names = names(config);
-    let mut topics = asked.topics(&[&names[..], &[OFFSETS.name, TRANSACTIONS.name]].concat())?;
+    let cluster = deadline.within(|left| describe_cluster(admin, left))?;
+    let broker = asked.allowed(broker_config)?;
+    let names = PerTopic::from_fn(|topic| config.topics[topic].as_str());
+    let internal = [OFFSETS.name, TRANSACTIONS.name];
+    let mut topics = asked.topics(&[&names.values()[..], &internal].concat())?;
     let transactions_topic = topics.pop().expect("one answer per name");
     let offsets_topic = topics.pop().expect("one answer per name");
+    let topics = PerTopic::from_values(topics);
     // NOTE: without the offsets' topic there are no groups, and a question about one creates it.
     let has_groups = !matches!(offsets_topic.replicas, Ok(None));
     let group = if has_groups {
-        asked.allowed(|admin, left| admin.describe_group(&config.group_id, left))?
+        asked.allowed(|admin, left| describe_group(admin, &config.group_id, left))?
     } else {
         Some(GroupDescription::default())
     };
-    let input = topics[0].replicas.as_ref().ok().and_then(Option::as_ref);
-    let partitions: Vec<PartitionId> =
-        input.map_or(0..0, |input| 0..input.partitions as i32).map(PartitionId).collect();
+    let input_partitions = topics[Topic::Input].seen().map_or(0, |input| input.partitions as i32);
+    let partitions: Vec<_> = (0..input_partitions).map(PartitionId).collect();
     let (committed, ends) = if has_groups && group.is_some() && !partitions.is_empty() {
         let committed = asked.allowed(|_, left| consumer.committed(&partitions, left))?;
-        let ends = asked.allowed(|admin, left| admin.ends(names[0], &partitions, left))?;
+        let input = names[Topic::Input];
+        let ends = asked.allowed(|admin, left| log_ends(admin, input, &partitions, left))?;
         (committed.unwrap_or_default(), ends.unwrap_or_default())
     } else {
         (Vec::new(), Vec::new())
@@ -142,7 +140,7 @@ impl Asked<'_> {
     }
 
     fn topics(&mut self, names: &[&str]) -> Result<Vec<TopicFacts>, KafkaError> {
-        let described = self.deadline.within(|left| self.admin.describe_topics(names, left))?;
+        let described = self.deadline.within(|left| describe_topics(self.admin, names, left))?;
         let mut topics = Vec::with_capacity(names.len());
         for (name, replicas) in names.iter().zip(described) {
             let replicas = match replicas {
@@ -150,7 +148,7 @@ impl Asked<'_> {
                 other => other.map(Some),
             };
             let settings = match replicas {
-                Ok(Some(_)) => self.allowed(|admin, left| admin.topic_config(&[name], left))?,
+                Ok(Some(_)) => self.allowed(|admin, left| topic_config(admin, &[name], left))?,
                 _ => None,
             };
             topics.push(TopicFacts { replicas, settings: settings.and_then(|mut all| all.pop()) });

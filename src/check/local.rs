@@ -7,6 +7,7 @@ use crate::{
     ids::TopicId,
     limits,
     state::{self, Identity, Peek, StateError},
+    topics::Topic,
 };
 
 /// Judges the state folder, except the cluster that it belongs to.
@@ -74,7 +75,7 @@ pub(super) fn judge_identity(
     let stored = &summary.identity;
     let configured = Identity {
         cluster_id: cluster_id.unwrap_or(&stored.cluster_id).to_owned(),
-        topic: config.topics.input.clone(),
+        topic: config.topics[Topic::Input].clone(),
         group_id: config.group_id.clone(),
         window_size_ms: config.window.size_ms,
     };
@@ -93,7 +94,7 @@ pub(super) fn judge_topic(
     let (Some(summary), Some(topic)) = (&peek.summary, topic) else { return };
     let now = topic.to_string();
     let Some(was) = summary.topic_ids.iter().find(|id| **id != now) else { return };
-    let name = &config.topics.input;
+    let name = &config.topics[Topic::Input];
     let what = format!(
         "topic {name} (--input-topic): it was deleted and created again: its id is {now}, and the \
          state in {} (--state-dir) is of the topic with the id {was}",

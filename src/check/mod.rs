@@ -30,13 +30,14 @@ use crate::{
     error::RunError,
     kafka::{
         Admin, ClientSettings, Consumer, ConsumerSettings, KafkaError, Producer, ProducerSettings,
-        Transactional, find_unreachable_brokers,
+        Transactional, find_unreachable_brokers, unreachable_brokers,
     },
     limits,
     output::{StartLogging, printed},
     plain::{Plain, Style},
     settings::{self, RunArgs},
     state::{Peek, StateError},
+    topics::Topic,
 };
 
 /// Flags of `check-config`.
@@ -101,9 +102,9 @@ pub(crate) fn run(args: &CheckArgs, start_logging: StartLogging) -> Result<(), R
     };
     let mut out = Plain::new(io::stdout().lock(), style);
     printed(check.findings.show(&mut out, form))?;
-    if let Some((mut clients, partitions)) = asked?.filter(|_| sample > 0) {
+    if let Some((clients, partitions)) = asked?.filter(|_| sample > 0) {
         let plan = Plan { count: sample, partitions, patience: timeout, form };
-        sample::show(plan, &check.config.event, &mut clients.consumer, &mut out)?;
+        sample::show(plan, &check.config.event, clients.consumer, &mut out)?;
     }
     match check.findings.problems() {
         0 => Ok(()),
@@ -168,7 +169,7 @@ impl Check {
         // At the address that each advertises, not at the one that --brokers names.
         let patience = limits::BROKER_QUERY_TIMEOUT;
         let unreachable = match &asked {
-            Ok(_) => clients.admin.unreachable_brokers(patience),
+            Ok(_) => unreachable_brokers(&clients.admin, patience),
             Err(_) => find_unreachable_brokers(&clients.settings, patience),
         };
         let unreachable = unreachable.unwrap_or_default();
@@ -178,7 +179,7 @@ impl Check {
         match asked {
             Ok(facts) => {
                 self.judge(&facts, &peek, instance.as_deref(), &clients);
-                let input = facts.topics.first().and_then(|t| t.replicas.as_ref().ok()?.as_ref());
+                let input = facts.topics[Topic::Input].seen();
                 Ok(input.map(|input| (clients, input.partitions as i32)))
             }
             Err(_) if !unreachable.is_empty() => {
@@ -200,8 +201,8 @@ impl Check {
         });
         summary::of_broker(config, facts, transactional_id.as_deref(), findings);
         local::judge_identity(config, peek, Some(&facts.cluster_id), findings);
-        let input = facts.topics.first().and_then(|t| t.replicas.as_ref().ok()?.as_ref());
-        local::judge_topic(config, peek, input.and_then(|input| input.id), findings);
+        let input_id = facts.topics[Topic::Input].seen().and_then(|input| input.id);
+        local::judge_topic(config, peek, input_id, findings);
         summary::of_memory(config, facts, clients.fetch, findings);
         topics::judge(config, facts, findings);
         topics::judge_largest_batch(config, facts, clients.fetch, findings);
@@ -236,7 +237,7 @@ fn clients(
         client: client.clone(),
         group_id: config.group_id.clone(),
         instance_id: None,
-        topic: config.topics.input.clone(),
+        topic: config.topics[Topic::Input].clone(),
         fetch_queue_kbytes: config.memory.fetch_queue / 1024,
         max_poll_interval: limits::MAX_POLL_INTERVAL,
         reads_uncommitted: false,

@@ -7,18 +7,19 @@
 use std::{
     collections::BTreeMap,
     io::{self, Write},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use serde_json::json;
 
 use super::findings::Form;
 use crate::{
+    client::{ScanEnd, ScanEvent, ScanRange, ShortLog, TopicScan},
     clock,
     error::RunError,
     event::{Enricher, EventConfig, Field, Parser, RejectReason, SoftProblem},
     ids::{Offset, PartitionId},
-    kafka::{Consumer, DrainEvent, Flow, KafkaError, Record},
+    kafka::{Consumer, Flow, KafkaError, Record},
     limits,
     output::{printed, shortened},
     plain,
@@ -37,63 +38,47 @@ pub(super) struct Plan {
 pub(super) fn show(
     plan: Plan,
     event: &EventConfig,
-    consumer: &mut Consumer,
+    consumer: Consumer,
     out: &mut impl Write,
 ) -> Result<(), RunError> {
     let failed = |error: KafkaError| RunError::Kafka(error.to_string());
-    let mut open = starts(plan, consumer).map_err(failed)?;
-    let from: Vec<_> = open.iter().map(|(partition, (from, _))| (*partition, *from)).collect();
-    consumer.assign(&from).map_err(failed)?;
+    let ranges = ranges(plan, &consumer).map_err(failed)?;
+    let mut scan = TopicScan::begin(consumer, &ranges, ShortLog::Ends).map_err(failed)?;
     let mut tasting = Tasting::new(event, plan.form);
-    let mut last_record = Instant::now();
-    let mut wrong: Option<RunError> = None;
-    while !open.is_empty() && wrong.is_none() && tasting.taken < plan.count {
-        if last_record.elapsed() >= plan.patience {
-            return Err(RunError::Failed(format!(
-                "--sample: no further record within {:?}; allow more time with --timeout",
-                plan.patience
-            )));
+    let mut wrong = None;
+    let mut written = Ok(());
+    let end = scan.run(plan.patience, |event| {
+        match event {
+            ScanEvent::Record(record) => written = tasting.record(&record, out),
+            ScanEvent::Error(error) => wrong = Some(error),
+            _ => {}
         }
-        let mut written = Ok(());
-        consumer.drain(limits::SOURCE_IDLE_WAIT, |event| {
-            match event {
-                DrainEvent::Record(record) => {
-                    last_record = Instant::now();
-                    if open.get(&record.partition).is_some_and(|(_, end)| record.offset < end.0) {
-                        written = tasting.record(&record, out);
-                    }
-                    if open.get(&record.partition).is_some_and(|(_, e)| record.offset + 1 >= e.0) {
-                        open.remove(&record.partition);
-                    }
-                }
-                DrainEvent::EndOfPartition { partition, .. } => drop(open.remove(&partition)),
-                DrainEvent::Error { error, .. } => wrong = Some(RunError::Kafka(error.to_string())),
-            }
-            let enough = open.is_empty() || tasting.taken >= plan.count;
-            if enough || wrong.is_some() || written.is_err() { Flow::Stop } else { Flow::Continue }
-        });
-        printed(written)?;
-        let served = consumer.serve(Duration::ZERO, &mut |_| {});
-        served.map_err(failed)?;
+        let enough = tasting.taken >= plan.count || wrong.is_some() || written.is_err();
+        if enough { Flow::Stop } else { Flow::Continue }
+    });
+    printed(written)?;
+    let end = end.map_err(failed)?;
+    wrong.map_or(Ok(()), |error| Err(failed(error)))?;
+    if end == ScanEnd::Stalled {
+        return Err(RunError::Failed(format!(
+            "--sample: no further record within {:?}; allow more time with --timeout",
+            plan.patience
+        )));
     }
-    wrong.map_or(Ok(()), Err)?;
     printed(tasting.summary(out))
 }
 
-/// Where to begin, and where the log ends now, of each partition with records: an even share of
+/// From where to read to where the log ends now, of each partition with records: an even share of
 /// each, and what the short ones leave to the others.
-fn starts(
-    plan: Plan,
-    consumer: &Consumer,
-) -> Result<BTreeMap<PartitionId, (Offset, Offset)>, KafkaError> {
+fn ranges(plan: Plan, consumer: &Consumer) -> Result<Vec<ScanRange>, KafkaError> {
     let partitions: Vec<_> = (0..plan.partitions).map(PartitionId).collect();
     let logs = consumer.logs(&partitions, limits::BROKER_QUERY_TIMEOUT)?;
     let lengths: Vec<usize> = logs.values().map(|(low, high)| (high.0 - low.0) as usize).collect();
-    let shares = shares(&lengths, plan.count);
-    let logs = logs.into_iter().zip(shares).filter(|(_, share)| *share > 0);
-    Ok(logs
-        .map(|((partition, (_, high)), share)| (partition, (Offset(high.0 - share as i64), high)))
-        .collect())
+    let logs = logs.into_iter().zip(shares(&lengths, plan.count));
+    let range = |((partition, (_, high)), share): ((PartitionId, (Offset, Offset)), usize)| {
+        ScanRange { partition, from: Offset(high.0 - share as i64), until: high }
+    };
+    Ok(logs.map(range).collect())
 }
 
 /// Divides `count` over logs of these lengths; no share is longer than its log.

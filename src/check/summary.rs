@@ -1,17 +1,13 @@
 //! Summarises what `run` would do with this configuration. Pure.
 
-use super::{
-    Fetch,
-    facts::{Facts, names},
-    findings::Findings,
-    local::size,
-};
+use super::{Fetch, facts::Facts, findings::Findings, local::size};
 use crate::{
     config::{Delivery, RunConfig, StartFrom},
     kafka::librdkafka_version,
     limits,
     pipeline::internal_topics::{TopicFacts, number},
     state::Peek,
+    topics::Topic,
 };
 
 /// Summarises the settings.
@@ -19,18 +15,16 @@ pub(super) fn of_settings(config: &RunConfig, findings: &mut Findings) {
     let version = env!("CARGO_PKG_VERSION");
     findings.fact("program", format!("logintide {version}, librdkafka {}", librdkafka_version()));
     let group = &config.group_id;
-    findings.fact("read", format!("{} on {} as group {group}", names(config)[0], config.brokers));
-    let [_, processed, aggregated, dead_letter, late] = names(config);
+    let input = &config.topics[Topic::Input];
+    findings.fact("read", format!("{input} on {} as group {group}", config.brokers));
+    let outputs = Topic::OUTPUTS.map(|topic| config.topics[topic].as_str()).join(", ");
     let guarantee = match config.delivery {
         Delivery::ExactlyOnce => "exactly-once",
         Delivery::AtLeastOnce => "at-least-once",
     };
     findings.fact(
         "write",
-        format!(
-            "{processed}, {aggregated}, {dead_letter}, {late}; {guarantee}, a commit every {:?}",
-            config.commit_interval
-        ),
+        format!("{outputs}; {guarantee}, a commit every {:?}", config.commit_interval),
     );
     let seconds = |ms: i64| format!("{} s", ms as f64 / 1000.0);
     findings.fact(
@@ -54,7 +48,7 @@ pub(super) fn of_settings(config: &RunConfig, findings: &mut Findings) {
 /// Summarises the memory of the process. Only the topic's setting limits the size of a batch.
 pub(super) fn of_memory(config: &RunConfig, facts: &Facts, fetch: Fetch, findings: &mut Findings) {
     let own = config.memory.total as u64 + limits::MEMORY_OVERHEAD_BYTES;
-    let largest = facts.topics[0].settings.as_ref();
+    let largest = facts.topics[Topic::Input].settings.as_ref();
     let largest = largest.and_then(|settings| number(settings, "max.message.bytes"));
     let largest = largest.map_or_else(
         || "one batch, if it is larger".to_owned(),
@@ -103,8 +97,9 @@ pub(super) fn of_broker(
     let plural = if count == 1 { "" } else { "s" };
     findings.fact("cluster", format!("{id}, {count} broker{plural} up{version}"));
     findings.fact("start", start(config, facts));
-    for (name, topic) in names(config).into_iter().zip(&facts.topics) {
-        findings.fact("topic", format!("{name}: {}", described(config, topic)));
+    for (topic, found) in facts.topics.iter() {
+        let name = &config.topics[topic];
+        findings.fact("topic", format!("{name}: {}", described(config, found)));
     }
     if let Some(group) = &facts.group {
         let members = group.members.len();

@@ -12,6 +12,7 @@ use crate::{
     kafka::{ClusterDescription, GroupDescription, GroupMember, Operation, Rights, TopicReplicas},
     pipeline::internal_topics::{Settings, TopicFacts},
     settings,
+    topics::{PerTopic, Topic},
 };
 
 fn config(arguments: &[&str]) -> RunConfig {
@@ -49,7 +50,6 @@ fn facts() -> Facts {
         ];
         topic("t", 3, &settings)
     };
-    let kinds = ["delete", "delete", "compact", "delete", "delete"];
     Facts {
         cluster_id: "c1".into(),
         cluster: ClusterDescription { brokers: 3, rights: Rights::default() },
@@ -59,7 +59,9 @@ fn facts() -> Facts {
             ("transaction.state.log.min.isr", "2"),
             ("offsets.topic.replication.factor", "3"),
         ])),
-        topics: kinds.map(sound).into(),
+        topics: PerTopic::from_fn(|topic| {
+            sound(if topic == Topic::Aggregated { "compact" } else { "delete" })
+        }),
         offsets_topic: MISSING,
         transactions_topic: MISSING,
         group: Some(GroupDescription::default()),
@@ -111,7 +113,7 @@ fn a_sound_cluster_has_neither_problems_nor_hints() {
 #[test]
 fn all_missing_topics_are_named_at_once_and_may_be_created() {
     let mut facts = facts();
-    facts.topics.fill(MISSING);
+    facts.topics = PerTopic::from_fn(|_| MISSING);
     let (problems, _) = judged(&config(&[]), &facts);
     assert_eq!(problems.len(), 5);
     assert!(problems.iter().all(|text| text.contains("--create-topics")), "{problems:?}");
@@ -124,16 +126,18 @@ fn all_missing_topics_are_named_at_once_and_may_be_created() {
 #[test]
 fn topics_that_cannot_take_what_is_written_are_problems() {
     let mut small = facts();
-    set(&mut small.topics[2], "max.message.bytes", "1000");
+    set(&mut small.topics[Topic::Aggregated], "max.message.bytes", "1000");
     assert!(problem(&config(&[]), &small).contains("max.message.bytes=1000 is below 262144"));
     let mut strict = facts();
-    set(&mut strict.topics[1], "min.insync.replicas", "4");
+    set(&mut strict.topics[Topic::Processed], "min.insync.replicas", "4");
     assert!(problem(&config(&[]), &strict).contains("min.insync.replicas=4 is above its 3"));
-    for (index, part) in
-        [(1, "newest event of each user"), (3, "without a key"), (4, "without a key")]
-    {
+    for (topic, part) in [
+        (Topic::Processed, "newest event of each user"),
+        (Topic::DeadLetter, "without a key"),
+        (Topic::Late, "without a key"),
+    ] {
         let mut compacted = facts();
-        set(&mut compacted.topics[index], "cleanup.policy", "compact");
+        set(&mut compacted.topics[topic], "cleanup.policy", "compact");
         assert!(problem(&config(&[]), &compacted).contains(part));
     }
 }
@@ -149,7 +153,7 @@ fn batches_that_could_not_be_read_are_a_hint_with_both_values() {
         findings.all().1.to_vec()
     };
     assert_eq!(hints(&facts), Vec::<String>::new());
-    set(&mut facts.topics[0], "max.message.bytes", "100000000");
+    set(&mut facts.topics[Topic::Input], "max.message.bytes", "100000000");
     let hints = hints(&facts).concat();
     assert!(hints.contains("max.message.bytes=100000000 allows batches above -X"), "{hints}");
     assert!(hints.contains("raise that to 100001024"), "{hints}");
@@ -158,11 +162,13 @@ fn batches_that_could_not_be_read_are_a_hint_with_both_values() {
 #[test]
 fn replicas_that_are_away_are_problems() {
     let mut behind = facts();
-    let Ok(Some(replicas)) = &mut behind.topics[1].replicas else { panic!("made above") };
+    let Ok(Some(replicas)) = &mut behind.topics[Topic::Processed].replicas else {
+        panic!("made above")
+    };
     replicas.in_sync = 1;
     assert!(problem(&config(&[]), &behind).contains("only 1 replicas are in sync"));
     let mut dead = facts();
-    let Ok(Some(replicas)) = &mut dead.topics[0].replicas else { panic!("made above") };
+    let Ok(Some(replicas)) = &mut dead.topics[Topic::Input].replicas else { panic!("made above") };
     replicas.leaderless = 2;
     assert!(problem(&config(&[]), &dead).contains("2 of 8 partitions have no leader"));
 }
@@ -170,17 +176,17 @@ fn replicas_that_are_away_are_problems() {
 #[test]
 fn what_is_only_unwise_is_a_hint() {
     let mut plain = facts();
-    set(&mut plain.topics[2], "cleanup.policy", "delete");
+    set(&mut plain.topics[Topic::Aggregated], "cleanup.policy", "delete");
     assert!(hint(&plain).contains("newest revision"));
     let mut brief = facts();
-    set(&mut brief.topics[0], "retention.ms", "60000");
+    set(&mut brief.topics[Topic::Input], "retention.ms", "60000");
     assert!(hint(&brief).contains("below the allowed lateness and a window, 310000 ms"));
     let mut cut = facts();
-    set(&mut cut.topics[0], "max.message.bytes", "3000000");
-    set(&mut cut.topics[4], "max.message.bytes", "3000000");
+    set(&mut cut.topics[Topic::Input], "max.message.bytes", "3000000");
+    set(&mut cut.topics[Topic::Late], "max.message.bytes", "3000000");
     assert!(hint(&cut).contains("--dead-letter-topic") && hint(&cut).contains("redriven"));
     let mut lone = facts();
-    set(&mut lone.topics[1], "min.insync.replicas", "1");
+    set(&mut lone.topics[Topic::Processed], "min.insync.replicas", "1");
     assert!(hint(&lone).contains("set it to 2"));
     let mut unseen = facts();
     unseen.unseen.push("denied".into());
@@ -212,7 +218,7 @@ fn transactions_that_cannot_work_are_problems_in_exactly_once_only() {
 #[test]
 fn missing_rights_are_problems() {
     let mut denied = facts();
-    let Ok(Some(input)) = &mut denied.topics[0].replicas else { panic!("made above") };
+    let Ok(Some(input)) = &mut denied.topics[Topic::Input].replicas else { panic!("made above") };
     input.rights = Rights::new(Some(vec![Operation::Describe]));
     assert!(problem(&config(&[]), &denied).contains("may not Read it"));
     let mut group = facts();

@@ -1,67 +1,26 @@
-//! Judges the five topics. Pure: in facts, out findings.
+//! Judges the topics. Pure: in facts, out findings.
 
-use super::{
-    Fetch,
-    facts::{Facts, names},
-    findings::Findings,
-};
+use super::{Fetch, facts::Facts, findings::Findings};
 use crate::{
     config::RunConfig,
     kafka::{Operation, TopicReplicas},
     limits,
     pipeline::internal_topics::{Settings, TopicFacts, number},
+    topics::{Compaction, Topic, Written},
 };
 
-/// What a topic is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
-    Input,
-    Processed,
-    Aggregated,
-    DeadLetter,
-    Late,
-}
-
-const ROLES: [Role; 5] =
-    [Role::Input, Role::Processed, Role::Aggregated, Role::DeadLetter, Role::Late];
-
-impl Role {
-    fn flag(self) -> &'static str {
-        match self {
-            Self::Input => "--input-topic",
-            Self::Processed => "--processed-topic",
-            Self::Aggregated => "--aggregated-topic",
-            Self::DeadLetter => "--dead-letter-topic",
-            Self::Late => "--late-topic",
-        }
-    }
-
-    /// The operations that a run does on the topic; windows of a lost state are read back.
-    fn needs(self) -> &'static [Operation] {
-        match self {
-            Self::Input => &[Operation::Read],
-            Self::Aggregated => &[Operation::Write, Operation::Read],
-            Self::Processed | Self::DeadLetter | Self::Late => &[Operation::Write],
-        }
-    }
-
-    fn is_side_topic(self) -> bool {
-        matches!(self, Self::DeadLetter | Self::Late)
-    }
-}
-
-/// Judges all five.
+/// Judges all topics.
 pub(super) fn judge(config: &RunConfig, facts: &Facts, findings: &mut Findings) {
-    let input = &facts.topics[0];
-    for ((role, name), topic) in ROLES.into_iter().zip(names(config)).zip(&facts.topics) {
-        let mut judge = Judge { config, role, name, findings };
-        match &topic.replicas {
+    let input = &facts.topics[Topic::Input];
+    for (topic, found) in facts.topics.iter() {
+        let mut judge = Judge { config, topic, findings };
+        match &found.replicas {
             Err(error) => judge.unseen(&error.to_string(), error.is_authorization()),
             Ok(None) => judge.missing(facts),
             Ok(Some(replicas)) => {
-                judge.replicas(replicas, topic.settings.as_ref());
+                judge.replicas(replicas, found.settings.as_ref());
                 judge.rights(replicas);
-                if let Some(settings) = &topic.settings {
+                if let Some(settings) = &found.settings {
                     judge.settings(settings, input);
                 }
             }
@@ -77,13 +36,13 @@ pub(super) fn judge_largest_batch(
     findings: &mut Findings,
 ) {
     let limit = fetch.receive_limit;
-    let largest = facts.topics[0].settings.as_ref().and_then(|s| number(s, MAX_MESSAGE));
+    let largest = facts.topics[Topic::Input].settings.as_ref().and_then(|s| number(s, MAX_MESSAGE));
     let needed = largest.and_then(|largest| usize::try_from(largest).ok()).unwrap_or_default()
         + limits::RECORD_OVERHEAD_BYTES;
     if needed > limit {
-        let (name, flag) = (&config.topics.input, Role::Input.flag());
+        let name = named(config, Topic::Input);
         findings.hint(format!(
-            "topic {name} ({flag}): {MAX_MESSAGE}={} allows batches above -X \
+            "{name}: {MAX_MESSAGE}={} allows batches above -X \
              receive.message.max.bytes={limit}, which could not be read; raise that to {needed}, \
              and the memory limit with it",
             needed - limits::RECORD_OVERHEAD_BYTES
@@ -93,18 +52,17 @@ pub(super) fn judge_largest_batch(
 
 struct Judge<'a> {
     config: &'a RunConfig,
-    role: Role,
-    name: &'a str,
+    topic: Topic,
     findings: &'a mut Findings,
 }
 
 impl Judge<'_> {
     fn problem(&mut self, what: &str) {
-        self.findings.problem(format!("topic {} ({}): {what}", self.name, self.role.flag()));
+        self.findings.problem(format!("{}: {what}", named(self.config, self.topic)));
     }
 
     fn hint(&mut self, what: &str) {
-        self.findings.hint(format!("topic {} ({}): {what}", self.name, self.role.flag()));
+        self.findings.hint(format!("{}: {what}", named(self.config, self.topic)));
     }
 
     fn unseen(&mut self, error: &str, is_authorization: bool) {
@@ -137,7 +95,7 @@ impl Judge<'_> {
                  hold them"
             ));
         }
-        if self.role == Role::Input {
+        if !self.topic.is_output() {
             return;
         }
         let least = settings.and_then(|s| number(s, "min.insync.replicas")).unwrap_or(1) as usize;
@@ -161,20 +119,24 @@ impl Judge<'_> {
     }
 
     fn rights(&mut self, replicas: &TopicReplicas) {
-        let lacks = |operation: &&Operation| replicas.rights.lacks(**operation);
-        for operation in self.role.needs().iter().filter(lacks) {
-            let name = operation.name();
-            self.problem(&format!("this user may not {name} it; add an ACL that allows {name}"));
+        let (is_written, is_read) = (self.topic.is_output(), self.topic.spec().is_read);
+        for (operation, is_done) in [(Operation::Write, is_written), (Operation::Read, is_read)] {
+            if is_done && replicas.rights.lacks(operation) {
+                let name = operation.name();
+                self.problem(&format!(
+                    "this user may not {name} it; add an ACL that allows {name}"
+                ));
+            }
         }
     }
 
     fn settings(&mut self, settings: &Settings, input: &TopicFacts) {
         self.size(settings, input);
         self.cleanup(settings);
-        if self.role == Role::Input {
+        if self.topic == Topic::Input {
             self.retention(settings);
         }
-        if self.role == Role::Processed && time_is_append(settings) {
+        if self.topic == Topic::Processed && time_is_append(settings) {
             self.hint(
                 "message.timestamp.type=LogAppendTime: its records' time is the broker's, not the \
                  processor's; both are about now, so nothing is to be done unless readers care",
@@ -185,8 +147,9 @@ impl Judge<'_> {
     /// Kafka refuses what is above a topic's `max.message.bytes`; side records are cut instead.
     fn size(&mut self, settings: &Settings, input: &TopicFacts) {
         let Some(largest) = number(settings, MAX_MESSAGE) else { return };
-        let needed = limits::OUTPUT_RECORD_MIN_BYTES as i64;
-        if matches!(self.role, Role::Processed | Role::Aggregated) && largest < needed {
+        if let Written::Made { record_bytes: needed } = self.topic.spec().written
+            && largest < needed as i64
+        {
             self.problem(&format!(
                 "{MAX_MESSAGE}={largest} is below {needed}, which the largest output needs; raise \
                  it"
@@ -194,7 +157,7 @@ impl Judge<'_> {
         }
         let of_input = input.settings.as_ref().and_then(|settings| number(settings, MAX_MESSAGE));
         if let Some(of_input) =
-            of_input.filter(|of_input| self.role.is_side_topic() && largest < *of_input)
+            of_input.filter(|of_input| self.topic.is_side_topic() && largest < *of_input)
         {
             self.hint(&format!(
                 "{MAX_MESSAGE}={largest} is below the input topic's {of_input}: larger records are \
@@ -208,22 +171,17 @@ impl Judge<'_> {
     fn cleanup(&mut self, settings: &Settings) {
         let Some(policy) = settings.get("cleanup.policy") else { return };
         let compacted = policy.contains("compact");
-        match self.role {
-            Role::Aggregated if !compacted => self.hint(&format!(
-                "cleanup.policy={policy}: with compact the newest revision of each window stays \
-                 for ever; set it if readers start at the beginning"
+        match self.topic.spec().compaction {
+            Compaction::Helps(how) if !compacted => self.hint(&format!(
+                "cleanup.policy={policy}: with compact {how}; set it if readers start at the \
+                 beginning"
             )),
-            Role::Processed if compacted => self.problem(&format!(
-                "cleanup.policy={policy} keeps only the newest event of each user; set it to delete"
-            )),
-            Role::DeadLetter | Role::Late if compacted => self.problem(&format!(
-                "cleanup.policy={policy} refuses records without a key, which the input may have, \
-                 and drops others; set it to delete"
-            )),
-            Role::Input if compacted => self.hint(&format!(
-                "cleanup.policy={policy} drops events whose key comes again, perhaps before they \
-                 are read; set it to delete"
-            )),
+            Compaction::Risks(how) if compacted => {
+                self.hint(&format!("cleanup.policy={policy} {how}; set it to delete"));
+            }
+            Compaction::Breaks(how) if compacted => {
+                self.problem(&format!("cleanup.policy={policy} {how}; set it to delete"));
+            }
             _ => {}
         }
     }
@@ -248,6 +206,10 @@ impl Judge<'_> {
             ));
         }
     }
+}
+
+fn named(config: &RunConfig, topic: Topic) -> String {
+    format!("topic {} ({})", config.topics[topic], topic.flag())
 }
 
 const MAX_MESSAGE: &str = "max.message.bytes";

@@ -16,7 +16,7 @@ use crate::{
         Admin, ClientSettings, CommitEntry, CommittedOffset, Committer, Consumer, ConsumerSettings,
         DeliveryFailures, DrainEvent, Flow, GroupMetadata, KafkaError, Mark, OutRecord, Producer,
         ProducerSettings, RebalanceEvent, SendError, SendOutcome, TopicHandle, TopicInfo,
-        TopicReplicas,
+        TopicReplicas, all_log_ends, broker_config, describe_topics, find_topics, log_ends,
     },
 };
 
@@ -234,19 +234,19 @@ impl RecordProducer for Producer {
     }
 
     fn init_transactions(&self, timeout: Duration) -> Result<(), KafkaError> {
-        Producer::init_transactions(self, timeout)
+        self.transactions().init(timeout)
     }
 
     fn begin_transaction(&self) -> Result<(), KafkaError> {
-        Producer::begin_transaction(self)
+        self.transactions().begin()
     }
 
     fn hints_at_failed_transaction(&self) -> bool {
-        Producer::hints_at_failed_transaction(self)
+        self.transactions().hints_at_failure()
     }
 
     fn failed_transaction(&self) -> Option<KafkaError> {
-        Producer::failed_transaction(self)
+        self.transactions().failure()
     }
 
     fn send_offsets(
@@ -256,21 +256,21 @@ impl RecordProducer for Producer {
         membership: &GroupMetadata,
         timeout: Duration,
     ) -> Result<(), KafkaError> {
-        Producer::send_offsets(self, topic, entries, membership, timeout)
+        self.transactions().send_offsets(topic, entries, membership, timeout)
     }
 
     fn commit_transaction(&self, timeout: Duration) -> Result<(), KafkaError> {
-        Producer::commit_transaction(self, timeout)
+        self.transactions().commit(timeout)
     }
 
     fn abort_transaction(&self, timeout: Duration) -> Result<(), KafkaError> {
-        Producer::abort_transaction(self, timeout)
+        self.transactions().abort(timeout)
     }
 }
 
 impl Questions for Admin {
     fn topics(&self, names: &[&str], timeout: Duration) -> Result<Vec<TopicInfo>, KafkaError> {
-        Admin::topics(self, names, timeout)
+        find_topics(self, names, timeout)
     }
 
     fn describe_topics(
@@ -278,7 +278,7 @@ impl Questions for Admin {
         names: &[&str],
         timeout: Duration,
     ) -> Result<Vec<Result<TopicReplicas, KafkaError>>, KafkaError> {
-        Admin::describe_topics(self, names, timeout)
+        describe_topics(self, names, timeout)
     }
 
     fn ends(
@@ -287,7 +287,7 @@ impl Questions for Admin {
         partitions: &[PartitionId],
         timeout: Duration,
     ) -> Result<Vec<(PartitionId, Offset)>, KafkaError> {
-        Admin::ends(self, topic, partitions, timeout)
+        log_ends(self, topic, partitions, timeout)
     }
 
     fn all_ends(
@@ -296,10 +296,10 @@ impl Questions for Admin {
         partitions: &[PartitionId],
         timeout: Duration,
     ) -> Result<BTreeMap<PartitionId, Offset>, KafkaError> {
-        Admin::all_ends(self, topic, partitions, timeout)
+        all_log_ends(self, topic, partitions, timeout)
     }
 
     fn broker_config(&self, timeout: Duration) -> Result<BTreeMap<String, String>, KafkaError> {
-        Admin::broker_config(self, timeout)
+        broker_config(self, timeout)
     }
 }

@@ -5,6 +5,8 @@
 //! `kafka/`, whose documentation holds for all. Dispatch is static: the record path pays nothing.
 
 mod librdkafka;
+mod ranges;
+mod scan;
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +16,11 @@ use std::{
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
-pub use self::librdkafka::{Librdkafka, SystemClock};
+pub use self::{
+    librdkafka::{Librdkafka, SystemClock},
+    ranges::{ScanRange, ShortLog},
+    scan::{ScanEnd, ScanEvent, TopicScan},
+};
 use crate::{
     headers::HeaderBlock,
     ids::{Offset, PartitionId},
@@ -222,7 +228,7 @@ pub trait RecordProducer: Debug {
     /// See [`kafka::Producer::in_flight`](crate::kafka::Producer::in_flight).
     fn in_flight(&self) -> usize;
 
-    /// See [`kafka::Producer::take_delivery_failures`](crate::kafka::Producer::take_delivery_failures).
+    /// See `kafka::Producer::take_delivery_failures`.
     fn take_delivery_failures(&self) -> DeliveryFailures;
 
     /// See [`kafka::Producer::fatal_error`](crate::kafka::Producer::fatal_error).
@@ -231,19 +237,19 @@ pub trait RecordProducer: Debug {
     /// See [`kafka::Producer::purge`](crate::kafka::Producer::purge).
     fn purge(&self);
 
-    /// See [`kafka::Producer::init_transactions`](crate::kafka::Producer::init_transactions).
+    /// See [`kafka::Transactions::init`](crate::kafka::Transactions::init).
     fn init_transactions(&self, timeout: Duration) -> Result<(), KafkaError>;
 
-    /// See [`kafka::Producer::begin_transaction`](crate::kafka::Producer::begin_transaction).
+    /// See [`kafka::Transactions::begin`](crate::kafka::Transactions::begin).
     fn begin_transaction(&self) -> Result<(), KafkaError>;
 
-    /// See [`kafka::Producer::hints_at_failed_transaction`](crate::kafka::Producer::hints_at_failed_transaction).
+    /// See [`kafka::Transactions::hints_at_failure`](crate::kafka::Transactions::hints_at_failure).
     fn hints_at_failed_transaction(&self) -> bool;
 
-    /// See [`kafka::Producer::failed_transaction`](crate::kafka::Producer::failed_transaction).
+    /// See [`kafka::Transactions::failure`](crate::kafka::Transactions::failure).
     fn failed_transaction(&self) -> Option<KafkaError>;
 
-    /// See [`kafka::Producer::send_offsets`](crate::kafka::Producer::send_offsets).
+    /// See [`kafka::Transactions::send_offsets`](crate::kafka::Transactions::send_offsets).
     fn send_offsets(
         &self,
         topic: &str,
@@ -252,26 +258,26 @@ pub trait RecordProducer: Debug {
         timeout: Duration,
     ) -> Result<(), KafkaError>;
 
-    /// See [`kafka::Producer::commit_transaction`](crate::kafka::Producer::commit_transaction).
+    /// See [`kafka::Transactions::commit`](crate::kafka::Transactions::commit).
     fn commit_transaction(&self, timeout: Duration) -> Result<(), KafkaError>;
 
-    /// See [`kafka::Producer::abort_transaction`](crate::kafka::Producer::abort_transaction).
+    /// See [`kafka::Transactions::abort`](crate::kafka::Transactions::abort).
     fn abort_transaction(&self, timeout: Duration) -> Result<(), KafkaError>;
 }
 
 /// See [`kafka::Admin`](crate::kafka::Admin).
 pub trait Questions: Debug {
-    /// See [`kafka::Admin::topics`](crate::kafka::Admin::topics).
+    /// See [`kafka::find_topics`](crate::kafka::find_topics).
     fn topics(&self, names: &[&str], timeout: Duration) -> Result<Vec<TopicInfo>, KafkaError>;
 
-    /// See [`kafka::Admin::describe_topics`](crate::kafka::Admin::describe_topics).
+    /// See [`kafka::describe_topics`](crate::kafka::describe_topics).
     fn describe_topics(
         &self,
         names: &[&str],
         timeout: Duration,
     ) -> Result<Vec<Result<TopicReplicas, KafkaError>>, KafkaError>;
 
-    /// See [`kafka::Admin::ends`](crate::kafka::Admin::ends).
+    /// See [`kafka::log_ends`](crate::kafka::log_ends).
     fn ends(
         &self,
         topic: &str,
@@ -279,7 +285,7 @@ pub trait Questions: Debug {
         timeout: Duration,
     ) -> Result<Vec<(PartitionId, Offset)>, KafkaError>;
 
-    /// See [`kafka::Admin::all_ends`](crate::kafka::Admin::all_ends).
+    /// See [`kafka::all_log_ends`](crate::kafka::all_log_ends).
     fn all_ends(
         &self,
         topic: &str,
@@ -287,6 +293,6 @@ pub trait Questions: Debug {
         timeout: Duration,
     ) -> Result<BTreeMap<PartitionId, Offset>, KafkaError>;
 
-    /// See [`kafka::Admin::broker_config`](crate::kafka::Admin::broker_config).
+    /// See [`kafka::broker_config`](crate::kafka::broker_config).
     fn broker_config(&self, timeout: Duration) -> Result<BTreeMap<String, String>, KafkaError>;
 }

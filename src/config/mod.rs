@@ -28,7 +28,7 @@ pub use timezone::parse_timezone;
 pub use token::{HttpToken, parse_http_token};
 pub use units::{duration_within, parse_duration, parse_size, parse_window};
 
-use crate::{event::EventConfig, limits, window::WindowRules};
+use crate::{event::EventConfig, limits, topics::PerTopic, window::WindowRules};
 
 /// The checked settings of `logintide run`.
 #[derive(Debug, Clone)]
@@ -39,8 +39,8 @@ pub struct RunConfig {
     pub group_id: String,
     /// Static membership name; `None`: generated once into the state folder.
     pub instance_id: Option<String>,
-    /// The five topics, all different.
-    pub topics: Topics,
+    /// The topics' names, all different.
+    pub topics: PerTopic<String>,
     /// Worker threads, at least 1.
     pub workers: usize,
     /// The guarantee for the outputs.
@@ -86,21 +86,6 @@ pub struct RunConfig {
     pub exit_at_end: bool,
     /// Properties handed through to librdkafka.
     pub client_properties: ClientProperties,
-}
-
-/// Topic names, all different.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Topics {
-    /// Login events.
-    pub input: String,
-    /// Enriched events.
-    pub processed: String,
-    /// Window records.
-    pub aggregated: String,
-    /// What could not be processed.
-    pub dead_letter: String,
-    /// What came after the allowed lateness.
-    pub late: String,
 }
 
 /// Delivery guarantee of the outputs; window totals are exact either way.

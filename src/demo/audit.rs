@@ -9,7 +9,7 @@ use std::{fmt, io, io::Write};
 use loadgen::{Sent, Usage, embedded::Verdict};
 
 use super::screen::text::grouped;
-use crate::status::Snapshot;
+use crate::{status::Snapshot, topics::Topic};
 
 /// All that was found.
 pub(super) struct Audit {
@@ -33,13 +33,19 @@ impl Audit {
         };
         let sum = totals.processed + totals.dead_lettered + totals.tombstones;
         differ("processed + dead-lettered + tombstones", sum, self.sent.records);
-        differ("records in user-login", found.input, self.sent.records);
         let once = |all: u64, repeats: u64| all.saturating_sub(repeats);
         let processed = once(found.processed, found.processed_repeats);
-        differ("records in processed-logins", processed, totals.processed);
         let dead_letters = once(found.dead_letters, found.dead_letter_repeats);
-        differ("records in user-login-dlq", dead_letters, totals.dead_lettered);
-        differ("records in user-login-late", once(found.late, found.late_repeats), totals.late);
+        let late = once(found.late, found.late_repeats);
+        for (topic, counted, expected) in [
+            (Topic::Input, found.input, self.sent.records),
+            (Topic::Processed, processed, totals.processed),
+            (Topic::DeadLetter, dead_letters, totals.dead_lettered),
+            (Topic::Late, late, totals.late),
+        ] {
+            let what = format!("records in {}", topic.spec().default_name);
+            differ(&what, counted, expected);
+        }
         if self.counted.open_window_count > 0 {
             problems.push(format!("{} windows are still open", self.counted.open_window_count));
         }

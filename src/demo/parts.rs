@@ -16,7 +16,7 @@ use loadgen::{
     embedded::{self, Load},
 };
 
-use super::settings::{Settings, partitions, state_dir};
+use super::settings::{Settings, partitions_of, state_dir};
 use crate::{
     config::RunConfig,
     error::RunError,
@@ -25,6 +25,7 @@ use crate::{
     metrics::HealthReport,
     pipeline::{self, Shared},
     status::Snapshot,
+    topics::Topic,
 };
 
 /// The port of `run`; another one when it is taken.
@@ -57,8 +58,9 @@ impl Parts {
     ) -> Result<Self, RunError> {
         let failed = |error| RunError::Failed(format!("the embedded broker: {error}"));
         let broker = MockCluster::new(1).map_err(failed)?;
-        for (topic, partitions) in partitions() {
-            broker.create_topic(&topic, partitions).map_err(failed)?;
+        for topic in Topic::ALL {
+            let name = topic.spec().default_name;
+            broker.create_topic(name, partitions_of(topic)).map_err(failed)?;
         }
         let config: RunConfig = settings.config(&broker.brokers(), state_dir(folder), http);
         let shared = Shared::new(&config);

@@ -13,12 +13,11 @@ use loadgen::embedded::{Load, LoadShares, Processing};
 
 use super::DemoArgs;
 use crate::{
-    config::{
-        Problems, RunConfig, Surroundings, Topics, parse_duration, parse_number, parse_window,
-    },
+    config::{Problems, RunConfig, Surroundings, parse_duration, parse_number, parse_window},
     error::RunError,
     limits,
     settings::{Setting, preset, table as t},
+    topics::Topic,
 };
 
 /// Default of `--duration`.
@@ -84,7 +83,7 @@ impl Settings {
     pub(super) fn load(&self, brokers: &str, start_time_s: i64) -> Load {
         Load {
             brokers: brokers.to_owned(),
-            topic: topics().input,
+            topic: name_of(Topic::Input),
             seed: 1,
             rate: f64::from(self.rate),
             duration: self.duration,
@@ -129,12 +128,11 @@ impl Settings {
 
     /// The settings of the judge. Outputs may repeat only when an epoch was rolled back.
     pub(super) fn processing(&self, rollbacks: u64) -> Processing {
-        let topics = topics();
         Processing {
-            processed_topic: topics.processed,
-            aggregated_topic: topics.aggregated,
-            dead_letter_topic: topics.dead_letter,
-            late_topic: topics.late,
+            processed_topic: name_of(Topic::Processed),
+            aggregated_topic: name_of(Topic::Aggregated),
+            dead_letter_topic: name_of(Topic::DeadLetter),
+            late_topic: name_of(Topic::Late),
             window: self.window,
             allowed_lateness: ALLOWED_LATENESS,
             max_future: MAX_FUTURE,
@@ -155,27 +153,18 @@ fn text_of(duration: Duration) -> String {
     format!("{}ms", duration.as_millis())
 }
 
-/// The names that `run` uses by default.
-pub(super) fn topics() -> Topics {
-    Topics {
-        input: "user-login".to_owned(),
-        processed: "processed-logins".to_owned(),
-        aggregated: "aggregated-usage".to_owned(),
-        dead_letter: "user-login-dlq".to_owned(),
-        late: "user-login-late".to_owned(),
-    }
+/// The name that `run` uses by default.
+fn name_of(topic: Topic) -> String {
+    topic.spec().default_name.to_owned()
 }
 
-/// The topics and their partitions.
-pub(super) fn partitions() -> [(String, i32); 5] {
-    let topics = topics();
-    [
-        (topics.input, limits::DEMO_INPUT_PARTITIONS),
-        (topics.processed, limits::DEMO_PROCESSED_PARTITIONS),
-        (topics.aggregated, limits::DEMO_SIDE_PARTITIONS),
-        (topics.dead_letter, limits::DEMO_SIDE_PARTITIONS),
-        (topics.late, limits::DEMO_SIDE_PARTITIONS),
-    ]
+/// The partitions of a topic.
+pub(super) fn partitions_of(topic: Topic) -> i32 {
+    match topic {
+        Topic::Input => limits::DEMO_INPUT_PARTITIONS,
+        Topic::Processed => limits::DEMO_PROCESSED_PARTITIONS,
+        Topic::Aggregated | Topic::DeadLetter | Topic::Late => limits::DEMO_SIDE_PARTITIONS,
+    }
 }
 
 /// Where the state is, in the demo's folder.

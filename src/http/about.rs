@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::{
     config::{Delivery, RunConfig},
     kafka,
+    topics::Topic,
 };
 
 /// The program's versions and the pipeline's settings.
@@ -34,7 +35,7 @@ impl About {
             version: env!("CARGO_PKG_VERSION"),
             commit: env!("LOGINTIDE_COMMIT"),
             librdkafka: kafka::librdkafka_version(),
-            input_topic: config.topics.input.clone(),
+            input_topic: config.topics[Topic::Input].clone(),
             group_id: config.group_id.clone(),
             instance_id: instance.to_owned(),
             delivery: match config.delivery {

@@ -66,3 +66,21 @@ fn answer(asset: Asset, headers: &HeaderMap) -> Response {
     }
     (caching, [(CONTENT_TYPE, asset.content_type)], asset.text).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ASSETS;
+    use crate::window::Dimension;
+
+    #[test]
+    fn the_page_has_a_list_for_each_dimension() {
+        let page = ASSETS.iter().find(|asset| asset.path == "/").expect("the page");
+        for name in Dimension::ALL.map(|dimension| dimension.spec().values) {
+            let title = format!("{}{}", name[..1].to_uppercase(), &name[1..]);
+            for id in [name.to_owned(), format!("detail-{name}")] {
+                let card = format!("<h3>{title}</h3><ol class=\"bars\" id=\"{id}\"></ol>");
+                assert!(page.text.contains(&card), "{card}");
+            }
+        }
+    }
+}

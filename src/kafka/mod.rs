@@ -6,67 +6,36 @@
 //! records, recorded rebalance events, errors whose variant names the reaction.
 //! Holds: every native handle keeps its client alive, so none outlives it; no panic crosses C; no
 //! callback assigns or unassigns by itself, except while the consumer closes.
-//! `native` has the raw handles; `consumer`, `drain`, `committer`, `producer`, `delivery`,
-//! `transaction` and `admin` build on it; `config`, `error`, `log`, `partitioner` and `mock` are
-//! ordinary safe code.
+//! Four wings: `native` has the handles; `consumer`, `producer` and `admin` build on it, and know
+//! nothing of each other.
 #![expect(unsafe_code, reason = "the crate's one place for calls into librdkafka")]
 
 mod admin;
-mod admin_brokers;
-mod admin_configs;
-mod admin_describe;
-mod admin_groups;
-mod admin_options;
-mod admin_requests;
-mod allocator;
-mod close;
-mod committer;
-mod config;
 mod consumer;
-mod delivery;
-mod drain;
-mod error;
-mod group_errors;
-mod headers;
-mod list;
-mod log;
-mod membership;
-mod metadata;
-mod mock;
-#[cfg(feature = "test-support")]
-mod mock_faults;
 mod native;
-mod offsets;
-mod partitioner;
 mod producer;
-mod progress;
-mod properties;
-mod refusal;
-mod renew;
-mod run;
-mod transaction;
-mod uncounted;
 
-pub use admin::{Admin, NewTopic, TopicInfo};
-pub use admin_brokers::{UnreachableBroker, find_unreachable_brokers};
-pub use admin_describe::{ClusterDescription, Operation, Rights, TopicReplicas};
-pub use admin_groups::{GroupDescription, GroupMember};
-pub use allocator::release_freed_pages_after;
-pub use committer::{CommitEntry, CommittedOffset, Committer};
-pub use config::{ClientSettings, ConsumerSettings, ProducerSettings, Transactional};
-pub use consumer::{Consumer, RebalanceEvent};
-pub use delivery::{DeliveryFailure, DeliveryFailures};
-pub use drain::{DrainEvent, Flow, Record};
-pub use error::{ErrorCode, KafkaError};
-pub use headers::Headers;
-pub use membership::GroupMetadata;
-pub use mock::MockCluster;
+pub use admin::{
+    Admin, ClusterDescription, GroupDescription, GroupMember, NewTopic, Operation, Rights,
+    TopicInfo, TopicReplicas, UnreachableBroker, all_log_ends, broker_config, cluster_id,
+    create_topics, describe_cluster, describe_group, describe_topics, find_topics,
+    find_unreachable_brokers, log_ends, topic_config, unreachable_brokers,
+};
+pub use consumer::{
+    CommittedOffset, Committer, Consumer, DrainEvent, Flow, Headers, RebalanceEvent, Record,
+    group_remedy,
+};
 #[cfg(feature = "test-support")]
-pub use mock_faults::MockRequest;
-pub use partitioner::Partitioner;
-pub use producer::{OutRecord, Producer, SendError, SendOutcome, TopicHandle};
-pub use progress::Mark;
-pub use properties::{check_property, property_name, protected_property};
+pub use native::MockRequest;
+pub use native::{
+    ClientSettings, CommitEntry, ConsumerSettings, ErrorCode, GroupMetadata, KafkaError,
+    MockCluster, ProducerSettings, Transactional, check_property, property_name,
+    protected_property, release_freed_pages_after,
+};
+pub use producer::{
+    DeliveryFailure, DeliveryFailures, Mark, OutRecord, Partitioner, Producer, SendError,
+    SendOutcome, TopicHandle, Transactions,
+};
 
 /// Version of the linked librdkafka, for example `2.12.1`.
 pub fn librdkafka_version() -> String {

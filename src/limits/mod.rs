@@ -7,13 +7,14 @@ mod broker;
 mod commands;
 #[cfg(feature = "demo")]
 mod demo;
+mod journal;
 mod people;
 
 use std::time::Duration;
 
 #[cfg(feature = "demo")]
 pub use self::demo::*;
-pub use self::{broker::*, commands::*, people::*};
+pub use self::{broker::*, commands::*, journal::*, people::*};
 
 /// Bytes of payload after which the source sends a worker's batch: about 1 200 ordinary events,
 /// enough that the cost of a channel operation vanishes, and small enough to stay in the L2 cache.

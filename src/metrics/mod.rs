@@ -18,7 +18,7 @@ pub use health::{Health, HealthReport, PipelinePhase, ThreadAlive};
 pub use histogram::observe;
 pub use waiting::Waiting;
 
-use crate::plain;
+use crate::{plain, window::Dimension};
 
 /// The type of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,6 +170,17 @@ metrics_table! {
         "1 while the pipeline makes no progress although there is work, else 0.";
     BuildInfo: Gauge "build_info" ["version", "commit", "librdkafka"]
         "Always 1; the labels name the versions.";
+}
+
+impl Metric {
+    /// The counter of logins by the values of a dimension.
+    pub const fn logins_by(dimension: Dimension) -> Self {
+        match dimension {
+            Dimension::Location => Self::LoginsByLocation,
+            Dimension::Device => Self::LoginsByDeviceType,
+            Dimension::Version => Self::LoginsByAppVersion,
+        }
+    }
 }
 
 /// Renders the metrics of this process.

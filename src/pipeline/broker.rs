@@ -13,10 +13,12 @@ use crate::{
     control::Control,
     error::RunError,
     kafka::{
-        Admin, KafkaError, MockCluster, NewTopic, UnreachableBroker, find_unreachable_brokers,
+        Admin, KafkaError, MockCluster, NewTopic, UnreachableBroker, cluster_id, create_topics,
+        find_topics, find_unreachable_brokers, topic_config, unreachable_brokers,
     },
     limits,
-    sink::{OutputTopic, OutputTopics},
+    sink::OutputTopic,
+    topics::{Compaction, PerOutput, PerTopic, Topic, Written},
 };
 
 /// What the brokers answered.
@@ -24,7 +26,7 @@ use crate::{
 pub(super) struct BrokerFacts {
     pub(super) cluster_id: String,
     pub(super) input_partitions: i32,
-    pub(super) outputs: OutputTopics,
+    pub(super) outputs: PerOutput<OutputTopic>,
     /// Bytes of the largest batch that all output topics accept.
     pub(super) batch_bytes: usize,
 }
@@ -108,7 +110,7 @@ fn warn_of_unreachable(admin: &Admin, facts: &BrokerFacts) {
     if MockCluster::has_id(&facts.cluster_id) {
         return;
     }
-    let unreachable = admin.unreachable_brokers(limits::BROKER_QUERY_TIMEOUT).unwrap_or_default();
+    let unreachable = unreachable_brokers(admin, limits::BROKER_QUERY_TIMEOUT).unwrap_or_default();
     if !unreachable.is_empty() {
         tracing::warn!(
             "{}; until then the partitions that it leads are not read",
@@ -120,16 +122,13 @@ fn warn_of_unreachable(admin: &Admin, facts: &BrokerFacts) {
 fn ask(config: &RunConfig, admin: &Admin) -> Result<Result<BrokerFacts, RunError>, KafkaError> {
     let timeout = limits::BROKER_QUERY_TIMEOUT;
     // A cluster without an id gets the empty one; the state cannot tell it from other clusters.
-    let cluster_id = admin.cluster_id(timeout)?.unwrap_or_default();
-    let topics = &config.topics;
-    let names =
-        [&topics.input, &topics.processed, &topics.aggregated, &topics.dead_letter, &topics.late];
-    let names = names.map(String::as_str);
+    let cluster_id = cluster_id(admin, timeout)?.unwrap_or_default();
+    let names = PerTopic::from_fn(|topic| config.topics[topic].as_str());
     let mut counts = counts(admin, &names)?;
     let missing: Vec<&str> =
-        names.iter().zip(&counts).filter(|(_, n)| n.is_none()).map(|(name, _)| *name).collect();
+        names.iter().filter_map(|(topic, name)| counts[topic].is_none().then_some(*name)).collect();
     if !missing.is_empty() && config.create_topics {
-        match create(config, admin, &missing, counts[0]) {
+        match create(config, admin, &missing, counts[Topic::Input]) {
             Err(error) if !error.is_retriable() => {
                 return Ok(Err(RunError::Refused(format!(
                     "{error}; change --partitions or --replication, or create the topics as a user \
@@ -140,8 +139,7 @@ fn ask(config: &RunConfig, admin: &Admin) -> Result<Result<BrokerFacts, RunError
         }
         counts = self::counts(admin, &names)?;
     }
-    let [Some(input), Some(processed), Some(aggregated), Some(dead_letter), Some(late)] = counts
-    else {
+    let Ok(partitions) = PerTopic::try_from_fn(|topic| counts[topic].ok_or(topic)) else {
         if config.create_topics {
             return Err(KafkaError::Timeout {
                 operation: "create topics",
@@ -155,92 +153,79 @@ fn ask(config: &RunConfig, admin: &Admin) -> Result<Result<BrokerFacts, RunError
             missing.join(", ")
         ))));
     };
-    let largest = largest_records(config, admin, &names[1..], &cluster_id)?;
-    let topic = |partitions, index: usize| OutputTopic {
-        partitions,
-        record_bytes: largest[index].saturating_sub(limits::RECORD_OVERHEAD_BYTES),
-    };
-    let outputs = OutputTopics {
-        processed: topic(processed, 0),
-        aggregated: topic(aggregated, 1),
-        dead_letter: topic(dead_letter, 2),
-        late: topic(late, 3),
-    };
-    let too_small = |(name, largest): (&&str, &usize)| {
-        (*largest < limits::OUTPUT_RECORD_MIN_BYTES).then(|| {
-            format!(
-                "topic {name}: max.message.bytes={largest} is too small for the largest output \
-                 record; set it to at least {}",
-                limits::OUTPUT_RECORD_MIN_BYTES
-            )
-        })
-    };
-    // Dead letters and late records are truncated to what their topics accept.
-    if let Some(refusal) = names[1..3].iter().zip(&largest).find_map(too_small) {
-        return Ok(Err(RunError::Refused(refusal)));
+    let largest = largest_records(config, admin, &cluster_id)?;
+    for (topic, largest) in largest.iter() {
+        if let Written::Made { record_bytes } = topic.spec().written
+            && *largest < record_bytes
+        {
+            return Ok(Err(RunError::Refused(format!(
+                "topic {}: max.message.bytes={largest} is too small for the largest output \
+                 record; set it to at least {record_bytes}",
+                names[topic]
+            ))));
+        }
     }
-    let batch_bytes = largest.into_iter().min().unwrap_or(limits::MESSAGE_MAX_BYTES);
-    Ok(Ok(BrokerFacts { cluster_id, input_partitions: input, outputs, batch_bytes }))
+    let outputs = PerOutput::from_fn(|topic| OutputTopic {
+        partitions: partitions[topic],
+        record_bytes: largest[topic].saturating_sub(limits::RECORD_OVERHEAD_BYTES),
+    });
+    let batch_bytes = largest.values().iter().min().copied().expect("there are output topics");
+    let input_partitions = partitions[Topic::Input];
+    Ok(Ok(BrokerFacts { cluster_id, input_partitions, outputs, batch_bytes }))
 }
 
-/// The largest record batch, bytes, that each topic accepts and the client sends.
+/// The largest record batch, bytes, that each output topic accepts and the client sends.
 fn largest_records(
     config: &RunConfig,
     admin: &Admin,
-    topics: &[&str],
     cluster_id: &str,
-) -> Result<Vec<usize>, KafkaError> {
+) -> Result<PerOutput<usize>, KafkaError> {
     let of_client = config.client_properties.iter().rev().find(|(name, _)| name == MESSAGE_MAX);
     let of_client = of_client.and_then(|(_, bytes)| bytes.parse().ok());
     let of_client = of_client.unwrap_or(limits::MESSAGE_MAX_BYTES);
     if MockCluster::has_id(cluster_id) {
-        return Ok(vec![of_client; topics.len()]);
+        return Ok(PerOutput::from_fn(|_| of_client));
     }
-    let settings = match admin.topic_config(topics, limits::BROKER_QUERY_TIMEOUT) {
-        Ok(settings) => settings,
+    let names = PerOutput::from_fn(|topic| config.topics[topic].as_str());
+    let settings = match topic_config(admin, names.values(), limits::BROKER_QUERY_TIMEOUT) {
+        Ok(settings) => PerOutput::from_values(settings),
         Err(error) if error.is_authorization() => {
             tracing::info!(
                 %error,
                 "no permission to read the topics' settings (ACL DescribeConfigs): Kafka's default \
                  limits are assumed"
             );
-            return Ok(vec![of_client; topics.len()]);
+            return Ok(PerOutput::from_fn(|_| of_client));
         }
         Err(error) => return Err(error),
     };
-    // The side topics are the last two.
-    for (name, settings) in topics.iter().zip(&settings).skip(2) {
-        warn_of_compaction(name, settings);
-    }
     let of_topic = |settings: &BTreeMap<String, String>| {
         settings.get("max.message.bytes").and_then(|bytes| bytes.parse().ok())
     };
-    Ok(settings
-        .iter()
-        .map(|s| of_topic(s).map_or(of_client, |n: usize| n.min(of_client)))
-        .collect())
+    Ok(PerOutput::from_fn(|topic| {
+        warn_of_compaction(topic, names[topic], &settings[topic]);
+        of_topic(&settings[topic]).map_or(of_client, |n: usize| n.min(of_client))
+    }))
 }
 
 /// Warns of a compacted side topic. A rejected record may have no key; a compacted topic refuses
 /// such a record, which ends the run.
-fn warn_of_compaction(topic: &str, settings: &BTreeMap<String, String>) {
+fn warn_of_compaction(topic: Topic, name: &str, settings: &BTreeMap<String, String>) {
     let policy = settings.get("cleanup.policy").filter(|policy| policy.contains("compact"));
-    if let Some(policy) = policy {
-        tracing::warn!(
-            "topic {topic}: with cleanup.policy={policy} it refuses records without a key, which \
-             the input may have, and drops others; set it to delete"
-        );
+    if let Some(policy) = policy
+        && let Compaction::Breaks(how) = topic.spec().compaction
+        && topic.is_side_topic()
+    {
+        tracing::warn!("topic {name}: with cleanup.policy={policy} it {how}; set it to delete");
     }
 }
 
 /// librdkafka's limit for a record.
 const MESSAGE_MAX: &str = "message.max.bytes";
 
-fn counts(admin: &Admin, names: &[&str; 5]) -> Result<[Option<i32>; 5], KafkaError> {
-    let found = admin.topics(names, limits::BROKER_QUERY_TIMEOUT)?;
-    Ok(names.map(|name| {
-        found.iter().find(|topic| topic.name == name).and_then(|topic| topic.partitions)
-    }))
+fn counts(admin: &Admin, names: &PerTopic<&str>) -> Result<PerTopic<Option<i32>>, KafkaError> {
+    let found = find_topics(admin, names.values(), limits::BROKER_QUERY_TIMEOUT)?;
+    Ok(PerTopic::from_values(found.into_iter().map(|topic| topic.partitions).collect()))
 }
 
 /// Creates topics; `input` is the number of the input's partitions, if it exists.
@@ -261,7 +246,7 @@ fn create(
             config: Vec::new(),
         })
         .collect();
-    admin.create_topics(&new, limits::BROKER_QUERY_TIMEOUT)?;
+    create_topics(admin, &new, limits::BROKER_QUERY_TIMEOUT)?;
     tracing::info!(topics = missing.join(", "), partitions, "topics created");
     Ok(())
 }

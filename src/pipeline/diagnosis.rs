@@ -9,7 +9,8 @@ use super::internal_topics::{InternalTopic, OFFSETS, TRANSACTIONS, TopicFacts};
 use crate::{
     kafka::{
         Admin, ClientSettings, GroupDescription, GroupMember, KafkaError, TopicReplicas,
-        UnreachableBroker, find_unreachable_brokers,
+        UnreachableBroker, broker_config, cluster_id, describe_cluster, describe_group,
+        describe_topics, find_topics, find_unreachable_brokers,
     },
     limits::BROKER_QUERY_TIMEOUT,
     metrics::Waiting,
@@ -74,7 +75,7 @@ impl Questions {
 
     fn ask(&self, waiting: Waiting) -> Result<Diagnosis, KafkaError> {
         let admin = Admin::for_question(&self.client)?;
-        admin.cluster_id(BROKER_QUERY_TIMEOUT)?;
+        cluster_id(&admin, BROKER_QUERY_TIMEOUT)?;
         Ok(Diagnosis::Cause(match waiting {
             Waiting::Assignment => self.of_assignment(&admin),
             Waiting::Registration => self.of_registration(&admin),
@@ -91,21 +92,21 @@ impl Questions {
 
     fn of_assignment(&self, admin: &Admin) -> Cause {
         let input = &self.input;
-        let found = admin.topics(&[input], BROKER_QUERY_TIMEOUT).unwrap_or_default();
+        let found = find_topics(admin, &[input], BROKER_QUERY_TIMEOUT).unwrap_or_default();
         if found.iter().any(|topic| topic.partitions.is_none()) {
             return Cause::of_cluster(format!(
                 "topic {input} (--input-topic) no longer exists, or this user has lost the \
                  permission to describe it; create it, or grant Read"
             ));
         }
-        match admin.describe_group(&self.group, BROKER_QUERY_TIMEOUT) {
+        match describe_group(admin, &self.group, BROKER_QUERY_TIMEOUT) {
             Ok(group) => of_group(&group, &self.group, &self.instance),
             Err(error) => self.coordinator(admin, OFFSETS, &error),
         }
     }
 
     fn of_offsets(&self, admin: &Admin) -> Cause {
-        if let Err(error) = admin.describe_group(&self.group, BROKER_QUERY_TIMEOUT) {
+        if let Err(error) = describe_group(admin, &self.group, BROKER_QUERY_TIMEOUT) {
             return self.coordinator(admin, OFFSETS, &error);
         }
         if let Some(text) = self.unreachable() {
@@ -147,7 +148,7 @@ impl Questions {
     }
 
     fn of_standby(&self, admin: &Admin) -> Cause {
-        let group = admin.describe_group(&self.group, BROKER_QUERY_TIMEOUT).unwrap_or_default();
+        let group = describe_group(admin, &self.group, BROKER_QUERY_TIMEOUT).unwrap_or_default();
         let others = others(&group, &self.instance);
         let who = if others.is_empty() { "unknown".to_owned() } else { others };
         Cause::of_cluster(format!(
@@ -185,8 +186,8 @@ fn others(group: &GroupDescription, instance: &str) -> String {
 fn internal_problem(admin: &Admin, topic: InternalTopic) -> Option<Cause> {
     let replicas = described(admin, &[topic.name]).ok()?.pop()?;
     let facts = TopicFacts { replicas, settings: None };
-    let brokers = admin.describe_cluster(BROKER_QUERY_TIMEOUT).ok()?.brokers;
-    let settings = admin.broker_config(BROKER_QUERY_TIMEOUT).ok();
+    let brokers = describe_cluster(admin, BROKER_QUERY_TIMEOUT).ok()?.brokers;
+    let settings = broker_config(admin, BROKER_QUERY_TIMEOUT).ok();
     let problems = topic.problems(&facts, settings.as_ref(), brokers);
     (!problems.is_empty()).then(|| Cause::of_cluster(problems.join("; ")))
 }
@@ -195,7 +196,7 @@ type Described = Result<Option<TopicReplicas>, KafkaError>;
 
 /// Describes topics; `None` for one that does not exist.
 fn described(admin: &Admin, names: &[&str]) -> Result<Vec<Described>, KafkaError> {
-    let topics = admin.describe_topics(names, BROKER_QUERY_TIMEOUT)?;
+    let topics = describe_topics(admin, names, BROKER_QUERY_TIMEOUT)?;
     let missing_as_none = |topic: Result<TopicReplicas, KafkaError>| match topic {
         Err(error) if error.is_unknown_topic() => Ok(None),
         other => other.map(Some),

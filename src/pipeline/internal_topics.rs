@@ -24,6 +24,13 @@ pub(crate) struct TopicFacts {
     pub(crate) settings: Option<Settings>,
 }
 
+impl TopicFacts {
+    /// The topic's replicas, if it exists and may be seen.
+    pub(crate) fn seen(&self) -> Option<&TopicReplicas> {
+        self.replicas.as_ref().ok()?.as_ref()
+    }
+}
+
 /// A topic that the brokers create for themselves at its first use.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct InternalTopic {

@@ -26,7 +26,7 @@ use self::{
 use crate::{
     batch::Pool,
     budget::Budget,
-    client::Librdkafka,
+    client::{Librdkafka, SystemClock},
     config::{Delivery, MemoryPlan, RunConfig},
     control::Control,
     error::RunError,
@@ -43,6 +43,7 @@ use crate::{
     source::{Source, SourceChannels, SourceSettings},
     state::{Identity, Opened, SledStore, StateError, in_background, instance_id},
     status::Board,
+    topics::{PerOutput, Topic},
     worker::{Worker, WorkerSettings},
 };
 
@@ -98,7 +99,7 @@ pub(crate) fn run_on(
     let stall_timeout = config.stall_timeout;
     let questions = Questions {
         client: client.clone(),
-        input: config.topics.input.clone(),
+        input: config.topics[Topic::Input].clone(),
         group: config.group_id.clone(),
         instance: instance.clone(),
     };
@@ -164,7 +165,7 @@ fn handle_signals(control: Arc<Control>) -> Result<(), RunError> {
 /// Warns when the budget is small for the number of partitions, which is known only now. The run
 /// works all the same, so this is not an error.
 fn warn_if_memory_is_short(config: &RunConfig, facts: &BrokerFacts) {
-    let partitions = facts.outputs.processed.partitions as usize;
+    let partitions = facts.outputs[Topic::Processed].partitions as usize;
     let roomy = MemoryPlan::roomy_mib(config.workers, partitions);
     if config.memory.total < roomy << 20 {
         tracing::warn!(
@@ -173,7 +174,7 @@ fn warn_if_memory_is_short(config: &RunConfig, facts: &BrokerFacts) {
             "--memory-budget is less than {roomy}MiB, which lets every worker fill a batch for \
              every partition of {}: under full load, reading will wait for commits; raise \
              --memory-budget or lower --workers",
-            config.topics.processed
+            config.topics[Topic::Processed]
         );
     }
 }
@@ -182,7 +183,7 @@ fn open_state(config: &RunConfig, facts: &BrokerFacts) -> Result<(Opened, String
     let refuse = |error: StateError| RunError::with_exit_code(error.exit_code(), error);
     let identity = Identity {
         cluster_id: facts.cluster_id.clone(),
-        topic: config.topics.input.clone(),
+        topic: config.topics[Topic::Input].clone(),
         group_id: config.group_id.clone(),
         window_size_ms: config.window.size_ms,
     };
@@ -197,7 +198,7 @@ fn open_state(config: &RunConfig, facts: &BrokerFacts) -> Result<(Opened, String
     tracing::info!(
         state_dir = %config.state_dir.display(),
         instance,
-        input = config.topics.input,
+        input = config.topics[Topic::Input],
         partitions = facts.input_partitions,
         group = config.group_id,
         workers = config.workers,
@@ -234,12 +235,13 @@ fn start(
             id: WorkerId(number),
             event: config.event.clone(),
             rules: config.window,
-            output_partitions: parts.facts.outputs.processed.partitions as usize,
+            output_partitions: parts.facts.outputs[Topic::Processed].partitions as usize,
             budget: Arc::clone(&budget),
             input_pool: input_pool.clone(),
             output_pool: output_pool.clone(),
         };
-        let worker = Worker::new(settings, to_sink.clone(), Arc::clone(&parts.control));
+        let worker =
+            Worker::new(settings, SystemClock, to_sink.clone(), Arc::clone(&parts.control));
         threads.spawn(format!("worker-{number}"), move || {
             pinning::pin(core);
             worker.run(&input);
@@ -251,7 +253,7 @@ fn start(
         threads.spawn_service("http", stop, move || http::serve(listener, context, stopped))?;
     }
     let source_settings = SourceSettings {
-        topic: config.topics.input.clone(),
+        topic: config.topics[Topic::Input].clone(),
         instance: parts.instance.clone(),
         consumer: consumer_settings(&parts),
         fields: config.event.fields.clone(),
@@ -262,8 +264,8 @@ fn start(
         on_unreadable_batch: config.on_unreadable_batch,
         exit_at_end: config.exit_at_end,
         has_topic_ids: !MockCluster::has_id(&parts.facts.cluster_id),
-        output_topics: config.topics.clone(),
-        outputs: parts.facts.outputs.partitions(),
+        topics: config.topics.clone(),
+        outputs: PerOutput::from_fn(|topic| parts.facts.outputs[topic].partitions),
         budget: Arc::clone(&budget),
         most_bytes: most_bytes(&parts),
         input_pool,
@@ -289,7 +291,7 @@ fn start(
         budget,
         output_pool,
     };
-    let sink = Sink::new(sink_settings, to_source, Arc::clone(&control))?;
+    let sink = Sink::new(sink_settings, Librdkafka::default(), to_source, Arc::clone(&control))?;
     threads.spawn("store".to_owned(), move || {
         writer.run();
         Ok(())
@@ -304,9 +306,9 @@ fn start(
 /// The bytes that are read of a record: one larger than an event may be goes to a side topic, which
 /// accepts no more.
 fn most_bytes(parts: &Parts) -> usize {
-    let topics = parts.facts.outputs;
-    let of_topics = topics.dead_letter.record_bytes.max(topics.late.record_bytes);
-    of_topics.max(parts.config.event.max_event_bytes + 1)
+    let side_topics = parts.facts.outputs.iter().filter(|(topic, _)| topic.is_side_topic());
+    let of_event = parts.config.event.max_event_bytes + 1;
+    side_topics.map(|(_, topic)| topic.record_bytes).fold(of_event, usize::max)
 }
 
 /// Settings of the consumer that reads aggregated-usage. It has the group's name but does not join.
@@ -314,11 +316,11 @@ fn readback_settings(parts: &Parts) -> ReadbackSettings {
     ReadbackSettings {
         consumer: ConsumerSettings {
             instance_id: None,
-            topic: parts.config.topics.aggregated.clone(),
+            topic: parts.config.topics[Topic::Aggregated].clone(),
             fetch_queue_kbytes: limits::READBACK_QUEUE_BYTES / 1024,
             ..consumer_settings(parts)
         },
-        partitions: parts.facts.outputs.aggregated.partitions,
+        partitions: parts.facts.outputs[Topic::Aggregated].partitions,
         max_future: Duration::from_millis(parts.config.event.max_future_ms.unsigned_abs()),
     }
 }
@@ -328,7 +330,7 @@ fn consumer_settings(parts: &Parts) -> ConsumerSettings {
         client: parts.client.clone(),
         group_id: parts.config.group_id.clone(),
         instance_id: Some(parts.instance.clone()),
-        topic: parts.config.topics.input.clone(),
+        topic: parts.config.topics[Topic::Input].clone(),
         fetch_queue_kbytes: parts.config.memory.fetch_queue / 1024,
         max_poll_interval: limits::MAX_POLL_INTERVAL,
         reads_uncommitted: false,

@@ -11,13 +11,12 @@ use std::{
 };
 
 use crate::{
-    config::Topics,
     control::Control,
     error::RunError,
     ids::TopicId,
-    kafka::{Admin, ClientSettings, KafkaError, TopicReplicas},
+    kafka::{Admin, ClientSettings, KafkaError, TopicReplicas, describe_topics},
     limits,
-    topics::{OutputPartitions, SeenTopics},
+    topics::{PerOutput, PerTopic, SeenTopics, Topic},
 };
 
 /// A topic as it was described last.
@@ -34,22 +33,21 @@ pub(super) struct TopicWatch {
     admin: Admin,
     interval: Duration,
     next: Instant,
-    /// The input, then the outputs in the order of `OutputPartitions`.
-    topics: [WatchedTopic; 5],
+    topics: PerTopic<WatchedTopic>,
 }
 
 impl TopicWatch {
     pub(super) fn new(
         control: Arc<Control>,
         client: &ClientSettings,
-        topics: &Topics,
+        names: &PerTopic<String>,
     ) -> Result<Self, RunError> {
         let admin = Admin::new(client).map_err(super::refused)?;
-        let Topics { input, processed, aggregated, dead_letter, late } = topics;
-        let names = [input, processed, aggregated, dead_letter, late];
-        let watched =
-            |name: &String| WatchedTopic { name: name.clone(), id: None, partitions: None };
-        let topics = names.map(watched);
+        let watched = |topic| {
+            let name: &String = &names[topic];
+            WatchedTopic { name: name.clone(), id: None, partitions: None }
+        };
+        let topics = PerTopic::from_fn(watched);
         let interval = client.metadata_refresh_interval();
         Ok(Self { control, admin, interval, next: Instant::now() + interval, topics })
     }
@@ -59,8 +57,8 @@ impl TopicWatch {
         if Instant::now() < self.next {
             return;
         }
-        let names = self.topics.each_ref().map(|known| known.name.as_str());
-        match self.admin.describe_topics(&names, limits::BROKER_QUERY_TIMEOUT) {
+        let names = self.topics.values().each_ref().map(|known| known.name.as_str());
+        match describe_topics(&self.admin, &names, limits::BROKER_QUERY_TIMEOUT) {
             Ok(described) => self.take(described),
             Err(error) => tracing::debug!(%error, "cannot describe the topics"),
         }
@@ -68,9 +66,9 @@ impl TopicWatch {
     }
 
     fn take(&mut self, described: Vec<Result<TopicReplicas, KafkaError>>) {
-        for (place, (known, described)) in self.topics.iter_mut().zip(described).enumerate() {
+        for ((topic, known), described) in self.topics.iter_mut().zip(described) {
             match described {
-                Ok(topic) => known.see(&topic, place > 0),
+                Ok(found) => known.see(&found, topic.is_output()),
                 Err(error) if error.is_unknown_topic() => tracing::warn!(
                     topic = known.name,
                     "the topic no longer exists: create it again, or stop this process"
@@ -78,12 +76,10 @@ impl TopicWatch {
                 Err(error) => tracing::debug!(topic = known.name, %error, "cannot describe it"),
             }
         }
-        let [input, outputs @ ..] = &self.topics;
-        if let [Some(processed), Some(aggregated), Some(dead_letter), Some(late)] =
-            outputs.each_ref().map(|known| known.partitions)
-        {
-            let outputs = OutputPartitions { processed, aggregated, dead_letter, late };
-            self.control.topics().publish(SeenTopics { input: input.id, outputs });
+        let partitions = |topic| self.topics[topic].partitions.ok_or(topic);
+        if let Ok(outputs) = PerOutput::try_from_fn(partitions) {
+            let input = self.topics[Topic::Input].id;
+            self.control.topics().publish(SeenTopics { input, outputs });
         }
     }
 }

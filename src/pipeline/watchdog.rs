@@ -17,7 +17,7 @@ use super::{
 use crate::{
     control::{Activity, Control},
     error::RunError,
-    kafka::Admin,
+    kafka::{Admin, cluster_id},
     limits,
     metrics::{self, Metric, Waiting},
 };
@@ -231,7 +231,7 @@ impl Watchdog {
     /// Whether a broker answers a client other than the stalled one.
     fn broker_answers(&self) -> bool {
         let asked = Admin::new(&self.questions.client)
-            .and_then(|admin| admin.cluster_id(limits::BROKER_QUERY_TIMEOUT));
+            .and_then(|admin| cluster_id(&admin, limits::BROKER_QUERY_TIMEOUT));
         // A refusal is also an answer.
         asked.map_or_else(|error| !error.is_retriable(), |_| true)
     }

@@ -33,7 +33,10 @@ use self::{
 use crate::{
     error::RunError,
     ids::{Offset, PartitionId},
-    kafka::{Admin, CommittedOffset, Consumer, ConsumerSettings, KafkaError},
+    kafka::{
+        Admin, CommittedOffset, Consumer, ConsumerSettings, KafkaError, all_log_ends, find_topics,
+        topic_config,
+    },
     limits,
     output::{StartLogging, printed},
     plain::{Plain, Style},
@@ -49,7 +52,7 @@ pub(crate) fn run(args: &RedriveArgs, start_logging: StartLogging) -> Result<(),
     let done = session.work(&stop);
     let left = if done.is_ok() { session.scan.left() } else { 0 };
     let mut out = Plain::new(io::stdout().lock(), Style::Text);
-    printed(session.scan.counts.show(&mut out, &config, left))?;
+    printed(session.scan.counts().show(&mut out, &config, left))?;
     done
 }
 
@@ -70,10 +73,9 @@ fn stop_on_signals() -> Result<Arc<AtomicBool>, RunError> {
 
 struct Session<'a> {
     config: &'a RedriveConfig,
-    consumer: Consumer,
+    scan: Scan,
     /// `None` in a dry run.
     writer: Option<Writer>,
-    scan: Scan,
 }
 
 impl<'a> Session<'a> {
@@ -98,8 +100,9 @@ impl<'a> Session<'a> {
         // Half a second's worth in each, so that the rate is even.
         let per_batch = config.rate.map_or(usize::MAX, |rate| rate.div_ceil(2) as usize);
         let per_batch = per_batch.min(limits::REDRIVE_BATCH_RECORDS);
-        let scan = Scan::new(config.selection.clone(), starts, largest, per_batch);
-        Ok(Self { config, consumer, writer, scan })
+        let selection = config.selection.clone();
+        let scan = Scan::begin(consumer, selection, starts, largest, per_batch).map_err(failed)?;
+        Ok(Self { config, scan, writer })
     }
 
     fn work(&mut self, stop: &AtomicBool) -> Result<(), RunError> {
@@ -114,27 +117,26 @@ impl<'a> Session<'a> {
         stop: &AtomicBool,
         show: &mut ProgressDisplay,
     ) -> Result<(), RunError> {
-        self.scan.begin(&mut self.consumer).map_err(failed)?;
         let began = Instant::now();
         loop {
             let stopped = || stop.load(Relaxed);
-            let batch = self.scan.next(&mut self.consumer, stopped, |counts| show.show(counts))?;
+            let batch = self.scan.next(stopped, |counts| show.show(counts))?;
             if batch.records.is_empty() {
                 return Ok(());
             }
             if let Some(writer) = &self.writer {
                 writer.send(&batch, &self.scan.progress()?)?;
-                self.scan.counts.sent += batch.records.len() as u64;
+                self.scan.sent(batch.records.len());
                 self.pause(began, stop);
             }
-            show.show(&self.scan.counts);
+            show.show(self.scan.counts());
         }
     }
 
     /// Waits until the records sent so far are due.
     fn pause(&self, began: Instant, stop: &AtomicBool) {
         let Some(rate) = self.config.rate else { return };
-        let due = Duration::from_secs_f64(self.scan.counts.sent as f64 / f64::from(rate));
+        let due = Duration::from_secs_f64(self.scan.counts().sent as f64 / f64::from(rate));
         while began.elapsed() < due && !stop.load(Relaxed) {
             let left = due.saturating_sub(began.elapsed());
             std::thread::sleep(left.min(limits::BROKER_RETRY_PAUSE));
@@ -146,7 +148,7 @@ impl<'a> Session<'a> {
 fn partitions(config: &RedriveConfig, admin: &Admin) -> Result<Vec<PartitionId>, RunError> {
     let names = [config.dead_letter_topic.as_str(), config.input_topic.as_str()];
     let topics =
-        patiently(|| admin.topics(&names, limits::BROKER_QUERY_TIMEOUT)).map_err(failed)?;
+        patiently(|| find_topics(admin, &names, limits::BROKER_QUERY_TIMEOUT)).map_err(failed)?;
     let missing: Vec<&str> =
         topics.iter().filter(|t| t.partitions.is_none()).map(|t| t.name.as_str()).collect();
     match topics.first().and_then(|topic| topic.partitions) {
@@ -166,7 +168,7 @@ fn largest(config: &RedriveConfig, admin: &Admin) -> Result<usize, KafkaError> {
     let of_client = of_client.and_then(|(_, bytes)| bytes.parse().ok());
     let of_client = of_client.unwrap_or(limits::MESSAGE_MAX_BYTES);
     let asked =
-        patiently(|| admin.topic_config(&[&config.input_topic], limits::BROKER_QUERY_TIMEOUT));
+        patiently(|| topic_config(admin, &[&config.input_topic], limits::BROKER_QUERY_TIMEOUT));
     match asked {
         Ok(settings) => {
             let of_topic = settings.first().and_then(|settings| settings.get("max.message.bytes"));
@@ -208,7 +210,8 @@ fn logs(
 ) -> Result<BTreeMap<PartitionId, (Offset, Offset)>, KafkaError> {
     let timeout = limits::RECOVERY_QUERY_TIMEOUT;
     let everything = Admin::read_uncommitted(&config.client)?;
-    let ends = patiently(|| everything.all_ends(&config.dead_letter_topic, partitions, timeout))?;
+    let ends =
+        patiently(|| all_log_ends(&everything, &config.dead_letter_topic, partitions, timeout))?;
     let deadline = Instant::now() + limits::REDRIVE_OPEN_TRANSACTION_PATIENCE;
     let mut has_said = false;
     loop {

@@ -1,12 +1,10 @@
 //! Reads the dead-letter topic up to the ends it had at the start, batch by batch.
 //!
-//! In:  drained records. Out: batches of what is to be sent, counts.
-//! Holds: offsets are assigned, no group is joined; a batch has a bounded number of bytes.
+//! In:  dead letters. Out: batches of what is to be sent, counts.
+//! Holds: no group is joined; a batch has a bounded number of bytes; what came after the start is
+//! left to the next run.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::collections::BTreeMap;
 
 use super::{
     progress::Done,
@@ -14,10 +12,11 @@ use super::{
     selection::{Letter, Selection, Skip},
 };
 use crate::{
+    client::{ScanEnd, ScanEvent, ScanRange, ShortLog, TopicScan},
     error::RunError,
     headers::{REDRIVEN, redriven_count},
     ids::{Offset, PartitionId},
-    kafka::{CommitEntry, Consumer, DrainEvent, Flow, KafkaError, Record},
+    kafka::{CommitEntry, Consumer, Flow, KafkaError, Record},
     limits,
     output::shortened,
     sink::{KEY_CUT, VALUE_CUT},
@@ -58,11 +57,9 @@ pub(super) struct Batch {
     bytes: usize,
 }
 
-/// One partition.
+/// What is known of one partition.
 #[derive(Debug)]
 struct Log {
-    position: i64,
-    end: i64,
     done: Done,
     /// Whether the open batch has a record of it.
     touched: bool,
@@ -70,126 +67,137 @@ struct Log {
 
 /// Reads the partitions up to their ends.
 pub(super) struct Scan {
-    selection: Selection,
-    logs: BTreeMap<PartitionId, Log>,
-    /// Bytes of the largest record that can be sent.
-    largest: usize,
-    batch_records: usize,
-    batch: Batch,
-    pub(super) counts: LetterCounts,
+    topic: TopicScan,
+    letters: Letters,
 }
 
 /// A partition: its first offset, its end, and what was sent of it.
 pub(super) type Start = (PartitionId, Offset, Offset, Done);
 
 impl Scan {
-    pub(super) fn new(
+    /// Begins to read.
+    pub(super) fn begin(
+        consumer: Consumer,
         selection: Selection,
         starts: Vec<Start>,
         largest: usize,
         batch_records: usize,
-    ) -> Self {
-        let log = |(partition, low, end, done): Start| {
-            (partition, Log { position: low.0, end: end.0, done, touched: false })
+    ) -> Result<Self, KafkaError> {
+        let range = |(partition, from, until, _): &Start| ScanRange {
+            partition: *partition,
+            from: *from,
+            until: *until,
         };
-        Self {
+        let ranges: Vec<_> = starts.iter().map(range).collect();
+        let log = |(partition, _, _, done): Start| (partition, Log { done, touched: false });
+        let letters = Letters {
             selection,
             logs: starts.into_iter().map(log).collect(),
             largest,
             batch_records,
             batch: Batch::default(),
             counts: LetterCounts::default(),
-        }
+        };
+        Ok(Self { topic: TopicScan::begin(consumer, &ranges, ShortLog::Ends)?, letters })
     }
 
     /// Offsets between the beginning and the end, records or not.
     pub(super) fn left(&self) -> u64 {
-        self.logs.values().map(|log| (log.end - log.position).max(0) as u64).sum()
+        self.topic.left()
     }
 
-    /// Begins to read.
-    pub(super) fn begin(&self, consumer: &mut Consumer) -> Result<(), KafkaError> {
-        let open = self.logs.iter().filter(|(_, log)| log.position < log.end);
-        let from: Vec<_> = open.map(|(id, log)| (*id, Offset(log.position))).collect();
-        consumer.assign(&from)
+    pub(super) fn counts(&self) -> &LetterCounts {
+        &self.letters.counts
+    }
+
+    /// These records are in the input topic.
+    pub(super) fn sent(&mut self, records: usize) {
+        self.letters.counts.sent += records as u64;
     }
 
     /// The next records to send; an empty batch at the end. Stops early when `stopped` says so.
     pub(super) fn next(
         &mut self,
-        consumer: &mut Consumer,
         stopped: impl Fn() -> bool,
         mut seen: impl FnMut(&LetterCounts),
     ) -> Result<Batch, RunError> {
         let failed = |error: KafkaError| RunError::Kafka(error.to_string());
-        let mut moved = Instant::now();
-        while !self.is_full() && self.left() > 0 && !stopped() {
-            let mut wrong = None;
-            let taken = consumer.drain(limits::SOURCE_IDLE_WAIT, |event| {
-                wrong = self.event(event).err();
-                let enough = self.is_full() || self.left() == 0 || wrong.is_some();
-                if enough { Flow::Stop } else { Flow::Continue }
-            });
-            wrong.map_or(Ok(()), |error| Err(failed(error)))?;
-            consumer.serve(Duration::ZERO, &mut |_| {}).map_err(failed)?;
-            if taken > 0 {
-                moved = Instant::now();
-            } else if moved.elapsed() >= limits::REDRIVE_PATIENCE {
-                return Err(RunError::Failed(format!(
-                    "no dead letter could be read for {:?}, {} offsets are left; is a broker \
-                     away? Start again when it is back",
-                    limits::REDRIVE_PATIENCE,
-                    self.left()
-                )));
-            }
-            seen(&self.counts);
+        if stopped() {
+            return Ok(Batch::default());
         }
-        Ok(std::mem::take(&mut self.batch))
+        let letters = &mut self.letters;
+        let mut wrong = None;
+        let run = self.topic.run(limits::REDRIVE_PATIENCE, |event| {
+            let enough = match event {
+                ScanEvent::Record(record) => {
+                    letters.record(&record);
+                    letters.is_full()
+                }
+                ScanEvent::Error(error) => {
+                    wrong = Some(error);
+                    true
+                }
+                ScanEvent::Turn { .. } => {
+                    seen(&letters.counts);
+                    stopped()
+                }
+                ScanEvent::EndOfRange { .. } | ScanEvent::ClientError(_) => false,
+            };
+            if enough { Flow::Stop } else { Flow::Continue }
+        });
+        let end = run.map_err(failed)?;
+        wrong.map_or(Ok(()), |error| Err(failed(error)))?;
+        if end == ScanEnd::Stalled {
+            return Err(RunError::Failed(format!(
+                "no dead letter could be read for {:?}, {} offsets are left; is a broker \
+                 away? Start again when it is back",
+                limits::REDRIVE_PATIENCE,
+                self.left()
+            )));
+        }
+        Ok(std::mem::take(&mut self.letters.batch))
     }
 
     /// What the open batch's transaction commits.
     pub(super) fn progress(&mut self) -> Result<Vec<CommitEntry>, RunError> {
         let mut entries = Vec::new();
-        for (partition, log) in self.logs.iter_mut().filter(|(_, log)| log.touched) {
+        let letters = &mut self.letters;
+        for (partition, log) in letters.logs.iter_mut().filter(|(_, log)| log.touched) {
             log.touched = false;
-            let metadata = log.done.encode(&self.selection.input_topic, log.position);
+            let position = self.topic.position(*partition).expect("a touched log is scanned");
+            let metadata = log.done.encode(&letters.selection.input_topic, position.0);
             if metadata.len() > limits::REDRIVE_PROGRESS_BYTES {
                 return Err(RunError::Refused(format!(
                     "partition {partition}: what has been sent is in more pieces than a commit can \
                      name; select by --reason or --all instead of by time, or use --again"
                 )));
             }
-            entries.push((*partition, Offset(log.position), metadata));
+            entries.push((*partition, position, metadata));
         }
         Ok(entries)
     }
+}
 
+/// Judges dead letters, and collects those to send.
+struct Letters {
+    selection: Selection,
+    logs: BTreeMap<PartitionId, Log>,
+    /// Bytes of the largest record that can be sent.
+    largest: usize,
+    batch_records: usize,
+    batch: Batch,
+    counts: LetterCounts,
+}
+
+impl Letters {
     fn is_full(&self) -> bool {
         self.batch.records.len() >= self.batch_records
             || self.batch.bytes >= limits::REDRIVE_BATCH_BYTES
     }
 
-    fn event(&mut self, event: DrainEvent<'_>) -> Result<(), KafkaError> {
-        match event {
-            DrainEvent::Record(record) => self.record(&record),
-            DrainEvent::EndOfPartition { partition, .. } => {
-                if let Some(log) = self.logs.get_mut(&partition) {
-                    log.position = log.position.max(log.end);
-                }
-            }
-            DrainEvent::Error { error, .. } => return Err(error),
-        }
-        Ok(())
-    }
-
     fn record(&mut self, record: &Record<'_>) {
         let headers = record.headers;
-        let Some(log) = self.logs.get_mut(&record.partition) else { return };
-        // What came after the start is left to the next run.
-        if record.offset < log.position || record.offset >= log.end {
-            return;
-        }
-        log.position = record.offset + 1;
+        let log = self.logs.get_mut(&record.partition).expect("a record of a scanned log");
         self.counts.read += 1;
         let redriven = redriven_count(headers.get(REDRIVEN));
         let letter = Letter {

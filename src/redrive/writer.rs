@@ -55,7 +55,7 @@ impl Writer {
         let mut producer = Producer::new(&settings)?;
         let topic = producer.topic(&config.input_topic)?;
         let group = GroupMetadata::without_members(&config.progress_group())?;
-        patiently(|| producer.init_transactions(limits::TRANSACTION_CALL_TIMEOUT))?;
+        patiently(|| producer.transactions().init(limits::TRANSACTION_CALL_TIMEOUT))?;
         let dead_letter_topic = config.dead_letter_topic.clone();
         Ok(Self { topic, producer, group, dead_letter_topic })
     }
@@ -64,7 +64,7 @@ impl Writer {
     pub(super) fn send(&self, batch: &Batch, progress: &[CommitEntry]) -> Result<(), RunError> {
         self.transact(batch, progress).map_err(|error| {
             // A courtesy to readers; the next start ends it as well.
-            drop(self.producer.abort_transaction(limits::ABORT_TIMEOUT));
+            drop(self.producer.transactions().abort(limits::ABORT_TIMEOUT));
             RunError::Kafka(format!(
                 "{error}; start again: it goes on behind what was committed, and sends nothing \
                  twice"
@@ -73,7 +73,7 @@ impl Writer {
     }
 
     fn transact(&self, batch: &Batch, progress: &[CommitEntry]) -> Result<(), SendFailure> {
-        self.producer.begin_transaction()?;
+        self.producer.transactions().begin()?;
         failpoint::reached(Point::FirstOutput);
         for record in &batch.records {
             self.offer(record)?;
@@ -82,14 +82,19 @@ impl Writer {
         self.delivered()?;
         failpoint::reached(Point::Delivered);
         let timeout = limits::TRANSACTION_OFFSETS_TIMEOUT;
-        self.producer.send_offsets(&self.dead_letter_topic, progress, &self.group, timeout)?;
+        self.producer.transactions().send_offsets(
+            &self.dead_letter_topic,
+            progress,
+            &self.group,
+            timeout,
+        )?;
         failpoint::reached(Point::OffsetsSent);
         if failpoint::is_set(Point::Committing) {
             // Long enough for the request to leave, too short for its answer to be waited for.
-            drop(self.producer.commit_transaction(limits::SINK_DRAIN_POLL));
+            drop(self.producer.transactions().commit(limits::SINK_DRAIN_POLL));
             failpoint::kill(Point::Committing);
         }
-        patiently(|| self.producer.commit_transaction(limits::TRANSACTION_CALL_TIMEOUT))?;
+        patiently(|| self.producer.transactions().commit(limits::TRANSACTION_CALL_TIMEOUT))?;
         failpoint::reached(Point::Committed);
         Ok(())
     }

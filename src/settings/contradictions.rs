@@ -10,15 +10,15 @@ use super::{
     layers::{Layers, Origin},
     row::{Row, Setting},
     table::{
-        AGGREGATED_TOPIC, ALLOWED_LATENESS, CLIENT, COMMIT_INTERVAL, DEAD_LETTER_TOPIC, DELIVERY,
-        GRACE, HTTP, HTTP_OPEN, HTTP_TOKEN, INPUT_TOPIC, LATE_TOPIC, MEMORY_BUDGET,
-        PROCESSED_TOPIC, WORKERS,
+        ALLOWED_LATENESS, CLIENT, COMMIT_INTERVAL, DELIVERY, GRACE, HTTP, HTTP_OPEN, HTTP_TOKEN,
+        MEMORY_BUDGET, WORKERS, of_topic,
     },
 };
 use crate::{
     config::{Delivery, MemoryPlan, Problems, secrets},
     kafka::{check_property, property_name, protected_property},
     limits,
+    topics::Topic,
 };
 
 const DELIVERY_TIMEOUT: &str = "message.timeout.ms";
@@ -26,10 +26,6 @@ const TRANSACTION_TIMEOUT: &str = "transaction.timeout.ms";
 const POLL_INTERVAL: &str = "max.poll.interval.ms";
 const SESSION_TIMEOUT: &str = "session.timeout.ms";
 const HEARTBEAT_INTERVAL: &str = "heartbeat.interval.ms";
-
-/// The five topics, which must be different.
-pub(super) static TOPICS: [&Row<String>; 5] =
-    [&INPUT_TOPIC, &PROCESSED_TOPIC, &AGGREGATED_TOPIC, &DEAD_LETTER_TOPIC, &LATE_TOPIC];
 
 /// A property that is a time.
 struct Time {
@@ -65,9 +61,10 @@ impl Rules<'_> {
         self.problems.add(self.layers.invalid(setting, what));
     }
 
+    /// Each topic is another one.
     fn topics(&mut self) {
         let mut users: BTreeMap<String, &Row<String>> = BTreeMap::new();
-        for row in TOPICS {
+        for row in Topic::ALL.map(of_topic) {
             let Some(topic) = self.layers.get(row) else { continue };
             match users.get(&topic) {
                 Some(first) => {

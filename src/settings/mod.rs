@@ -19,9 +19,9 @@ mod tests;
 
 use std::path::Path;
 
+use self::table as t;
 #[cfg(test)]
 pub(crate) use self::tests::of_line;
-use self::{contradictions::TOPICS, table as t};
 pub(crate) use self::{
     flags::{AllSettings, Flags, RunArgs, Subset},
     layers::Layers,
@@ -30,11 +30,12 @@ pub(crate) use self::{
 };
 use crate::{
     config::{
-        ClientProperties, ConfigError, Problems, RunConfig, Surroundings, Topics,
-        default_state_dir, secrets,
+        ClientProperties, ConfigError, Problems, RunConfig, Surroundings, default_state_dir,
+        secrets,
     },
     event::{EventConfig, FieldNames},
     limits,
+    topics::PerTopic,
     window::WindowRules,
 };
 
@@ -91,13 +92,11 @@ fn load(
     }
     let memory = layers.required(&t::MEMORY_BUDGET);
     let workers = layers.get(&t::WORKERS);
-    let [input, processed, aggregated, dead_letter, late] =
-        TOPICS.map(|topic| layers.required(topic));
     let config = RunConfig {
         brokers: layers.required(&t::BROKERS),
         group_id: layers.required(&t::GROUP_ID),
         instance_id: layers.get(&t::INSTANCE_ID),
-        topics: Topics { input, processed, aggregated, dead_letter, late },
+        topics: PerTopic::from_fn(|topic| layers.required(t::of_topic(topic))),
         workers: workers.unwrap_or_else(|| surroundings.default_workers(&memory)),
         delivery: layers.required(&t::DELIVERY),
         window: WindowRules {

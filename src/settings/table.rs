@@ -16,6 +16,7 @@ use crate::{
     },
     event::TimestampStyle,
     limits,
+    topics::{Topic, TopicSpec},
 };
 
 /// Makes a static of each row, and the list of all under their headings.
@@ -44,21 +45,11 @@ settings! {
             .help("Name of this instance in the group");
     }
     "Topics" {
-        INPUT_TOPIC: String = text("input-topic", "TOPIC", parse_topic)
-            .default("user-login")
-            .help("Topic of the login events");
-        PROCESSED_TOPIC: String = text("processed-topic", "TOPIC", parse_topic)
-            .default("processed-logins")
-            .help("Topic of the enriched events");
-        AGGREGATED_TOPIC: String = text("aggregated-topic", "TOPIC", parse_topic)
-            .default("aggregated-usage")
-            .help("Topic of the window totals");
-        DEAD_LETTER_TOPIC: String = text("dead-letter-topic", "TOPIC", parse_topic)
-            .default("user-login-dlq")
-            .help("Topic of the records that cannot be processed");
-        LATE_TOPIC: String = text("late-topic", "TOPIC", parse_topic)
-            .default("user-login-late")
-            .help("Topic of the events that came after the allowed lateness");
+        INPUT_TOPIC: String = topic(Topic::Input);
+        PROCESSED_TOPIC: String = topic(Topic::Processed);
+        AGGREGATED_TOPIC: String = topic(Topic::Aggregated);
+        DEAD_LETTER_TOPIC: String = topic(Topic::DeadLetter);
+        LATE_TOPIC: String = topic(Topic::Late);
         CREATE_TOPICS: bool = switch("create-topics").help("Create the topics that are missing");
         PARTITIONS: i32 = number("partitions", |text| {
                 parse_number(text, 1..=limits::NEW_TOPIC_PARTITIONS_MAX)
@@ -193,6 +184,22 @@ settings! {
             .short('X', "client")
             .help("Property for librdkafka; repeat it, or one per line in the variable; \
                    NAME.file=PATH reads a secret from a file");
+    }
+}
+
+const fn topic(topic: Topic) -> Row<String> {
+    let TopicSpec { setting, default_name, help, .. } = topic.spec();
+    text(setting, "TOPIC", parse_topic).default(default_name).help(help)
+}
+
+/// The setting that names a topic.
+pub(crate) fn of_topic(topic: Topic) -> &'static Row<String> {
+    match topic {
+        Topic::Input => &INPUT_TOPIC,
+        Topic::Processed => &PROCESSED_TOPIC,
+        Topic::Aggregated => &AGGREGATED_TOPIC,
+        Topic::DeadLetter => &DEAD_LETTER_TOPIC,
+        Topic::Late => &LATE_TOPIC,
     }
 }
 

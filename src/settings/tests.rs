@@ -97,11 +97,9 @@ fn defaults_are_the_documented_ones() {
     let config = configured(&[]).expect("defaults are right");
     assert_eq!(config.brokers, "b:9092");
     assert_eq!((config.group_id.as_str(), config.instance_id), ("logintide", None));
-    assert_eq!(config.topics.input, "user-login");
-    assert_eq!(config.topics.processed, "processed-logins");
-    assert_eq!(config.topics.aggregated, "aggregated-usage");
-    assert_eq!(config.topics.dead_letter, "user-login-dlq");
-    assert_eq!(config.topics.late, "user-login-late");
+    let names =
+        ["user-login", "processed-logins", "aggregated-usage", "user-login-dlq", "user-login-late"];
+    assert_eq!(config.topics.values(), &names);
     assert_eq!((config.workers, config.delivery), (6, Delivery::ExactlyOnce));
     let window = config.window;
     let rules = (window.size_ms, window.grace_ms, window.allowed_lateness_ms);
@@ -137,7 +135,8 @@ fn settings_reach_the_configuration() {
         -X client.rack=b,c -X ssl.ca.location= --delivery at-least-once --stall-timeout 30s";
     let config = configured(&line.split_whitespace().collect::<Vec<_>>()).expect("right");
     assert_eq!((config.group_id.as_str(), config.instance_id.as_deref()), ("g", Some("i-1")));
-    assert_eq!((config.topics.input.as_str(), config.topics.late.as_str()), ("in", "l"));
+    let names = ["in", "processed-logins", "aggregated-usage", "user-login-dlq", "l"];
+    assert_eq!(config.topics.values(), &names);
     assert_eq!(config.workers, 3);
     let window = config.window;
     let rules = (window.size_ms, window.grace_ms, window.allowed_lateness_ms);

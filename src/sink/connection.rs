@@ -15,21 +15,14 @@ use std::time::{Duration, Instant};
 
 use super::{EpochFailure, OutputSettings};
 use crate::{
+    client::{Client, Clock, OffsetCommitter, RecordProducer},
     error::RunError,
     failpoint::{self, Point},
-    kafka::{CommitEntry, Committer, KafkaError, Producer, TopicHandle},
+    kafka::{CommitEntry, KafkaError},
     limits,
     metrics::{self, Metric},
+    topics::PerOutput,
 };
-
-/// Handles of the output topics.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Handles {
-    pub(super) processed: TopicHandle,
-    pub(super) aggregated: TopicHandle,
-    pub(super) dead_letter: TopicHandle,
-    pub(super) late: TopicHandle,
-}
 
 #[derive(Debug, Clone, Copy)]
 enum Transaction {
@@ -46,10 +39,11 @@ enum Transaction {
 
 /// A producer with the handles of its topics.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(super) struct Connection<C: Client> {
     // NOTE: handles before the producer they belong to, so that they are dropped first.
-    handles: Handles,
-    producer: Producer,
+    handles: PerOutput<<C::Producer as RecordProducer>::Topic>,
+    producer: C::Producer,
+    clock: C::Clock,
     transaction: Transaction,
     /// How long the broker lets a transaction be open.
     transaction_timeout: Duration,
@@ -62,33 +56,29 @@ pub(super) struct Connection {
     next_check: Instant,
 }
 
-impl Connection {
-    pub(super) fn new(settings: &OutputSettings) -> Result<Self, KafkaError> {
-        let mut producer = Producer::new(&settings.producer)?;
-        let handles = Handles {
-            processed: producer.topic(&settings.topics.processed)?,
-            aggregated: producer.topic(&settings.topics.aggregated)?,
-            dead_letter: producer.topic(&settings.topics.dead_letter)?,
-            late: producer.topic(&settings.topics.late)?,
-        };
+impl<C: Client> Connection<C> {
+    pub(super) fn new(client: &C, settings: &OutputSettings) -> Result<Self, KafkaError> {
+        let mut producer = client.producer(&settings.producer)?;
+        let handles = PerOutput::try_from_fn(|topic| producer.topic(&settings.topics[topic]))?;
         let transactional = settings.producer.transactional.as_ref();
         Ok(Self {
             handles,
             producer,
+            clock: client.clock().clone(),
             transaction: transactional.map_or(Transaction::Never, |_| Transaction::New),
             transaction_timeout: settings.producer.transaction_timeout(),
             transactional_id: transactional.map(|t| t.id.clone()).unwrap_or_default(),
             complained: None,
             not_before: None,
-            next_check: Instant::now(),
+            next_check: client.clock().now(),
         })
     }
 
-    pub(super) fn producer(&self) -> &Producer {
+    pub(super) fn producer(&self) -> &C::Producer {
         &self.producer
     }
 
-    pub(super) fn handles(&self) -> &Handles {
+    pub(super) fn handles(&self) -> &PerOutput<<C::Producer as RecordProducer>::Topic> {
         &self.handles
     }
 
@@ -127,7 +117,7 @@ impl Connection {
             if let Err(error) = self.producer.begin_transaction() {
                 return Err(self.failure(error));
             }
-            let since = Instant::now();
+            let since = self.clock.now();
             self.transaction = Transaction::Open { since, offsets_sent: false };
             self.next_check = since + limits::TRANSACTION_CHECK_INTERVAL;
         }
@@ -140,7 +130,7 @@ impl Connection {
         if !matches!(self.transaction, Transaction::Open { .. }) {
             return Ok(());
         }
-        let now = Instant::now();
+        let now = self.clock.now();
         if !self.producer.hints_at_failed_transaction() && now < self.next_check {
             return Ok(());
         }
@@ -152,7 +142,7 @@ impl Connection {
     /// One attempt to commit; what timed out is taken up again by the next one. True: committed.
     pub(super) fn commit(
         &mut self,
-        committer: &Committer,
+        committer: &C::Committer,
         input_topic: &str,
         offsets: &[CommitEntry],
     ) -> Result<bool, EpochFailure> {
@@ -177,7 +167,7 @@ impl Connection {
 
     fn commit_transaction(
         &mut self,
-        committer: &Committer,
+        committer: &C::Committer,
         input_topic: &str,
         offsets: &[CommitEntry],
     ) -> Result<(), KafkaError> {
@@ -240,11 +230,12 @@ impl Connection {
         }
         match self.transaction {
             Transaction::Open { since, .. }
-                if since.elapsed() >= self.transaction_timeout && !error.is_replaced_member() =>
+                if self.clock.since(since) >= self.transaction_timeout
+                    && !error.is_replaced_member() =>
             {
                 EpochFailure::RollBack(format!(
                     "the transaction was open for {} s, longer than transaction.timeout.ms: {error}",
-                    since.elapsed().as_secs()
+                    self.clock.since(since).as_secs()
                 ))
             }
             _ => self.fenced(&error.to_string()),
@@ -262,22 +253,23 @@ impl Connection {
     }
 
     pub(super) fn pauses(&self) -> bool {
-        self.not_before.is_some_and(|at| Instant::now() < at)
+        self.not_before.is_some_and(|at| self.clock.now() < at)
     }
 
     /// Says now and then that something is tried again, and lets a pause follow.
     pub(super) fn complain(&mut self, what: &str, error: &KafkaError) {
         metrics::add(Metric::CommitRetries, 1);
-        self.not_before = Some(Instant::now() + limits::COMMIT_RETRY_PAUSE);
-        let due = self.complained.is_none_or(|at| at.elapsed() >= limits::REPEATED_LOG_INTERVAL);
+        let now = self.clock.now();
+        self.not_before = Some(now + limits::COMMIT_RETRY_PAUSE);
+        let due = self.complained.is_none_or(|at| now - at >= limits::REPEATED_LOG_INTERVAL);
         if due {
-            self.complained = Some(Instant::now());
+            self.complained = Some(now);
             tracing::warn!(%error, "{what} is disturbed; trying again");
         }
     }
 }
 
-impl Drop for Connection {
+impl<C: Client> Drop for Connection<C> {
     fn drop(&mut self) {
         // The process ends, with its own reason.
         drop(self.end());

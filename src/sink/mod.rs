@@ -7,53 +7,54 @@
 //! except enriched events in at-least-once, and those not before librdkafka has all of N; nothing
 //! is done per event.
 
-mod commit;
+mod collecting;
 mod connection;
+mod context;
+mod draining;
 mod epoch_failure;
-mod incoming;
+mod open;
 mod outputs;
+mod publishing;
 mod readback;
-mod rebuild;
-mod recover;
+mod rebuilding;
+mod recovering;
 mod recreated;
 mod rejects;
 mod report;
+mod stage;
+mod undoing;
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-pub(crate) use self::outputs::{OutputSettings, OutputTopic, OutputTopics};
+pub(crate) use self::outputs::{OutputSettings, OutputTopic};
 pub(crate) use self::readback::ReadbackSettings;
 pub(crate) use self::rejects::{KEY_CUT, VALUE_CUT};
 use self::{
-    epoch_failure::EpochFailure,
-    incoming::Output,
-    outputs::{Awaited, Outputs},
-    rebuild::RebuildPlan,
-    report::{EpochCounts, Report},
+    collecting::Output, context::Context, epoch_failure::EpochFailure, stage::Stage,
+    undoing::Undoing,
 };
 use crate::{
     batch::{Emptied, Pool, Span},
     budget::Budget,
+    client::{Client, Clock, RecordProducer},
     config::{Delivery, OnStateMismatch, OnTopicRecreated},
     control::Control,
-    epoch::{Alignment, ToSink, ToSource},
+    epoch::{ToSink, ToSource},
     error::RunError,
-    failpoint::{self, Point},
-    ids::{Epoch, Incarnation},
-    kafka::{CommitEntry, Committer, Mark},
     limits,
     state::BackgroundStore,
     status::Board,
-    window::{EpochChange, Prepared, StateImage, WindowRules, Windows},
+    topics::Topic,
+    window::WindowRules,
 };
 
 /// What a sink is made of.
-pub(crate) struct SinkSettings {
+pub(crate) struct SinkSettings<C: Client> {
     /// Number of workers that answer each barrier.
     pub workers: usize,
     /// How outputs are produced.
@@ -77,320 +78,112 @@ pub(crate) struct SinkSettings {
     /// The window state's store.
     pub store: BackgroundStore,
     /// Commits through the source's consumer.
-    pub committer: Committer,
+    pub committer: C::Committer,
     /// The byte budget.
     pub budget: Arc<Budget>,
     /// Where emptied output arenas go.
     pub output_pool: Pool<Emptied<Span>>,
 }
 
-/// ```text
-/// Undoing ──workers reset, transaction ended──► Waiting ──request, all windows there──► Open
-///    ▲                                             └──some lost──► Rebuilding ──counted──►┘
-///    │
-///    │          Open ──epoch aligned, all accepted──► Draining ──delivered, committed──► Open
-///    │            │                                      │ └─at-least-once─► Publishing ──►┘
-///    └─Reset── Failed ◄───── delivery or commit failed ──┴───────────────────────┘
-/// ```
-/// A `Reset` leads from anywhere to Undoing.
-enum Stage {
-    /// Waiting for every worker to drop the previous incarnation and for the producer to be ready.
-    Undoing { done: usize },
-    /// Nothing of an older incarnation is left; the source asks the broker.
-    Waiting,
-    /// Windows that were lost are counted again.
-    Rebuilding(Alignment, Box<RebuildPlan>),
-    /// An epoch is open.
-    Open(Alignment),
-    /// The open epoch is complete, its redo record and its records are on their way.
-    Draining(Alignment, Box<Completed>),
-    /// At-least-once: the epoch is committed, its window records are on their way.
-    Publishing(Alignment, Box<Completed>),
-    /// The source was asked to roll back; nothing counts until it has.
-    Failed,
-}
-
-/// A complete epoch that waits for its deliveries.
-struct Completed {
-    prepared: Prepared,
-    offsets: Vec<CommitEntry>,
-    /// Whether it has sent anything besides windows.
-    sent: bool,
-    /// What has to be delivered before the next step; `None` until librdkafka has taken all of it.
-    awaited: Option<Mark>,
-    /// Whether its redo record is on disk.
-    is_stored: bool,
-    /// Since when its commit is tried.
-    committing: Option<Instant>,
-}
-
 /// The sink.
-pub(crate) struct Sink {
-    settings: SinkSettings,
-    outputs: Outputs,
-    to_source: Sender<ToSource>,
-    incarnation: Incarnation,
-    stage: Stage,
-    windows: Windows,
-    /// The last committed change, folded into the store's base with the next write.
-    committed_change: Option<Arc<EpochChange>>,
-    /// Output of the epoch after the open one that must not be sent yet.
-    held: Vec<Output>,
-    /// Whether the epoch that is collected has sent anything.
-    sent: bool,
-    /// Whether the next epoch is committed even if nothing moved: a partition's first offset, or
-    /// one that another instance committed, is not written down as ours yet.
-    must_commit: bool,
-    /// The last epoch that may have been committed.
-    last_written: Epoch,
-    /// Whether another process may have registered the transactional id.
-    may_be_replaced: bool,
-    /// Counts of the complete epoch, reported once it is finished.
-    counts: Option<EpochCounts>,
-    /// Counts of an epoch that was left complete: whether its commit was done, the committed
-    /// offsets tell.
-    undecided: Option<EpochCounts>,
-    report: Report,
-    control: Arc<Control>,
-}
+pub(crate) struct Sink<C: Client>(Context<C>);
 
-impl Sink {
+impl<C: Client> Sink<C> {
     /// A sink that answers to `to_source`.
     pub(crate) fn new(
-        settings: SinkSettings,
+        settings: SinkSettings<C>,
+        client: C,
         to_source: Sender<ToSource>,
         control: Arc<Control>,
     ) -> Result<Self, RunError> {
-        let outputs = Outputs::new(settings.outputs.clone(), settings.output_pool.clone())
-            .map_err(|error| RunError::Kafka(error.to_string()))?;
-        let windows = Windows::new(settings.rules, &StateImage::default(), &[], true);
-        let report =
-            Report::new(settings.stats_interval, Arc::clone(&control), Arc::clone(&settings.board));
-        Ok(Self {
-            settings,
-            outputs,
-            to_source,
-            incarnation: Incarnation(0),
-            stage: Stage::Failed,
-            windows,
-            committed_change: None,
-            held: Vec::new(),
-            sent: false,
-            must_commit: false,
-            last_written: Epoch::default(),
-            may_be_replaced: false,
-            counts: None,
-            undecided: None,
-            report,
-            control,
-        })
+        Context::new(settings, client, to_source, control).map(Self)
     }
 
     /// Works until the source and all workers are gone.
-    pub(crate) fn run(mut self, input: &Receiver<ToSink>) -> Result<(), RunError> {
+    pub(crate) fn run(self, input: &Receiver<ToSink>) -> Result<(), RunError> {
+        let Self(mut cx) = self;
+        let mut stage = Stage::Failed;
         loop {
-            let wait = if self.busy() { limits::SINK_DRAIN_POLL } else { limits::SINK_IDLE_WAIT };
-            let turned = match input.recv_timeout(wait) {
-                Ok(message) => self.turn(Some(message), input),
-                Err(RecvTimeoutError::Timeout) => self.turn(None, input),
+            // Something moves without a message: deliveries, or records that wait for room.
+            let is_busy = stage.is_committing() || cx.outputs.producer().in_flight() > 0;
+            let wait = if is_busy { limits::SINK_DRAIN_POLL } else { limits::SINK_IDLE_WAIT };
+            stage = match cx.clock.receive(input, wait) {
+                Ok(message) => turn(&mut cx, stage, Some(message), input)?,
+                Err(RecvTimeoutError::Timeout) => turn(&mut cx, stage, None, input)?,
                 // The ordinary end: the source has closed after its last commit.
-                Err(RecvTimeoutError::Disconnected) => return self.fold_last(),
+                Err(RecvTimeoutError::Disconnected) => return cx.fold_last(),
             };
-            match turned {
-                Ok(()) => {}
-                Err(EpochFailure::Stop(error)) => return Err(error),
-                Err(EpochFailure::RollBack(reason)) => self.fail(reason),
-            }
         }
     }
+}
 
-    /// Puts the last committed epoch in the state for good: what is deleted meanwhile with a topic
-    /// or a group cannot say later that it was committed.
-    fn fold_last(&mut self) -> Result<(), RunError> {
-        if self.committed_change.take().is_none() {
-            return Ok(());
-        }
-        let folded = self.settings.store.wait().and_then(|store| store.settle(true));
-        folded.map_err(|error| RunError::with_exit_code(error.exit_code(), error))
-    }
-
-    /// Whether something moves without a message: deliveries, or records that wait for room.
-    fn busy(&self) -> bool {
-        let committing = matches!(self.stage, Stage::Draining(..) | Stage::Publishing(..));
-        committing || self.outputs.producer().in_flight() > 0
-    }
-
-    fn turn(
-        &mut self,
-        first: Option<ToSink>,
-        input: &Receiver<ToSink>,
-    ) -> Result<(), EpochFailure> {
-        let mut next = first;
+fn turn<C: Client>(
+    cx: &mut Context<C>,
+    mut stage: Stage<C>,
+    first: Option<ToSink>,
+    input: &Receiver<ToSink>,
+) -> Result<Stage<C>, RunError> {
+    let (mut next, mut handled) = (first, 0);
+    while let Some(message) = next {
+        stage = handle(cx, stage, message)?;
+        handled += 1;
         // Takes what has come meanwhile, but lets librdkafka have its turn now and then.
-        for _ in 0..limits::SINK_TURN_MESSAGES {
-            let Some(message) = next else { break };
-            self.handle(message)?;
-            next = input.try_recv().ok();
-        }
-        if let Some(message) = next {
-            self.handle(message)?;
-        }
-        self.outputs.producer().poll(Duration::ZERO);
-        self.report.tick(&self.windows);
-        let activity = self.control.activity();
-        activity.sink_turns.fetch_add(1, Relaxed);
-        activity.in_flight.store(self.outputs.producer().in_flight(), Relaxed);
-        self.check_deliveries()?;
-        self.advance()?;
-        self.outputs.hurry();
-        Ok(())
+        next = (handled <= limits::SINK_TURN_MESSAGES).then(|| input.try_recv().ok()).flatten();
     }
-
-    fn handle(&mut self, message: ToSink) -> Result<(), EpochFailure> {
-        match message {
-            ToSink::Output(batch) => self.take_output(Output::Enriched(batch)),
-            ToSink::Rejects(batch) => self.take_output(Output::Rejected(batch)),
-            ToSink::WorkerEpoch(answer) => match &mut self.stage {
-                Stage::Open(alignment) | Stage::Rebuilding(alignment, _)
-                    if answer.incarnation == self.incarnation =>
-                {
-                    alignment.offer_worker(*answer);
-                }
-                _ => self.settings.budget.delta_freed(answer.delta_bytes),
-            },
-            ToSink::ResetDone(incarnation) => {
-                if let Stage::Undoing { done } = &mut self.stage
-                    && incarnation == self.incarnation
-                {
-                    *done += 1;
-                }
-            }
-            ToSink::OutputPartitions(partitions) => {
-                self.settings.readback.partitions = partitions.aggregated;
-                self.outputs.adopt(partitions)?;
-            }
-            ToSink::Cut(cut) => {
-                if let Stage::Open(alignment) | Stage::Rebuilding(alignment, _) = &mut self.stage
-                    && cut.incarnation == self.incarnation
-                {
-                    alignment.offer_cut(*cut);
-                }
-            }
-            ToSink::Reset(incarnation) => self.reset(incarnation)?,
-            ToSink::Recover(request) => {
-                if matches!(self.stage, Stage::Waiting) && request.incarnation == self.incarnation {
-                    self.recover(&request)?;
-                }
-            }
-        }
-        Ok(())
+    cx.outputs.producer().poll(Duration::ZERO);
+    cx.report.tick(&cx.windows);
+    let activity = cx.control.activity();
+    activity.sink_turns.fetch_add(1, Relaxed);
+    activity.in_flight.store(cx.outputs.producer().in_flight(), Relaxed);
+    if let Err(failure) = cx.check_deliveries(stage.has_sent()) {
+        return stage.failed(cx, failure);
     }
+    let advanced = stage.advance(cx);
+    let stage = settled(cx, advanced)?;
+    cx.outputs.hurry();
+    Ok(stage)
+}
 
-    fn check_deliveries(&mut self) -> Result<(), EpochFailure> {
-        if let Some(error) = self.outputs.producer().fatal_error() {
-            return Err(match self.settings.delivery {
-                // A new producer is as good as new; the epoch begins again.
-                Delivery::AtLeastOnce => {
-                    EpochFailure::RollBack(format!("the producer failed: {error}"))
-                }
-                Delivery::ExactlyOnce => self.outputs.connection().failure(error),
-            });
+fn handle<C: Client>(
+    cx: &mut Context<C>,
+    mut stage: Stage<C>,
+    message: ToSink,
+) -> Result<Stage<C>, RunError> {
+    match message {
+        ToSink::Output(batch) => stage.take_output(cx, Output::Enriched(batch)),
+        ToSink::Rejects(batch) => stage.take_output(cx, Output::Rejected(batch)),
+        ToSink::WorkerEpoch(answer) => stage.take_answer(cx, *answer),
+        ToSink::ResetDone(incarnation) => stage.reset_done(cx, incarnation),
+        ToSink::Cut(cut) => stage.take_cut(cx, *cut),
+        ToSink::OutputPartitions(partitions) => {
+            cx.settings.readback.partitions = partitions[Topic::Aggregated];
+            if let Err(failure) = cx.outputs.adopt(partitions) {
+                return stage.failed(cx, failure);
+            }
         }
-        let has_sent = match &self.stage {
-            Stage::Open(_) => self.sent,
-            Stage::Draining(_, completed) => completed.sent,
-            _ => false,
-        };
-        if has_sent && failpoint::is_set(Point::FailDelivery) {
-            return Err(EpochFailure::RollBack("a test lets the deliveries fail".to_owned()));
+        ToSink::Reset(incarnation) => {
+            let undoing = cx.reset(incarnation).map(|()| Stage::Undoing(Undoing::default()));
+            return settled(cx, undoing);
         }
-        // NOTE: before the failures are taken: records that were thrown away are among the hints.
-        let transaction = self.outputs.connection().check_transaction();
-        let failures = self.outputs.producer().take_delivery_failures();
-        let Some(first) = failures.first else { return transaction };
-        let text = format!("{} records were not delivered; the first, {first}", failures.count);
-        // A right may be given back; what the topic does not take, it will not take next time.
-        if first.remedy().is_some() && !first.error.is_authorization() {
-            return Err(EpochFailure::Stop(RunError::Kafka(format!(
-                "{text}, and start again; nothing is lost"
-            ))));
-        }
-        Err(EpochFailure::RollBack(text))
-    }
-
-    fn advance(&mut self) -> Result<(), EpochFailure> {
-        match &mut self.stage {
-            Stage::Failed | Stage::Waiting => Ok(()),
-            Stage::Undoing { done } => {
-                if *done < self.settings.workers {
-                    return Ok(());
-                }
-                self.control.activity().registering.store(true, Relaxed);
-                if self.nobody_has_replaced()? && self.outputs.connection().make_ready()? {
-                    self.control.activity().registering.store(false, Relaxed);
-                    self.stage = Stage::Waiting;
-                    failpoint::reached(Point::Undone);
-                    // A source that is gone needs no answer.
-                    drop(self.to_source.send(ToSource::Undone(self.incarnation)));
-                }
-                Ok(())
-            }
-            Stage::Rebuilding(..) => self.complete_rebuild(),
-            Stage::Open(_) => {
-                if self.outputs.pump()? {
-                    self.complete()
-                } else {
-                    Ok(())
-                }
-            }
-            Stage::Draining(_, completed) => {
-                self.outputs.pump()?;
-                let delivered =
-                    self.outputs.have_delivered(Awaited::Everything, &mut completed.awaited);
-                if self.have_stored()? && delivered { self.commit() } else { Ok(()) }
-            }
-            Stage::Publishing(_, completed) => {
-                self.outputs.pump()?;
-                if self.outputs.have_delivered(Awaited::Windows, &mut completed.awaited) {
-                    return self.conclude();
-                }
-                Ok(())
-            }
+        ToSink::Recover(request) => {
+            let recovered = stage.recover(cx, &request);
+            return settled(cx, recovered);
         }
     }
+    Ok(stage)
+}
 
-    /// Rolls back: whatever is open, queued or in flight belongs to an incarnation that is over.
-    fn reset(&mut self, incarnation: Incarnation) -> Result<(), EpochFailure> {
-        assert!(incarnation > self.incarnation, "incarnations only grow");
-        self.incarnation = incarnation;
-        report::left();
-        self.free_alignment();
-        self.held.clear();
-        self.sent = false;
-        if let Some(counts) = self.counts.take() {
-            self.undecided = Some(counts);
+/// The stage that follows a step, also one that failed.
+fn settled<C: Client>(
+    cx: &mut Context<C>,
+    step: Result<Stage<C>, EpochFailure>,
+) -> Result<Stage<C>, RunError> {
+    match step {
+        Ok(stage) => Ok(stage),
+        Err(EpochFailure::Stop(error)) => Err(error),
+        Err(EpochFailure::RollBack(reason)) => {
+            cx.ask_for_rollback(reason);
+            Ok(Stage::Failed)
         }
-        let sure = self.outputs.discard()?;
-        self.may_be_replaced |= !sure;
-        self.control.activity().registering.store(false, Relaxed);
-        self.stage = Stage::Undoing { done: 0 };
-        Ok(())
-    }
-
-    fn free_alignment(&mut self) {
-        if let Stage::Open(alignment) | Stage::Rebuilding(alignment, _) = &self.stage {
-            self.settings.budget.delta_freed(alignment.waiting_delta_bytes());
-        }
-    }
-
-    fn fail(&mut self, reason: String) {
-        if matches!(self.stage, Stage::Failed | Stage::Undoing { .. }) {
-            return;
-        }
-        self.report.rolled_back();
-        self.free_alignment();
-        self.stage = Stage::Failed;
-        // A source that is gone needs no answer.
-        drop(self.to_source.send(ToSource::RollBack { incarnation: self.incarnation, reason }));
     }
 }

@@ -7,19 +7,15 @@
 
 use std::{collections::VecDeque, time::Instant};
 
-use super::{
-    EpochFailure,
-    connection::{Connection, Handles},
-    rejects,
-};
+use super::{EpochFailure, connection::Connection, rejects};
 use crate::{
     batch::{Emptied, OutputBatch, Pool, RejectBatch, Span},
-    config::Topics,
+    client::{Client, Clock, RecordProducer},
     error::RunError,
     ids::PartitionId,
-    kafka::{KafkaError, Mark, OutRecord, Partitioner, Producer, ProducerSettings, TopicHandle},
+    kafka::{KafkaError, OutRecord, Partitioner, ProducerSettings},
     limits,
-    topics::OutputPartitions,
+    topics::{PerOutput, PerTopic, Topic},
     window::WindowRecord,
 };
 
@@ -32,40 +28,15 @@ pub(crate) struct OutputTopic {
     pub record_bytes: usize,
 }
 
-/// The output topics.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct OutputTopics {
-    /// processed-logins.
-    pub processed: OutputTopic,
-    /// aggregated-usage.
-    pub aggregated: OutputTopic,
-    /// user-login-dlq.
-    pub dead_letter: OutputTopic,
-    /// user-login-late.
-    pub late: OutputTopic,
-}
-
-impl OutputTopics {
-    /// The numbers of partitions alone.
-    pub(crate) fn partitions(&self) -> OutputPartitions {
-        OutputPartitions {
-            processed: self.processed.partitions,
-            aggregated: self.aggregated.partitions,
-            dead_letter: self.dead_letter.partitions,
-            late: self.late.partitions,
-        }
-    }
-}
-
 /// How the outputs are produced.
 #[derive(Debug, Clone)]
 pub(crate) struct OutputSettings {
     /// The producer's settings.
     pub producer: ProducerSettings,
     /// Topic names.
-    pub topics: Topics,
-    /// What the broker says of them.
-    pub facts: OutputTopics,
+    pub topics: PerTopic<String>,
+    /// What the broker says of the outputs.
+    pub facts: PerOutput<OutputTopic>,
 }
 
 #[derive(Debug)]
@@ -92,11 +63,15 @@ pub(super) enum Awaited {
     Windows,
 }
 
+/// What was accepted up to one moment.
+pub(super) type Mark<C> = <<C as Client>::Producer as RecordProducer>::Mark;
+
 /// The producing side of the sink.
 #[derive(Debug)]
-pub(crate) struct Outputs {
+pub(crate) struct Outputs<C: Client> {
     settings: OutputSettings,
-    connection: Connection,
+    client: C,
+    connection: Connection<C>,
     windows: VecDeque<WindowBatch>,
     queue: VecDeque<Outgoing>,
     pool: Pool<Emptied<Span>>,
@@ -105,27 +80,34 @@ pub(crate) struct Outputs {
     lingers_since: Option<Instant>,
 }
 
-impl Outputs {
+impl<C: Client> Outputs<C> {
     pub(crate) fn new(
+        client: C,
         settings: OutputSettings,
         pool: Pool<Emptied<Span>>,
     ) -> Result<Self, KafkaError> {
-        let connection = Connection::new(&settings)?;
+        let connection = Connection::new(&client, &settings)?;
         let (windows, queue) = (VecDeque::new(), VecDeque::new());
-        Ok(Self { settings, connection, windows, queue, pool, truncated: 0, lingers_since: None })
+        Ok(Self {
+            settings,
+            client,
+            connection,
+            windows,
+            queue,
+            pool,
+            truncated: 0,
+            lingers_since: None,
+        })
     }
 
     /// The topics have so many partitions now. Asks the brokers through the producer, which takes
     /// no record for a partition that it does not know of.
-    pub(crate) fn adopt(&mut self, partitions: OutputPartitions) -> Result<(), EpochFailure> {
-        let facts = &mut self.settings.facts;
-        facts.processed.partitions = partitions.processed;
-        facts.aggregated.partitions = partitions.aggregated;
-        facts.dead_letter.partitions = partitions.dead_letter;
-        facts.late.partitions = partitions.late;
-        let Handles { processed, aggregated, dead_letter, late } = *self.connection.handles();
-        for topic in [processed, aggregated, dead_letter, late] {
-            self.producer().learn_partitions(&topic, limits::BROKER_QUERY_TIMEOUT)?;
+    pub(crate) fn adopt(&mut self, partitions: PerOutput<i32>) -> Result<(), EpochFailure> {
+        for (topic, facts) in self.settings.facts.iter_mut() {
+            facts.partitions = partitions[topic];
+        }
+        for handle in self.connection.handles().values() {
+            self.producer().learn_partitions(handle, limits::BROKER_QUERY_TIMEOUT)?;
         }
         Ok(())
     }
@@ -143,7 +125,8 @@ impl Outputs {
     /// Queues window records.
     pub(crate) fn windows(&mut self, windows: &[WindowRecord]) {
         let mut per_partition: Vec<Emptied<Span>> = Vec::new();
-        let OutputTopic { partitions: count, record_bytes } = self.settings.facts.aggregated;
+        let OutputTopic { partitions: count, record_bytes } =
+            self.settings.facts[Topic::Aggregated];
         per_partition.resize_with(count as usize, Emptied::default);
         let partitioner = Partitioner::new(count);
         for window in windows {
@@ -169,11 +152,11 @@ impl Outputs {
             return Ok(true);
         }
         self.connection.begin()?;
-        self.lingers_since.get_or_insert_with(Instant::now);
+        self.lingers_since.get_or_insert_with(|| self.client.clock().now());
         let (producer, handles) = (self.connection.producer(), self.connection.handles());
         while let Some(batch) = self.windows.front_mut() {
             let records = (batch.arena.as_slice(), batch.records.as_slice());
-            let topic = handles.aggregated;
+            let topic = handles[Topic::Aggregated];
             match send_spans(producer, topic, batch.partition, records, &mut batch.sent) {
                 Ok(true) => drop(self.windows.pop_front()),
                 Ok(false) => return Ok(false),
@@ -184,7 +167,7 @@ impl Outputs {
             let sent = match front {
                 Outgoing::Processed(batch, sent) => {
                     let records = (batch.arena.as_slice(), batch.records.as_slice());
-                    send_spans(producer, handles.processed, batch.partition, records, sent)
+                    send_spans(producer, handles[Topic::Processed], batch.partition, records, sent)
                 }
                 Outgoing::Rejected(batch, sent) => {
                     let truncated = &mut self.truncated;
@@ -206,7 +189,8 @@ impl Outputs {
     /// Lets records go that librdkafka holds back, unless there is so much to do that larger
     /// requests are worth the wait.
     pub(super) fn hurry(&mut self) {
-        if self.lingers_since.is_some_and(|since| since.elapsed() >= limits::SINK_LINGER) {
+        let clock = self.client.clock();
+        if self.lingers_since.is_some_and(|since| clock.since(since) >= limits::SINK_LINGER) {
             self.lingers_since = None;
             if self.producer().in_flight() < limits::SINK_LINGER_RECORDS {
                 self.producer().hurry();
@@ -216,7 +200,7 @@ impl Outputs {
 
     /// Whether all that `mark` counts was delivered. The mark is made here, once librdkafka has
     /// taken the windows; without records that wait behind it, that is all there is.
-    pub(super) fn have_delivered(&self, what: Awaited, mark: &mut Option<Mark>) -> bool {
+    pub(super) fn have_delivered(&self, what: Awaited, mark: &mut Option<Mark<C>>) -> bool {
         if mark.is_none() && self.windows.is_empty() {
             *mark = Some(self.mark(what));
         }
@@ -224,23 +208,21 @@ impl Outputs {
     }
 
     /// Counts what librdkafka has taken.
-    pub(super) fn mark(&self, what: Awaited) -> Mark {
-        let Handles { processed, aggregated, dead_letter, late } = *self.connection.handles();
+    pub(super) fn mark(&self, what: Awaited) -> Mark<C> {
+        let handles = self.connection.handles();
         match what {
-            Awaited::Everything => {
-                self.producer().mark(&[processed, aggregated, dead_letter, late])
-            }
-            Awaited::Windows => self.producer().mark(&[aggregated]),
+            Awaited::Everything => self.producer().mark(handles.values()),
+            Awaited::Windows => self.producer().mark(&[handles[Topic::Aggregated]]),
         }
     }
 
     /// The producer and its transaction.
-    pub(crate) fn connection(&mut self) -> &mut Connection {
+    pub(crate) fn connection(&mut self) -> &mut Connection<C> {
         &mut self.connection
     }
 
     /// The producer, for polling and for reports.
-    pub(crate) fn producer(&self) -> &Producer {
+    pub(crate) fn producer(&self) -> &C::Producer {
         self.connection.producer()
     }
 
@@ -259,7 +241,7 @@ impl Outputs {
         let mut sure = true;
         if !self.connection.is_clean() {
             sure = self.connection.end()?;
-            self.connection = Connection::new(&self.settings).map_err(|error| {
+            self.connection = Connection::new(&self.client, &self.settings).map_err(|error| {
                 EpochFailure::Stop(RunError::Kafka(format!(
                     "a new producer cannot be made: {error}"
                 )))
@@ -271,9 +253,9 @@ impl Outputs {
 }
 
 /// Sends the rest of a batch. True when all of it was accepted.
-fn send_spans(
-    producer: &Producer,
-    topic: TopicHandle,
+fn send_spans<P: RecordProducer>(
+    producer: &P,
+    topic: P::Topic,
     partition: PartitionId,
     (arena, records): (&[u8], &[Span]),
     sent: &mut usize,

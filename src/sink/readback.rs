@@ -12,8 +12,9 @@ use std::{
 };
 
 use crate::{
+    client::{ScanEnd, ScanEvent, ScanRange, ShortLog, TopicScan},
     ids::{EventTimeMs, Offset, PartitionId, WindowStart},
-    kafka::{Admin, Consumer, ConsumerSettings, DrainEvent, Flow, KafkaError},
+    kafka::{Admin, Consumer, ConsumerSettings, Flow, KafkaError, all_log_ends},
     limits,
     window::{PublishedWindow, WindowRules},
 };
@@ -37,65 +38,52 @@ pub(super) fn published(
     horizon: Option<EventTimeMs>,
     read: &AtomicU64,
 ) -> Result<BTreeMap<WindowStart, PublishedWindow>, KafkaError> {
-    let mut consumer = Consumer::new(&settings.consumer)?;
+    let consumer = Consumer::new(&settings.consumer)?;
     let partitions: Vec<_> = (0..settings.partitions).map(PartitionId).collect();
     let log = consumer.logs(&partitions, limits::RECOVERY_QUERY_TIMEOUT)?;
     let starts = starts(&consumer, settings, &log, horizon)?;
     let everything = Admin::read_uncommitted(&settings.consumer.client)?;
     let timeout = limits::RECOVERY_QUERY_TIMEOUT;
-    let ends = everything.all_ends(&settings.consumer.topic, &partitions, timeout)?;
-    let mut unread: BTreeMap<PartitionId, Offset> = starts
-        .iter()
-        .filter(|(partition, start)| *start < ends[partition])
-        .map(|(partition, _)| (*partition, ends[partition]))
-        .collect();
-    consumer.assign(&starts)?;
+    let ends = all_log_ends(&everything, &settings.consumer.topic, &partitions, timeout)?;
+    let range = |(partition, from)| ScanRange { partition, from, until: ends[&partition] };
+    let ranges: Vec<_> = starts.into_iter().map(range).collect();
+    let mut scan = TopicScan::begin(consumer, &ranges, ShortLog::Waits)?;
     let mut windows = BTreeMap::new();
-    let mut moved = Instant::now();
-    let mut said = moved;
-    while !unread.is_empty() {
-        let mut failure = None;
-        let mut progress = false;
-        consumer.drain(limits::SOURCE_IDLE_WAIT, |event| {
-            match event {
-                DrainEvent::Record(record) => {
-                    progress = true;
-                    read.fetch_add(1, Relaxed);
-                    take(&mut windows, rules, horizon, record.key, record.value);
-                    reach(&mut unread, record.partition, Offset(record.offset + 1));
-                }
-                DrainEvent::EndOfPartition { partition, offset } => {
-                    reach(&mut unread, partition, offset);
-                }
-                DrainEvent::Error { error, .. } => failure = Some(error),
+    let mut failure = None;
+    let mut said = Instant::now();
+    let end = scan.run(limits::READBACK_STALL_TIMEOUT, |event| {
+        match event {
+            ScanEvent::Record(record) => {
+                read.fetch_add(1, Relaxed);
+                take(&mut windows, rules, horizon, record.key, record.value);
             }
-            Flow::Continue
-        });
-        // Log lines and errors; no partition is ever assigned here by the group.
-        consumer.serve(Duration::ZERO, &mut |_| {})?;
-        if let Some(error) = failure.filter(|error| !error.is_retriable()) {
-            return Err(error);
+            ScanEvent::Error(error) if !error.is_retriable() => {
+                failure = Some(error);
+                return Flow::Stop;
+            }
+            ScanEvent::Turn { unread } if said.elapsed() >= limits::REPEATED_LOG_INTERVAL => {
+                said = Instant::now();
+                tracing::info!(
+                    partitions = unread,
+                    "reading published windows back; waiting for transactions that hide them, or \
+                     for a broker"
+                );
+            }
+            _ => {}
         }
-        if said.elapsed() >= limits::REPEATED_LOG_INTERVAL {
-            said = Instant::now();
-            tracing::info!(
-                partitions = unread.len(),
-                "reading published windows back; waiting for transactions that hide them, or for a \
-                 broker"
-            );
-        }
-        if progress {
-            moved = Instant::now();
-        } else if moved.elapsed() > limits::READBACK_STALL_TIMEOUT {
-            tracing::warn!(
-                partitions = unread.len(),
-                "published windows could not be read back to the end: another producer's open \
-                 transaction hides them; revision numbers may repeat"
-            );
-            break;
-        }
+        Flow::Continue
+    })?;
+    if let Some(error) = failure {
+        return Err(error);
     }
-    consumer.close();
+    if end == ScanEnd::Stalled {
+        tracing::warn!(
+            partitions = scan.unread(),
+            "published windows could not be read back to the end: another producer's open \
+             transaction hides them; revision numbers may repeat"
+        );
+    }
+    drop(scan);
     tracing::info!(windows = windows.len(), "published windows were read back");
     Ok(windows)
 }
@@ -131,11 +119,5 @@ fn take(
     let known = windows.entry(window.start).or_insert(window);
     if window.meta.revision >= known.meta.revision {
         *known = window;
-    }
-}
-
-fn reach(unread: &mut BTreeMap<PartitionId, Offset>, partition: PartitionId, next: Offset) {
-    if unread.get(&partition).is_some_and(|end| next >= *end) {
-        unread.remove(&partition);
     }
 }

@@ -4,12 +4,14 @@
 //! Holds: what does not fit the topic is left out, the input's headers first, and a header says how
 //! much that was. No record is left out.
 
-use super::{OutputSettings, connection::Handles};
+use super::OutputSettings;
 use crate::{
     batch::{RejectBatch, RejectKind, RejectedRecord},
+    client::RecordProducer,
     headers::{self, Dropped, HeaderBlock, Travelling},
     ids::PartitionId,
-    kafka::{KafkaError, Producer, SendError, TopicHandle},
+    kafka::{KafkaError, SendError},
+    topics::{PerOutput, Topic},
 };
 
 /// Length of the input record's value, where it was cut.
@@ -22,25 +24,26 @@ pub(crate) const KEY_CUT: &str = "logintide.key_truncated_from";
 const CUT_HEADERS_BYTES: usize = VALUE_CUT.len() + KEY_CUT.len() + 2 * (20 + 8);
 
 /// Sends the rest of a batch. True when all of it was accepted.
-pub(super) fn send(
-    producer: &Producer,
-    handles: &Handles,
+pub(super) fn send<P: RecordProducer>(
+    producer: &P,
+    handles: &PerOutput<P::Topic>,
     settings: &OutputSettings,
     batch: &RejectBatch,
     sent: &mut usize,
     truncated: &mut u64,
 ) -> Result<bool, KafkaError> {
-    let input_topic = settings.topics.input.as_bytes();
+    let input_topic = settings.topics[Topic::Input].as_bytes();
     for record in &batch.records[*sent..] {
-        let (topic, facts) = match record.kind {
-            RejectKind::DeadLetter(_) => (handles.dead_letter, settings.facts.dead_letter),
-            RejectKind::Late => (handles.late, settings.facts.late),
+        let topic = match record.kind {
+            RejectKind::DeadLetter(_) => Topic::DeadLetter,
+            RejectKind::Late => Topic::Late,
         };
+        let facts = settings.facts[topic];
         // The input partition decides, so that a partition's rejects keep their order.
         let partition = PartitionId(record.position.partition.0 % facts.partitions);
         let arena = &batch.arena;
         let origin = Origin { input_topic, record, arena, most_bytes: facts.record_bytes };
-        match send_one(producer, topic, partition, &origin) {
+        match send_one(producer, handles[topic], partition, &origin) {
             Ok(was_cut) => {
                 *sent += 1;
                 *truncated += u64::from(was_cut);
@@ -62,9 +65,9 @@ struct Origin<'a> {
 }
 
 /// Sends one record; says whether it was cut.
-fn send_one(
-    producer: &Producer,
-    topic: TopicHandle,
+fn send_one<P: RecordProducer>(
+    producer: &P,
+    topic: P::Topic,
     partition: PartitionId,
     &Origin { input_topic, record, arena, most_bytes }: &Origin<'_>,
 ) -> Result<bool, SendError> {

@@ -84,6 +84,11 @@ impl Intake {
         self.taken as u64
     }
 
+    /// What went wrong since the last call.
+    pub(crate) fn take_faults(&mut self) -> Vec<ReadFault> {
+        std::mem::take(&mut self.faults)
+    }
+
     /// Takes one event of a drain.
     pub(crate) fn event(&mut self, event: DrainEvent<'_>) -> Flow {
         match event {

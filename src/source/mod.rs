@@ -6,53 +6,50 @@
 //! was committed; partitions are given away only after their epoch was committed or rolled back.
 
 mod activity;
+mod answer;
+mod asking;
+mod context;
+mod ending;
 mod epochs;
 mod extent;
-mod group;
 mod intake;
 mod lanes;
+mod leaving;
 mod open_transactions;
 mod partitions;
 mod phase;
 mod probe;
-mod read_faults;
-mod rebuild;
-mod recover;
+mod rebuilding;
+mod recovering;
 mod router;
+mod running;
 mod search;
 mod topics;
 mod unreadable;
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 pub use self::router::{Router, find_user_id};
 use self::{
+    context::Context,
     intake::{Intake, ReadFault},
     lanes::{Lanes, PeerGone},
-    open_transactions::OpenTransactions,
-    phase::{After, Ending, SourcePhase},
-    unreadable::Unreadable,
+    phase::Phase,
 };
 use crate::{
     batch::{Emptied, InputRecord, Pool},
     budget::Budget,
     client::{Client, Clock, RecordConsumer},
-    config::{OnUnreadableBatch, StartFrom, Topics},
+    config::{OnUnreadableBatch, StartFrom},
     control::Control,
-    epoch::{Times, ToSink, ToSource, ToWorker},
+    epoch::{ToSink, ToSource, ToWorker},
     error::RunError,
     event::FieldNames,
-    ids::{Epoch, Incarnation, Offset, PartitionId, TopicId},
-    kafka::{ConsumerSettings, KafkaError},
+    kafka::{ConsumerSettings, KafkaError, group_remedy},
     limits, metrics,
-    state::Committed,
-    topics::OutputPartitions,
+    topics::{PerOutput, PerTopic},
     window::WindowRules,
 };
 
@@ -82,9 +79,9 @@ pub struct SourceSettings {
     /// Whether the cluster can be asked for topics' ids: a mock cluster cannot.
     pub has_topic_ids: bool,
     /// Names of the topics.
-    pub output_topics: Topics,
+    pub topics: PerTopic<String>,
     /// The output topics' partitions at the start.
-    pub outputs: OutputPartitions,
+    pub outputs: PerOutput<i32>,
     /// The byte budget.
     pub budget: Arc<Budget>,
     /// Bytes of a record's key or value beyond which no output takes any.
@@ -107,46 +104,8 @@ pub struct SourceChannels {
 /// The source.
 #[derive(Debug)]
 pub struct Source<C: Client> {
-    settings: SourceSettings,
-    client: C,
-    consumer: C::Consumer,
-    admin: C::Admin,
-    intake: Intake,
-    from_sink: Receiver<ToSource>,
-    control: Arc<Control>,
-    phase: SourcePhase,
-    incarnation: Incarnation,
-    /// The open epoch.
-    epoch: Epoch,
-    /// The epoch that was cut and is not committed yet.
-    cut: Option<Epoch>,
-    times: Times,
-    epoch_began: Instant,
-    /// Whether an epoch is to be cut at once, so that the start offsets are committed.
-    commit_starts: bool,
-    /// Where partitions without a commit begin, kept until there is one.
-    fresh_starts: BTreeMap<PartitionId, Offset>,
-    /// Positions at the last cut.
-    cut_positions: BTreeMap<PartitionId, Offset>,
-    /// Rollbacks since the last committed epoch.
-    rollbacks: u32,
-    last_complaint: Option<Instant>,
-    next_probe: Instant,
-    /// End offsets of a bounded run, kept over rollbacks.
-    bounds: BTreeMap<PartitionId, Offset>,
-    /// What was committed, by whomever, when the partitions were last taken over.
-    taken_over: BTreeMap<PartitionId, Committed>,
-    /// Whether partitions were lost and none were assigned since.
-    lost: bool,
-    /// The topic that is read, as of the last recovery; `None` where the brokers have no ids.
-    topic: Option<TopicId>,
-    /// Version of the newest look at the topics that was taken in.
-    topics_version: u64,
-    /// The output topics' partitions as last seen, and those that are in use.
-    seen_outputs: OutputPartitions,
-    outputs: OutputPartitions,
-    open_transactions: OpenTransactions,
-    unreadable: Unreadable<C::Consumer>,
+    cx: Context<C>,
+    phase: Phase,
 }
 
 impl<C: Client> Source<C> {
@@ -167,163 +126,78 @@ impl<C: Client> Source<C> {
             settings.input_pool.clone(),
             settings.most_bytes,
         );
-        let now = client.clock().now();
-        let outputs = settings.outputs;
-        Self {
-            settings,
-            client,
-            consumer,
-            admin,
-            intake: Intake::new(lanes, router, now),
-            from_sink: channels.from_sink,
-            control,
-            phase: SourcePhase::Unassigned,
-            incarnation: Incarnation(0),
-            epoch: Epoch(0),
-            cut: None,
-            times: Times::default(),
-            epoch_began: now,
-            commit_starts: false,
-            fresh_starts: BTreeMap::new(),
-            cut_positions: BTreeMap::new(),
-            rollbacks: 0,
-            last_complaint: None,
-            next_probe: now,
-            bounds: BTreeMap::new(),
-            taken_over: BTreeMap::new(),
-            lost: false,
-            topic: None,
-            topics_version: 0,
-            seen_outputs: outputs,
-            outputs,
-            open_transactions: OpenTransactions::default(),
-            unreadable: Unreadable::default(),
-        }
+        let intake = Intake::new(lanes, router, client.clock().now());
+        let clients = (client, consumer, admin);
+        let cx = Context::new(settings, clients, intake, channels.from_sink, control);
+        Self { cx, phase: Phase::Unassigned }
     }
 
     /// Runs until a stop is asked for or, with `exit_at_end`, the input is at its end.
-    pub fn run(mut self) -> Result<(), RunError> {
-        while !matches!(self.phase, SourcePhase::Closed) {
-            match self.turn() {
-                Ok(()) => {}
+    pub fn run(self) -> Result<(), RunError> {
+        let Self { mut cx, mut phase } = self;
+        while !matches!(phase, Phase::Closed) {
+            phase = match turn(&mut cx, phase) {
+                Ok(next) => next,
                 // The thread that is gone reports its own reason.
                 Err(Halt::PeerGone) => return Ok(()),
                 Err(Halt::Failed(error)) => return Err(error),
-            }
+            };
         }
-        self.control.health().set_phase(metrics::PipelinePhase::Stopping);
-        self.consumer.close();
+        cx.control.health().set_phase(metrics::PipelinePhase::Stopping);
+        cx.consumer.close();
         Ok(())
     }
+}
 
-    fn turn(&mut self) -> Result<(), Halt> {
-        self.intake.begin(self.client.clock());
-        self.hear_sink()?;
-        self.check_stop();
-        self.check_topics()?;
-        self.serve_group()?;
-        self.advance_unreadable()?;
-        // NOTE: before a question that may wait for its answer.
-        self.show_waiting();
-        self.advance()?;
-        self.intake.lanes.flush()?;
-        self.intake.lanes.send_aged(self.intake.now())?;
-        self.take_records();
-        self.show_activity();
-        self.handle_faults()
+fn turn<C: Client>(cx: &mut Context<C>, mut phase: Phase) -> Result<Phase, Halt> {
+    cx.intake.begin(cx.client.clock());
+    while let Ok(message) = cx.from_sink.try_recv() {
+        phase = phase.heard(cx, message)?;
     }
+    phase = phase.check_stop(cx).check_topics(cx)?;
+    phase = serve_group(cx, phase)?.advance_unreadable(cx)?;
+    // NOTE: before a question that may wait for its answer.
+    cx.control.health().set_waiting(phase.waits_for(cx));
+    phase = phase.advance(cx)?;
+    cx.intake.lanes.flush()?;
+    cx.intake.lanes.send_aged(cx.intake.now())?;
+    phase = take_records(cx, phase)?;
+    activity::show(cx, &phase);
+    phase.handle_faults(cx)
+}
 
-    fn hear_sink(&mut self) -> Result<(), Halt> {
-        while let Ok(message) = self.from_sink.try_recv() {
-            self.heard(message)?;
-        }
-        Ok(())
+fn serve_group<C: Client>(cx: &mut Context<C>, mut phase: Phase) -> Result<Phase, Halt> {
+    let intake = &mut cx.intake;
+    let served = cx.consumer.serve(Duration::ZERO, &mut |event| {
+        // A record returned here is one like any other; nothing can be put back.
+        let _flow = intake.event(event);
+    });
+    if let Err(error) = served {
+        cx.intake.faults.push(ReadFault::Reported(error));
     }
-
-    fn heard(&mut self, message: ToSource) -> Result<(), Halt> {
-        match message {
-            ToSource::Undone(incarnation) if incarnation == self.incarnation => self.undone(),
-            ToSource::Rebuild(order) if order.incarnation == self.incarnation => {
-                self.rebuild(order)
-            }
-            ToSource::Recovered(recovered) if recovered.incarnation == self.incarnation => {
-                self.recovered(recovered)
-            }
-            ToSource::Committed(done) if done.incarnation == self.incarnation => {
-                self.committed(done)
-            }
-            ToSource::RollBack { incarnation, reason } if incarnation == self.incarnation => {
-                self.roll_back(&reason)
-            }
-            // Of an incarnation that was left meanwhile.
-            _ => Ok(()),
-        }
+    while let Some(event) = cx.consumer.next_rebalance() {
+        phase = phase.rebalanced(cx, event)?;
     }
+    Ok(phase)
+}
 
-    fn check_stop(&mut self) {
-        if !self.control.stopping() {
-            return;
+/// Takes what was fetched; waits a little when there is nothing to do.
+fn take_records<C: Client>(cx: &mut Context<C>, phase: Phase) -> Result<Phase, Halt> {
+    let takes = phase.takes_records();
+    if takes && cx.intake.lanes.may_admit() {
+        let mut wait = limits::SOURCE_IDLE_WAIT.min(cx.settings.commit_interval);
+        if let Some(due) = cx.intake.lanes.next_send_in(cx.intake.now()) {
+            wait = wait.min(due);
         }
-        match self.phase {
-            SourcePhase::Running => self.end(Ending::Stop, limits::STOP_DEADLINE),
-            SourcePhase::Ending { ref mut why, .. } => *why = Ending::Stop,
-            // Nothing is open that could be committed.
-            SourcePhase::Unassigned
-            | SourcePhase::StandingBy
-            | SourcePhase::Leaving(_)
-            | SourcePhase::Asking(_)
-            | SourcePhase::Recovering(_)
-            | SourcePhase::Rebuilding(_) => self.phase = SourcePhase::Closed,
-            SourcePhase::Closed => {}
-        }
+        let intake = &mut cx.intake;
+        cx.consumer.drain(wait, |event| intake.event(event));
+        return Ok(phase);
     }
-
-    fn end(&mut self, why: Ending, within: Duration) {
-        let deadline = self.intake.now() + within;
-        self.phase = SourcePhase::Ending { why, deadline, cut: false };
-    }
-
-    fn advance(&mut self) -> Result<(), Halt> {
-        match self.phase {
-            SourcePhase::Asking(_) => self.ask(),
-            SourcePhase::Rebuilding(_) => self.advance_rebuild(),
-            SourcePhase::Running => self.run_epochs(),
-            SourcePhase::Ending { why, deadline, cut } => self.advance_ending(why, deadline, cut),
-            SourcePhase::Unassigned
-            | SourcePhase::StandingBy
-            | SourcePhase::Leaving(_)
-            | SourcePhase::Recovering(_)
-            | SourcePhase::Closed => Ok(()),
-        }
-    }
-
-    fn take_records(&mut self) {
-        let running = match &self.phase {
-            SourcePhase::Running => true,
-            SourcePhase::Rebuilding(rebuilding) => rebuilding.reads(),
-            _ => false,
-        };
-        if running && self.intake.lanes.may_admit() {
-            let mut wait = limits::SOURCE_IDLE_WAIT.min(self.settings.commit_interval);
-            if let Some(due) = self.intake.lanes.next_send_in(self.intake.now()) {
-                wait = wait.min(due);
-            }
-            let intake = &mut self.intake;
-            self.consumer.drain(wait, |event| intake.event(event));
-            return;
-        }
-        let wait = if running { limits::SOURCE_BLOCKED_WAIT } else { limits::SOURCE_IDLE_WAIT };
-        match self.from_sink.recv_timeout(wait) {
-            Ok(message) => {
-                if let Err(halt) = self.heard(message) {
-                    self.intake.faults.push(ReadFault::Halt(halt));
-                }
-            }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => {
-                self.intake.faults.push(ReadFault::Halt(Halt::PeerGone));
-            }
-        }
+    let wait = if takes { limits::SOURCE_BLOCKED_WAIT } else { limits::SOURCE_IDLE_WAIT };
+    match cx.client.clock().receive(&cx.from_sink, wait) {
+        Ok(message) => phase.heard(cx, message),
+        Err(RecvTimeoutError::Timeout) => Ok(phase),
+        Err(RecvTimeoutError::Disconnected) => Err(Halt::PeerGone),
     }
 }
 
@@ -341,6 +215,6 @@ impl From<PeerGone> for Halt {
 }
 
 fn fatal(error: &KafkaError) -> Halt {
-    let remedy = error.group_remedy().map(|remedy| format!("; {remedy}")).unwrap_or_default();
+    let remedy = group_remedy(error).map(|remedy| format!("; {remedy}")).unwrap_or_default();
     Halt::Failed(RunError::Kafka(format!("{error}{remedy}")))
 }

@@ -8,12 +8,11 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration, time::Instant};
 
-use super::{Ending, Halt, Source, partitions::Hidden};
+use super::{Halt, SourceSettings, context::Context, partitions::Hidden};
 use crate::{
-    client::{Client, Clock, Questions, RecordConsumer},
+    client::{Client, Questions, RecordConsumer},
     error::RunError,
     ids::{Offset, PartitionId},
-    kafka::KafkaError,
     limits,
     metrics::{Metric, set_labeled},
 };
@@ -45,15 +44,6 @@ impl OpenTransactions {
     /// Age at which a transaction is hanging: brokers end one by themselves before.
     pub(super) fn longest(&self) -> Duration {
         self.longest.unwrap_or(limits::TRANSACTION_MAX_TIMEOUT) + limits::TRANSACTION_EXPIRY_SLACK
-    }
-
-    /// No partition is owned any more.
-    pub(super) fn forget(&mut self) {
-        for (partition, _) in self.held() {
-            gauge(partition, Duration::ZERO);
-        }
-        self.hidden.clear();
-        self.said = None;
     }
 
     /// Takes what the partition table says. Returns the partitions that were held and go on.
@@ -97,51 +87,49 @@ impl OpenTransactions {
         let due = |said: Instant| now - said >= limits::OPEN_TRANSACTION_LOG_INTERVAL;
         self.said.is_none_or(due) && self.held().next().is_some()
     }
-}
 
-impl<C: Client> Source<C> {
     /// Looks for partitions that an open transaction holds back, off the records' way.
-    pub(super) fn watch_open_transactions(&mut self) {
-        let now = self.intake.now();
-        if self.open_transactions.next_look.is_some_and(|due| now < due) {
+    pub(super) fn watch<C: Client>(&mut self, cx: &mut Context<C>) {
+        let now = cx.intake.now();
+        if self.next_look.is_some_and(|due| now < due) {
             return;
         }
-        let consumer = &self.consumer;
-        self.intake.partitions.observe(|partition| consumer.cached_log_end(partition));
-        for partition in self.open_transactions.update(&self.intake.partitions.hidden(), now) {
+        let consumer = &cx.consumer;
+        cx.intake.partitions.observe(|partition| consumer.cached_log_end(partition));
+        for partition in self.update(&cx.intake.partitions.hidden(), now) {
             gauge(partition, Duration::ZERO);
             tracing::info!(partition = partition.0, "the open transaction has ended; reading on");
         }
         let mut pause = limits::OPEN_TRANSACTION_LOOK_INTERVAL;
-        let suspects = self.open_transactions.suspects(now);
+        let suspects = self.suspects(now);
         if !suspects.is_empty() {
-            match self.admin.ends(&self.settings.topic, &suspects, limits::PROBE_TIMEOUT) {
-                Ok(ends) => self.open_transactions.answered(&ends, now),
+            match cx.admin.ends(&cx.settings.topic, &suspects, limits::PROBE_TIMEOUT) {
+                Ok(ends) => self.answered(&ends, now),
                 Err(error) => {
-                    self.complain(&error);
+                    cx.warn_of(&error);
                     pause = limits::PROBE_RETRY_PAUSE;
                 }
             }
         }
-        if self.open_transactions.is_line_due(now) {
-            self.ask_for_longest();
-            self.say_what_is_held(now);
+        if self.is_line_due(now) {
+            self.ask_for_longest(&cx.admin);
+            self.say_what_is_held(&cx.settings, now);
         }
-        let longest = self.open_transactions.longest();
-        for (partition, held) in self.open_transactions.held() {
+        let longest = self.longest();
+        for (partition, held) in self.held() {
             let age = now - held.since;
             gauge(partition, age);
-            self.intake.partitions.hold(partition, held.at, age >= longest);
+            cx.intake.partitions.hold(partition, held.at, age >= longest);
         }
-        self.open_transactions.next_look = Some(self.client.clock().now() + pause);
+        self.next_look = Some(cx.now() + pause);
     }
 
     /// Asks a broker for how long a transaction may be open, until it is known.
-    fn ask_for_longest(&mut self) {
-        if self.open_transactions.longest.is_some() {
+    fn ask_for_longest(&mut self, admin: &impl Questions) {
+        if self.longest.is_some() {
             return;
         }
-        let known = match self.admin.broker_config(limits::PROBE_TIMEOUT) {
+        let known = match admin.broker_config(limits::PROBE_TIMEOUT) {
             Ok(settings) => {
                 settings.get("transaction.max.timeout.ms").and_then(|ms| ms.parse().ok())
             }
@@ -150,22 +138,22 @@ impl<C: Client> Source<C> {
             Err(_) => None,
         };
         let known = known.map_or(limits::TRANSACTION_MAX_TIMEOUT, Duration::from_millis);
-        self.open_transactions.longest = Some(known);
+        self.longest = Some(known);
     }
 
-    fn say_what_is_held(&mut self, now: Instant) {
-        let longest = self.open_transactions.longest();
+    fn say_what_is_held(&mut self, settings: &SourceSettings, now: Instant) {
+        let longest = self.longest();
         let (mut hanging, mut open) = (Vec::new(), Vec::new());
-        for (partition, held) in self.open_transactions.held() {
+        for (partition, held) in self.held() {
             let list = if now - held.since >= longest { &mut hanging } else { &mut open };
             list.push((partition, held));
         }
-        let topic = &self.settings.topic;
+        let topic = &settings.topic;
         if let Some((first, held)) = open.first() {
             let waits = longest.saturating_sub(now - held.since).as_secs();
             tracing::warn!(
                 partitions = named(&open, now),
-                exit_at_end_waits_at_most_s = self.settings.exit_at_end.then_some(waits),
+                exit_at_end_waits_at_most_s = settings.exit_at_end.then_some(waits),
                 "a producer's open transaction hides records of the input; they are read once it \
                  has ended, by itself after that producer's transaction.timeout.ms; to find the \
                  producer: kafka-transactions.sh describe-producers --topic {topic} --partition \
@@ -182,63 +170,37 @@ impl<C: Client> Source<C> {
                 held.at
             );
         }
-        self.open_transactions.said = Some(now);
+        self.said = Some(now);
     }
+}
 
-    /// The ends of the logs at which a bounded run is done; none for another run, and of no
-    /// partition whose bound is known.
-    ///
-    /// # Errors
-    /// `Timeout` or `Retriable` while a partition's leader is away.
-    pub(super) fn bounds(
-        &self,
-        partitions: &[PartitionId],
-    ) -> Result<BTreeMap<PartitionId, Offset>, KafkaError> {
-        let unknown = |partition: &&PartitionId| !self.bounds.contains_key(partition);
-        let unknown: Vec<_> = partitions.iter().filter(unknown).copied().collect();
-        if !self.settings.exit_at_end || unknown.is_empty() {
-            return Ok(BTreeMap::new());
+impl Drop for OpenTransactions {
+    /// No partition is owned any more.
+    fn drop(&mut self) {
+        for (partition, _) in self.held() {
+            gauge(partition, Duration::ZERO);
         }
-        let timeout = limits::RECOVERY_QUERY_TIMEOUT;
-        let everything = self.client.uncommitted(&self.settings.consumer.client)?;
-        everything.all_ends(&self.settings.topic, &unknown, timeout)
     }
+}
 
-    /// Ends a bounded run that has read everything up to its bounds, or all but what hanging
-    /// transactions hide. Returns whether it does.
-    pub(super) fn end_at_bound(&mut self) -> bool {
-        let (now, idle_timeout) = (self.intake.now(), self.settings.idle_timeout);
-        let partitions = &self.intake.partitions;
-        let why = if partitions.all_at_bound(now, idle_timeout) {
-            Ending::EndOfInput
-        } else if partitions.hanging_before_bound(now, idle_timeout).is_some() {
-            Ending::HangingTransaction
-        } else {
-            return false;
-        };
-        self.end(why, limits::STOP_DEADLINE);
-        true
+/// Why a bounded run ends short of its bounds. What was read is committed.
+pub(super) fn hanging_transaction<C: Client>(cx: &Context<C>, longest: Duration) -> Halt {
+    let (now, idle_timeout) = (cx.intake.now(), cx.settings.idle_timeout);
+    let left = cx.intake.partitions.hanging_before_bound(now, idle_timeout);
+    let left = left.unwrap_or_default();
+    let offsets: i64 = left.iter().map(|(_, _, left)| left).sum();
+    let mut list = String::new();
+    for (partition, at, _) in left.iter().take(NAMED_PARTITIONS) {
+        let separator = if list.is_empty() { "" } else { ", " };
+        let _ = write!(list, "{separator}partition {partition} from offset {at} on");
     }
-
-    /// Why a bounded run ends short of its bounds. What was read is committed.
-    pub(super) fn hanging_transaction(&self) -> Halt {
-        let (now, idle_timeout) = (self.intake.now(), self.settings.idle_timeout);
-        let left = self.intake.partitions.hanging_before_bound(now, idle_timeout);
-        let left = left.unwrap_or_default();
-        let offsets: i64 = left.iter().map(|(_, _, left)| left).sum();
-        let mut list = String::new();
-        for (partition, at, _) in left.iter().take(NAMED_PARTITIONS) {
-            let separator = if list.is_empty() { "" } else { ", " };
-            let _ = write!(list, "{separator}partition {partition} from offset {at} on");
-        }
-        Halt::Failed(RunError::Failed(format!(
-            "--exit-at-end: {offsets} offsets before the end that the input had at the start were \
-             not read: a transaction that has been open for more than {} s hides {list}; what was \
-             read is committed, and open windows are kept; end the transaction \
-             (kafka-transactions.sh abort), then start again",
-            self.open_transactions.longest().as_secs()
-        )))
-    }
+    Halt::Failed(RunError::Failed(format!(
+        "--exit-at-end: {offsets} offsets before the end that the input had at the start were not \
+         read: a transaction that has been open for more than {} s hides {list}; what was read is \
+         committed, and open windows are kept; end the transaction (kafka-transactions.sh abort), \
+         then start again",
+        longest.as_secs()
+    )))
 }
 
 fn gauge(partition: PartitionId, age: Duration) {

@@ -1,35 +1,31 @@
-//! Where the source stands: the phases of an incarnation. Owned by the source thread.
+//! Where the source stands, and what it does about what it hears. Owned by the source thread.
 //!
-//! In:  nothing. Out: the states between which `Source` moves.
-//! Holds: what may follow what is drawn at `SourcePhase`.
+//! In:  messages of the sink, rebalance events, faults, a stop.
+//! Out: the next phase. Every phase is a type that is consumed by what ends it.
+//! Holds: what may follow what is drawn at [`Phase`].
 
-use std::time::Instant;
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::{
-    rebuild::Rebuilding,
-    recover::{Asking, Known},
+    Halt,
+    asking::{Asking, Why},
+    context::Context,
+    ending::{Ending, Reason},
+    fatal,
+    intake::ReadFault,
+    leaving::{After, Leaving},
+    rebuilding::Rebuilding,
+    recovering::Recovering,
+    running::Running,
 };
-use crate::epoch::CutReason;
-
-/// Why an epoch is the last of its incarnation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ending {
-    Revoke,
-    Stop,
-    EndOfInput,
-    /// A bounded run ends short of its bounds.
-    HangingTransaction,
-}
-
-impl From<Ending> for CutReason {
-    fn from(ending: Ending) -> Self {
-        match ending {
-            Ending::Revoke => Self::Revoke,
-            Ending::Stop | Ending::HangingTransaction => Self::Stop,
-            Ending::EndOfInput => Self::EndOfInput,
-        }
-    }
-}
+use crate::{
+    client::Client,
+    epoch::ToSource,
+    ids::PartitionId,
+    kafka::RebalanceEvent,
+    limits,
+    metrics::{self, Metric, Waiting},
+};
 
 /// ```text
 /// Unassigned ──assigned──► Leaving ──sink has undone──► Asking ──broker answers──► Recovering
@@ -41,46 +37,274 @@ impl From<Ending> for CutReason {
 ///     │                                                   │     stop, end              (if windows
 ///     └───────────────────────────────────────────────────┴─► Closed                   were lost)
 /// ```
-/// `StandingBy` is an Unassigned to which the group has given an empty assignment.
+/// `StandingBy` is an `Unassigned` to which the group has given an empty assignment.
 #[derive(Debug)]
-pub(super) enum SourcePhase {
+pub(super) enum Phase {
     Unassigned,
     StandingBy,
-    /// The incarnation is over; waiting for the sink to have undone it.
-    Leaving(After),
+    /// The incarnation is over; the sink has to undo it.
+    Leaving(Leaving),
+    /// The broker is asked where to go on.
     Asking(Asking),
-    Recovering(Known),
+    /// The sink decides where to go on.
+    Recovering(Recovering),
+    /// Windows that were lost are counted again.
     Rebuilding(Rebuilding),
-    Running,
-    Ending {
-        why: Ending,
-        deadline: Instant,
-        cut: bool,
-    },
+    /// Records are read, epochs are cut.
+    Running(Running),
+    /// The last epoch of the incarnation.
+    Ending(Ending),
     Closed,
 }
 
-impl SourcePhase {
-    /// Whether an incarnation is there that can be rolled back.
-    pub(super) fn can_roll_back(&self) -> bool {
+impl Phase {
+    /// Does what is due by itself.
+    pub(super) fn advance<C: Client>(self, cx: &mut Context<C>) -> Result<Self, Halt> {
         match self {
-            Self::Running | Self::Ending { .. } | Self::Recovering(_) | Self::Rebuilding(_) => true,
+            Self::Asking(phase) => phase.step(cx),
+            Self::Rebuilding(phase) => phase.step(cx),
+            Self::Running(phase) => phase.step(cx),
+            Self::Ending(phase) => phase.step(cx),
+            phase => Ok(phase),
+        }
+    }
+
+    /// Takes a message of the sink. One of an incarnation that was left meanwhile is dropped.
+    pub(super) fn heard<C: Client>(
+        self,
+        cx: &mut Context<C>,
+        message: ToSource,
+    ) -> Result<Self, Halt> {
+        if !cx.concerns(&message) {
+            return Ok(self);
+        }
+        match (self, message) {
+            (Self::Leaving(phase), ToSource::Undone(_)) => phase.undone(cx),
+            (Self::Recovering(phase), ToSource::Rebuild(order)) => phase.rebuild(cx, order),
+            (Self::Recovering(phase), ToSource::Recovered(recovered)) => {
+                phase.recovered(cx, recovered)
+            }
+            (Self::Rebuilding(phase), ToSource::Recovered(recovered)) => {
+                phase.recovered(cx, recovered)
+            }
+            (Self::Running(phase), ToSource::Committed(done)) => phase.committed(cx, &done),
+            (Self::Ending(phase), ToSource::Committed(done)) => phase.committed(cx, &done),
+            (phase, ToSource::RollBack { reason, .. }) => phase.roll_back(cx, &reason),
+            (phase, message) => panic!("the sink says {message:?} to a source in {phase:?}"),
+        }
+    }
+
+    /// Takes a rebalance event.
+    pub(super) fn rebalanced<C: Client>(
+        self,
+        cx: &mut Context<C>,
+        event: RebalanceEvent,
+    ) -> Result<Self, Halt> {
+        match event {
+            RebalanceEvent::Assigned(partitions) => {
+                metrics::add_labeled(Metric::Rebalances, &["assigned"], 1);
+                tracing::info!(partitions = partitions.len(), "partitions assigned");
+                cx.lost = false;
+                let after = if partitions.is_empty() {
+                    tracing::warn!("the group gave this instance no partition: it stands by");
+                    After::StandBy
+                } else {
+                    After::Ask(Asking::new(partitions, Why::Assigned, cx.intake.now()))
+                };
+                cx.leave(after)
+            }
+            RebalanceEvent::Revoked(partitions) => {
+                metrics::add_labeled(Metric::Rebalances, &["revoked"], 1);
+                tracing::info!(partitions = partitions.len(), "partitions revoked");
+                match self {
+                    Self::Running(running) => {
+                        Ok(running.end(cx, Reason::Revoke, limits::REVOKE_DEADLINE))
+                    }
+                    Self::Ending(ending) => Ok(Self::Ending(ending)),
+                    _ => cx.leave(After::Unassign { close: false }),
+                }
+            }
+            RebalanceEvent::Lost(partitions) => {
+                metrics::add_labeled(Metric::Rebalances, &["lost"], 1);
+                tracing::warn!(
+                    partitions = partitions.len(),
+                    "partitions lost: the open epoch is rolled back"
+                );
+                cx.lost = true;
+                // Before this process asks for them again: has somebody taken them over?
+                let now = cx.intake.now();
+                cx.leave(After::Ask(Asking::new(partitions, Why::Lost, now)))
+            }
+            RebalanceEvent::Failed(text) => {
+                tracing::warn!(error = text, "rebalance failed");
+                cx.leave(After::Unassign { close: self.is_stopping() })
+            }
+        }
+    }
+
+    /// Leaves the incarnation and recovers the same partitions. Where no incarnation is open there
+    /// is nothing to roll back.
+    pub(super) fn roll_back<C: Client>(
+        self,
+        cx: &mut Context<C>,
+        reason: &str,
+    ) -> Result<Self, Halt> {
+        match self {
+            Self::Ending(phase) => phase.roll_back(cx, reason),
+            phase => match phase.open_partitions(cx) {
+                Some(partitions) => cx.roll_back(partitions, reason),
+                None => Ok(phase),
+            },
+        }
+    }
+
+    /// Ends what is open when a stop was asked for.
+    pub(super) fn check_stop<C: Client>(self, cx: &Context<C>) -> Self {
+        if !cx.control.stopping() {
+            return self;
+        }
+        match self {
+            Self::Running(phase) => phase.end(cx, Reason::Stop, limits::STOP_DEADLINE),
+            Self::Ending(phase) => Self::Ending(phase.because_of(Reason::Stop)),
+            // Nothing is open that could be committed.
+            _ => Self::Closed,
+        }
+    }
+
+    /// Takes in what has become of the topics. Where nothing can be rolled back, that is done
+    /// later.
+    pub(super) fn check_topics<C: Client>(self, cx: &mut Context<C>) -> Result<Self, Halt> {
+        if !self.is_open() {
+            return Ok(self);
+        }
+        match cx.topics.look(cx.control.topics(), &cx.settings.topic) {
+            // Recovery decides what that means, by what is committed and stored.
+            Some(recreated) => self.roll_back(cx, &recreated),
+            None => Ok(self),
+        }
+    }
+
+    /// Takes one step in finding out what cannot be read, and in going past it.
+    pub(super) fn advance_unreadable<C: Client>(self, cx: &mut Context<C>) -> Result<Self, Halt> {
+        if !self.reads_open_epoch() || cx.unreadable.is_empty() {
+            return Ok(self);
+        }
+        let positions = cx.intake.partitions.positions();
+        if let Some((partition, gap)) = cx.unreadable.gap_at(&positions) {
+            let partitions = match &self {
+                Self::Running(phase) => phase.committed_up_to(partition, gap.from),
+                // While lost windows are rebuilt, all before is committed anyway, and what lies
+                // below the gap's end counts as gone.
+                phase => phase.open_partitions(cx),
+            };
+            let Some(partitions) = partitions else { return Ok(self) };
+            let asking = Asking::new(partitions, Why::RolledBack, cx.intake.now());
+            return cx.leave(After::Ask(asking));
+        }
+        let (settings, now) = (&cx.settings, cx.intake.now());
+        match cx.unreadable.step(&cx.client, settings, &cx.admin, &positions, now)? {
+            None => Ok(self),
+            Some(found) => match found.judge(cx)? {
+                Some(reason) => self.roll_back(cx, &reason),
+                None => Ok(self),
+            },
+        }
+    }
+
+    /// Reacts to what went wrong while reading. Nothing here loses a record: what cannot be read
+    /// stands still and is asked for again.
+    pub(super) fn handle_faults<C: Client>(self, cx: &mut Context<C>) -> Result<Self, Halt> {
+        let mut phase = self;
+        for fault in cx.intake.take_faults() {
+            phase = match fault {
+                ReadFault::Halt(halt) => return Err(halt),
+                // After a failed checksum librdkafka may read an offset out of the damaged bytes.
+                ReadFault::OutOfRange(partition) if cx.unreadable.suspects(partition) => phase,
+                ReadFault::OutOfRange(partition) if matches!(phase, Self::Running(_)) => {
+                    let reason =
+                        format!("partition {partition}: the log no longer holds the next offset");
+                    phase.roll_back(cx, &reason)?
+                }
+                ReadFault::OutOfRange(_) => phase,
+                ReadFault::Reported(error) if error.is_replaced_member() => cx.replaced(&error)?,
+                ReadFault::Reported(error) if error.is_fatal() => return Err(fatal(&error)),
+                ReadFault::Reported(error) => {
+                    cx.unreadable.note(&error, &cx.intake);
+                    cx.warn_of(&error);
+                    phase
+                }
+            };
+        }
+        Ok(phase)
+    }
+
+    /// The partitions of the open incarnation, if one is open.
+    fn open_partitions<C: Client>(&self, cx: &Context<C>) -> Option<Vec<PartitionId>> {
+        match self {
+            Self::Running(_) | Self::Ending(_) => {
+                Some(cx.intake.partitions.positions().into_keys().collect())
+            }
+            Self::Recovering(phase) => Some(phase.known().partitions.clone()),
+            Self::Rebuilding(phase) => Some(phase.known().partitions.clone()),
             Self::Unassigned
             | Self::StandingBy
             | Self::Leaving(_)
             | Self::Asking(_)
-            | Self::Closed => false,
+            | Self::Closed => None,
         }
     }
-}
 
-/// What follows once the sink has undone an incarnation.
-#[derive(Debug)]
-pub(super) enum After {
-    /// Recover these partitions.
-    Ask(Asking),
-    /// Give back what is assigned; then the end, if it was asked for.
-    Unassign { close: bool },
-    /// Take the empty assignment.
-    StandBy,
+    /// Whether an incarnation is open.
+    fn is_open(&self) -> bool {
+        self.is_at_work() || matches!(self, Self::Recovering(_))
+    }
+
+    fn reads_open_epoch(&self) -> bool {
+        matches!(self, Self::Running(_) | Self::Rebuilding(_))
+    }
+
+    fn is_stopping(&self) -> bool {
+        matches!(self, Self::Ending(ending) if ending.reason() == Reason::Stop)
+    }
+
+    /// Whether records are taken.
+    pub(super) fn takes_records(&self) -> bool {
+        match self {
+            Self::Running(_) => true,
+            Self::Rebuilding(phase) => phase.reads(),
+            _ => false,
+        }
+    }
+
+    /// Whether records are read or about to be committed.
+    pub(super) fn is_at_work(&self) -> bool {
+        matches!(self, Self::Running(_) | Self::Rebuilding(_) | Self::Ending(_))
+    }
+
+    /// Whether an epoch is cut and not committed.
+    pub(super) fn waits_for_commit(&self) -> bool {
+        match self {
+            Self::Running(phase) => phase.waits_for_commit(),
+            Self::Ending(phase) => phase.waits_for_commit(),
+            _ => false,
+        }
+    }
+
+    /// What is waited for while nothing is read.
+    pub(super) fn waits_for<C: Client>(&self, cx: &Context<C>) -> Waiting {
+        match self {
+            Self::Unassigned => Waiting::Assignment,
+            Self::StandingBy => Waiting::Standby,
+            Self::Leaving(_) if cx.control.activity().registering.load(Relaxed) => {
+                Waiting::Registration
+            }
+            Self::Leaving(_) => Waiting::Workers,
+            Self::Asking(asking) if asking.is_pausing(cx.intake.now()) => Waiting::Nothing,
+            Self::Asking(_) => Waiting::Offsets,
+            Self::Recovering(_) => Waiting::State,
+            Self::Running(_) | Self::Rebuilding(_) | Self::Ending(_) | Self::Closed => {
+                Waiting::Nothing
+            }
+        }
+    }
 }

@@ -5,18 +5,16 @@
 //! Holds: it has no part in the group and commits nothing; it asks for one batch at a time; its
 //! client is new, so it knows nothing of what librdkafka has met before.
 
-use std::time::Duration;
-
 use crate::{
-    client::{Client, RecordConsumer},
+    client::{Client, RecordConsumer, ScanEvent, ScanRange, ShortLog, TopicScan},
     ids::{Offset, PartitionId},
-    kafka::{ConsumerSettings, DrainEvent, Flow, KafkaError},
+    kafka::{ConsumerSettings, Flow, KafkaError},
 };
 
 /// One reading.
 #[derive(Debug)]
 pub(super) struct Probe<R> {
-    consumer: R,
+    scan: TopicScan<R>,
 }
 
 /// What a reading finds.
@@ -49,31 +47,27 @@ impl<R: RecordConsumer> Probe<R> {
             settings.client.properties.push((name.to_owned(), "1000".to_owned()));
         }
         settings.client.properties.push(("receive.message.max.bytes".to_owned(), same));
-        let mut consumer = client.consumer(&settings)?;
-        consumer.assign(&[(partition, offset)])?;
-        Ok(Self { consumer })
+        let range = ScanRange { partition, from: offset, until: Offset(i64::MAX) };
+        let scan = TopicScan::begin(client.consumer(&settings)?, &[range], ShortLog::Ends)?;
+        Ok(Self { scan })
     }
 
     /// What was found, without waiting for it. While brokers are away that is nothing.
     pub(super) fn look(&mut self) -> Result<Option<Finding>, KafkaError> {
         let mut finding = None;
-        self.consumer.serve(Duration::ZERO, &mut |event| note(&mut finding, event))?;
-        self.consumer.drain(Duration::ZERO, |event| {
-            note(&mut finding, event);
-            Flow::Stop
-        });
+        // The first finding counts: what librdkafka says after an error may be a consequence.
+        self.scan.look(|event| {
+            finding = found(event);
+            if finding.is_some() { Flow::Stop } else { Flow::Continue }
+        })?;
         Ok(finding)
     }
 }
 
-/// The first finding counts: what librdkafka says after an error may be a consequence.
-fn note(finding: &mut Option<Finding>, event: DrainEvent<'_>) {
-    if finding.is_some() {
-        return;
-    }
-    *finding = match event {
-        DrainEvent::Record(_) | DrainEvent::EndOfPartition { .. } => Some(Finding::Readable),
-        DrainEvent::Error { error, .. } => match error {
+fn found(event: ScanEvent<'_>) -> Option<Finding> {
+    match event {
+        ScanEvent::Record(_) | ScanEvent::EndOfRange { .. } => Some(Finding::Readable),
+        ScanEvent::Error(error) | ScanEvent::ClientError(error) => match error {
             KafkaError::Unreadable { .. } | KafkaError::AnswerTooLarge { .. } => {
                 Some(Finding::Unreadable(error))
             }
@@ -81,5 +75,6 @@ fn note(finding: &mut Option<Finding>, event: DrainEvent<'_>) {
             KafkaError::OffsetOutOfRange { .. } => Some(Finding::Readable),
             _ => None,
         },
-    };
+        ScanEvent::Turn { .. } => None,
+    }
 }

@@ -1,72 +1,91 @@
 //! Topics that change while they are in use. Owned by the source thread.
 //!
 //! In:  the newest look at the topics.
-//! Out: new numbers of output partitions at an epoch cut; a rollback when the input is another
-//! topic.
+//! Out: new numbers of output partitions at an epoch cut; a reason to roll back when the input is
+//! another topic.
 //! Holds: all processed events of an epoch go by the same number of partitions; what the sink makes
 //! of the epoch that is being cut may already go by the next numbers.
 
-use super::{Halt, Source, unreadable::Unreadable};
-use crate::{client::Client, epoch::ToSink, ids::TopicId};
+use super::lanes::{Lanes, PeerGone};
+use crate::{
+    epoch::ToSink,
+    ids::{Epoch, TopicId},
+    topics::{PerOutput, PerTopic, Topic, TopicBoard},
+};
 
-impl<C: Client> Source<C> {
-    /// Takes in what has changed since the last turn.
-    pub(super) fn check_topics(&mut self) -> Result<(), Halt> {
-        // Where nothing can be rolled back, what was seen is looked at later.
-        if !self.phase.can_roll_back() {
-            return Ok(());
-        }
-        let Some(seen) = self.control.topics().newer(&mut self.topics_version) else {
-            return Ok(());
-        };
-        self.seen_outputs = seen.outputs;
-        match (seen.input, self.topic) {
-            // Recovery decides what that means, by what is committed and stored.
-            (Some(now), Some(read)) if now != read => self.roll_back(&format!(
-                "topic {} was deleted and created again: its id is {now}, and {read} was read",
-                self.settings.topic
-            )),
-            _ => Ok(()),
-        }
+/// What is known of the topics.
+#[derive(Debug)]
+pub(super) struct KnownTopics {
+    /// Version of the newest look that was taken in.
+    version: u64,
+    /// The topic that is read, as of the last recovery; `None` where the brokers have no ids.
+    input: Option<TopicId>,
+    /// The output topics' partitions as last seen, and those that are in use.
+    seen: PerOutput<i32>,
+    in_use: PerOutput<i32>,
+}
+
+impl KnownTopics {
+    pub(super) fn new(outputs: PerOutput<i32>) -> Self {
+        Self { version: 0, input: None, seen: outputs, in_use: outputs }
     }
 
-    /// Forgets what was known by offsets of a topic that had this one's name.
-    pub(super) fn forget_another_topic(&mut self, topic: Option<TopicId>) {
-        if self.topic.is_some() && topic.is_some() && self.topic != topic {
-            self.fresh_starts.clear();
-            self.bounds.clear();
-            self.unreadable = Unreadable::default();
-        }
+    /// Takes in what has changed since the last look. Returns why everything has to be recovered,
+    /// if it has.
+    pub(super) fn look(&mut self, board: &TopicBoard, name: &str) -> Option<String> {
+        let seen = board.newer(&mut self.version)?;
+        self.seen = seen.outputs;
+        let (now, read) = (seen.input?, self.input?);
+        (now != read).then(|| {
+            format!(
+                "topic {name} was deleted and created again: its id is {now}, and {read} was read"
+            )
+        })
+    }
+
+    /// Notes which topic is read from now on.
+    pub(super) fn read(&mut self, input: Option<TopicId>) {
+        self.input = input;
+    }
+
+    /// Whether a topic is not the one that was read before.
+    pub(super) fn is_another(&self, input: Option<TopicId>) -> bool {
+        self.input.is_some() && input.is_some() && self.input != input
+    }
+
+    /// The numbers of output partitions that are in use.
+    pub(super) fn outputs(&self) -> PerOutput<i32> {
+        self.in_use
     }
 
     /// Puts the numbers of output partitions that were seen last in force, for the epoch that is
     /// cut after this call, or the incarnation that begins. True: they have changed.
-    pub(super) fn adopt_outputs(&mut self) -> Result<bool, Halt> {
-        let (before, now) = (self.outputs, self.seen_outputs);
+    pub(super) fn adopt(
+        &mut self,
+        names: &PerTopic<String>,
+        epoch: Epoch,
+        lanes: &mut Lanes,
+    ) -> Result<bool, PeerGone> {
+        let (before, now) = (self.in_use, self.seen);
         if now == before {
             return Ok(false);
         }
-        let names = &self.settings.output_topics;
-        for (name, before, now) in [
-            (&names.processed, before.processed, now.processed),
-            (&names.aggregated, before.aggregated, now.aggregated),
-            (&names.dead_letter, before.dead_letter, now.dead_letter),
-            (&names.late, before.late, now.late),
-        ] {
+        for topic in Topic::OUTPUTS {
+            let (before, now) = (before[topic], now[topic]);
             if before != now {
                 tracing::warn!(
-                    topic = name,
+                    topic = names[topic],
                     before,
                     now,
-                    epoch = self.epoch.0,
+                    epoch = epoch.0,
                     "the topic has another number of partitions: records after this epoch go to all \
                      of them; keys move, so what was written of a key before may stand in another \
                      partition"
                 );
             }
         }
-        self.outputs = now;
-        self.intake.lanes.tell_sink(ToSink::OutputPartitions(now))?;
+        self.in_use = now;
+        lanes.tell_sink(ToSink::OutputPartitions(now))?;
         Ok(true)
     }
 }

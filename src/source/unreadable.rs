@@ -9,8 +9,10 @@
 use std::{collections::BTreeMap, time::Instant};
 
 use super::{
-    After, Halt, Source, SourcePhase, fatal,
-    recover::{Asking, Why},
+    Halt, SourceSettings,
+    context::Context,
+    fatal,
+    intake::Intake,
     search::{Search, Verdict, explain},
 };
 use crate::{
@@ -47,7 +49,60 @@ impl<R> Default for Unreadable<R> {
     }
 }
 
-impl<R> Unreadable<R> {
+impl<R: RecordConsumer> Unreadable<R> {
+    /// Whether everything can be read, as far as is known.
+    pub(super) fn is_empty(&self) -> bool {
+        self.suspects.is_empty() && self.search.is_none() && self.gaps.is_empty()
+    }
+
+    /// Forgets everything: the topic is another one.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Notes an error of the data.
+    pub(super) fn note(&mut self, error: &KafkaError, intake: &Intake) {
+        let named = match error {
+            KafkaError::Unreadable { partition, .. } => Some(*partition),
+            KafkaError::AnswerTooLarge { .. } => None,
+            _ => return,
+        };
+        let since = intake.now();
+        for (partition, at) in intake.partitions.positions() {
+            let is_wanted = !intake.partitions.is_replayed(partition);
+            if is_wanted && named.is_none_or(|named| named == partition) {
+                self.suspect(partition, Suspect { at, since, is_named: named.is_some() });
+            }
+        }
+    }
+
+    /// One step in finding out what cannot be read.
+    pub(super) fn step<C: Client<Consumer = R>>(
+        &mut self,
+        client: &C,
+        settings: &SourceSettings,
+        admin: &C::Admin,
+        positions: &BTreeMap<PartitionId, Offset>,
+        now: Instant,
+    ) -> Result<Option<Found>, Halt> {
+        self.forget_read(positions);
+        if self.search.is_none() {
+            let Some(partition) = self.due(positions, now) else { return Ok(None) };
+            let at = positions[&partition];
+            tracing::debug!(%partition, offset = %at, "is what is there readable?");
+            self.search = Some(Search::new(partition, at, now));
+        }
+        let search = self.search.as_mut().expect("there is one now");
+        let skip = settings.on_unreadable_batch == OnUnreadableBatch::Skip;
+        let step = search.step(client, &settings.consumer, admin, skip, now);
+        let (partition, at) = (search.partition, search.at);
+        let Some(verdict) = step.map_err(|error| fatal(&error))? else { return Ok(None) };
+        self.search = None;
+        let suspect = self.suspects.remove(&partition);
+        let was_named = suspect.is_some_and(|suspect| suspect.is_named);
+        Ok(Some(Found { partition, at, verdict, was_named }))
+    }
+
     /// What cannot be read at `committed`, or of what was counted before it.
     pub(super) fn at(&self, partition: PartitionId, committed: Offset) -> Option<Gap> {
         self.gaps.get(&partition).copied().filter(|gap| gap.from <= committed)
@@ -79,7 +134,10 @@ impl<R> Unreadable<R> {
     }
 
     /// The gap at which a partition stands.
-    fn gap_at(&self, positions: &BTreeMap<PartitionId, Offset>) -> Option<(PartitionId, Gap)> {
+    pub(super) fn gap_at(
+        &self,
+        positions: &BTreeMap<PartitionId, Offset>,
+    ) -> Option<(PartitionId, Gap)> {
         let mut gaps = self.gaps.iter().map(|(partition, gap)| (*partition, *gap));
         gaps.find(|(partition, gap)| positions.get(partition) == Some(&gap.from))
     }
@@ -96,117 +154,64 @@ impl<R> Unreadable<R> {
     }
 }
 
-impl<C: Client> Source<C> {
-    /// Notes an error of the data.
-    pub(super) fn suspect(&mut self, error: &KafkaError) {
-        let named = match error {
-            KafkaError::Unreadable { partition, .. } => Some(*partition),
-            KafkaError::AnswerTooLarge { .. } => None,
-            _ => return,
-        };
-        let since = self.intake.now();
-        for (partition, at) in self.intake.partitions.positions() {
-            let is_wanted = !self.intake.partitions.is_replayed(partition);
-            if is_wanted && named.is_none_or(|named| named == partition) {
-                let is_named = named.is_some();
-                self.unreadable.suspect(partition, Suspect { at, since, is_named });
-            }
-        }
-    }
+/// What a search has found out about a position.
+#[derive(Debug)]
+pub(super) struct Found {
+    partition: PartitionId,
+    at: Offset,
+    verdict: Verdict,
+    /// An error had named the partition.
+    was_named: bool,
+}
 
-    /// One step in finding out what cannot be read, and in going past it.
-    pub(super) fn advance_unreadable(&mut self) -> Result<(), Halt> {
-        let known = &self.unreadable;
-        let nothing = known.suspects.is_empty() && known.search.is_none() && known.gaps.is_empty();
-        if nothing || !matches!(self.phase, SourcePhase::Running | SourcePhase::Rebuilding(_)) {
-            return Ok(());
-        }
-        let positions = self.intake.partitions.positions();
-        if let Some((partition, gap)) = self.unreadable.gap_at(&positions) {
-            return self.go_past(partition, gap);
-        }
-        self.unreadable.forget_read(&positions);
-        let now = self.intake.now();
-        if self.unreadable.search.is_none() {
-            let Some(partition) = self.unreadable.due(&positions, now) else { return Ok(()) };
-            let at = positions[&partition];
-            tracing::debug!(%partition, offset = %at, "is what is there readable?");
-            self.unreadable.search = Some(Search::new(partition, at, now));
-        }
-        let search = self.unreadable.search.as_mut().expect("there is one now");
-        let skip = self.settings.on_unreadable_batch == OnUnreadableBatch::Skip;
-        let step = search.step(&self.client, &self.settings.consumer, &self.admin, skip, now);
-        let (partition, at) = (search.partition, search.at);
-        match step.map_err(|error| fatal(&error))? {
-            None => Ok(()),
-            Some(verdict) => self.judged(partition, at, verdict),
-        }
-    }
-
-    fn judged(&mut self, partition: PartitionId, at: Offset, verdict: Verdict) -> Result<(), Halt> {
-        self.unreadable.search = None;
-        let suspect = self.unreadable.suspects.remove(&partition);
+impl Found {
+    /// Takes the consequences. Returns why everything has to be recovered, if it has.
+    pub(super) fn judge<C: Client>(self, cx: &mut Context<C>) -> Result<Option<String>, Halt> {
+        let Self { partition, at, verdict, was_named } = self;
+        let limit = cx.settings.consumer.receive_limit();
         match verdict {
-            Verdict::Readable if suspect.is_some_and(|suspect| suspect.is_named) => {
-                self.roll_back(&format!(
+            Verdict::Readable => Ok(was_named.then(|| {
+                format!(
                     "partition {partition}: another client can read offset {at}, and this one \
                      stands there"
-                ))
-            }
-            Verdict::Readable => Ok(()),
-            Verdict::Unreadable(error) => Err(self.cannot_go_on(partition, at, &error)),
-            Verdict::TooLong { error, until } => Err(self.too_long(partition, at, until, &error)),
+                )
+            })),
+            Verdict::Unreadable(error) => Err(cannot_go_on(partition, at, &error, limit)),
+            Verdict::TooLong { error, until } => Err(too_long(partition, at, until, &error, limit)),
             Verdict::Gap { error, until } => {
-                let limit = self.settings.consumer.receive_limit();
                 tracing::warn!(
                     %partition, from = at.0, to = until.0, why = explain(&error, limit),
                     "cannot be read and is skipped (--on-unreadable-batch skip)"
                 );
-                self.unreadable.gaps.insert(partition, Gap { from: at, until });
+                cx.unreadable.gaps.insert(partition, Gap { from: at, until });
                 // An answer that is too large keeps its connection from answering anything else.
-                self.consumer.pause(&[partition]).map_err(|error| fatal(&error))
+                cx.consumer.pause(&[partition]).map_err(|error| fatal(&error))?;
+                Ok(None)
             }
         }
     }
+}
 
-    fn cannot_go_on(&self, partition: PartitionId, at: Offset, error: &KafkaError) -> Halt {
-        let why = explain(error, self.settings.consumer.receive_limit());
-        Halt::Failed(RunError::Failed(format!(
-            "partition {partition} cannot be read at offset {at}, tried {} times: {why}; or go \
-             past this batch with --on-unreadable-batch skip: its records count as a gap, and \
-             windows up to there say \"complete\": false",
-            limits::UNREADABLE_ATTEMPTS
-        )))
-    }
+fn cannot_go_on(partition: PartitionId, at: Offset, error: &KafkaError, limit: usize) -> Halt {
+    let why = explain(error, limit);
+    Halt::Failed(RunError::Failed(format!(
+        "partition {partition} cannot be read at offset {at}, tried {} times: {why}; or go past \
+         this batch with --on-unreadable-batch skip: its records count as a gap, and windows up to \
+         there say \"complete\": false",
+        limits::UNREADABLE_ATTEMPTS
+    )))
+}
 
-    fn too_long(
-        &self,
-        partition: PartitionId,
-        at: Offset,
-        until: Offset,
-        error: &KafkaError,
-    ) -> Halt {
-        let why = explain(error, self.settings.consumer.receive_limit());
-        Halt::Failed(RunError::Failed(format!(
-            "partition {partition} cannot be read from offset {at} up to {until}, which is no one \
-             batch, so it is not skipped: {why}"
-        )))
-    }
-
-    /// Recovers behind a gap, once all before it is committed. While lost windows are rebuilt, all
-    /// before is committed anyway, and what lies below the gap's end counts as gone.
-    fn go_past(&mut self, partition: PartitionId, gap: Gap) -> Result<(), Halt> {
-        let is_committed = self.cut.is_none()
-            && !self.commit_starts
-            && self.cut_positions.get(&partition) == Some(&gap.from);
-        if matches!(self.phase, SourcePhase::Running) && !is_committed {
-            return Ok(());
-        }
-        let partitions = match &self.phase {
-            SourcePhase::Rebuilding(rebuilding) => rebuilding.known().partitions.clone(),
-            _ => self.cut_positions.keys().copied().collect(),
-        };
-        let asking = Asking::new(partitions, Why::RolledBack, self.intake.now());
-        self.leave(After::Ask(asking))
-    }
+fn too_long(
+    partition: PartitionId,
+    at: Offset,
+    until: Offset,
+    error: &KafkaError,
+    limit: usize,
+) -> Halt {
+    let why = explain(error, limit);
+    Halt::Failed(RunError::Failed(format!(
+        "partition {partition} cannot be read from offset {at} up to {until}, which is no one \
+         batch, so it is not skipped: {why}"
+    )))
 }

@@ -1,8 +1,8 @@
 //! The name under which this instance commits.
 //!
 //! Generated once into the state folder, so that committed metadata tells our own epochs from
-//! those of another machine or of a folder that was thrown away. Holds: a valid id is 1 to
-//! `INSTANCE_ID_MAX_BYTES` of letters, digits, '.', '_' and '-'; it never contains ':'.
+//! those of another machine or of a folder that was thrown away. Holds: it is a valid
+//! [`InstanceId`].
 
 use std::{fs, io::Write, path::Path};
 
@@ -12,14 +12,14 @@ use super::{
     error::StateError,
     folder::{self, FolderLock, INSTANCE_ID, not_writable},
 };
-use crate::limits::INSTANCE_ID_MAX_BYTES;
+use crate::{ids::InstanceId, limits::INSTANCE_ID_MAX_BYTES};
 
 /// The configured id, else the one in the state folder, which is generated when it is missing.
 ///
 /// Fails when the configured one has a wrong form, or the folder cannot be written.
 pub fn instance_id(dir: &Path, configured: Option<&str>) -> Result<String, StateError> {
     if let Some(value) = configured {
-        let valid = is_valid(value).then(|| value.to_owned());
+        let valid = InstanceId::is_valid(value).then(|| value.to_owned());
         let refused =
             || StateError::BadInstanceId { value: value.to_owned(), max: INSTANCE_ID_MAX_BYTES };
         return valid.ok_or_else(refused);
@@ -54,13 +54,7 @@ pub(super) fn read_or_generate(dir: &Path) -> Result<String, StateError> {
 pub(super) fn read(dir: &Path) -> Option<String> {
     let text = fs::read_to_string(dir.join(INSTANCE_ID)).ok()?;
     let id = text.strip_suffix('\n')?;
-    is_valid(id).then(|| id.to_owned())
-}
-
-/// Whether this can be an instance id.
-pub(super) fn is_valid(id: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    (1..=INSTANCE_ID_MAX_BYTES).contains(&id.len()) && id.bytes().all(allowed)
+    InstanceId::is_valid(id).then(|| id.to_owned())
 }
 
 #[cfg(test)]
@@ -75,7 +69,7 @@ mod tests {
     fn is_generated_once() {
         let dir = folder();
         let first = instance_id(dir.path(), None).expect("generated");
-        assert!(is_valid(&first), "{first}");
+        assert!(InstanceId::is_valid(&first), "{first}");
         assert_eq!(instance_id(dir.path(), None).expect("read back"), first);
         assert_ne!(instance_id(folder().path(), None).expect("generated"), first);
     }

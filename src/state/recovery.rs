@@ -9,11 +9,11 @@
 use std::num::ParseIntError;
 
 use crate::{
-    ids::{Epoch, EventTimeMs, Offset, PartitionId, TopicId, TopicMark, WindowStart},
+    ids::{Epoch, EventTimeMs, InstanceId, Offset, PartitionId, TopicId, TopicMark, WindowStart},
     window::{Completeness, EpochChange, PartitionState, StateImage},
 };
 
-use super::{Loaded, instance};
+use super::Loaded;
 
 /// A partition's commit, as read from Kafka.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +56,10 @@ impl CommitMetadata {
     /// from the log's start), `first` or `first<window>` (until the first event), or
     /// `after<window>`.
     pub fn encode(&self) -> String {
-        debug_assert!(instance::is_valid(&self.instance), "an instance id has no separator in it");
+        debug_assert!(
+            InstanceId::is_valid(&self.instance),
+            "an instance id has no separator in it"
+        );
         let text =
             |time: Option<EventTimeMs>| time.map(|time| time.to_string()).unwrap_or_default();
         let completeness = match self.completeness {
@@ -82,7 +85,7 @@ impl CommitMetadata {
     /// Reads what `encode` wrote; `None` when it is anything else.
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split(':');
-        let instance = parts.next().filter(|name| instance::is_valid(name))?.to_owned();
+        let instance = parts.next().filter(|name| InstanceId::is_valid(name))?.to_owned();
         // Another program's numbers may be anything; there must be epochs after it.
         let epoch = Epoch(parts.next()?.parse().ok().filter(|epoch| *epoch <= HIGHEST_EPOCH)?);
         let replay_from = Offset(parts.next()?.parse().ok()?);

@@ -6,7 +6,7 @@
 //! the slot that the fold before it does not read: sled's batches are not atomic when the disk is
 //! full, but a fold that was cut off can always be written again (see `reader`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -222,9 +222,12 @@ fn pack(rows: &[Row]) -> Vec<u8> {
 
 /// The rows of a packed string; `None` when it is not one, or names a key twice.
 pub(super) fn unpack(mut body: &[u8]) -> Option<Vec<Row>> {
-    let mut rows = Vec::new();
+    let (mut rows, mut keys) = (Vec::new(), BTreeSet::new());
     while !body.is_empty() {
         let key = Key::parse(split(&mut body, 0)?)?;
+        if !keys.insert(key) {
+            return None;
+        }
         let marker = u32::from_le_bytes(*body.first_chunk()?);
         let value = split(&mut body, 1)?;
         rows.push((key, (marker > 0).then(|| value.to_vec())));
@@ -239,4 +242,16 @@ fn split<'b>(body: &mut &'b [u8], bias: usize) -> Option<&'b [u8]> {
     let (bytes, rest) = rest.split_at_checked(length)?;
     *body = rest;
     Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_that_names_a_key_twice_is_none() {
+        let head = |epoch| (Key::BaseHead, Some(vec![epoch]));
+        assert_eq!(unpack(&pack(&[head(1)])), Some(vec![head(1)]));
+        assert_eq!(unpack(&pack(&[head(1), head(2)])), None);
+    }
 }

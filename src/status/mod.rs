@@ -7,6 +7,7 @@
 
 mod sample;
 mod snapshot;
+mod usage;
 mod window;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,8 +16,9 @@ pub(crate) use self::{
     sample::{Sample, Samples},
     snapshot::{
         DeadLetters, HistoryPoint, LastEpoch, Latencies, PartitionStatus, Snapshot,
-        SoftProblemCount, Totals, Usage,
+        SoftProblemCount, Totals,
     },
+    usage::Usage,
     window::WindowView,
 };
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{Sample, WindowView};
+use super::{Sample, Usage, WindowView};
 use crate::latency::Percentiles;
 
 /// The status at one moment.
@@ -124,17 +124,6 @@ pub(crate) struct Latencies {
     pub commit: Percentiles,
     /// Writing of an epoch's state.
     pub state_flush: Percentiles,
-}
-
-/// The most frequent values, the highest count first; the rest as `other`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct Usage {
-    /// Values of `locale`.
-    pub locations: Vec<(String, u64)>,
-    /// Values of `device_type`.
-    pub devices: Vec<(String, u64)>,
-    /// Values of `app_version`.
-    pub versions: Vec<(String, u64)>,
 }
 
 /// The dead letters of one reason.

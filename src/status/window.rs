@@ -3,10 +3,7 @@
 use serde::Serialize;
 
 use super::Usage;
-use crate::{
-    limits,
-    window::{ValueCounts, WindowRecord},
-};
+use crate::window::WindowRecord;
 
 /// One window, open or published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -39,28 +36,7 @@ impl WindowView {
             late_events: record.late_events,
             unique_users: record.sum.users.estimate(),
             complete: record.complete,
-            usage: Usage {
-                locations: top(&record.sum.locations),
-                devices: top(&record.sum.devices),
-                versions: top(&record.sum.versions),
-            },
+            usage: Usage::of(&record.sum.counts),
         }
     }
-}
-
-impl Usage {
-    /// The most frequent values of each dimension.
-    pub(crate) fn of(
-        locations: &ValueCounts,
-        devices: &ValueCounts,
-        versions: &ValueCounts,
-    ) -> Self {
-        Self { locations: top(locations), devices: top(devices), versions: top(versions) }
-    }
-}
-
-fn top(counts: &ValueCounts) -> Vec<(String, u64)> {
-    let mut top = counts.most_frequent(limits::SHOWN_VALUES + 1);
-    top.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
-    top.into_iter().map(|(name, count)| (name.to_owned(), count)).collect()
 }

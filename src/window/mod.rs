@@ -9,7 +9,9 @@
 
 mod change;
 mod counts;
+mod dimension;
 mod epoch_input;
+mod head;
 mod ledger;
 mod merger;
 mod partial;
@@ -28,7 +30,9 @@ pub use self::{
         StateImage, WindowMeta,
     },
     counts::{OTHER, ValueCounts},
+    dimension::{Dimension, DimensionSpec, PerDimension},
     epoch_input::{EpochInput, PartitionDelta, PartitionProgress},
+    head::{BoundedRun, MergerHead, PartitionHead, PartitionTotals, PublishedTotal},
     ledger::Ledger,
     merger::{Merger, MergerInput, PreparedMerge},
     partial::Partial,

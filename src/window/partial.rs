@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{UserSketch, ValueCounts};
+use super::{Dimension, PerDimension, UserSketch, ValueCounts};
 
 /// Events counted in one window.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,12 +17,8 @@ pub struct Partial {
     /// Lowest offset of an event counted here, `i64::MAX` while there is none. Means something for
     /// partials of one input partition only.
     pub first_offset: i64,
-    /// Events per `locale`.
-    pub locations: ValueCounts,
-    /// Events per `device_type`.
-    pub devices: ValueCounts,
-    /// Events per `app_version`.
-    pub versions: ValueCounts,
+    /// Events per value of each dimension.
+    pub counts: PerDimension<ValueCounts>,
     /// Distinct users.
     pub users: UserSketch,
 }
@@ -39,9 +35,7 @@ impl Partial {
         Self {
             total: 0,
             first_offset: i64::MAX,
-            locations: ValueCounts::default(),
-            devices: ValueCounts::default(),
-            versions: ValueCounts::default(),
+            counts: PerDimension::default(),
             users: UserSketch::default(),
         }
     }
@@ -49,19 +43,10 @@ impl Partial {
     /// Counts one event; returns by how many bytes this grew. Allocates only for the first
     /// appearance of a value.
     #[inline]
-    pub fn count(
-        &mut self,
-        offset: i64,
-        locale: &str,
-        device: &str,
-        version: &str,
-        user_id: &str,
-    ) -> usize {
+    pub fn count(&mut self, offset: i64, values: PerDimension<&str>, user_id: &str) -> usize {
         self.total += 1;
         self.first_offset = self.first_offset.min(offset);
-        self.locations.add(locale, 1)
-            + self.devices.add(device, 1)
-            + self.versions.add(version, 1)
+        Dimension::sum(|dimension| self.counts[dimension].add(values[dimension], 1))
             + self.users.insert(user_id)
     }
 
@@ -69,9 +54,9 @@ impl Partial {
     pub fn merge(&mut self, other: &Self) {
         self.total += other.total;
         self.first_offset = self.first_offset.min(other.first_offset);
-        self.locations.merge(&other.locations);
-        self.devices.merge(&other.devices);
-        self.versions.merge(&other.versions);
+        for (dimension, counts) in self.counts.iter_mut() {
+            counts.merge(&other.counts[dimension]);
+        }
         self.users.merge(&other.users);
     }
 
@@ -80,24 +65,22 @@ impl Partial {
         let Some(before) = before else { return self.merge(now) };
         self.total += now.total - before.total;
         self.first_offset = self.first_offset.min(now.first_offset);
-        self.locations.replace(&before.locations, &now.locations);
-        self.devices.replace(&before.devices, &now.devices);
-        self.versions.replace(&before.versions, &now.versions);
+        for (dimension, counts) in self.counts.iter_mut() {
+            counts.replace(&before.counts[dimension], &now.counts[dimension]);
+        }
         self.users.merge(&now.users);
     }
 
     /// Bytes in memory, this struct and its heap. Constant time.
     pub fn memory_bytes(&self) -> usize {
         size_of::<Self>()
-            + self.locations.heap_bytes()
-            + self.devices.heap_bytes()
-            + self.versions.heap_bytes()
+            + Dimension::sum(|dimension| self.counts[dimension].heap_bytes())
             + self.users.heap_bytes()
     }
 
     /// Occurrences, over all dimensions, counted as `other` because a cap was reached.
     pub fn capped(&self) -> u64 {
-        self.locations.capped() + self.devices.capped() + self.versions.capped()
+        self.counts.iter().map(|(_, counts)| counts.capped()).sum()
     }
 }
 
@@ -115,7 +98,7 @@ mod tests {
     }
 
     fn count(partial: &mut Partial, (offset, locale, device, version, user): &Event) -> usize {
-        partial.count(*offset, locale, device, version, user)
+        partial.count(*offset, [&**locale, device, version].into(), user)
     }
 
     proptest! {
@@ -137,8 +120,8 @@ mod tests {
             }
             prop_assert_eq!(&merged, &whole);
             prop_assert_eq!(whole.total, events.len() as u64);
-            for sum in [&whole.locations, &whole.devices, &whole.versions].map(ValueCounts::sum) {
-                prop_assert_eq!(sum, whole.total);
+            for (_, counts) in whole.counts.iter() {
+                prop_assert_eq!(counts.sum(), whole.total);
             }
             let lowest = events.iter().map(|((offset, ..), _)| *offset).min();
             prop_assert_eq!(whole.first_offset, lowest.unwrap_or(i64::MAX));
@@ -156,16 +139,34 @@ mod tests {
     }
 
     #[test]
+    fn the_stored_form_is_the_one_that_was_always_written() {
+        let mut partial = Partial::new();
+        partial.count(300, ["NY", "iOS", "2.3.0"].into(), "u1");
+        partial.count(301, ["CA", "iOS", "2.3.0"].into(), "u2");
+        partial.count(302, ["NY", "other", "2.3.0"].into(), "u1");
+        let bytes: &[u8] = b"\x03\xd8\x04\
+            \x02\x02CA\x01\x02NY\x02\x00\x00\
+            \x01\x03iOS\x02\x01\x00\
+            \x01\x052.3.0\x03\x00\x00\
+            \x08\x36\xa1\xf0\x49\x75\x4f\x50\x5e";
+        assert_eq!(postcard::to_stdvec(&partial).expect("writes"), bytes);
+        assert_eq!(postcard::from_bytes::<Partial>(bytes).expect("reads"), partial);
+    }
+
+    #[test]
     fn a_flood_of_values_stays_small_and_loses_nothing() {
         let mut partial = Partial::new();
         for number in 0..100_000 {
             let long = format!("{number}{}", "x".repeat(60));
-            partial.count(number, &number.to_string(), &long, "1.0", &long);
+            partial.count(number, [&*number.to_string(), &long, "1.0"].into(), &long);
         }
         assert!(partial.memory_bytes() < 256 * 1024, "{}", partial.memory_bytes());
         let cap = limits::MAX_VALUES_PER_DIMENSION as u64;
-        assert_eq!((partial.locations.sum(), partial.locations.get("other")), (100_000, 99_000));
-        assert_eq!((partial.devices.sum(), partial.versions.get("1.0")), (100_000, 100_000));
-        assert_eq!(partial.locations.capped(), 100_000 - cap);
+        let counts = |dimension| &partial.counts[dimension];
+        let locations = counts(Dimension::Location);
+        assert_eq!((locations.sum(), locations.get("other")), (100_000, 99_000));
+        assert_eq!(counts(Dimension::Device).sum(), 100_000);
+        assert_eq!(counts(Dimension::Version).get("1.0"), 100_000);
+        assert_eq!(locations.capped(), 100_000 - cap);
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Partial, ValueCounts, WindowMeta};
+use super::{Partial, PerDimension, ValueCounts, WindowMeta};
 use crate::{
     ids::{EventTimeMs, WindowStart},
     limits,
@@ -37,9 +37,8 @@ struct Value<'a> {
     current_time: f64,
     time_window: f64,
     batch_size: f64,
-    location_stats: Stats<'a>,
-    device_stats: Stats<'a>,
-    version_stats: Stats<'a>,
+    #[serde(flatten)]
+    stats: Stats<'a>,
     total_events: u64,
     unique_users: u64,
     #[serde(serialize_with = "rfc3339")]
@@ -75,14 +74,14 @@ impl WindowRecord {
     /// Writes the object with at most `values` entries per dimension.
     fn write(&self, out: &mut Vec<u8>, values: usize) {
         let seconds = (self.end.0 - self.start.0) as f64 / 1000.0;
-        let stats = |counts| Stats { counts, values };
         let value = Value {
             current_time: self.start.0 as f64 / 1000.0,
             time_window: seconds,
             batch_size: self.sum.total as f64 / seconds,
-            location_stats: stats(&self.sum.locations),
-            device_stats: stats(&self.sum.devices),
-            version_stats: stats(&self.sum.versions),
+            stats: Stats(PerDimension::from_fn(|dimension| DimensionStats {
+                counts: &self.sum.counts[dimension],
+                values,
+            })),
             total_events: self.sum.total,
             unique_users: self.sum.users.estimate(),
             window_start: EventTimeMs(self.start.0),
@@ -95,13 +94,23 @@ impl WindowRecord {
     }
 }
 
+/// The counts of all dimensions.
+struct Stats<'a>(PerDimension<DimensionStats<'a>>);
+
+impl Serialize for Stats<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer
+            .collect_map(self.0.iter().map(|(dimension, stats)| (dimension.spec().stats, stats)))
+    }
+}
+
 /// A dimension's counts, written with at most `values` entries.
-struct Stats<'a> {
+struct DimensionStats<'a> {
     counts: &'a ValueCounts,
     values: usize,
 }
 
-impl Serialize for Stats<'_> {
+impl Serialize for DimensionStats<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.counts.most_frequent(self.values))
     }
@@ -152,13 +161,13 @@ fn rfc3339<S: Serializer>(time: &EventTimeMs, serializer: S) -> Result<S::Ok, S:
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::Dimension, *};
 
     fn record(start: i64, end: i64) -> WindowRecord {
         let mut sum = Partial::new();
         for number in 0..19 {
             let (locale, device) = if number < 12 { ("NY", "iOS") } else { ("C\"A\n", "é") };
-            sum.count(number, locale, device, "2.3.0", &format!("user {}", number % 17));
+            sum.count(number, [locale, device, "2.3.0"].into(), &format!("user {}", number % 17));
         }
         WindowRecord {
             start: WindowStart(start),
@@ -217,7 +226,7 @@ mod tests {
         for number in 0..1000_i64 {
             let control = format!("{number:04}{}", "\u{1}".repeat(60));
             for _ in 0..=number % 3 {
-                sum.count(number, &control, &control, &control, "user");
+                sum.count(number, [&*control; 3].into(), "user");
             }
         }
         record.sum = Arc::new(sum);
@@ -227,7 +236,7 @@ mod tests {
         record.encode(&mut out, 600_000);
         assert!(out.len() <= 600_000, "{}", out.len());
         let value: serde_json::Value = serde_json::from_slice(&out).expect("JSON");
-        for name in ["location_stats", "device_stats", "version_stats"] {
+        for name in Dimension::ALL.map(|dimension| dimension.spec().stats) {
             let stats = value[name].as_object().expect("counts");
             let sum: u64 = stats.values().filter_map(serde_json::Value::as_u64).sum();
             assert_eq!(Some(sum), value["total_events"].as_u64(), "{name}");

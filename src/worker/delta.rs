@@ -13,7 +13,7 @@ use crate::{
     epoch::PartitionCounts,
     event::Event,
     ids::{EventTimeMs, PartitionId, WindowStart},
-    window::{Partial, PartitionDelta},
+    window::{Dimension, Partial, PartitionDelta, PerDimension},
 };
 
 /// The counts of an epoch.
@@ -115,13 +115,12 @@ impl PartitionAccumulator {
             self.windows.len() - 1
         });
         let partial = &mut self.windows[place].1;
-        new + partial.count(
-            at.offset,
-            event.locale,
-            event.device_type,
-            event.app_version,
-            event.user_id,
-        )
+        let values = PerDimension::from_fn(|dimension| match dimension {
+            Dimension::Location => event.locale,
+            Dimension::Device => event.device_type,
+            Dimension::Version => event.app_version,
+        });
+        new + partial.count(at.offset, values, event.user_id)
     }
 
     fn take_delta(&mut self, partition: PartitionId) -> PartitionDelta {

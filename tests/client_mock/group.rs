@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use logintide::{
     ids::{Offset, PartitionId},
-    kafka::{Admin, Consumer, KafkaError, MockCluster, RebalanceEvent},
+    kafka::{Admin, Consumer, KafkaError, MockCluster, RebalanceEvent, cluster_id, find_topics},
 };
 
 use crate::support::*;
@@ -211,11 +211,11 @@ fn topics_are_asked_for_without_creating_them() {
     let cluster = cluster(3);
     let admin = Admin::new(&client(&cluster.brokers(), &[])).expect("admin");
     for _ in 0..2 {
-        let topics = admin.topics(&[TOPIC, "missing"], PATIENCE).expect("metadata");
+        let topics = find_topics(&admin, &[TOPIC, "missing"], PATIENCE).expect("metadata");
         assert_eq!(topics[0].partitions, Some(3));
         assert_eq!((topics[1].name.as_str(), topics[1].partitions), ("missing", None));
     }
-    assert!(admin.cluster_id(PATIENCE).expect("cluster id").is_some());
+    assert!(cluster_id(&admin, PATIENCE).expect("cluster id").is_some());
 }
 
 #[test]
@@ -223,8 +223,8 @@ fn a_broker_that_is_not_there_is_named_in_the_timeout() {
     // Port 1 of the loopback has no listener.
     let admin = Admin::new(&client("127.0.0.1:1", &[])).expect("admin");
     for result in [
-        admin.cluster_id(Duration::from_millis(300)).map(|_| ()),
-        admin.topics(&["any"], Duration::from_millis(300)).map(|_| ()),
+        cluster_id(&admin, Duration::from_millis(300)).map(|_| ()),
+        find_topics(&admin, &["any"], Duration::from_millis(300)).map(|_| ()),
     ] {
         let error = result.expect_err("nobody answers");
         assert!(error.is_retriable(), "{error:?}");

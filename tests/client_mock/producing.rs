@@ -252,8 +252,8 @@ fn a_send_in_a_transaction_that_has_failed_meanwhile_is_no_fatal_error_of_the_cl
         Some(Transactional { id: "tx".into(), timeout: Duration::from_secs(30) });
     let mut producer = Producer::new(&settings).expect("producer");
     let topic = producer.topic(TOPIC).expect("topic");
-    producer.init_transactions(PATIENCE).expect("a coordinator answers");
-    producer.begin_transaction().expect("none is open");
+    producer.transactions().init(PATIENCE).expect("a coordinator answers");
+    producer.transactions().begin().expect("none is open");
     cluster.take_down().expect("down");
     // Nothing polls: the first record times out, and the client alone knows of it.
     let error = until("a refusal", || {

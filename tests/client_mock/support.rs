@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use logintide::{
+    client::{ScanEnd, ScanEvent, ScanRange, ShortLog, TopicScan},
     ids::{Offset, PartitionId},
     kafka::{
         ClientSettings, Consumer, ConsumerSettings, DrainEvent, Flow, KafkaError, OutRecord,
@@ -71,7 +72,7 @@ pub(crate) fn transactional(
     let settings = transactional_settings(brokers, id, timeout);
     let mut producer = Producer::new(&settings).expect("producer");
     let handle = producer.topic(topic).expect("topic");
-    producer.init_transactions(PATIENCE).expect("init transactions");
+    producer.transactions().init(PATIENCE).expect("init transactions");
     (producer, handle)
 }
 
@@ -181,6 +182,42 @@ pub(crate) fn values_of(seen: &[Seen], of: i32) -> Vec<String> {
     let mine =
         seen.iter().filter(|s| matches!(s, Seen::Record { partition, .. } if *partition == of));
     mine.filter_map(Seen::value).map(str::to_owned).collect()
+}
+
+/// Begins to scan ranges: partition, first offset, and the one behind the last.
+pub(crate) fn begin_scan(
+    settings: &ConsumerSettings,
+    ranges: &[(i32, i64, i64)],
+    short_log: ShortLog,
+) -> TopicScan {
+    let range = |(partition, from, until): &(i32, i64, i64)| ScanRange {
+        partition: PartitionId(*partition),
+        from: Offset(*from),
+        until: Offset(*until),
+    };
+    let ranges: Vec<_> = ranges.iter().map(range).collect();
+    let consumer = Consumer::new(settings).expect("consumer");
+    TopicScan::begin(consumer, &ranges, short_log).expect("begins")
+}
+
+/// What a scan tells within `patience`, at most `most` events, and how it ends. The end of a range
+/// has no offset.
+pub(crate) fn scanned(
+    scan: &mut TopicScan,
+    patience: Duration,
+    most: usize,
+) -> (Vec<Seen>, ScanEnd) {
+    let mut seen = Vec::new();
+    let end = scan.run(patience, |event| {
+        seen.push(match event {
+            ScanEvent::Record(record) => Seen::of(&DrainEvent::Record(record)),
+            ScanEvent::EndOfRange { partition } => Seen::End { partition: partition.0, offset: -1 },
+            ScanEvent::Error(error) => Seen::Error { partition: None, error },
+            ScanEvent::ClientError(_) | ScanEvent::Turn { .. } => return Flow::Continue,
+        });
+        if seen.len() >= most { Flow::Stop } else { Flow::Continue }
+    });
+    (seen, end.expect("the client works"))
 }
 
 /// Values that say their own position.

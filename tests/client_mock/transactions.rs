@@ -52,10 +52,10 @@ fn entries() -> [CommitEntry; 1] {
 
 /// A whole transaction, which proves that the producer works.
 fn commit_some(producer: &Producer, topic: TopicHandle) {
-    producer.begin_transaction().expect("begin");
+    producer.transactions().begin().expect("begin");
     send_all(producer, topic, 0, &numbered(0..10));
     flush(producer);
-    producer.commit_transaction(PATIENCE).expect("commit");
+    producer.transactions().commit(PATIENCE).expect("commit");
     assert_eq!(producer.take_delivery_failures().count, 0);
 }
 
@@ -64,17 +64,20 @@ fn a_refused_offset_is_abortable_and_the_producer_goes_on_after_the_abort() {
     let cluster = cluster();
     let (_consumer, group) = member(&cluster);
     let (producer, topic) = producer(&cluster);
-    producer.begin_transaction().expect("begin");
+    producer.transactions().begin().expect("begin");
     send_all(&producer, topic, 0, &numbered(0..10));
     cluster.fail_next(MockRequest::TxnOffsetCommit, &[ILLEGAL_GENERATION]);
-    let error = producer.send_offsets(INPUT, &entries(), &group, PATIENCE).expect_err("refused");
+    let error = producer
+        .transactions()
+        .send_offsets(INPUT, &entries(), &group, PATIENCE)
+        .expect_err("refused");
     assert!(error.is_abortable(), "{error:?}");
     assert_eq!(error.code(), Some(ILLEGAL_GENERATION));
     flush(&producer);
-    let error = producer.commit_transaction(PATIENCE).expect_err("nothing to commit");
+    let error = producer.transactions().commit(PATIENCE).expect_err("nothing to commit");
     assert!(error.is_abortable(), "{error:?}");
     assert_eq!(error.code(), Some(ILLEGAL_GENERATION), "the reason stays");
-    producer.abort_transaction(PATIENCE).expect("abort");
+    producer.transactions().abort(PATIENCE).expect("abort");
     assert_eq!(producer.take_delivery_failures().count, 0);
     assert_eq!(producer.fatal_error(), None);
     commit_some(&producer, topic);
@@ -85,22 +88,22 @@ fn a_record_that_is_not_delivered_makes_the_commit_abortable() {
     let cluster = cluster();
     let (producer, topic) = producer(&cluster);
     commit_some(&producer, topic);
-    producer.begin_transaction().expect("begin");
+    producer.transactions().begin().expect("begin");
     // INVALID_RECORD
     cluster.fail_next(MockRequest::Produce, &[ErrorCode(87)]);
     send_all(&producer, topic, 0, &numbered(0..10));
     flush(&producer);
     assert!(producer.take_delivery_failures().count > 0);
-    let error = producer.commit_transaction(PATIENCE).expect_err("incomplete");
+    let error = producer.transactions().commit(PATIENCE).expect_err("incomplete");
     assert!(error.is_abortable(), "{error:?}");
-    producer.abort_transaction(PATIENCE).expect("abort");
+    producer.transactions().abort(PATIENCE).expect("abort");
     // The sequence numbers of the refused records are missing: found out only here.
-    producer.begin_transaction().expect("begin");
+    producer.transactions().begin().expect("begin");
     send_all(&producer, topic, 0, &numbered(0..10));
     flush(&producer);
-    let error = producer.commit_transaction(PATIENCE).expect_err("out of order");
+    let error = producer.transactions().commit(PATIENCE).expect_err("out of order");
     assert!(error.is_abortable(), "{error:?}");
-    producer.abort_transaction(PATIENCE).expect("abort");
+    producer.transactions().abort(PATIENCE).expect("abort");
     commit_some(&producer, topic);
 }
 
@@ -110,19 +113,19 @@ fn a_transaction_that_fails_between_two_calls_is_noticed_without_a_further_call(
         let cluster = cluster();
         let (producer, topic) = producer(&cluster);
         commit_some(&producer, topic);
-        producer.begin_transaction().expect("begin");
-        assert!(!producer.hints_at_failed_transaction());
-        assert_eq!(producer.failed_transaction(), None);
+        producer.transactions().begin().expect("begin");
+        assert!(!producer.transactions().hints_at_failure());
+        assert_eq!(producer.transactions().failure(), None);
         cluster.fail_next(MockRequest::AddPartitionsToTxn, &[code]);
         send_all(&producer, topic, 0, &numbered(0..10));
         until("a hint", || {
             producer.poll(TURN);
-            producer.hints_at_failed_transaction().then_some(())
+            producer.transactions().hints_at_failure().then_some(())
         });
-        let error = producer.failed_transaction().expect("failed");
+        let error = producer.transactions().failure().expect("failed");
         assert!(error.is_abortable(), "{error:?}");
         assert_eq!(error.code(), Some(code));
-        producer.abort_transaction(PATIENCE).expect("abort");
+        producer.transactions().abort(PATIENCE).expect("abort");
         assert_eq!(producer.take_delivery_failures().purged, 10);
         commit_some(&producer, topic);
     }
@@ -134,18 +137,18 @@ fn looking_at_a_sound_transaction_changes_nothing() {
     let (_consumer, group) = member(&cluster);
     let (producer, topic) = producer(&cluster);
     for _ in 0..2 {
-        producer.begin_transaction().expect("begin");
+        producer.transactions().begin().expect("begin");
         send_all(&producer, topic, 0, &numbered(0..10));
-        assert_eq!(producer.failed_transaction(), None);
+        assert_eq!(producer.transactions().failure(), None);
         flush(&producer);
-        producer.send_offsets(INPUT, &entries(), &group, PATIENCE).expect("offsets");
-        assert_eq!(producer.failed_transaction(), None);
+        producer.transactions().send_offsets(INPUT, &entries(), &group, PATIENCE).expect("offsets");
+        assert_eq!(producer.transactions().failure(), None);
         cluster.set_round_trip(SHORT * 3).expect("slow brokers");
-        let error = producer.commit_transaction(SHORT).expect_err("too slow");
+        let error = producer.transactions().commit(SHORT).expect_err("too slow");
         assert!(matches!(error, KafkaError::Timeout { .. }), "{error:?}");
-        assert_eq!(producer.failed_transaction(), None, "a commit is to be resumed");
+        assert_eq!(producer.transactions().failure(), None, "a commit is to be resumed");
         cluster.set_round_trip(Duration::ZERO).expect("fast brokers");
-        producer.commit_transaction(PATIENCE).expect("resumed");
+        producer.transactions().commit(PATIENCE).expect("resumed");
     }
 }
 
@@ -157,7 +160,7 @@ fn an_id_whose_old_transaction_is_being_ended_is_asked_for_again_soon() {
     let mut producer = Producer::new(&settings).expect("producer");
     let topic = producer.topic(OUTPUT).expect("topic");
     cluster.fail_next(MockRequest::InitProducerId, &[CONCURRENT_TRANSACTIONS; 140]);
-    producer.init_transactions(PATIENCE).expect("more often than twice a second");
+    producer.transactions().init(PATIENCE).expect("more often than twice a second");
     commit_some(&producer, topic);
 }
 
@@ -169,11 +172,11 @@ fn what_passes_by_itself_is_not_an_error() {
     for request in [MockRequest::AddOffsetsToTxn, MockRequest::TxnOffsetCommit, MockRequest::EndTxn]
     {
         cluster.fail_next(request, &[CONCURRENT_TRANSACTIONS]);
-        producer.begin_transaction().expect("begin");
+        producer.transactions().begin().expect("begin");
         send_all(&producer, topic, 0, &numbered(0..10));
-        producer.send_offsets(INPUT, &entries(), &group, PATIENCE).expect("offsets");
+        producer.transactions().send_offsets(INPUT, &entries(), &group, PATIENCE).expect("offsets");
         flush(&producer);
-        producer.commit_transaction(PATIENCE).expect("commit");
+        producer.transactions().commit(PATIENCE).expect("commit");
     }
 }
 
@@ -181,17 +184,17 @@ fn what_passes_by_itself_is_not_an_error() {
 fn a_commit_that_timed_out_is_resumed_and_nothing_else_is_allowed_before() {
     let cluster = cluster();
     let (producer, topic) = producer(&cluster);
-    producer.begin_transaction().expect("begin");
+    producer.transactions().begin().expect("begin");
     send_all(&producer, topic, 0, &numbered(0..10));
     flush(&producer);
     cluster.set_round_trip(LATE).expect("slow brokers");
-    let error = producer.commit_transaction(SHORT).expect_err("too slow");
+    let error = producer.transactions().commit(SHORT).expect_err("too slow");
     assert!(matches!(error, KafkaError::Timeout { waited: SHORT, .. }), "{error:?}");
-    let error = producer.abort_transaction(PATIENCE).expect_err("the commit is under way");
+    let error = producer.transactions().abort(PATIENCE).expect_err("the commit is under way");
     // Were it tried again until `PATIENCE` is over, this would be a timeout.
     assert!(matches!(error, KafkaError::Retriable { .. }), "{error:?}");
     cluster.set_round_trip(Duration::ZERO).expect("fast brokers");
-    producer.commit_transaction(PATIENCE).expect("resumed");
+    producer.transactions().commit(PATIENCE).expect("resumed");
     commit_some(&producer, topic);
 }
 
@@ -203,12 +206,12 @@ fn init_waits_for_brokers_that_are_away_and_succeeds_later() {
     let mut producer = Producer::new(&settings).expect("producer");
     let topic = producer.topic(OUTPUT).expect("topic");
     for _ in 0..2 {
-        let error = producer.init_transactions(SHORT).expect_err("nobody answers");
+        let error = producer.transactions().init(SHORT).expect_err("nobody answers");
         let KafkaError::Timeout { waited: SHORT, text, .. } = &error else { panic!("{error:?}") };
         assert!(!text.is_empty(), "{error}");
     }
     cluster.bring_up().expect("up");
-    producer.init_transactions(PATIENCE).expect("resumed");
+    producer.transactions().init(PATIENCE).expect("resumed");
     commit_some(&producer, topic);
 }
 
@@ -217,7 +220,7 @@ fn an_abort_with_everything_in_flight_and_nobody_there_is_resumed_later() {
     let cluster = cluster();
     let (producer, topic) = producer(&cluster);
     commit_some(&producer, topic);
-    producer.begin_transaction().expect("begin");
+    producer.transactions().begin().expect("begin");
     send_all(&producer, topic, 0, &numbered(0..10));
     flush(&producer);
     cluster.take_down().expect("down");
@@ -225,10 +228,10 @@ fn an_abort_with_everything_in_flight_and_nobody_there_is_resumed_later() {
     let records =
         values.iter().map(|v| OutRecord { key: b"k", value: v.as_bytes(), ..OutRecord::default() });
     assert_eq!(producer.send_batch(&topic, PartitionId(1), records).accepted, 20_000);
-    let error = producer.abort_transaction(SHORT).expect_err("nobody answers");
+    let error = producer.transactions().abort(SHORT).expect_err("nobody answers");
     assert!(matches!(error, KafkaError::Timeout { waited: SHORT, .. }), "{error:?}");
     cluster.bring_up().expect("up");
-    producer.abort_transaction(PATIENCE).expect("resumed");
+    producer.transactions().abort(PATIENCE).expect("resumed");
     assert_eq!(producer.in_flight(), 0);
     let failures = producer.take_delivery_failures();
     assert_eq!((failures.count, failures.purged), (0, 20_000), "{failures:?}");
@@ -240,17 +243,20 @@ fn offsets_for_a_coordinator_that_is_away_fail_in_bounded_time() {
     let cluster = cluster();
     let (_consumer, group) = member(&cluster);
     let (producer, topic) = producer(&cluster);
-    producer.begin_transaction().expect("begin");
+    producer.transactions().begin().expect("begin");
     send_all(&producer, topic, 0, &numbered(0..10));
     flush(&producer);
     cluster.take_down().expect("down");
     let (producer, error) = within_patience("offsets", move || {
-        let error = producer.send_offsets(INPUT, &entries(), &group, SHORT).expect_err("away");
+        let error = producer
+            .transactions()
+            .send_offsets(INPUT, &entries(), &group, SHORT)
+            .expect_err("away");
         (producer, error)
     });
     assert!(error.is_retriable() || error.is_abortable(), "{error:?}");
     cluster.bring_up().expect("up");
-    producer.abort_transaction(PATIENCE).expect("abort");
+    producer.transactions().abort(PATIENCE).expect("abort");
     commit_some(&producer, topic);
 }
 
@@ -259,13 +265,16 @@ fn offsets_that_were_answered_late_are_sent_again() {
     let cluster = cluster();
     let (_consumer, group) = member(&cluster);
     let (producer, topic) = producer(&cluster);
-    producer.begin_transaction().expect("begin");
+    producer.transactions().begin().expect("begin");
     cluster.set_round_trip(LATE).expect("slow brokers");
-    let error = producer.send_offsets(INPUT, &entries(), &group, SHORT).expect_err("too slow");
+    let error = producer
+        .transactions()
+        .send_offsets(INPUT, &entries(), &group, SHORT)
+        .expect_err("too slow");
     assert!(matches!(error, KafkaError::Timeout { waited: SHORT, .. }), "{error:?}");
     cluster.set_round_trip(Duration::ZERO).expect("fast brokers");
-    producer.send_offsets(INPUT, &entries(), &group, PATIENCE).expect("again");
-    producer.commit_transaction(PATIENCE).expect("commit");
+    producer.transactions().send_offsets(INPUT, &entries(), &group, PATIENCE).expect("again");
+    producer.transactions().commit(PATIENCE).expect("commit");
     commit_some(&producer, topic);
 }
 
@@ -273,13 +282,13 @@ fn offsets_that_were_answered_late_are_sent_again() {
 fn a_stale_producer_epoch_is_a_fence_also_for_the_calls_after_it() {
     let cluster = cluster();
     let (producer, topic) = producer(&cluster);
-    producer.begin_transaction().expect("begin");
+    producer.transactions().begin().expect("begin");
     send_all(&producer, topic, 0, &numbered(0..10));
     flush(&producer);
     cluster.fail_next(MockRequest::EndTxn, &[INVALID_PRODUCER_EPOCH]);
-    let error = producer.commit_transaction(PATIENCE).expect_err("fenced");
+    let error = producer.transactions().commit(PATIENCE).expect_err("fenced");
     assert!(error.is_fenced(), "{error:?}");
-    let after = [producer.abort_transaction(PATIENCE), producer.begin_transaction()];
+    let after = [producer.transactions().abort(PATIENCE), producer.transactions().begin()];
     for result in after {
         assert!(result.as_ref().is_err_and(KafkaError::is_fenced), "{result:?}");
     }
@@ -290,7 +299,7 @@ fn a_stale_producer_epoch_is_a_fence_also_for_the_calls_after_it() {
 fn calls_out_of_order_are_fatal_and_not_retried() {
     let cluster = cluster();
     let (producer, topic) = producer(&cluster);
-    let error = producer.commit_transaction(PATIENCE).expect_err("nothing was begun");
+    let error = producer.transactions().commit(PATIENCE).expect_err("nothing was begun");
     assert!(matches!(error, KafkaError::Fatal { .. }), "{error:?}");
     assert_eq!(producer.fatal_error(), None);
     commit_some(&producer, topic);

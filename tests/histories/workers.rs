@@ -90,7 +90,11 @@ impl Worker {
             return vec![Output::Processed(place), Output::Late(place)];
         }
         let user = ["a", "b", "c", "d", "e"][record.user];
-        counted.windows.entry(window).or_default().count(place.1, "NY", "iOS", "1.0", user);
+        counted.windows.entry(window).or_default().count(
+            place.1,
+            ["NY", "iOS", "1.0"].into(),
+            user,
+        );
         vec![Output::Processed(place)]
     }
 

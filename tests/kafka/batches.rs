@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use logintide::{
     ids::{Offset, PartitionId},
-    kafka::{Admin, Consumer, DrainEvent, Flow, NewTopic, OutRecord, Producer, ProducerSettings},
+    kafka::{
+        Admin, Consumer, DrainEvent, Flow, NewTopic, OutRecord, Producer, ProducerSettings,
+        create_topics, find_topics,
+    },
 };
 use testkit::{Scenario, Served, brokers};
 
@@ -39,7 +42,7 @@ impl Input {
             replication: 1,
             config: config.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
         };
-        admin.create_topics(&[new], PATIENCE).expect("create the topic");
+        create_topics(&admin, &[new], PATIENCE).expect("create the topic");
         Self { scenario, topic }
     }
 
@@ -108,7 +111,7 @@ impl Input {
         let topic = self.scenario.topic(name);
         let brokers = self.scenario.brokers();
         let admin = Admin::new(&client(brokers, &[])).expect("admin");
-        let found = admin.topics(&[&topic], PATIENCE).expect("an answer");
+        let found = find_topics(&admin, &[&topic], PATIENCE).expect("an answer");
         let partitions = found[0].partitions.expect("the topic is there");
         let mut reader =
             Consumer::new(&consumer_settings(brokers, &topic, "reader")).expect("consumer");

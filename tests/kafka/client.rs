@@ -6,7 +6,7 @@ use logintide::{
     ids::{Offset, PartitionId},
     kafka::{
         Admin, Consumer, DeliveryFailures, Flow, KafkaError, NewTopic, OutRecord, Producer,
-        RebalanceEvent,
+        RebalanceEvent, create_topics, find_topics,
     },
 };
 
@@ -36,7 +36,7 @@ impl Topic {
             replication: 1,
             config: config.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
         };
-        admin.create_topics(&[topic], PATIENCE).expect("create the topic");
+        create_topics(&admin, &[topic], PATIENCE).expect("create the topic");
         Self { name, brokers, admin }
     }
 
@@ -378,12 +378,12 @@ fn topics_are_created_once_and_a_refusal_names_the_topic() {
     let topic = Topic::new("create", 2, &[("cleanup.policy", "compact")]);
     let again =
         NewTopic { name: topic.name.clone(), partitions: 5, replication: 1, config: Vec::new() };
-    topic.admin.create_topics(std::slice::from_ref(&again), PATIENCE).expect("left as it is");
+    create_topics(&topic.admin, std::slice::from_ref(&again), PATIENCE).expect("left as it is");
     let missing = format!("{}-missing", topic.name);
-    let found = topic.admin.topics(&[&topic.name, &missing], PATIENCE).expect("metadata");
+    let found = find_topics(&topic.admin, &[&topic.name, &missing], PATIENCE).expect("metadata");
     assert_eq!((found[0].partitions, found[1].partitions), (Some(2), None));
     let wrong = NewTopic { name: missing.clone(), replication: 99, ..again };
-    let error = topic.admin.create_topics(&[wrong], PATIENCE).expect_err("one broker only");
+    let error = create_topics(&topic.admin, &[wrong], PATIENCE).expect_err("one broker only");
     assert!(error.is_fatal() && error.to_string().contains(&missing), "{error}");
     let impossible = NewTopic {
         name: missing,
@@ -391,5 +391,5 @@ fn topics_are_created_once_and_a_refusal_names_the_topic() {
         replication: 1,
         config: vec![("no.such.setting".to_owned(), "1".to_owned())],
     };
-    topic.admin.create_topics(&[impossible], PATIENCE).expect_err("an unknown setting");
+    create_topics(&topic.admin, &[impossible], PATIENCE).expect_err("an unknown setting");
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use logintide::{
     headers::HeaderBlock,
-    kafka::{Admin, NewTopic, Producer},
+    kafka::{Admin, NewTopic, Producer, create_topics},
 };
 use testkit::{Process, Scenario, WITHOUT_TOPICS};
 
@@ -46,7 +46,7 @@ fn a_compacted_dead_letter_topic() {
         config: config.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
     };
     let topics = [topic("input", &[]), topic("dead-letter", &[("cleanup.policy", "compact")])];
-    admin.create_topics(&topics, PATIENCE).expect("topics");
+    create_topics(&admin, &topics, PATIENCE).expect("topics");
     let mut producer = Producer::new(&producer_settings(scenario.brokers())).expect("producer");
     let input = producer.topic(&scenario.topic("input")).expect("topic");
     producer

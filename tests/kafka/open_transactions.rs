@@ -31,7 +31,7 @@ fn open_transaction_in(
 ) -> Producer {
     let (topic, id) = (scenario.topic(topic), scenario.topic("foreign"));
     let (producer, handle) = transactional(scenario.brokers(), &topic, &id, timeout);
-    producer.begin_transaction().expect("begin");
+    producer.transactions().begin().expect("begin");
     for partition in partitions {
         send_all(&producer, handle, partition, &["no event".to_owned()]);
     }
@@ -83,7 +83,7 @@ fn an_open_transaction_is_counted_as_lag_named_and_keeps_windows_open() {
     let log = running.log();
     assert!(log.contains(HIDES) && log.contains("partitions=\"0 (offsets "), "{}", running.tail());
 
-    transaction.abort_transaction(PATIENCE).expect("abort");
+    transaction.transactions().abort(PATIENCE).expect("abort");
     running.wait_for_events(1600.0);
     running.wait_for("logintide_open_windows", |open| open == 0.0);
     running.wait_for(LAG, |lag| lag == 0.0);
@@ -96,7 +96,7 @@ fn an_open_transaction_is_counted_as_lag_named_and_keeps_windows_open() {
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
 fn a_bounded_run_waits_for_a_transaction_that_is_open_at_its_start() {
-    for end in [Producer::commit_transaction, Producer::abort_transaction] {
+    for commits in [true, false] {
         let scenario = Scenario::new("bounded-transaction");
         scenario.produce(&["--seed", "23", "--count", "1000"]);
         let transaction = open_transaction(&scenario, TIMEOUT);
@@ -105,7 +105,10 @@ fn a_bounded_run_waits_for_a_transaction_that_is_open_at_its_start() {
         running.wait_for_line(HIDES);
         assert!(running.log().contains("exit_at_end_waits_at_most_s="), "{}", running.tail());
         assert!(running.ended().is_none(), "{}", running.tail());
-        end(&transaction, PATIENCE).expect("ended");
+        let transactions = transaction.transactions();
+        let ended =
+            if commits { transactions.commit(PATIENCE) } else { transactions.abort(PATIENCE) };
+        ended.expect("ended");
         running.ends_with(0);
         println!("{}", scenario.verify(&["--expect-complete"]));
     }
@@ -117,8 +120,8 @@ fn a_bounded_run_ends_at_once_behind_transactions_that_have_ended() {
     let scenario = Scenario::new("ended-transactions");
     scenario.produce(&["--seed", "25", "--count", "1000"]);
     // The log ends with an aborted record and two markers.
-    open_transaction(&scenario, TIMEOUT).commit_transaction(PATIENCE).expect("commit");
-    open_transaction(&scenario, TIMEOUT).abort_transaction(PATIENCE).expect("abort");
+    open_transaction(&scenario, TIMEOUT).transactions().commit(PATIENCE).expect("commit");
+    open_transaction(&scenario, TIMEOUT).transactions().abort(PATIENCE).expect("abort");
     let mut running = scenario.start(&["--exit-at-end"]);
     running.ends_with(0);
     assert!(!running.log().contains(HIDES), "{}", running.tail());
@@ -137,7 +140,7 @@ fn a_stop_ends_the_wait_for_a_transaction() {
     running.ends_with(0);
     let said = exits(&scenario.check_config(&[]), 0);
     assert!(said.contains("committed offsets of all 8 partitions, 1 behind"), "{said}");
-    transaction.abort_transaction(PATIENCE).expect("abort");
+    transaction.transactions().abort(PATIENCE).expect("abort");
     scenario.start(&["--exit-at-end"]).ends_with(0);
     println!("{}", scenario.verify(&["--expect-complete"]));
 }
@@ -155,7 +158,7 @@ fn windows_that_were_published_behind_an_open_transaction_are_read_back() {
     scenario.produce(&["--seed", "31", "--count", "1000"]);
     let mut running = scenario.start(&["--exit-at-end"]);
     running.wait_for_line("waiting for transactions");
-    transaction.abort_transaction(PATIENCE).expect("abort");
+    transaction.transactions().abort(PATIENCE).expect("abort");
     running.ends_with(0);
     println!("{}", scenario.verify(&["--expect-complete"]));
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use logintide::{
     headers::{REDRIVEN, redriven_count},
     ids::PartitionId,
-    kafka::{Admin, Consumer, DrainEvent, Flow},
+    kafka::{Admin, Consumer, DrainEvent, Flow, log_ends},
 };
 use testkit::{Process, Scenario, brokers, text};
 
@@ -42,7 +42,7 @@ fn committed(topic: &str) -> Vec<(i32, i64, u8)> {
     let consumer = Consumer::new(&settings).expect("consumer");
     let partitions: Vec<_> = (0..8).map(PartitionId).collect();
     until("the end of every transaction", || {
-        let written = everything.ends(topic, &partitions, PATIENCE).expect("ends");
+        let written = log_ends(&everything, topic, &partitions, PATIENCE).expect("ends");
         let seen = consumer.logs(&partitions, PATIENCE).expect("logs");
         written.iter().all(|(partition, end)| seen[partition].1 >= *end).then_some(())
     });
@@ -202,7 +202,7 @@ fn letters_in_an_open_transaction_are_waited_for_and_named_when_it_stays_open() 
         (Topic::new("redrive-open-in", 1, &[]), Topic::new("redrive-open", 2, &[]));
     let (producer, topic) =
         transactional(&letters.brokers, &letters.name, &letters.name, Duration::from_mins(1));
-    producer.begin_transaction().expect("begins");
+    producer.transactions().begin().expect("begins");
     send_all(&producer, topic, 1, &numbered(0..10));
     flush(&producer);
     let start = |log| {
@@ -228,13 +228,13 @@ fn letters_in_an_open_transaction_are_waited_for_and_named_when_it_stays_open() 
     let said = until("a commit in time", || {
         let mut patient = start("patient.log");
         patient.wait_for_line("waiting for the end of a transaction");
-        producer.commit_transaction(PATIENCE).expect("commits");
+        producer.transactions().commit(PATIENCE).expect("commits");
         patient.ends_with(0);
         let said = patient.log();
         if !said.contains("still open") {
             return Some(said);
         }
-        producer.begin_transaction().expect("begins");
+        producer.transactions().begin().expect("begins");
         send_all(&producer, topic, 1, &numbered(0..10));
         flush(&producer);
         sent += 10;

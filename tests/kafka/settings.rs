@@ -4,7 +4,10 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use logintide::{ids::PartitionId, kafka::Admin};
+use logintide::{
+    ids::PartitionId,
+    kafka::{Admin, broker_config, find_topics, log_ends, topic_config},
+};
 use testkit::{Scenario, brokers};
 
 use crate::{
@@ -21,7 +24,7 @@ fn settings_of_topics_and_of_a_broker_are_read() {
     let topic = Topic::new("settings", 1, &[("retention.ms", "7200000")]);
     let other = Topic::new("settings", 1, &[("cleanup.policy", "compact")]);
     let names = [other.name.as_str(), topic.name.as_str()];
-    let read = topic.admin.topic_config(&names, PATIENCE).expect("settings");
+    let read = topic_config(&topic.admin, &names, PATIENCE).expect("settings");
     let value = |index: usize, name: &str| read[index].get(name).map(String::as_str);
     assert_eq!(read.len(), 2);
     assert_eq!(
@@ -29,15 +32,16 @@ fn settings_of_topics_and_of_a_broker_are_read() {
         (Some("compact"), Some("delete"))
     );
     assert_eq!(value(1, "retention.ms"), Some("7200000"));
-    let broker = topic.admin.broker_config(PATIENCE).expect("settings");
+    let broker = broker_config(&topic.admin, PATIENCE).expect("settings");
     for name in ["transaction.max.timeout.ms", "transaction.state.log.replication.factor"] {
         let number = broker.get(name).and_then(|value| value.parse::<i64>().ok());
         assert!(number.is_some_and(|number| number > 0), "{name}: {number:?}");
     }
     let missing = format!("{}-missing", topic.name);
-    let error = topic.admin.topic_config(&[&topic.name, &missing], PATIENCE).expect_err("missing");
+    let error =
+        topic_config(&topic.admin, &[&topic.name, &missing], PATIENCE).expect_err("missing");
     assert!(error.to_string().contains(&missing) && !error.is_authorization(), "{error}");
-    assert_eq!(topic.admin.topic_config(&[], PATIENCE), Ok(Vec::new()));
+    assert_eq!(topic_config(&topic.admin, &[], PATIENCE), Ok(Vec::new()));
 }
 
 #[test]
@@ -56,7 +60,7 @@ fn topics_are_created_with_the_partitions_and_copies_that_are_asked_for() {
         let names = ["input", "processed", "aggregated", "dead-letter", "late"];
         let names = names.map(|name| scenario.topic(name));
         let names = names.each_ref().map(String::as_str);
-        let topics = admin.topics(&names, PATIENCE).expect("topics");
+        let topics = find_topics(&admin, &names, PATIENCE).expect("topics");
         assert!(topics.iter().all(|topic| topic.partitions == Some(partitions)), "{topics:?}");
         delete_topics(&brokers(), &names);
     }
@@ -69,7 +73,7 @@ fn the_leaders_of_new_partitions_answer_at_once() {
     let partitions: Vec<_> = (0..50).map(PartitionId).collect();
     for _ in 0..10 {
         let topic = Topic::new("leaders", 50, &[]);
-        let ends = topic.admin.ends(&topic.name, &partitions, PATIENCE).expect("ends");
+        let ends = log_ends(&topic.admin, &topic.name, &partitions, PATIENCE).expect("ends");
         assert_eq!(ends.len(), 50);
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use logintide::{
     ids::PartitionId,
-    kafka::{Admin, ClientSettings},
+    kafka::{Admin, ClientSettings, find_topics, log_ends},
 };
 use rdkafka::{
     ClientConfig,
@@ -51,7 +51,7 @@ pub(crate) fn delete_topics(brokers: &str, names: &[&str]) {
         deleted.expect("deleted");
     }
     until(brokers, "the topics are gone", |admin| {
-        let found = admin.topics(names, PATIENCE).expect("topics");
+        let found = find_topics(admin, names, PATIENCE).expect("topics");
         found.iter().all(|topic| topic.partitions.is_none())
     });
 }
@@ -65,9 +65,8 @@ pub(crate) fn add_partitions(brokers: &str, topic: &str, total: i32) {
     }
     let partitions: Vec<_> = (0..total).map(PartitionId).collect();
     until(brokers, "the new leaders answer", |admin| {
-        admin.topics(&[topic], PATIENCE).expect("topics")[0].partitions == Some(total)
-            && admin
-                .ends(topic, &partitions, PATIENCE)
+        find_topics(admin, &[topic], PATIENCE).expect("topics")[0].partitions == Some(total)
+            && log_ends(admin, topic, &partitions, PATIENCE)
                 .is_ok_and(|ends| ends.len() == total as usize)
     });
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use logintide::{
     ids::PartitionId,
-    kafka::{Admin, NewTopic},
+    kafka::{Admin, NewTopic, create_topics},
 };
 use testkit::{SOON, Scenario, Served};
 
@@ -26,7 +26,7 @@ fn admin(scenario: &Scenario) -> Admin {
 
 fn create(admin: &Admin, name: &str, partitions: i32) {
     let topic = NewTopic { name: name.to_owned(), partitions, replication: 1, config: Vec::new() };
-    admin.create_topics(&[topic], PATIENCE).expect("created");
+    create_topics(admin, &[topic], PATIENCE).expect("created");
 }
 
 /// The input's next topic of the same name.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{
     names::{Purpose, Source},
-    rules::{foreign_libraries, layers, libraries, roots, unsafe_code},
+    rules::{foreign_libraries, layers, libraries, roots, unsafe_code, wings},
     size::{has_a_text, is_unbreakable, long_files, wide_lines},
 };
 
@@ -75,6 +75,27 @@ fn an_import_that_points_up_is_found_however_it_is_written() {
         ("src/main.rs", "use logintide::cli::Cli;"),
     ] {
         assert_eq!(layers(&source(path, text)), [""; 0], "{path}: {text}");
+    }
+}
+
+#[test]
+fn a_wing_that_uses_one_beside_it_or_above_is_found() {
+    for (path, text) in [
+        ("src/kafka/admin/groups.rs", "use crate::kafka::consumer::Consumer;"),
+        ("src/kafka/native/queue.rs", "use super::super::producer::Producer;"),
+        ("src/kafka/native/mod.rs", "pub use super::admin::Admin;"),
+        ("src/kafka/consumer/client/tests.rs", "use crate::kafka::{native::Queue, Producer};"),
+        ("src/kafka/elsewhere.rs", "use crate::ids::Epoch;"),
+    ] {
+        assert_eq!(wings(&source(path, text)).len(), 1, "{path}: {text}");
+    }
+    for (path, text) in [
+        ("src/kafka/admin/groups.rs", "use super::client::Admin; use crate::kafka::native::Queue;"),
+        ("src/kafka/native/queue.rs", "pub(in crate::kafka) use super::ffi::check;"),
+        ("src/kafka/mod.rs", "pub use self::consumer::Consumer; pub use admin::Admin;"),
+        ("src/sink/mod.rs", "use crate::kafka::Producer;"),
+    ] {
+        assert_eq!(wings(&source(path, text)), [""; 0], "{path}: {text}");
     }
 }
 

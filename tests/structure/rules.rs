@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    HOMES, LAYERS, PEERS,
+    HOMES, LAYERS, PEERS, WINGS,
     names::{Name, Purpose, Root, Source},
 };
 
@@ -37,6 +37,32 @@ pub(crate) fn layers(sources: &[Source]) -> Vec<String> {
             };
             let is_peer = PEERS.contains(&(home.as_str(), used));
             if used != home && (used_layer < layer || (used_layer == layer && !is_peer)) {
+                faults.push(fault(source, "uses", name));
+            }
+        }
+    }
+    faults
+}
+
+/// Imports of a wing of the Kafka client from a wing beside it, or from what all of them make.
+pub(crate) fn wings(sources: &[Source]) -> Vec<String> {
+    let mut faults = Vec::new();
+    for source in sources {
+        let module = source.module();
+        let ["kafka", wing, ..] = &module.iter().map(String::as_str).collect::<Vec<_>>()[..] else {
+            continue;
+        };
+        let Some((_, below)) = WINGS.iter().find(|(known, _)| known == wing) else {
+            faults.push(format!("{} is in no wing", source.path.display()));
+            continue;
+        };
+        for name in source.names().iter().filter(|name| name.root == Root::Crate) {
+            // `kafka` alone is how far something is visible.
+            if let [home, used, ..] = &name.segments[..]
+                && home == "kafka"
+                && used != wing
+                && !below.contains(&used.as_str())
+            {
                 faults.push(fault(source, "uses", name));
             }
         }

@@ -15,6 +15,7 @@ const RUST: &[&str] = &[
     "tests",
     "benches",
     "examples",
+    "fuzz/src",
     "fuzz/targets",
 ];
 

@@ -14,13 +14,14 @@ use clap::{Args, value_parser};
 use crate::shell;
 
 /// All targets.
-const TARGETS: [&str; 4] = ["router", "parse", "state", "metadata"];
+const TARGETS: [&str; 5] = ["router", "parse", "state", "metadata", "journal"];
 /// Where the programs, the corpus and the findings are, below the project's folder.
 const OUT: &str = "target/fuzz";
 
 /// An input that takes this long is one that never ends; the slowest takes milliseconds.
 const TIMEOUT_S: u32 = 10;
-/// Leaves room for the corpus in memory; the state target measures what decoding takes by itself.
+/// Leaves room for the corpus in memory; state and journal measure what decoding takes by
+/// themselves.
 const MEMORY_MB: u32 = 2_048;
 /// Long enough for a full sketch and an event of every kind of member.
 const LONGEST_BYTES: u32 = 8_192;

@@ -16,6 +16,7 @@ use crate::{
     demo::settings::Settings,
     metrics::HealthReport,
     status::{Snapshot, WindowView},
+    window::Dimension,
 };
 
 /// Windows shown.
@@ -156,17 +157,12 @@ fn last_closed(snapshot: &Snapshot) -> Vec<&WindowView> {
 
 /// The most frequent values, side by side as far as there is room.
 fn values(snapshot: &Snapshot, width: usize, ascii: bool) -> Vec<String> {
-    let usage = &snapshot.usage;
-    let dimensions = [
-        ("locations", &usage.locations),
-        ("devices", &usage.devices),
-        ("versions", &usage.versions),
-    ];
-    let columns = (width / COLUMN_MIN).clamp(1, dimensions.len());
+    let columns = (width / COLUMN_MIN).clamp(1, Dimension::ALL.len());
     let column = width / columns;
     let mut lines = vec![String::new(); 1 + VALUES];
-    for (name, values) in &dimensions[..columns] {
-        lines[0].push_str(&fitted(&style(name).bold().to_string(), column));
+    for (dimension, values) in snapshot.usage.top.iter().take(columns) {
+        let title = style(dimension.spec().values).bold();
+        lines[0].push_str(&fitted(&title.to_string(), column));
         let most = values.first().map_or(1, |(_, count)| *count).max(1);
         for (place, line) in lines[1..].iter_mut().enumerate() {
             let cell = values.get(place).map_or_else(String::new, |(value, count)| {
@@ -262,8 +258,7 @@ mod tests {
 
     fn snapshot() -> Snapshot {
         let values = |name: &str| vec![(name.to_owned(), 1_234), (HOSTILE.to_owned(), 617)];
-        let usage =
-            Usage { locations: values("CA"), devices: values("iOS"), versions: values("2.3.0") };
+        let usage = Usage { top: ["CA", "iOS", "2.3.0"].map(values).into() };
         let window = |start_s: i64, revision| {
             Arc::new(WindowView {
                 start_ms: start_s * 1000,

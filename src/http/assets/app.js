@@ -138,9 +138,7 @@ function show(event) {
   showHistory(event);
   showWindows(snapshot);
   panels.audit(snapshot.totals);
-  for (const name of ['locations', 'devices', 'versions']) {
-    panels.bars(byId(name), snapshot.usage[name]);
-  }
+  panels.usage('', snapshot.usage);
   panels.deadLetters(snapshot.dead_letters);
   panels.softProblems(snapshot.soft_problems);
   panels.partitions(snapshot.partitions);

@@ -9,8 +9,13 @@ const BARS = 8;
 /** A name; an invisible one is put in quotation marks. */
 const visible = (name) => (/^[\s\p{C}]*$/u.test(name) ? `“${name}”` : name);
 
+/** The most frequent values of each dimension, in the list that has its name. */
+export function usage(prefix, dimensions) {
+  for (const [name, values] of Object.entries(dimensions)) bars(byId(prefix + name), values);
+}
+
 /** The most frequent values with their share of the highest one. */
-export function bars(list, values) {
+function bars(list, values) {
   const shown = values.slice(0, BARS);
   const highest = Math.max(1, ...shown.map(([, n]) => n));
   keyed(list, shown, ([name]) => name, ([name]) => {
@@ -66,9 +71,7 @@ export function detail(window) {
     ['Late', text.count(window.late_events)],
     ['Users (est.)', text.count(window.unique_users)],
   ]);
-  for (const name of ['locations', 'devices', 'versions']) {
-    bars(byId(`detail-${name}`), window.usage[name]);
-  }
+  usage('detail-', window.usage);
   if (!byId('detail').open) byId('detail').showModal();
 }
 

@@ -3,8 +3,11 @@
 use serde_json::{Value, json};
 
 use super::{bounds::Stream, *};
-use crate::status::{
-    DeadLetters, HistoryPoint, PartitionStatus, Sample, Snapshot, Totals, Usage, WindowView,
+use crate::{
+    status::{
+        DeadLetters, HistoryPoint, PartitionStatus, Sample, Snapshot, Totals, Usage, WindowView,
+    },
+    window::Dimension,
 };
 
 /// What an attacker would have as locale.
@@ -20,8 +23,14 @@ pub(super) fn window(start_ms: i64, revision: u32) -> WindowView {
         late_events: 1,
         unique_users: 5,
         complete: true,
-        usage: Usage { locations: values, ..Usage::default() },
+        usage: places(values),
     }
+}
+
+fn places(top: Vec<(String, u64)>) -> Usage {
+    let mut usage = Usage::default();
+    usage.top[Dimension::Location] = top;
+    usage
 }
 
 fn partition(partition: i32, events_in: u64, processed: u64) -> PartitionStatus {
@@ -41,7 +50,7 @@ fn snapshot() -> Snapshot {
             tombstones: 2,
             ..Totals::default()
         },
-        usage: Usage { locations: vec![(HOSTILE.to_owned(), 9)], ..Usage::default() },
+        usage: places(vec![(HOSTILE.to_owned(), 9)]),
         dead_letters: vec![DeadLetters { reason: "not_json", count: 8, sample: Some(sample) }],
         partitions: vec![partition(0, 60, 60), partition(1, 40, 30)],
         open_windows: vec![window(1_730_653_320_000, 0), window(1_730_653_310_000, 0)],

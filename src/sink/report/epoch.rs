@@ -8,7 +8,7 @@ use crate::{
     ids::Epoch,
     latency::EpochLatency,
     status::{PartitionStatus, WindowView},
-    window::{ValueCounts, WindowRecord},
+    window::{PerDimension, ValueCounts, WindowRecord},
 };
 
 /// An epoch's counts.
@@ -27,22 +27,19 @@ pub(in crate::sink) struct EpochCounts {
     /// This epoch's counts per partition.
     pub(super) partitions: Vec<PartitionStatus>,
     pub(super) latency: Vec<EpochLatency>,
-    pub(super) usage: UsageCounts,
+    /// How often each value occurred.
+    pub(super) usage: PerDimension<ValueCounts>,
     pub(super) windows: Vec<WindowView>,
     pub(super) capped_values: u64,
 }
 
-/// How often each value occurred.
-#[derive(Debug, Default)]
-pub(super) struct UsageCounts {
-    pub(super) locations: ValueCounts,
-    pub(super) devices: ValueCounts,
-    pub(super) versions: ValueCounts,
-}
-
 impl EpochCounts {
     /// `truncated` dead letters had to be cut.
-    pub(in crate::sink) fn of(aligned: &mut AlignedEpoch, truncated: u64) -> Self {
+    pub(in crate::sink) fn of(
+        aligned: &mut AlignedEpoch,
+        truncated: u64,
+        completed_at: Instant,
+    ) -> Self {
         let made = aligned.counts();
         let partitions = aligned.cut.partitions.iter().map(|p| {
             let made = made.get(&p.progress.partition).copied().unwrap_or_default();
@@ -61,16 +58,16 @@ impl EpochCounts {
         });
         let partitions = partitions.collect();
         let AlignedEpoch { cut, workers } = aligned;
-        let mut usage = UsageCounts::default();
+        let mut usage = PerDimension::<ValueCounts>::default();
         let deltas = workers.iter().flat_map(|worker| &worker.deltas);
         for (_, partial) in deltas.flat_map(|delta| &delta.windows) {
-            usage.locations.merge(&partial.locations);
-            usage.devices.merge(&partial.devices);
-            usage.versions.merge(&partial.versions);
+            for (dimension, counts) in usage.iter_mut() {
+                counts.merge(&partial.counts[dimension]);
+            }
         }
         Self {
             epoch: cut.epoch,
-            completed_at: Instant::now(),
+            completed_at,
             cut_at_ms: cut.cut_at_ms,
             bytes: cut.bytes,
             dropped: cut.dropped,

@@ -10,7 +10,7 @@ use crate::{
     event::RejectReason,
     metrics::Waiting,
     plain,
-    window::{OTHER, Windows},
+    window::{Dimension, OTHER, Windows},
 };
 
 /// Values of a dimension in the line.
@@ -45,9 +45,9 @@ impl Report {
             latency_p99_ms = (latency.count > 0).then_some(latency.p99_ms),
             commit_ms = last.map(|epoch| epoch.commit_ms.round()),
             state_flush_ms = last.map(|epoch| epoch.state_flush_ms.round()),
-            top_devices = top(&usage.devices),
-            top_locations = top(&usage.locations),
-            top_versions = top(&usage.versions),
+            top_devices = top(&usage.top[Dimension::Device]),
+            top_locations = top(&usage.top[Dimension::Location]),
+            top_versions = top(&usage.top[Dimension::Version]),
             dead_letters = self.reasons_text(),
             "statistics"
         );

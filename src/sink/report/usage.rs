@@ -6,34 +6,32 @@
 
 use std::collections::BTreeSet;
 
-use super::epoch::UsageCounts;
 use crate::{
     limits,
     metrics::{Metric, add_value},
     status::Usage,
-    window::{OTHER, ValueCounts},
+    window::{Dimension, OTHER, PerDimension, ValueCounts},
 };
 
 /// All dimensions.
 #[derive(Debug, Default)]
 pub(super) struct UsageSums {
-    sums: UsageCounts,
-    named: [BTreeSet<String>; 3],
+    sums: PerDimension<ValueCounts>,
+    named: PerDimension<BTreeSet<String>>,
 }
 
 impl UsageSums {
     /// Adds a committed epoch's counts.
-    pub(super) fn add(&mut self, epoch: &UsageCounts) {
-        let UsageCounts { locations, devices, versions } = &mut self.sums;
-        let [by_location, by_device, by_version] = &mut self.named;
-        add(Metric::LoginsByLocation, locations, by_location, &epoch.locations);
-        add(Metric::LoginsByDeviceType, devices, by_device, &epoch.devices);
-        add(Metric::LoginsByAppVersion, versions, by_version, &epoch.versions);
+    pub(super) fn add(&mut self, epoch: &PerDimension<ValueCounts>) {
+        for dimension in Dimension::ALL {
+            let (sum, named) = (&mut self.sums[dimension], &mut self.named[dimension]);
+            add(Metric::logins_by(dimension), sum, named, &epoch[dimension]);
+        }
     }
 
     /// The most frequent values since the start.
     pub(super) fn top(&self) -> Usage {
-        Usage::of(&self.sums.locations, &self.sums.devices, &self.sums.versions)
+        Usage::of(&self.sums)
     }
 }
 
@@ -66,11 +64,11 @@ mod tests {
     fn only_so_many_values_have_a_series_of_their_own() {
         let handle = metrics::install();
         let mut usage = UsageSums::default();
-        let mut epoch = UsageCounts::default();
+        let mut epoch = PerDimension::<ValueCounts>::default();
         for number in 0..200 {
-            epoch.versions.add(&format!("usage-{number:03}"), 1);
+            epoch[Dimension::Version].add(&format!("usage-{number:03}"), 1);
         }
-        epoch.versions.add("usage-frequent", 5);
+        epoch[Dimension::Version].add("usage-frequent", 5);
         usage.add(&epoch);
         usage.add(&epoch);
         let text = handle.render();
@@ -83,7 +81,7 @@ mod tests {
         let named = text.lines().filter(|l| l.contains("app_version=\"usage-")).count();
         assert_eq!(named, limits::SHOWN_VALUES);
         assert!(series(OTHER) >= Some(2 * (201 - 50)), "{:?}", series(OTHER));
-        let top = usage.top().versions;
+        let top = &usage.top().top[Dimension::Version];
         assert_eq!(top.iter().map(|(_, n)| n).sum::<u64>(), 2 * 205);
         assert!(top.contains(&("usage-frequent".to_owned(), 10)));
     }

@@ -55,7 +55,7 @@ fn partial(events: u64) -> Arc<Partial> {
     let mut partial = Partial::new();
     for event in 0..events {
         let version = ["1.0", "2.0"][usize::from(event % 3 == 0)];
-        partial.count(event as i64, "CA", "android", version, &format!("user-{event}"));
+        partial.count(event as i64, ["CA", "android", version].into(), &format!("user-{event}"));
     }
     Arc::new(partial)
 }

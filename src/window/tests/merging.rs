@@ -7,7 +7,8 @@ use std::{
 
 use super::{
     super::{
-        Completeness, Merger, MergerInput, Partial, PartitionChange, PartitionState, StateImage,
+        Completeness, Dimension, Merger, MergerInput, Partial, PartitionChange, PartitionState,
+        StateImage,
     },
     run::{RULES, image},
 };
@@ -23,7 +24,8 @@ fn change(p: i32, locations: std::ops::Range<usize>) -> PartitionChange {
     let mut partial = Partial::new();
     for number in locations {
         let user = format!("{p}-{number}");
-        partial.count(number as i64, &format!("L{number}"), "iOS", "1.0", &user);
+        let location = format!("L{number}");
+        partial.count(number as i64, [location.as_str(), "iOS", "1.0"].into(), &user);
     }
     PartitionChange {
         partition: PartitionId(p),
@@ -62,8 +64,8 @@ fn a_change_replaces_what_the_partition_had() {
     let sum = merged(&[&[change(0, 0..3)], &[change(0, 0..5), change(1, 4..6)]]);
     assert_eq!(sum.total, 7);
     let counts = [("L0", 1), ("L1", 1), ("L2", 1), ("L3", 1), ("L4", 2), ("L5", 1)];
-    assert_eq!(sum.locations.sorted(), counts);
-    assert_eq!(sum.devices.sorted(), [("iOS", 7)]);
+    assert_eq!(sum.counts[Dimension::Location].sorted(), counts);
+    assert_eq!(sum.counts[Dimension::Device].sorted(), [("iOS", 7)]);
     assert_eq!(sum.users.estimate(), 7);
     assert_eq!(sum, merged(&[&[change(1, 4..6)], &[change(0, 0..5)]]));
 }
@@ -81,7 +83,7 @@ fn beyond_the_cap_the_order_of_arrival_does_not_matter() {
     let (small, large) = (change(0, 0..most - 100), change(0, 0..most - 50));
     let other = change(1, most - 200..most + 150);
     let sum = merged(&[&[large.clone(), other.clone()]]);
-    assert_eq!(sum.locations.get("other"), 150);
+    assert_eq!(sum.counts[Dimension::Location].get("other"), 150);
     for epochs in [
         [std::slice::from_ref(&other), std::slice::from_ref(&large)],
         [&[small.clone(), other.clone()], std::slice::from_ref(&large)],

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::{Completeness, WindowRecord, WindowRules};
+use super::super::{Completeness, Dimension, WindowRecord, WindowRules};
 use crate::ids::{EventTimeMs, PartitionId, WindowStart};
 
 /// One event of the log.
@@ -60,9 +60,9 @@ impl Expected {
             complete: record.complete,
             total: record.sum.total,
             users: record.sum.users.estimate(),
-            locations: counts(&record.sum.locations),
-            devices: counts(&record.sum.devices),
-            versions: counts(&record.sum.versions),
+            locations: counts(&record.sum.counts[Dimension::Location]),
+            devices: counts(&record.sum.counts[Dimension::Device]),
+            versions: counts(&record.sum.counts[Dimension::Version]),
         }
     }
 }

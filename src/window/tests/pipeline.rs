@@ -111,8 +111,8 @@ impl Pipeline {
                 let events: Vec<_> = self.read.iter().filter(mine).collect();
                 for event in events.iter().filter(|event| !event.late) {
                     let window = windows.entry(self.model.rules.window_of(event.time)).or_default();
-                    let Event { offset, locale, device, version, .. } = event;
-                    window.count(*offset, locale, device, version, &event.user.to_string());
+                    let values = [event.locale, event.device, event.version].into();
+                    window.count(event.offset, values, &event.user.to_string());
                 }
                 deltas.push(PartitionDelta {
                     partition,

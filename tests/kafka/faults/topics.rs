@@ -12,7 +12,7 @@ use std::{
 
 use logintide::{
     ids::{Offset, PartitionId},
-    kafka::{Admin, ClientSettings, Consumer, ConsumerSettings, DrainEvent, Flow},
+    kafka::{Admin, ClientSettings, Consumer, ConsumerSettings, DrainEvent, Flow, find_topics},
 };
 use serde_json::Value;
 use testkit::{SOON, Scenario, text};
@@ -42,7 +42,7 @@ pub(crate) fn admin(scenario: &Scenario) -> Admin {
 /// A reader of one topic of the scenario. It never joins the group, but sees its commits.
 fn reader(scenario: &Scenario, topic: &str) -> (Consumer, Vec<PartitionId>) {
     let topic = scenario.topic(topic);
-    let found = admin(scenario).topics(&[&topic], ASK).expect("the broker answers");
+    let found = find_topics(&admin(scenario), &[&topic], ASK).expect("the broker answers");
     let count = found[0].partitions.unwrap_or_else(|| panic!("topic {topic} is missing"));
     let settings = ConsumerSettings {
         client: client(scenario),

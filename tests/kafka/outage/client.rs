@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use logintide::{
     ids::PartitionId,
-    kafka::{Admin, KafkaError, NewTopic, OutRecord, Producer},
+    kafka::{Admin, KafkaError, NewTopic, OutRecord, Producer, create_topics, topic_config},
 };
 
 use crate::{
@@ -24,17 +24,17 @@ fn transactional_calls_wait_for_the_broker_and_are_resumed() {
     let topic = producer.topic("output").expect("topic");
     let short = Duration::from_secs(1);
     for _ in 0..2 {
-        let error = producer.init_transactions(short).expect_err("nobody answers");
+        let error = producer.transactions().init(short).expect_err("nobody answers");
         assert!(matches!(error, KafkaError::Timeout { .. }), "{error:?}");
         assert!(error.to_string().contains("refused"), "{error}");
     }
     broker.start();
-    producer.init_transactions(PATIENCE).expect("resumed");
+    producer.transactions().init(PATIENCE).expect("resumed");
     let admin = Admin::new(&client(&broker.address(), &[])).expect("admin");
     let name = "output".to_owned();
     let new = NewTopic { name, partitions: 1, replication: 1, config: Vec::new() };
-    admin.create_topics(&[new], PATIENCE).expect("topic");
-    producer.begin_transaction().expect("begin");
+    create_topics(&admin, &[new], PATIENCE).expect("topic");
+    producer.transactions().begin().expect("begin");
     send_all(&producer, topic, 0, &numbered(0..10));
     flush(&producer);
     broker.stop();
@@ -42,15 +42,15 @@ fn transactional_calls_wait_for_the_broker_and_are_resumed() {
     let records =
         values.iter().map(|v| OutRecord { key: b"k", value: v.as_bytes(), ..OutRecord::default() });
     assert_eq!(producer.send_batch(&topic, PartitionId(0), records).accepted, 20_000);
-    let error = producer.abort_transaction(short).expect_err("nobody answers");
+    let error = producer.transactions().abort(short).expect_err("nobody answers");
     assert!(matches!(error, KafkaError::Timeout { .. }), "{error:?}");
     broker.start();
-    producer.abort_transaction(PATIENCE).expect("resumed");
+    producer.transactions().abort(PATIENCE).expect("resumed");
     assert_eq!(producer.take_delivery_failures().count, 0);
-    producer.begin_transaction().expect("begin");
+    producer.transactions().begin().expect("begin");
     send_all(&producer, topic, 0, &numbered(0..10));
     flush(&producer);
-    producer.commit_transaction(PATIENCE).expect("commit");
+    producer.transactions().commit(PATIENCE).expect("commit");
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn a_missing_acl_is_told_apart_from_other_refusals() {
     for name in ["open", "closed"] {
         let new =
             NewTopic { name: name.to_owned(), partitions: 1, replication: 1, config: Vec::new() };
-        admin.create_topics(&[new], PATIENCE).expect("topic");
+        create_topics(&admin, &[new], PATIENCE).expect("topic");
     }
     let deny = |resource: [&str; 2], operation: &str| {
         let tool =
@@ -77,11 +77,11 @@ fn a_missing_acl_is_told_apart_from_other_refusals() {
     };
     deny(["--topic", "closed"], "DescribeConfigs");
     deny(["--transactional-id", "sink"], "Write");
-    admin.topic_config(&["open"], PATIENCE).expect("no ACL, no refusal");
-    let error = admin.topic_config(&["open", "closed"], PATIENCE).expect_err("denied");
+    topic_config(&admin, &["open"], PATIENCE).expect("no ACL, no refusal");
+    let error = topic_config(&admin, &["open", "closed"], PATIENCE).expect_err("denied");
     assert!(error.is_authorization() && error.to_string().contains("closed"), "{error:?}");
     let settings = transactional_settings(&address, "sink", Duration::from_mins(1));
     let producer = Producer::new(&settings).expect("producer");
-    let error = producer.init_transactions(PATIENCE).expect_err("denied");
+    let error = producer.transactions().init(PATIENCE).expect_err("denied");
     assert!(error.is_fatal() && error.is_authorization(), "{error:?}");
 }

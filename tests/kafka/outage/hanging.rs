@@ -30,7 +30,7 @@ fn a_bounded_run_ends_with_1_when_a_transaction_hangs_and_names_what_it_hides() 
     for part in ["--exit-at-end: ", "offsets before the end", "hides partition 0 from offset"] {
         assert!(log.contains(part), "{part}\n{}", running.tail());
     }
-    transaction.abort_transaction(PATIENCE).expect("abort");
+    transaction.transactions().abort(PATIENCE).expect("abort");
     scenario.start(&flags).ends_with(0);
     println!("{}", scenario.verify(&["--expect-complete", "--allow-duplicates"]));
 }

@@ -4,7 +4,7 @@ mod certificates;
 
 use std::path::Path;
 
-use logintide::kafka::{Admin, NewTopic};
+use logintide::kafka::{Admin, NewTopic, create_topics};
 use testkit::{Process, Scenario, WITHOUT_TOPICS};
 
 use self::certificates::{Certificates, Kind};
@@ -66,7 +66,7 @@ impl Secured {
             config: Vec::new(),
         });
         let admin = Admin::new(&client(&self.broker.address(), &[])).expect("an admin client");
-        admin.create_topics(&new, PATIENCE).expect("topics");
+        create_topics(&admin, &new, PATIENCE).expect("topics");
         // Each of these is a start of Java: as few as there are kinds of rights.
         let allow = |resource: &[&str], operations: &[&str]| {
             let principal = format!("User:{user}");

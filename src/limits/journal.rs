@@ -1,0 +1,37 @@
+//! The journal: how its records are cut, and how often a stream is written whole.
+
+use std::time::Duration;
+
+/// Bytes of a record's body in one chunk: half of the largest message that Kafka accepts by
+/// default, so that key, header and a batch's own bytes fit beside it, uncompressed.
+pub const JOURNAL_CHUNK_BYTES: usize = 512 * 1024;
+
+/// Most chunks of a record, 2 GiB together: far above what a memory budget allows a stream. A
+/// higher number means that the record is damaged.
+pub const JOURNAL_CHUNKS_MAX: u32 = 4096;
+
+/// Slots of the ring that epoch records are keyed by: a record replaces the one that came so many
+/// before it. Twice `JOURNAL_SNAPSHOT_RECORDS`, so that a slot is never used twice between two
+/// snapshots, also when one of them was lost half written.
+pub const JOURNAL_RING_SLOTS: u64 = 256;
+
+/// Sequence numbers from one snapshot to the next at most. A restore reads so many small records
+/// of a stream in the worst case.
+pub const JOURNAL_SNAPSHOT_RECORDS: u64 = 128;
+
+/// Records since a snapshot that make the next one due, in its size: a restore reads at most three
+/// times the state, and half of what is written are snapshots at most.
+pub const JOURNAL_SNAPSHOT_FACTOR: u64 = 2;
+
+/// Shortest time between two snapshots of a stream, as long as its ring has room: under a burst of
+/// large epochs the whole state would be written several times a second.
+pub const JOURNAL_SNAPSHOT_MIN_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Time after which a quiet stream is written whole although little has changed: as long as a
+/// segment of the journal is written to. Otherwise a restore would begin at its old snapshot and
+/// read what all the busy streams of its journal partition wrote since.
+pub const JOURNAL_SNAPSHOT_MAX_INTERVAL: Duration = Duration::from_mins(10);
+
+/// Records of one stream whose chunks a reader collects at the same time: one that is being
+/// written, and one that was cut off when its writer was replaced. More are of no use.
+pub const JOURNAL_OPEN_RECORDS: usize = 2;

@@ -1,0 +1,133 @@
+//! What the broker says of partitions that are to be read. Owned by the source thread.
+//!
+//! In:  partitions. Out: committed offsets, starts and ends of the logs, the topic's id.
+//! Holds: one attempt, bounded in time; nothing of it is kept but where a partition without a
+//! commit begins.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::context::Context;
+use crate::{
+    client::{Client, Questions, RecordConsumer},
+    config::StartFrom,
+    epoch::RecoverPartition,
+    ids::{Offset, PartitionId, TopicId},
+    kafka::KafkaError,
+    limits,
+    state::Committed,
+};
+
+/// What the broker said.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// Of every partition of the topic.
+    pub(super) committed: Vec<Committed>,
+    pub(super) partitions: Vec<RecoverPartition>,
+    /// Ends of a bounded run; none of a partition whose bound is known.
+    pub(super) ends: BTreeMap<PartitionId, Offset>,
+    pub(super) owns_all: bool,
+    pub(super) topic: Option<TopicId>,
+}
+
+impl Answer {
+    /// Asks for all of it.
+    ///
+    /// # Errors
+    /// `Timeout` or `Retriable` while a broker is away.
+    pub(super) fn ask<C: Client>(
+        cx: &mut Context<C>,
+        partitions: &[PartitionId],
+    ) -> Result<Self, KafkaError> {
+        let timeout = limits::RECOVERY_QUERY_TIMEOUT;
+        let (total, topic) = input_topic(cx, timeout)?;
+        if cx.topics.is_another(topic) {
+            // What was known by offsets of a topic that had this one's name.
+            cx.fresh_starts.clear();
+            cx.bounds.clear();
+            cx.unreadable.clear();
+        }
+        let all: Vec<_> = (0..total).map(PartitionId).collect();
+        let committed = committed_offsets(&cx.consumer, &all)?;
+        let log = cx.consumer.logs(partitions, timeout)?;
+        let by_time: BTreeMap<_, _> = match cx.settings.start_from {
+            StartFrom::Time(time_ms) => {
+                cx.consumer.offset_for_time(partitions, time_ms, timeout)?.into_iter().collect()
+            }
+            StartFrom::Earliest | StartFrom::Latest => BTreeMap::new(),
+        };
+        // Every commit names all partitions: one without, beside others, is new in the topic.
+        let known_group = committed.iter().any(|known| known.offset.is_some());
+        let at: BTreeMap<_, _> = committed.iter().map(|c| (c.partition, c.offset)).collect();
+        let recover = partitions.iter().map(|&partition| {
+            let (log_start, log_end) = log[&partition];
+            let fresh_start = match cx.settings.start_from {
+                _ if known_group => log_start,
+                StartFrom::Earliest => log_start,
+                StartFrom::Latest => log_end,
+                StartFrom::Time(_) => by_time.get(&partition).copied().unwrap_or(log_end),
+            };
+            let next = at.get(&partition).copied().flatten().unwrap_or(fresh_start);
+            let unreadable = cx.unreadable.at(partition, next);
+            RecoverPartition { partition, fresh_start, log_start, log_end, unreadable }
+        });
+        let mut recover: Vec<_> = recover.collect();
+        // "The end" is where it was when it was first asked for: until that is committed, records
+        // come behind it.
+        for facts in &mut recover {
+            let first = cx.fresh_starts.entry(facts.partition);
+            facts.fresh_start = *first.or_insert(facts.fresh_start);
+        }
+        Ok(Self {
+            committed,
+            partitions: recover,
+            ends: bounds(cx, partitions)?,
+            owns_all: partitions.len() as i32 == total,
+            topic,
+        })
+    }
+}
+
+/// What the group has committed for these partitions.
+pub(super) fn committed_offsets(
+    consumer: &impl RecordConsumer,
+    partitions: &[PartitionId],
+) -> Result<Vec<Committed>, KafkaError> {
+    let committed = consumer.committed(partitions, limits::RECOVERY_QUERY_TIMEOUT)?;
+    let known = committed.into_iter().map(|committed| Committed {
+        partition: committed.partition,
+        offset: committed.offset,
+        metadata: committed.metadata,
+    });
+    Ok(known.collect())
+}
+
+/// The input's number of partitions, and its id.
+fn input_topic<C: Client>(
+    cx: &Context<C>,
+    timeout: Duration,
+) -> Result<(i32, Option<TopicId>), KafkaError> {
+    let name = cx.settings.topic.as_str();
+    if !cx.settings.has_topic_ids {
+        let topics = cx.admin.topics(&[name], timeout)?;
+        let total = topics.first().and_then(|topic| topic.partitions).unwrap_or_default();
+        return Ok((total, None));
+    }
+    let topics = cx.admin.describe_topics(&[name], timeout)?;
+    let topic = topics.into_iter().next().expect("one answer per name")?;
+    Ok((topic.partitions as i32, topic.id))
+}
+
+/// The ends of the logs at which a bounded run is done; none for another run, and of no partition
+/// whose bound is known.
+fn bounds<C: Client>(
+    cx: &Context<C>,
+    partitions: &[PartitionId],
+) -> Result<BTreeMap<PartitionId, Offset>, KafkaError> {
+    let unknown = |partition: &&PartitionId| !cx.bounds.contains_key(partition);
+    let unknown: Vec<_> = partitions.iter().filter(unknown).copied().collect();
+    if !cx.settings.exit_at_end || unknown.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let everything = cx.client.uncommitted(&cx.settings.consumer.client)?;
+    everything.all_ends(&cx.settings.topic, &unknown, limits::RECOVERY_QUERY_TIMEOUT)
+}

@@ -1,0 +1,160 @@
+//! Reading: records are taken, epochs are cut. Owned by the source thread.
+//!
+//! In:  the commit interval, the budget, the sink's `Committed`.
+//! Out: epochs; pauses, so that no partition runs far ahead in event time.
+//! Holds: one epoch at a time is cut and not committed.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    Halt,
+    context::Context,
+    ending::{Ending, Reason},
+    epochs::Epochs,
+    fatal,
+    open_transactions::OpenTransactions,
+    phase::Phase,
+    recovering::Known,
+};
+use crate::{
+    client::{Client, Questions, RecordConsumer},
+    epoch::{CommittedEpoch, CutReason, Mode, Recovered},
+    ids::{Offset, PartitionId},
+    limits, metrics,
+    topics::Topic,
+};
+
+/// Records are read.
+#[derive(Debug)]
+pub(super) struct Running {
+    epochs: Epochs,
+    open_transactions: OpenTransactions,
+    next_probe: Instant,
+}
+
+impl Running {
+    pub(super) fn begin<C: Client>(
+        cx: &mut Context<C>,
+        known: Known,
+        recovered: Recovered,
+    ) -> Result<Self, Halt> {
+        if cx.settings.exit_at_end {
+            for (partition, end) in known.ends {
+                cx.bounds.entry(partition).or_insert(end);
+            }
+        }
+        let now = cx.now();
+        cx.intake.partitions.own(&recovered.starts, &cx.bounds, now);
+        cx.consumer.assign(&recovered.starts).map_err(|error| fatal(&error))?;
+        // What a rollback has thrown away may have been such a message.
+        cx.intake.lanes.output_partitions(cx.topics.outputs()[Topic::Processed])?;
+        cx.intake.lanes.begin(recovered.epoch, recovered.times.horizon, Mode::Process)?;
+        cx.control.health().set_phase(metrics::PipelinePhase::Running);
+        cx.control.health().set_assigned(recovered.starts.len());
+        cx.intake.bytes = 0;
+        Ok(Self {
+            epochs: Epochs::begin(cx, recovered, now),
+            open_transactions: OpenTransactions::default(),
+            next_probe: now,
+        })
+    }
+
+    pub(super) fn step<C: Client>(mut self, cx: &mut Context<C>) -> Result<Phase, Halt> {
+        if cx.settings.exit_at_end
+            && let Some(reason) = end_of_input(cx)
+        {
+            return Ok(self.end(cx, reason, limits::STOP_DEADLINE));
+        }
+        self.probe_silent(cx);
+        self.open_transactions.watch(cx);
+        if self.epochs.waits_for_commit() {
+            return Ok(Phase::Running(self));
+        }
+        if cx.settings.budget.wants_early_cut() {
+            self.epochs.cut(cx, CutReason::Budget)?;
+        } else if self.epochs.is_due(cx, cx.settings.commit_interval) {
+            self.epochs.cut(cx, CutReason::Interval)?;
+        }
+        Ok(Phase::Running(self))
+    }
+
+    /// The open epoch becomes the last one.
+    pub(super) fn end<C: Client>(self, cx: &Context<C>, reason: Reason, within: Duration) -> Phase {
+        let deadline = cx.intake.now() + within;
+        Phase::Ending(Ending::new(reason, deadline, self.epochs, self.open_transactions))
+    }
+
+    /// An epoch is committed, which is the moment to pause and to resume.
+    pub(super) fn committed<C: Client>(
+        mut self,
+        cx: &mut Context<C>,
+        done: &CommittedEpoch,
+    ) -> Result<Phase, Halt> {
+        self.epochs.committed(cx, done);
+        let (pause, resume) = cx.intake.partitions.align(
+            self.epochs.times(),
+            &cx.settings.rules,
+            self.open_transactions.longest(),
+        );
+        if !pause.is_empty() {
+            tracing::debug!(?pause, "too far ahead in event time: paused");
+            cx.consumer.pause(&pause).map_err(|error| fatal(&error))?;
+        }
+        if !resume.is_empty() {
+            tracing::debug!(?resume, "resumed");
+            cx.consumer.resume(&resume).map_err(|error| fatal(&error))?;
+        }
+        Ok(Phase::Running(self))
+    }
+
+    /// Whether an epoch is cut and not committed.
+    pub(super) fn waits_for_commit(&self) -> bool {
+        self.epochs.waits_for_commit()
+    }
+
+    /// All partitions, if everything up to an offset of one is committed and nothing is under way.
+    pub(super) fn committed_up_to(
+        &self,
+        partition: PartitionId,
+        offset: Offset,
+    ) -> Option<Vec<PartitionId>> {
+        self.epochs.is_committed(partition, offset).then(|| self.epochs.partitions())
+    }
+
+    /// Asks the brokers whether they still answer for partitions that have fallen silent. Without
+    /// that, a broker that is away would close windows.
+    fn probe_silent<C: Client>(&mut self, cx: &mut Context<C>) {
+        let now = cx.intake.now();
+        if now < self.next_probe {
+            return;
+        }
+        let silent = cx.intake.partitions.to_probe(now, cx.settings.idle_timeout);
+        if silent.is_empty() {
+            return;
+        }
+        match cx.admin.ends(&cx.settings.topic, &silent, limits::PROBE_TIMEOUT) {
+            Ok(ends) => {
+                let answered_at = cx.now();
+                if cx.intake.partitions.answered(&ends, answered_at) < silent.len() {
+                    self.next_probe = now + limits::PROBE_RETRY_PAUSE;
+                }
+            }
+            Err(error) => {
+                cx.warn_of(&error);
+                self.next_probe = cx.now() + limits::PROBE_RETRY_PAUSE;
+            }
+        }
+    }
+}
+
+/// Why a bounded run ends now: it has read everything up to its bounds, or all but what hanging
+/// transactions hide.
+fn end_of_input<C: Client>(cx: &Context<C>) -> Option<Reason> {
+    let (now, idle_timeout) = (cx.intake.now(), cx.settings.idle_timeout);
+    let partitions = &cx.intake.partitions;
+    if partitions.all_at_bound(now, idle_timeout) {
+        return Some(Reason::EndOfInput);
+    }
+    let hanging = partitions.hanging_before_bound(now, idle_timeout);
+    hanging.map(|_| Reason::HangingTransaction)
+}
