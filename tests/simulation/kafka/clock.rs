@@ -1,4 +1,4 @@
-//! Virtual time: it moves only when the cluster is told so.
+//! Virtual time: it moves when the cluster is told so, and a little in each wait for nothing.
 
 use std::{
     cell::Cell,
@@ -17,16 +17,30 @@ const BEGINNING_US: i64 = 1_730_287_710_000_000;
 pub(crate) struct SimClock {
     start: Instant,
     elapsed: Rc<Cell<Duration>>,
+    /// What a wait costs in which nothing comes, at most, so that loops with a deadline end.
+    idle: Rc<Cell<Duration>>,
 }
+
+const IDLE: Duration = Duration::from_millis(1);
 
 impl SimClock {
     pub(crate) fn new() -> Self {
-        Self { start: Instant::now(), elapsed: Rc::default() }
+        Self { start: Instant::now(), elapsed: Rc::default(), idle: Rc::new(Cell::new(IDLE)) }
     }
 
     /// Time since the beginning.
     pub(crate) fn elapsed(&self) -> Duration {
         self.elapsed.get()
+    }
+
+    /// What of a wait for nothing passes.
+    pub(crate) fn idle(&self, timeout: Duration) -> Duration {
+        timeout.min(self.idle.get())
+    }
+
+    /// Changes what a wait for nothing costs at most.
+    pub(crate) fn set_idle(&self, idle: Duration) {
+        self.idle.set(idle);
     }
 
     /// Moves on; never back.
@@ -45,9 +59,12 @@ impl Clock for SimClock {
     }
 
     /// Takes what is there: whoever else is to send it runs after this process's step.
-    fn receive<T>(&self, from: &Receiver<T>, _timeout: Duration) -> Result<T, RecvTimeoutError> {
+    fn receive<T>(&self, from: &Receiver<T>, timeout: Duration) -> Result<T, RecvTimeoutError> {
         from.try_recv().map_err(|error| match error {
-            TryRecvError::Empty => RecvTimeoutError::Timeout,
+            TryRecvError::Empty => {
+                self.move_to(self.elapsed() + self.idle(timeout));
+                RecvTimeoutError::Timeout
+            }
             TryRecvError::Disconnected => RecvTimeoutError::Disconnected,
         })
     }

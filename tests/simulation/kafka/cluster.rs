@@ -131,11 +131,18 @@ impl Cluster {
     /// Lets time pass up to a moment, with all that happens until then.
     pub(crate) fn run_until(&mut self, until: Duration) {
         while let Some((at, event)) = self.agenda.take(until) {
+            // Later, where a process has let time pass meanwhile.
             self.clock.move_to(at);
             self.note(|| format!("{event:?}"));
             self.happen(event);
         }
         self.clock.move_to(until);
+    }
+
+    /// A client has waited for nothing.
+    pub(crate) fn idle(&mut self, timeout: Duration) {
+        let until = self.now() + self.clock.idle(timeout);
+        self.run_until(until);
     }
 
     fn happen(&mut self, event: Event) {

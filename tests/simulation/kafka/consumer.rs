@@ -153,10 +153,13 @@ impl RecordConsumer for SimConsumer {
 
     fn serve(
         &mut self,
-        _timeout: Duration,
+        timeout: Duration,
         on_event: &mut dyn FnMut(DrainEvent<'_>),
     ) -> Result<(), KafkaError> {
         self.polls();
+        if !timeout.is_zero() {
+            self.cluster.borrow_mut().idle(timeout);
+        }
         let served = self
             .with(|cluster, id| cluster.consumers.get_mut(&id).expect("there").membership.serve());
         let Some((result, errors)) = served else { return Ok(()) };
@@ -202,7 +205,7 @@ impl RecordConsumer for SimConsumer {
 
     fn drain<F: FnMut(DrainEvent<'_>) -> Flow>(
         &mut self,
-        _timeout: Duration,
+        timeout: Duration,
         mut on_event: F,
     ) -> usize {
         self.polls();
@@ -223,6 +226,9 @@ impl RecordConsumer for SimConsumer {
             if on_event(event_of(PartitionId(partition), &fetched)) == Flow::Stop {
                 break;
             }
+        }
+        if taken == 0 {
+            self.cluster.borrow_mut().idle(timeout);
         }
         taken
     }

@@ -213,8 +213,14 @@ impl RecordProducer for SimProducer {
     /// Nothing waits for long here.
     fn hurry(&self) {}
 
-    fn poll(&self, _timeout: Duration) -> usize {
-        self.with(|producing| producing.outbox.poll()).unwrap_or(0)
+    fn poll(&self, timeout: Duration) -> usize {
+        let poll = || self.with(|producing| producing.outbox.poll()).unwrap_or(0);
+        let polled = poll();
+        if polled > 0 || timeout.is_zero() {
+            return polled;
+        }
+        self.cluster.borrow_mut().idle(timeout);
+        poll()
     }
 
     fn in_flight(&self) -> usize {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use logintide::{
-    client::{Client, Clock, Questions, RecordConsumer},
+    client::{Client, Clock, Questions, RecordConsumer, RecordProducer},
     ids::{Offset, PartitionId},
     kafka::{ClientSettings, ErrorCode},
 };
@@ -62,6 +62,29 @@ fn a_transaction_coordinator_that_moves_is_waited_for() {
     assert!(kafka.clock().since(before) >= Duration::from_secs(4));
     kafka.pass(SOON);
     assert_eq!(play.read(0, false), "0=a end 2");
+}
+
+#[test]
+fn a_wait_for_nothing_costs_a_little_time_so_that_loops_with_a_deadline_end() {
+    let play = play(1);
+    let kafka = &play.stage.kafka;
+    let client = kafka.process();
+    let mut consumer = client.consumer(&play.consumer_settings(None)).expect("a consumer");
+    let writer = play.writer(None, PATIENCE);
+    let (_sender, receiver) = crossbeam_channel::bounded::<()>(1);
+    let second = Duration::from_secs(1);
+    for idle in [Duration::from_millis(1), Duration::from_millis(20)] {
+        kafka.clock().set_idle(idle);
+        let before = kafka.clock().now();
+        consumer.serve(second, &mut |_| {}).expect("it works");
+        consumer.drain(second, |event| panic!("{event:?}"));
+        assert_eq!(writer.producer.poll(second), 0);
+        assert!(kafka.clock().receive(&receiver, second).is_err());
+        assert_eq!(kafka.clock().since(before), 4 * idle);
+        writer.producer.poll(Duration::ZERO);
+        consumer.drain(Duration::ZERO, |event| panic!("{event:?}"));
+        assert_eq!(kafka.clock().since(before), 4 * idle);
+    }
 }
 
 #[test]
