@@ -6,6 +6,7 @@
 pub(crate) mod groups;
 pub(crate) mod reading;
 pub(crate) mod stage;
+pub(crate) mod static_members;
 pub(crate) mod transactions;
 
 /// Runs the script of this name on a stage and compares what it notes.
@@ -43,9 +44,9 @@ scripts! {
     stable: groups::stable, groups::STABLE;
     stale: groups::stale, groups::STALE;
     revoked: groups::revoked, groups::REVOKED;
-    dead_static: groups::dead_static, groups::DEAD_STATIC;
-    replaced: groups::replaced, groups::REPLACED;
-    returned: groups::returned, groups::RETURNED;
+    dead_static: static_members::dead_static, static_members::DEAD_STATIC;
+    replaced: static_members::replaced, static_members::REPLACED;
+    returned: static_members::returned, static_members::RETURNED;
     unanswered: groups::unanswered, groups::UNANSWERED;
     silent: groups::silent, groups::SILENT;
     outside: groups::outside, groups::OUTSIDE;

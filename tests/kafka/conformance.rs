@@ -7,7 +7,7 @@ use std::{
 
 use logintide::{
     client::Librdkafka,
-    kafka::{Admin, NewTopic},
+    kafka::{Admin, NewTopic, create_topics},
 };
 
 use crate::{
@@ -41,7 +41,7 @@ impl script::stage::Stage for Real {
         let admin = Admin::new(&client(&self.brokers, &[])).expect("admin");
         let topic =
             NewTopic { name: name.to_owned(), partitions, replication: 1, config: Vec::new() };
-        admin.create_topics(&[topic], PATIENCE).expect("create the topic");
+        create_topics(&admin, &[topic], PATIENCE).expect("create the topic");
     }
 
     fn delete_topic(&self, name: &str) {

@@ -84,7 +84,9 @@ impl SimConsumer {
     fn each(&self, partitions: &[PartitionId], act: fn(&mut Reading, i32)) {
         self.with(|cluster, id| {
             let reading = &mut cluster.consumers.get_mut(&id).expect("there").reading;
-            partitions.iter().for_each(|partition| act(reading, partition.0));
+            for partition in partitions {
+                act(reading, partition.0);
+            }
         });
     }
 

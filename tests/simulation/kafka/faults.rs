@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::random::Random;
+
 type Range = (Duration, Duration);
 
 const fn ms(least: u64, most: u64) -> Range {
@@ -85,6 +87,28 @@ impl Faults {
             marker_delay: ms(1, 1_500),
             patience: Duration::from_millis(300),
             ..Self::none()
+        }
+    }
+
+    /// Some of them: a history with one kind of fault goes further than one with all.
+    pub(crate) fn swarm(random: &mut Random) -> Self {
+        let (all, none) = (Self::some(), Self::none());
+        let mut one_of = |often: u32, never: u32| if random.one_in(3) { often } else { never };
+        Self {
+            lost_request_one_in: one_of(all.lost_request_one_in, 0),
+            lost_answer_one_in: one_of(all.lost_answer_one_in, 0),
+            refused_one_in: one_of(all.refused_one_in, 0),
+            late_end_one_in: one_of(all.late_end_one_in, 0),
+            late_offsets_one_in: one_of(all.late_offsets_one_in, 0),
+            forgotten_offsets_one_in: one_of(all.forgotten_offsets_one_in, 0),
+            failed_delivery_one_in: one_of(all.failed_delivery_one_in, 0),
+            slow_delivery_one_in: one_of(all.slow_delivery_one_in, 0),
+            slow_fetch_one_in: one_of(all.slow_fetch_one_in, 0),
+            stray_one_in: one_of(1, 4),
+            marker_delay: if random.one_in(2) { all.marker_delay } else { none.marker_delay },
+            latency: if random.one_in(3) { ms(1, 400) } else { none.latency },
+            patience: Duration::from_millis(if random.one_in(2) { 10 } else { 900 }),
+            ..none
         }
     }
 }

@@ -170,8 +170,8 @@ impl Membership {
                     Next::Join
                 }
             }
-            // The event is on its way, whatever follows. An offer is asked back by a heartbeat after
-            // its answer.
+            // The event is on its way, whatever follows. An offer is asked back by a heartbeat
+            // after its answer.
             Phase::Outside | Phase::Offered | Phase::Recalled => Next::Nothing,
         }
     }

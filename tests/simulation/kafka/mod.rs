@@ -5,9 +5,9 @@
 //! Holds: nothing blocks and nothing runs by itself: everything happens while time passes, and time
 //! passes in `SimKafka::pass` and inside of calls that wait for an answer.
 //!
-//! Not here: sequence numbers (a batch is written once or not at all), replicas that lag behind their
-//! leader, the cleaner's hold on tombstones, ACLs, the cooperative group protocols. A record that a
-//! broker refuses leaves no gap behind, so the transaction after it works.
+//! Not here: sequence numbers (a batch is written once or not at all), replicas that lag behind
+//! their leader, the cleaner's hold on tombstones, ACLs, the cooperative group protocols. A record
+//! that a broker refuses leaves no gap behind, so the transaction after it works.
 //!
 //! `log`, `topics`, `transactions`, `group` and `offsets` are the brokers' state; `membership`,
 //! `reading`, `outbox` and `producing` that of the clients; `agenda` is what happens later, which
