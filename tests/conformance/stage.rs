@@ -107,6 +107,8 @@ impl<S: Stage> Play<S> {
             ("heartbeat.interval.ms", "500"),
             ("fetch.wait.max.ms", "50"),
             ("topic.metadata.refresh.interval.ms", "1000"),
+            // A topic that was deleted is not taken for one that nobody has heard of yet.
+            ("topic.metadata.propagation.max.ms", "1000"),
         ];
         ConsumerSettings {
             client: self.settings(&properties),
