@@ -12,6 +12,7 @@ mod batches;
 mod check;
 mod client;
 mod codecs;
+mod conformance;
 mod crash;
 mod dashboard;
 mod exactness;

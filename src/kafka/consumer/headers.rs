@@ -14,23 +14,24 @@ use std::{
 use rdkafka::{bindings as rd, types::RDKafkaRespErr};
 
 use crate::{
-    headers::{Dropped, Header, Travelling},
+    headers::{Dropped, Header, HeaderBlock, Travelling},
     kafka::native::{bytes, c_string},
 };
 
 /// Headers of one message; mostly none.
 #[derive(Clone, Copy)]
 pub struct Headers<'a> {
-    native: Native,
+    source: Source<'a>,
     message: PhantomData<&'a ()>,
 }
 
 #[derive(Clone, Copy)]
-enum Native {
+enum Source<'a> {
     None,
     /// librdkafka could not decode them, such as more than it takes.
     Unreadable,
-    Some(NonNull<rd::rd_kafka_headers_t>),
+    Native(NonNull<rd::rd_kafka_headers_t>),
+    Block(HeaderBlock<'a>),
 }
 
 impl fmt::Debug for Headers<'_> {
@@ -41,7 +42,13 @@ impl fmt::Debug for Headers<'_> {
 
 impl<'a> Headers<'a> {
     /// No headers.
-    pub const NONE: Self = Self { native: Native::None, message: PhantomData };
+    pub const NONE: Self = Self { source: Source::None, message: PhantomData };
+
+    /// The headers of a record that librdkafka has not fetched.
+    pub fn of_block(block: HeaderBlock<'a>) -> Self {
+        let source = if block.is_empty() { Source::None } else { Source::Block(block) };
+        Self { source, message: PhantomData }
+    }
 
     /// Asks the message itself first: librdkafka's answer is dear even where there are none.
     ///
@@ -75,25 +82,32 @@ impl<'a> Headers<'a> {
         let mut native = ptr::null_mut();
         // SAFETY: alive, as the caller vouches; on success the headers live as long as the message.
         let code = unsafe { rd::rd_kafka_message_headers(message, &raw mut native) };
-        let native = match code {
+        let source = match code {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => {
-                NonNull::new(native).map_or(Native::None, Native::Some)
+                NonNull::new(native).map_or(Source::None, Source::Native)
             }
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR__NOENT => Native::None,
-            _ => Native::Unreadable,
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__NOENT => Source::None,
+            _ => Source::Unreadable,
         };
-        Self { native, message: PhantomData }
+        Self { source, message: PhantomData }
     }
 
     /// Whether there are none.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        matches!(self.native, Native::None)
+        matches!(self.source, Source::None)
     }
 
     /// The value of the last header of this name; `None` without one, and where it is null.
     pub fn get(&self, name: &str) -> Option<&'a [u8]> {
-        let Native::Some(native) = self.native else { return None };
+        let native = match self.source {
+            Source::Native(native) => native,
+            Source::Block(block) => {
+                let of_name = block.iter().filter(|header| header.name == name.as_bytes());
+                return of_name.last().and_then(|header| header.value);
+            }
+            Source::None | Source::Unreadable => return None,
+        };
         let name = c_string("header", name).ok()?;
         let (mut value, mut length) = (ptr::null(), 0);
         // SAFETY: the headers live for `'a`, and so does the value; the name is alive.
@@ -111,9 +125,10 @@ impl<'a> Headers<'a> {
 
     /// The headers in their order. librdkafka gives names as C strings, so a zero byte ends one.
     pub fn iter(&self) -> impl Iterator<Item = Header<'a>> + use<'a> {
-        let native = self.native;
-        (0..).map_while(move |index| {
-            let Native::Some(native) = native else { return None };
+        let source = self.source;
+        let block = if let Source::Block(block) = source { block } else { HeaderBlock::NONE };
+        let native = (0..).map_while(move |index| {
+            let Source::Native(native) = source else { return None };
             let (mut name, mut value, mut length) = (ptr::null(), ptr::null(), 0);
             // SAFETY: the headers live for `'a`, and so do name and value, which are set on
             // success.
@@ -130,12 +145,13 @@ impl<'a> Headers<'a> {
                     value: bytes(value.cast(), length),
                 })
             }
-        })
+        });
+        native.chain(block.iter())
     }
 
     /// Copies the headers to the end of `arena`, without this program's: see [`Travelling::copy`].
     pub fn copy(&self, arena: &mut Vec<u8>, most_bytes: usize) -> Travelling {
-        if matches!(self.native, Native::Unreadable) {
+        if matches!(self.source, Source::Unreadable) {
             return Travelling { dropped: Some(Dropped::Unreadable), ..Travelling::default() };
         }
         Travelling::copy(self.iter(), arena, most_bytes)

@@ -259,6 +259,12 @@ impl KafkaError {
         }
     }
 
+    /// The error that a call has when librdkafka answers it with this code.
+    #[cfg(feature = "test-support")]
+    pub fn of_code(operation: &'static str, code: ErrorCode) -> Self {
+        Self::from_code(operation, code.0, super::ffi::error_text(code.0))
+    }
+
     /// As [`Self::from_code`], with librdkafka's own text for the code.
     pub(in crate::kafka) fn from_native(operation: &'static str, code: Native) -> Self {
         Self::from_code(operation, code as i32, super::ffi::error_text(code as i32))

@@ -1,0 +1,9 @@
+//! A simulated Kafka, on which the program's own parts run in one thread.
+
+mod conformance;
+mod histories;
+mod kafka;
+#[path = "../conformance/mod.rs"]
+mod script;
+mod semantics;
+mod stage;
