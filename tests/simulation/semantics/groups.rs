@@ -155,6 +155,45 @@ fn a_member_whose_application_does_not_poll_loses_its_place() {
 }
 
 #[test]
+fn the_first_generation_of_a_group_waits_for_more_members_where_brokers_do() {
+    let play = play(1);
+    let kafka = &play.stage.kafka;
+    kafka.with(|cluster| cluster.first_rebalance_delay = Duration::from_secs(3));
+    let (_, mut first) = member_of(&play, Some("a"));
+    first.subscribe().expect("subscribe");
+    kafka.pass(Duration::from_secs(2));
+    first.serve(Duration::ZERO, &mut |_| {}).expect("it works");
+    assert_eq!(first.next_rebalance(), None);
+    let (_, mut second) = member_of(&play, Some("b"));
+    let offered = play.join(&mut second);
+    assert_eq!([play.take_offer(&mut first), offered], ["assigned [0]", "assigned [1]"]);
+}
+
+#[test]
+fn a_leader_that_is_slow_to_answer_a_revoke_is_waited_for() {
+    for seed in 0..20 {
+        let play = play(seed);
+        let kafka = &play.stage.kafka;
+        let [(_, mut first), (_, mut second)] = two(&play);
+        let (_, mut third) = member_of(&play, Some("c"));
+        third.subscribe().expect("subscribe");
+        play.rebalance(&mut second);
+        second.unassign().expect("unassign");
+        play.rebalance(&mut first);
+        kafka.pass(SOON);
+        for member in [&mut second, &mut third] {
+            member.serve(Duration::ZERO, &mut |_| {}).expect("it works");
+            assert_eq!(member.next_rebalance(), None, "seed {seed}");
+        }
+        // What it has read is still its own.
+        first.committer().commit(&entry(8, "last"), PATIENCE).expect("still a member");
+        first.unassign().expect("unassign");
+        let all = [&mut first, &mut second, &mut third].map(|member| play.take_offer(member));
+        assert_eq!(all, ["assigned [0]", "assigned [1]", "assigned []"], "seed {seed}");
+    }
+}
+
+#[test]
 fn a_coordinator_that_moves_is_waited_for_and_may_have_forgotten() {
     let play = play(1);
     let kafka = &play.stage.kafka;

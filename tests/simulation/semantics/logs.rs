@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use logintide::{
     client::{Client, RecordConsumer, RecordProducer},
+    headers::{self, HeaderBlock},
     ids::{Offset, PartitionId},
+    kafka::{DrainEvent, Flow},
 };
 
 use crate::{script::stage::PATIENCE, stage::play};
@@ -77,6 +79,43 @@ fn retention_leaves_a_reader_below_the_start_out_of_range() {
     kafka.append(&play.topic, 0, b"k", b"d");
     kafka.pass(super::SOON);
     assert_eq!(slow.drain(Duration::ZERO, |event| panic!("{event:?}")), 0);
+}
+
+#[test]
+fn a_record_comes_as_it_was_sent() {
+    let play = play(1);
+    let writer = play.writer(None, PATIENCE);
+    let mut block = Vec::new();
+    headers::push(&mut block, b"a", Some(b"1"));
+    headers::push(&mut block, b"null", None);
+    headers::push(&mut block, b"a", Some(b"2"));
+    let headers = HeaderBlock::new(&block);
+    let partition = Some(PartitionId(0));
+    let sent = writer.producer.send_with_headers(&writer.topic, partition, None, None, headers);
+    sent.expect("accepted");
+    play.send(&writer, 0, &["plain"]);
+    let mut consumer = play.consumer(None);
+    consumer.assign(&[(PartitionId(0), Offset(0))]).expect("assign");
+    let mut seen = 0;
+    while seen < 2 {
+        consumer.drain(Duration::ZERO, |event| {
+            let DrainEvent::Record(record) = event else { return Flow::Continue };
+            seen += 1;
+            if record.offset == 0 {
+                assert_eq!((record.key, record.value), (None, None));
+                let found = [b"a".as_slice(), b"null", b"a"];
+                assert!(record.headers.iter().map(|header| header.name).eq(found));
+                assert_eq!(record.headers.get("a"), Some(b"2".as_slice()), "the last of a name");
+                assert_eq!(record.headers.get("null"), None);
+                let mut copy = Vec::new();
+                record.headers.copy(&mut copy, 1_000);
+                assert_eq!(copy, block);
+            } else {
+                assert!(record.headers.is_empty() && record.value == Some(b"plain"));
+            }
+            Flow::Continue
+        });
+    }
 }
 
 #[test]

@@ -197,6 +197,27 @@ fn a_record_that_is_not_delivered_in_time_fails_its_transaction() {
 }
 
 #[test]
+fn a_record_that_the_topic_does_not_take_fails_its_transaction() {
+    let play = play(1);
+    let kafka = &play.stage.kafka;
+    kafka.with(|cluster| {
+        cluster.topics.get_mut(&play.topic).expect("it exists").largest_record = 100;
+    });
+    let writer = play.writer(Some("w"), PATIENCE);
+    writer.producer.begin_transaction().expect("begin");
+    play.send(&writer, 0, &["a", &"x".repeat(200)]);
+    let failures = writer.producer.take_delivery_failures();
+    let first = failures.first.expect("a failure");
+    assert_eq!(kind(&first.error), "Refused MSG_SIZE_TOO_LARGE");
+    let failed = writer.producer.commit_transaction(PATIENCE).expect_err("incomplete");
+    assert_eq!(kind(&failed), "Abortable MSG_SIZE_TOO_LARGE");
+    writer.producer.abort_transaction(PATIENCE).expect("abort");
+    play.commit(&writer, 0, &["b"]);
+    kafka.pass(SOON);
+    assert_eq!(play.read(0, false), "2=b end 4");
+}
+
+#[test]
 fn a_mark_is_delivered_whatever_is_accepted_later_and_a_purge_delivers_nothing() {
     let play = play(1);
     let kafka = &play.stage.kafka;
