@@ -33,6 +33,7 @@ pub(crate) mod output;
 pub(crate) mod pipeline;
 pub mod plain;
 pub(crate) mod redrive;
+pub mod replica;
 pub(crate) mod settings;
 pub(crate) mod signals;
 pub(crate) mod sink;

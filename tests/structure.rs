@@ -20,7 +20,7 @@ const LAYERS: &[&[&str]] = &[
     &["cli"],
     &["check", "demo", "redrive", "state_command"],
     &["pipeline"],
-    &["source", "worker", "sink", "http"],
+    &["source", "worker", "sink", "replica", "http"],
     &["epoch", "control", "output", "settings"],
     &["batch", "client", "config", "error", "status"],
     &["kafka", "state", "metrics"],

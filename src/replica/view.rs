@@ -1,0 +1,295 @@
+//! The state of every stream as far as the journal was followed. Pure; owned by the replica.
+//!
+//! In:  records in the order in which they are applied, each with the place and the time at which
+//! it was found.
+//! Out: the newest head and all counts of a stream, for who takes it over, merges or shows it.
+//! Holds: a stream's state is that of its last record; windows that everyone has forgotten are
+//! dropped, whoever names them later; what a snapshot leaves out is gone.
+
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
+
+use crate::{
+    ids::{EventTimeMs, Offset, PartitionId, WindowStart},
+    journal::{Applied, Content, Record, Stream},
+    window::{MergerHead, Partial, PartitionHead, PartitionTotals, PublishedTotal, WindowRules},
+};
+
+/// Where and when a record was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrival {
+    /// Offset in its journal partition.
+    pub offset: Offset,
+    /// Its Kafka timestamp, milliseconds since the Unix epoch.
+    pub appended_ms: i64,
+    /// When it was read.
+    pub at: Instant,
+}
+
+/// What the journal says of an input partition.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PartitionView {
+    /// Its newest head.
+    pub head: PartitionHead,
+    /// Counts of every window that is not forgotten.
+    pub windows: BTreeMap<WindowStart, Arc<Partial>>,
+    /// The record that brought the head.
+    pub arrival: Arrival,
+}
+
+/// What the journal says of the merger.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MergerView {
+    /// Its newest head.
+    pub head: MergerHead,
+    /// Every window that was published and is not forgotten.
+    pub windows: BTreeMap<WindowStart, PublishedTotal>,
+    /// The record that brought the head.
+    pub arrival: Arrival,
+}
+
+/// The committed state of the group.
+#[derive(Debug)]
+pub struct View {
+    rules: WindowRules,
+    partitions: BTreeMap<PartitionId, PartitionView>,
+    merger: Option<MergerView>,
+    memory_bytes: usize,
+}
+
+impl View {
+    /// Of a group of which nothing is known.
+    pub fn new(rules: WindowRules) -> Self {
+        Self { rules, partitions: BTreeMap::new(), merger: None, memory_bytes: 0 }
+    }
+
+    /// Takes a record that continues its stream.
+    pub fn apply(&mut self, applied: Applied, arrival: Arrival) {
+        let (is_snapshot, Record { stream, content, .. }) = match applied {
+            Applied::Snapshot(record) => (true, record),
+            Applied::Next(record) => (false, record),
+        };
+        match (stream, content) {
+            (Stream::Partition(p), Content::Partition(record)) => {
+                let before = self.partitions.remove(&p).map(|before| before.windows);
+                let mut windows = before.unwrap_or_default();
+                self.memory_bytes -= bytes_of(&windows);
+                if is_snapshot {
+                    windows.clear();
+                }
+                windows.extend(record.windows);
+                self.drop_forgotten(&mut windows);
+                self.memory_bytes += bytes_of(&windows);
+                self.partitions.insert(p, PartitionView { head: record.head, windows, arrival });
+            }
+            (Stream::Merger, Content::Merger(record)) => {
+                let before = self.merger.take().map(|before| before.windows);
+                let mut windows = before.filter(|_| !is_snapshot).unwrap_or_default();
+                windows.extend(record.windows);
+                self.merger = Some(MergerView { head: record.head, windows, arrival });
+                self.forget();
+            }
+            (stream, _) => panic!("a record of stream {stream} has another stream's content"),
+        }
+    }
+
+    /// Drops what is known of a stream: it is read again, or was lost.
+    pub fn remove(&mut self, stream: Stream) {
+        match stream {
+            Stream::Merger => self.merger = None,
+            Stream::Partition(p) => {
+                let before = self.partitions.remove(&p);
+                self.memory_bytes -= before.map_or(0, |before| bytes_of(&before.windows));
+            }
+        }
+    }
+
+    /// What is known of an input partition.
+    pub fn partition(&self, p: PartitionId) -> Option<&PartitionView> {
+        self.partitions.get(&p)
+    }
+
+    /// Every input partition that has a record.
+    pub fn partitions(&self) -> impl Iterator<Item = (PartitionId, &PartitionView)> {
+        self.partitions.iter().map(|(p, view)| (*p, view))
+    }
+
+    /// What is known of the merger.
+    pub fn merger(&self) -> Option<&MergerView> {
+        self.merger.as_ref()
+    }
+
+    /// Windows that end at or before this are forgotten by everyone.
+    pub fn forgotten(&self) -> Option<EventTimeMs> {
+        self.merger.as_ref().and_then(|merger| merger.head.forgotten)
+    }
+
+    /// What has become of all records of the input.
+    pub fn totals(&self) -> PartitionTotals {
+        let mut sum = PartitionTotals::default();
+        for PartitionView { head: PartitionHead { totals, .. }, .. } in self.partitions.values() {
+            sum.records_in += totals.records_in;
+            sum.processed += totals.processed;
+            sum.dead_lettered += totals.dead_lettered;
+            sum.late += totals.late;
+            sum.tombstones += totals.tombstones;
+        }
+        sum
+    }
+
+    /// Memory of all counts, in bytes. Constant time.
+    pub fn memory_bytes(&self) -> usize {
+        self.memory_bytes
+    }
+
+    /// Drops what the merger's newest head says is forgotten.
+    fn forget(&mut self) {
+        let (rules, forgotten) = (self.rules, self.forgotten());
+        let is_forgotten = |start: &WindowStart| rules.is_late(*start, forgotten);
+        if let Some(merger) = &mut self.merger {
+            merger.windows.retain(|start, _| !is_forgotten(start));
+        }
+        for view in self.partitions.values_mut() {
+            view.windows.retain(|start, partial| {
+                let drops = is_forgotten(start);
+                if drops {
+                    self.memory_bytes -= partial.memory_bytes();
+                }
+                !drops
+            });
+        }
+    }
+
+    fn drop_forgotten(&self, windows: &mut BTreeMap<WindowStart, Arc<Partial>>) {
+        let forgotten = self.forgotten();
+        windows.retain(|start, _| !self.rules.is_late(*start, forgotten));
+    }
+}
+
+fn bytes_of(windows: &BTreeMap<WindowStart, Arc<Partial>>) -> usize {
+    windows.values().map(|partial| partial.memory_bytes()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+    use crate::{
+        ids::{Epoch, InstanceId},
+        journal::{MergerRecord, PartitionRecord},
+        window::Completeness,
+    };
+
+    const RULES: WindowRules = WindowRules { size_ms: 10, grace_ms: 0, allowed_lateness_ms: 0 };
+
+    fn arrival() -> Arrival {
+        Arrival { offset: Offset(0), appended_ms: 0, at: Instant::now() }
+    }
+
+    fn record(stream: Stream, content: Content) -> Record {
+        let writer = InstanceId::parse("one").expect("valid");
+        Record { stream, seq: 1, epoch: Epoch(1), writer, content }
+    }
+
+    /// Counts `total` events in each of these windows.
+    fn partition(p: i32, windows: &[(i64, u64)]) -> Record {
+        let counted = windows.iter().map(|(start, total)| {
+            let mut partial = Partial::new();
+            for number in 0..*total {
+                let location = format!("L{}", number % 20);
+                partial.count(0, [location.as_str(), "iOS", "1"].into(), &number.to_string());
+            }
+            (WindowStart(*start), Arc::new(partial))
+        });
+        let head = PartitionHead {
+            next_offset: Offset(0),
+            watermark: None,
+            idle: false,
+            at_end: false,
+            lease_ms: 0,
+            adopted_horizon: None,
+            completeness: Completeness::FromStart,
+            totals: PartitionTotals { records_in: 1, ..PartitionTotals::default() },
+            topic: None,
+        };
+        let content = PartitionRecord { head, windows: counted.collect() };
+        record(Stream::Partition(PartitionId(p)), Content::Partition(content))
+    }
+
+    fn merger(forgotten: Option<i64>, published: &[i64]) -> Record {
+        let total = PublishedTotal { revision: 1, total: 5, late_events: 0 };
+        let head = MergerHead {
+            watermark: None,
+            horizon: None,
+            forgotten: forgotten.map(EventTimeMs),
+            partitions: 1,
+            run: None,
+            rules: RULES,
+        };
+        let windows = published.iter().map(|start| (WindowStart(*start), total)).collect();
+        record(Stream::Merger, Content::Merger(MergerRecord { head, windows }))
+    }
+
+    fn totals(view: &View, p: i32) -> Vec<(i64, u64)> {
+        let windows = view.partition(PartitionId(p)).map(|view| &view.windows);
+        let windows = windows.into_iter().flatten();
+        windows.map(|(start, partial)| (start.0, partial.total)).collect()
+    }
+
+    #[test]
+    fn a_record_replaces_the_windows_that_it_names_and_a_snapshot_all() {
+        let mut view = View::new(RULES);
+        view.apply(Applied::Snapshot(partition(0, &[(0, 1), (10, 2)])), arrival());
+        view.apply(Applied::Next(partition(0, &[(10, 3), (20, 4)])), arrival());
+        assert_eq!(totals(&view, 0), [(0, 1), (10, 3), (20, 4)]);
+        view.apply(Applied::Snapshot(partition(0, &[(20, 5)])), arrival());
+        assert_eq!(totals(&view, 0), [(20, 5)]);
+        view.apply(Applied::Next(partition(1, &[])), arrival());
+        assert_eq!(view.totals().records_in, 2);
+    }
+
+    #[test]
+    fn what_everyone_has_forgotten_is_dropped_whoever_names_it_later() {
+        let mut view = View::new(RULES);
+        view.apply(Applied::Next(partition(0, &[(0, 1), (10, 2), (20, 3)])), arrival());
+        view.apply(Applied::Next(merger(None, &[0, 10])), arrival());
+        view.apply(Applied::Next(merger(Some(20), &[20])), arrival());
+        assert_eq!(totals(&view, 0), [(20, 3)]);
+        let published = &view.merger().expect("it is there").windows;
+        assert_eq!(published.keys().map(|start| start.0).collect::<Vec<_>>(), [20]);
+        view.apply(Applied::Snapshot(partition(1, &[(10, 7), (20, 8)])), arrival());
+        assert_eq!(totals(&view, 1), [(20, 8)]);
+    }
+
+    proptest! {
+        #[test]
+        fn the_memory_is_that_of_all_counts(
+            steps in vec((0..3_i32, any::<bool>(), vec((0..6_i64, 0..40_u64), 0..4)), 1..30),
+            forgets in vec(proptest::option::weighted(0.3, 0..60_i64), 30),
+        ) {
+            let mut view = View::new(RULES);
+            let mut highest = None;
+            for ((p, is_snapshot, windows), forget) in steps.into_iter().zip(forgets) {
+                let windows: Vec<_> =
+                    windows.into_iter().map(|(start, total)| (start * 10, total)).collect();
+                let record = partition(p, &windows);
+                let applied =
+                    if is_snapshot { Applied::Snapshot(record) } else { Applied::Next(record) };
+                view.apply(applied, arrival());
+                if forget.is_some() {
+                    highest = highest.max(forget);
+                    view.apply(Applied::Next(merger(highest, &[])), arrival());
+                }
+                let sum: usize = view.partitions().map(|(_, view)| bytes_of(&view.windows)).sum();
+                prop_assert_eq!(view.memory_bytes(), sum);
+                let starts = view.partitions().flat_map(|(_, view)| view.windows.keys());
+                let ends: Vec<_> = starts.map(|start| start.0 + 10).collect();
+                prop_assert!(ends.iter().all(|end| highest.is_none_or(|f| *end > f)));
+            }
+            for p in 0..3 {
+                view.remove(Stream::Partition(PartitionId(p)));
+            }
+            prop_assert_eq!(view.memory_bytes(), 0);
+        }
+    }
+}
