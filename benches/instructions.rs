@@ -11,10 +11,7 @@ mod common;
 use std::hint::black_box;
 
 use crossbeam_channel::Receiver;
-use logintide::{
-    client::SystemClock, epoch::ToWorker, event::FieldNames, ids::Epoch, source::Router,
-    worker::Worker,
-};
+use logintide::{epoch::ToWorker, event::FieldNames, ids::Epoch, source::Router, worker::Worker};
 
 use common::{Memory, Tapes};
 
@@ -26,7 +23,7 @@ fn counted_router(router: &Router, values: &[Vec<u8>]) -> usize {
 }
 
 #[inline(never)]
-fn counted_worker(worker: Worker<SystemClock>, input: &Receiver<ToWorker>) {
+fn counted_worker(worker: Worker, input: &Receiver<ToWorker>) {
     worker.run(input);
 }
 

@@ -8,7 +8,6 @@ use std::{thread, time::Instant};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use logintide::{
-    client::SystemClock,
     control::Control,
     epoch::{Mode, ToSink, ToWorker},
     event::FieldNames,
@@ -88,7 +87,7 @@ fn run(values: &[Vec<u8>], times: u64, workers: usize, memory: &Memory) -> usize
         for number in 0..workers {
             let (input, received) = bounded(limits::WORKER_QUEUE_BATCHES);
             let control = control.clone();
-            let worker = Worker::new(memory.worker(number), SystemClock, to_sink.clone(), control);
+            let worker = Worker::new(memory.worker(number), to_sink.clone(), control);
             scope.spawn(move || worker.run(&received));
             inputs.push(input);
         }

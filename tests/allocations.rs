@@ -12,7 +12,6 @@ use loadgen::embedded::{Load, LoadShares};
 use logintide::{
     batch::{InputBatch, InputRecord, Pool, Position, Span},
     budget::Budget,
-    client::SystemClock,
     control::Control,
     epoch::{Mode, ToSink, ToWorker},
     event::{EventConfig, FieldNames},
@@ -94,8 +93,7 @@ fn allocations(events: &[Vec<u8>]) -> (u64, usize) {
     };
     let run = |events: &[Vec<u8>]| {
         let (to_sink, sink) = unbounded::<ToSink>();
-        let worker =
-            Worker::new(settings.clone(), SystemClock, to_sink, Control::new(Health::new(0), 1));
+        let worker = Worker::new(settings.clone(), to_sink, Control::new(Health::new(0), 1));
         let batches: Vec<_> =
             events.chunks(BATCH_EVENTS).map(|some| batch(some, &budget)).collect();
         let (to_worker, input) = bounded(batches.len() + 1);

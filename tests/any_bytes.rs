@@ -7,7 +7,6 @@ use crossbeam_channel::{bounded, unbounded};
 use logintide::{
     batch::{InputBatch, InputRecord, Pool, Position, RejectKind, Span},
     budget::Budget,
-    client::SystemClock,
     control::Control,
     epoch::{Mode, ToSink, ToWorker, WorkerEpoch},
     event::{EventConfig, FieldNames},
@@ -70,7 +69,7 @@ fn work(id: usize, records: &[(i64, &[u8])]) -> Made {
         output_pool: Pool::new(256 << 10, Arc::default()),
     };
     let (to_sink, sink) = unbounded();
-    let worker = Worker::new(settings, SystemClock, to_sink, Control::new(Health::new(0), WORKERS));
+    let worker = Worker::new(settings, to_sink, Control::new(Health::new(0), WORKERS));
     let mut batch = InputBatch { arena: Vec::new(), records: Vec::new(), permit: budget.permit() };
     for (offset, value) in records {
         let span = Span::append(&mut batch.arena, None, value);

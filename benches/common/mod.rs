@@ -11,7 +11,6 @@ use loadgen::embedded::{Load, LoadShares};
 use logintide::{
     batch::{Emptied, InputBatch, InputRecord, Pool, Position, Span},
     budget::Budget,
-    client::SystemClock,
     control::Control,
     epoch::{Mode, ToSink, ToWorker},
     event::EventConfig,
@@ -136,7 +135,7 @@ pub(crate) fn batches(values: &[Vec<u8>], memory: &Memory) -> Vec<InputBatch> {
 pub(crate) fn worker(
     values: &[Vec<u8>],
     memory: &Memory,
-) -> (Worker<SystemClock>, Sender<ToWorker>, Receiver<ToWorker>, Receiver<ToSink>) {
+) -> (Worker, Sender<ToWorker>, Receiver<ToWorker>, Receiver<ToSink>) {
     let (to_worker, input) = unbounded();
     let begin = ToWorker::Begin { epoch: Epoch(1), horizon: None, mode: Mode::Process };
     to_worker.send(begin).expect("it is open");
@@ -145,7 +144,7 @@ pub(crate) fn worker(
     }
     let (to_sink, output) = unbounded();
     let control = Control::new(Health::new(0), 1);
-    (Worker::new(memory.worker(0), SystemClock, to_sink, control), to_worker, input, output)
+    (Worker::new(memory.worker(0), to_sink, control), to_worker, input, output)
 }
 
 /// The yardstick of everything that parses: a bare simd-json tape of a copy of each value.

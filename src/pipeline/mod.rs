@@ -26,7 +26,7 @@ use self::{
 use crate::{
     batch::Pool,
     budget::Budget,
-    client::{Librdkafka, SystemClock},
+    client::Librdkafka,
     config::{Delivery, MemoryPlan, RunConfig},
     control::Control,
     error::RunError,
@@ -240,8 +240,7 @@ fn start(
             input_pool: input_pool.clone(),
             output_pool: output_pool.clone(),
         };
-        let worker =
-            Worker::new(settings, SystemClock, to_sink.clone(), Arc::clone(&parts.control));
+        let worker = Worker::new(settings, to_sink.clone(), Arc::clone(&parts.control));
         threads.spawn(format!("worker-{number}"), move || {
             pinning::pin(core);
             worker.run(&input);

@@ -11,6 +11,7 @@ mod delta;
 use std::{
     collections::BTreeMap,
     sync::{Arc, atomic::Ordering::Relaxed},
+    time::Instant,
 };
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
@@ -22,7 +23,7 @@ use self::{
 use crate::{
     batch::{Emptied, InputBatch, InputRecord, Pool, Position, RejectKind, Span},
     budget::{Budget, Permit},
-    client::Clock,
+    clock,
     control::Control,
     epoch::{Mode, ToSink, ToWorker, WorkerEpoch},
     event::{Enricher, Event, EventConfig, Field, Parser, Reject, RejectReason, SoftProblem},
@@ -48,9 +49,8 @@ pub struct WorkerSettings {
     pub output_pool: Pool<Emptied<Span>>,
 }
 
-pub struct Worker<K: Clock> {
+pub struct Worker {
     id: WorkerId,
-    clock: K,
     rules: WindowRules,
     partitioner: Partitioner,
     budget: Arc<Budget>,
@@ -73,21 +73,15 @@ pub struct Worker<K: Clock> {
     soft: BTreeMap<(Field, SoftProblem), u64>,
 }
 
-impl<K: Clock> Worker<K> {
+impl Worker {
     /// A worker that sends to `sink`.
-    pub fn new(
-        settings: WorkerSettings,
-        clock: K,
-        sink: Sender<ToSink>,
-        control: Arc<Control>,
-    ) -> Self {
+    pub fn new(settings: WorkerSettings, sink: Sender<ToSink>, control: Arc<Control>) -> Self {
         let WorkerSettings { id, event, rules, budget, input_pool, output_pool, .. } = settings;
         let output_partitions = settings.output_partitions;
         let outputs =
             OutputBatcher::new(output_partitions, sink.clone(), output_pool, Arc::clone(&budget));
         Self {
             id,
-            clock,
             rules,
             partitioner: Partitioner::new(output_partitions as i32),
             budget,
@@ -154,7 +148,7 @@ impl<K: Clock> Worker<K> {
 
     fn process(&mut self, batch: InputBatch) -> Result<(), SinkGone> {
         let InputBatch { arena, records, mut permit } = batch;
-        let (began, processed_at_us) = (self.clock.now(), self.clock.now_us());
+        let (began, processed_at_us) = (Instant::now(), clock::now_us());
         match self.mode {
             Mode::Process => {
                 self.ages.begin_batch(processed_at_us / 1000);
@@ -162,7 +156,7 @@ impl<K: Clock> Worker<K> {
                     self.ages.record(record.position.timestamp_ms);
                     self.record(record, &arena, processed_at_us, &mut permit)?;
                 }
-                self.ages.end_batch(self.clock.since(began));
+                self.ages.end_batch(began.elapsed());
             }
             Mode::Replay => records.iter().for_each(|record| self.replay(record, &arena)),
         }
