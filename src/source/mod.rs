@@ -154,7 +154,12 @@ fn turn<C: Client>(cx: &mut Context<C>, mut phase: Phase) -> Result<Phase, Halt>
     while let Ok(message) = cx.from_sink.try_recv() {
         phase = phase.heard(cx, message)?;
     }
-    phase = phase.check_stop(cx).check_topics(cx)?;
+    phase = phase.check_stop(cx);
+    if matches!(phase, Phase::Closed) {
+        // What the sink or the group says from here on is for nobody.
+        return Ok(phase);
+    }
+    phase = phase.check_topics(cx)?;
     phase = serve_group(cx, phase)?.advance_unreadable(cx)?;
     // NOTE: before a question that may wait for its answer.
     cx.control.health().set_waiting(phase.waits_for(cx));
