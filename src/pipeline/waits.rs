@@ -4,7 +4,8 @@
 //! Out: a log line every few seconds with the cause and the remedy; unhealthy after the stall
 //! timeout; the run's failure after twice that, if a restart could help.
 //! Holds: each state has a clock of its own; time without an answer from any broker does not count;
-//! standing by has no time limit.
+//! a cluster whose fault has just been mended gets the time of a new wait; standing by has no time
+//! limit.
 
 use std::time::{Duration, Instant};
 
@@ -28,12 +29,14 @@ pub(super) struct WaitClock {
     /// A counter that grows when the wait makes progress.
     progress: u64,
     since: Instant,
+    /// When the wait began, or the cluster last showed a fault.
+    sound_since: Instant,
     said: Instant,
 }
 
 impl WaitClock {
     pub(super) fn new(waiting: Waiting, progress: u64, now: Instant) -> Self {
-        Self { waiting, progress, since: now, said: now }
+        Self { waiting, progress, since: now, sound_since: now, said: now }
     }
 
     /// Whether this is still the same wait, without progress.
@@ -69,13 +72,15 @@ impl WaitClock {
         now: Instant,
     ) -> Verdict {
         let Diagnosis::Cause(Cause { restart_helps, .. }) = diagnosis else {
-            self.since = now;
+            (self.since, self.sound_since) = (now, now);
             return Verdict::Waits;
         };
-        let waited = self.waited(now);
-        if !self.waiting.should_end() || waited < timeout {
+        if !restart_helps {
+            self.sound_since = now;
+        }
+        if !self.waiting.should_end() || self.waited(now) < timeout {
             Verdict::Waits
-        } else if *restart_helps && waited >= timeout * 2 {
+        } else if now.saturating_duration_since(self.sound_since) >= timeout * 2 {
             Verdict::Failed
         } else {
             Verdict::Stalled
@@ -103,8 +108,19 @@ mod tests {
         assert_eq!(clock.judge(&cause(false), TIMEOUT, at(59)), Verdict::Waits);
         assert_eq!(clock.judge(&cause(false), TIMEOUT, at(60)), Verdict::Stalled);
         assert_eq!(clock.judge(&cause(false), TIMEOUT, at(6000)), Verdict::Stalled, "stays");
+    }
+
+    #[test]
+    fn a_run_fails_when_the_cluster_has_had_time_enough_without_a_fault() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut clock = WaitClock::new(Waiting::Assignment, 0, start);
         assert_eq!(clock.judge(&cause(true), TIMEOUT, at(119)), Verdict::Stalled);
         assert_eq!(clock.judge(&cause(true), TIMEOUT, at(120)), Verdict::Failed);
+        let mut clock = WaitClock::new(Waiting::Assignment, 0, start);
+        assert_eq!(clock.judge(&cause(false), TIMEOUT, at(500)), Verdict::Stalled);
+        assert_eq!(clock.judge(&cause(true), TIMEOUT, at(619)), Verdict::Stalled, "just mended");
+        assert_eq!(clock.judge(&cause(true), TIMEOUT, at(620)), Verdict::Failed);
     }
 
     #[test]

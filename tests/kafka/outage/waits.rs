@@ -5,7 +5,7 @@ use testkit::{Scenario, Served};
 
 use crate::{check::exits, own_broker::OwnBroker};
 
-const STALLS_SOON: [&str; 2] = ["--stall-timeout", "5s"];
+const STALLS_SOON: [&str; 2] = ["--stall-timeout", "10s"];
 
 /// Waits until the wait for this has been a stall for longer than twice the timeout, and the
 /// process is still there.
