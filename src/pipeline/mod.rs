@@ -39,7 +39,8 @@ use crate::{
     limits,
     metrics::{self, Health, Metric},
     signals::{self, Wish},
-    sink::{OutputSettings, ReadbackSettings, Sink, SinkSettings},
+    replica::{Replica, ReplicaChannels, ReplicaSettings},
+    sink::{OutputSettings, ReplicaLink, Sink, SinkSettings},
     source::{Source, SourceChannels, SourceSettings},
     state::{Identity, Opened, SledStore, StateError, in_background, instance_id},
     status::Board,
@@ -59,7 +60,7 @@ pub(crate) struct Shared {
 impl Shared {
     /// Makes what a run shares, before it starts.
     pub(crate) fn new(config: &RunConfig) -> Self {
-        // The source, the sink, the store and http; the workers come on top.
+        // The source, the sink, the replica and http; the workers come on top.
         let health = Health::new(config.workers + 3 + usize::from(config.http.is_some()));
         Self { control: Control::new(health, config.workers), board: Board::new() }
     }
@@ -265,36 +266,43 @@ fn start(
         has_topic_ids: !MockCluster::has_id(&parts.facts.cluster_id),
         topics: config.topics.clone(),
         outputs: PerOutput::from_fn(|topic| parts.facts.outputs[topic].partitions),
+        journal_partitions: parts.facts.outputs[Topic::Journal].partitions,
         budget: Arc::clone(&budget),
         most_bytes: most_bytes(&parts),
         input_pool,
     };
     let channels = SourceChannels { workers, sink: to_sink, from_sink };
     let control = Arc::clone(&parts.control);
-    let (output_settings, readback) = (output_settings(&parts), readback_settings(&parts));
-    let Parts { config, admin, opened, instance, board, .. } = parts;
-    let (store, writer) = in_background(Box::new(opened.store));
+    let (output_settings, identity) = (output_settings(&parts), identity(&parts));
+    let (requests, replica_input) = unbounded();
+    let (to_sink, followed) = unbounded();
+    let channels_of_replica = ReplicaChannels { requests: replica_input, followed: to_sink };
+    let replica_settings = replica_settings(&mut parts);
+    let replica = Replica::new(
+        replica_settings,
+        Librdkafka::default(),
+        channels_of_replica,
+        Arc::clone(&control),
+    )?;
+    let Parts { config, admin, instance, board, .. } = parts;
     let sink_settings = SinkSettings {
         workers: config.workers,
         outputs: output_settings,
         rules: config.window,
-        delivery: config.delivery,
-        readback,
         instance,
-        on_state_mismatch: config.on_state_mismatch,
+        identity,
+        lease: config.idle_timeout + 2 * config.commit_interval,
+        session_timeout: limits::SESSION_TIMEOUT,
         on_topic_recreated: config.on_topic_recreated,
         stats_interval: config.stats_interval,
         board,
-        store,
+        replica: ReplicaLink { requests, followed, positions: replica.positions() },
         committer: consumer.committer(),
         budget,
         output_pool,
     };
     let sink = Sink::new(sink_settings, Librdkafka::default(), to_source, Arc::clone(&control))?;
-    threads.spawn("store".to_owned(), move || {
-        writer.run();
-        Ok(())
-    })?;
+    threads.spawn("replica".to_owned(), move || replica.run())?;
     threads.spawn("sink".to_owned(), move || sink.run(&sink_input))?;
     let source =
         Source::new(source_settings, Librdkafka::default(), consumer, admin, channels, control);
@@ -310,17 +318,32 @@ fn most_bytes(parts: &Parts) -> usize {
     side_topics.map(|(_, topic)| topic.record_bytes).fold(of_event, usize::max)
 }
 
-/// Settings of the consumer that reads aggregated-usage. It has the group's name but does not join.
-fn readback_settings(parts: &Parts) -> ReadbackSettings {
-    ReadbackSettings {
+/// Whose journal it is.
+fn identity(parts: &Parts) -> Identity {
+    Identity {
+        cluster_id: parts.facts.cluster_id.clone(),
+        group_id: parts.config.group_id.clone(),
+        topic: parts.config.topics[Topic::Input].clone(),
+        topic_id: None,
+        window_size_ms: parts.config.window.size_ms,
+        journal_partitions: parts.facts.outputs[Topic::Journal].partitions as u32,
+        first_partitions: parts.facts.input_partitions as u32,
+    }
+}
+
+/// Settings of the replica. Its consumer has the group's name but does not join.
+fn replica_settings(parts: &mut Parts) -> ReplicaSettings {
+    ReplicaSettings {
         consumer: ConsumerSettings {
             instance_id: None,
-            topic: parts.config.topics[Topic::Aggregated].clone(),
-            fetch_queue_kbytes: limits::READBACK_QUEUE_BYTES / 1024,
+            topic: parts.config.topics[Topic::Journal].clone(),
+            fetch_queue_kbytes: limits::REPLICA_QUEUE_BYTES / 1024,
             ..consumer_settings(parts)
         },
-        partitions: parts.facts.outputs[Topic::Aggregated].partitions,
-        max_future: Duration::from_millis(parts.config.event.max_future_ms.unsigned_abs()),
+        partitions: parts.facts.outputs[Topic::Journal].partitions as u32,
+        rules: parts.config.window,
+        memory_limit: parts.config.memory.total,
+        copy: parts.copy.take(),
     }
 }
 
@@ -337,22 +360,31 @@ fn consumer_settings(parts: &Parts) -> ConsumerSettings {
 }
 
 fn output_settings(parts: &Parts) -> OutputSettings {
-    let transactional = match parts.config.delivery {
-        Delivery::AtLeastOnce => None,
-        Delivery::ExactlyOnce => Some(Transactional {
-            id: format!("{}-{}", parts.config.group_id, parts.instance),
-            timeout: limits::TRANSACTION_TIMEOUT,
-        }),
-    };
-    let producer = ProducerSettings {
+    let has_transactions = !MockCluster::has_id(&parts.facts.cluster_id);
+    let runs_ahead = has_transactions && parts.config.delivery == Delivery::AtLeastOnce;
+    let transactional = has_transactions.then(|| Transactional {
+        id: format!("{}-{}", parts.config.group_id, parts.instance),
+        timeout: limits::TRANSACTION_TIMEOUT,
+    });
+    let queue_kbytes = parts.config.memory.producer_queue / 1024;
+    // Nearly all that is produced are enriched events.
+    let of_rest = queue_kbytes / 4;
+    let producer = |transactional, queue_kbytes| ProducerSettings {
         client: parts.client.clone(),
-        queue_kbytes: parts.config.memory.producer_queue / 1024,
+        queue_kbytes,
         batch_bytes: parts.facts.batch_bytes,
         linger: limits::PRODUCER_LINGER,
         delivery_timeout: limits::DELIVERY_TIMEOUT,
         transactional,
     };
-    OutputSettings { producer, topics: parts.config.topics.clone(), facts: parts.facts.outputs }
+    let ahead = runs_ahead.then(|| producer(None, queue_kbytes - of_rest));
+    let queue_kbytes = if runs_ahead { of_rest } else { queue_kbytes };
+    OutputSettings {
+        producer: producer(transactional, queue_kbytes),
+        ahead,
+        topics: parts.config.topics.clone(),
+        facts: parts.facts.outputs,
+    }
 }
 
 /// Converts an error from before anything was read: of the configuration, or of a broker.

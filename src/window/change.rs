@@ -150,7 +150,7 @@ impl StateImage {
     }
 
     /// All partial results of one partition.
-    pub(super) fn partials_of(
+    pub fn partials_of(
         &self,
         p: PartitionId,
     ) -> impl Iterator<Item = (&PartialKey, &Arc<Partial>)> {

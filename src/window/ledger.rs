@@ -151,6 +151,14 @@ impl Ledger {
         changes.iter().map(lowest).collect()
     }
 
+    /// All counts of a partition as they are once its change is applied.
+    pub fn counts_after(&self, change: &PartitionChange) -> BTreeMap<WindowStart, Arc<Partial>> {
+        let mut counts = self.partitions[&change.partition].partials.clone();
+        counts.retain(|start, _| !change.dropped.contains(start));
+        counts.extend(change.partials.iter().map(|(start, sum)| (*start, Arc::clone(sum))));
+        counts
+    }
+
     /// Takes over a committed epoch's changes.
     pub fn commit(&mut self, changes: &[PartitionChange]) {
         for change in changes {

@@ -14,7 +14,8 @@ use std::{
 };
 
 use super::{
-    Completeness, MergerChange, Partial, PartitionChange, PartitionState, StateImage, WindowMeta,
+    Completeness, MergerChange, Partial, PartitionChange, PartitionState, PublishedTotal,
+    StateImage, WindowMeta,
     WindowRecord, WindowRules,
     watermark::{self, Closing, PartitionTime},
 };
@@ -72,7 +73,21 @@ pub struct PreparedMerge {
     windows: BTreeMap<WindowStart, MergedWindow>,
 }
 
+impl PreparedMerge {
+    /// What it publishes.
+    pub fn published(&self) -> impl Iterator<Item = (WindowStart, PublishedTotal)> {
+        let published = self.change.published.keys();
+        published.map(|start| (*start, self.windows[start].published().expect("it has a revision")))
+    }
+}
+
 impl MergedWindow {
+    /// What is published of it, if anything is.
+    fn published(&self) -> Option<PublishedTotal> {
+        let WindowMeta { revision, late_events } = self.meta;
+        (revision > 0).then_some(PublishedTotal { revision, total: self.sum.total, late_events })
+    }
+
     /// Bytes in memory. Constant time.
     pub(super) fn memory_bytes(&self) -> usize {
         size_of::<Self>() + self.sum.memory_bytes()
@@ -214,6 +229,15 @@ impl Merger {
             completeness,
             windows,
         }
+    }
+
+    /// What is published of every window once a merge is applied.
+    pub fn published_after(&self, merge: &PreparedMerge) -> BTreeMap<WindowStart, PublishedTotal> {
+        let kept = self.windows.iter().filter(|(start, _)| !merge.change.dropped.contains(start));
+        let kept = kept.filter_map(|(start, window)| Some((*start, window.published()?)));
+        let mut published: BTreeMap<_, _> = kept.collect();
+        published.extend(merge.published());
+        published
     }
 
     /// Takes over a committed epoch's merge.

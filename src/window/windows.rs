@@ -9,8 +9,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    EpochChange, EpochInput, Ledger, Merger, MergerInput, PartitionChange, PartitionState,
-    PreparedMerge, StateImage, WindowMeta, WindowRecord, WindowRules,
+    EpochChange, EpochInput, Ledger, Merger, MergerInput, Partial, PartitionChange, PartitionState,
+    PreparedMerge, PublishedTotal, StateImage, WindowMeta, WindowRecord, WindowRules,
 };
 use crate::ids::{Epoch, EventTimeMs, Offset, PartitionId, WindowStart};
 
@@ -33,7 +33,8 @@ pub struct Prepared {
     /// The epoch has neither output nor progress. It need not be committed; what it would drop is
     /// dropped with a later one.
     pub is_empty: bool,
-    partitions: Vec<PartitionChange>,
+    /// What it changes of each owned partition.
+    pub partitions: Vec<PartitionChange>,
     /// Its window records, and what else the merger says.
     pub merge: PreparedMerge,
 }
@@ -72,6 +73,21 @@ impl Windows {
         }
     }
 
+    /// All counts of a partition as they are once its change is applied.
+    pub fn counts_after(&self, change: &PartitionChange) -> BTreeMap<WindowStart, Arc<Partial>> {
+        self.ledger.counts_after(change)
+    }
+
+    /// What is published of every window once a merge is applied.
+    pub fn published_after(&self, merge: &PreparedMerge) -> BTreeMap<WindowStart, PublishedTotal> {
+        self.merger.published_after(merge)
+    }
+
+    /// The horizon in force: events of windows at or behind it are late.
+    pub fn horizon(&self) -> Option<EventTimeMs> {
+        self.merger.horizon()
+    }
+
     /// What the epoch of this change has published, out of the state right after it. Of a committed
     /// epoch whose records may not have arrived.
     pub fn published_in(&self, change: &EpochChange) -> Vec<WindowRecord> {
@@ -99,12 +115,6 @@ impl Windows {
     /// State of every owned partition.
     pub fn partitions(&self) -> impl Iterator<Item = (PartitionId, &PartitionState)> {
         self.ledger.partitions()
-    }
-
-    /// The horizon in force: events of windows at or behind it are late.
-    #[cfg(test)]
-    pub(super) fn horizon(&self) -> Option<EventTimeMs> {
-        self.merger.horizon()
     }
 
     /// The horizon that the next barrier may carry: allowed lateness behind the watermark. Never
