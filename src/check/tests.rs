@@ -60,7 +60,8 @@ fn facts() -> Facts {
             ("offsets.topic.replication.factor", "3"),
         ])),
         topics: PerTopic::from_fn(|topic| {
-            sound(if topic == Topic::Aggregated { "compact" } else { "delete" })
+            let is_compacted = matches!(topic, Topic::Aggregated | Topic::Journal);
+            sound(if is_compacted { "compact" } else { "delete" })
         }),
         offsets_topic: MISSING,
         transactions_topic: MISSING,
@@ -115,12 +116,12 @@ fn all_missing_topics_are_named_at_once_and_may_be_created() {
     let mut facts = facts();
     facts.topics = PerTopic::from_fn(|_| MISSING);
     let (problems, _) = judged(&config(&[]), &facts);
-    assert_eq!(problems.len(), 5);
+    assert_eq!(problems.len(), 6);
     assert!(problems.iter().all(|text| text.contains("--create-topics")), "{problems:?}");
     let creating = config(&["--create-topics"]);
     assert_eq!(judged(&creating, &facts), (Vec::new(), Vec::new()));
     facts.cluster.rights = Rights::new(Some(vec![Operation::Describe]));
-    assert_eq!(judged(&creating, &facts).1.len(), 5);
+    assert_eq!(judged(&creating, &facts).1.len(), 6);
 }
 
 #[test]

@@ -9,8 +9,10 @@
 mod broker;
 mod diagnosis;
 pub(crate) mod internal_topics;
+pub(crate) mod journal_topic;
 mod pinning;
 mod threads;
+mod topic_settings;
 mod topic_watch;
 mod waits;
 mod watchdog;
@@ -107,7 +109,7 @@ pub(crate) fn run_on(
     let mut watchdog = Watchdog::new(Arc::clone(&control), questions, stall_timeout);
     let is_mock = MockCluster::has_id(&facts.cluster_id);
     let mut topics = (!is_mock)
-        .then(|| TopicWatch::new(Arc::clone(&control), &client, &config.topics))
+        .then(|| TopicWatch::new(Arc::clone(&control), &client, &config.topics, &facts))
         .transpose()?;
     let health = Arc::clone(control.health());
     let (token, board_shown) = (config.http_token.clone(), Arc::clone(&board));
@@ -201,6 +203,7 @@ fn open_state(config: &RunConfig, facts: &BrokerFacts) -> Result<(Opened, String
         instance,
         input = config.topics[Topic::Input],
         partitions = facts.input_partitions,
+        journal = config.topics[Topic::Journal],
         group = config.group_id,
         workers = config.workers,
         "starting"

@@ -16,7 +16,7 @@ use crate::{
     },
     event::TimestampStyle,
     limits,
-    topics::{Topic, TopicSpec},
+    topics::{DefaultName, Topic, TopicSpec},
 };
 
 /// Makes a static of each row, and the list of all under their headings.
@@ -50,12 +50,15 @@ settings! {
         AGGREGATED_TOPIC: String = topic(Topic::Aggregated);
         DEAD_LETTER_TOPIC: String = topic(Topic::DeadLetter);
         LATE_TOPIC: String = topic(Topic::Late);
+        JOURNAL_TOPIC: String = topic(Topic::Journal)
+            .more("It is compacted, and has at most 8 partitions.");
         CREATE_TOPICS: bool = switch("create-topics").help("Create the topics that are missing");
         PARTITIONS: i32 = number("partitions", |text| {
                 parse_number(text, 1..=limits::NEW_TOPIC_PARTITIONS_MAX)
             })
             .otherwise("as many as the input has, else 8", "8")
-            .help("Partitions of the topics that are created");
+            .help("Partitions of the topics that are created")
+            .more("The journal has at most 8.");
         REPLICATION: i32 = number("replication", |text| {
                 parse_number(text, 1..=limits::NEW_TOPIC_REPLICATION_MAX)
             })
@@ -189,7 +192,13 @@ settings! {
 
 const fn topic(topic: Topic) -> Row<String> {
     let TopicSpec { setting, default_name, help, .. } = topic.spec();
-    text(setting, "TOPIC", parse_topic).default(default_name).help(help)
+    let row = text(setting, "TOPIC", parse_topic).help(help);
+    match default_name {
+        DefaultName::Fixed(name) => row.default(name),
+        DefaultName::AfterGroup(suffix) => {
+            row.default_after("group-id", suffix, "logintide-journal")
+        }
+    }
 }
 
 /// The setting that names a topic.
@@ -200,6 +209,7 @@ pub(crate) fn of_topic(topic: Topic) -> &'static Row<String> {
         Topic::Aggregated => &AGGREGATED_TOPIC,
         Topic::DeadLetter => &DEAD_LETTER_TOPIC,
         Topic::Late => &LATE_TOPIC,
+        Topic::Journal => &JOURNAL_TOPIC,
     }
 }
 

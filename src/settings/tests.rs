@@ -11,6 +11,7 @@ use crate::{
         possible_values,
     },
     event::{Field, TimestampStyle},
+    topics::Topic,
 };
 
 /// The definition of `run`.
@@ -97,8 +98,14 @@ fn defaults_are_the_documented_ones() {
     let config = configured(&[]).expect("defaults are right");
     assert_eq!(config.brokers, "b:9092");
     assert_eq!((config.group_id.as_str(), config.instance_id), ("logintide", None));
-    let names =
-        ["user-login", "processed-logins", "aggregated-usage", "user-login-dlq", "user-login-late"];
+    let names = [
+        "user-login",
+        "processed-logins",
+        "aggregated-usage",
+        "user-login-dlq",
+        "user-login-late",
+        "logintide-journal",
+    ];
     assert_eq!(config.topics.values(), &names);
     assert_eq!((config.workers, config.delivery), (6, Delivery::ExactlyOnce));
     let window = config.window;
@@ -135,7 +142,7 @@ fn settings_reach_the_configuration() {
         -X client.rack=b,c -X ssl.ca.location= --delivery at-least-once --stall-timeout 30s";
     let config = configured(&line.split_whitespace().collect::<Vec<_>>()).expect("right");
     assert_eq!((config.group_id.as_str(), config.instance_id.as_deref()), ("g", Some("i-1")));
-    let names = ["in", "processed-logins", "aggregated-usage", "user-login-dlq", "l"];
+    let names = ["in", "processed-logins", "aggregated-usage", "user-login-dlq", "l", "g-journal"];
     assert_eq!(config.topics.values(), &names);
     assert_eq!(config.workers, 3);
     let window = config.window;
@@ -164,6 +171,24 @@ fn settings_reach_the_configuration() {
         *config.client_properties,
         [property("client.rack", "b,c"), property("ssl.ca.location", "")]
     );
+}
+
+#[test]
+fn the_journal_has_the_name_of_its_group_unless_it_is_given_one() {
+    let given = ["--group-id", "g", "--journal-topic", "j"];
+    assert_eq!(configured(&given).expect("right").topics[Topic::Journal], "j");
+    let expected = "invalid value 'two words-journal' for '--journal-topic': expected a name of \
+                    letters, digits, '.', '_' and '-', but found ' '; the default is made of \
+                    --group-id, so give --journal-topic a value";
+    assert!(problem(&["--group-id", "two words"]).contains(expected));
+    let text = problem(&["--group-id", "g", "--late-topic", "g-journal"]);
+    assert!(
+        text.contains("'--journal-topic': expected another topic than '--late-topic' has"),
+        "{text}"
+    );
+    // A wrong name that was given is not made of the group's.
+    let text = problem(&["--group-id", "two words", "--journal-topic", "a b"]);
+    assert!(text.ends_with("but found ' '"), "{text}");
 }
 
 #[test]
@@ -330,8 +355,9 @@ fn everything_that_is_wrong_is_reported_together() {
 
 #[test]
 fn a_group_that_names_no_folder_needs_a_state_dir() {
-    assert!(problem(&["--group-id", "a/b"]).contains("set --state-dir"));
-    let config = configured(&["--group-id", "a/b", "--state-dir", "/s"]).expect("right");
+    let named = ["--group-id", "a/b", "--journal-topic", "j"];
+    assert!(problem(&named).contains("set --state-dir"));
+    let config = configured(&[&named[..], &["--state-dir", "/s"]].concat()).expect("right");
     assert_eq!(config.group_id, "a/b");
 }
 
