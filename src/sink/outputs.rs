@@ -21,7 +21,7 @@ use crate::{
 
 /// What the broker says of an output topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct OutputTopic {
+pub struct OutputTopic {
     /// Number of partitions.
     pub partitions: i32,
     /// Bytes that key, value and headers of a record may have together.
@@ -30,7 +30,7 @@ pub(crate) struct OutputTopic {
 
 /// How the outputs are produced.
 #[derive(Debug, Clone)]
-pub(crate) struct OutputSettings {
+pub struct OutputSettings {
     /// The producer's settings.
     pub producer: ProducerSettings,
     /// Topic names.
@@ -219,6 +219,11 @@ impl<C: Client> Outputs<C> {
     /// The producer and its transaction.
     pub(crate) fn connection(&mut self) -> &mut Connection<C> {
         &mut self.connection
+    }
+
+    /// Makes clients.
+    pub(super) fn client(&self) -> &C {
+        &self.client
     }
 
     /// The producer, for polling and for reports.

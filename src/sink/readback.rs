@@ -8,20 +8,23 @@
 use std::{
     collections::BTreeMap,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use crate::{
-    client::{ScanEnd, ScanEvent, ScanRange, ShortLog, TopicScan},
+    client::{
+        Client, Clock, Questions, RecordConsumer, ScanEnd, ScanEvent, ScanRange, ShortLog,
+        TopicScan,
+    },
     ids::{EventTimeMs, Offset, PartitionId, WindowStart},
-    kafka::{Admin, Consumer, ConsumerSettings, Flow, KafkaError, all_log_ends},
+    kafka::{ConsumerSettings, Flow, KafkaError},
     limits,
     window::{PublishedWindow, WindowRules},
 };
 
 /// How published windows are read back.
 #[derive(Debug, Clone)]
-pub(crate) struct ReadbackSettings {
+pub struct ReadbackSettings {
     /// A reader of aggregated-usage. It never joins the group.
     pub consumer: ConsumerSettings,
     /// Partitions of aggregated-usage.
@@ -32,26 +35,28 @@ pub(crate) struct ReadbackSettings {
 
 /// The newest published revision of every window that ends after the horizon. `read` counts the
 /// records, so that others see progress.
-pub(super) fn published(
+pub(super) fn published<C: Client>(
+    client: &C,
     settings: &ReadbackSettings,
     rules: &WindowRules,
     horizon: Option<EventTimeMs>,
     read: &AtomicU64,
 ) -> Result<BTreeMap<WindowStart, PublishedWindow>, KafkaError> {
-    let consumer = Consumer::new(&settings.consumer)?;
+    let consumer = client.consumer(&settings.consumer)?;
     let partitions: Vec<_> = (0..settings.partitions).map(PartitionId).collect();
     let log = consumer.logs(&partitions, limits::RECOVERY_QUERY_TIMEOUT)?;
     let starts = starts(&consumer, settings, &log, horizon)?;
-    let everything = Admin::read_uncommitted(&settings.consumer.client)?;
+    let everything = client.uncommitted(&settings.consumer.client)?;
     let timeout = limits::RECOVERY_QUERY_TIMEOUT;
-    let ends = all_log_ends(&everything, &settings.consumer.topic, &partitions, timeout)?;
+    let ends = everything.all_ends(&settings.consumer.topic, &partitions, timeout)?;
     let range = |(partition, from)| ScanRange { partition, from, until: ends[&partition] };
     let ranges: Vec<_> = starts.into_iter().map(range).collect();
     let mut scan = TopicScan::begin(consumer, &ranges, ShortLog::Waits)?;
     let mut windows = BTreeMap::new();
     let mut failure = None;
-    let mut said = Instant::now();
-    let end = scan.run(limits::READBACK_STALL_TIMEOUT, |event| {
+    let clock = client.clock();
+    let mut said = clock.now();
+    let end = scan.run(clock, limits::READBACK_STALL_TIMEOUT, |event| {
         match event {
             ScanEvent::Record(record) => {
                 read.fetch_add(1, Relaxed);
@@ -61,8 +66,8 @@ pub(super) fn published(
                 failure = Some(error);
                 return Flow::Stop;
             }
-            ScanEvent::Turn { unread } if said.elapsed() >= limits::REPEATED_LOG_INTERVAL => {
-                said = Instant::now();
+            ScanEvent::Turn { unread } if clock.since(said) >= limits::REPEATED_LOG_INTERVAL => {
+                said = clock.now();
                 tracing::info!(
                     partitions = unread,
                     "reading published windows back; waiting for transactions that hide them, or \
@@ -91,7 +96,7 @@ pub(super) fn published(
 /// Where to begin: no window can have been published before its events' time, but for the lead
 /// that event time may have.
 fn starts(
-    consumer: &Consumer,
+    consumer: &impl RecordConsumer,
     settings: &ReadbackSettings,
     log: &BTreeMap<PartitionId, (Offset, Offset)>,
     horizon: Option<EventTimeMs>,

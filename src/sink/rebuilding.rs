@@ -73,7 +73,8 @@ impl Rebuilding {
         }
         let rules = cx.settings.rules;
         let read = &cx.control.activity().read_back;
-        let published = readback::published(&cx.settings.readback, &rules, image.horizon, read)?;
+        let (client, settings) = (cx.outputs.client(), &cx.settings.readback);
+        let published = readback::published(client, settings, &rules, image.horizon, read)?;
         failpoint::reached(Point::ReadBack);
         for (start, window) in &published {
             let known = image.windows.entry(*start).or_default();

@@ -147,6 +147,19 @@ impl<C: Client> Stage<C> {
         }
     }
 
+    #[cfg(feature = "test-support")]
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Undoing(_) => "Undoing",
+            Self::Waiting(_) => "Waiting",
+            Self::Rebuilding(_) => "Rebuilding",
+            Self::Open(_) => "Open",
+            Self::Draining(_) => "Draining",
+            Self::Publishing(_) => "Publishing",
+            Self::Failed => "Failed",
+        }
+    }
+
     /// Whether a commit is under way.
     pub(super) fn is_committing(&self) -> bool {
         matches!(self, Self::Draining(_) | Self::Publishing(_))
