@@ -31,7 +31,7 @@ use std::{
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-pub(crate) use self::outputs::{OutputSettings, OutputTopic};
+pub use self::outputs::{OutputSettings, OutputTopic};
 pub(crate) use self::rejects::{KEY_CUT, VALUE_CUT};
 use self::{
     collecting::Output, context::Context, epoch_failure::EpochFailure, stage::Stage,
@@ -54,7 +54,7 @@ use crate::{
 };
 
 /// What a sink is made of.
-pub(crate) struct SinkSettings<C: Client> {
+pub struct SinkSettings<C: Client> {
     /// Number of workers that answer each barrier.
     pub workers: usize,
     /// How outputs are produced.
@@ -87,7 +87,7 @@ pub(crate) struct SinkSettings<C: Client> {
 
 /// The sink's way to the replica.
 #[derive(Debug)]
-pub(crate) struct ReplicaLink {
+pub struct ReplicaLink {
     /// What is to be read.
     pub requests: Sender<FollowRequest>,
     /// What was read.
@@ -97,34 +97,51 @@ pub(crate) struct ReplicaLink {
 }
 
 /// The sink.
-pub(crate) struct Sink<C: Client>(Context<C>);
+pub struct Sink<C: Client> {
+    cx: Context<C>,
+    stage: Stage<C>,
+}
 
 impl<C: Client> Sink<C> {
     /// A sink that answers to `to_source`.
-    pub(crate) fn new(
+    pub fn new(
         settings: SinkSettings<C>,
         client: C,
         to_source: Sender<ToSource>,
         control: Arc<Control>,
     ) -> Result<Self, RunError> {
-        Context::new(settings, client, to_source, control).map(Self)
+        let cx = Context::new(settings, client, to_source, control)?;
+        Ok(Self { cx, stage: Stage::Failed })
     }
 
     /// Works until the source and all workers are gone.
-    pub(crate) fn run(self, input: &Receiver<ToSink>) -> Result<(), RunError> {
-        let Self(mut cx) = self;
-        let mut stage = Stage::Failed;
-        loop {
-            // Something moves without a message: deliveries, or records that wait for room.
-            let is_busy = stage.is_waiting() || cx.outputs.in_flight() > 0;
-            let wait = if is_busy { limits::SINK_DRAIN_POLL } else { limits::SINK_IDLE_WAIT };
-            stage = match cx.clock.receive(input, wait) {
-                Ok(message) => turn(&mut cx, stage, Some(message), input)?,
-                Err(RecvTimeoutError::Timeout) => turn(&mut cx, stage, None, input)?,
-                // The ordinary end: the source has closed after its last commit.
-                Err(RecvTimeoutError::Disconnected) => return Ok(()),
-            };
+    pub fn run(self, input: &Receiver<ToSink>) -> Result<(), RunError> {
+        let mut next = Some(self);
+        while let Some(sink) = next {
+            next = sink.step(input)?;
         }
+        Ok(())
+    }
+
+    /// One turn, which waits a little for a message. `None`: the source and all workers are gone.
+    pub fn step(self, input: &Receiver<ToSink>) -> Result<Option<Self>, RunError> {
+        let Self { mut cx, stage } = self;
+        // Something moves without a message: deliveries, or records that wait for room.
+        let is_busy = stage.is_waiting() || cx.outputs.in_flight() > 0;
+        let wait = if is_busy { limits::SINK_DRAIN_POLL } else { limits::SINK_IDLE_WAIT };
+        let stage = match cx.clock.receive(input, wait) {
+            Ok(message) => turn(&mut cx, stage, Some(message), input)?,
+            Err(RecvTimeoutError::Timeout) => turn(&mut cx, stage, None, input)?,
+            // The ordinary end: the source has closed after its last commit.
+            Err(RecvTimeoutError::Disconnected) => return Ok(None),
+        };
+        Ok(Some(Self { cx, stage }))
+    }
+
+    /// Where it stands, for people.
+    #[cfg(feature = "test-support")]
+    pub fn stands_at(&self) -> &'static str {
+        self.stage.name()
     }
 }
 

@@ -26,7 +26,7 @@ use crate::{
 
 /// What the broker says of an output topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct OutputTopic {
+pub struct OutputTopic {
     /// Number of partitions.
     pub partitions: i32,
     /// Bytes that key, value and headers of a record may have together.
@@ -35,7 +35,7 @@ pub(crate) struct OutputTopic {
 
 /// How the outputs are produced.
 #[derive(Debug, Clone)]
-pub(crate) struct OutputSettings {
+pub struct OutputSettings {
     /// Settings of the producer that has the transactions.
     pub producer: ProducerSettings,
     /// Settings of the producer of enriched events, where those are not part of the transaction.

@@ -152,6 +152,19 @@ impl<C: Client> Stage<C> {
         }
     }
 
+    #[cfg(feature = "test-support")]
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Undoing(_) => "Undoing",
+            Self::Waiting(_) => "Waiting",
+            Self::Reading(_) => "Reading",
+            Self::Founding(_) => "Founding",
+            Self::Open(_) => "Open",
+            Self::Draining(_) => "Draining",
+            Self::Failed => "Failed",
+        }
+    }
+
     /// Whether something is waited for that sends no message.
     pub(super) fn is_waiting(&self) -> bool {
         matches!(self, Self::Draining(_) | Self::Reading(_) | Self::Founding(_))

@@ -32,6 +32,9 @@ pub struct BackgroundStore {
     store: Option<Box<dyn Store>>,
     writes: Sender<Write>,
     written: Receiver<Written>,
+    /// The other part, where there is no thread.
+    #[cfg(feature = "test-support")]
+    writer: Option<StoreWriter>,
 }
 
 /// The other thread's part.
@@ -44,8 +47,21 @@ pub struct StoreWriter {
 pub fn in_background(store: Box<dyn Store>) -> (BackgroundStore, StoreWriter) {
     let (to_writer, writes) = bounded(1);
     let (from_writer, written) = bounded(1);
-    let store = BackgroundStore { store: Some(store), writes: to_writer, written };
+    let store = BackgroundStore {
+        store: Some(store),
+        writes: to_writer,
+        written,
+        #[cfg(feature = "test-support")]
+        writer: None,
+    };
     (store, StoreWriter { writes, written: from_writer })
+}
+
+/// A store that writes when it is asked whether it has: for one thread.
+#[cfg(feature = "test-support")]
+pub fn in_foreground(store: Box<dyn Store>) -> BackgroundStore {
+    let (store, writer) = in_background(store);
+    BackgroundStore { writer: Some(writer), ..store }
 }
 
 impl BackgroundStore {
@@ -57,6 +73,7 @@ impl BackgroundStore {
 
     /// How the write went that was begun; `None` while it is under way.
     pub fn finished(&mut self) -> Option<Result<StoredEpoch, StateError>> {
+        self.write_here();
         let written = match self.written.try_recv() {
             Ok(written) => written,
             Err(error) => {
@@ -70,10 +87,21 @@ impl BackgroundStore {
     /// The store itself, once a write that is under way is done. Fails as that write did.
     pub fn wait(&mut self) -> Result<&mut dyn Store, StateError> {
         if self.store.is_none() {
+            self.write_here();
             let written = self.written.recv().expect(GONE);
             self.take_back(written)?;
         }
         Ok(self.store.as_mut().expect("no write is under way").as_mut())
+    }
+
+    /// Does what a thread would do, where there is none.
+    fn write_here(&self) {
+        #[cfg(feature = "test-support")]
+        if let Some(writer) = &self.writer
+            && let Ok(write) = writer.writes.try_recv()
+        {
+            writer.write(write);
+        }
     }
 
     fn take_back(&mut self, written: Written) -> Result<StoredEpoch, StateError> {
@@ -85,12 +113,15 @@ impl BackgroundStore {
 impl StoreWriter {
     /// Writes until the other part is gone.
     pub fn run(self) {
-        for Write { mut store, committed, redo } in self.writes {
-            let stats = store.write_epoch(committed.as_deref(), &redo);
-            let result = stats.map(|write| StoredEpoch { write, size_bytes: store.size_bytes() });
-            if self.written.send(Written { store, result }).is_err() {
-                break;
-            }
-        }
+        while let Ok(write) = self.writes.recv()
+            && self.write(write)
+        {}
+    }
+
+    /// Writes an epoch. False: the other part is gone.
+    fn write(&self, Write { mut store, committed, redo }: Write) -> bool {
+        let stats = store.write_epoch(committed.as_deref(), &redo);
+        let result = stats.map(|write| StoredEpoch { write, size_bytes: store.size_bytes() });
+        self.written.send(Written { store, result }).is_ok()
     }
 }

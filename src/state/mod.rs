@@ -32,6 +32,8 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "test-support")]
+pub use self::background::in_foreground;
 #[cfg(any(test, feature = "test-support"))]
 pub use self::memory::MemoryStore;
 pub use self::{

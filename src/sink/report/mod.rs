@@ -3,7 +3,8 @@
 //! In:  aligned epochs, commits, rollbacks.
 //! Out: metrics, health, a snapshot twice a second, one log line per statistics interval.
 //! Holds: counts grow when an epoch is committed, so that a rollback counts nothing twice; nothing
-//! here is done per event.
+//! here is done per event. Nothing that the sink does depends on what is here, so the clock here is
+//! the machine's, also where the sink has another.
 
 mod epoch;
 mod line;
