@@ -62,8 +62,8 @@ pub const TRANSACTION_COMMIT_INTERVAL_MAX: Duration = Duration::from_secs(15);
 /// readers a wait: the next start ends the transaction as well.
 pub const ABORT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Fetch queue of the replica's consumer.
-pub const REPLICA_QUEUE_BYTES: usize = 8 * 1024 * 1024;
+/// Fetch queue of a consumer outside the group: the replica's, or one that reads a topic again.
+pub const SCAN_QUEUE_BYTES: usize = 8 * 1024 * 1024;
 
 /// Timeout of one blocking query to the brokers (committed offsets, log ends, metadata). It is
 /// short, so that a signal is still noticed while the brokers are away.

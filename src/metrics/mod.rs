@@ -108,6 +108,8 @@ metrics_table! {
         "Epochs committed.";
     EpochRollbacks: Counter "epoch_rollbacks_total" []
         "Epochs rolled back; their records are read again.";
+    JournalLosses: Counter "journal_losses_total" []
+        "Times that the journal had lost what was committed.";
     CommitRetries: Counter "commit_retries_total" []
         "Retries of a commit or of a transaction's call.";
     Stalls: Counter "stalls_total" []

@@ -17,7 +17,7 @@ mod topic_watch;
 mod waits;
 mod watchdog;
 
-use std::{net::TcpListener, sync::Arc, time::Duration};
+use std::{net::TcpListener, sync::Arc};
 
 use crossbeam_channel::{bounded, unbounded};
 
@@ -34,6 +34,7 @@ use crate::{
     error::RunError,
     http::{self, HttpContext},
     ids::WorkerId,
+    journal,
     kafka::{
         self, Admin, ClientSettings, Consumer, ConsumerSettings, KafkaError, MockCluster,
         ProducerSettings, Transactional,
@@ -44,7 +45,7 @@ use crate::{
     replica::{Replica, ReplicaChannels, ReplicaSettings},
     sink::{OutputSettings, ReplicaLink, Sink, SinkSettings},
     source::{Source, SourceChannels, SourceSettings},
-    state::{Identity, Opened, SledStore, StateError, in_background, instance_id},
+    state::{Identity, Opened, SledStore, StateError, instance_id},
     status::Board,
     topics::{PerOutput, Topic},
     worker::{Worker, WorkerSettings},
@@ -322,8 +323,8 @@ fn most_bytes(parts: &Parts) -> usize {
 }
 
 /// Whose journal it is.
-fn identity(parts: &Parts) -> Identity {
-    Identity {
+fn identity(parts: &Parts) -> journal::Identity {
+    journal::Identity {
         cluster_id: parts.facts.cluster_id.clone(),
         group_id: parts.config.group_id.clone(),
         topic: parts.config.topics[Topic::Input].clone(),
@@ -340,7 +341,7 @@ fn replica_settings(parts: &mut Parts) -> ReplicaSettings {
         consumer: ConsumerSettings {
             instance_id: None,
             topic: parts.config.topics[Topic::Journal].clone(),
-            fetch_queue_kbytes: limits::REPLICA_QUEUE_BYTES / 1024,
+            fetch_queue_kbytes: limits::SCAN_QUEUE_BYTES / 1024,
             ..consumer_settings(parts)
         },
         partitions: parts.facts.outputs[Topic::Journal].partitions as u32,

@@ -16,7 +16,7 @@ use super::{
     EpochFailure, SinkSettings,
     outputs::Outputs,
     report::{self, EpochCounts, Report},
-    takeover::Rules,
+    takeover::{Memory, Rules},
 };
 use crate::{
     client::{Client, Clock, RecordProducer},
@@ -51,6 +51,8 @@ pub(super) struct Context<C: Client> {
     /// Whether the next epoch is committed even if nothing moved: it is the first one after a
     /// takeover.
     pub(super) must_commit: bool,
+    /// The last epoch whose commit is known; `windows` and `totals` are as of it.
+    pub(super) committed_epoch: Option<Epoch>,
     /// The last epoch that may have been committed.
     pub(super) last_written: Epoch,
     /// Counts of an epoch that is complete: whether its commit was done is not known. When it is
@@ -91,6 +93,7 @@ impl<C: Client> Context<C> {
             announced: 0,
             journal: None,
             must_commit: false,
+            committed_epoch: None,
             last_written: Epoch::default(),
             undecided: None,
             report,
@@ -201,6 +204,12 @@ impl<C: Client> Context<C> {
             session_timeout: self.settings.session_timeout,
             identity: &self.settings.identity,
             last_written: self.last_written,
+            memory: Memory {
+                instance: &self.settings.instance,
+                epoch: self.committed_epoch,
+                windows: &self.windows,
+                totals: &self.totals,
+            },
         }
     }
 

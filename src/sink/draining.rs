@@ -99,6 +99,7 @@ impl<C: Client> Draining<C> {
     fn committed(self, cx: &mut Context<C>) -> Result<Stage<C>, EpochFailure> {
         let Self { collecting, completed } = self;
         cx.windows.commit(&completed.prepared);
+        cx.committed_epoch = Some(completed.prepared.change.epoch);
         cx.totals = completed.totals;
         cx.settings.budget.set_ledger(cx.windows.memory_bytes());
         (cx.must_commit, cx.sealed) = (false, None);

@@ -112,6 +112,7 @@ pub(super) fn open<C: Client>(cx: &mut Context<C>, takeover: Takeover) -> Stage<
     }
     cx.settings.budget.set_ledger(cx.windows.memory_bytes());
     (cx.totals, cx.sealed, cx.must_commit) = (totals, sealed, true);
+    cx.committed_epoch = None;
     cx.announced = announced;
     let journal = cx.journal.map(|id| id.mark());
     let partitions = cx.settings.identity.journal_partitions;

@@ -22,10 +22,10 @@ use crate::{
     config::OnTopicRecreated,
     epoch::{Committed, RecoverRequest},
     error::RunError,
-    ids::{Epoch, EventTimeMs, Offset, PartitionId, TopicId},
+    ids::{Epoch, EventTimeMs, InstanceId, Offset, PartitionId, TopicId},
     journal::{Chain, Condition, Identity, JournalCommit, Stream},
     replica::{BeginAt, Followed, PartitionView},
-    window::{PartitionTotals, StateImage, WindowMeta, WindowRules},
+    window::{PartitionTotals, StateImage, WindowMeta, WindowRules, Windows},
 };
 
 /// What a takeover goes by, beside what Kafka says.
@@ -39,6 +39,32 @@ pub(super) struct Rules<'a> {
     pub(super) identity: &'a Identity,
     /// The last epoch that this process may have written.
     pub(super) last_written: Epoch,
+    /// What this process has committed last.
+    pub(super) memory: Memory<'a>,
+}
+
+/// What a process knows by itself, as of an epoch that it has committed.
+#[derive(Debug)]
+pub(super) struct Memory<'a> {
+    pub(super) instance: &'a InstanceId,
+    pub(super) epoch: Option<Epoch>,
+    pub(super) windows: &'a Windows,
+    pub(super) totals: &'a BTreeMap<PartitionId, PartitionTotals>,
+}
+
+impl Memory<'_> {
+    /// Whether the commit of every owned partition is that of the epoch.
+    fn is_committed(&self, request: &RecoverRequest) -> bool {
+        let states: BTreeMap<_, _> = self.windows.partitions().collect();
+        let is_ours = |partition: PartitionId| {
+            let Some((offset, Some(commit))) = commit_of(request, partition) else { return false };
+            commit.instance == *self.instance
+                && Some(commit.epoch) == self.epoch
+                && states.get(&partition).is_some_and(|state| state.next_offset == offset)
+        };
+        states.len() == request.partitions.len()
+            && request.partitions.iter().all(|facts| is_ours(facts.partition))
+    }
 }
 
 /// What is to be done.
@@ -162,6 +188,14 @@ pub(super) fn decide(
     if let Some(why) = reason_to_ask(rules, request, followed, &standings, now) {
         return Ok(Decision::AskAgain(why));
     }
+    let is_lost = standings.values().any(|standing| *standing == Standing::Lost);
+    if (is_lost || lacks_merger(request, followed)) && rules.memory.is_committed(request) {
+        tracing::error!(
+            "the journal has lost what was committed: it was deleted, or has lost its end; this \
+             process remembers all of it and writes it again"
+        );
+        return Ok(Decision::Begin(Box::new(from_memory(rules, request, followed))));
+    }
     begin(rules, request, followed, &known, &standings).map(Box::new).map(Decision::Begin)
 }
 
@@ -242,6 +276,27 @@ fn lacks_merger(request: &RecoverRequest, followed: &Followed) -> bool {
     merges && committed.is_some() && !is_whole(followed, Stream::Merger)
 }
 
+/// Goes on with what this process has committed.
+fn from_memory(rules: &Rules<'_>, request: &RecoverRequest, followed: &Followed) -> Takeover {
+    let Memory { windows, totals, .. } = rules.memory;
+    let chain = |stream| {
+        // Whatever the journal still has is older: each stream begins with a snapshot.
+        let mut chain = followed.chains.get(&stream).cloned().unwrap_or_default();
+        chain.restart();
+        (stream, chain, Offset(0))
+    };
+    Takeover {
+        starts: windows.partitions().map(|(partition, state)| (partition, state.next_offset)).collect(),
+        image: windows.image(),
+        totals: totals.clone(),
+        sealed: None,
+        epoch: next_epoch(rules, request, followed),
+        owns_all: request.owns_all,
+        announced: announced(request, followed),
+        chains: owned_streams(request).map(chain).collect(),
+    }
+}
+
 fn begin(
     rules: &Rules<'_>,
     request: &RecoverRequest,
@@ -267,7 +322,12 @@ fn begin(
         starts.push((known.partition, begin.offset));
     }
     let chain = |stream| {
-        let chain = followed.chains.get(&stream).cloned().unwrap_or_default();
+        let mut chain = followed.chains.get(&stream).cloned().unwrap_or_default();
+        if let Stream::Partition(partition) = stream
+            && standings[&partition] == Standing::Lost
+        {
+            chain.restart();
+        }
         (stream, chain, restore_from_of(request, stream))
     };
     Ok(Takeover {

@@ -23,7 +23,6 @@ use super::{
     rows::Row,
 };
 use crate::{
-    failpoint::{self, Point},
     limits::{SLED_CACHE_BYTES, SLED_FLUSH_EVERY_MS, SLED_LOCK_RETRY, SLED_LOCK_WAIT},
 };
 

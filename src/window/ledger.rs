@@ -91,7 +91,6 @@ impl Ledger {
     }
 
     /// All partial results.
-    #[cfg(test)]
     pub(super) fn partials(&self) -> BTreeMap<super::PartialKey, Arc<Partial>> {
         let all = self.partitions.iter().flat_map(|(p, owned)| {
             owned.partials.iter().map(|(start, sum)| ((*p, *start), Arc::clone(sum)))

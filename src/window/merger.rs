@@ -174,6 +174,12 @@ impl Merger {
         &self.open
     }
 
+    /// What is remembered of every window that was published.
+    pub(super) fn metas(&self) -> BTreeMap<WindowStart, WindowMeta> {
+        let published = self.windows.iter().filter(|(_, window)| window.meta.revision > 0);
+        published.map(|(start, window)| (*start, window.meta)).collect()
+    }
+
     /// All windows that still take events.
     #[cfg(test)]
     pub(super) fn windows(&self) -> &BTreeMap<WindowStart, MergedWindow> {

@@ -106,6 +106,18 @@ impl Windows {
         self.merger.commit(&prepared.merge);
     }
 
+    /// All of it, as of the last committed epoch.
+    pub fn image(&self) -> StateImage {
+        StateImage {
+            epoch: self.epoch,
+            partials: self.ledger.partials(),
+            partitions: self.partitions().map(|(p, state)| (p, *state)).collect(),
+            windows: self.merger.metas(),
+            watermark: self.merger.watermark(),
+            horizon: self.merger.horizon(),
+        }
+    }
+
     /// The last committed epoch.
     #[cfg(test)]
     pub(super) fn epoch(&self) -> Epoch {
