@@ -149,7 +149,7 @@ metrics_table! {
     CommitSeconds: Histogram "commit_seconds" []
         "Time from an epoch's delivery to its commit.";
     StateFlushSeconds: Histogram "state_flush_seconds" []
-        "Time to write an epoch's state.";
+        "Time to write what was followed of the journal to the local copy.";
     StateSize: Gauge "state_size_bytes" []
         "Bytes of the state folder's database.";
     QueueMessages: Gauge "queue_messages" ["thread"]

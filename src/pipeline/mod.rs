@@ -33,7 +33,7 @@ use crate::{
     control::Control,
     error::RunError,
     http::{self, HttpContext},
-    ids::WorkerId,
+    ids::{InstanceId, WorkerId},
     journal,
     kafka::{
         self, Admin, ClientSettings, Consumer, ConsumerSettings, KafkaError, MockCluster,
@@ -214,7 +214,7 @@ fn open_state(config: &RunConfig, facts: &BrokerFacts) -> Result<(Opened, String
 
 /// Spawns all threads.
 fn start(
-    parts: Parts,
+    mut parts: Parts,
     listener: Option<TcpListener>,
     context: HttpContext,
 ) -> Result<Threads, RunError> {
@@ -293,7 +293,7 @@ fn start(
         workers: config.workers,
         outputs: output_settings,
         rules: config.window,
-        instance,
+        instance: InstanceId::parse(&instance).expect("checked"),
         identity,
         lease: config.idle_timeout + 2 * config.commit_interval,
         session_timeout: limits::SESSION_TIMEOUT,
@@ -347,7 +347,7 @@ fn replica_settings(parts: &mut Parts) -> ReplicaSettings {
         partitions: parts.facts.outputs[Topic::Journal].partitions as u32,
         rules: parts.config.window,
         memory_limit: parts.config.memory.total,
-        copy: parts.copy.take(),
+        copy: None,
     }
 }
 

@@ -4,8 +4,6 @@
 //! partition, what the merger has published, sums for people.
 //! Holds: nothing is known here that was not committed.
 
-mod messages;
 mod view;
 
-pub use self::messages::{BeginAt, FollowRequest, Followed, Positions};
 pub use self::view::{Arrival, MergerView, PartitionView, View};

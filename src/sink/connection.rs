@@ -32,7 +32,6 @@ enum Transaction {
     New,
     Ready,
     Open {
-        since: Instant,
         /// When the offsets were sent.
         committing: Option<Instant>,
     },
@@ -115,9 +114,8 @@ impl<C: Client> Connection<C> {
             if let Err(error) = self.producer.begin_transaction() {
                 return Err(self.failure(error));
             }
-            let since = self.clock.now();
-            self.transaction = Transaction::Open { since, committing: None };
-            self.next_check = since + limits::TRANSACTION_CHECK_INTERVAL;
+            self.transaction = Transaction::Open { committing: None };
+            self.next_check = self.clock.now() + limits::TRANSACTION_CHECK_INTERVAL;
         }
         Ok(())
     }
@@ -170,7 +168,7 @@ impl<C: Client> Connection<C> {
         offsets: &[CommitEntry],
     ) -> Result<(), KafkaError> {
         let timeout = limits::TRANSACTION_CALL_TIMEOUT;
-        let Transaction::Open { committing, .. } = &mut self.transaction else {
+        let Transaction::Open { committing } = &mut self.transaction else {
             unreachable!("a transaction is committed while it is open");
         };
         let began = match *committing {

@@ -91,7 +91,7 @@ impl<C: Client> Draining<C> {
         if merge.closes_by_silence {
             failpoint::reached(Point::IdleClosed);
         }
-        cx.report.committed(completed.prepared.change.epoch, cx.clock.since(began));
+        cx.report.committed(completed.prepared.epoch, cx.clock.since(began));
         Ok(true)
     }
 
@@ -99,7 +99,7 @@ impl<C: Client> Draining<C> {
     fn committed(self, cx: &mut Context<C>) -> Result<Stage<C>, EpochFailure> {
         let Self { collecting, completed } = self;
         cx.windows.commit(&completed.prepared);
-        cx.committed_epoch = Some(completed.prepared.change.epoch);
+        cx.committed_epoch = Some(completed.prepared.epoch);
         cx.totals = completed.totals;
         cx.settings.budget.set_ledger(cx.windows.memory_bytes());
         (cx.must_commit, cx.sealed) = (false, None);

@@ -58,7 +58,7 @@ pub(super) fn write<C: Client>(
     accounts: &Accounts,
 ) -> BTreeMap<PartitionId, PartitionCommit> {
     let moment = Moment {
-        epoch: prepared.change.epoch,
+        epoch: prepared.epoch,
         now_ms: cx.clock.now_ms(),
         positions: cx.settings.replica.positions.get(),
     };

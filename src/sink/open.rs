@@ -71,7 +71,7 @@ impl Open {
         if prepared.is_empty && !collecting.sent && !cx.must_commit {
             return Self::finish(cx, collecting);
         }
-        cx.last_written = prepared.change.epoch;
+        cx.last_written = prepared.epoch;
         cx.outputs.windows(&prepared.merge.records);
         let commits = heads::write(cx, &prepared, &accounts);
         // Before anything of the next epoch is sent.

@@ -17,7 +17,7 @@ use super::{
     Completeness, EpochInput, Partial, PartitionChange, PartitionDelta, PartitionProgress,
     PartitionState, StateImage, WindowRules,
 };
-use crate::ids::{Epoch, EventTimeMs, Offset, PartitionId, WindowStart};
+use crate::ids::{Epoch, EventTimeMs, PartitionId, WindowStart};
 
 /// Partial results and progress of the owned partitions, as of the last committed epoch.
 #[derive(Debug)]
@@ -132,22 +132,6 @@ impl Ledger {
             let before = self.partitions[&change.partition].state.next_offset;
             !change.partials.is_empty() || change.state.next_offset != before
         })
-    }
-
-    /// Per partition the lowest offset that counts in a retained window once the changes are
-    /// applied, else the next offset to read.
-    pub fn replay_from(&self, changes: &[PartitionChange]) -> BTreeMap<PartitionId, Offset> {
-        let lowest = |change: &PartitionChange| {
-            let owned = &self.partitions[&change.partition];
-            let is_kept = |(start, _): &(&WindowStart, _)| {
-                !change.partials.contains_key(start) && !change.dropped.contains(start)
-            };
-            let partials = owned.partials.iter().filter(is_kept).chain(&change.partials);
-            let first = partials.map(|(_, partial)| Offset(partial.first_offset)).min();
-            let next = change.state.next_offset;
-            (change.partition, first.map_or(next, |first| first.min(next)))
-        };
-        changes.iter().map(lowest).collect()
     }
 
     /// All counts of a partition as they are once its change is applied.

@@ -26,7 +26,7 @@ mod tests;
 
 pub use self::{
     change::{
-        Completeness, EpochChange, MergerChange, PartialKey, PartitionChange, PartitionState,
+        Completeness, MergerChange, PartialKey, PartitionChange, PartitionState,
         StateImage, WindowMeta,
     },
     counts::{OTHER, ValueCounts},

@@ -9,10 +9,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    EpochChange, EpochInput, Ledger, Merger, MergerInput, Partial, PartitionChange, PartitionState,
-    PreparedMerge, PublishedTotal, StateImage, WindowMeta, WindowRecord, WindowRules,
+    EpochInput, Ledger, Merger, MergerInput, Partial, PartitionChange, PartitionState,
+    PreparedMerge, PublishedTotal, StateImage, WindowRecord, WindowRules,
 };
-use crate::ids::{Epoch, EventTimeMs, Offset, PartitionId, WindowStart};
+use crate::ids::{Epoch, EventTimeMs, PartitionId, WindowStart};
 
 /// The window state as of the last committed epoch.
 #[derive(Debug)]
@@ -26,10 +26,8 @@ pub struct Windows {
 /// An epoch's effect, worked out but not in force.
 #[derive(Debug)]
 pub struct Prepared {
-    /// To persist. Its epoch's windows and progress, absolute.
-    pub change: Arc<EpochChange>,
-    /// Per owned partition the lowest offset that counts in a retained window, else its next one.
-    pub replay_from: BTreeMap<PartitionId, Offset>,
+    /// The epoch.
+    pub epoch: Epoch,
     /// The epoch has neither output nor progress. It need not be committed; what it would drop is
     /// dropped with a later one.
     pub is_empty: bool,
@@ -65,8 +63,7 @@ impl Windows {
         let partitions = self.ledger.prepare(input);
         let merge = self.merger.prepare(&partitions, MergerInput { horizon, now_ms, close_all });
         Prepared {
-            change: Arc::new(EpochChange::new(epoch, &partitions, &merge.change)),
-            replay_from: self.ledger.replay_from(&partitions),
+            epoch,
             is_empty: !self.ledger.is_moved_by(&partitions) && merge.records.is_empty(),
             partitions,
             merge,
@@ -88,20 +85,10 @@ impl Windows {
         self.merger.horizon()
     }
 
-    /// What the epoch of this change has published, out of the state right after it. Of a committed
-    /// epoch whose records may not have arrived.
-    pub fn published_in(&self, change: &EpochChange) -> Vec<WindowRecord> {
-        assert_eq!(change.epoch, self.epoch, "nothing was committed since");
-        let published = |(start, meta): (&WindowStart, &Option<WindowMeta>)| {
-            meta.filter(|meta| meta.revision > 0).map(|_| self.merger.published(*start))
-        };
-        change.windows.iter().filter_map(published).collect()
-    }
-
     /// Puts a prepared epoch in force. Panics when another one was committed since it was prepared.
     pub fn commit(&mut self, prepared: &Prepared) {
-        assert!(prepared.change.epoch > self.epoch, "epochs are committed in order");
-        self.epoch = prepared.change.epoch;
+        assert!(prepared.epoch > self.epoch, "epochs are committed in order");
+        self.epoch = prepared.epoch;
         self.ledger.commit(&prepared.partitions);
         self.merger.commit(&prepared.merge);
     }

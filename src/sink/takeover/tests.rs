@@ -255,7 +255,7 @@ fn a_commit_of_another_journal_is_not_asked_for() {
     let mut group = Group::new(|_, _| false);
     group.followed.identity = None;
     let request = RecoverRequest {
-        journal: JournalFacts { topic: Some(TopicId(8 << 96)), ends: BTreeMap::new() },
+        journal: JournalFacts { topic: Some(TopicId(8 << 96)), ends: [(P0, Offset(0))].into() },
         ..group.request(0)
     };
     let takeover = group.begins(&request);
