@@ -1,128 +1,41 @@
-//! Opening, reading and writing sled. Owned by the sink thread, under the folder's lock.
-//!
-//! Holds: no panic and no error of sled gets past this file as such; it becomes a `Fault` that
-//! says whether the database is damaged or the operating system is in the way.
+//! Reading and writing the database of the window state. Owned by the sink thread, under the
+//! folder's lock.
 
-use std::{
-    fs, io, mem,
-    panic::{AssertUnwindSafe, catch_unwind},
-    path::{Path, PathBuf},
-    thread,
-    time::Instant,
-};
-
-use tracing::warn;
+use std::path::{Path, PathBuf};
 
 use super::{
-    FORMAT_VERSION, Identity,
+    Identity,
     codec::{self, Flaw},
     error::{IdentityField, StateError},
-    folder::{DB, not_writable},
+    folder::DB,
     keys::Key,
     reader::{Contents, Reader},
     rows::Row,
+    sled_file::{Fault, SledFile},
 };
-use crate::{
-    failpoint::{self, Point},
-    limits::{SLED_CACHE_BYTES, SLED_FLUSH_EVERY_MS, SLED_LOCK_RETRY, SLED_LOCK_WAIT},
-};
-
-/// Why an operation on the database failed.
-#[derive(Debug)]
-pub(super) enum Fault {
-    /// The database is damaged.
-    Broken(String),
-    /// It is what it is: moving it aside would not help, or would be wrong.
-    Refuse(StateError),
-    /// The operating system did not let sled do it.
-    Io(io::Error),
-}
-
-impl Fault {
-    fn from_flaw(dir: &Path, flaw: Flaw) -> Self {
-        match flaw {
-            Flaw::Broken(what) => Self::Broken(what),
-            Flaw::Newer(version) => Self::Refuse(StateError::NewerFormat {
-                dir: dir.to_owned(),
-                stored: format!("format {version}"),
-                supported: FORMAT_VERSION,
-            }),
-        }
-    }
-
-    fn from_sled(error: sled::Error) -> Self {
-        match error {
-            // sled hands out copies, whose text is a debug print of the original.
-            sled::Error::Io(error) if is_surroundings(&error) => {
-                let kind = error.kind();
-                Self::Io(
-                    error.raw_os_error().map_or_else(|| kind.into(), io::Error::from_raw_os_error),
-                )
-            }
-            other => Self::Broken(other.to_string()),
-        }
-    }
-
-    /// What went wrong, for an error's text.
-    pub(super) fn reason(&self) -> String {
-        match self {
-            Self::Broken(reason) => reason.clone(),
-            Self::Refuse(error) => error.to_string(),
-            Self::Io(error) => error.to_string(),
-        }
-    }
-}
+use crate::failpoint::{self, Point};
 
 /// An opened database.
 #[derive(Debug)]
 pub(super) struct Database {
-    /// Taken only by the drop.
-    db: Option<sled::Db>,
+    file: SledFile,
     dir: PathBuf,
-    /// A write failed.
-    failed: bool,
-    /// Whether its file had something in it before it was opened: sled opens a file of which it
-    /// can read nothing as an empty database.
-    had_bytes: bool,
 }
 
 impl Database {
     /// Opens the database of this state folder, creating it if there is none.
     pub(super) fn open(dir: &Path) -> Result<Self, Fault> {
-        let path = dir.join(DB);
-        remove_unfinished_snapshots(&path).map_err(|e| Fault::Refuse(not_writable(dir, e)))?;
-        refuse_later_sled(dir, &path)?;
-        let had_bytes = fs::metadata(path.join("db")).is_ok_and(|file| file.len() > 0);
-        let config = sled::Config::new()
-            .path(&path)
-            .cache_capacity(SLED_CACHE_BYTES)
-            .flush_every_ms(Some(SLED_FLUSH_EVERY_MS));
-        let started = Instant::now();
-        loop {
-            match guarded(|| config.open()) {
-                Ok(db) => return Ok(Self::new(db, dir, had_bytes)),
-                Err(Fault::Broken(reason)) if reason.contains("could not acquire lock") => {
-                    if started.elapsed() > SLED_LOCK_WAIT {
-                        let dir = dir.to_owned();
-                        return Err(Fault::Refuse(StateError::Locked { dir, pid: None }));
-                    }
-                    thread::sleep(SLED_LOCK_RETRY);
-                }
-                Err(fault) => return Err(fault),
-            }
-        }
-    }
-
-    fn new(db: sled::Db, dir: &Path, had_bytes: bool) -> Self {
-        Self { db: Some(db), dir: dir.to_owned(), failed: false, had_bytes }
+        Ok(Self { file: SledFile::open(dir, DB)?, dir: dir.to_owned() })
     }
 
     /// What the database belongs to; `None` when it is new.
     pub(super) fn identity(&self) -> Result<Option<Identity>, Fault> {
         let key = Key::Identity.encode();
-        match guarded(|| self.db().get(&key))? {
+        match self.file.read(|db| db.get(&key))? {
             Some(value) => Ok(Some(self.sound(codec::decode(&key, &value))?)),
-            None if self.had_bytes => Err(Fault::Broken("its identity is missing".to_owned())),
+            None if self.file.had_bytes() => {
+                Err(Fault::Broken("its identity is missing".to_owned()))
+            }
             None => Ok(None),
         }
     }
@@ -136,8 +49,8 @@ impl Database {
     /// Reads and checks every row.
     pub(super) fn read_all(&self) -> Result<Contents, Fault> {
         let mut reader = Reader::default();
-        let mut rows = self.db().iter();
-        while let Some((key, value)) = guarded(|| rows.next().transpose())? {
+        let mut rows = self.file.read(|db| Ok(db.iter()))?;
+        while let Some((key, value)) = self.file.read(|_| rows.next().transpose())? {
             self.sound(reader.take(&key, &value))?;
         }
         self.sound(reader.finish())
@@ -153,49 +66,24 @@ impl Database {
                 None => batch.remove(key.encode()),
             }
         }
-        let written = guarded(|| {
+        self.file.write(|db| {
             // NOTE: sled recovers a prefix of what was written, so the order is what counts.
             if let Some((key, Some(value))) = first {
-                self.db().insert(key.encode(), value)?;
+                db.insert(key.encode(), value)?;
                 failpoint::reached(Point::InFold);
             }
-            self.db().apply_batch(batch)?;
-            self.db().flush().map(drop)
-        });
-        self.failed |= written.is_err();
-        written
+            db.apply_batch(batch)?;
+            db.flush().map(drop)
+        })
     }
 
     /// Bytes on disk; 0 when they cannot be found out.
     pub(super) fn size_bytes(&self) -> u64 {
-        guarded(|| self.db().size_on_disk()).unwrap_or(0)
-    }
-
-    fn db(&self) -> &sled::Db {
-        self.db.as_ref().expect("the database is taken by the drop only")
+        self.file.size_bytes()
     }
 
     fn sound<T>(&self, read: Result<T, Flaw>) -> Result<T, Fault> {
         read.map_err(|flaw| Fault::from_flaw(&self.dir, flaw))
-    }
-}
-
-impl Drop for Database {
-    fn drop(&mut self) {
-        // NOTE: after a failed write sled's drop waits for ever for its own flush. The process is
-        // about to end; until then its file lock keeps the half-written database to itself.
-        let db = self.db.take();
-        if self.failed {
-            mem::forget(db);
-            return;
-        }
-        let dropped = guarded(|| {
-            drop(db);
-            Ok(())
-        });
-        if let Err(fault) = dropped {
-            warn!(reason = fault.reason(), "closing the state database failed");
-        }
     }
 }
 
@@ -217,74 +105,5 @@ pub(super) fn check_identity(
         Some((what, stored, configured)) => {
             Err(StateError::OtherIdentity { what, stored, configured, dir: dir.to_owned() })
         }
-    }
-}
-
-/// Runs a piece of sled; its panics, which it prefers to errors when files are damaged, are
-/// damage.
-fn guarded<T>(work: impl FnOnce() -> sled::Result<T>) -> Result<T, Fault> {
-    match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(error)) => Err(Fault::from_sled(error)),
-        Err(panic) => {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-            Err(Fault::Broken(format!("sled panicked: {}", text.unwrap_or("without a message"))))
-        }
-    }
-}
-
-/// Whether the error says something about the machine, and nothing about the file's contents.
-fn is_surroundings(error: &io::Error) -> bool {
-    /// EMFILE and ENFILE: too many open files, of the process or the machine.
-    const TOO_MANY_FILES: [i32; 2] = [24, 23];
-    matches!(
-        error.kind(),
-        io::ErrorKind::PermissionDenied
-            | io::ErrorKind::ReadOnlyFilesystem
-            | io::ErrorKind::StorageFull
-            | io::ErrorKind::QuotaExceeded
-            | io::ErrorKind::FileTooLarge
-            | io::ErrorKind::OutOfMemory
-    ) || error.raw_os_error().is_some_and(|code| TOO_MANY_FILES.contains(&code))
-}
-
-/// sled writes a snapshot under a name of its own and renames it; when the process dies in
-/// between, sled takes the half-written file for the newest snapshot and calls it corrupt. The
-/// one before it is still there and complete.
-fn remove_unfinished_snapshots(db: &Path) -> io::Result<()> {
-    let entries = match fs::read_dir(db) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    for entry in entries {
-        let name = entry?.file_name();
-        let text = name.to_string_lossy();
-        if text.starts_with("snap.") && text.ends_with(".generating") {
-            fs::remove_file(db.join(&name))?;
-        }
-    }
-    Ok(())
-}
-
-/// A database of a later sled is no damage: a later version of the program made it.
-fn refuse_later_sled(dir: &Path, db: &Path) -> Result<(), Fault> {
-    const OURS: (u32, u32) = (0, 34);
-    let Ok(bytes) = fs::read(db.join("conf")) else { return Ok(()) };
-    let text = String::from_utf8_lossy(&bytes);
-    let version = text.split_inclusive('\n').find_map(|line| {
-        let (major, minor) = line.strip_prefix("version: ")?.strip_suffix('\n')?.split_once('.')?;
-        Some((major.parse().ok()?, minor.parse().ok()?))
-    });
-    match version {
-        Some((major, minor)) if (major, minor) > OURS => {
-            Err(Fault::Refuse(StateError::NewerFormat {
-                dir: dir.to_owned(),
-                stored: format!("a database of sled {major}.{minor}"),
-                supported: FORMAT_VERSION,
-            }))
-        }
-        _ => Ok(()),
     }
 }

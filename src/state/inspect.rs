@@ -14,10 +14,11 @@ use serde::Serialize;
 
 use super::{
     FORMAT_VERSION, Identity,
-    database::{Database, Fault},
+    database::Database,
     error::StateError,
     folder::{self, DB, FolderLock, not_writable},
     instance,
+    sled_file::Fault,
 };
 use crate::{
     ids::{Epoch, EventTimeMs, Offset, PartitionId},

@@ -10,6 +10,7 @@
 
 mod background;
 mod codec;
+mod copy;
 mod database;
 mod error;
 mod folder;
@@ -24,6 +25,7 @@ mod peek;
 mod reader;
 pub mod recovery;
 mod rows;
+mod sled_file;
 mod sled_store;
 #[cfg(test)]
 mod tests;
@@ -33,9 +35,15 @@ use std::{path::PathBuf, time::Duration};
 use serde::{Deserialize, Serialize};
 
 #[cfg(any(test, feature = "test-support"))]
+pub use self::copy::{MemoryDisk, MemoryTable};
+#[cfg(any(test, feature = "test-support"))]
 pub use self::memory::MemoryStore;
 pub use self::{
     background::{BackgroundStore, StoreWriter, in_background},
+    copy::{
+        Copied, CopiedJournal, CopiedPartition, CopiedRecord, CopyChange, CopyFault, CopyOf,
+        JournalCopy, RecordCopy, SledTable,
+    },
     error::{IdentityField, StateError},
     inspect::{PartitionSummary, RedoSummary, ResetReport, StateSummary, describe, reset},
     instance::instance_id,

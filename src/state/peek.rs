@@ -16,11 +16,12 @@ use rustix::fs::{Access, access, statvfs};
 
 use super::{
     Identity,
-    database::{Fault, check_identity},
+    database::check_identity,
     error::StateError,
     folder::{self, DB, LOCK, not_writable},
     inspect::{self, StateSummary},
     instance,
+    sled_file::Fault,
 };
 use crate::limits::STATE_PEEK_MAX_BYTES;
 
@@ -72,7 +73,7 @@ impl Peek {
         if place != dir {
             return Ok(());
         }
-        folder::refuse_foreign_db(dir)?;
+        folder::refuse_foreign_databases(dir)?;
         let lock = lock_shared(dir)?;
         let db = dir.join(DB);
         if !db.exists() {

@@ -13,12 +13,13 @@ use tracing::warn;
 
 use super::{
     Identity, Loaded, Opened, Store, WriteStats,
-    database::{Database, Fault, check_identity},
+    database::{Database, check_identity},
     error::StateError,
     folder::{self, FolderLock},
     instance,
     reader::Contents,
     rows::{self, Row, StoredRows},
+    sled_file::Fault,
 };
 use crate::{
     ids::{Epoch, PartitionId},
@@ -55,7 +56,7 @@ impl SledStore {
         let mut quarantined = None;
         let (db, contents) = match open_and_read(dir, identity) {
             Err(Fault::Broken(reason)) => {
-                let moved = folder::quarantine(dir, jiff::Timestamp::now())?;
+                let moved = folder::quarantine(dir, folder::DB, jiff::Timestamp::now())?;
                 warn!(
                     %reason, moved_to = %moved.display(),
                     "the state database cannot be read; it is moved aside and the state is lost"

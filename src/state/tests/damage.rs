@@ -120,7 +120,7 @@ fn two_broken_databases_get_two_names() {
     let now = jiff::Timestamp::UNIX_EPOCH;
     for _ in 0..2 {
         drop(open(&dir));
-        folder::quarantine(&dir, now).expect("moved");
+        folder::quarantine(&dir, folder::DB, now).expect("moved");
     }
     let names = ["db.broken-19700101T000000Z", "db.broken-19700101T000000Z-2"];
     assert_eq!(folder::quarantined(&dir), names.map(|name| dir.join(name)));
