@@ -86,6 +86,10 @@ pub struct Activity {
     pub read_back: AtomicU64,
     /// Records that the producer has accepted and not delivered.
     pub in_flight: AtomicUsize,
+    /// Turns of the replica's loop.
+    pub replica_turns: AtomicU64,
+    /// Whether a takeover waits for the replica to read the journal.
+    pub following: AtomicBool,
     /// Batches that the source fills and the workers empty.
     pub input_pool: Arc<PoolUsage>,
     /// Batches that the workers fill and the sink empties.
@@ -118,6 +122,8 @@ impl Activity {
             registering: AtomicBool::new(false),
             read_back: AtomicU64::new(0),
             in_flight: AtomicUsize::new(0),
+            replica_turns: AtomicU64::new(0),
+            following: AtomicBool::new(false),
             input_pool: Arc::default(),
             output_pool: Arc::default(),
             workers: (0..workers).map(|_| WorkerActivity::default()).collect(),
@@ -133,7 +139,8 @@ impl fmt::Display for Activity {
             f,
             "source: {} turns, {} records taken, all partitions at their end: {}, epoch waits for \
              its commit: {}; sink: {} turns, {} epochs finished, {} messages queued, {} records in \
-             flight; an epoch is being written to the state folder: {}",
+             flight; an epoch is being written to the state folder: {}; replica: {} turns, a \
+             takeover waits for the journal: {}",
             self.source_turns.load(Relaxed),
             self.taken.load(Relaxed),
             yes(&self.at_end),
@@ -143,6 +150,8 @@ impl fmt::Display for Activity {
             self.sink_queue.load(Relaxed),
             self.in_flight.load(Relaxed),
             yes(&self.storing),
+            self.replica_turns.load(Relaxed),
+            yes(&self.following),
         )?;
         self.workers.iter().enumerate().try_for_each(|(number, worker)| {
             let (queue, handled) = (worker.queue.load(Relaxed), worker.handled.load(Relaxed));
