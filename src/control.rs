@@ -86,6 +86,8 @@ pub struct Activity {
     pub followed: AtomicU64,
     /// Records that the producer has accepted and not delivered.
     pub in_flight: AtomicUsize,
+    /// Turns of the replica's loop.
+    pub replica_turns: AtomicU64,
     /// Batches that the source fills and the workers empty.
     pub input_pool: Arc<PoolUsage>,
     /// Batches that the workers fill and the sink empties.
@@ -118,6 +120,7 @@ impl Activity {
             registering: AtomicBool::new(false),
             followed: AtomicU64::new(0),
             in_flight: AtomicUsize::new(0),
+            replica_turns: AtomicU64::new(0),
             input_pool: Arc::default(),
             output_pool: Arc::default(),
             workers: (0..workers).map(|_| WorkerActivity::default()).collect(),
@@ -133,7 +136,7 @@ impl fmt::Display for Activity {
             f,
             "source: {} turns, {} records taken, all partitions at their end: {}, epoch waits for \
              its commit: {}; sink: {} turns, {} epochs finished, {} messages queued, {} records in \
-             flight; the journal is being read: {}",
+             flight; replica: {} turns, a takeover waits for the journal: {}",
             self.source_turns.load(Relaxed),
             self.taken.load(Relaxed),
             yes(&self.at_end),
@@ -142,6 +145,7 @@ impl fmt::Display for Activity {
             self.finished.load(Relaxed),
             self.sink_queue.load(Relaxed),
             self.in_flight.load(Relaxed),
+            self.replica_turns.load(Relaxed),
             yes(&self.following),
         )?;
         self.workers.iter().enumerate().try_for_each(|(number, worker)| {

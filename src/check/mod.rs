@@ -160,9 +160,8 @@ impl Check {
         summary::of_settings(config, findings);
         let peek = local::judge(config, surroundings, findings);
         summary::of_state(config, &peek, findings);
-        let instance = config.instance_id.clone().or_else(|| peek.instance_id.clone());
+        let instance = config.instance_id.clone();
         let Some(clients) = clients(config, instance.as_deref(), findings) else {
-            local::judge_identity(config, &peek, None, findings);
             return Ok(None);
         };
         let asked = facts::ask(config, &clients.admin, &clients.consumer, Deadline::after(timeout));
@@ -182,12 +181,8 @@ impl Check {
                 let input = facts.topics[Topic::Input].seen();
                 Ok(input.map(|input| (clients, input.partitions as i32)))
             }
-            Err(_) if !unreachable.is_empty() => {
-                local::judge_identity(config, &peek, None, findings);
-                Ok(None)
-            }
+            Err(_) if !unreachable.is_empty() => Ok(None),
             Err(error) => {
-                local::judge_identity(config, &peek, None, findings);
                 findings.problem(no_answer(config, timeout, &error));
                 Err(RunError::Failed("the broker could not be asked".to_owned()))
             }
@@ -200,15 +195,12 @@ impl Check {
             format!("{}-{}", config.group_id, instance_id.unwrap_or("<id of the new state folder>"))
         });
         summary::of_broker(config, facts, transactional_id.as_deref(), findings);
-        local::judge_identity(config, peek, Some(&facts.cluster_id), findings);
-        let input_id = facts.topics[Topic::Input].seen().and_then(|input| input.id);
-        local::judge_topic(config, peek, input_id, findings);
         summary::of_memory(config, facts, clients.fetch, findings);
         topics::judge(config, facts, findings);
         topics::judge_largest_batch(config, facts, clients.fetch, findings);
         let locked =
             peek.problems.iter().any(|problem| matches!(problem, StateError::Locked { .. }));
-        let has_stopped = peek.summary.is_some() && !locked;
+        let has_stopped = peek.has_copy && !locked;
         let Clients { transaction_timeout_ms, session_timeout_ms, .. } = *clients;
         let own = Own { transaction_timeout_ms, session_timeout_ms, instance_id, has_stopped };
         cluster::judge(config, facts, own, findings);

@@ -76,6 +76,13 @@ impl Identity {
         writer.finish()
     }
 
+    /// The identity in a record's value; `None` when there is none of this format.
+    pub fn parse(value: &[u8]) -> Option<Self> {
+        let mut reader = ByteReader::new(value);
+        let is_ours = reader.byte().ok()? == FORMAT_VERSION;
+        if is_ours { Self::decode(reader).ok() } else { None }
+    }
+
     /// The identity in a value whose version byte has been read.
     pub(super) fn decode(mut reader: ByteReader) -> Result<Self, Flaw> {
         let kind = reader.byte()?;

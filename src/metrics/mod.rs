@@ -92,6 +92,8 @@ metrics_table! {
         "Fetched records dropped because their partition was revoked or they were read before.";
     DeadLettersTruncated: Counter "dead_letters_truncated_total" []
         "Dead letters truncated to the largest record that their topic accepts.";
+    JournalSkipped: Counter "journal_records_skipped_total" ["reason"]
+        "Records of the journal that were skipped: invalid, or a second one of a number.";
     GapRecords: Counter "gap_records_total" []
         "Records that were deleted from the input before they were read.";
     WindowRecords: Counter "window_records_total" []

@@ -45,7 +45,7 @@ use crate::{
     replica::{Replica, ReplicaChannels, ReplicaSettings},
     sink::{OutputSettings, ReplicaLink, Sink, SinkSettings},
     source::{Source, SourceChannels, SourceSettings},
-    state::{Identity, Opened, SledStore, StateError, instance_id},
+    state::{CopyOf, JournalCopy, RecordCopy, SledTable, StateError, StateFolder, instance_id},
     status::Board,
     topics::{PerOutput, Topic},
     worker::{Worker, WorkerSettings},
@@ -99,13 +99,13 @@ pub(crate) fn run_on(
         return Ok(());
     };
     warn_if_memory_is_short(&config, &facts);
-    let (opened, instance) = open_state(&config, &facts)?;
+    let (folder, copy, instance) = open_state(&config, &facts)?;
     let stall_timeout = config.stall_timeout;
     let questions = Questions {
         client: client.clone(),
         input: config.topics[Topic::Input].clone(),
         group: config.group_id.clone(),
-        instance: instance.clone(),
+        instance: instance.to_string(),
     };
     let mut watchdog = Watchdog::new(Arc::clone(&control), questions, stall_timeout);
     let is_mock = MockCluster::has_id(&facts.cluster_id);
@@ -114,11 +114,12 @@ pub(crate) fn run_on(
         .transpose()?;
     let health = Arc::clone(control.health());
     let (token, board_shown) = (config.http_token.clone(), Arc::clone(&board));
-    let about = http::About::new(&config, &instance);
+    let about = http::About::new(&config, instance.as_str());
     let build = [about.version, about.commit, about.librdkafka.as_str()];
     metrics::set_labeled(Metric::BuildInfo, &build, 1.0);
     let context = HttpContext { health, metrics, board: board_shown, about, token };
-    let parts = Parts { config, client, admin, facts, opened, instance, control, board };
+    let copy = Some(copy);
+    let parts = Parts { config, client, admin, facts, folder, copy, instance, control, board };
     start(parts, listener, context)?.join(|| {
         topics.iter_mut().for_each(TopicWatch::look);
         watchdog.look()
@@ -138,8 +139,9 @@ struct Parts {
     client: ClientSettings,
     admin: Admin,
     facts: BrokerFacts,
-    opened: Opened,
-    instance: String,
+    folder: StateFolder,
+    copy: Option<Box<dyn JournalCopy>>,
+    instance: InstanceId,
     control: Arc<Control>,
     board: Arc<Board>,
 }
@@ -183,25 +185,23 @@ fn warn_if_memory_is_short(config: &RunConfig, facts: &BrokerFacts) {
     }
 }
 
-fn open_state(config: &RunConfig, facts: &BrokerFacts) -> Result<(Opened, String), RunError> {
+/// Takes the state folder, with the local copy of the journal in it.
+fn open_state(
+    config: &RunConfig,
+    facts: &BrokerFacts,
+) -> Result<(StateFolder, Box<dyn JournalCopy>, InstanceId), RunError> {
     let refuse = |error: StateError| RunError::with_exit_code(error.exit_code(), error);
-    let identity = Identity {
-        cluster_id: facts.cluster_id.clone(),
-        topic: config.topics[Topic::Input].clone(),
-        group_id: config.group_id.clone(),
-        window_size_ms: config.window.size_ms,
-    };
-    let opened = SledStore::open(&config.state_dir, &identity).map_err(refuse)?;
     let instance = instance_id(&config.state_dir, config.instance_id.as_deref()).map_err(refuse)?;
-    if let Some(moved) = &opened.quarantined {
-        tracing::warn!(
-            kept = %moved.display(),
-            "cannot read the state: it is moved aside, and a new one is begun"
-        );
-    }
+    let folder = StateFolder::open(&config.state_dir).map_err(refuse)?;
+    let of = CopyOf {
+        cluster_id: facts.cluster_id.clone(),
+        group_id: config.group_id.clone(),
+        topic: config.topics[Topic::Journal].clone(),
+    };
+    let copy = RecordCopy::new(SledTable::new(&config.state_dir), of);
     tracing::info!(
         state_dir = %config.state_dir.display(),
-        instance,
+        %instance,
         input = config.topics[Topic::Input],
         partitions = facts.input_partitions,
         journal = config.topics[Topic::Journal],
@@ -209,7 +209,8 @@ fn open_state(config: &RunConfig, facts: &BrokerFacts) -> Result<(Opened, String
         workers = config.workers,
         "starting"
     );
-    Ok((opened, instance))
+    let instance = InstanceId::parse(&instance).expect("checked");
+    Ok((folder, Box::new(copy), instance))
 }
 
 /// Spawns all threads.
@@ -258,7 +259,7 @@ fn start(
     }
     let source_settings = SourceSettings {
         topic: config.topics[Topic::Input].clone(),
-        instance: parts.instance.clone(),
+        instance: parts.instance.to_string(),
         consumer: consumer_settings(&parts),
         fields: config.event.fields.clone(),
         rules: config.window,
@@ -288,12 +289,12 @@ fn start(
         channels_of_replica,
         Arc::clone(&control),
     )?;
-    let Parts { config, admin, instance, board, .. } = parts;
+    let Parts { config, admin, folder, instance, board, .. } = parts;
     let sink_settings = SinkSettings {
         workers: config.workers,
         outputs: output_settings,
         rules: config.window,
-        instance: InstanceId::parse(&instance).expect("checked"),
+        instance,
         identity,
         lease: config.idle_timeout + 2 * config.commit_interval,
         session_timeout: limits::SESSION_TIMEOUT,
@@ -306,7 +307,10 @@ fn start(
         output_pool,
     };
     let sink = Sink::new(sink_settings, Librdkafka::default(), to_source, Arc::clone(&control))?;
-    threads.spawn("replica".to_owned(), move || replica.run())?;
+    threads.spawn("replica".to_owned(), move || {
+        let _folder = folder;
+        replica.run()
+    })?;
     threads.spawn("sink".to_owned(), move || sink.run(&sink_input))?;
     let source =
         Source::new(source_settings, Librdkafka::default(), consumer, admin, channels, control);
@@ -347,7 +351,7 @@ fn replica_settings(parts: &mut Parts) -> ReplicaSettings {
         partitions: parts.facts.outputs[Topic::Journal].partitions as u32,
         rules: parts.config.window,
         memory_limit: parts.config.memory.total,
-        copy: None,
+        copy: parts.copy.take(),
     }
 }
 
@@ -355,7 +359,7 @@ fn consumer_settings(parts: &Parts) -> ConsumerSettings {
     ConsumerSettings {
         client: parts.client.clone(),
         group_id: parts.config.group_id.clone(),
-        instance_id: Some(parts.instance.clone()),
+        instance_id: Some(parts.instance.to_string()),
         topic: parts.config.topics[Topic::Input].clone(),
         fetch_queue_kbytes: parts.config.memory.fetch_queue / 1024,
         max_poll_interval: limits::MAX_POLL_INTERVAL,
