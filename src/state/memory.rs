@@ -36,6 +36,13 @@ impl MemoryStore {
         Self { disk: Arc::clone(&self.disk), poisoned: false }
     }
 
+    /// A disk of its own with the same on it.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let disk = Disk { loaded: self.disk().loaded.clone(), broken: false };
+        Self { disk: Arc::new(Mutex::new(disk)), poisoned: false }
+    }
+
     /// Lets all writes fail from now on, or lets them succeed again after a reopen.
     pub fn break_disk(&self, broken: bool) {
         self.disk().broken = broken;
