@@ -191,7 +191,8 @@ impl Cluster {
                 Some(Err(code)) => last = Some(code),
                 None => {}
             }
-            if self.now() >= deadline {
+            let is_dead = self.processes[process].run == Run::Dead;
+            if is_dead || self.now() >= deadline {
                 return Err(Failed::Timeout(last));
             }
             let pause = self.random.between(self.faults.retry_pause);

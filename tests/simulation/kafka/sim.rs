@@ -74,6 +74,11 @@ impl SimKafka {
         self.with(|cluster| cluster.processes[process].requests_left = Some(requests));
     }
 
+    /// Takes that back.
+    pub(crate) fn spare(&self, process: ProcessId) {
+        self.with(|cluster| cluster.processes[process].requests_left = None);
+    }
+
     pub(crate) fn is_dead(&self, process: ProcessId) -> bool {
         self.with(|cluster| cluster.processes[process].run == Run::Dead)
     }

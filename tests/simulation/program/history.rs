@@ -252,19 +252,20 @@ impl History {
             if let Some(running) = &mut self.slots[number].running {
                 running.cut_until = running.cut_until.map(|_| now);
                 running.paused_until = running.paused_until.map(|_| now);
+                self.kafka.spare(running.client.process());
             }
         }
         let (deadline, failures) = (now + PATIENCE, self.failures.len());
-        let mut read_at = None;
+        // Since when everything is committed, by instances that all run.
+        let mut since = None;
         loop {
             self.round();
             let pause = Duration::from_millis(self.random.below(100) as u64);
             self.kafka.pass(pause);
-            if self.is_committed() {
-                let since = *read_at.get_or_insert(self.now());
-                if self.is_closed(since) {
-                    return Ok(());
-                }
+            if !self.is_committed() {
+                since = None;
+            } else if self.is_closed(*since.get_or_insert(self.now())) {
+                return Ok(());
             }
             if self.failures.len() > failures + LAST_FAILURES {
                 return Err(format!("it fails again and again: {:?}", self.failures.last()));
@@ -275,8 +276,11 @@ impl History {
         }
     }
 
-    /// Whether everything that was written is committed.
+    /// Whether everything that was written is committed, and every instance runs.
     fn is_committed(&self) -> bool {
+        if self.slots.iter().any(|slot| slot.running.is_none()) {
+            return false;
+        }
         let input = &self.names[Topic::Input];
         (0..self.plan.partitions[Topic::Input] as i32).all(|partition| {
             let end = self.kafka.log_end(input, partition);
