@@ -82,10 +82,16 @@ impl<C: Client> Connection<C> {
         &self.handles
     }
 
-    /// Whether nothing is in flight or open, and the producer works: it can go on as it is.
+    /// Whether nothing is in flight or open, all was delivered, and the producer works: it can go
+    /// on as it is. One that could not deliver a record would be waited for in vain: it counts
+    /// what was accepted and what was delivered.
     pub(super) fn is_clean(&self) -> bool {
         let open = matches!(self.transaction, Transaction::Open { .. });
-        !open && self.producer.in_flight() == 0 && self.producer.fatal_error().is_none()
+        let all = self.producer.mark(self.handles.values());
+        !open
+            && self.producer.in_flight() == 0
+            && self.producer.has_delivered(&all)
+            && self.producer.fatal_error().is_none()
     }
 
     /// Registers the transactional id, one short attempt. That ends what an earlier process or
