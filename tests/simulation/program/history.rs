@@ -49,7 +49,22 @@ pub(crate) struct Outcome {
     pub(crate) broken: Option<String>,
     /// Why processes have ended by themselves.
     pub(crate) failures: Vec<String>,
+    /// How many records and troubles there were, and how many of the outputs' records.
+    pub(crate) sizes: Sizes,
     pub(crate) trace: Vec<String>,
+}
+
+/// What happened in histories.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Sizes {
+    pub(crate) inputs: usize,
+    pub(crate) starts: usize,
+    pub(crate) troubles: usize,
+    pub(crate) late: usize,
+    pub(crate) windows: usize,
+    pub(crate) revisions: usize,
+    pub(crate) seconds: u64,
+    pub(crate) rounds: u64,
 }
 
 /// A history under way.
@@ -61,6 +76,7 @@ pub(crate) struct History {
     slots: Vec<Slot>,
     feed: Feed,
     failures: Vec<String>,
+    sizes: Sizes,
 }
 
 /// Plays a history.
@@ -70,13 +86,13 @@ pub(crate) fn play(seed: u64, delivery: Delivery, traced: bool) -> Outcome {
     let broken = history.calm().and_then(|()| history.judge()).err();
     history.end();
     let trace = history.kafka.with(Cluster::take_trace);
-    Outcome { broken, failures: history.failures, trace }
+    Outcome { broken, failures: history.failures, sizes: history.sizes, trace }
 }
 
 impl History {
     fn new(seed: u64, delivery: Delivery, traced: bool) -> Self {
         let mut random = Random::new(seed ^ 0x0051_4d15);
-        let plan = Plan::new(seed, delivery, &mut random);
+        let plan = Plan::new(delivery, &mut random);
         let kafka = SimKafka::new(seed);
         if traced {
             kafka.with(Cluster::trace);
@@ -95,7 +111,16 @@ impl History {
         let slots = slots.collect();
         let input = &names[Topic::Input];
         let feed = Feed::new(input, plan.partitions[Topic::Input], &plan, &mut random);
-        Self { kafka, names, random, plan, slots, feed, failures: Vec::new() }
+        Self {
+            kafka,
+            names,
+            random,
+            plan,
+            slots,
+            feed,
+            failures: Vec::new(),
+            sizes: Sizes::default(),
+        }
     }
 
     fn now(&self) -> Duration {
@@ -126,6 +151,7 @@ impl History {
     fn make_trouble(&mut self) {
         let trouble = *self.random.pick(&self.plan.troubles);
         let number = self.random.below(self.slots.len());
+        self.sizes.troubles += 1;
         self.note(|| format!("{trouble:?} for instance {number}"));
         let (kafka, random) = (&self.kafka, &mut self.random);
         let now = kafka.clock().elapsed();
@@ -149,6 +175,7 @@ impl History {
                 let process = running.client.process();
                 match trouble {
                     Trouble::KillAtRequest => kafka.kill_after(process, random.below(12) as u32),
+                    Trouble::BreakDisk => self.slots[number].house.break_disk(),
                     Trouble::Stop => running.instance.stop(),
                     Trouble::Pause if running.paused_until.is_none() => {
                         kafka.pause(process);
@@ -170,6 +197,7 @@ impl History {
 
     /// Starts what is due, and lets every running instance make some turns.
     fn round(&mut self) {
+        self.sizes.rounds += 1;
         let now = self.now();
         for number in 0..self.slots.len() {
             self.come_back(number, now);
@@ -194,6 +222,7 @@ impl History {
     }
 
     fn start(&mut self, number: usize) {
+        self.sizes.starts += 1;
         let workers = Plan::workers(&mut self.random);
         let slot = &mut self.slots[number];
         let state = slot.house.disturb_state(&mut self.random);
@@ -324,6 +353,9 @@ impl History {
             return Err("a transaction is still open".to_owned());
         }
         let outputs = Outputs::read(&self.kafka, &self.names);
+        self.sizes.inputs = self.feed.written().len();
+        (self.sizes.late, self.sizes.windows, self.sizes.revisions) = outputs.counts();
+        self.sizes.seconds = self.now().as_secs();
         let repeats = Repeats::of(self.plan.delivery);
         outputs.check(self.feed.written(), repeats, self.plan.is_orderly)
     }

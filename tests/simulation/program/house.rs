@@ -63,12 +63,7 @@ impl Repeats {
 /// Faults that the protocol bears. Not late copies of transactional requests, which tear
 /// transactions, nor a coordinator that has forgotten offsets it has.
 pub(crate) fn bearable(faults: Faults) -> Faults {
-    Faults {
-        late_end_one_in: 0,
-        late_offsets_one_in: 0,
-        forgotten_offsets_one_in: 0,
-        ..faults
-    }
+    Faults { late_end_one_in: 0, late_offsets_one_in: 0, forgotten_offsets_one_in: 0, ..faults }
 }
 
 /// An instance's place: its name and its state.
@@ -86,8 +81,14 @@ impl House {
         Self { name: format!("i{number}"), plan: plan.clone(), store, copy }
     }
 
+    /// The disk takes nothing any more, until the next start.
+    pub(crate) fn break_disk(&self) {
+        self.store.break_disk(true);
+    }
+
     /// What becomes of the state while no instance runs; mostly nothing.
     pub(crate) fn disturb_state(&mut self, random: &mut Random) -> &'static str {
+        self.store.break_disk(false);
         self.store = self.store.reopen();
         match random.below(12) {
             0 => {

@@ -61,10 +61,10 @@ impl Feed {
 
     /// Writes some records, or none.
     pub(crate) fn write(&mut self, kafka: &SimKafka, random: &mut Random) {
-        if self.left == 0 || !random.one_in(2) {
+        if self.left == 0 || !random.one_in(3) {
             return;
         }
-        for _ in 0..(1 + random.below(4)).min(self.left) {
+        for _ in 0..(1 + random.below(3)).min(self.left) {
             self.left -= 1;
             self.write_one(kafka, random);
         }
@@ -77,11 +77,8 @@ impl Feed {
             1 => Kind::Tombstone,
             _ => Kind::Valid,
         };
-        let input = Input {
-            kind,
-            time_ms: now_ms - self.delay_ms(random),
-            user: random.below(self.users),
-        };
+        let input =
+            Input { kind, time_ms: now_ms - self.delay_ms(random), user: random.below(self.users) };
         let value = value(self.written.len(), input, random);
         let partition = self.partition(random);
         let key = random.one_in(2).then_some(b"k".as_slice());

@@ -39,16 +39,35 @@ fn play_all(delivery: Delivery, name: &str) {
     let histories = number_of("LOGINTIDE_HISTORIES").unwrap_or(HISTORIES);
     let mut failures = std::collections::BTreeMap::<String, (u64, u64)>::new();
     let mut broken = 0;
+    let mut sizes = history::Sizes::default();
     for seed in 0..histories {
         let outcome = catch_unwind(AssertUnwindSafe(|| play(seed, delivery, false)));
-        let Ok(outcome) = outcome else { println!("{name}, seed {seed}: panic"); broken += 1; continue };
-        if let Some(b) = &outcome.broken { println!("{name}, seed {seed}: {b}"); broken += 1 }
+        let Ok(outcome) = outcome else {
+            println!("{name}, seed {seed}: panic");
+            broken += 1;
+            continue;
+        };
+        if let Some(b) = &outcome.broken {
+            println!("{name}, seed {seed}: {b}");
+            broken += 1
+        }
+        let s = outcome.sizes;
+        sizes.inputs += s.inputs;
+        sizes.starts += s.starts;
+        sizes.troubles += s.troubles;
+        sizes.late += s.late;
+        sizes.windows += s.windows;
+        sizes.revisions += s.revisions;
+        sizes.seconds += s.seconds;
+        sizes.rounds += s.rounds;
         for failure in outcome.failures {
             failures.entry(failure).or_insert((0, seed)).0 += 1;
         }
     }
-    println!("{name}: {histories} histories");
-    for (f, n) in failures { println!("{n:?} {f}"); }
+    println!("{name}: {histories} histories {sizes:?}");
+    for (f, n) in failures {
+        println!("{n:?} {f}");
+    }
     assert_eq!(broken, 0);
 }
 

@@ -69,6 +69,12 @@ impl Outputs {
         }
     }
 
+    /// How many events are late, how many windows there are, and how many revisions.
+    pub(crate) fn counts(&self) -> (usize, usize, usize) {
+        let revised = |records: &Vec<WindowRecord>| records.len() - 1;
+        (self.late.len(), self.windows.len(), self.windows.values().map(revised).sum())
+    }
+
     /// The first promise that is broken.
     pub(crate) fn check(
         &self,
@@ -100,7 +106,10 @@ impl Outputs {
                 ));
             }
             if times(&self.late) > 1 && !repeats.others {
-                return Err(format!("record {number}, {input:?}: late {} times", times(&self.late)));
+                return Err(format!(
+                    "record {number}, {input:?}: late {} times",
+                    times(&self.late)
+                ));
             }
         }
         let most = |of: &BTreeMap<usize, u32>| of.last_key_value().map_or(0, |(last, _)| last + 1);
@@ -165,7 +174,8 @@ impl Outputs {
         if let Some(number) = self.late.keys().next() {
             return Err(format!("record {number} of orderly input is late"));
         }
-        let revised = self.windows.iter().find(|(_, records)| records.iter().any(|it| it.revision > 1));
+        let revised =
+            self.windows.iter().find(|(_, records)| records.iter().any(|it| it.revision > 1));
         revised.map_or(Ok(()), |(start, records)| {
             Err(format!("window {start} of orderly input is revised: {records:?}"))
         })

@@ -30,6 +30,8 @@ pub(crate) enum Trouble {
     Kill,
     /// The process ends in the middle of a step, at one of its next requests.
     KillAtRequest,
+    /// The process can write nothing to its disk any more.
+    BreakDisk,
     /// The process is asked to end.
     Stop,
     /// The process stands still, perhaps longer than its session.
@@ -45,9 +47,10 @@ pub(crate) enum Trouble {
 }
 
 impl Trouble {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Kill,
         Self::KillAtRequest,
+        Self::BreakDisk,
         Self::Stop,
         Self::Pause,
         Self::Cut,
@@ -61,7 +64,6 @@ impl Trouble {
 /// What a history is like.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
-    pub(crate) seed: u64,
     pub(crate) delivery: Delivery,
     /// Partitions of every topic.
     pub(crate) partitions: PerTopic<usize>,
@@ -76,7 +78,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    pub(crate) fn new(seed: u64, delivery: Delivery, random: &mut Random) -> Self {
+    pub(crate) fn new(delivery: Delivery, random: &mut Random) -> Self {
         let partitions = PerTopic::from_fn(|topic| match topic {
             Topic::Input => 1 + random.below(MOST_PARTITIONS),
             _ => 1 + random.below(2),
@@ -84,13 +86,12 @@ impl Plan {
         let mut troubles = Trouble::ALL.to_vec();
         troubles.retain(|_| random.one_in(3));
         Self {
-            seed,
             delivery,
             partitions,
             records: 10 + random.below(40),
             is_orderly: random.one_in(3),
             troubles,
-            trouble_one_in: *random.pick(&[6, 12, 25]),
+            trouble_one_in: *random.pick(&[3, 6, 12]),
         }
     }
 
