@@ -11,6 +11,7 @@ use crate::{
     client::Client,
     config::Delivery,
     epoch::Alignment,
+    failpoint::{self, Fault},
     ids::{Epoch, Incarnation},
 };
 
@@ -68,6 +69,7 @@ impl Rules {
     /// one may not: read again, it may be in time.
     fn goes_ahead(&self, output: &Output) -> bool {
         self.delivery == Delivery::AtLeastOnce && matches!(output, Output::Enriched(_))
+            || failpoint::is_planted(Fault::NextEpochAhead)
     }
 }
 

@@ -17,7 +17,7 @@ use super::{EpochFailure, OutputSettings};
 use crate::{
     client::{Client, Clock, OffsetCommitter, RecordProducer},
     error::RunError,
-    failpoint::{self, Point},
+    failpoint::{self, Fault, Point},
     kafka::{CommitEntry, KafkaError},
     limits,
     metrics::{self, Metric},
@@ -90,7 +90,7 @@ impl<C: Client> Connection<C> {
         let all = self.producer.mark(self.handles.values());
         !open
             && self.producer.in_flight() == 0
-            && self.producer.has_delivered(&all)
+            && (self.producer.has_delivered(&all) || failpoint::is_planted(Fault::ProducerKept))
             && self.producer.fatal_error().is_none()
     }
 
@@ -155,7 +155,8 @@ impl<C: Client> Connection<C> {
         if self.pauses() {
             return Ok(false);
         }
-        let attempt = if matches!(self.transaction, Transaction::Never) {
+        let is_apart = failpoint::is_planted(Fault::OffsetsApart);
+        let attempt = if matches!(self.transaction, Transaction::Never) || is_apart {
             committer.commit(offsets, limits::COMMIT_TIMEOUT)
         } else {
             self.begin()?;

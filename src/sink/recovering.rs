@@ -23,7 +23,7 @@ use crate::{
     config::{Delivery, OnStateMismatch},
     epoch::{RecoverPartition, RecoverRequest, Recovered, ToSource},
     error::RunError,
-    failpoint::{self, Point},
+    failpoint::{self, Fault, Point},
     ids::{Epoch, EventTimeMs, Offset, PartitionId},
     state::{CommitMetadata, Committed, PartitionRecovery, Start, StateError, Store, decide},
     window::{Completeness, EpochChange, PartitionState, StateImage, WindowRules, Windows},
@@ -144,8 +144,11 @@ pub(super) fn open<C: Client>(cx: &mut Context<C>, image: &StateImage, first: Fi
     }
     cx.settings.budget.set_ledger(cx.windows.memory_bytes());
     let commit = cx.must_commit;
-    let recovered =
-        Recovered { incarnation: cx.incarnation, starts, epoch, times: cx.times(), commit };
+    let mut times = cx.times();
+    if failpoint::is_planted(Fault::HorizonForgotten) {
+        times.horizon = None;
+    }
+    let recovered = Recovered { incarnation: cx.incarnation, starts, epoch, times, commit };
     report::recovered(&recovered);
     cx.tell_source(ToSource::Recovered(recovered));
     Stage::Open(Open::first(Collecting::new(cx.settings.workers, epoch)))

@@ -17,6 +17,7 @@ use super::{
     instance::Instance,
     oracle::Outputs,
     plan::{GROUP, IDLE_TIMEOUT, Plan, RULES, SESSION, Trouble, names},
+    sizes::Sizes,
 };
 use crate::kafka::{Cluster, Faults, Link, Random, SimClient, SimKafka};
 
@@ -43,28 +44,12 @@ struct Slot {
 }
 
 /// What a history has come to.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Outcome {
     /// The first promise that is broken.
     pub(crate) broken: Option<String>,
-    /// Why processes have ended by themselves.
-    pub(crate) failures: Vec<String>,
-    /// How many records and troubles there were, and how many of the outputs' records.
     pub(crate) sizes: Sizes,
     pub(crate) trace: Vec<String>,
-}
-
-/// What happened in histories.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Sizes {
-    pub(crate) inputs: usize,
-    pub(crate) starts: usize,
-    pub(crate) troubles: usize,
-    pub(crate) late: usize,
-    pub(crate) windows: usize,
-    pub(crate) revisions: usize,
-    pub(crate) seconds: u64,
-    pub(crate) rounds: u64,
 }
 
 /// A history under way.
@@ -75,7 +60,7 @@ pub(crate) struct History {
     plan: Plan,
     slots: Vec<Slot>,
     feed: Feed,
-    failures: Vec<String>,
+    last_failure: Option<String>,
     sizes: Sizes,
 }
 
@@ -86,7 +71,7 @@ pub(crate) fn play(seed: u64, delivery: Delivery, traced: bool) -> Outcome {
     let broken = history.calm().and_then(|()| history.judge()).err();
     history.end();
     let trace = history.kafka.with(Cluster::take_trace);
-    Outcome { broken, failures: history.failures, sizes: history.sizes, trace }
+    Outcome { broken, sizes: history.sizes, trace }
 }
 
 impl History {
@@ -118,7 +103,7 @@ impl History {
             plan,
             slots,
             feed,
-            failures: Vec::new(),
+            last_failure: None,
             sizes: Sizes::default(),
         }
     }
@@ -134,11 +119,11 @@ impl History {
     /// The time in which things go wrong: while the input is written, and a little longer.
     fn trouble(&mut self) {
         let mut rounds_left = self.random.below(20);
-        while rounds_left > 0 {
-            self.feed.write(&self.kafka, &mut self.random);
+        while rounds_left > 0 || !self.feed.is_done() {
             if self.feed.is_done() {
                 rounds_left -= 1;
             }
+            self.feed.write(&self.kafka, &mut self.random);
             if !self.plan.troubles.is_empty() && self.random.one_in(self.plan.trouble_one_in) {
                 self.make_trouble();
             }
@@ -197,7 +182,6 @@ impl History {
 
     /// Starts what is due, and lets every running instance make some turns.
     fn round(&mut self) {
-        self.sizes.rounds += 1;
         let now = self.now();
         for number in 0..self.slots.len() {
             self.come_back(number, now);
@@ -265,7 +249,8 @@ impl History {
         if let Some(failure) = running.instance.failure() {
             let text = failure.to_string();
             self.kafka.with(|cluster| cluster.note(|| format!("instance {number} failed: {text}")));
-            self.failures.push(text);
+            self.last_failure = Some(text);
+            self.sizes.failures += 1;
         }
         drop(running);
         let pause = self.random.between((Duration::ZERO, Duration::from_secs(2)));
@@ -284,7 +269,7 @@ impl History {
                 self.kafka.spare(running.client.process());
             }
         }
-        let (deadline, failures) = (now + PATIENCE, self.failures.len());
+        let (deadline, failures) = (now + PATIENCE, self.sizes.failures);
         // Since when everything is committed, by instances that all run.
         let mut since = None;
         loop {
@@ -296,8 +281,8 @@ impl History {
             } else if self.is_closed(*since.get_or_insert(self.now())) {
                 return Ok(());
             }
-            if self.failures.len() > failures + LAST_FAILURES {
-                return Err(format!("it fails again and again: {:?}", self.failures.last()));
+            if self.sizes.failures > failures + LAST_FAILURES {
+                return Err(format!("it fails again and again: {:?}", self.last_failure));
             }
             if self.now() > deadline {
                 return Err(format!("it hangs: {}", self.describe()));
@@ -334,14 +319,14 @@ impl History {
             }
         }
         let deadline = self.now() + PATIENCE;
-        let failures = self.failures.len();
+        let failures = self.sizes.failures;
         while self.slots.iter().any(|slot| slot.running.is_some()) {
             for number in 0..self.slots.len() {
                 self.step(number);
             }
             self.kafka.pass(Duration::from_millis(20));
-            if self.failures.len() > failures {
-                return Err(format!("it fails at its stop: {:?}", self.failures.last()));
+            if self.sizes.failures > failures {
+                return Err(format!("it fails at its stop: {:?}", self.last_failure));
             }
             if self.now() > deadline {
                 return Err(format!("it does not stop: {}", self.describe()));
