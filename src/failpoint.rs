@@ -4,7 +4,8 @@
 //! Reached by the source, the workers and the sink. Without the feature `test-support` every call
 //! is empty. With it, `FAILPOINTS="name=action;…"` decides, in the syntax of the `fail` crate:
 //! `return` kills the process as `kill -9` does, `2*off->return` at the third time.
-//! Holds: nothing here changes what the program does unless `FAILPOINTS` is set.
+//! Also, with the feature, a test may plant a fault: a rule of the protocol that is not kept.
+//! Holds: nothing here changes what the program does unless `FAILPOINTS` is set or a fault planted.
 
 /// A place; [`Point::name`] is its name in `FAILPOINTS`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,6 +136,60 @@ pub(crate) fn kill(_point: Point) {}
 #[cfg(not(feature = "test-support"))]
 #[inline]
 pub(crate) fn is_set(_point: Point) -> bool {
+    false
+}
+
+/// A rule of the protocol that a test lets the program break, to see that this is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// An epoch is committed before its output is delivered.
+    CommitBeforeDelivery,
+    /// Offsets are committed by themselves, not in the transaction of their outputs.
+    OffsetsApart,
+    /// Output of the next epoch does not wait for the commit of the one before it.
+    NextEpochAhead,
+    /// The first epoch after a start judges events by no horizon.
+    HorizonForgotten,
+    /// A silent partition is idle although no broker has answered for it.
+    IdleUnasked,
+    /// A producer that could not deliver a record is kept.
+    ProducerKept,
+}
+
+#[cfg(any(test, feature = "test-support"))]
+impl Fault {
+    /// Every fault.
+    pub const ALL: &[Self] = &[
+        Self::CommitBeforeDelivery,
+        Self::OffsetsApart,
+        Self::NextEpochAhead,
+        Self::HorizonForgotten,
+        Self::IdleUnasked,
+        Self::ProducerKept,
+    ];
+}
+
+#[cfg(feature = "test-support")]
+thread_local! {
+    static PLANTED: std::cell::Cell<Option<Fault>> = const { std::cell::Cell::new(None) };
+}
+
+/// Plants a fault in all that runs on this thread, or takes it back.
+#[cfg(feature = "test-support")]
+pub fn plant(fault: Option<Fault>) {
+    PLANTED.set(fault);
+}
+
+/// Whether a test has planted this fault.
+#[cfg(feature = "test-support")]
+pub(crate) fn is_planted(fault: Fault) -> bool {
+    PLANTED.get() == Some(fault)
+}
+
+/// False without the feature.
+#[cfg(not(feature = "test-support"))]
+#[inline]
+pub(crate) fn is_planted(_fault: Fault) -> bool {
     false
 }
 

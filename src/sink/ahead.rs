@@ -73,9 +73,12 @@ impl<C: Client> Ahead<C> {
         self.producer.mark(&[self.topic])
     }
 
-    /// Whether nothing is in flight and the producer works: it can go on as it is.
+    /// Whether nothing is in flight, all was delivered, and the producer works: it can go on as it
+    /// is.
     pub(super) fn is_clean(&self) -> bool {
-        self.producer.in_flight() == 0 && self.producer.fatal_error().is_none()
+        self.producer.in_flight() == 0
+            && self.producer.has_delivered(&self.mark())
+            && self.producer.fatal_error().is_none()
     }
 
     /// Drops what waits here, and what could not be delivered.

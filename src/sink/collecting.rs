@@ -10,6 +10,7 @@ use crate::{
     batch::{OutputBatch, RejectBatch},
     client::Client,
     epoch::Alignment,
+    failpoint::{self, Fault},
     ids::{Epoch, Incarnation},
 };
 
@@ -67,6 +68,7 @@ impl Rules {
     /// one may not: read again, it may be in time.
     fn goes_ahead(&self, output: &Output) -> bool {
         self.sends_ahead && matches!(output, Output::Enriched(_))
+            || failpoint::is_planted(Fault::NextEpochAhead)
     }
 }
 

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use super::{EpochFailure, OutputSettings};
 use crate::{
     client::{Client, Clock, OffsetCommitter, RecordProducer},
-    failpoint::{self, Point},
+    failpoint::{self, Fault, Point},
     kafka::{CommitEntry, KafkaError},
     limits,
     metrics::{self, Metric},
@@ -79,10 +79,16 @@ impl<C: Client> Connection<C> {
         &self.handles
     }
 
-    /// Whether nothing is in flight or open, and the producer works: it can go on as it is.
+    /// Whether nothing is in flight or open, all was delivered, and the producer works: it can go
+    /// on as it is. One that could not deliver a record would be waited for in vain: it counts
+    /// what was accepted and what was delivered.
     pub(super) fn is_clean(&self) -> bool {
         let open = matches!(self.transaction, Transaction::Open { .. });
-        !open && self.producer.in_flight() == 0 && self.producer.fatal_error().is_none()
+        let all = self.producer.mark(self.handles.values());
+        !open
+            && self.producer.in_flight() == 0
+            && (self.producer.has_delivered(&all) || failpoint::is_planted(Fault::ProducerKept))
+            && self.producer.fatal_error().is_none()
     }
 
     /// Registers the transactional id, one short attempt. That ends what an earlier process or
@@ -145,7 +151,8 @@ impl<C: Client> Connection<C> {
         if self.pauses() {
             return Ok(false);
         }
-        let attempt = if matches!(self.transaction, Transaction::Never) {
+        let is_apart = failpoint::is_planted(Fault::OffsetsApart);
+        let attempt = if matches!(self.transaction, Transaction::Never) || is_apart {
             committer.commit(offsets, limits::COMMIT_TIMEOUT)
         } else {
             self.begin()?;
