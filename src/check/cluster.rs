@@ -2,8 +2,8 @@
 
 use super::{facts::Facts, findings::Findings};
 use crate::{
-    config::{Delivery, RunConfig},
-    kafka::{GroupDescription, GroupMember, Operation},
+    config::RunConfig,
+    kafka::{GroupDescription, GroupMember, KafkaError, Operation},
     pipeline::internal_topics::{
         InternalTopic, OFFSETS, Settings, TRANSACTIONS, TopicFacts, number,
     },
@@ -31,18 +31,17 @@ pub(super) fn judge(config: &RunConfig, facts: &Facts, own: Own<'_>, findings: &
         }
     };
     internal(OFFSETS, &facts.offsets_topic);
-    if config.delivery == Delivery::ExactlyOnce {
-        internal(TRANSACTIONS, &facts.transactions_topic);
-        if let Some(settings) = settings {
-            transaction_timeout(settings, own.transaction_timeout_ms, findings);
-        }
-    }
+    internal(TRANSACTIONS, &facts.transactions_topic);
     if let Some(settings) = settings {
+        transaction_timeout(settings, own.transaction_timeout_ms, findings);
         session_timeout(settings, own.session_timeout_ms, findings);
     }
-    if let Some(group) = &facts.group {
-        judge_group(config, group, own, findings);
-        group_size(config, group, settings, findings);
+    match &facts.group {
+        Ok(group) => {
+            judge_group(config, group, own, findings);
+            group_size(config, group, settings, findings);
+        }
+        Err(error) => unseen_group(config, error, findings),
     }
     for unseen in &facts.unseen {
         findings.hint(format!(
@@ -56,7 +55,7 @@ fn transaction_timeout(broker: &Settings, own_ms: i64, findings: &mut Findings) 
     const LONGEST: &str = "transaction.max.timeout.ms";
     if let Some(longest) = number(broker, LONGEST).filter(|longest| *longest < own_ms) {
         findings.problem(format!(
-            "--delivery exactly-once: transaction.timeout.ms={own_ms} is above the brokers' \
+            "transactions cannot work: transaction.timeout.ms={own_ms} is above the brokers' \
              {LONGEST}={longest}, so the producer is refused; raise it there, or set \
              -X transaction.timeout.ms={longest} and -X message.timeout.ms to at most that"
         ));
@@ -96,6 +95,22 @@ fn group_size(
             "group {} (--group-id): {members} are in it and the brokers' {MOST}={most}, so \
              the run cannot join; stop one, name another group, or raise the setting",
             config.group_id
+        ));
+    }
+}
+
+/// A run asks who is in its group, to tell which instances have gone.
+fn unseen_group(config: &RunConfig, error: &KafkaError, findings: &mut Findings) {
+    let name = &config.group_id;
+    if error.is_authorization() {
+        findings.problem(format!(
+            "group {name} (--group-id): this user may not Describe it, so a run can neither join \
+             it nor see which instances are in it; add an ACL that allows Read, which includes \
+             Describe"
+        ));
+    } else {
+        findings.hint(format!(
+            "group {name} (--group-id): it could not be asked for: {error}; see the broker's log"
         ));
     }
 }

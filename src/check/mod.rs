@@ -196,10 +196,9 @@ impl Check {
 
     fn judge(&mut self, facts: &Facts, peek: &Peek, instance_id: Option<&str>, clients: &Clients) {
         let Self { config, findings } = self;
-        let transactional_id = (config.delivery == Delivery::ExactlyOnce).then(|| {
-            format!("{}-{}", config.group_id, instance_id.unwrap_or("<id of the new state folder>"))
-        });
-        summary::of_broker(config, facts, transactional_id.as_deref(), findings);
+        let instance = instance_id.unwrap_or("<id of the new state folder>");
+        let transactional_id = format!("{}-{instance}", config.group_id);
+        summary::of_broker(config, facts, &transactional_id, findings);
         local::judge_identity(config, peek, Some(&facts.cluster_id), findings);
         let input_id = facts.topics[Topic::Input].seen().and_then(|input| input.id);
         local::judge_topic(config, peek, input_id, findings);
@@ -248,12 +247,15 @@ fn clients(
         batch_bytes: limits::MESSAGE_MAX_BYTES,
         linger: limits::PRODUCER_LINGER,
         delivery_timeout: limits::DELIVERY_TIMEOUT,
-        transactional: (config.delivery == Delivery::ExactlyOnce).then(|| Transactional {
+        transactional: Some(Transactional {
             // NOTE: never registered, so that a running instance goes on.
             id: format!("{}-{}", config.group_id, instance_id.unwrap_or_default()),
             timeout: limits::TRANSACTION_TIMEOUT,
         }),
     };
+    // Of the enriched events, where they do not wait for the commit.
+    let plain = (config.delivery == Delivery::AtLeastOnce)
+        .then(|| ProducerSettings { transactional: None, ..producer.clone() });
     let mut made = |result: Result<(), KafkaError>| {
         result.map_err(|error| findings.problem(error.to_string())).ok()
     };
@@ -264,8 +266,9 @@ fn clients(
     let reader_made = made(reader.as_ref().map(drop).map_err(Clone::clone));
     let transaction_timeout_ms = producer.transaction_timeout().as_millis() as i64;
     let session_timeout_ms = consumer.session_timeout().as_millis() as i64;
-    let producer_made = made(Producer::new(&producer).map(drop));
-    reader_made.and(producer_made)?;
+    let mut producers = [Some(&producer), plain.as_ref()].into_iter().flatten();
+    let producers_made = producers.try_for_each(|settings| made(Producer::new(settings).map(drop)));
+    reader_made.and(producers_made)?;
     let (admin, consumer_made) = (admin.ok()?, reader.ok()?);
     let (answer_bytes, receive_limit) = (consumer.response_bytes(), consumer.receive_limit());
     let fetch = Fetch { answer_bytes, receive_limit };

@@ -87,7 +87,7 @@ pub(super) fn of_state(config: &RunConfig, peek: &Peek, findings: &mut Findings)
 pub(super) fn of_broker(
     config: &RunConfig,
     facts: &Facts,
-    transactional_id: Option<&str>,
+    transactional_id: &str,
     findings: &mut Findings,
 ) {
     let setting = |name| facts.broker.as_ref().and_then(|settings| settings.get(name));
@@ -101,7 +101,7 @@ pub(super) fn of_broker(
         let name = &config.topics[topic];
         findings.fact("topic", format!("{name}: {}", described(config, found)));
     }
-    if let Some(group) = &facts.group {
+    if let Ok(group) = &facts.group {
         let members = group.members.len();
         let state = match group.state.as_str() {
             "" | "Dead" => "new",
@@ -109,12 +109,14 @@ pub(super) fn of_broker(
         };
         findings.fact("group", format!("{}: {state}, {members} members", config.group_id));
     }
-    if let Some(id) = transactional_id {
-        findings.fact(
-            "transactions",
-            format!("id {id}; whether this user may Write it shows only when it is taken over"),
-        );
-    }
+    findings.fact(
+        "transactions",
+        format!(
+            "id {transactional_id}; whether this user may Write all ids that begin with {}- shows \
+             only when one is taken over",
+            config.group_id
+        ),
+    );
 }
 
 fn described(config: &RunConfig, topic: &TopicFacts) -> String {

@@ -12,7 +12,7 @@ pub(crate) mod internal_topics;
 pub(crate) mod journal_topic;
 mod pinning;
 mod threads;
-mod topic_settings;
+pub(crate) mod topic_settings;
 mod topic_watch;
 mod waits;
 mod watchdog;
