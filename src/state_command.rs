@@ -138,7 +138,7 @@ fn agreed(answers: &mut impl BufRead) -> bool {
 }
 
 fn show(out: &mut impl Write, dir: &Path, summary: &StateSummary) -> io::Result<()> {
-    let StateSummary { identity, format, instance_id, epoch, watermark, horizon, .. } = summary;
+    let StateSummary { identity, format, epoch, watermark, horizon, .. } = summary;
     writeln!(out, "folder      {} ({})", dir.display(), size(summary.size_bytes))?;
     writeln!(out, "format      {format}")?;
     writeln!(out, "cluster     {}", identity.cluster_id)?;
@@ -147,7 +147,6 @@ fn show(out: &mut impl Write, dir: &Path, summary: &StateSummary) -> io::Result<
     writeln!(out, "topic       {}{ids}", identity.topic)?;
     writeln!(out, "group       {}", identity.group_id)?;
     writeln!(out, "window      {} s", identity.window_size_ms / 1000)?;
-    writeln!(out, "instance    {}", instance_id.as_deref().unwrap_or("-"))?;
     writeln!(out, "epoch       {epoch}")?;
     writeln!(out, "watermark   {}", time(*watermark))?;
     writeln!(out, "horizon     {}", time(*horizon))?;
@@ -235,7 +234,6 @@ mod tests {
             },
             topic_ids: ["nqAmRzPZT3uqT2wTpMuR9A".to_owned()].into(),
             format: 1,
-            instance_id: None,
             epoch: Epoch(41),
             watermark: Some(EventTimeMs(i64::MAX)),
             horizon: None,
@@ -259,7 +257,6 @@ mod tests {
             "topic       user-login (id nqAmRzPZT3uqT2wTpMuR9A)",
             "group       g",
             "window      10 s",
-            "instance    -",
             "epoch       41",
             "watermark   9223372036854775807 ms",
             "horizon     -",

@@ -11,19 +11,17 @@ use crate::{
 
 /// The run as the broker would see it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Own<'a> {
+pub(super) struct Own {
     /// `transaction.timeout.ms`.
     pub(super) transaction_timeout_ms: i64,
     /// `session.timeout.ms`.
     pub(super) session_timeout_ms: i64,
-    /// The configured instance id, else the one in the state folder.
-    pub(super) instance_id: Option<&'a str>,
     /// The state folder has been used, and no process uses it now.
     pub(super) has_stopped: bool,
 }
 
 /// Judges the cluster, the group and the transactions.
-pub(super) fn judge(config: &RunConfig, facts: &Facts, own: Own<'_>, findings: &mut Findings) {
+pub(super) fn judge(config: &RunConfig, facts: &Facts, own: Own, findings: &mut Findings) {
     let settings = facts.broker.as_ref();
     let mut internal = |topic: InternalTopic, of_topic: &TopicFacts| {
         for problem in topic.problems(of_topic, settings, facts.cluster.brokers) {
@@ -115,12 +113,7 @@ fn unseen_group(config: &RunConfig, error: &KafkaError, findings: &mut Findings)
     }
 }
 
-fn judge_group(
-    config: &RunConfig,
-    group: &GroupDescription,
-    own: Own<'_>,
-    findings: &mut Findings,
-) {
+fn judge_group(config: &RunConfig, group: &GroupDescription, own: Own, findings: &mut Findings) {
     let name = &config.group_id;
     if group.rights.lacks(Operation::Read) {
         findings.problem(format!(
@@ -137,7 +130,7 @@ fn judge_group(
     if group.members.is_empty() {
         return;
     }
-    let same = |member: &&GroupMember| own.instance_id == Some(member.instance_id.as_str());
+    let same = |member: &&GroupMember| config.instance_id.as_str() == member.instance_id;
     if let Some(member) = group.members.iter().find(same).filter(|_| own.has_stopped) {
         findings.hint(format!(
             "group {name} (--group-id): {member} has this instance id; a process that has just \

@@ -2,7 +2,7 @@
 
 use super::findings::Findings;
 use crate::{
-    config::{OnStateMismatch, OnTopicRecreated, RunConfig, Surroundings},
+    config::{OnTopicRecreated, RunConfig, Surroundings},
     http,
     ids::TopicId,
     limits,
@@ -19,12 +19,8 @@ pub(super) fn judge(
     let peek = state::peek(&config.state_dir);
     for problem in &peek.problems {
         match problem {
-            // A run helps itself: it moves the folder's database aside and counts again.
-            StateError::Unreadable { .. }
-                if config.on_state_mismatch == OnStateMismatch::Rebuild =>
-            {
-                findings.hint(problem.to_string());
-            }
+            // A run helps itself: it moves the folder's database aside and reads the journal.
+            StateError::Unreadable { .. } => findings.hint(problem.to_string()),
             problem => findings.problem(problem.to_string()),
         }
     }

@@ -160,8 +160,7 @@ impl Check {
         summary::of_settings(config, findings);
         let peek = local::judge(config, surroundings, findings);
         summary::of_state(config, &peek, findings);
-        let instance = config.instance_id.clone().or_else(|| peek.instance_id.clone());
-        let Some(clients) = clients(config, instance.as_deref(), findings) else {
+        let Some(clients) = clients(config, findings) else {
             local::judge_identity(config, &peek, None, findings);
             return Ok(None);
         };
@@ -178,7 +177,7 @@ impl Check {
         }
         match asked {
             Ok(facts) => {
-                self.judge(&facts, &peek, instance.as_deref(), &clients);
+                self.judge(&facts, &peek, &clients);
                 let input = facts.topics[Topic::Input].seen();
                 Ok(input.map(|input| (clients, input.partitions as i32)))
             }
@@ -194,11 +193,9 @@ impl Check {
         }
     }
 
-    fn judge(&mut self, facts: &Facts, peek: &Peek, instance_id: Option<&str>, clients: &Clients) {
+    fn judge(&mut self, facts: &Facts, peek: &Peek, clients: &Clients) {
         let Self { config, findings } = self;
-        let instance = instance_id.unwrap_or("<id of the new state folder>");
-        let transactional_id = format!("{}-{instance}", config.group_id);
-        summary::of_broker(config, facts, &transactional_id, findings);
+        summary::of_broker(config, facts, findings);
         local::judge_identity(config, peek, Some(&facts.cluster_id), findings);
         let input_id = facts.topics[Topic::Input].seen().and_then(|input| input.id);
         local::judge_topic(config, peek, input_id, findings);
@@ -209,7 +206,7 @@ impl Check {
             peek.problems.iter().any(|problem| matches!(problem, StateError::Locked { .. }));
         let has_stopped = peek.summary.is_some() && !locked;
         let Clients { transaction_timeout_ms, session_timeout_ms, .. } = *clients;
-        let own = Own { transaction_timeout_ms, session_timeout_ms, instance_id, has_stopped };
+        let own = Own { transaction_timeout_ms, session_timeout_ms, has_stopped };
         cluster::judge(config, facts, own, findings);
     }
 }
@@ -223,11 +220,7 @@ fn no_answer(config: &RunConfig, timeout: Duration, error: &KafkaError) -> Strin
 }
 
 /// Makes every kind of client that a run makes, so that each -X property is tried.
-fn clients(
-    config: &RunConfig,
-    instance_id: Option<&str>,
-    findings: &mut Findings,
-) -> Option<Clients> {
+fn clients(config: &RunConfig, findings: &mut Findings) -> Option<Clients> {
     let client = ClientSettings {
         brokers: config.brokers.clone(),
         properties: config.client_properties.to_vec(),
@@ -249,7 +242,7 @@ fn clients(
         delivery_timeout: limits::DELIVERY_TIMEOUT,
         transactional: Some(Transactional {
             // NOTE: never registered, so that a running instance goes on.
-            id: format!("{}-{}", config.group_id, instance_id.unwrap_or_default()),
+            id: format!("{}-{}", config.group_id, config.instance_id),
             timeout: limits::TRANSACTION_TIMEOUT,
         }),
     };

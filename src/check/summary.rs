@@ -84,12 +84,7 @@ pub(super) fn of_state(config: &RunConfig, peek: &Peek, findings: &mut Findings)
 }
 
 /// Summarises the cluster.
-pub(super) fn of_broker(
-    config: &RunConfig,
-    facts: &Facts,
-    transactional_id: &str,
-    findings: &mut Findings,
-) {
+pub(super) fn of_broker(config: &RunConfig, facts: &Facts, findings: &mut Findings) {
     let setting = |name| facts.broker.as_ref().and_then(|settings| settings.get(name));
     let version = setting("inter.broker.protocol.version")
         .map_or_else(String::new, |version| format!(", protocol {version}"));
@@ -112,9 +107,9 @@ pub(super) fn of_broker(
     findings.fact(
         "transactions",
         format!(
-            "id {transactional_id}; whether this user may Write all ids that begin with {}- shows \
-             only when one is taken over",
-            config.group_id
+            "id {0}-{1}; whether this user may Write all ids that begin with {0}- shows only when \
+             one is taken over",
+            config.group_id, config.instance_id
         ),
     );
 }

@@ -19,7 +19,8 @@ use crate::{
 };
 
 fn config(arguments: &[&str]) -> RunConfig {
-    let line = [&["logintide", "run", "--brokers", "b:9092"], arguments].concat();
+    let fixed = ["logintide", "run", "--brokers", "b:9092", "--instance-id", "one"];
+    let line = [&fixed, arguments].concat();
     settings::of_line(&line)
 }
 
@@ -78,12 +79,8 @@ fn facts() -> Facts {
 fn judged(config: &RunConfig, facts: &Facts) -> (Vec<String>, Vec<String>) {
     let mut findings = Findings::default();
     topics::judge(config, facts, &mut findings);
-    let own = Own {
-        transaction_timeout_ms: 60_000,
-        session_timeout_ms: 45_000,
-        instance_id: Some("one"),
-        has_stopped: false,
-    };
+    let own =
+        Own { transaction_timeout_ms: 60_000, session_timeout_ms: 45_000, has_stopped: false };
     cluster::judge(config, facts, own, &mut findings);
     let (problems, hints) = findings.all();
     (problems.to_vec(), hints.to_vec())

@@ -43,7 +43,7 @@ use crate::{
     signals::{self, Wish},
     sink::{OutputSettings, ReadbackSettings, Sink, SinkSettings},
     source::{Source, SourceChannels, SourceSettings},
-    state::{Identity, Opened, SledStore, StateError, in_background, instance_id},
+    state::{Identity, Opened, SledStore, StateError, in_background},
     status::Board,
     topics::{PerOutput, Topic},
     worker::{Worker, WorkerSettings},
@@ -97,13 +97,13 @@ pub(crate) fn run_on(
         return Ok(());
     };
     warn_if_memory_is_short(&config, &facts);
-    let (opened, instance) = open_state(&config, &facts)?;
+    let opened = open_state(&config, &facts)?;
     let stall_timeout = config.stall_timeout;
     let questions = Questions {
         client: client.clone(),
         input: config.topics[Topic::Input].clone(),
         group: config.group_id.clone(),
-        instance: instance.clone(),
+        instance: config.instance_id.clone(),
     };
     let mut watchdog = Watchdog::new(Arc::clone(&control), questions, stall_timeout);
     let is_mock = MockCluster::has_id(&facts.cluster_id);
@@ -112,11 +112,11 @@ pub(crate) fn run_on(
         .transpose()?;
     let health = Arc::clone(control.health());
     let (token, board_shown) = (config.http_token.clone(), Arc::clone(&board));
-    let about = http::About::new(&config, &instance);
+    let about = http::About::new(&config);
     let build = [about.version, about.commit, about.librdkafka.as_str()];
     metrics::set_labeled(Metric::BuildInfo, &build, 1.0);
     let context = HttpContext { health, metrics, board: board_shown, about, token };
-    let parts = Parts { config, client, admin, facts, opened, instance, control, board };
+    let parts = Parts { config, client, admin, facts, opened, control, board };
     start(parts, listener, context)?.join(|| {
         topics.iter_mut().for_each(TopicWatch::look);
         watchdog.look()
@@ -137,7 +137,6 @@ struct Parts {
     admin: Admin,
     facts: BrokerFacts,
     opened: Opened,
-    instance: String,
     control: Arc<Control>,
     board: Arc<Board>,
 }
@@ -181,7 +180,7 @@ fn warn_if_memory_is_short(config: &RunConfig, facts: &BrokerFacts) {
     }
 }
 
-fn open_state(config: &RunConfig, facts: &BrokerFacts) -> Result<(Opened, String), RunError> {
+fn open_state(config: &RunConfig, facts: &BrokerFacts) -> Result<Opened, RunError> {
     let refuse = |error: StateError| RunError::with_exit_code(error.exit_code(), error);
     let identity = Identity {
         cluster_id: facts.cluster_id.clone(),
@@ -190,7 +189,6 @@ fn open_state(config: &RunConfig, facts: &BrokerFacts) -> Result<(Opened, String
         window_size_ms: config.window.size_ms,
     };
     let opened = SledStore::open(&config.state_dir, &identity).map_err(refuse)?;
-    let instance = instance_id(&config.state_dir, config.instance_id.as_deref()).map_err(refuse)?;
     if let Some(moved) = &opened.quarantined {
         tracing::warn!(
             kept = %moved.display(),
@@ -199,7 +197,7 @@ fn open_state(config: &RunConfig, facts: &BrokerFacts) -> Result<(Opened, String
     }
     tracing::info!(
         state_dir = %config.state_dir.display(),
-        instance,
+        instance = %config.instance_id,
         input = config.topics[Topic::Input],
         partitions = facts.input_partitions,
         journal = config.topics[Topic::Journal],
@@ -207,7 +205,7 @@ fn open_state(config: &RunConfig, facts: &BrokerFacts) -> Result<(Opened, String
         workers = config.workers,
         "starting"
     );
-    Ok((opened, instance))
+    Ok(opened)
 }
 
 /// Spawns all threads.
@@ -256,7 +254,7 @@ fn start(
     }
     let source_settings = SourceSettings {
         topic: config.topics[Topic::Input].clone(),
-        instance: parts.instance.clone(),
+        instance: config.instance_id.to_string(),
         consumer: consumer_settings(&parts),
         fields: config.event.fields.clone(),
         rules: config.window,
@@ -275,7 +273,7 @@ fn start(
     let channels = SourceChannels { workers, sink: to_sink, from_sink };
     let control = Arc::clone(&parts.control);
     let (output_settings, readback) = (output_settings(&parts), readback_settings(&parts));
-    let Parts { config, admin, opened, instance, board, .. } = parts;
+    let Parts { config, admin, opened, board, .. } = parts;
     let (store, writer) = in_background(Box::new(opened.store));
     let sink_settings = SinkSettings {
         workers: config.workers,
@@ -283,8 +281,7 @@ fn start(
         rules: config.window,
         delivery: config.delivery,
         readback,
-        instance,
-        on_state_mismatch: config.on_state_mismatch,
+        instance: config.instance_id.to_string(),
         on_topic_recreated: config.on_topic_recreated,
         stats_interval: config.stats_interval,
         board,
@@ -331,7 +328,7 @@ fn consumer_settings(parts: &Parts) -> ConsumerSettings {
     ConsumerSettings {
         client: parts.client.clone(),
         group_id: parts.config.group_id.clone(),
-        instance_id: Some(parts.instance.clone()),
+        instance_id: Some(parts.config.instance_id.to_string()),
         topic: parts.config.topics[Topic::Input].clone(),
         fetch_queue_kbytes: parts.config.memory.fetch_queue / 1024,
         max_poll_interval: limits::MAX_POLL_INTERVAL,
@@ -343,7 +340,7 @@ fn output_settings(parts: &Parts) -> OutputSettings {
     let transactional = match parts.config.delivery {
         Delivery::AtLeastOnce => None,
         Delivery::ExactlyOnce => Some(Transactional {
-            id: format!("{}-{}", parts.config.group_id, parts.instance),
+            id: format!("{}-{}", parts.config.group_id, parts.config.instance_id),
             timeout: limits::TRANSACTION_TIMEOUT,
         }),
     };

@@ -42,7 +42,7 @@ use crate::{
     batch::{Emptied, Pool, Span},
     budget::Budget,
     client::{Client, Clock, RecordProducer},
-    config::{Delivery, OnStateMismatch, OnTopicRecreated},
+    config::{Delivery, OnTopicRecreated},
     control::Control,
     epoch::{ToSink, ToSource},
     error::RunError,
@@ -67,8 +67,6 @@ pub(crate) struct SinkSettings<C: Client> {
     pub readback: ReadbackSettings,
     /// Who commits: goes into the commit's metadata.
     pub instance: String,
-    /// What to do with a partition whose state does not fit its committed offset.
-    pub on_state_mismatch: OnStateMismatch,
     /// What to do when the input topic was deleted and created again.
     pub on_topic_recreated: OnTopicRecreated,
     /// Time between two statistics lines.

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     client::Client,
-    config::{Delivery, OnStateMismatch},
+    config::Delivery,
     epoch::{RecoverPartition, RecoverRequest, Recovered, ToSource},
     error::RunError,
     failpoint::{self, Point},
@@ -177,7 +177,7 @@ fn begin_partition<C: Client>(
             (facts.log_start, Some(mid_log(facts.log_start, watermark, rules)), None)
         }
         Start::CommittedOnly { offset, why, metadata } => {
-            let lost = lost(settings, partition, offset, &why, metadata.as_ref(), facts)?;
+            let lost = lost(partition, offset, &why, metadata.as_ref(), facts);
             let state = match (&lost, &metadata) {
                 (Some(lost), Some(metadata)) if lost.gone == 0 => PartitionState {
                     epoch: metadata.epoch,
@@ -223,27 +223,20 @@ fn begin_partition<C: Client>(
 }
 
 /// What of a partition's windows must be counted again; `None` when that cannot be told.
-fn lost<C: Client>(
-    settings: &SinkSettings<C>,
+fn lost(
     partition: PartitionId,
     offset: Offset,
     why: &str,
     metadata: Option<&CommitMetadata>,
     facts: &RecoverPartition,
-) -> Result<Option<Lost>, EpochFailure> {
-    if settings.on_state_mismatch == OnStateMismatch::Fail {
-        return Err(EpochFailure::Stop(RunError::Refused(format!(
-            "partition {partition}: the window state does not fit the committed offset \
-             {offset}: {why}; --on-state-mismatch fail was set"
-        ))));
-    }
+) -> Option<Lost> {
     let Some(metadata) = metadata else {
         tracing::warn!(
             %partition, %offset, why,
             "the window state does not fit the committed offset: counting begins there, \
              windows up to there are marked incomplete"
         );
-        return Ok(None);
+        return None;
     };
     // What cannot be read at the committed offset itself was not counted before it.
     let last = Offset(offset.0 - 1);
@@ -260,7 +253,7 @@ fn lost<C: Client>(
              incomplete, published ones take no more events"
         );
     }
-    Ok(Some(Lost { partition, from, until: offset, gone, metadata: metadata.clone() }))
+    Some(Lost { partition, from, until: offset, gone, metadata: metadata.clone() })
 }
 
 /// Where the first epoch begins.

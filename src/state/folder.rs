@@ -1,6 +1,6 @@
 //! The state folder itself: what may be in it, its lock, and moving a database aside.
 //!
-//! Layout: `db/` (the database), `instance-id`, `lock`, `db.broken-<UTC time>/` (databases that
+//! Layout: `db/` (the database), `lock`, `db.broken-<UTC time>/` (databases that
 //! could not be read). Holds: a folder with anything else in it is not ours and is not touched;
 //! `db/` is only opened, moved or removed under the lock.
 
@@ -14,8 +14,6 @@ use super::error::StateError;
 
 /// The database's folder.
 pub(super) const DB: &str = "db";
-/// The file with the generated instance id.
-pub(super) const INSTANCE_ID: &str = "instance-id";
 /// The file whose lock keeps other processes out.
 pub(super) const LOCK: &str = "lock";
 const BROKEN_PREFIX: &str = "db.broken-";
@@ -65,7 +63,8 @@ pub(super) fn prepare(dir: &Path) -> Result<(), StateError> {
 pub(super) fn refuse_foreign(dir: &Path) -> Result<(), StateError> {
     for name in names(dir).map_err(|source| not_writable(dir, source))? {
         let text = name.to_string_lossy();
-        if ![DB, INSTANCE_ID, LOCK].contains(&&*text) && !text.starts_with(BROKEN_PREFIX) {
+        // 0.1 kept an instance id in `instance-id`.
+        if ![DB, LOCK, "instance-id"].contains(&&*text) && !text.starts_with(BROKEN_PREFIX) {
             return Err(StateError::NotAStateFolder { dir: dir.to_owned(), found: name });
         }
     }

@@ -17,7 +17,6 @@ use super::{
     database::{Database, Fault},
     error::StateError,
     folder::{self, DB, FolderLock, not_writable},
-    instance,
 };
 use crate::{
     ids::{Epoch, EventTimeMs, Offset, PartitionId},
@@ -34,8 +33,6 @@ pub struct StateSummary {
     pub topic_ids: BTreeSet<String>,
     /// Format version of the stored values.
     pub format: u8,
-    /// The generated instance id, if there is one.
-    pub instance_id: Option<String>,
     /// Last epoch in the base.
     pub epoch: Epoch,
     /// Global watermark of the base.
@@ -107,7 +104,7 @@ pub fn describe(dir: &Path) -> Result<StateSummary, StateError> {
         .ok_or_else(|| StateError::NoState { dir: dir.to_owned() })
 }
 
-/// Removes the database. The instance id and what was moved aside stay.
+/// Removes the database. What was moved aside stays.
 ///
 /// Fails with `NoState`, `Locked`, `NotAStateFolder` or `NotWritable`.
 pub fn reset(dir: &Path) -> Result<ResetReport, StateError> {
@@ -150,7 +147,6 @@ pub(super) fn read_summary(dir: &Path) -> Result<Option<StateSummary>, Fault> {
         identity,
         topic_ids: topic_ids.map(|id| id.to_string()).collect(),
         format: FORMAT_VERSION,
-        instance_id: instance::read(dir),
         epoch: base.epoch,
         watermark: base.watermark,
         horizon: base.horizon,

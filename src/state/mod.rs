@@ -16,7 +16,6 @@ mod folder;
 #[cfg(feature = "test-support")]
 pub mod fuzzing;
 mod inspect;
-mod instance;
 mod keys;
 #[cfg(any(test, feature = "test-support"))]
 mod memory;
@@ -38,7 +37,6 @@ pub use self::{
     background::{BackgroundStore, StoreWriter, in_background},
     error::{IdentityField, StateError},
     inspect::{PartitionSummary, RedoSummary, ResetReport, StateSummary, describe, reset},
-    instance::instance_id,
     peek::{Peek, fits, peek},
     recovery::{CommitMetadata, Committed, PartitionRecovery, Recovery, Start, decide},
     sled_store::SledStore,

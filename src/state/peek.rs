@@ -20,7 +20,6 @@ use super::{
     error::StateError,
     folder::{self, DB, LOCK, not_writable},
     inspect::{self, StateSummary},
-    instance,
 };
 use crate::limits::STATE_PEEK_MAX_BYTES;
 
@@ -31,8 +30,6 @@ pub struct Peek {
     pub problems: Vec<StateError>,
     /// What it holds; `None` for a folder without state, and where it cannot be read now.
     pub summary: Option<StateSummary>,
-    /// The generated instance id, if there is one.
-    pub instance_id: Option<String>,
     /// Bytes that this user may still write to its disk.
     pub free_bytes: Option<u64>,
     /// Size of a database that is too large to be copied for a look, bytes.
@@ -41,13 +38,8 @@ pub struct Peek {
 
 /// Looks.
 pub fn peek(dir: &Path) -> Peek {
-    let mut peek = Peek {
-        problems: Vec::new(),
-        summary: None,
-        instance_id: instance::read(dir),
-        free_bytes: None,
-        unread_bytes: None,
-    };
+    let mut peek =
+        Peek { problems: Vec::new(), summary: None, free_bytes: None, unread_bytes: None };
     if let Err(error) = peek.look(dir) {
         peek.problems.push(error);
     }

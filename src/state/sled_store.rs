@@ -16,7 +16,6 @@ use super::{
     database::{Database, Fault, check_identity},
     error::StateError,
     folder::{self, FolderLock},
-    instance,
     reader::Contents,
     rows::{self, Row, StoredRows},
 };
@@ -66,7 +65,6 @@ impl SledStore {
             opened => opened,
         }
         .map_err(|fault| start_error(dir, fault))?;
-        instance::read_or_generate(dir)?;
         let Contents { loaded, stored, .. } = contents;
         let store = Self {
             db,

@@ -4,8 +4,8 @@ use std::fs;
 
 use super::*;
 use crate::state::{
-    FORMAT_VERSION, IdentityField, StateError, database::Database, describe, folder, instance,
-    instance_id, keys::Key, reset,
+    FORMAT_VERSION, IdentityField, StateError, database::Database, describe, folder, keys::Key,
+    reset,
 };
 
 fn refused(dir: &Path, identity: &Identity) -> StateError {
@@ -111,8 +111,6 @@ fn a_folder_that_cannot_be_made_is_refused() {
     fs::write(&file, "in the way").expect("writable");
     let error = refused(&file.join("state"), &identity());
     assert!(matches!(error, StateError::NotWritable { .. }), "{error}");
-    let error = instance_id(&file.join("state"), None).expect_err("no folder");
-    assert!(matches!(error, StateError::NotWritable { .. }), "{error}");
     assert_eq!(fs::read_to_string(&file).expect("unchanged"), "in the way");
 }
 
@@ -139,17 +137,6 @@ fn another_programs_database_is_left_alone() {
 }
 
 #[test]
-fn a_generated_instance_id_outlives_a_reset() {
-    let (_parent, dir) = new_folder();
-    let store = open(&dir);
-    let id = instance::read(&dir).expect("generated");
-    drop(store);
-    assert_eq!(instance_id(&dir, None).expect("there"), id);
-    reset(&dir).expect("ours");
-    assert_eq!(instance::read(&dir), Some(id));
-}
-
-#[test]
 fn describe_shows_what_is_there() {
     let (_parent, dir) = new_folder();
     write_to(&mut open(&dir), 9);
@@ -169,7 +156,6 @@ fn describe_shows_what_is_there() {
     let redo = summary.redo.expect("epoch 9 may be committed");
     assert_eq!((redo.epoch, redo.partials), (Epoch(9), change(9).partials.len()));
     assert!(redo.bytes > 0 && summary.size_bytes > redo.bytes, "{redo:?}");
-    assert_eq!(summary.instance_id, instance::read(&dir));
     assert_eq!(open(&dir).load().expect("unchanged"), after(9));
 }
 
