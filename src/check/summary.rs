@@ -74,12 +74,7 @@ pub(super) fn of_state(config: &RunConfig, peek: &Peek, findings: &mut Findings)
 }
 
 /// Summarises the cluster.
-pub(super) fn of_broker(
-    config: &RunConfig,
-    facts: &Facts,
-    transactional_id: Option<&str>,
-    findings: &mut Findings,
-) {
+pub(super) fn of_broker(config: &RunConfig, facts: &Facts, findings: &mut Findings) {
     let setting = |name| facts.broker.as_ref().and_then(|settings| settings.get(name));
     let version = setting("inter.broker.protocol.version")
         .map_or_else(String::new, |version| format!(", protocol {version}"));
@@ -91,7 +86,7 @@ pub(super) fn of_broker(
         let name = &config.topics[topic];
         findings.fact("topic", format!("{name}: {}", described(config, found)));
     }
-    if let Some(group) = &facts.group {
+    if let Ok(group) = &facts.group {
         let members = group.members.len();
         let state = match group.state.as_str() {
             "" | "Dead" => "new",
@@ -99,12 +94,14 @@ pub(super) fn of_broker(
         };
         findings.fact("group", format!("{}: {state}, {members} members", config.group_id));
     }
-    if let Some(id) = transactional_id {
-        findings.fact(
-            "transactions",
-            format!("id {id}; whether this user may Write it shows only when it is taken over"),
-        );
-    }
+    findings.fact(
+        "transactions",
+        format!(
+            "id {0}-{1}; whether this user may Write all ids that begin with {0}- shows only when \
+             one is taken over",
+            config.group_id, config.instance_id
+        ),
+    );
 }
 
 fn described(config: &RunConfig, topic: &TopicFacts) -> String {

@@ -110,7 +110,7 @@ impl Settings {
 
     /// The settings of the pipeline.
     pub(super) fn config(&self, brokers: &str, state_dir: PathBuf, http: SocketAddr) -> RunConfig {
-        let values: [(&'static dyn Setting, &str); 13] = [
+        let values: [(&'static dyn Setting, &str); 12] = [
             (&t::BROKERS, brokers),
             (&t::GROUP_ID, GROUP_ID),
             (&t::DELIVERY, "at-least-once"),
@@ -120,7 +120,6 @@ impl Settings {
             (&t::IDLE_TIMEOUT, &text_of(IDLE_TIMEOUT)),
             (&t::MAX_FUTURE, &text_of(MAX_FUTURE)),
             (&t::STATE_DIR, "."),
-            (&t::ON_STATE_MISMATCH, "fail"),
             (&t::MEMORY_BUDGET, "64MiB"),
             (&t::HTTP, &http.to_string()),
             (&t::CLIENT, FETCH_WAIT),

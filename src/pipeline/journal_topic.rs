@@ -4,7 +4,7 @@
 //! that is there. Used by a run before it starts, and by `check-config`.
 //! Holds: whatever is wrong comes with the command that puts it right.
 
-use super::internal_topics::Settings;
+use super::internal_topics::{Settings, number};
 use crate::{kafka::NewTopic, limits};
 
 const CLEANUP_POLICY: &str = "cleanup.policy";
@@ -51,11 +51,43 @@ pub(crate) fn creation(brokers: &str, name: &str, input: i32) -> String {
 /// Why a topic with these settings cannot be the journal.
 pub(crate) fn problem(brokers: &str, name: &str, settings: &Settings) -> Option<String> {
     let policy = settings.get(CLEANUP_POLICY).filter(|policy| *policy != COMPACT)?;
+    let command = change(brokers, name, &format!("{CLEANUP_POLICY}={COMPACT}"));
     Some(format!(
         "with {CLEANUP_POLICY}={policy} it deletes the group's state, or keeps all that is \
-         outdated; run: kafka-configs.sh --bootstrap-server {brokers} --alter --entity-type topics \
-         --entity-name {name} --add-config {CLEANUP_POLICY}={COMPACT}"
+         outdated; run: {command}"
     ))
+}
+
+/// Why a journal with these settings takes more disk than one that a run creates.
+pub(crate) fn excess(brokers: &str, name: &str, settings: &Settings) -> Option<String> {
+    let bounds = [
+        ("segment.ms", limits::JOURNAL_SEGMENT_MAX_AGE),
+        ("max.compaction.lag.ms", limits::JOURNAL_COMPACTION_LAG),
+    ];
+    let (mut found, mut better) = (Vec::new(), Vec::new());
+    for (setting, bound) in bounds {
+        let bound_ms = bound.as_millis();
+        if let Some(ms) = number(settings, setting).filter(|ms| i128::from(*ms) > bound_ms as i128)
+        {
+            found.push(format!("{setting}={ms}"));
+            better.push(format!("{setting}={bound_ms}"));
+        }
+    }
+    let command = change(brokers, name, &better.join(","));
+    (!found.is_empty()).then(|| {
+        format!(
+            "with {} the brokers keep outdated records for long; to save disk, run: {command}",
+            found.join(" and ")
+        )
+    })
+}
+
+/// The command that changes settings of a topic.
+fn change(brokers: &str, name: &str, settings: &str) -> String {
+    format!(
+        "kafka-configs.sh --bootstrap-server {brokers} --alter --entity-type topics --entity-name \
+         {name} --add-config {settings}"
+    )
 }
 
 #[cfg(test)]
@@ -78,6 +110,21 @@ mod tests {
         }
         // A broker that does not say is believed to have what is right.
         assert_eq!(problem("b:9092", "g-journal", &Settings::new()), None);
+    }
+
+    #[test]
+    fn a_journal_that_is_cleaned_seldom_is_told_what_a_run_sets() {
+        let of = |settings: &[(&str, &str)]| -> Settings {
+            settings.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+        };
+        let created = super::settings().map(|(k, v)| (k.to_owned(), v)).into();
+        assert_eq!(excess("b:9092", "j", &created), None);
+        let usual = [("segment.ms", "604800000"), ("max.compaction.lag.ms", "9223372036854775807")];
+        let text = excess("b:9092", "j", &of(&usual)).expect("a hint");
+        assert!(text.starts_with("with segment.ms=604800000 and max.compaction.lag.ms=92233"));
+        assert!(text.ends_with("--add-config segment.ms=600000,max.compaction.lag.ms=1800000"));
+        let text = excess("b:9092", "j", &of(&usual[..1])).expect("a hint");
+        assert!(text.ends_with("--add-config segment.ms=600000"), "{text}");
     }
 
     #[test]

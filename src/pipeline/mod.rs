@@ -12,7 +12,7 @@ pub(crate) mod internal_topics;
 pub(crate) mod journal_topic;
 mod pinning;
 mod threads;
-mod topic_settings;
+pub(crate) mod topic_settings;
 mod topic_watch;
 mod waits;
 mod watchdog;
@@ -33,7 +33,7 @@ use crate::{
     control::Control,
     error::RunError,
     http::{self, HttpContext},
-    ids::{InstanceId, WorkerId},
+    ids::WorkerId,
     journal,
     kafka::{
         self, Admin, ClientSettings, Consumer, ConsumerSettings, KafkaError, MockCluster,
@@ -41,11 +41,11 @@ use crate::{
     },
     limits,
     metrics::{self, Health, Metric},
-    signals::{self, Wish},
     replica::{Replica, ReplicaChannels, ReplicaSettings},
+    signals::{self, Wish},
     sink::{OutputSettings, ReplicaLink, Sink, SinkSettings},
     source::{Source, SourceChannels, SourceSettings},
-    state::{CopyOf, JournalCopy, RecordCopy, SledTable, StateError, StateFolder, instance_id},
+    state::{CopyOf, JournalCopy, RecordCopy, SledTable, StateError, StateFolder},
     status::Board,
     topics::{PerOutput, Topic},
     worker::{Worker, WorkerSettings},
@@ -99,13 +99,13 @@ pub(crate) fn run_on(
         return Ok(());
     };
     warn_if_memory_is_short(&config, &facts);
-    let (folder, copy, instance) = open_state(&config, &facts)?;
+    let (folder, copy) = open_state(&config, &facts)?;
     let stall_timeout = config.stall_timeout;
     let questions = Questions {
         client: client.clone(),
         input: config.topics[Topic::Input].clone(),
         group: config.group_id.clone(),
-        instance: instance.to_string(),
+        instance: config.instance_id.clone(),
     };
     let mut watchdog = Watchdog::new(Arc::clone(&control), questions, stall_timeout);
     let is_mock = MockCluster::has_id(&facts.cluster_id);
@@ -114,12 +114,12 @@ pub(crate) fn run_on(
         .transpose()?;
     let health = Arc::clone(control.health());
     let (token, board_shown) = (config.http_token.clone(), Arc::clone(&board));
-    let about = http::About::new(&config, instance.as_str());
+    let about = http::About::new(&config);
     let build = [about.version, about.commit, about.librdkafka.as_str()];
     metrics::set_labeled(Metric::BuildInfo, &build, 1.0);
     let context = HttpContext { health, metrics, board: board_shown, about, token };
     let copy = Some(copy);
-    let parts = Parts { config, client, admin, facts, folder, copy, instance, control, board };
+    let parts = Parts { config, client, admin, facts, folder, copy, control, board };
     start(parts, listener, context)?.join(|| {
         topics.iter_mut().for_each(TopicWatch::look);
         watchdog.look()
@@ -141,7 +141,6 @@ struct Parts {
     facts: BrokerFacts,
     folder: StateFolder,
     copy: Option<Box<dyn JournalCopy>>,
-    instance: InstanceId,
     control: Arc<Control>,
     board: Arc<Board>,
 }
@@ -189,9 +188,8 @@ fn warn_if_memory_is_short(config: &RunConfig, facts: &BrokerFacts) {
 fn open_state(
     config: &RunConfig,
     facts: &BrokerFacts,
-) -> Result<(StateFolder, Box<dyn JournalCopy>, InstanceId), RunError> {
+) -> Result<(StateFolder, Box<dyn JournalCopy>), RunError> {
     let refuse = |error: StateError| RunError::with_exit_code(error.exit_code(), error);
-    let instance = instance_id(&config.state_dir, config.instance_id.as_deref()).map_err(refuse)?;
     let folder = StateFolder::open(&config.state_dir).map_err(refuse)?;
     let of = CopyOf {
         cluster_id: facts.cluster_id.clone(),
@@ -201,7 +199,7 @@ fn open_state(
     let copy = RecordCopy::new(SledTable::new(&config.state_dir), of);
     tracing::info!(
         state_dir = %config.state_dir.display(),
-        %instance,
+        instance = %config.instance_id,
         input = config.topics[Topic::Input],
         partitions = facts.input_partitions,
         journal = config.topics[Topic::Journal],
@@ -209,8 +207,7 @@ fn open_state(
         workers = config.workers,
         "starting"
     );
-    let instance = InstanceId::parse(&instance).expect("checked");
-    Ok((folder, Box::new(copy), instance))
+    Ok((folder, Box::new(copy)))
 }
 
 /// Spawns all threads.
@@ -259,7 +256,7 @@ fn start(
     }
     let source_settings = SourceSettings {
         topic: config.topics[Topic::Input].clone(),
-        instance: parts.instance.to_string(),
+        instance: config.instance_id.to_string(),
         consumer: consumer_settings(&parts),
         fields: config.event.fields.clone(),
         rules: config.window,
@@ -289,12 +286,12 @@ fn start(
         channels_of_replica,
         Arc::clone(&control),
     )?;
-    let Parts { config, admin, folder, instance, board, .. } = parts;
+    let Parts { config, admin, folder, board, .. } = parts;
     let sink_settings = SinkSettings {
         workers: config.workers,
         outputs: output_settings,
         rules: config.window,
-        instance,
+        instance: config.instance_id.clone(),
         identity,
         lease: config.idle_timeout + 2 * config.commit_interval,
         session_timeout: limits::SESSION_TIMEOUT,
@@ -359,7 +356,7 @@ fn consumer_settings(parts: &Parts) -> ConsumerSettings {
     ConsumerSettings {
         client: parts.client.clone(),
         group_id: parts.config.group_id.clone(),
-        instance_id: Some(parts.instance.to_string()),
+        instance_id: Some(parts.config.instance_id.to_string()),
         topic: parts.config.topics[Topic::Input].clone(),
         fetch_queue_kbytes: parts.config.memory.fetch_queue / 1024,
         max_poll_interval: limits::MAX_POLL_INTERVAL,
@@ -371,7 +368,7 @@ fn output_settings(parts: &Parts) -> OutputSettings {
     let has_transactions = !MockCluster::has_id(&parts.facts.cluster_id);
     let runs_ahead = has_transactions && parts.config.delivery == Delivery::AtLeastOnce;
     let transactional = has_transactions.then(|| Transactional {
-        id: format!("{}-{}", parts.config.group_id, parts.instance),
+        id: format!("{}-{}", parts.config.group_id, parts.config.instance_id),
         timeout: limits::TRANSACTION_TIMEOUT,
     });
     let queue_kbytes = parts.config.memory.producer_queue / 1024;

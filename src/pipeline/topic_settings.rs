@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// librdkafka's limit for a record.
-const MESSAGE_MAX: &str = "message.max.bytes";
+pub(crate) const MESSAGE_MAX: &str = "message.max.bytes";
 
 /// The output topics' settings; `None` where they cannot be read.
 pub(super) struct TopicSettings<'a> {
@@ -66,7 +66,7 @@ impl<'a> TopicSettings<'a> {
         let Written::Made { record_bytes } = topic.spec().written else { return None };
         let name = &self.config.topics[topic];
         let remedy = format!("for the largest record; set it to at least {record_bytes}");
-        match (self.of_topic(topic), self.of_client()) {
+        match (self.of_topic(topic), largest_sent(self.config)) {
             (Some(largest), _) if largest < record_bytes => {
                 Some(format!("topic {name}: max.message.bytes={largest} is too small {remedy}"))
             }
@@ -79,7 +79,7 @@ impl<'a> TopicSettings<'a> {
 
     /// The largest batch of a record, bytes, that each topic accepts and the client sends.
     pub(super) fn largest(&self) -> PerOutput<usize> {
-        let of_client = self.of_client();
+        let of_client = largest_sent(self.config);
         PerOutput::from_fn(|topic| self.of_topic(topic).map_or(of_client, |n| n.min(of_client)))
     }
 
@@ -100,16 +100,17 @@ impl<'a> TopicSettings<'a> {
         }
     }
 
-    fn of_client(&self) -> usize {
-        let mut properties = self.config.client_properties.iter().rev();
-        let given = properties.find(|(name, _)| name == MESSAGE_MAX);
-        given.and_then(|(_, bytes)| bytes.parse().ok()).unwrap_or(limits::MESSAGE_MAX_BYTES)
-    }
-
     fn of_topic(&self, topic: Topic) -> Option<usize> {
         let largest = number(&self.settings.as_ref()?[topic], "max.message.bytes")?;
         usize::try_from(largest).ok()
     }
+}
+
+/// The largest record, bytes, that the client sends.
+pub(crate) fn largest_sent(config: &RunConfig) -> usize {
+    let mut properties = config.client_properties.iter().rev();
+    let given = properties.find(|(name, _)| name == MESSAGE_MAX);
+    given.and_then(|(_, bytes)| bytes.parse().ok()).unwrap_or(limits::MESSAGE_MAX_BYTES)
 }
 
 #[cfg(test)]

@@ -9,12 +9,13 @@ use std::{net::SocketAddr, path::PathBuf, sync::LazyLock, time::Duration};
 use super::row::{Row, Setting, choice, entries, number, switch, text};
 use crate::{
     config::{
-        Delivery, HttpToken, LogFormat, MemoryPlan, OnStateMismatch, OnTopicRecreated,
-        OnUnreadableBatch, StartFrom, duration_within, parse_brokers, parse_duration,
-        parse_group_id, parse_http_token, parse_instance_id, parse_number, parse_size,
-        parse_start_from, parse_state_dir, parse_timezone, parse_topic, parse_window,
+        Delivery, HttpToken, LogFormat, MemoryPlan, OnTopicRecreated, OnUnreadableBatch, StartFrom,
+        duration_within, parse_brokers, parse_duration, parse_group_id, parse_http_token,
+        parse_instance_id, parse_number, parse_size, parse_start_from, parse_state_dir,
+        parse_timezone, parse_topic, parse_window,
     },
     event::TimestampStyle,
+    ids::InstanceId,
     limits,
     topics::{DefaultName, Topic, TopicSpec},
 };
@@ -40,9 +41,11 @@ settings! {
         GROUP_ID: String = text("group-id", "NAME", parse_group_id)
             .default("logintide")
             .help("Consumer group");
-        INSTANCE_ID: String = text("instance-id", "NAME", parse_instance_id)
-            .otherwise("generated once into the state folder", "logintide-1")
-            .help("Name of this instance in the group");
+        INSTANCE_ID: InstanceId = text("instance-id", "NAME", parse_instance_id)
+            .otherwise("the host's name and a hash of the state folder's path", "logintide-1")
+            .help("Name of this instance in the group; one that starts again with it takes its \
+                   place at once")
+            .more("No two processes of a group may have the same.");
     }
     "Topics" {
         INPUT_TOPIC: String = topic(Topic::Input);
@@ -135,10 +138,6 @@ settings! {
         STATE_DIR: PathBuf = text("state-dir", "DIR", parse_state_dir)
             .otherwise("$STATE_DIRECTORY, else the XDG state folder + group", "/var/lib/logintide")
             .help("Folder of the window state");
-        ON_STATE_MISMATCH: OnStateMismatch = choice("on-state-mismatch", "REACTION")
-            .default("rebuild")
-            .help("What follows when state and committed offset differ; rebuild counts the \
-                   windows again from the input");
         ON_TOPIC_RECREATED: OnTopicRecreated = choice("on-topic-recreated", "REACTION")
             .default("fail")
             .help("What follows when the input topic was deleted and created again; begin reads \

@@ -7,8 +7,7 @@ use clap::{Args, Command, FromArgMatches, ValueEnum};
 use super::*;
 use crate::{
     config::{
-        Delivery, LogFormat, OnStateMismatch, OnTopicRecreated, OnUnreadableBatch, StartFrom,
-        possible_values,
+        Delivery, LogFormat, OnTopicRecreated, OnUnreadableBatch, StartFrom, possible_values,
     },
     event::{Field, TimestampStyle},
     topics::Topic,
@@ -25,7 +24,13 @@ pub(crate) fn of_line(line: &[&str]) -> RunConfig {
 }
 
 fn surroundings() -> Surroundings {
-    Surroundings { home: Some("/home/u".into()), cores: 8, ..Surroundings::default() }
+    Surroundings {
+        home: Some("/home/u".into()),
+        host: "host-1".into(),
+        current_dir: "/work".into(),
+        cores: 8,
+        ..Surroundings::default()
+    }
 }
 
 /// `run` with these arguments and the two names that are always needed.
@@ -97,7 +102,8 @@ fn help_and_completions_list_the_words_of_a_setting() {
 fn defaults_are_the_documented_ones() {
     let config = configured(&[]).expect("defaults are right");
     assert_eq!(config.brokers, "b:9092");
-    assert_eq!((config.group_id.as_str(), config.instance_id), ("logintide", None));
+    assert_eq!(config.group_id, "logintide");
+    assert_eq!(config.instance_id.as_str(), "host-1-0b075506");
     let names = [
         "user-login",
         "processed-logins",
@@ -115,7 +121,6 @@ fn defaults_are_the_documented_ones() {
     assert_eq!(config.commit_interval.as_millis(), 500);
     assert_eq!(config.start_from, StartFrom::Earliest);
     assert_eq!(config.state_dir.to_str(), Some("/home/u/.local/state/logintide/logintide"));
-    assert_eq!(config.on_state_mismatch, OnStateMismatch::Rebuild);
     assert_eq!(config.on_topic_recreated, OnTopicRecreated::Fail);
     assert_eq!(config.on_unreadable_batch, OnUnreadableBatch::Fail);
     assert_eq!(config.memory.total, 256 << 20);
@@ -133,7 +138,7 @@ fn defaults_are_the_documented_ones() {
 fn settings_reach_the_configuration() {
     let line = "--group-id g --instance-id i-1 --input-topic in --late-topic l --workers 3 \
         --window 1m --grace 0s --allowed-lateness 1h --idle-timeout 2s --commit-interval 1s \
-        --start-from 2024-11-02T13:00:00Z --state-dir /s --on-state-mismatch fail \
+        --start-from 2024-11-02T13:00:00Z --state-dir /s \
         --on-topic-recreated begin \
         --memory-budget 64MiB --timezone Europe/Berlin --timestamp-style rfc3339 \
         --field user_id=sub,timestamp=iat --field ip=addr --max-future 0s --http off --exit-at-end \
@@ -141,7 +146,7 @@ fn settings_reach_the_configuration() {
         --partitions 12 --replication 3 \
         -X client.rack=b,c -X ssl.ca.location= --delivery at-least-once --stall-timeout 30s";
     let config = configured(&line.split_whitespace().collect::<Vec<_>>()).expect("right");
-    assert_eq!((config.group_id.as_str(), config.instance_id.as_deref()), ("g", Some("i-1")));
+    assert_eq!((config.group_id.as_str(), config.instance_id.as_str()), ("g", "i-1"));
     let names = ["in", "processed-logins", "aggregated-usage", "user-login-dlq", "l", "g-journal"];
     assert_eq!(config.topics.values(), &names);
     assert_eq!(config.workers, 3);
@@ -151,7 +156,6 @@ fn settings_reach_the_configuration() {
     assert_eq!((config.idle_timeout.as_secs(), config.commit_interval.as_secs()), (2, 1));
     assert_eq!(config.start_from, StartFrom::Time(1_730_552_400_000));
     assert_eq!(config.state_dir.to_str(), Some("/s"));
-    assert_eq!(config.on_state_mismatch, OnStateMismatch::Fail);
     assert_eq!(config.on_topic_recreated, OnTopicRecreated::Begin);
     assert_eq!(config.on_unreadable_batch, OnUnreadableBatch::Skip);
     assert_eq!(config.memory.total, 64 << 20);
@@ -192,6 +196,13 @@ fn the_journal_has_the_name_of_its_group_unless_it_is_given_one() {
 }
 
 #[test]
+fn a_relative_state_folder_names_the_same_instance_as_its_absolute_path() {
+    let id = |dir: &str| configured(&["--state-dir", dir]).expect("right").instance_id;
+    assert_eq!(id("s"), id("/work/s"));
+    assert_ne!(id("s"), id("/s"));
+}
+
+#[test]
 fn each_wrong_value_is_named_with_what_was_expected() {
     for (flag, value, expected) in [
         ("--brokers", "a:1,", "host:port, several separated by commas, but found an empty entry"),
@@ -214,7 +225,6 @@ fn each_wrong_value_is_named_with_what_was_expected() {
         ("--commit-interval", "61s", "at most 60s"),
         ("--start-from", "yesterday", "earliest, latest or a time with its offset such as "),
         ("--state-dir", "", "a folder"),
-        ("--on-state-mismatch", "panic", "rebuild or fail"),
         ("--on-topic-recreated", "go on", "fail or begin"),
         ("--on-unreadable-batch", "guess", "fail or skip"),
         ("--stall-timeout", "4s", "at least 5s"),

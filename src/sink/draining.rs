@@ -8,11 +8,7 @@
 use std::{collections::BTreeMap, time::Instant};
 
 use super::{
-    EpochFailure,
-    collecting::Collecting,
-    context::Context,
-    open::Open,
-    outputs::Awaited,
+    EpochFailure, collecting::Collecting, context::Context, open::Open, outputs::Awaited,
     stage::Stage,
 };
 use crate::{

@@ -345,10 +345,7 @@ impl<C: Client> Outputs<C> {
     }
 }
 
-fn ahead<C: Client>(
-    client: &C,
-    settings: &OutputSettings,
-) -> Result<Option<Ahead<C>>, KafkaError> {
+fn ahead<C: Client>(client: &C, settings: &OutputSettings) -> Result<Option<Ahead<C>>, KafkaError> {
     let topic = &settings.topics[Topic::Processed];
     let producer = settings.ahead.as_ref();
     producer.map(|producer| Ahead::new(client, producer, topic)).transpose()

@@ -286,7 +286,10 @@ fn from_memory(rules: &Rules<'_>, request: &RecoverRequest, followed: &Followed)
         (stream, chain, Offset(0))
     };
     Takeover {
-        starts: windows.partitions().map(|(partition, state)| (partition, state.next_offset)).collect(),
+        starts: windows
+            .partitions()
+            .map(|(partition, state)| (partition, state.next_offset))
+            .collect(),
         image: windows.image(),
         totals: totals.clone(),
         sealed: None,
@@ -355,10 +358,8 @@ fn image_of(followed: &Followed) -> StateImage {
     }
     if let Some(merger) = &followed.merger {
         let meta = merger.windows.iter().map(|(start, published)| {
-            let meta = WindowMeta {
-                revision: published.revision,
-                late_events: published.late_events,
-            };
+            let meta =
+                WindowMeta { revision: published.revision, late_events: published.late_events };
             (*start, meta)
         });
         if is_whole(followed, Stream::Merger) {

@@ -20,9 +20,9 @@ use crate::{
     epoch::{Committed, RecoverRequest, ToSink},
     error::RunError,
     ids::PartitionId,
+    journal::JournalCommit,
     kafka::KafkaError,
     limits,
-    journal::JournalCommit,
 };
 
 /// Partitions whose committed offsets are being asked for.

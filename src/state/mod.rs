@@ -1,5 +1,5 @@
-//! The state folder: this instance's id, and its local copy of the journal. Opened by the main
-//! thread, owned by the thread `replica`.
+//! The state folder: an instance's local copy of the journal. Opened by the main thread, owned by
+//! the thread `replica`.
 //!
 //! In:  what the replica has followed. Out: the same, at the next start.
 //! Holds: nothing here decides anything: a folder that is lost, stale or damaged costs reading. One
@@ -10,7 +10,6 @@ mod copy;
 mod error;
 mod folder;
 mod inspect;
-mod instance;
 mod peek;
 mod sled_file;
 
@@ -24,7 +23,6 @@ pub use self::{
     error::StateError,
     folder::StateFolder,
     inspect::{ResetReport, reset},
-    instance::instance_id,
     peek::{Peek, peek},
 };
 

@@ -51,8 +51,8 @@ pub enum Compaction {
     Risks(&'static str),
     /// It makes the output useless: a verb with its object.
     Breaks(&'static str),
-    /// The topic works with this policy alone. What another one does: a verb with its object.
-    Needed(&'static str),
+    /// The topic works with this policy alone.
+    Needed,
 }
 
 /// Declares the enum, the lists of its variants and their specs from one table.
@@ -110,8 +110,7 @@ topics_table! {
         setting: "aggregated-topic",
         help: "Topic of the window totals",
         default_name: DefaultName::Fixed("aggregated-usage"),
-        // The windows of a lost state are read back.
-        is_read: true,
+        is_read: false,
         written: Written::Made { record_bytes: limits::OUTPUT_RECORD_MIN_BYTES },
         compaction: Compaction::Helps("the newest revision of each window stays for ever"),
     }
@@ -137,7 +136,7 @@ topics_table! {
         default_name: DefaultName::AfterGroup("-journal"),
         is_read: true,
         written: Written::Made { record_bytes: limits::JOURNAL_RECORD_MIN_BYTES },
-        compaction: Compaction::Needed("deletes the group's state, or keeps all that is outdated"),
+        compaction: Compaction::Needed,
     }
 }
 

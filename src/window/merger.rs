@@ -15,8 +15,7 @@ use std::{
 
 use super::{
     Completeness, MergerChange, Partial, PartitionChange, PartitionState, PublishedTotal,
-    StateImage, WindowMeta,
-    WindowRecord, WindowRules,
+    StateImage, WindowMeta, WindowRecord, WindowRules,
     watermark::{self, Closing, PartitionTime},
 };
 use crate::ids::{EventTimeMs, PartitionId, WindowStart};

@@ -13,7 +13,9 @@ fn missing_topics_are_named_together_with_the_remedy() {
     let mut running = scenario.start(&[WITHOUT_TOPICS]);
     running.ends_with(2);
     let log = running.log();
-    for needle in ["topics missing", "input", "processed", "late", "--create-topics"] {
+    for needle in
+        ["topics missing", "input", "processed", "late", "group-journal", "--create-topics"]
+    {
         assert!(log.contains(needle), "{needle} is not in\n{log}");
     }
     assert!(!scenario.state_dir().join("db").exists(), "nothing was changed");

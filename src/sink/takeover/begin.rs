@@ -69,12 +69,17 @@ pub(super) fn begin_partition(
             return Ok(fresh(offset.max(facts.first_readable(offset)), rules));
         }
     };
-    behind_what_is_gone(rules, known, facts, Begin {
-        offset,
-        state,
-        totals,
-        keeps_counts: !matches!(standing, Standing::Lost | Standing::Foreign),
-    })
+    behind_what_is_gone(
+        rules,
+        known,
+        facts,
+        Begin {
+            offset,
+            state,
+            totals,
+            keeps_counts: !matches!(standing, Standing::Lost | Standing::Foreign),
+        },
+    )
 }
 
 fn say_resumed(known: &Known<'_>, standing: Standing, head: &PartitionHead) {

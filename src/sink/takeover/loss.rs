@@ -54,7 +54,8 @@ impl Loss {
             loss.of_topic(rules, request, known, recreated.len(), image)?;
         }
         let moved = with(Standing::Moved);
-        let counted = moved.iter().flat_map(|p| image.partials_of(*p)).map(|((_, start), _)| *start);
+        let counted =
+            moved.iter().flat_map(|p| image.partials_of(*p)).map(|((_, start), _)| *start);
         let of_counts = counted.map(|start| rules.window.end(start)).max();
         let of_heads = moved.iter().filter_map(|p| image.partitions.get(p)?.watermark).max();
         let of_heads = of_heads.map(|time| end_of(&rules.window, time));
@@ -73,7 +74,8 @@ impl Loss {
     ) {
         let window = &rules.window;
         let commits = request.committed.iter();
-        let watermarks = commits.filter_map(|known| JournalCommit::parse(&known.metadata)?.watermark);
+        let watermarks =
+            commits.filter_map(|known| JournalCommit::parse(&known.metadata)?.watermark);
         let watermarks: Vec<_> = watermarks.collect();
         let (Some(highest), Some(lowest)) = (watermarks.iter().max(), watermarks.iter().min())
         else {

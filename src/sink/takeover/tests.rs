@@ -2,9 +2,7 @@ use super::*;
 use crate::{
     epoch::{JournalFacts, RecoverPartition},
     ids::{Incarnation, WindowStart},
-    journal::{
-        Content, MergerRecord, Moment, PartitionRecord, RecordKind, Streams, Taken, Writer,
-    },
+    journal::{Content, MergerRecord, Moment, PartitionRecord, RecordKind, Streams, Taken, Writer},
     replica::{Arrival, View},
     window::{Completeness, MergerHead, Partial, PartitionHead, PublishedTotal},
 };
@@ -99,7 +97,8 @@ impl Group {
             commits.extend(committed.into_iter().map(|(p, c)| (p, (c.offset, c.metadata))));
             for (stream, record) in written.iter().filter(|(stream, _)| read(*stream, epoch)) {
                 for (key, value) in &record.chunks {
-                    let taken = streams.take(PartitionId(0), Offset(offset), Some(key), Some(value));
+                    let taken =
+                        streams.take(PartitionId(0), Offset(offset), Some(key), Some(value));
                     offset += 1;
                     match taken.expect("valid") {
                         Taken::Applied(applied) => view.apply(applied, arrival()),

@@ -140,8 +140,7 @@ impl House {
         let (requests, replica_input) = unbounded();
         let (to_sink_followed, followed) = unbounded();
         let channels = ReplicaChannels { requests: replica_input, followed: to_sink_followed };
-        let replica =
-            Replica::new(self.replica(), client.clone(), channels, Arc::clone(&control))?;
+        let replica = Replica::new(self.replica(), client.clone(), channels, Arc::clone(&control))?;
         let sink_settings = SinkSettings {
             workers,
             outputs: self.outputs(),
