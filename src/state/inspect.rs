@@ -16,7 +16,7 @@ use super::{
     FORMAT_VERSION, Identity,
     database::Database,
     error::StateError,
-    folder::{self, DB, FolderLock, not_writable},
+    folder::{self, DB, FolderLock, JOURNAL, not_writable},
     instance,
     sled_file::Fault,
 };
@@ -108,14 +108,22 @@ pub fn describe(dir: &Path) -> Result<StateSummary, StateError> {
         .ok_or_else(|| StateError::NoState { dir: dir.to_owned() })
 }
 
-/// Removes the database. The instance id and what was moved aside stay.
+/// Removes the database and the local copy of the journal. The instance id and what was moved aside
+/// stay.
 ///
 /// Fails with `NoState`, `Locked`, `NotAStateFolder` or `NotWritable`.
 pub fn reset(dir: &Path) -> Result<ResetReport, StateError> {
     let _lock = lock_existing(dir)?;
     let removed = dir.join(DB);
     let removed_bytes = size_of(&removed).map_err(|source| not_writable(dir, source))?;
-    fs::remove_dir_all(&removed).map_err(|source| not_writable(dir, source))?;
+    let gone = fs::remove_dir_all(&removed).and_then(|()| {
+        let removed = fs::remove_dir_all(dir.join(JOURNAL));
+        removed.or_else(|error| match error.kind() {
+            io::ErrorKind::NotFound => Ok(()),
+            _ => Err(error),
+        })
+    });
+    gone.map_err(|source| not_writable(dir, source))?;
     Ok(ResetReport { removed, removed_bytes, kept: folder::quarantined(dir) })
 }
 
