@@ -72,6 +72,14 @@ impl MemoryDisk {
         self.rows().set_aside.clone()
     }
 
+    /// The disk as it is now, on another one.
+    #[must_use]
+    pub fn image(&self) -> Self {
+        let rows = self.rows();
+        let (flushed, written) = (rows.flushed.clone(), rows.written.clone());
+        Self(Arc::new(Mutex::new(Rows { flushed, written, ..Rows::default() })))
+    }
+
     /// Changes a row on the disk, chosen by its number in the order of keys.
     pub fn damage(&self, number: usize, damage: impl FnOnce(&mut Vec<u8>)) {
         let mut rows = self.rows();
