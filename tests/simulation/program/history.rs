@@ -262,8 +262,9 @@ impl History {
         self.note(|| "the trouble is over".to_owned());
         self.kafka.set_faults(Faults::none());
         let now = self.now();
-        for number in 0..self.slots.len() {
-            if let Some(running) = &mut self.slots[number].running {
+        for slot in &mut self.slots {
+            slot.house.mend_disk();
+            if let Some(running) = &mut slot.running {
                 running.cut_until = running.cut_until.map(|_| now);
                 running.paused_until = running.paused_until.map(|_| now);
                 self.kafka.spare(running.client.process());
