@@ -16,7 +16,7 @@ use super::{
     input::Feed,
     instance::Instance,
     oracle::Outputs,
-    plan::{GROUP, IDLE_TIMEOUT, Plan, RULES, SESSION, Trouble, names},
+    plan::{GROUP, IDLE_TIMEOUT, Plan, SESSION, Trouble, WINDOW_MS, names},
     sizes::Sizes,
 };
 use crate::kafka::{Cluster, Faults, Link, Random, SimClient, SimKafka};
@@ -305,7 +305,7 @@ impl History {
 
     /// Whether every window has had the time to close.
     fn is_closed(&self, committed_at: Duration) -> bool {
-        let needed = RULES.size_ms + RULES.grace_ms;
+        let needed = WINDOW_MS + self.plan.rules.grace_ms;
         let last = self.feed.written().iter().map(|input| input.time_ms + needed).max();
         let now_ms = self.kafka.with(|cluster| cluster.now_ms());
         self.now() >= committed_at + IDLE_TIMEOUT + CLOSING

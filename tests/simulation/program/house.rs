@@ -29,8 +29,8 @@ use logintide::{
 use super::{
     instance::Instance,
     plan::{
-        COMMIT_INTERVAL, DELIVERY_TIMEOUT, GROUP, IDLE_TIMEOUT, Plan, RULES, SESSION,
-        TRANSACTION_TIMEOUT, names,
+        COMMIT_INTERVAL, DELIVERY_TIMEOUT, GROUP, IDLE_TIMEOUT, Plan, SESSION, TRANSACTION_TIMEOUT,
+        names,
     },
 };
 use crate::kafka::{Faults, Random, SimClient};
@@ -136,7 +136,7 @@ impl House {
             let settings = WorkerSettings {
                 id: WorkerId(number),
                 event: EventConfig::default(),
-                rules: RULES,
+                rules: self.plan.rules,
                 output_partitions: self.plan.partitions[Topic::Processed],
                 budget: Arc::clone(&budget),
                 input_pool: input_pool.clone(),
@@ -148,7 +148,7 @@ impl House {
         let sink_settings = SinkSettings {
             workers,
             outputs: self.outputs(),
-            rules: RULES,
+            rules: self.plan.rules,
             delivery: self.plan.delivery,
             readback: self.readback(),
             instance: self.name.clone(),
@@ -180,7 +180,7 @@ impl House {
             instance: self.name.clone(),
             consumer: self.consumer(),
             fields: EventConfig::default().fields,
-            rules: RULES,
+            rules: self.plan.rules,
             commit_interval: COMMIT_INTERVAL,
             idle_timeout: IDLE_TIMEOUT,
             start_from: StartFrom::Earliest,
