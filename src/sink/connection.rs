@@ -205,7 +205,7 @@ impl<C: Client> Connection<C> {
     /// Whether requests of the last commit may have been sent twice: a late copy of one would be
     /// taken for one of the next transaction, so that belongs to another producer.
     pub(super) fn may_have_late_copies(&self) -> bool {
-        self.commit_took >= limits::SLOW_COMMIT
+        self.commit_took >= limits::SLOW_COMMIT && !failpoint::is_planted(Fault::SlowCommitKept)
     }
 
     /// Ends what is open, so that readers need not wait for the transaction timeout. A broker that

@@ -24,7 +24,7 @@ use crate::{
     client::{Client, Clock},
     epoch::{RecoverRequest, Recovered, ToSource},
     failpoint::{self, Fault, Point},
-    journal::{Stream, Writer},
+    journal::{Chain, Stream, Writer},
     replica::{FollowRequest, Followed},
     window::Windows,
 };
@@ -118,7 +118,15 @@ pub(super) fn open<C: Client>(cx: &mut Context<C>, takeover: Takeover) -> Stage<
     let partitions = cx.settings.identity.journal_partitions;
     let mut writer = Writer::new(cx.settings.instance.clone(), journal, partitions);
     let now_ms = cx.clock.now_ms();
-    for (stream, chain, restore_from) in chains {
+    for (stream, mut chain, mut restore_from) in chains {
+        if failpoint::is_planted(Fault::SeqRestarted) {
+            chain = Chain::default();
+        }
+        if failpoint::is_planted(Fault::RestoreFromForgotten) {
+            let positions = cx.settings.replica.positions.get();
+            let read = positions.get(&stream.journal_partition(partitions)).copied();
+            restore_from = read.unwrap_or(restore_from);
+        }
         writer.take_over(stream, &chain, restore_from, now_ms);
     }
     cx.writer = Some(writer);

@@ -16,7 +16,7 @@ use super::{
     input::Feed,
     instance::Instance,
     oracle::Outputs,
-    plan::{GROUP, IDLE_TIMEOUT, Plan, RULES, SESSION, Trouble, names},
+    plan::{GROUP, IDLE_TIMEOUT, Plan, SESSION, Trouble, WINDOW_MS, names},
     sizes::Sizes,
 };
 use crate::kafka::{Cluster, Faults, Link, Random, SimClient, SimKafka};
@@ -153,6 +153,11 @@ impl History {
                 kafka.move_group_coordinator(up_to(Duration::from_secs(2)));
                 kafka.move_transaction_coordinator(up_to(Duration::from_secs(2)));
             }
+            Trouble::Compact => {
+                let partition = random.below(self.plan.partitions[Topic::Journal]);
+                let journal = &self.names[Topic::Journal];
+                kafka.compact(journal, partition as i32, Duration::from_secs(1));
+            }
             Trouble::Weather => kafka.set_faults(bearable(Plan::weather(random))),
             Trouble::Kill => self.bury(number),
             _ => {
@@ -262,8 +267,9 @@ impl History {
         self.note(|| "the trouble is over".to_owned());
         self.kafka.set_faults(Faults::none());
         let now = self.now();
-        for number in 0..self.slots.len() {
-            if let Some(running) = &mut self.slots[number].running {
+        for slot in &mut self.slots {
+            slot.house.mend_disk();
+            if let Some(running) = &mut slot.running {
                 running.cut_until = running.cut_until.map(|_| now);
                 running.paused_until = running.paused_until.map(|_| now);
                 self.kafka.spare(running.client.process());
@@ -304,7 +310,7 @@ impl History {
 
     /// Whether every window has had the time to close.
     fn is_closed(&self, committed_at: Duration) -> bool {
-        let needed = RULES.size_ms + RULES.grace_ms;
+        let needed = WINDOW_MS + self.plan.rules.grace_ms;
         let last = self.feed.written().iter().map(|input| input.time_ms + needed).max();
         let now_ms = self.kafka.with(|cluster| cluster.now_ms());
         self.now() >= committed_at + IDLE_TIMEOUT + CLOSING

@@ -31,8 +31,8 @@ use logintide::{
 use super::{
     instance::Instance,
     plan::{
-        COMMIT_INTERVAL, DELIVERY_TIMEOUT, GROUP, IDLE_TIMEOUT, Plan, RULES, SESSION,
-        TRANSACTION_TIMEOUT, names,
+        COMMIT_INTERVAL, DELIVERY_TIMEOUT, GROUP, IDLE_TIMEOUT, Plan, SESSION, TRANSACTION_TIMEOUT,
+        names,
     },
 };
 use crate::kafka::{Faults, Random, SimClient};
@@ -87,11 +87,25 @@ impl House {
         self.disk.fill_after(Some(0));
     }
 
+    /// The disk works again.
+    pub(crate) fn mend_disk(&self) {
+        self.store.break_disk(false);
+    }
+
     /// What becomes of the state while no instance runs; mostly nothing.
     pub(crate) fn disturb_state(&mut self, random: &mut Random) -> &'static str {
+<<<<<<< HEAD
         self.disk.fill_after(None);
         self.disk.crash(|| random.one_in(2));
+=======
+        self.mend_disk();
+        self.store = self.store.reopen();
+        // Without transactions the windows of the last commit may never have been published, and
+        // only the state knows of those that were over with it.
+        let is_needed = self.plan.delivery == Delivery::AtLeastOnce;
+>>>>>>> h-sim2
         match random.below(12) {
+            _ if is_needed => "kept",
             0 => {
                 self.disk = MemoryDisk::default();
                 "lost"
@@ -128,7 +142,7 @@ impl House {
             let settings = WorkerSettings {
                 id: WorkerId(number),
                 event: EventConfig::default(),
-                rules: RULES,
+                rules: self.plan.rules,
                 output_partitions: self.plan.partitions[Topic::Processed],
                 budget: Arc::clone(&budget),
                 input_pool: input_pool.clone(),
@@ -144,11 +158,19 @@ impl House {
         let sink_settings = SinkSettings {
             workers,
             outputs: self.outputs(),
+<<<<<<< HEAD
             rules: RULES,
             instance: InstanceId::parse(&self.name).expect("valid"),
             identity: self.identity(),
             lease: IDLE_TIMEOUT + 2 * COMMIT_INTERVAL,
             session_timeout: SESSION,
+=======
+            rules: self.plan.rules,
+            delivery: self.plan.delivery,
+            readback: self.readback(),
+            instance: self.name.clone(),
+            on_state_mismatch: OnStateMismatch::Rebuild,
+>>>>>>> h-sim2
             on_topic_recreated: OnTopicRecreated::Fail,
             stats_interval: None,
             board: Board::new(),
@@ -176,7 +198,7 @@ impl House {
             instance: self.name.clone(),
             consumer: self.consumer(),
             fields: EventConfig::default().fields,
-            rules: RULES,
+            rules: self.plan.rules,
             commit_interval: COMMIT_INTERVAL,
             idle_timeout: IDLE_TIMEOUT,
             start_from: StartFrom::Earliest,

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::{
     house::Repeats,
     input::{Input, Kind, number_in},
-    plan::RULES,
+    plan::WINDOW_MS,
 };
 use crate::kafka::SimKafka;
 
@@ -145,7 +145,7 @@ impl Outputs {
         let mut recounts: BTreeMap<i64, Recount> = BTreeMap::new();
         for (number, input) in inputs.iter().enumerate() {
             if input.kind == Kind::Valid {
-                let start = input.time_ms - input.time_ms.rem_euclid(RULES.size_ms);
+                let start = input.time_ms - input.time_ms.rem_euclid(WINDOW_MS);
                 let recount = recounts.entry(start).or_default();
                 recount.total += 1;
                 recount.late += u64::from(self.late.contains_key(&number));
