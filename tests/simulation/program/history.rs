@@ -165,7 +165,7 @@ impl History {
                 let process = running.client.process();
                 match trouble {
                     Trouble::KillAtRequest => kafka.kill_after(process, random.below(12) as u32),
-                    Trouble::BreakDisk => self.slots[number].house.break_disk(),
+                    Trouble::BreakDisk => self.slots[number].house.break_disk(random.below(8)),
                     Trouble::Stop => running.instance.stop(),
                     Trouble::Pause if running.paused_until.is_none() => {
                         kafka.pause(process);

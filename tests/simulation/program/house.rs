@@ -82,30 +82,21 @@ impl House {
         Self { name: format!("i{number}"), plan: plan.clone(), disk, image }
     }
 
-    /// The disk takes nothing any more, until the next start.
-    pub(crate) fn break_disk(&self) {
-        self.disk.fill_after(Some(0));
+    /// The disk takes so many rows more, until the next start.
+    pub(crate) fn break_disk(&self, rows: usize) {
+        self.disk.fill_after(Some(rows));
     }
 
     /// The disk works again.
     pub(crate) fn mend_disk(&self) {
-        self.store.break_disk(false);
+        self.disk.fill_after(None);
     }
 
     /// What becomes of the state while no instance runs; mostly nothing.
     pub(crate) fn disturb_state(&mut self, random: &mut Random) -> &'static str {
-<<<<<<< HEAD
-        self.disk.fill_after(None);
-        self.disk.crash(|| random.one_in(2));
-=======
         self.mend_disk();
-        self.store = self.store.reopen();
-        // Without transactions the windows of the last commit may never have been published, and
-        // only the state knows of those that were over with it.
-        let is_needed = self.plan.delivery == Delivery::AtLeastOnce;
->>>>>>> h-sim2
+        self.disk.crash(|| random.one_in(2));
         match random.below(12) {
-            _ if is_needed => "kept",
             0 => {
                 self.disk = MemoryDisk::default();
                 "lost"
@@ -158,19 +149,11 @@ impl House {
         let sink_settings = SinkSettings {
             workers,
             outputs: self.outputs(),
-<<<<<<< HEAD
-            rules: RULES,
+            rules: self.plan.rules,
             instance: InstanceId::parse(&self.name).expect("valid"),
             identity: self.identity(),
             lease: IDLE_TIMEOUT + 2 * COMMIT_INTERVAL,
             session_timeout: SESSION,
-=======
-            rules: self.plan.rules,
-            delivery: self.plan.delivery,
-            readback: self.readback(),
-            instance: self.name.clone(),
-            on_state_mismatch: OnStateMismatch::Rebuild,
->>>>>>> h-sim2
             on_topic_recreated: OnTopicRecreated::Fail,
             stats_interval: None,
             board: Board::new(),
@@ -248,7 +231,7 @@ impl House {
         ReplicaSettings {
             consumer,
             partitions: self.plan.outputs()[Topic::Journal] as u32,
-            rules: RULES,
+            rules: self.plan.rules,
             memory_limit: POOL_BYTES,
             copy: Some(Box::new(RecordCopy::new(self.disk.table(), of))),
         }
@@ -260,7 +243,7 @@ impl House {
             group_id: GROUP.to_owned(),
             topic: names()[Topic::Input].clone(),
             topic_id: None,
-            window_size_ms: RULES.size_ms,
+            window_size_ms: self.plan.rules.size_ms,
             journal_partitions: self.plan.outputs()[Topic::Journal] as u32,
             first_partitions: self.plan.partitions[Topic::Input] as u32,
         }
