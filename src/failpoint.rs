@@ -4,7 +4,8 @@
 //! Reached by the source, the workers and the sink. Without the feature `test-support` every call
 //! is empty. With it, `FAILPOINTS="name=action;…"` decides, in the syntax of the `fail` crate:
 //! `return` kills the process as `kill -9` does, `2*off->return` at the third time.
-//! Holds: nothing here changes what the program does unless `FAILPOINTS` is set.
+//! Also, with the feature, a test may plant a fault: a rule of the protocol that is not kept.
+//! Holds: nothing here changes what the program does unless `FAILPOINTS` is set or a fault planted.
 
 /// A place; [`Point::name`] is its name in `FAILPOINTS`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,14 +18,8 @@ pub enum Point {
     FirstOutput,
     /// All answers are in; no window record is made yet.
     Aligned,
-    /// Before the redo record is written.
-    BeforeRedo,
-    /// In the fold of the previous epoch: its commit is noted, its rows are not written.
-    InFold,
     /// The producer has accepted the last output.
     LastOutput,
-    /// The redo record is flushed.
-    AfterRedo,
     /// Everything is delivered, the commit has not begun.
     Delivered,
     /// The offsets are in the transaction, which is not committed.
@@ -43,18 +38,16 @@ pub enum Point {
     FailDelivery,
     /// A rollback: what was open is discarded, nothing is recovered yet.
     Undone,
-    /// The committed offsets are known, nothing is decided yet.
+    /// The committed offsets are known, the journal is not read up to its end yet.
     Recover,
-    /// The redo record is applied or discarded, reading has not begun yet.
-    Settled,
-    /// Published windows are read back.
-    ReadBack,
-    /// One partition's rebuild is read, others are not.
-    HalfRebuilt,
-    /// The rebuild is read and counted, nothing is written.
-    Rebuilt,
-    /// The rebuilt state is written as a redo record and not folded.
-    RebuiltRedo,
+    /// The journal is read, nothing is decided yet.
+    Followed,
+    /// The identity of a new journal is committed.
+    Founded,
+    /// It is decided where reading goes on; it has not begun yet.
+    TakenOver,
+    /// The local copy has rows that its positions do not know of yet.
+    CopyRows,
 }
 
 #[cfg(any(test, feature = "test-support"))]
@@ -65,10 +58,7 @@ impl Point {
         Self::Answer,
         Self::FirstOutput,
         Self::Aligned,
-        Self::BeforeRedo,
-        Self::InFold,
         Self::LastOutput,
-        Self::AfterRedo,
         Self::Delivered,
         Self::OffsetsSent,
         Self::Committing,
@@ -78,11 +68,10 @@ impl Point {
         Self::IdleClosed,
         Self::Undone,
         Self::Recover,
-        Self::Settled,
-        Self::ReadBack,
-        Self::HalfRebuilt,
-        Self::Rebuilt,
-        Self::RebuiltRedo,
+        Self::Followed,
+        Self::Founded,
+        Self::TakenOver,
+        Self::CopyRows,
     ];
 
     /// Its name in `FAILPOINTS`.
@@ -92,10 +81,7 @@ impl Point {
             Self::Answer => "answer",
             Self::FirstOutput => "first-output",
             Self::Aligned => "aligned",
-            Self::BeforeRedo => "before-redo",
-            Self::InFold => "in-fold",
             Self::LastOutput => "last-output",
-            Self::AfterRedo => "after-redo",
             Self::Delivered => "delivered",
             Self::OffsetsSent => "offsets-sent",
             Self::Committing => "committing",
@@ -106,11 +92,10 @@ impl Point {
             Self::FailDelivery => "fail-delivery",
             Self::Undone => "undone",
             Self::Recover => "recover",
-            Self::Settled => "settled",
-            Self::ReadBack => "read-back",
-            Self::HalfRebuilt => "half-rebuilt",
-            Self::Rebuilt => "rebuilt",
-            Self::RebuiltRedo => "rebuilt-redo",
+            Self::Followed => "followed",
+            Self::Founded => "founded",
+            Self::TakenOver => "taken-over",
+            Self::CopyRows => "copy-rows",
         }
     }
 }
@@ -151,6 +136,60 @@ pub(crate) fn kill(_point: Point) {}
 #[cfg(not(feature = "test-support"))]
 #[inline]
 pub(crate) fn is_set(_point: Point) -> bool {
+    false
+}
+
+/// A rule of the protocol that a test lets the program break, to see that this is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// An epoch is committed before its output is delivered.
+    CommitBeforeDelivery,
+    /// Offsets are committed by themselves, not in the transaction of their outputs.
+    OffsetsApart,
+    /// Output of the next epoch does not wait for the commit of the one before it.
+    NextEpochAhead,
+    /// The first epoch after a start judges events by no horizon.
+    HorizonForgotten,
+    /// A silent partition is idle although no broker has answered for it.
+    IdleUnasked,
+    /// A producer that could not deliver a record is kept.
+    ProducerKept,
+}
+
+#[cfg(any(test, feature = "test-support"))]
+impl Fault {
+    /// Every fault.
+    pub const ALL: &[Self] = &[
+        Self::CommitBeforeDelivery,
+        Self::OffsetsApart,
+        Self::NextEpochAhead,
+        Self::HorizonForgotten,
+        Self::IdleUnasked,
+        Self::ProducerKept,
+    ];
+}
+
+#[cfg(feature = "test-support")]
+thread_local! {
+    static PLANTED: std::cell::Cell<Option<Fault>> = const { std::cell::Cell::new(None) };
+}
+
+/// Plants a fault in all that runs on this thread, or takes it back.
+#[cfg(feature = "test-support")]
+pub fn plant(fault: Option<Fault>) {
+    PLANTED.set(fault);
+}
+
+/// Whether a test has planted this fault.
+#[cfg(feature = "test-support")]
+pub(crate) fn is_planted(fault: Fault) -> bool {
+    PLANTED.get() == Some(fault)
+}
+
+/// False without the feature.
+#[cfg(not(feature = "test-support"))]
+#[inline]
+pub(crate) fn is_planted(_fault: Fault) -> bool {
     false
 }
 

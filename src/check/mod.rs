@@ -161,7 +161,6 @@ impl Check {
         let peek = local::judge(config, surroundings, findings);
         summary::of_state(config, &peek, findings);
         let Some(clients) = clients(config, findings) else {
-            local::judge_identity(config, &peek, None, findings);
             return Ok(None);
         };
         let asked = facts::ask(config, &clients.admin, &clients.consumer, Deadline::after(timeout));
@@ -181,12 +180,8 @@ impl Check {
                 let input = facts.topics[Topic::Input].seen();
                 Ok(input.map(|input| (clients, input.partitions as i32)))
             }
-            Err(_) if !unreachable.is_empty() => {
-                local::judge_identity(config, &peek, None, findings);
-                Ok(None)
-            }
+            Err(_) if !unreachable.is_empty() => Ok(None),
             Err(error) => {
-                local::judge_identity(config, &peek, None, findings);
                 findings.problem(no_answer(config, timeout, &error));
                 Err(RunError::Failed("the broker could not be asked".to_owned()))
             }
@@ -196,15 +191,12 @@ impl Check {
     fn judge(&mut self, facts: &Facts, peek: &Peek, clients: &Clients) {
         let Self { config, findings } = self;
         summary::of_broker(config, facts, findings);
-        local::judge_identity(config, peek, Some(&facts.cluster_id), findings);
-        let input_id = facts.topics[Topic::Input].seen().and_then(|input| input.id);
-        local::judge_topic(config, peek, input_id, findings);
         summary::of_memory(config, facts, clients.fetch, findings);
         topics::judge(config, facts, findings);
         topics::judge_largest_batch(config, facts, clients.fetch, findings);
         let locked =
             peek.problems.iter().any(|problem| matches!(problem, StateError::Locked { .. }));
-        let has_stopped = peek.summary.is_some() && !locked;
+        let has_stopped = peek.has_copy && !locked;
         let Clients { transaction_timeout_ms, session_timeout_ms, .. } = *clients;
         let own = Own { transaction_timeout_ms, session_timeout_ms, has_stopped };
         cluster::judge(config, facts, own, findings);

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::findings::Form;
 use crate::{
-    client::{ScanEnd, ScanEvent, ScanRange, ShortLog, TopicScan},
+    client::{ScanEnd, ScanEvent, ScanRange, ShortLog, SystemClock, TopicScan},
     clock,
     error::RunError,
     event::{Enricher, EventConfig, Field, Parser, RejectReason, SoftProblem},
@@ -47,7 +47,7 @@ pub(super) fn show(
     let mut tasting = Tasting::new(event, plan.form);
     let mut wrong = None;
     let mut written = Ok(());
-    let end = scan.run(plan.patience, |event| {
+    let end = scan.run(&SystemClock, plan.patience, |event| {
         match event {
             ScanEvent::Record(record) => written = tasting.record(&record, out),
             ScanEvent::Error(error) => wrong = Some(error),

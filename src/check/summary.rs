@@ -68,17 +68,7 @@ pub(super) fn of_memory(config: &RunConfig, facts: &Facts, fetch: Fetch, finding
 
 /// Summarises the state folder.
 pub(super) fn of_state(config: &RunConfig, peek: &Peek, findings: &mut Findings) {
-    let holds = match &peek.summary {
-        Some(summary) => format!(
-            "epoch {}, {} partitions, {} windows, {}",
-            summary.epoch,
-            summary.partitions.len(),
-            summary.windows,
-            size(summary.size_bytes)
-        ),
-        None if peek.problems.is_empty() && peek.unread_bytes.is_none() => "new".to_owned(),
-        None => "not read".to_owned(),
-    };
+    let holds = if peek.has_copy { "a copy of the journal" } else { "new" };
     let free = peek.free_bytes.map_or_else(String::new, |free| format!(", {} free", size(free)));
     findings.fact("state", format!("{} ({holds}{free})", config.state_dir.display()));
 }

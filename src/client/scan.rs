@@ -9,13 +9,10 @@
 //!
 //! The consumer's settings say what is visible: with `reads_uncommitted` everything.
 
-use std::{
-    fmt,
-    time::{Duration, Instant},
-};
+use std::{fmt, time::Duration};
 
 use super::{
-    RecordConsumer,
+    Clock, RecordConsumer,
     ranges::{Place, Ranges, ScanRange, ShortLog},
 };
 use crate::{
@@ -112,15 +109,16 @@ impl<R: RecordConsumer> TopicScan<R> {
     /// `Fenced` or `Fatal` when the client is beyond repair. All others are events.
     pub fn run(
         &mut self,
+        clock: &impl Clock,
         patience: Duration,
         mut on_event: impl FnMut(ScanEvent<'_>) -> Flow,
     ) -> Result<ScanEnd, KafkaError> {
-        let mut moved = Instant::now();
+        let mut moved = clock.now();
         while self.unread() > 0 {
             match self.turn(SOURCE_IDLE_WAIT, &mut on_event)? {
                 Turn::Stopped => return Ok(ScanEnd::Stopped),
-                Turn::Moved => moved = Instant::now(),
-                Turn::Quiet if moved.elapsed() >= patience => return Ok(ScanEnd::Stalled),
+                Turn::Moved => moved = clock.now(),
+                Turn::Quiet if clock.since(moved) >= patience => return Ok(ScanEnd::Stalled),
                 Turn::Quiet => {}
             }
             if on_event(ScanEvent::Turn { unread: self.unread() }) == Flow::Stop {

@@ -142,9 +142,9 @@ impl Chain {
         last.bytes_since = last.bytes_since.saturating_add(bytes);
     }
 
-    /// Forgets what was applied, so that the stream can be read again from further back. What
-    /// numbers it has used stays known.
-    pub(super) fn restart(&mut self) {
+    /// Forgets what was applied, so that the stream can be read again from further back, or begins
+    /// anew with a snapshot. What numbers it has used stays known.
+    pub fn restart(&mut self) {
         *self = Self { last: None, skipped: 0, highest: self.highest.max(self.applied_seq()) };
     }
 

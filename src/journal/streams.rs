@@ -106,6 +106,25 @@ impl Streams {
         self.followed.insert(stream, Followed { chain, open: OpenRecords::default() });
     }
 
+    /// Goes on at this offset after the records of a local copy were taken, from the lowest offset
+    /// on. They may lie before it and behind it; what was read of records that are not whole is
+    /// read again.
+    pub fn go_on_at(&mut self, partition: PartitionId, offset: Offset) {
+        for (stream, followed) in &mut self.followed {
+            if stream.journal_partition(self.partitions) == partition {
+                followed.open = OpenRecords::default();
+            }
+        }
+        self.positions.insert(partition, offset);
+    }
+
+    /// Notes that there are no more records of a journal partition before this offset: the marks
+    /// that end transactions have offsets too.
+    pub fn pass(&mut self, partition: PartitionId, offset: Offset) {
+        let position = self.positions.entry(partition).or_default();
+        *position = offset.max(*position);
+    }
+
     /// Reads a journal partition again from this offset, if that is below its position: for streams
     /// that are in a gap or unseen. Those in a gap begin anew; the others pass over what they know.
     pub fn read_again(&mut self, partition: PartitionId, offset: Offset) {

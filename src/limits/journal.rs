@@ -64,3 +64,29 @@ pub const JOURNAL_SNAPSHOT_MAX_INTERVAL: Duration = Duration::from_mins(10);
 /// Records of one stream whose chunks a reader collects at the same time: one that is being
 /// written, and one that was cut off when its writer was replaced. More are of no use.
 pub const JOURNAL_OPEN_RECORDS: usize = 2;
+
+/// Time between two writes of the local copy of the journal. A start reads again from Kafka what
+/// came since the last one; each write waits twice for the disk.
+pub const COPY_WRITE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Bytes that wait to be written to the local copy before they are written at once: a first read
+/// of a large journal brings far more in a second.
+pub const COPY_PENDING_BYTES: usize = 8 * 1024 * 1024;
+
+/// Largest value of a row of the local copy. sled copies whole pages, and does not like values
+/// above 64 KiB.
+pub const COPY_ROW_BYTES: usize = 60 * 1024;
+
+/// Rows of one batch of the local copy. A batch of 1 000 takes about 3 ms.
+pub const COPY_BATCH_ROWS: usize = 1000;
+
+/// How long a takeover waits for the journal without a word. Ordinary transactions are shorter,
+/// and a restore of a journal of ordinary size takes less.
+pub const FOLLOW_WAIT_NOTED: Duration = Duration::from_secs(3);
+
+/// Memory of the replica that is worth a word, as a part of the memory budget: four times of it
+/// ends the process.
+pub const REPLICA_MEMORY_NOTED_DIVISOR: usize = 4;
+
+/// How long the replica waits for records when nothing else is due: how late a request is seen.
+pub const REPLICA_IDLE_WAIT: Duration = Duration::from_millis(10);

@@ -12,7 +12,7 @@ use super::{
     selection::{Letter, Selection, Skip},
 };
 use crate::{
-    client::{ScanEnd, ScanEvent, ScanRange, ShortLog, TopicScan},
+    client::{ScanEnd, ScanEvent, ScanRange, ShortLog, SystemClock, TopicScan},
     error::RunError,
     headers::{REDRIVEN, redriven_count},
     ids::{Offset, PartitionId},
@@ -127,7 +127,7 @@ impl Scan {
         }
         let letters = &mut self.letters;
         let mut wrong = None;
-        let run = self.topic.run(limits::REDRIVE_PATIENCE, |event| {
+        let run = self.topic.run(&SystemClock, limits::REDRIVE_PATIENCE, |event| {
             let enough = match event {
                 ScanEvent::Record(record) => {
                     letters.record(&record);

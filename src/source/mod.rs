@@ -19,7 +19,6 @@ mod open_transactions;
 mod partitions;
 mod phase;
 mod probe;
-mod rebuilding;
 mod recovering;
 mod router;
 mod running;
@@ -80,6 +79,8 @@ pub struct SourceSettings {
     pub has_topic_ids: bool,
     /// Names of the topics.
     pub topics: PerTopic<String>,
+    /// Number of the journal's partitions.
+    pub journal_partitions: i32,
     /// The output topics' partitions at the start.
     pub outputs: PerOutput<i32>,
     /// The byte budget.
@@ -134,18 +135,33 @@ impl<C: Client> Source<C> {
 
     /// Runs until a stop is asked for or, with `exit_at_end`, the input is at its end.
     pub fn run(self) -> Result<(), RunError> {
-        let Self { mut cx, mut phase } = self;
-        while !matches!(phase, Phase::Closed) {
-            phase = match turn(&mut cx, phase) {
-                Ok(next) => next,
-                // The thread that is gone reports its own reason.
-                Err(Halt::PeerGone) => return Ok(()),
-                Err(Halt::Failed(error)) => return Err(error),
-            };
+        let mut next = Some(self);
+        while let Some(source) = next {
+            next = source.step()?;
         }
-        cx.control.health().set_phase(metrics::PipelinePhase::Stopping);
-        cx.consumer.close();
         Ok(())
+    }
+
+    /// One turn, which waits a little when there is nothing to do. `None`: it was the last one.
+    pub fn step(self) -> Result<Option<Self>, RunError> {
+        let Self { mut cx, phase } = self;
+        match turn(&mut cx, phase) {
+            Ok(Phase::Closed) => {
+                cx.control.health().set_phase(metrics::PipelinePhase::Stopping);
+                cx.consumer.close();
+                Ok(None)
+            }
+            Ok(phase) => Ok(Some(Self { cx, phase })),
+            // The thread that is gone reports its own reason.
+            Err(Halt::PeerGone) => Ok(None),
+            Err(Halt::Failed(error)) => Err(error),
+        }
+    }
+
+    /// Where it stands, for people.
+    #[cfg(feature = "test-support")]
+    pub fn stands_at(&self) -> String {
+        format!("{:?}", self.phase)
     }
 }
 

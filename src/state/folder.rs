@@ -1,8 +1,9 @@
 //! The state folder itself: what may be in it, its lock, and moving a database aside.
 //!
-//! Layout: `db/` (the database), `lock`, `db.broken-<UTC time>/` (databases that
+//! Layout: `db/` (the database), `journal/` (the local copy of the journal, a database too),
+//! `lock`, `db.broken-<UTC time>/` and `journal.broken-<UTC time>/` (databases that
 //! could not be read). Holds: a folder with anything else in it is not ours and is not touched;
-//! `db/` is only opened, moved or removed under the lock.
+//! a database is only opened, moved or removed under the lock.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -14,9 +15,11 @@ use super::error::StateError;
 
 /// The database's folder.
 pub(super) const DB: &str = "db";
+/// The folder of the local copy of the journal.
+pub(super) const JOURNAL: &str = "journal";
 /// The file whose lock keeps other processes out.
 pub(super) const LOCK: &str = "lock";
-const BROKEN_PREFIX: &str = "db.broken-";
+const BROKEN: &str = ".broken-";
 
 /// Keeps other processes out of the folder until dropped, or until the process ends however.
 #[derive(Debug)]
@@ -53,27 +56,48 @@ impl FolderLock {
     }
 }
 
+/// A state folder that this process has for itself.
+#[derive(Debug)]
+pub struct StateFolder {
+    _lock: FolderLock,
+}
+
+impl StateFolder {
+    /// Takes the folder, which is created if need be.
+    ///
+    /// Fails with `NotAStateFolder`, `NotWritable` or `Locked`.
+    pub fn open(dir: &Path) -> Result<Self, StateError> {
+        prepare(dir)?;
+        Ok(Self { _lock: FolderLock::take(dir)? })
+    }
+}
+
 /// Creates the folder if need be and refuses one that is not ours.
 pub(super) fn prepare(dir: &Path) -> Result<(), StateError> {
     fs::create_dir_all(dir).map_err(|source| not_writable(dir, source))?;
-    refuse_foreign_db(dir)
+    refuse_foreign_databases(dir)
 }
 
 /// Refuses a folder in which anything else than our own files stands.
 pub(super) fn refuse_foreign(dir: &Path) -> Result<(), StateError> {
     for name in names(dir).map_err(|source| not_writable(dir, source))? {
         let text = name.to_string_lossy();
-        // 0.1 kept an instance id in `instance-id`.
-        if ![DB, LOCK, "instance-id"].contains(&&*text) && !text.starts_with(BROKEN_PREFIX) {
+        // An earlier version kept its name in `instance-id`.
+        if ![DB, JOURNAL, LOCK, "instance-id"].contains(&&*text) && !is_broken(&text) {
             return Err(StateError::NotAStateFolder { dir: dir.to_owned(), found: name });
         }
     }
-    refuse_foreign_db(dir)
+    refuse_foreign_databases(dir)
 }
 
-/// Refuses a `db` folder that another program made.
-pub(super) fn refuse_foreign_db(dir: &Path) -> Result<(), StateError> {
-    let found = match names(&dir.join(DB)) {
+/// Refuses databases' folders that another program made.
+pub(super) fn refuse_foreign_databases(dir: &Path) -> Result<(), StateError> {
+    [DB, JOURNAL].iter().try_for_each(|name| refuse_foreign_db(dir, name))
+}
+
+/// Refuses a database's folder that another program made.
+fn refuse_foreign_db(dir: &Path, folder: &str) -> Result<(), StateError> {
+    let found = match names(&dir.join(folder)) {
         Ok(names) => names,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(source) => return Err(not_writable(dir, source)),
@@ -81,30 +105,34 @@ pub(super) fn refuse_foreign_db(dir: &Path) -> Result<(), StateError> {
     for name in found {
         let text = name.to_string_lossy();
         if !["blobs", "conf", "db"].contains(&&*text) && !text.starts_with("snap.") {
-            let found = Path::new(DB).join(name);
+            let found = Path::new(folder).join(name);
             return Err(StateError::NotAStateFolder { dir: dir.to_owned(), found });
         }
     }
     Ok(())
 }
 
-/// Moves the database out of the way, to a name that says when. Nothing is deleted.
-pub(super) fn quarantine(dir: &Path, now: jiff::Timestamp) -> Result<PathBuf, StateError> {
+/// Moves a database out of the way, to a name that says when. Nothing is deleted.
+pub(super) fn quarantine(
+    dir: &Path,
+    name: &str,
+    now: jiff::Timestamp,
+) -> Result<PathBuf, StateError> {
     let stamp = now.strftime("%Y%m%dT%H%M%SZ");
-    let mut target = dir.join(format!("{BROKEN_PREFIX}{stamp}"));
+    let mut target = dir.join(format!("{name}{BROKEN}{stamp}"));
     let mut serial = 1;
     while target.exists() {
         serial += 1;
-        target = dir.join(format!("{BROKEN_PREFIX}{stamp}-{serial}"));
+        target = dir.join(format!("{name}{BROKEN}{stamp}-{serial}"));
     }
-    fs::rename(dir.join(DB), &target).map_err(|source| not_writable(dir, source))?;
+    fs::rename(dir.join(name), &target).map_err(|source| not_writable(dir, source))?;
     Ok(target)
 }
 
 /// Databases that have been moved aside, by name.
 pub(super) fn quarantined(dir: &Path) -> Vec<PathBuf> {
     let mut found = names(dir).unwrap_or_default();
-    found.retain(|name| name.to_string_lossy().starts_with(BROKEN_PREFIX));
+    found.retain(|name| is_broken(&name.to_string_lossy()));
     found.sort();
     found.into_iter().map(|name| dir.join(name)).collect()
 }
@@ -112,6 +140,12 @@ pub(super) fn quarantined(dir: &Path) -> Vec<PathBuf> {
 /// The error of an operation in the folder that the operating system refused.
 pub(super) fn not_writable(dir: &Path, source: io::Error) -> StateError {
     StateError::NotWritable { dir: dir.to_owned(), source }
+}
+
+/// Whether a name is one that `quarantine` gives.
+fn is_broken(name: &str) -> bool {
+    let rest = [DB, JOURNAL].iter().find_map(|database| name.strip_prefix(database));
+    rest.is_some_and(|rest| rest.starts_with(BROKEN))
 }
 
 fn names(dir: &Path) -> io::Result<Vec<PathBuf>> {

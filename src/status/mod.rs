@@ -24,13 +24,13 @@ pub(crate) use self::{
 
 /// Holds the newest snapshot.
 #[derive(Debug, Default)]
-pub(crate) struct Board {
+pub struct Board {
     newest: Mutex<Arc<Snapshot>>,
 }
 
 impl Board {
     /// An empty board.
-    pub(crate) fn new() -> Arc<Self> {
+    pub fn new() -> Arc<Self> {
         Arc::default()
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use logintide::{
-    client::{ScanEnd, ScanEvent, ShortLog, TopicScan},
+    client::{ScanEnd, ScanEvent, ShortLog, SystemClock, TopicScan},
     ids::{Offset, PartitionId},
     kafka::{Flow, KafkaError, MockCluster},
 };
@@ -67,7 +67,7 @@ fn whoever_watches_may_stop_a_scan_that_reads_nothing() {
     let cluster = cluster();
     let mut scan = scan(&cluster, &[(2, 0, 5)], ShortLog::Waits);
     let mut turns = 0;
-    let end = scan.run(PATIENCE, |event| {
+    let end = scan.run(&SystemClock, PATIENCE, |event| {
         let ScanEvent::Turn { unread } = event else { return Flow::Continue };
         assert_eq!(unread, 1);
         turns += 1;

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use logintide::{
-    client::{ScanEnd, ScanEvent, ScanRange, ShortLog, TopicScan},
+    client::{ScanEnd, ScanEvent, ScanRange, ShortLog, SystemClock, TopicScan},
     ids::{Offset, PartitionId},
     kafka::{
         ClientSettings, Consumer, ConsumerSettings, DrainEvent, Flow, KafkaError, OutRecord,
@@ -208,7 +208,7 @@ pub(crate) fn scanned(
     most: usize,
 ) -> (Vec<Seen>, ScanEnd) {
     let mut seen = Vec::new();
-    let end = scan.run(patience, |event| {
+    let end = scan.run(&SystemClock, patience, |event| {
         seen.push(match event {
             ScanEvent::Record(record) => Seen::of(&DrainEvent::Record(record)),
             ScanEvent::EndOfRange { partition } => Seen::End { partition: partition.0, offset: -1 },

@@ -3,6 +3,7 @@
 mod conformance;
 mod histories;
 mod kafka;
+mod program;
 #[path = "../conformance/mod.rs"]
 mod script;
 mod semantics;

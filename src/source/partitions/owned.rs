@@ -6,7 +6,11 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{ids::Offset, limits};
+use crate::{
+    failpoint::{self, Fault},
+    ids::Offset,
+    limits,
+};
 
 /// A partition that is read.
 #[derive(Debug)]
@@ -21,8 +25,6 @@ pub(super) struct Owned {
     pub(super) tombstones: u64,
     /// Offset after which a bounded run is done with this partition.
     pub(super) bound: Option<Offset>,
-    /// Offset at which a rebuild stops reading.
-    pub(super) until: Option<Offset>,
     /// Something that comes next could not be read: what is given may lie behind it.
     pub(super) doubtful: bool,
     /// The end of the log as the last fetch saw it, records of open transactions included.
@@ -52,17 +54,11 @@ impl Owned {
             routed: 0,
             tombstones: 0,
             bound: None,
-            until: None,
             doubtful: false,
             log_end: None,
             held: None,
             told: (None, false),
         }
-    }
-
-    /// Whether a rebuild has read all it wants of it.
-    pub(super) fn is_replayed(&self) -> bool {
-        self.until.is_some_and(|until| self.next >= until)
     }
 
     /// Records between the position and the end of the log; `None` while that is not known.
@@ -98,6 +94,7 @@ impl Owned {
     pub(super) fn is_idle(&self, now: Instant, idle_timeout: Duration) -> bool {
         let valid = idle_timeout.saturating_mul(2).max(limits::PROBE_TIMEOUT * 2);
         let answered = self.answered.is_some_and(|at| now.saturating_duration_since(at) <= valid);
+        let answered = answered || failpoint::is_planted(Fault::IdleUnasked);
         self.at_end && answered && self.is_silent(now, idle_timeout) && !self.expects_more()
     }
 

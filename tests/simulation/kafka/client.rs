@@ -45,6 +45,11 @@ impl SimClient {
     pub(crate) fn process(&self) -> ProcessId {
         self.process
     }
+
+    /// A client for questions.
+    pub(crate) fn admin(&self) -> SimAdmin {
+        SimAdmin::new(Rc::clone(&self.cluster), self.process, false)
+    }
 }
 
 impl Client for SimClient {

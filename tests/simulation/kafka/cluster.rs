@@ -15,7 +15,7 @@ use super::{
     faults::Faults,
     group::{ConsumerId, Group},
     joining,
-    process::{Link, Process, ProcessId},
+    process::{Link, Process, ProcessId, Run},
     producing::Producing,
     random::Random,
     topics::Topics,
@@ -191,7 +191,8 @@ impl Cluster {
                 Some(Err(code)) => last = Some(code),
                 None => {}
             }
-            if self.now() >= deadline {
+            let is_dead = self.processes[process].run == Run::Dead;
+            if is_dead || self.now() >= deadline {
                 return Err(Failed::Timeout(last));
             }
             let pause = self.random.between(self.faults.retry_pause);
@@ -206,6 +207,13 @@ impl Cluster {
         process: ProcessId,
         request: &mut impl FnMut(&mut Self) -> Result<T, Code>,
     ) -> Option<Result<T, Code>> {
+        if self.processes[process].dies_of_request() {
+            if self.random.one_in(2) {
+                let _unheard = request(self);
+            }
+            self.processes[process].run = Run::Dead;
+            self.note(|| format!("process {process} dies at a request"));
+        }
         let reaches = self.processes[process].reaches();
         if !reaches || self.random.one_in(self.faults.lost_request_one_in) {
             return None;

@@ -30,11 +30,25 @@ pub(crate) struct Process {
     pub(crate) link: Link,
     /// Counts changes of the link.
     pub(crate) cuts: u64,
+    /// After so many requests it dies, if it is to die at one.
+    pub(crate) requests_left: Option<u32>,
 }
 
 impl Process {
     pub(crate) fn new() -> Self {
-        Self { run: Run::Running, link: Link::Up, cuts: 0 }
+        Self { run: Run::Running, link: Link::Up, cuts: 0, requests_left: None }
+    }
+
+    /// Counts a request. True: the process dies of it.
+    pub(crate) fn dies_of_request(&mut self) -> bool {
+        match &mut self.requests_left {
+            None => false,
+            Some(0) => self.run == Run::Running,
+            Some(left) => {
+                *left -= 1;
+                false
+            }
+        }
     }
 
     /// Its requests arrive.

@@ -10,7 +10,7 @@ use super::{
     faults::Faults,
     group::Group,
     joining,
-    log::Sent,
+    log::{PartitionLog, Sent},
     process::{Link, Process, ProcessId, Run},
     topics::Place,
 };
@@ -66,6 +66,21 @@ impl SimKafka {
             cluster.processes.len() - 1
         });
         SimClient::new(Rc::clone(&self.cluster), self.clock.clone(), process)
+    }
+
+    /// Lets a process die at one of its next requests: before or after the brokers carry it out.
+    /// What is left of it is to be killed then.
+    pub(crate) fn kill_after(&self, process: ProcessId, requests: u32) {
+        self.with(|cluster| cluster.processes[process].requests_left = Some(requests));
+    }
+
+    /// Takes that back.
+    pub(crate) fn spare(&self, process: ProcessId) {
+        self.with(|cluster| cluster.processes[process].requests_left = None);
+    }
+
+    pub(crate) fn is_dead(&self, process: ProcessId) -> bool {
+        self.with(|cluster| cluster.processes[process].run == Run::Dead)
     }
 
     /// Ends a process without a word: its clients are gone, what they had on the way may arrive.
@@ -148,10 +163,21 @@ impl SimKafka {
 
     /// Appends a record as somebody without transactions would; returns its offset.
     pub(crate) fn append(&self, topic: &str, partition: i32, key: &[u8], value: &[u8]) -> i64 {
+        self.append_record(topic, partition, Some(key), Some(value))
+    }
+
+    /// As `append`, where key and value may be missing.
+    pub(crate) fn append_record(
+        &self,
+        topic: &str,
+        partition: i32,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+    ) -> i64 {
         self.with(|cluster| {
             let record = Sent {
-                key: Some(key.to_vec()),
-                value: Some(value.to_vec()),
+                key: key.map(<[u8]>::to_vec),
+                value: value.map(<[u8]>::to_vec),
                 headers: Vec::new(),
                 timestamp_ms: cluster.now_ms(),
             };
@@ -210,6 +236,33 @@ impl SimKafka {
     /// assigned; static ones by their instance id.
     pub(crate) fn members(&self, group: &str) -> BTreeMap<String, Vec<i32>> {
         self.with(|cluster| cluster.groups.get(group).map(Group::listing).unwrap_or_default())
+    }
+
+    /// What a group has committed for a partition.
+    pub(crate) fn committed(&self, group: &str, topic: &str, partition: i32) -> Option<i64> {
+        self.with(|cluster| {
+            let offsets = &cluster.groups.get(group)?.offsets;
+            offsets.get(&Place::new(topic, partition)).map(|committed| committed.offset)
+        })
+    }
+
+    /// Where a partition's log ends.
+    pub(crate) fn log_end(&self, topic: &str, partition: i32) -> i64 {
+        self.with(|cluster| {
+            let log = cluster.topics.log(&Place::new(topic, partition));
+            log.expect("the partition exists").high_watermark()
+        })
+    }
+
+    /// What a reader of a topic sees, partition by partition.
+    pub(crate) fn visible(&self, topic: &str) -> Vec<Rc<Sent>> {
+        self.with(|cluster| {
+            let logs = &cluster.topics.get(topic).expect("the topic exists").logs;
+            let read = |log: &PartitionLog| {
+                log.read(log.start(), false, usize::MAX).expect("from its start").records
+            };
+            logs.iter().flat_map(read).map(|(_, record)| record).collect()
+        })
     }
 
     /// Whether every partition's records are all stable, and no transaction waits.

@@ -96,6 +96,8 @@ impl Plan<'_> {
             steps.run("formatting", &mut shell::cargo(["fmt", "--all", "--check"]))?;
             let mut lints = shell::cargo(["clippy", "--workspace", "--all-targets", "--locked"]);
             steps.run("lints", lints.args(FEATURES).args(["--", "-D", "warnings"]))?;
+            let mut image = shell::cargo(["clippy", "--locked", "--no-default-features"]);
+            steps.run("lints of the image's build", image.args(["--", "-D", "warnings"]))?;
         }
         let programs = self.build()?;
         let suite = self.suite(&programs)?;

@@ -1,4 +1,5 @@
-//! Opening, reading and writing sled. Owned by the sink thread, under the folder's lock.
+//! A database of sled: opened, guarded, closed. Owned by the thread that works on it, under the
+//! folder's lock.
 //!
 //! Holds: no panic and no error of sled gets past this file as such; it becomes a `Fault` that
 //! says whether the database is damaged or the operating system is in the way.
@@ -6,26 +7,15 @@
 use std::{
     fs, io, mem,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::{Path, PathBuf},
+    path::Path,
     thread,
     time::Instant,
 };
 
 use tracing::warn;
 
-use super::{
-    FORMAT_VERSION, Identity,
-    codec::{self, Flaw},
-    error::{IdentityField, StateError},
-    folder::{DB, not_writable},
-    keys::Key,
-    reader::{Contents, Reader},
-    rows::Row,
-};
-use crate::{
-    failpoint::{self, Point},
-    limits::{SLED_CACHE_BYTES, SLED_FLUSH_EVERY_MS, SLED_LOCK_RETRY, SLED_LOCK_WAIT},
-};
+use super::{FORMAT_VERSION, codec::Flaw, error::StateError, folder::not_writable};
+use crate::limits::{SLED_CACHE_BYTES, SLED_FLUSH_EVERY_MS, SLED_LOCK_RETRY, SLED_LOCK_WAIT};
 
 /// Why an operation on the database failed.
 #[derive(Debug)]
@@ -39,7 +29,7 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    fn from_flaw(dir: &Path, flaw: Flaw) -> Self {
+    pub(super) fn from_flaw(dir: &Path, flaw: Flaw) -> Self {
         match flaw {
             Flaw::Broken(what) => Self::Broken(what),
             Flaw::Newer(version) => Self::Refuse(StateError::NewerFormat {
@@ -75,21 +65,18 @@ impl Fault {
 
 /// An opened database.
 #[derive(Debug)]
-pub(super) struct Database {
+pub(super) struct SledFile {
     /// Taken only by the drop.
     db: Option<sled::Db>,
-    dir: PathBuf,
     /// A write failed.
     failed: bool,
-    /// Whether its file had something in it before it was opened: sled opens a file of which it
-    /// can read nothing as an empty database.
     had_bytes: bool,
 }
 
-impl Database {
-    /// Opens the database of this state folder, creating it if there is none.
-    pub(super) fn open(dir: &Path) -> Result<Self, Fault> {
-        let path = dir.join(DB);
+impl SledFile {
+    /// Opens the database of this name in a folder, creating it if there is none.
+    pub(super) fn open(dir: &Path, name: &str) -> Result<Self, Fault> {
+        let path = dir.join(name);
         remove_unfinished_snapshots(&path).map_err(|e| Fault::Refuse(not_writable(dir, e)))?;
         refuse_later_sled(dir, &path)?;
         let had_bytes = fs::metadata(path.join("db")).is_ok_and(|file| file.len() > 0);
@@ -100,7 +87,7 @@ impl Database {
         let started = Instant::now();
         loop {
             match guarded(|| config.open()) {
-                Ok(db) => return Ok(Self::new(db, dir, had_bytes)),
+                Ok(db) => return Ok(Self { db: Some(db), failed: false, had_bytes }),
                 Err(Fault::Broken(reason)) if reason.contains("could not acquire lock") => {
                     if started.elapsed() > SLED_LOCK_WAIT {
                         let dir = dir.to_owned();
@@ -113,55 +100,26 @@ impl Database {
         }
     }
 
-    fn new(db: sled::Db, dir: &Path, had_bytes: bool) -> Self {
-        Self { db: Some(db), dir: dir.to_owned(), failed: false, had_bytes }
+    /// Whether its file had something in it before it was opened: sled opens a file of which it
+    /// can read nothing as an empty database.
+    pub(super) fn had_bytes(&self) -> bool {
+        self.had_bytes
     }
 
-    /// What the database belongs to; `None` when it is new.
-    pub(super) fn identity(&self) -> Result<Option<Identity>, Fault> {
-        let key = Key::Identity.encode();
-        match guarded(|| self.db().get(&key))? {
-            Some(value) => Ok(Some(self.sound(codec::decode(&key, &value))?)),
-            None if self.had_bytes => Err(Fault::Broken("its identity is missing".to_owned())),
-            None => Ok(None),
-        }
+    /// Reads.
+    pub(super) fn read<T>(
+        &self,
+        work: impl FnOnce(&sled::Db) -> sled::Result<T>,
+    ) -> Result<T, Fault> {
+        guarded(|| work(self.db()))
     }
 
-    /// Writes the identity of a new database.
-    pub(super) fn write_identity(&mut self, identity: &Identity) -> Result<(), Fault> {
-        let value = codec::encode(&Key::Identity.encode(), identity);
-        self.write(None, vec![(Key::Identity, Some(value))])
-    }
-
-    /// Reads and checks every row.
-    pub(super) fn read_all(&self) -> Result<Contents, Fault> {
-        let mut reader = Reader::default();
-        let mut rows = self.db().iter();
-        while let Some((key, value)) = guarded(|| rows.next().transpose())? {
-            self.sound(reader.take(&key, &value))?;
-        }
-        self.sound(reader.finish())
-    }
-
-    /// Writes all rows or none (when the disk is full, sled may write some), and returns once they
-    /// are on disk. `first` is there if any of the others is.
-    pub(super) fn write(&mut self, first: Option<Row>, rows: Vec<Row>) -> Result<(), Fault> {
-        let mut batch = sled::Batch::default();
-        for (key, value) in rows {
-            match value {
-                Some(value) => batch.insert(key.encode(), value),
-                None => batch.remove(key.encode()),
-            }
-        }
-        let written = guarded(|| {
-            // NOTE: sled recovers a prefix of what was written, so the order is what counts.
-            if let Some((key, Some(value))) = first {
-                self.db().insert(key.encode(), value)?;
-                failpoint::reached(Point::InFold);
-            }
-            self.db().apply_batch(batch)?;
-            self.db().flush().map(drop)
-        });
+    /// Writes. After a write that failed nobody knows what is on disk.
+    pub(super) fn write(
+        &mut self,
+        work: impl FnOnce(&sled::Db) -> sled::Result<()>,
+    ) -> Result<(), Fault> {
+        let written = guarded(|| work(self.db()));
         self.failed |= written.is_err();
         written
     }
@@ -174,13 +132,9 @@ impl Database {
     fn db(&self) -> &sled::Db {
         self.db.as_ref().expect("the database is taken by the drop only")
     }
-
-    fn sound<T>(&self, read: Result<T, Flaw>) -> Result<T, Fault> {
-        read.map_err(|flaw| Fault::from_flaw(&self.dir, flaw))
-    }
 }
 
-impl Drop for Database {
+impl Drop for SledFile {
     fn drop(&mut self) {
         // NOTE: after a failed write sled's drop waits for ever for its own flush. The process is
         // about to end; until then its file lock keeps the half-written database to itself.
@@ -195,27 +149,6 @@ impl Drop for Database {
         });
         if let Err(fault) = dropped {
             warn!(reason = fault.reason(), "closing the state database failed");
-        }
-    }
-}
-
-/// Refuses state of another topic, group, cluster or window size.
-pub(super) fn check_identity(
-    dir: &Path,
-    stored: &Identity,
-    configured: &Identity,
-) -> Result<(), StateError> {
-    let ms = |identity: &Identity| format!("{} ms", identity.window_size_ms);
-    let fields = [
-        (IdentityField::Cluster, stored.cluster_id.clone(), configured.cluster_id.clone()),
-        (IdentityField::Topic, stored.topic.clone(), configured.topic.clone()),
-        (IdentityField::Group, stored.group_id.clone(), configured.group_id.clone()),
-        (IdentityField::Window, ms(stored), ms(configured)),
-    ];
-    match fields.into_iter().find(|(_, stored, configured)| stored != configured) {
-        None => Ok(()),
-        Some((what, stored, configured)) => {
-            Err(StateError::OtherIdentity { what, stored, configured, dir: dir.to_owned() })
         }
     }
 }

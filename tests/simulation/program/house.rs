@@ -1,0 +1,244 @@
+//! What outlives an instance, and how one is made: as the pipeline does it.
+//!
+//! In:  a plan, a cluster. Out: instances with the state that an earlier one left.
+//! Holds: everything that depends on how window state is kept, and on what the protocol promises
+//! and bears, is here.
+
+use std::{sync::Arc, time::Duration};
+
+use crossbeam_channel::{bounded, unbounded};
+use logintide::{
+    batch::Pool,
+    budget::Budget,
+    client::{Client, RecordConsumer},
+    config::{Delivery, OnStateMismatch, OnTopicRecreated, OnUnreadableBatch, StartFrom},
+    control::Control,
+    error::RunError,
+    event::EventConfig,
+    ids::WorkerId,
+    kafka::{ClientSettings, ConsumerSettings, ProducerSettings, Transactional},
+    metrics::Health,
+    sink::{OutputSettings, OutputTopic, ReadbackSettings, Sink, SinkSettings},
+    source::{Source, SourceChannels, SourceSettings},
+    state::{MemoryStore, in_foreground},
+    status::Board,
+    topics::{PerOutput, Topic},
+    worker::{Worker, WorkerSettings},
+};
+
+use super::{
+    instance::Instance,
+    plan::{
+        COMMIT_INTERVAL, DELIVERY_TIMEOUT, GROUP, IDLE_TIMEOUT, Plan, RULES, SESSION,
+        TRANSACTION_TIMEOUT, names,
+    },
+};
+use crate::kafka::{Faults, Random, SimClient};
+
+/// Instances of a group: window state is that of one process.
+pub(crate) const INSTANCES: usize = 1;
+
+/// Messages of a worker's queue: few, so that the source's outbox is used.
+const WORKER_QUEUE: usize = 2;
+/// Bytes of an arena.
+const ARENA_BYTES: usize = 1_024;
+const POOL_BYTES: usize = 64 << 20;
+const RECORD_BYTES: usize = 256 * 1024;
+
+/// What may be in an output more than once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Repeats {
+    pub(crate) enriched: bool,
+    /// Dead letters, late records and window records.
+    pub(crate) others: bool,
+}
+
+impl Repeats {
+    pub(crate) fn of(delivery: Delivery) -> Self {
+        let is_possible = delivery == Delivery::AtLeastOnce;
+        Self { enriched: is_possible, others: is_possible }
+    }
+}
+
+/// Faults that the protocol bears. Not late copies of transactional requests, which tear
+/// transactions, nor a coordinator that has forgotten offsets it has.
+pub(crate) fn bearable(faults: Faults) -> Faults {
+    Faults { late_end_one_in: 0, late_offsets_one_in: 0, forgotten_offsets_one_in: 0, ..faults }
+}
+
+/// An instance's place: its name and its state.
+pub(crate) struct House {
+    name: String,
+    plan: Plan,
+    store: MemoryStore,
+    /// The state as it was some time ago.
+    copy: MemoryStore,
+}
+
+impl House {
+    pub(crate) fn new(number: usize, plan: &Plan) -> Self {
+        let (store, copy) = (MemoryStore::new(), MemoryStore::new());
+        Self { name: format!("i{number}"), plan: plan.clone(), store, copy }
+    }
+
+    /// The disk takes nothing any more, until the next start.
+    pub(crate) fn break_disk(&self) {
+        self.store.break_disk(true);
+    }
+
+    /// What becomes of the state while no instance runs; mostly nothing.
+    pub(crate) fn disturb_state(&mut self, random: &mut Random) -> &'static str {
+        self.store.break_disk(false);
+        self.store = self.store.reopen();
+        match random.below(12) {
+            0 => {
+                self.store = MemoryStore::new();
+                "lost"
+            }
+            1 => {
+                self.store = self.copy.copy();
+                "stale"
+            }
+            2 => {
+                self.copy = self.store.copy();
+                "copied"
+            }
+            _ => "kept",
+        }
+    }
+
+    /// Makes an instance that has just started.
+    pub(crate) fn build(&self, client: &SimClient, workers: usize) -> Result<Instance, RunError> {
+        let control = Control::new(Health::new(workers + 2), workers);
+        let activity = control.activity();
+        let budget = Budget::new(POOL_BYTES);
+        let input_pool = Pool::new(ARENA_BYTES, Arc::clone(&activity.input_pool));
+        let output_pool = Pool::new(ARENA_BYTES, Arc::clone(&activity.output_pool));
+        // Without a bound: who sends must not wait here for who receives.
+        let (to_sink, sink_input) = unbounded();
+        let (to_source, from_sink) = unbounded();
+        let refused = |error| RunError::Kafka(format!("{error}"));
+        let consumer = client.consumer(&self.consumer()).map_err(refused)?;
+        consumer.subscribe().map_err(refused)?;
+        let (mut queues, mut threads) = (Vec::new(), Vec::new());
+        for number in 0..workers {
+            let (to_worker, input) = bounded(WORKER_QUEUE);
+            queues.push(to_worker);
+            let settings = WorkerSettings {
+                id: WorkerId(number),
+                event: EventConfig::default(),
+                rules: RULES,
+                output_partitions: self.plan.partitions[Topic::Processed],
+                budget: Arc::clone(&budget),
+                input_pool: input_pool.clone(),
+                output_pool: output_pool.clone(),
+            };
+            let worker = Worker::new(settings, to_sink.clone(), Arc::clone(&control));
+            threads.push((worker.with_clock(client.clock().clone()), input));
+        }
+        let sink_settings = SinkSettings {
+            workers,
+            outputs: self.outputs(),
+            rules: RULES,
+            delivery: self.plan.delivery,
+            readback: self.readback(),
+            instance: self.name.clone(),
+            on_state_mismatch: OnStateMismatch::Rebuild,
+            on_topic_recreated: OnTopicRecreated::Fail,
+            stats_interval: None,
+            board: Board::new(),
+            store: in_foreground(Box::new(self.store.reopen())),
+            committer: consumer.committer(),
+            budget: Arc::clone(&budget),
+            output_pool,
+        };
+        let sink = Sink::new(sink_settings, client.clone(), to_source, Arc::clone(&control))?;
+        let channels = SourceChannels { workers: queues, sink: to_sink, from_sink };
+        let admin = client.admin();
+        let settings = self.source(budget, input_pool);
+        let (made, shared) = (client.clone(), Arc::clone(&control));
+        let source = Source::new(settings, made, consumer, admin, channels, shared);
+        Ok(Instance::new(control, source, threads, (sink, sink_input)))
+    }
+
+    fn source(
+        &self,
+        budget: Arc<Budget>,
+        input_pool: Pool<logintide::batch::Emptied<logintide::batch::InputRecord>>,
+    ) -> SourceSettings {
+        SourceSettings {
+            topic: names()[Topic::Input].clone(),
+            instance: self.name.clone(),
+            consumer: self.consumer(),
+            fields: EventConfig::default().fields,
+            rules: RULES,
+            commit_interval: COMMIT_INTERVAL,
+            idle_timeout: IDLE_TIMEOUT,
+            start_from: StartFrom::Earliest,
+            on_unreadable_batch: OnUnreadableBatch::Fail,
+            exit_at_end: false,
+            has_topic_ids: true,
+            topics: names(),
+            outputs: self.plan.outputs(),
+            budget,
+            most_bytes: RECORD_BYTES,
+            input_pool,
+        }
+    }
+
+    fn client(&self) -> ClientSettings {
+        let property = |name: &str, value: u128| (name.to_owned(), value.to_string());
+        ClientSettings {
+            brokers: "simulated".to_owned(),
+            properties: vec![
+                property("session.timeout.ms", SESSION.as_millis()),
+                property("heartbeat.interval.ms", 1_000),
+            ],
+        }
+    }
+
+    fn consumer(&self) -> ConsumerSettings {
+        ConsumerSettings {
+            client: self.client(),
+            group_id: GROUP.to_owned(),
+            instance_id: Some(self.name.clone()),
+            topic: names()[Topic::Input].clone(),
+            fetch_queue_kbytes: 1_024,
+            max_poll_interval: 3 * SESSION,
+            reads_uncommitted: false,
+        }
+    }
+
+    fn readback(&self) -> ReadbackSettings {
+        ReadbackSettings {
+            consumer: ConsumerSettings {
+                instance_id: None,
+                topic: names()[Topic::Aggregated].clone(),
+                ..self.consumer()
+            },
+            partitions: self.plan.outputs()[Topic::Aggregated],
+            max_future: Duration::from_hours(1),
+        }
+    }
+
+    fn outputs(&self) -> OutputSettings {
+        let id = format!("{GROUP}-{}", self.name);
+        let transactional = Transactional { id, timeout: TRANSACTION_TIMEOUT };
+        let is_transactional = self.plan.delivery == Delivery::ExactlyOnce;
+        OutputSettings {
+            producer: ProducerSettings {
+                client: self.client(),
+                queue_kbytes: 1_024,
+                batch_bytes: 64 * 1024,
+                linger: Duration::from_millis(2),
+                delivery_timeout: DELIVERY_TIMEOUT,
+                transactional: is_transactional.then_some(transactional),
+            },
+            topics: names(),
+            facts: PerOutput::from_fn(|topic| OutputTopic {
+                partitions: self.plan.outputs()[topic],
+                record_bytes: RECORD_BYTES,
+            }),
+        }
+    }
+}

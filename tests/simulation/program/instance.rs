@@ -1,0 +1,103 @@
+//! A running instance: source, workers and sink of the program, each stepped by itself.
+//!
+//! In:  which part is to make a turn. Out: whether the instance is over, and how it failed.
+//! Holds: no part waits for another one within a turn; a part that has ended is dropped, with its
+//! channels, as its thread's end would.
+
+use std::sync::Arc;
+
+use crossbeam_channel::Receiver;
+use logintide::{
+    control::Control,
+    epoch::{ToSink, ToWorker},
+    error::RunError,
+    sink::Sink,
+    source::Source,
+    worker::{Turn, Worker},
+};
+
+use crate::kafka::SimClient;
+
+/// The parts of an instance.
+pub(crate) struct Instance {
+    control: Arc<Control>,
+    source: Option<Source<SimClient>>,
+    workers: Vec<Option<(Worker, Receiver<ToWorker>)>>,
+    sink: Option<(Sink<SimClient>, Receiver<ToSink>)>,
+    failure: Option<RunError>,
+}
+
+impl Instance {
+    pub(crate) fn new(
+        control: Arc<Control>,
+        source: Source<SimClient>,
+        workers: Vec<(Worker, Receiver<ToWorker>)>,
+        sink: (Sink<SimClient>, Receiver<ToSink>),
+    ) -> Self {
+        Self {
+            control,
+            source: Some(source),
+            workers: workers.into_iter().map(Some).collect(),
+            sink: Some(sink),
+            failure: None,
+        }
+    }
+
+    /// How many parts it has.
+    pub(crate) fn parts(&self) -> usize {
+        self.workers.len() + 2
+    }
+
+    /// One turn of a part, which may be over.
+    pub(crate) fn step(&mut self, part: usize) {
+        match part {
+            0 => {
+                let Some(source) = self.source.take() else { return };
+                let next = source.step();
+                self.source = self.unless_failed(next);
+            }
+            1 => {
+                let Some((sink, input)) = self.sink.take() else { return };
+                let next = sink.step(&input);
+                self.sink = self.unless_failed(next).map(|sink| (sink, input));
+            }
+            part => {
+                let slot = &mut self.workers[part - 2];
+                let Some((worker, input)) = slot else { return };
+                if worker.step(input) == Turn::Ended {
+                    *slot = None;
+                }
+            }
+        }
+    }
+
+    /// What follows a turn; the first failure is that of the process.
+    fn unless_failed<T>(&mut self, next: Result<Option<T>, RunError>) -> Option<T> {
+        next.unwrap_or_else(|error| {
+            self.failure.get_or_insert(error);
+            None
+        })
+    }
+
+    /// Asks it to end.
+    pub(crate) fn stop(&self) {
+        self.control.stop();
+    }
+
+    /// Whether all of its parts have ended.
+    pub(crate) fn is_over(&self) -> bool {
+        self.source.is_none() && self.sink.is_none() && self.workers.iter().all(Option::is_none)
+    }
+
+    /// Why it has failed, if it has.
+    pub(crate) fn failure(&self) -> Option<&RunError> {
+        self.failure.as_ref()
+    }
+
+    /// Where its parts stand, for people.
+    pub(crate) fn describe(&self) -> String {
+        let source = self.source.as_ref().map_or_else(|| "ended".to_owned(), Source::stands_at);
+        let sink = self.sink.as_ref().map_or("ended", |(sink, _)| sink.stands_at());
+        format!("source: {source}; sink: {sink}; {}", self.control.activity())
+    }
+}

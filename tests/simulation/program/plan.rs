@@ -1,0 +1,121 @@
+//! What a history is like: sizes and settings, from its seed.
+
+use std::time::Duration;
+
+use logintide::{
+    config::Delivery,
+    topics::{PerOutput, PerTopic, Topic},
+    window::WindowRules,
+};
+
+use crate::kafka::{Faults, Random};
+
+/// The consumer group.
+pub(crate) const GROUP: &str = "logins";
+pub(crate) const RULES: WindowRules =
+    WindowRules { size_ms: 2_000, grace_ms: 500, allowed_lateness_ms: 3_000 };
+pub(crate) const COMMIT_INTERVAL: Duration = Duration::from_millis(200);
+pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_millis(1_500);
+pub(crate) const SESSION: Duration = Duration::from_secs(6);
+pub(crate) const DELIVERY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
+
+const MOST_PARTITIONS: usize = 4;
+const MOST_WORKERS: usize = 3;
+
+/// What a scheduler may do to a process or to the brokers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// The process ends between two steps.
+    Kill,
+    /// The process ends in the middle of a step, at one of its next requests.
+    KillAtRequest,
+    /// The process can write nothing to its disk any more.
+    BreakDisk,
+    /// The process is asked to end.
+    Stop,
+    /// The process stands still, perhaps longer than its session.
+    Pause,
+    /// Requests or only answers are lost for a while.
+    Cut,
+    /// Brokers forget transactional ids that are not in use.
+    ExpireIds,
+    MoveLeader,
+    MoveCoordinators,
+    /// The network and the brokers are bad in another way from now on.
+    Weather,
+}
+
+impl Trouble {
+    const ALL: [Self; 10] = [
+        Self::Kill,
+        Self::KillAtRequest,
+        Self::BreakDisk,
+        Self::Stop,
+        Self::Pause,
+        Self::Cut,
+        Self::ExpireIds,
+        Self::MoveLeader,
+        Self::MoveCoordinators,
+        Self::Weather,
+    ];
+}
+
+/// What a history is like.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    pub(crate) delivery: Delivery,
+    /// Partitions of every topic.
+    pub(crate) partitions: PerTopic<usize>,
+    /// Records that are written to the input.
+    pub(crate) records: usize,
+    /// No event is older than the grace when it is written.
+    pub(crate) is_orderly: bool,
+    /// What may happen; some only, because a history goes further with few.
+    pub(crate) troubles: Vec<Trouble>,
+    /// One round in so many has trouble.
+    pub(crate) trouble_one_in: u32,
+}
+
+impl Plan {
+    pub(crate) fn new(delivery: Delivery, random: &mut Random) -> Self {
+        let partitions = PerTopic::from_fn(|topic| match topic {
+            Topic::Input => 1 + random.below(MOST_PARTITIONS),
+            _ => 1 + random.below(2),
+        });
+        let mut troubles = Trouble::ALL.to_vec();
+        troubles.retain(|_| random.one_in(3));
+        Self {
+            delivery,
+            partitions,
+            records: 10 + random.below(40),
+            is_orderly: random.one_in(3),
+            troubles,
+            trouble_one_in: *random.pick(&[3, 6, 12]),
+        }
+    }
+
+    /// How many partitions of each output there are.
+    pub(crate) fn outputs(&self) -> PerOutput<i32> {
+        PerOutput::from_fn(|topic| self.partitions[topic] as i32)
+    }
+
+    /// A number of workers, for one start.
+    pub(crate) fn workers(random: &mut Random) -> usize {
+        1 + random.below(MOST_WORKERS)
+    }
+
+    /// How bad the network and the brokers are from now on.
+    pub(crate) fn weather(random: &mut Random) -> Faults {
+        match random.below(6) {
+            0 => Faults::none(),
+            1 => Faults::some(),
+            _ => Faults::swarm(random),
+        }
+    }
+}
+
+/// The topics' names.
+pub(crate) fn names() -> PerTopic<String> {
+    PerTopic::from_fn(|topic| topic.spec().default_name.to_owned())
+}

@@ -1,0 +1,42 @@
+//! Faults that are planted in the program: histories that do not find them prove nothing.
+
+use logintide::{
+    config::Delivery,
+    failpoint::{Fault, plant},
+};
+
+use super::play_safely;
+
+/// Histories in which a planted fault is found.
+const ENOUGH: u64 = 10_000;
+
+/// The first history of a mode that a fault breaks.
+fn found(fault: Fault, delivery: Delivery) -> Option<(u64, String)> {
+    plant(Some(fault));
+    let found = (0..ENOUGH).find_map(|seed| Some((seed, play_safely(seed, delivery).broken?)));
+    plant(None);
+    found
+}
+
+/// Modes in which a fault is one.
+fn modes(fault: Fault) -> &'static [Delivery] {
+    use Delivery::{AtLeastOnce, ExactlyOnce};
+    match fault {
+        // A transaction is not committed before; an enriched event does not wait anyway.
+        Fault::CommitBeforeDelivery | Fault::ProducerKept => &[AtLeastOnce],
+        // Without transactions it takes long to be found: some thousand histories.
+        Fault::OffsetsApart | Fault::NextEpochAhead => &[ExactlyOnce],
+        Fault::HorizonForgotten | Fault::IdleUnasked => &[ExactlyOnce, AtLeastOnce],
+    }
+}
+
+#[test]
+fn every_planted_fault_is_found() {
+    for fault in Fault::ALL {
+        for delivery in modes(*fault) {
+            let found = found(*fault, *delivery);
+            println!("{fault:?}, {delivery:?}: {found:?}");
+            assert!(found.is_some(), "{fault:?} in {delivery:?} is not found");
+        }
+    }
+}

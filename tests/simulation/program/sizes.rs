@@ -1,0 +1,67 @@
+//! What happened in histories, in numbers.
+
+use std::{fmt, ops::AddAssign};
+
+/// What happened in histories.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Sizes {
+    /// Records that were written to the input.
+    pub(crate) inputs: usize,
+    /// Starts of instances.
+    pub(crate) starts: usize,
+    pub(crate) troubles: usize,
+    /// Processes that ended with an error.
+    pub(crate) failures: usize,
+    /// Events in user-login-late.
+    pub(crate) late: usize,
+    /// Windows, and how often they were revised.
+    pub(crate) windows: usize,
+    pub(crate) revisions: usize,
+    /// Virtual time.
+    pub(crate) seconds: u64,
+}
+
+impl AddAssign for Sizes {
+    fn add_assign(&mut self, other: Self) {
+        self.inputs += other.inputs;
+        self.starts += other.starts;
+        self.troubles += other.troubles;
+        self.failures += other.failures;
+        self.late += other.late;
+        self.windows += other.windows;
+        self.revisions += other.revisions;
+        self.seconds += other.seconds;
+    }
+}
+
+impl Sizes {
+    /// Whether so many histories had enough of everything.
+    pub(crate) fn are_worth_it(&self, histories: u64) -> bool {
+        let histories = histories as usize;
+        let is_rare = |count: usize| histories > 100 && count * 100 < histories;
+        let Self { late, revisions, failures, .. } = *self;
+        self.inputs >= 10 * histories
+            && self.starts > histories
+            && self.troubles > histories
+            && self.windows > histories
+            && ![late, revisions, failures].into_iter().any(is_rare)
+    }
+}
+
+impl fmt::Display for Sizes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} s of virtual time: {} records, {} starts, {} troubles, {} failed processes, {} \
+             windows, {} revisions, {} late events",
+            self.seconds,
+            self.inputs,
+            self.starts,
+            self.troubles,
+            self.failures,
+            self.windows,
+            self.revisions,
+            self.late
+        )
+    }
+}
