@@ -100,12 +100,6 @@ impl Streams {
         self.positions.insert(partition, offset);
     }
 
-    /// Goes on with a stream as the local copy has it, right after `begin_at`. The copy's position
-    /// may be older than the chain, never newer.
-    pub fn restore(&mut self, stream: Stream, chain: Chain) {
-        self.followed.insert(stream, Followed { chain, open: OpenRecords::default() });
-    }
-
     /// Goes on at this offset after the records of a local copy were taken, from the lowest offset
     /// on. They may lie before it and behind it; what was read of records that are not whole is
     /// read again.

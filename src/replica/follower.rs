@@ -247,24 +247,25 @@ impl Follower {
     /// Takes the topic id that the brokers name. Another one than before is of another journal: all
     /// that was known is dropped.
     pub(super) fn is_of(&mut self, topic_id: Option<TopicId>) -> Then {
-        let is_another = match (self.topic_id, topic_id) {
-            (Some(known), Some(told)) => known != told,
-            // A copy that was made without an id may be of an earlier topic.
-            (None, Some(_)) => self.is_restored,
-            (_, None) => false,
+        let reason = match (self.topic_id, topic_id) {
+            (Some(known), Some(told)) if known != told => {
+                warn!(
+                    topic = self.topic,
+                    "the journal topic was deleted and created again: what was known of the \
+                     journal is dropped"
+                );
+                "it is of an earlier topic of this name"
+            }
+            // Its process had not been told the id, and it may be of an earlier topic.
+            (None, Some(_)) if self.is_restored => "it does not say of which topic it is",
+            _ => {
+                self.topic_id = topic_id.or(self.topic_id);
+                return Then::Continue;
+            }
         };
-        if is_another {
-            warn!(
-                topic = self.topic,
-                "the journal topic was deleted and created again: what was known of the journal \
-                 is dropped"
-            );
-            self.set_copy_aside("it is of an earlier topic of this name");
-            self.topic_id = topic_id;
-            return Then::Assign;
-        }
-        self.topic_id = topic_id.or(self.topic_id);
-        Then::Continue
+        self.set_copy_aside(reason);
+        self.topic_id = topic_id;
+        Then::Assign
     }
 
     /// The position in a partition is not in its log, which begins at this offset.

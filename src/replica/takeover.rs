@@ -64,8 +64,11 @@ impl Takeover {
         if self.step == Step::Identified && follower.knows_partitions() && reader.is_reading() {
             let partitions: Vec<_> = follower.partitions().collect();
             let Some(logs) = reader.logs(&partitions, clock)? else { return Ok(()) };
+            let before = follower.starts();
             self.begin(follower, &logs);
-            reader.outdated();
+            if follower.starts() != before {
+                reader.outdated();
+            }
             // If not, the copy was of no use, and everything is read from the start.
             if follower.knows_partitions() {
                 self.step = Step::Begun;

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     client::{Client, Clock},
     epoch::{RecoverRequest, Recovered, ToSource},
-    failpoint::{self, Point},
+    failpoint::{self, Fault, Point},
     journal::{Stream, Writer},
     replica::{FollowRequest, Followed},
     window::Windows,
@@ -122,7 +122,10 @@ pub(super) fn open<C: Client>(cx: &mut Context<C>, takeover: Takeover) -> Stage<
         writer.take_over(stream, &chain, restore_from, now_ms);
     }
     cx.writer = Some(writer);
-    let (incarnation, times) = (cx.incarnation, cx.times());
+    let (incarnation, mut times) = (cx.incarnation, cx.times());
+    if failpoint::is_planted(Fault::HorizonForgotten) {
+        times.horizon = None;
+    }
     let recovered = Recovered { incarnation, starts, epoch, times };
     report::recovered(&recovered);
     cx.tell_source(ToSource::Recovered(recovered));

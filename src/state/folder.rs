@@ -1,9 +1,9 @@
 //! The state folder itself: what may be in it, its lock, and moving a database aside.
 //!
-//! Layout: `db/` (the database), `journal/` (the local copy of the journal, a database too),
-//! `lock`, `db.broken-<UTC time>/` and `journal.broken-<UTC time>/` (databases that
-//! could not be read). Holds: a folder with anything else in it is not ours and is not touched;
-//! a database is only opened, moved or removed under the lock.
+//! Layout: `journal/` (the local copy of the journal, a database), `lock`,
+//! `journal.broken-<UTC time>/` (databases that could not be read). Holds: a folder with anything
+//! else in it is not ours and is not touched; a database is only opened, moved or removed under the
+//! lock.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -13,8 +13,6 @@ use std::{
 
 use super::error::StateError;
 
-/// The database's folder.
-pub(super) const DB: &str = "db";
 /// The folder of the local copy of the journal.
 pub(super) const JOURNAL: &str = "journal";
 /// The file whose lock keeps other processes out.
@@ -75,29 +73,23 @@ impl StateFolder {
 /// Creates the folder if need be and refuses one that is not ours.
 pub(super) fn prepare(dir: &Path) -> Result<(), StateError> {
     fs::create_dir_all(dir).map_err(|source| not_writable(dir, source))?;
-    refuse_foreign_databases(dir)
+    refuse_foreign_copy(dir)
 }
 
 /// Refuses a folder in which anything else than our own files stands.
 pub(super) fn refuse_foreign(dir: &Path) -> Result<(), StateError> {
     for name in names(dir).map_err(|source| not_writable(dir, source))? {
         let text = name.to_string_lossy();
-        // An earlier version kept its name in `instance-id`.
-        if ![DB, JOURNAL, LOCK, "instance-id"].contains(&&*text) && !is_broken(&text) {
+        if ![JOURNAL, LOCK].contains(&&*text) && !is_broken(&text) {
             return Err(StateError::NotAStateFolder { dir: dir.to_owned(), found: name });
         }
     }
-    refuse_foreign_databases(dir)
+    refuse_foreign_copy(dir)
 }
 
-/// Refuses databases' folders that another program made.
-pub(super) fn refuse_foreign_databases(dir: &Path) -> Result<(), StateError> {
-    [DB, JOURNAL].iter().try_for_each(|name| refuse_foreign_db(dir, name))
-}
-
-/// Refuses a database's folder that another program made.
-fn refuse_foreign_db(dir: &Path, folder: &str) -> Result<(), StateError> {
-    let found = match names(&dir.join(folder)) {
+/// Refuses a copy's folder that another program made.
+pub(super) fn refuse_foreign_copy(dir: &Path) -> Result<(), StateError> {
+    let found = match names(&dir.join(JOURNAL)) {
         Ok(names) => names,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(source) => return Err(not_writable(dir, source)),
@@ -105,7 +97,7 @@ fn refuse_foreign_db(dir: &Path, folder: &str) -> Result<(), StateError> {
     for name in found {
         let text = name.to_string_lossy();
         if !["blobs", "conf", "db"].contains(&&*text) && !text.starts_with("snap.") {
-            let found = Path::new(folder).join(name);
+            let found = Path::new(JOURNAL).join(name);
             return Err(StateError::NotAStateFolder { dir: dir.to_owned(), found });
         }
     }
@@ -113,19 +105,15 @@ fn refuse_foreign_db(dir: &Path, folder: &str) -> Result<(), StateError> {
 }
 
 /// Moves a database out of the way, to a name that says when. Nothing is deleted.
-pub(super) fn quarantine(
-    dir: &Path,
-    name: &str,
-    now: jiff::Timestamp,
-) -> Result<PathBuf, StateError> {
+pub(super) fn quarantine(dir: &Path, now: jiff::Timestamp) -> Result<PathBuf, StateError> {
     let stamp = now.strftime("%Y%m%dT%H%M%SZ");
-    let mut target = dir.join(format!("{name}{BROKEN}{stamp}"));
+    let mut target = dir.join(format!("{JOURNAL}{BROKEN}{stamp}"));
     let mut serial = 1;
     while target.exists() {
         serial += 1;
-        target = dir.join(format!("{name}{BROKEN}{stamp}-{serial}"));
+        target = dir.join(format!("{JOURNAL}{BROKEN}{stamp}-{serial}"));
     }
-    fs::rename(dir.join(name), &target).map_err(|source| not_writable(dir, source))?;
+    fs::rename(dir.join(JOURNAL), &target).map_err(|source| not_writable(dir, source))?;
     Ok(target)
 }
 
@@ -144,8 +132,7 @@ pub(super) fn not_writable(dir: &Path, source: io::Error) -> StateError {
 
 /// Whether a name is one that `quarantine` gives.
 fn is_broken(name: &str) -> bool {
-    let rest = [DB, JOURNAL].iter().find_map(|database| name.strip_prefix(database));
-    rest.is_some_and(|rest| rest.starts_with(BROKEN))
+    name.strip_prefix(JOURNAL).is_some_and(|rest| rest.starts_with(BROKEN))
 }
 
 fn names(dir: &Path) -> io::Result<Vec<PathBuf>> {

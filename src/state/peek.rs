@@ -51,7 +51,7 @@ impl Peek {
         if place != dir {
             return Ok(());
         }
-        folder::refuse_foreign_databases(dir)?;
+        folder::refuse_foreign_copy(dir)?;
         self.has_copy = dir.join(JOURNAL).exists();
         lock_shared(dir).map(drop)
     }

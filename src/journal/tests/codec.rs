@@ -9,7 +9,7 @@ use crate::{
     ids::{Epoch, Offset, PartitionId},
     journal::{
         Applied, Chain, Content, FORMAT_VERSION, Identity, IdentityPart, JournalError, Moment,
-        Stream, Streams, Taken, Writer, Written,
+        Stream, Streams, Taken, Writer, Written, chunk_seq,
     },
 };
 
@@ -128,7 +128,8 @@ proptest! {
         }
         let _ = Content::decode(Stream::Merger, &value);
         let _ = Content::decode(super::any::partition(1), &value);
-        let _ = Chain::decode(&value);
+        let _ = Identity::parse(&value);
+        let _ = chunk_seq(&value);
     }
 }
 

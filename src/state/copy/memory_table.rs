@@ -22,7 +22,8 @@ struct Rows {
     written: Vec<TableRow>,
     /// Rows that are still written; then every write fails.
     room: Option<usize>,
-    set_aside: usize,
+    /// Why what was here has been moved aside.
+    set_aside: Vec<String>,
 }
 
 impl Rows {
@@ -66,9 +67,17 @@ impl MemoryDisk {
         self.rows().room = rows;
     }
 
-    /// How often what was on it has been moved aside.
-    pub fn set_aside(&self) -> usize {
-        self.rows().set_aside
+    /// Why what was on it has been moved aside, each time.
+    pub fn set_aside(&self) -> Vec<String> {
+        self.rows().set_aside.clone()
+    }
+
+    /// The disk as it is now, on another one.
+    #[must_use]
+    pub fn image(&self) -> Self {
+        let rows = self.rows();
+        let (flushed, written) = (rows.flushed.clone(), rows.written.clone());
+        Self(Arc::new(Mutex::new(Rows { flushed, written, ..Rows::default() })))
     }
 
     /// Changes a row on the disk, chosen by its number in the order of keys.
@@ -78,14 +87,6 @@ impl MemoryDisk {
         assert!(count > 0, "there is something to damage");
         let value = rows.flushed.values_mut().nth(number % count).expect("counted");
         damage(value);
-    }
-
-    /// The disk as it is now, on another one.
-    #[must_use]
-    pub fn image(&self) -> Self {
-        let rows = self.rows();
-        let (flushed, written) = (rows.flushed.clone(), rows.written.clone());
-        Self(Arc::new(Mutex::new(Rows { flushed, written, ..Rows::default() })))
     }
 
     fn rows(&self) -> MutexGuard<'_, Rows> {
@@ -129,11 +130,11 @@ impl Table for MemoryTable {
         Ok(())
     }
 
-    fn set_aside(&mut self, _reason: &str) -> Result<(), CopyFault> {
+    fn set_aside(&mut self, reason: &str) -> Result<(), CopyFault> {
         let mut disk = self.0.rows();
         disk.flushed.clear();
         disk.written.clear();
-        disk.set_aside += 1;
+        disk.set_aside.push(reason.to_owned());
         Ok(())
     }
 

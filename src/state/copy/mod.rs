@@ -12,6 +12,8 @@ mod memory_table;
 mod pieces;
 mod record_copy;
 mod sled_table;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

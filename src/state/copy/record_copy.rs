@@ -15,6 +15,7 @@ use super::{
     pieces::{Collected, OF, Piece, RowKey, StoredOf, cut, piece_key, position_key, records_of},
 };
 use crate::{
+    failpoint::{self, Point},
     ids::{Offset, PartitionId},
     journal::Identity,
     limits::COPY_BATCH_ROWS,
@@ -147,6 +148,7 @@ impl<T: Table> JournalCopy for RecordCopy<T> {
         }
         let rows = self.rows_of(change);
         self.write_all(rows)?;
+        failpoint::reached(Point::CopyRows);
         let position = |(partition, position): (&PartitionId, &Offset)| {
             let key = position_key(*partition);
             let value = codec::encode(&key, position);

@@ -84,8 +84,8 @@ impl Table for SledTable {
         self.file = None;
         if self.dir.join(JOURNAL).exists() {
             let now = jiff::Timestamp::now();
-            let moved = folder::quarantine(&self.dir, JOURNAL, now)
-                .map_err(|error| CopyFault(error.to_string()))?;
+            let moved =
+                folder::quarantine(&self.dir, now).map_err(|error| CopyFault(error.to_string()))?;
             warn!(
                 reason, moved_to = %moved.display(),
                 "the local copy of the journal is of no use; it is moved aside, and the journal is \

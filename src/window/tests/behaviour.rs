@@ -7,7 +7,7 @@ use super::{
     reopened,
     run::{RULES, Run, delta, summary},
 };
-use crate::ids::{Epoch, EventTimeMs, Offset, PartitionId, WindowStart};
+use crate::ids::{EventTimeMs, Offset, PartitionId, WindowStart};
 
 #[test]
 fn a_window_closes_when_the_watermark_reaches_its_end_plus_grace() {

@@ -4,7 +4,7 @@ use super::{
     super::{Completeness, PartitionDelta},
     run::{RULES, Run, delta},
 };
-use crate::ids::{Offset, PartitionId, WindowStart};
+use crate::ids::{Offset, WindowStart};
 
 const UNTIL_FIRST: Completeness = Completeness::UntilFirstEvent { at_least: None };
 

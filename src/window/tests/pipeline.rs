@@ -12,7 +12,6 @@ use super::{
     model::{Event, Expected, Model, ModelEpoch},
     reopened,
     run::image,
-    stored,
 };
 use crate::ids::{Epoch, EventTimeMs, Offset, PartitionId, WindowStart};
 
@@ -181,7 +180,7 @@ impl Pipeline {
             let newest =
                 prepared.merge.records.iter().map(|record| (record.start, record.sum.total));
             self.published.extend(newest);
-            self.check_state(&prepared)?;
+            self.check_state()?;
         }
         if outcome != Outcome::Commit {
             self.in_force = self.windows.horizon();
@@ -201,7 +200,7 @@ impl Pipeline {
     }
 
     /// After a commit: the state against the model, against its image, and in itself.
-    fn check_state(&self, prepared: &Prepared) -> Result<(), TestCaseError> {
+    fn check_state(&self) -> Result<(), TestCaseError> {
         let (windows, model) = (&self.windows, &self.model);
         let last = model.epochs.len() - 1;
         let horizon = model.horizon(last);

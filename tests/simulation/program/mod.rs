@@ -27,6 +27,8 @@ use self::{
 
 /// Histories of each mode, unless it is said.
 const HISTORIES: u64 = 2_000;
+/// Broken histories after which no more are played.
+const MOST_BROKEN: usize = 20;
 
 fn number_of(name: &str) -> Option<u64> {
     let text = env::var(name).ok()?;
@@ -50,18 +52,22 @@ fn play_all(delivery: Delivery, test: &str) {
         return;
     }
     let histories = number_of("LOGINTIDE_HISTORIES").unwrap_or(HISTORIES);
-    let mut sizes = Sizes::default();
+    let (mut sizes, mut broken) = (Sizes::default(), 0);
     for seed in 0..histories {
         let outcome = play_safely(seed, delivery);
         sizes += outcome.sizes;
-        if let Some(broken) = outcome.broken {
-            panic!(
-                "seed {seed}: {broken}; to see it: LOGINTIDE_SEED={seed} cargo test \
-                 --features test-support --test simulation {test} -- --nocapture"
+        if let Some(promise) = outcome.broken {
+            println!("seed {seed}: {promise}");
+            println!(
+                "to see it: LOGINTIDE_SEED={seed} cargo test --features test-support --test \
+                 simulation {test} -- --nocapture"
             );
+            broken += 1;
         }
+        assert!(broken < MOST_BROKEN, "{test}: enough");
     }
     println!("{test}: {histories} histories, {sizes}");
+    assert_eq!(broken, 0, "histories that break a promise");
     assert!(sizes.are_worth_it(histories), "histories that do something");
 }
 

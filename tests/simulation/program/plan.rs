@@ -117,5 +117,5 @@ impl Plan {
 
 /// The topics' names.
 pub(crate) fn names() -> PerTopic<String> {
-    PerTopic::from_fn(|topic| topic.spec().default_name.to_owned())
+    PerTopic::from_fn(|topic| topic.spec().default_name.in_group(GROUP))
 }
