@@ -1,8 +1,9 @@
 //! The state folder itself: what may be in it, its lock, and moving a database aside.
 //!
 //! Layout: `journal/` (the local copy of the journal, a database), `lock`,
-//! `journal.broken-<UTC time>/` (databases that could not be read). Holds: a folder with anything else in it is not ours and is not touched;
-//! a database is only opened, moved or removed under the lock.
+//! `journal.broken-<UTC time>/` (databases that could not be read). Holds: a folder with anything
+//! else in it is not ours and is not touched; a database is only opened, moved or removed under the
+//! lock.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
