@@ -21,7 +21,7 @@ use crate::{
     kafka::{CommitEntry, KafkaError},
     limits,
     metrics::{self, Metric},
-    topics::PerOutput,
+    topics::{PerOutput, Topic},
 };
 
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +57,11 @@ pub(super) struct Connection<C: Client> {
 impl<C: Client> Connection<C> {
     pub(super) fn new(client: &C, settings: &OutputSettings) -> Result<Self, KafkaError> {
         let mut producer = client.producer(&settings.producer)?;
-        let handles = PerOutput::try_from_fn(|topic| producer.topic(&settings.topics[topic]))?;
+        let handles = PerOutput::try_from_fn(|topic| match (topic, &settings.topics[topic]) {
+            // Its records repeat each other: heads, and the names of values.
+            (Topic::Journal, name) => producer.compressed_topic(name),
+            (_, name) => producer.topic(name),
+        })?;
         let transactional = settings.producer.transactional.as_ref();
         Ok(Self {
             handles,
