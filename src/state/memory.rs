@@ -21,7 +21,8 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct Disk {
     loaded: Loaded,
-    broken: bool,
+    /// Writes until all fail, if they are to fail.
+    writes_left: Option<u32>,
 }
 
 impl MemoryStore {
@@ -39,13 +40,18 @@ impl MemoryStore {
     /// A disk of its own with the same on it.
     #[must_use]
     pub fn copy(&self) -> Self {
-        let disk = Disk { loaded: self.disk().loaded.clone(), broken: false };
+        let disk = Disk { loaded: self.disk().loaded.clone(), writes_left: None };
         Self { disk: Arc::new(Mutex::new(disk)), poisoned: false }
     }
 
     /// Lets all writes fail from now on, or lets them succeed again after a reopen.
     pub fn break_disk(&self, broken: bool) {
-        self.disk().broken = broken;
+        self.disk().writes_left = broken.then_some(0);
+    }
+
+    /// Lets all writes fail after so many more.
+    pub fn break_disk_after(&self, writes: u32) {
+        self.disk().writes_left = Some(writes);
     }
 
     fn disk(&self) -> MutexGuard<'_, Disk> {
@@ -54,7 +60,8 @@ impl MemoryStore {
     }
 
     fn write(&mut self, change: impl FnOnce(&mut Loaded)) -> Result<(), StateError> {
-        if self.poisoned || self.disk().broken {
+        let is_broken = self.disk().writes_left == Some(0);
+        if self.poisoned || is_broken {
             self.poisoned = true;
             return Err(StateError::WriteFailed {
                 dir: "memory".into(),
@@ -62,7 +69,9 @@ impl MemoryStore {
                 remedy: "reopen it",
             });
         }
-        change(&mut self.disk().loaded);
+        let mut disk = self.disk();
+        disk.writes_left = disk.writes_left.map(|left| left - 1);
+        change(&mut disk.loaded);
         Ok(())
     }
 }

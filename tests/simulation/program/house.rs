@@ -81,9 +81,9 @@ impl House {
         Self { name: format!("i{number}"), plan: plan.clone(), store, copy }
     }
 
-    /// The disk takes nothing any more, until the next start.
-    pub(crate) fn break_disk(&self) {
-        self.store.break_disk(true);
+    /// The disk takes only so many more writes until the next start.
+    pub(crate) fn break_disk_after(&self, writes: u32) {
+        self.store.break_disk_after(writes);
     }
 
     /// The disk works again.
@@ -195,36 +195,13 @@ impl House {
         }
     }
 
-    fn client(&self) -> ClientSettings {
-        let property = |name: &str, value: u128| (name.to_owned(), value.to_string());
-        ClientSettings {
-            brokers: "simulated".to_owned(),
-            properties: vec![
-                property("session.timeout.ms", SESSION.as_millis()),
-                property("heartbeat.interval.ms", 1_000),
-            ],
-        }
-    }
-
     fn consumer(&self) -> ConsumerSettings {
-        ConsumerSettings {
-            client: self.client(),
-            group_id: GROUP.to_owned(),
-            instance_id: Some(self.name.clone()),
-            topic: names()[Topic::Input].clone(),
-            fetch_queue_kbytes: 1_024,
-            max_poll_interval: 3 * SESSION,
-            reads_uncommitted: false,
-        }
+        ConsumerSettings { instance_id: Some(self.name.clone()), ..guest() }
     }
 
     fn readback(&self) -> ReadbackSettings {
         ReadbackSettings {
-            consumer: ConsumerSettings {
-                instance_id: None,
-                topic: names()[Topic::Aggregated].clone(),
-                ..self.consumer()
-            },
+            consumer: ConsumerSettings { topic: names()[Topic::Aggregated].clone(), ..guest() },
             partitions: self.plan.outputs()[Topic::Aggregated],
             max_future: Duration::from_hours(1),
         }
@@ -236,7 +213,7 @@ impl House {
         let is_transactional = self.plan.delivery == Delivery::ExactlyOnce;
         OutputSettings {
             producer: ProducerSettings {
-                client: self.client(),
+                client: client(),
                 queue_kbytes: 1_024,
                 batch_bytes: 64 * 1024,
                 linger: Duration::from_millis(2),
@@ -249,5 +226,29 @@ impl House {
                 record_bytes: RECORD_BYTES,
             }),
         }
+    }
+}
+
+fn client() -> ClientSettings {
+    let property = |name: &str, value: u128| (name.to_owned(), value.to_string());
+    ClientSettings {
+        brokers: "simulated".to_owned(),
+        properties: vec![
+            property("session.timeout.ms", SESSION.as_millis()),
+            property("heartbeat.interval.ms", 1_000),
+        ],
+    }
+}
+
+/// Settings of a consumer that has no name in the group.
+pub(crate) fn guest() -> ConsumerSettings {
+    ConsumerSettings {
+        client: client(),
+        group_id: GROUP.to_owned(),
+        instance_id: None,
+        topic: names()[Topic::Input].clone(),
+        fetch_queue_kbytes: 1_024,
+        max_poll_interval: 3 * SESSION,
+        reads_uncommitted: false,
     }
 }

@@ -50,12 +50,14 @@ pub(crate) enum Trouble {
     ExpireIds,
     MoveLeader,
     MoveCoordinators,
+    /// Another member has some of the partitions for a while.
+    Guest,
     /// The network and the brokers are bad in another way from now on.
     Weather,
 }
 
 impl Trouble {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Kill,
         Self::KillAtRequest,
         Self::BreakDisk,
@@ -65,6 +67,7 @@ impl Trouble {
         Self::ExpireIds,
         Self::MoveLeader,
         Self::MoveCoordinators,
+        Self::Guest,
         Self::Weather,
     ];
 }
@@ -94,7 +97,8 @@ impl Plan {
         });
         let mut troubles = Trouble::ALL.to_vec();
         troubles.retain(|_| random.one_in(3));
-        let is_orderly = random.one_in(3);
+        // Windows close without the partitions that a guest has.
+        let is_orderly = random.one_in(3) && !troubles.contains(&Trouble::Guest);
         let rules = WindowRules {
             size_ms: WINDOW_MS,
             grace_ms: if is_orderly { ORDERLY_GRACE_MS } else { GRACE_MS },
