@@ -1,9 +1,9 @@
 //! A worker from batch to output, and what an epoch costs the sink beside Kafka: merging, encoding
-//! and the store's flushed write. Without a broker; the output is thrown away.
+//! windows and the journal's records. Without a broker; the output is thrown away.
 
 mod common;
 
-use std::{cell::RefCell, collections::BTreeMap, hint::black_box, sync::Arc};
+use std::{cell::RefCell, collections::BTreeMap, hint::black_box};
 
 use criterion::{
     BatchSize, BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
@@ -12,13 +12,13 @@ use criterion::{
 use crossbeam_channel::Receiver;
 use logintide::{
     epoch::ToSink,
-    ids::{Epoch, EventTimeMs, Offset, PartitionId, WindowStart},
+    ids::{Epoch, EventTimeMs, InstanceId, Offset, PartitionId, WindowStart},
+    journal::{Chain, Content, MergerRecord, Moment, PartitionRecord, Stream, Writer},
     latency::EpochAges,
     limits,
-    state::{Identity, SledStore, Store},
     window::{
-        Completeness, EpochInput, Partial, PartitionDelta, PartitionProgress, PartitionState,
-        StateImage, Windows,
+        Completeness, EpochInput, MergerHead, Partial, PartitionDelta, PartitionHead,
+        PartitionProgress, PartitionState, PartitionTotals, Prepared, StateImage, Windows,
     },
 };
 
@@ -143,6 +143,52 @@ fn epoch(partitions: i32) -> (Windows, EpochInput) {
     (windows, input)
 }
 
+/// A writer of all streams but the merger's.
+fn writer(partitions: i32) -> Writer {
+    let instance = InstanceId::parse("bench").expect("valid");
+    let mut writer = Writer::new(instance, None, 8);
+    let streams = (0..partitions).map(|partition| Stream::Partition(PartitionId(partition)));
+    for stream in streams.chain([Stream::Merger]) {
+        writer.take_over(stream, &Chain::default(), Offset(0), 0);
+    }
+    writer
+}
+
+/// Encodes an epoch's records. Returns their bytes.
+fn journal(writer: &mut Writer, epoch: Epoch, prepared: &Prepared) -> usize {
+    let now_ms = epoch.0 as i64 * 100;
+    let mut records = writer.begin(Moment { epoch, now_ms, positions: BTreeMap::new() });
+    let mut bytes = 0;
+    for change in &prepared.partitions {
+        let head = PartitionHead {
+            next_offset: change.state.next_offset,
+            watermark: change.state.watermark,
+            idle: change.idle,
+            at_end: true,
+            lease_ms: 0,
+            adopted_horizon: change.horizon,
+            completeness: change.state.completeness,
+            totals: PartitionTotals::default(),
+            topic: None,
+        };
+        let content = || PartitionRecord { head, windows: change.partials.clone() };
+        let stream = Stream::Partition(change.partition);
+        bytes += records.write(stream, |_| Content::Partition(content())).bytes();
+    }
+    let head = MergerHead {
+        watermark: prepared.merge.change.watermark,
+        horizon: prepared.merge.change.horizon,
+        forgotten: None,
+        partitions: prepared.partitions.len() as u32,
+        run: None,
+        rules: RULES,
+    };
+    let content = || MergerRecord { head, windows: prepared.merge.published().collect() };
+    bytes += records.write(Stream::Merger, |_| Content::Merger(content())).bytes();
+    drop(records.finish());
+    bytes
+}
+
 fn epochs(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("epoch");
     group.sample_size(20);
@@ -156,7 +202,7 @@ fn epochs(criterion: &mut Criterion) {
             );
         });
         let (windows, input) = epoch(partitions);
-        let mut prepared = windows.prepare(input);
+        let prepared = windows.prepare(input);
         let mut out = Vec::new();
         group.bench_function(name("encode"), |bench| {
             bench.iter(|| {
@@ -169,22 +215,12 @@ fn epochs(criterion: &mut Criterion) {
                 black_box(out.len())
             });
         });
-        let dir = tempfile::tempdir().expect("a temporary folder");
-        let identity = Identity {
-            cluster_id: "bench".to_owned(),
-            topic: "user-login".to_owned(),
-            group_id: "bench".to_owned(),
-            window_size_ms: RULES.size_ms,
-        };
-        let mut store = SledStore::open(dir.path(), &identity).expect("an empty folder").store;
-        let mut committed = None;
-        group.bench_function(name("store, flushed"), |bench| {
+        let mut writer = writer(partitions);
+        let mut epoch = Epoch(1);
+        group.bench_function(name("journal"), |bench| {
             bench.iter(|| {
-                let redo = Arc::make_mut(&mut prepared.change);
-                store.write_epoch(committed.as_ref(), redo).expect("a write");
-                committed = Some(redo.clone());
-                redo.epoch = redo.epoch.next();
-                redo.partitions.values_mut().for_each(|state| state.epoch = redo.epoch);
+                epoch = epoch.next();
+                black_box(journal(&mut writer, epoch, &prepared))
             });
         });
     }

@@ -78,14 +78,16 @@ pub struct Activity {
     pub sink_turns: AtomicU64,
     /// Epochs finished: committed, or empty.
     pub finished: AtomicU64,
-    /// Whether an epoch is being written to the state folder.
-    pub storing: AtomicBool,
+    /// Whether the sink waits until the replica has read the journal.
+    pub following: AtomicBool,
     /// Whether the sink registers its transactional id.
     pub registering: AtomicBool,
-    /// Published windows that the sink has read back.
-    pub read_back: AtomicU64,
+    /// Records of the journal that the replica has read.
+    pub followed: AtomicU64,
     /// Records that the producer has accepted and not delivered.
     pub in_flight: AtomicUsize,
+    /// Turns of the replica's loop.
+    pub replica_turns: AtomicU64,
     /// Batches that the source fills and the workers empty.
     pub input_pool: Arc<PoolUsage>,
     /// Batches that the workers fill and the sink empties.
@@ -114,10 +116,11 @@ impl Activity {
             sink_queue: AtomicUsize::new(0),
             sink_turns: AtomicU64::new(0),
             finished: AtomicU64::new(0),
-            storing: AtomicBool::new(false),
+            following: AtomicBool::new(false),
             registering: AtomicBool::new(false),
-            read_back: AtomicU64::new(0),
+            followed: AtomicU64::new(0),
             in_flight: AtomicUsize::new(0),
+            replica_turns: AtomicU64::new(0),
             input_pool: Arc::default(),
             output_pool: Arc::default(),
             workers: (0..workers).map(|_| WorkerActivity::default()).collect(),
@@ -133,7 +136,7 @@ impl fmt::Display for Activity {
             f,
             "source: {} turns, {} records taken, all partitions at their end: {}, epoch waits for \
              its commit: {}; sink: {} turns, {} epochs finished, {} messages queued, {} records in \
-             flight; an epoch is being written to the state folder: {}",
+             flight; replica: {} turns, a takeover waits for the journal: {}",
             self.source_turns.load(Relaxed),
             self.taken.load(Relaxed),
             yes(&self.at_end),
@@ -142,7 +145,8 @@ impl fmt::Display for Activity {
             self.finished.load(Relaxed),
             self.sink_queue.load(Relaxed),
             self.in_flight.load(Relaxed),
-            yes(&self.storing),
+            self.replica_turns.load(Relaxed),
+            yes(&self.following),
         )?;
         self.workers.iter().enumerate().try_for_each(|(number, worker)| {
             let (queue, handled) = (worker.queue.load(Relaxed), worker.handled.load(Relaxed));

@@ -6,14 +6,13 @@
 //! Holds: epochs complete in order and once; per partition, records in = processed + dead-lettered;
 //! messages of an older incarnation are dropped.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Instant};
 
 use crate::{
     batch::{InputBatch, OutputBatch, RejectBatch},
     event::{Field, RejectReason, SoftProblem},
     ids::{Epoch, EventTimeMs, Incarnation, Offset, PartitionId, TopicId, WindowStart, WorkerId},
     latency::EpochLatency,
-    state::Committed,
     topics::PerOutput,
     window::{PartitionDelta, PartitionProgress},
 };
@@ -40,18 +39,7 @@ pub enum ToWorker {
         epoch: Epoch,
         /// Horizon in force.
         horizon: Option<EventTimeMs>,
-        /// Whether records are processed or only counted again.
-        mode: Mode,
     },
-}
-
-/// What workers make of records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Makes outputs and counts.
-    Process,
-    /// Counts only: the outputs are committed already, the window state is rebuilt.
-    Replay,
 }
 
 /// To the sink, from workers and the source.
@@ -82,9 +70,10 @@ pub enum ToSource {
     /// Answer to `Reset`: nothing of an older incarnation is queued, in flight or in an open
     /// transaction, and every worker has dropped it.
     Undone(Incarnation),
-    /// Answer to `Recover`: windows were lost, so count these records again first.
-    Rebuild(Rebuild),
-    /// Answer to `Recover`, at once or after a rebuild: where reading continues.
+    /// Answer to `Recover`: what the journal holds does not go with the commits, so ask for both
+    /// anew.
+    AskAgain(Incarnation),
+    /// Answer to `Recover`: where reading continues.
     Recovered(Recovered),
     /// An epoch is committed (or had nothing to commit).
     Committed(CommittedEpoch),
@@ -110,8 +99,6 @@ pub enum CutReason {
     Stop,
     /// The bounded input is at its end: every window closes.
     EndOfInput,
-    /// All records to be counted again have been read.
-    Rebuilt,
 }
 
 /// One partition's share of a cut.
@@ -119,6 +106,8 @@ pub enum CutReason {
 pub struct CutPartition {
     /// Next offset to read, as of the cut, and idleness.
     pub progress: PartitionProgress,
+    /// Whether all that the log had was read.
+    pub at_end: bool,
     /// Records routed to workers in this epoch.
     pub routed: u64,
     /// Null values skipped in this epoch.
@@ -155,8 +144,8 @@ pub struct PartitionCounts {
     pub processed: u64,
     /// Dead letters made.
     pub dead_lettered: u64,
-    /// Records counted again without output.
-    pub replayed: u64,
+    /// Events sent to the late topic; they are among the processed ones.
+    pub late: u64,
 }
 
 /// A worker's report of an epoch.
@@ -169,8 +158,6 @@ pub struct WorkerEpoch {
     pub deltas: Vec<PartitionDelta>,
     /// How many records were made, per partition.
     pub counts: Vec<(PartitionId, PartitionCounts)>,
-    /// Events sent to the late topic.
-    pub late: u64,
     /// Dead letters by reason, only those that occurred.
     pub reasons: Vec<(RejectReason, u64)>,
     /// Soft data problems, only those that occurred.
@@ -211,42 +198,46 @@ impl RecoverPartition {
     }
 }
 
+/// A partition's commit, as read from Kafka.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// An input partition.
+    pub partition: PartitionId,
+    /// The committed offset; `None` when nothing is committed.
+    pub offset: Option<Offset>,
+    /// The text committed with it, possibly by another program.
+    pub metadata: String,
+}
+
+/// The journal as the brokers describe it, after the commits were asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalFacts {
+    /// The topic's id; `None` where the brokers do not support ids.
+    pub topic: Option<TopicId>,
+    /// High watermark of each partition: everything below was written before the question.
+    pub ends: BTreeMap<PartitionId, Offset>,
+}
+
 /// Partitions just assigned, or to be read again after a rollback.
 #[derive(Debug)]
 pub struct RecoverRequest {
     /// The incarnation that begins.
     pub incarnation: Incarnation,
+    /// How often it was asked in this incarnation before.
+    pub attempt: u32,
+    /// When it was first asked in this incarnation.
+    pub since: Instant,
     /// What Kafka has committed for every partition of the topic: the last epoch may have owned
     /// others than now.
     pub committed: Vec<Committed>,
+    /// The journal.
+    pub journal: JournalFacts,
     /// Every owned partition.
     pub partitions: Vec<RecoverPartition>,
     /// Whether these are all partitions of the topic.
     pub owns_all: bool,
     /// The topic's id; `None` where the brokers do not support ids.
     pub topic: Option<TopicId>,
-}
-
-/// Records to count again, because their windows were lost while their outputs are committed.
-#[derive(Debug, Clone)]
-pub struct Rebuild {
-    pub incarnation: Incarnation,
-    /// The epoch that ends the rebuild; no other is cut before it.
-    pub epoch: Epoch,
-    /// Windows that end at or before this are closed: their events are not counted.
-    pub horizon: Option<EventTimeMs>,
-    /// What to read.
-    pub ranges: Vec<ReplayRange>,
-}
-
-/// Part of a partition's log, `from <= offset < until`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ReplayRange {
-    pub partition: PartitionId,
-    /// First offset.
-    pub from: Offset,
-    /// The committed offset.
-    pub until: Offset,
 }
 
 /// Where reading continues.
@@ -259,8 +250,6 @@ pub struct Recovered {
     pub epoch: Epoch,
     /// Event-time facts as of the last committed epoch.
     pub times: Times,
-    /// Whether the first epoch is cut at once, so that the start offsets are committed.
-    pub commit: bool,
 }
 
 /// Event-time facts that the sink publishes with every epoch.
@@ -302,21 +291,21 @@ impl AlignedEpoch {
             let sum = sums.entry(*partition).or_default();
             sum.processed += counts.processed;
             sum.dead_lettered += counts.dead_lettered;
-            sum.replayed += counts.replayed;
+            sum.late += counts.late;
         }
         sums
     }
 
-    /// The conservation invariant: every routed record was processed, dead-lettered or, in a
-    /// rebuild, counted again, per partition; no partition was counted that is not owned.
+    /// The conservation invariant: every routed record was processed or dead-lettered, per
+    /// partition; no partition was counted that is not owned.
     pub fn assert_conserved(&self) {
         let counts = self.counts();
         for cut in &self.cut.partitions {
             let made = counts.get(&cut.progress.partition).copied().unwrap_or_default();
             assert_eq!(
                 cut.routed,
-                made.processed + made.dead_lettered + made.replayed,
-                "epoch {}: partition {}: records routed = processed + dead-lettered + replayed",
+                made.processed + made.dead_lettered,
+                "epoch {}: partition {}: records routed = processed + dead-lettered",
                 self.cut.epoch,
                 cut.progress.partition
             );

@@ -18,14 +18,8 @@ pub enum Point {
     FirstOutput,
     /// All answers are in; no window record is made yet.
     Aligned,
-    /// Before the redo record is written.
-    BeforeRedo,
-    /// In the fold of the previous epoch: its commit is noted, its rows are not written.
-    InFold,
     /// The producer has accepted the last output.
     LastOutput,
-    /// The redo record is flushed.
-    AfterRedo,
     /// Everything is delivered, the commit has not begun.
     Delivered,
     /// The offsets are in the transaction, which is not committed.
@@ -44,18 +38,16 @@ pub enum Point {
     FailDelivery,
     /// A rollback: what was open is discarded, nothing is recovered yet.
     Undone,
-    /// The committed offsets are known, nothing is decided yet.
+    /// The committed offsets are known, the journal is not read up to its end yet.
     Recover,
-    /// The redo record is applied or discarded, reading has not begun yet.
-    Settled,
-    /// Published windows are read back.
-    ReadBack,
-    /// One partition's rebuild is read, others are not.
-    HalfRebuilt,
-    /// The rebuild is read and counted, nothing is written.
-    Rebuilt,
-    /// The rebuilt state is written as a redo record and not folded.
-    RebuiltRedo,
+    /// The journal is read, nothing is decided yet.
+    Followed,
+    /// The identity of a new journal is committed.
+    Founded,
+    /// It is decided where reading goes on; it has not begun yet.
+    TakenOver,
+    /// The local copy has rows that its positions do not know of yet.
+    CopyRows,
 }
 
 #[cfg(any(test, feature = "test-support"))]
@@ -66,10 +58,7 @@ impl Point {
         Self::Answer,
         Self::FirstOutput,
         Self::Aligned,
-        Self::BeforeRedo,
-        Self::InFold,
         Self::LastOutput,
-        Self::AfterRedo,
         Self::Delivered,
         Self::OffsetsSent,
         Self::Committing,
@@ -79,11 +68,10 @@ impl Point {
         Self::IdleClosed,
         Self::Undone,
         Self::Recover,
-        Self::Settled,
-        Self::ReadBack,
-        Self::HalfRebuilt,
-        Self::Rebuilt,
-        Self::RebuiltRedo,
+        Self::Followed,
+        Self::Founded,
+        Self::TakenOver,
+        Self::CopyRows,
     ];
 
     /// Its name in `FAILPOINTS`.
@@ -93,10 +81,7 @@ impl Point {
             Self::Answer => "answer",
             Self::FirstOutput => "first-output",
             Self::Aligned => "aligned",
-            Self::BeforeRedo => "before-redo",
-            Self::InFold => "in-fold",
             Self::LastOutput => "last-output",
-            Self::AfterRedo => "after-redo",
             Self::Delivered => "delivered",
             Self::OffsetsSent => "offsets-sent",
             Self::Committing => "committing",
@@ -107,11 +92,10 @@ impl Point {
             Self::FailDelivery => "fail-delivery",
             Self::Undone => "undone",
             Self::Recover => "recover",
-            Self::Settled => "settled",
-            Self::ReadBack => "read-back",
-            Self::HalfRebuilt => "half-rebuilt",
-            Self::Rebuilt => "rebuilt",
-            Self::RebuiltRedo => "rebuilt-redo",
+            Self::Followed => "followed",
+            Self::Founded => "founded",
+            Self::TakenOver => "taken-over",
+            Self::CopyRows => "copy-rows",
         }
     }
 }
@@ -170,6 +154,22 @@ pub enum Fault {
     IdleUnasked,
     /// A producer that could not deliver a record is kept.
     ProducerKept,
+    /// After a commit that took long, the producer is kept.
+    SlowCommitKept,
+    /// A takeover reads the journal up to the last stable offset.
+    UpToStable,
+    /// A takeover asks for the journal's ends before it asks for the commits.
+    EndsFirst,
+    /// The offset of a partition is missing in the transaction of its record.
+    RecordWithoutOffset,
+    /// A taker begins a stream's numbers anew.
+    SeqRestarted,
+    /// A taker does not carry on where a stream is restored from.
+    RestoreFromForgotten,
+    /// The local copy's positions are written before its rows.
+    PositionsFirst,
+    /// A commit decides where to begin, whatever the journal's head says.
+    CommitIsTruth,
 }
 
 #[cfg(any(test, feature = "test-support"))]
@@ -182,6 +182,14 @@ impl Fault {
         Self::HorizonForgotten,
         Self::IdleUnasked,
         Self::ProducerKept,
+        Self::SlowCommitKept,
+        Self::UpToStable,
+        Self::EndsFirst,
+        Self::RecordWithoutOffset,
+        Self::SeqRestarted,
+        Self::RestoreFromForgotten,
+        Self::PositionsFirst,
+        Self::CommitIsTruth,
     ];
 }
 

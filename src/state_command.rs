@@ -9,12 +9,10 @@ use std::{
 };
 
 use clap::{Args, Subcommand};
-use jiff::Timestamp;
 
 use crate::{
     config::{Problems, Surroundings, default_state_dir},
     error::RunError,
-    ids::EventTimeMs,
     output::printed,
     plain::{Plain, Style},
     settings::{
@@ -22,8 +20,7 @@ use crate::{
         table::{GROUP_ID, STATE_DIR},
         variable,
     },
-    state::{self, StateError, StateSummary},
-    window::Completeness,
+    state::{self, StateError},
 };
 
 const EXAMPLES: &str = "\
@@ -75,9 +72,7 @@ pub(crate) fn run(args: &StateArgs) -> Result<(), RunError> {
     match &args.action {
         Action::Show(folder) => {
             let dir = folder.resolve(&Surroundings::read())?;
-            let summary = state::describe(&dir).map_err(of_state)?;
-            let mut out = Plain::new(io::stdout().lock(), Style::Text);
-            printed(show(&mut out, &dir, &summary))
+            todo!("{}", dir.display())
         }
         Action::Reset { folder, yes } => reset(&folder.resolve(&Surroundings::read())?, *yes),
     }
@@ -101,12 +96,6 @@ impl FolderArgs {
 }
 
 fn reset(dir: &Path, yes: bool) -> Result<(), RunError> {
-    // Also refuses early what cannot be removed, before asking about it; unreadable state can be.
-    let content = match state::describe(dir) {
-        Ok(summary) => format!("{} partitions", summary.partitions.len()),
-        Err(StateError::Unreadable { .. }) => "unreadable".to_owned(),
-        Err(error) => return Err(of_state(error)),
-    };
     if !yes {
         if !io::stdin().is_terminal() {
             return Err(RunError::Refused(
@@ -114,7 +103,7 @@ fn reset(dir: &Path, yes: bool) -> Result<(), RunError> {
                     .to_owned(),
             ));
         }
-        let question = format!("Remove the state in {} ({content})? [y/N] ", dir.display());
+        let question = format!("Remove the local copy in {}? [y/N] ", dir.display());
         let mut out = Plain::new(io::stdout().lock(), Style::Text);
         printed(out.write_all(question.as_bytes()).and_then(|()| out.flush()))?;
         if !agreed(&mut io::stdin().lock()) {
@@ -137,70 +126,6 @@ fn agreed(answers: &mut impl BufRead) -> bool {
     read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }
 
-fn show(out: &mut impl Write, dir: &Path, summary: &StateSummary) -> io::Result<()> {
-    let StateSummary { identity, format, instance_id, epoch, watermark, horizon, .. } = summary;
-    writeln!(out, "folder      {} ({})", dir.display(), size(summary.size_bytes))?;
-    writeln!(out, "format      {format}")?;
-    writeln!(out, "cluster     {}", identity.cluster_id)?;
-    let ids: Vec<&str> = summary.topic_ids.iter().map(String::as_str).collect();
-    let ids = if ids.is_empty() { String::new() } else { format!(" (id {})", ids.join(", ")) };
-    writeln!(out, "topic       {}{ids}", identity.topic)?;
-    writeln!(out, "group       {}", identity.group_id)?;
-    writeln!(out, "window      {} s", identity.window_size_ms / 1000)?;
-    writeln!(out, "instance    {}", instance_id.as_deref().unwrap_or("-"))?;
-    writeln!(out, "epoch       {epoch}")?;
-    writeln!(out, "watermark   {}", time(*watermark))?;
-    writeln!(out, "horizon     {}", time(*horizon))?;
-    writeln!(out, "windows     {} remembered", summary.windows)?;
-    match &summary.redo {
-        None => writeln!(out, "redo        none")?,
-        Some(redo) => {
-            let (epoch, partials) = (redo.epoch, redo.partials);
-            writeln!(out, "redo        epoch {epoch}, {partials} partials, {}", size(redo.bytes))?;
-        }
-    }
-    for broken in &summary.quarantined {
-        writeln!(out, "moved aside {}", broken.display())?;
-    }
-    writeln!(
-        out,
-        "\n{:>9}  {:>12}  {:>10}  {:>7}  {:<24}  windows are complete",
-        "partition", "next offset", "epoch", "windows", "watermark"
-    )?;
-    for partition in &summary.partitions {
-        writeln!(
-            out,
-            "{:>9}  {:>12}  {:>10}  {:>7}  {:<24}  {}",
-            partition.partition.0,
-            partition.next_offset.0,
-            partition.epoch.0,
-            partition.windows,
-            time(partition.watermark),
-            completeness(partition.completeness)
-        )?;
-    }
-    Ok(())
-}
-
-fn time(event_time: Option<EventTimeMs>) -> String {
-    event_time.map_or_else(
-        || "-".to_owned(),
-        // Beyond the calendar the number itself is the honest answer.
-        |time| {
-            Timestamp::from_millisecond(time.0)
-                .map_or_else(|_| format!("{time} ms"), |time| format!("{time:.3}"))
-        },
-    )
-}
-
-fn completeness(completeness: Completeness) -> String {
-    match completeness {
-        Completeness::FromStart => "all".to_owned(),
-        Completeness::UntilFirstEvent { .. } => "after the first event".to_owned(),
-        Completeness::After(window) => format!("after {}", time(Some(EventTimeMs(window.0)))),
-    }
-}
-
 fn size(bytes: u64) -> String {
     bytesize::ByteSize::b(bytes).display().iec().to_string()
 }
@@ -212,68 +137,6 @@ fn of_state(error: StateError) -> RunError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        ids::{Epoch, Offset, PartitionId, WindowStart},
-        state::{Identity, PartitionSummary, RedoSummary},
-    };
-
-    fn summary() -> StateSummary {
-        let partition = PartitionSummary {
-            partition: PartitionId(3),
-            epoch: Epoch(41),
-            next_offset: Offset(1200),
-            watermark: Some(EventTimeMs(1_730_653_311_500)),
-            completeness: Completeness::After(WindowStart(1_730_653_300_000)),
-            windows: 2,
-        };
-        StateSummary {
-            identity: Identity {
-                cluster_id: "c1".into(),
-                topic: "user-login".into(),
-                group_id: "g".into(),
-                window_size_ms: 10_000,
-            },
-            topic_ids: ["nqAmRzPZT3uqT2wTpMuR9A".to_owned()].into(),
-            format: 1,
-            instance_id: None,
-            epoch: Epoch(41),
-            watermark: Some(EventTimeMs(i64::MAX)),
-            horizon: None,
-            windows: 5,
-            partitions: vec![partition],
-            redo: Some(RedoSummary { epoch: Epoch(42), bytes: 2048, partials: 7 }),
-            size_bytes: 0,
-            quarantined: vec!["/s/db.broken-1".into()],
-        }
-    }
-
-    #[test]
-    fn everything_in_the_folder_is_shown() {
-        let mut out = Vec::new();
-        show(&mut out, Path::new("/s"), &summary()).expect("a Vec takes everything");
-        let text = String::from_utf8(out).expect("UTF-8");
-        let expected = [
-            "folder      /s (0 B)",
-            "format      1",
-            "cluster     c1",
-            "topic       user-login (id nqAmRzPZT3uqT2wTpMuR9A)",
-            "group       g",
-            "window      10 s",
-            "instance    -",
-            "epoch       41",
-            "watermark   9223372036854775807 ms",
-            "horizon     -",
-            "windows     5 remembered",
-            "redo        epoch 42, 7 partials, 2.0 KiB",
-            "moved aside /s/db.broken-1",
-            "",
-            "partition   next offset       epoch  windows  watermark                 windows are \
-             complete",
-            "        3          1200          41        2  2024-11-03T17:01:51.500Z  after \
-             2024-11-03T17:01:40.000Z",
-        ];
-        assert_eq!(text.lines().collect::<Vec<_>>(), expected);
-    }
 
     #[test]
     fn only_a_yes_is_an_agreement() {

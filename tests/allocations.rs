@@ -13,7 +13,7 @@ use logintide::{
     batch::{InputBatch, InputRecord, Pool, Position, Span},
     budget::Budget,
     control::Control,
-    epoch::{Mode, ToSink, ToWorker},
+    epoch::{ToSink, ToWorker},
     event::{EventConfig, FieldNames},
     ids::{Epoch, PartitionId, WorkerId},
     metrics::Health,
@@ -97,7 +97,7 @@ fn allocations(events: &[Vec<u8>]) -> (u64, usize) {
         let batches: Vec<_> =
             events.chunks(BATCH_EVENTS).map(|some| batch(some, &budget)).collect();
         let (to_worker, input) = bounded(batches.len() + 1);
-        let begin = ToWorker::Begin { epoch: Epoch(1), horizon: None, mode: Mode::Process };
+        let begin = ToWorker::Begin { epoch: Epoch(1), horizon: None };
         to_worker.send(begin).expect("there is room");
         for batch in batches {
             to_worker.send(ToWorker::Batch(batch)).expect("there is room");

@@ -8,7 +8,7 @@ use logintide::{
     batch::{InputBatch, InputRecord, Pool, Position, RejectKind, Span},
     budget::Budget,
     control::Control,
-    epoch::{Mode, ToSink, ToWorker, WorkerEpoch},
+    epoch::{ToSink, ToWorker, WorkerEpoch},
     event::{EventConfig, FieldNames},
     ids::{Epoch, Offset, PartitionId, WorkerId},
     metrics::Health,
@@ -78,7 +78,7 @@ fn work(id: usize, records: &[(i64, &[u8])]) -> Made {
         batch.records.push(InputRecord { position, span });
     }
     let (to_worker, input) = bounded(3);
-    let begin = ToWorker::Begin { epoch: Epoch(1), horizon: None, mode: Mode::Process };
+    let begin = ToWorker::Begin { epoch: Epoch(1), horizon: None };
     let barrier = ToWorker::Barrier { epoch: Epoch(1), horizon: None };
     for message in [begin, ToWorker::Batch(batch), barrier] {
         to_worker.send(message).expect("there is room");

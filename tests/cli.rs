@@ -7,8 +7,6 @@ use std::{
     process::{Child, ChildStderr, Command, Output, Stdio},
 };
 
-use logintide::state::{Identity, SledStore};
-
 /// The program with nothing of this machine's settings in its environment.
 fn logintide(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_logintide"));
@@ -214,31 +212,6 @@ fn state_commands_refuse_a_folder_without_state() {
     assert_eq!(dir.path().read_dir().expect("readable").count(), 0, "nothing was created");
     let text = refused(logintide(&["state", "show", "--group-id", "a/b"]));
     assert!(text.contains("the group 'a/b' cannot name a state folder"), "{text}");
-}
-
-#[test]
-fn state_is_shown_and_removed_only_after_an_agreement() {
-    let dir = tempfile::tempdir().expect("a temporary folder");
-    let dir_text = dir.path().to_str().expect("UTF-8");
-    let identity = Identity {
-        cluster_id: "c1".into(),
-        topic: "some-topic".into(),
-        group_id: "g".into(),
-        window_size_ms: 10_000,
-    };
-    let opened = SledStore::open(dir.path(), &identity).expect("a new state");
-    let held = refused(logintide(&["state", "show", "--state-dir", dir_text]));
-    assert!(held.contains("is in use by process"), "{held}");
-    drop(opened);
-
-    let text = accepted(logintide(&["state", "show", "--state-dir", dir_text]));
-    assert!(text.contains("topic       some-topic\n"), "{text}");
-    let text = refused(logintide(&["state", "reset", "--state-dir", dir_text]));
-    assert!(text.contains("add --yes"), "{text}");
-    let text = accepted(logintide(&["state", "reset", "--yes", "--state-dir", dir_text]));
-    assert!(text.starts_with(&format!("removed {dir_text}")), "{text}");
-    let text = refused(logintide(&["state", "show", "--state-dir", dir_text]));
-    assert!(text.contains("there is no state in"), "{text}");
 }
 
 #[test]

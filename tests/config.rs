@@ -102,7 +102,8 @@ fn a_variable_beats_the_file_and_a_flag_beats_both() {
         "workers = 3  # file c.toml:4",
         "create-topics = false  # flag --create-topics",
         "idle-timeout = \"10s\"  # default",
-        "# instance-id is not set; what holds: generated once into the state folder",
+        "journal-topic = \"logintide-journal\"  # default",
+        "# partitions is not set; what holds: as many as the input has, else 8",
         "user_id = \"sub\"  # file c.toml:9",
         "ip = \"address\"  # variable LOGINTIDE_FIELD",
         "locale = \"loc\"  # flag --field",
@@ -113,6 +114,9 @@ fn a_variable_beats_the_file_and_a_flag_beats_both() {
     ] {
         assert!(printed.lines().any(|printed| printed == line), "{line} is not in\n{printed}");
     }
+    let is_id =
+        |line: &str| line.starts_with("instance-id = \"") && line.ends_with("\"  # default");
+    assert!(printed.lines().any(is_id), "{printed}");
     assert!(!printed.contains("hunter2") && !printed.contains("retries\" = \"4"), "{printed}");
 }
 

@@ -217,9 +217,11 @@ fn every_alert_has_a_runbook_a_test_that_fires_and_one_that_does_not() {
 fn ports_and_topics_are_the_programs() {
     let help = help();
     let port = default_of(&help, "--http").rsplit_once(':').expect("a port").1.to_owned();
-    let topics: Vec<String> = ["input", "processed", "aggregated", "dead-letter", "late"]
+    let mut topics: Vec<String> = ["input", "processed", "aggregated", "dead-letter", "late"]
         .map(|topic| default_of(&help, &format!("--{topic}-topic")))
         .to_vec();
+    let journal = default_of(&help, "--journal-topic");
+    topics.push(journal.replace("<group-id>", &default_of(&help, "--group-id")));
     let compose = yaml("docker-compose.yml");
     let logintide = &compose["services"]["logintide"];
     assert_eq!(logintide["ports"][0], format!("127.0.0.1:{port}:{port}"));
@@ -230,7 +232,7 @@ fn ports_and_topics_are_the_programs() {
         .filter_map(|line| line.trim().strip_prefix("create ")?.split(' ').next())
         .collect();
     assert_eq!(made, topics);
-    let ids = ["INPUT", "PROCESSED", "AGGREGATED", "DEAD_LETTER", "LATE"];
+    let ids = ["INPUT", "PROCESSED", "AGGREGATED", "DEAD_LETTER", "LATE", "JOURNAL"];
     for (id, topic) in ids.iter().zip(&topics) {
         assert_eq!(logintide["environment"][format!("LOGINTIDE_{id}_TOPIC")], **topic);
     }

@@ -12,7 +12,7 @@ use logintide::{
     batch::{Emptied, InputBatch, InputRecord, Pool, Position, Span},
     budget::Budget,
     control::Control,
-    epoch::{Mode, ToSink, ToWorker},
+    epoch::{ToSink, ToWorker},
     event::EventConfig,
     ids::{Epoch, PartitionId, WorkerId},
     limits,
@@ -137,7 +137,7 @@ pub(crate) fn worker(
     memory: &Memory,
 ) -> (Worker, Sender<ToWorker>, Receiver<ToWorker>, Receiver<ToSink>) {
     let (to_worker, input) = unbounded();
-    let begin = ToWorker::Begin { epoch: Epoch(1), horizon: None, mode: Mode::Process };
+    let begin = ToWorker::Begin { epoch: Epoch(1), horizon: None };
     to_worker.send(begin).expect("it is open");
     for batch in batches(values, memory) {
         to_worker.send(ToWorker::Batch(batch)).expect("it is open");

@@ -173,12 +173,17 @@ pub(crate) struct VerifyArgs {
     #[arg(long, value_name = "N", default_value_t = 1_000, help_heading = "How it was processed")]
     pub(crate) max_values: usize,
 
-    /// Accept repeated outputs, as at-least-once makes after a crash: each at most TIMES times more
-    /// than expected [without a number: 10]; they are counted
+    /// Accept repeated enriched events, as at-least-once makes after a crash: each at most TIMES
+    /// times more than expected [without a number: 10]; they are counted
     #[arg(long, value_name = "TIMES", num_args = 0..=1, require_equals = true,
           default_value_t = 0, default_missing_value = "10", hide_default_value = true,
           value_parser = clap::value_parser!(u8).range(..=100), help_heading = "What to accept")]
     pub(crate) allow_duplicates: u8,
+
+    /// With --allow-duplicates: accept them of dead letters, late records and windows too, as a
+    /// processor without transactions makes them
+    #[arg(long, requires = "allow_duplicates", help_heading = "What to accept")]
+    pub(crate) duplicates_everywhere: bool,
 
     /// How far behind the watermark a window still accepts events
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration,

@@ -148,6 +148,7 @@ pub fn verify(
         max_event_bytes: processing.max_event_bytes,
         max_values: processing.max_values,
         allow_duplicates: processing.allowed_repeats,
+        duplicates_everywhere: processing.allowed_repeats > 0,
         allowed_lateness: signed(processing.allowed_lateness)?,
         expect_late: ExpectLate::Any,
         input_from: Vec::new(),

@@ -2,8 +2,8 @@
 
 use super::{facts::Facts, findings::Findings};
 use crate::{
-    config::{Delivery, RunConfig},
-    kafka::{GroupDescription, GroupMember, Operation},
+    config::RunConfig,
+    kafka::{GroupDescription, GroupMember, KafkaError, Operation},
     pipeline::internal_topics::{
         InternalTopic, OFFSETS, Settings, TRANSACTIONS, TopicFacts, number,
     },
@@ -11,19 +11,17 @@ use crate::{
 
 /// The run as the broker would see it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Own<'a> {
+pub(super) struct Own {
     /// `transaction.timeout.ms`.
     pub(super) transaction_timeout_ms: i64,
     /// `session.timeout.ms`.
     pub(super) session_timeout_ms: i64,
-    /// The configured instance id, else the one in the state folder.
-    pub(super) instance_id: Option<&'a str>,
     /// The state folder has been used, and no process uses it now.
     pub(super) has_stopped: bool,
 }
 
 /// Judges the cluster, the group and the transactions.
-pub(super) fn judge(config: &RunConfig, facts: &Facts, own: Own<'_>, findings: &mut Findings) {
+pub(super) fn judge(config: &RunConfig, facts: &Facts, own: Own, findings: &mut Findings) {
     let settings = facts.broker.as_ref();
     let mut internal = |topic: InternalTopic, of_topic: &TopicFacts| {
         for problem in topic.problems(of_topic, settings, facts.cluster.brokers) {
@@ -31,18 +29,17 @@ pub(super) fn judge(config: &RunConfig, facts: &Facts, own: Own<'_>, findings: &
         }
     };
     internal(OFFSETS, &facts.offsets_topic);
-    if config.delivery == Delivery::ExactlyOnce {
-        internal(TRANSACTIONS, &facts.transactions_topic);
-        if let Some(settings) = settings {
-            transaction_timeout(settings, own.transaction_timeout_ms, findings);
-        }
-    }
+    internal(TRANSACTIONS, &facts.transactions_topic);
     if let Some(settings) = settings {
+        transaction_timeout(settings, own.transaction_timeout_ms, findings);
         session_timeout(settings, own.session_timeout_ms, findings);
     }
-    if let Some(group) = &facts.group {
-        judge_group(config, group, own, findings);
-        group_size(config, group, settings, findings);
+    match &facts.group {
+        Ok(group) => {
+            judge_group(config, group, own, findings);
+            group_size(config, group, settings, findings);
+        }
+        Err(error) => unseen_group(config, error, findings),
     }
     for unseen in &facts.unseen {
         findings.hint(format!(
@@ -56,7 +53,7 @@ fn transaction_timeout(broker: &Settings, own_ms: i64, findings: &mut Findings) 
     const LONGEST: &str = "transaction.max.timeout.ms";
     if let Some(longest) = number(broker, LONGEST).filter(|longest| *longest < own_ms) {
         findings.problem(format!(
-            "--delivery exactly-once: transaction.timeout.ms={own_ms} is above the brokers' \
+            "transactions cannot work: transaction.timeout.ms={own_ms} is above the brokers' \
              {LONGEST}={longest}, so the producer is refused; raise it there, or set \
              -X transaction.timeout.ms={longest} and -X message.timeout.ms to at most that"
         ));
@@ -100,12 +97,23 @@ fn group_size(
     }
 }
 
-fn judge_group(
-    config: &RunConfig,
-    group: &GroupDescription,
-    own: Own<'_>,
-    findings: &mut Findings,
-) {
+/// A run asks who is in its group, to tell which instances have gone.
+fn unseen_group(config: &RunConfig, error: &KafkaError, findings: &mut Findings) {
+    let name = &config.group_id;
+    if error.is_authorization() {
+        findings.problem(format!(
+            "group {name} (--group-id): this user may not Describe it, so a run can neither join \
+             it nor see which instances are in it; add an ACL that allows Read, which includes \
+             Describe"
+        ));
+    } else {
+        findings.hint(format!(
+            "group {name} (--group-id): it could not be asked for: {error}; see the broker's log"
+        ));
+    }
+}
+
+fn judge_group(config: &RunConfig, group: &GroupDescription, own: Own, findings: &mut Findings) {
     let name = &config.group_id;
     if group.rights.lacks(Operation::Read) {
         findings.problem(format!(
@@ -122,7 +130,7 @@ fn judge_group(
     if group.members.is_empty() {
         return;
     }
-    let same = |member: &&GroupMember| own.instance_id == Some(member.instance_id.as_str());
+    let same = |member: &&GroupMember| config.instance_id.as_str() == member.instance_id;
     if let Some(member) = group.members.iter().find(same).filter(|_| own.has_stopped) {
         findings.hint(format!(
             "group {name} (--group-id): {member} has this instance id; a process that has just \

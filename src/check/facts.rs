@@ -29,8 +29,8 @@ pub(super) struct Facts {
     pub(super) topics: PerTopic<TopicFacts>,
     pub(super) offsets_topic: TopicFacts,
     pub(super) transactions_topic: TopicFacts,
-    /// `None`: it may not be seen.
-    pub(super) group: Option<GroupDescription>,
+    /// An error that is final: it may not be seen.
+    pub(super) group: Result<GroupDescription, KafkaError>,
     /// What the group has committed for the input; empty without one.
     pub(super) committed: Vec<CommittedOffset>,
     /// Ends of the input's partitions.
@@ -88,13 +88,13 @@ pub(super) fn ask(
     // NOTE: without the offsets' topic there are no groups, and a question about one creates it.
     let has_groups = !matches!(offsets_topic.replicas, Ok(None));
     let group = if has_groups {
-        asked.allowed(|admin, left| describe_group(admin, &config.group_id, left))?
+        asked.final_answer(|admin, left| describe_group(admin, &config.group_id, left))?
     } else {
-        Some(GroupDescription::default())
+        Ok(GroupDescription::default())
     };
     let input_partitions = topics[Topic::Input].seen().map_or(0, |input| input.partitions as i32);
     let partitions: Vec<_> = (0..input_partitions).map(PartitionId).collect();
-    let (committed, ends) = if has_groups && group.is_some() && !partitions.is_empty() {
+    let (committed, ends) = if has_groups && group.is_ok() && !partitions.is_empty() {
         let committed = asked.allowed(|_, left| consumer.committed(&partitions, left))?;
         let input = names[Topic::Input];
         let ends = asked.allowed(|admin, left| log_ends(admin, input, &partitions, left))?;
@@ -127,15 +127,20 @@ impl Asked<'_> {
     /// The answer; `None` where the broker refuses the query.
     fn allowed<T>(
         &mut self,
-        mut ask: impl FnMut(&Admin, Duration) -> Result<T, KafkaError>,
+        ask: impl FnMut(&Admin, Duration) -> Result<T, KafkaError>,
     ) -> Result<Option<T>, KafkaError> {
+        let answer = self.final_answer(ask)?;
+        Ok(answer.map_err(|error| self.unseen.push(error.to_string())).ok())
+    }
+
+    /// The answer, also where it is a refusal.
+    fn final_answer<T>(
+        &self,
+        mut ask: impl FnMut(&Admin, Duration) -> Result<T, KafkaError>,
+    ) -> Result<Result<T, KafkaError>, KafkaError> {
         match self.deadline.within(|left| ask(self.admin, left)) {
-            Ok(answer) => Ok(Some(answer)),
             Err(error) if error.is_retriable() => Err(error),
-            Err(error) => {
-                self.unseen.push(error.to_string());
-                Ok(None)
-            }
+            answer => Ok(answer),
         }
     }
 

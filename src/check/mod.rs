@@ -8,6 +8,7 @@
 mod cluster;
 mod facts;
 mod findings;
+mod journal;
 mod local;
 mod sample;
 mod summary;
@@ -160,9 +161,7 @@ impl Check {
         summary::of_settings(config, findings);
         let peek = local::judge(config, surroundings, findings);
         summary::of_state(config, &peek, findings);
-        let instance = config.instance_id.clone().or_else(|| peek.instance_id.clone());
-        let Some(clients) = clients(config, instance.as_deref(), findings) else {
-            local::judge_identity(config, &peek, None, findings);
+        let Some(clients) = clients(config, findings) else {
             return Ok(None);
         };
         let asked = facts::ask(config, &clients.admin, &clients.consumer, Deadline::after(timeout));
@@ -178,39 +177,31 @@ impl Check {
         }
         match asked {
             Ok(facts) => {
-                self.judge(&facts, &peek, instance.as_deref(), &clients);
+                self.judge(&facts, &peek, &clients);
+                let Self { config, findings } = self;
+                journal::judge(config, &clients.settings, &facts, timeout, findings);
                 let input = facts.topics[Topic::Input].seen();
                 Ok(input.map(|input| (clients, input.partitions as i32)))
             }
-            Err(_) if !unreachable.is_empty() => {
-                local::judge_identity(config, &peek, None, findings);
-                Ok(None)
-            }
+            Err(_) if !unreachable.is_empty() => Ok(None),
             Err(error) => {
-                local::judge_identity(config, &peek, None, findings);
                 findings.problem(no_answer(config, timeout, &error));
                 Err(RunError::Failed("the broker could not be asked".to_owned()))
             }
         }
     }
 
-    fn judge(&mut self, facts: &Facts, peek: &Peek, instance_id: Option<&str>, clients: &Clients) {
+    fn judge(&mut self, facts: &Facts, peek: &Peek, clients: &Clients) {
         let Self { config, findings } = self;
-        let transactional_id = (config.delivery == Delivery::ExactlyOnce).then(|| {
-            format!("{}-{}", config.group_id, instance_id.unwrap_or("<id of the new state folder>"))
-        });
-        summary::of_broker(config, facts, transactional_id.as_deref(), findings);
-        local::judge_identity(config, peek, Some(&facts.cluster_id), findings);
-        let input_id = facts.topics[Topic::Input].seen().and_then(|input| input.id);
-        local::judge_topic(config, peek, input_id, findings);
+        summary::of_broker(config, facts, findings);
         summary::of_memory(config, facts, clients.fetch, findings);
         topics::judge(config, facts, findings);
         topics::judge_largest_batch(config, facts, clients.fetch, findings);
         let locked =
             peek.problems.iter().any(|problem| matches!(problem, StateError::Locked { .. }));
-        let has_stopped = peek.summary.is_some() && !locked;
+        let has_stopped = peek.has_copy && !locked;
         let Clients { transaction_timeout_ms, session_timeout_ms, .. } = *clients;
-        let own = Own { transaction_timeout_ms, session_timeout_ms, instance_id, has_stopped };
+        let own = Own { transaction_timeout_ms, session_timeout_ms, has_stopped };
         cluster::judge(config, facts, own, findings);
     }
 }
@@ -224,11 +215,7 @@ fn no_answer(config: &RunConfig, timeout: Duration, error: &KafkaError) -> Strin
 }
 
 /// Makes every kind of client that a run makes, so that each -X property is tried.
-fn clients(
-    config: &RunConfig,
-    instance_id: Option<&str>,
-    findings: &mut Findings,
-) -> Option<Clients> {
+fn clients(config: &RunConfig, findings: &mut Findings) -> Option<Clients> {
     let client = ClientSettings {
         brokers: config.brokers.clone(),
         properties: config.client_properties.to_vec(),
@@ -248,12 +235,15 @@ fn clients(
         batch_bytes: limits::MESSAGE_MAX_BYTES,
         linger: limits::PRODUCER_LINGER,
         delivery_timeout: limits::DELIVERY_TIMEOUT,
-        transactional: (config.delivery == Delivery::ExactlyOnce).then(|| Transactional {
+        transactional: Some(Transactional {
             // NOTE: never registered, so that a running instance goes on.
-            id: format!("{}-{}", config.group_id, instance_id.unwrap_or_default()),
+            id: format!("{}-{}", config.group_id, config.instance_id),
             timeout: limits::TRANSACTION_TIMEOUT,
         }),
     };
+    // Of the enriched events, where they do not wait for the commit.
+    let plain = (config.delivery == Delivery::AtLeastOnce)
+        .then(|| ProducerSettings { transactional: None, ..producer.clone() });
     let mut made = |result: Result<(), KafkaError>| {
         result.map_err(|error| findings.problem(error.to_string())).ok()
     };
@@ -264,8 +254,9 @@ fn clients(
     let reader_made = made(reader.as_ref().map(drop).map_err(Clone::clone));
     let transaction_timeout_ms = producer.transaction_timeout().as_millis() as i64;
     let session_timeout_ms = consumer.session_timeout().as_millis() as i64;
-    let producer_made = made(Producer::new(&producer).map(drop));
-    reader_made.and(producer_made)?;
+    let mut producers = [Some(&producer), plain.as_ref()].into_iter().flatten();
+    let producers_made = producers.try_for_each(|settings| made(Producer::new(settings).map(drop)));
+    reader_made.and(producers_made)?;
     let (admin, consumer_made) = (admin.ok()?, reader.ok()?);
     let (answer_bytes, receive_limit) = (consumer.response_bytes(), consumer.receive_limit());
     let fetch = Fetch { answer_bytes, receive_limit };

@@ -68,28 +68,13 @@ pub(super) fn of_memory(config: &RunConfig, facts: &Facts, fetch: Fetch, finding
 
 /// Summarises the state folder.
 pub(super) fn of_state(config: &RunConfig, peek: &Peek, findings: &mut Findings) {
-    let holds = match &peek.summary {
-        Some(summary) => format!(
-            "epoch {}, {} partitions, {} windows, {}",
-            summary.epoch,
-            summary.partitions.len(),
-            summary.windows,
-            size(summary.size_bytes)
-        ),
-        None if peek.problems.is_empty() && peek.unread_bytes.is_none() => "new".to_owned(),
-        None => "not read".to_owned(),
-    };
+    let holds = if peek.has_copy { "a copy of the journal" } else { "new" };
     let free = peek.free_bytes.map_or_else(String::new, |free| format!(", {} free", size(free)));
     findings.fact("state", format!("{} ({holds}{free})", config.state_dir.display()));
 }
 
 /// Summarises the cluster.
-pub(super) fn of_broker(
-    config: &RunConfig,
-    facts: &Facts,
-    transactional_id: Option<&str>,
-    findings: &mut Findings,
-) {
+pub(super) fn of_broker(config: &RunConfig, facts: &Facts, findings: &mut Findings) {
     let setting = |name| facts.broker.as_ref().and_then(|settings| settings.get(name));
     let version = setting("inter.broker.protocol.version")
         .map_or_else(String::new, |version| format!(", protocol {version}"));
@@ -101,7 +86,7 @@ pub(super) fn of_broker(
         let name = &config.topics[topic];
         findings.fact("topic", format!("{name}: {}", described(config, found)));
     }
-    if let Some(group) = &facts.group {
+    if let Ok(group) = &facts.group {
         let members = group.members.len();
         let state = match group.state.as_str() {
             "" | "Dead" => "new",
@@ -109,12 +94,14 @@ pub(super) fn of_broker(
         };
         findings.fact("group", format!("{}: {state}, {members} members", config.group_id));
     }
-    if let Some(id) = transactional_id {
-        findings.fact(
-            "transactions",
-            format!("id {id}; whether this user may Write it shows only when it is taken over"),
-        );
-    }
+    findings.fact(
+        "transactions",
+        format!(
+            "id {0}-{1}; whether this user may Write all ids that begin with {0}- shows only when \
+             one is taken over",
+            config.group_id, config.instance_id
+        ),
+    );
 }
 
 fn described(config: &RunConfig, topic: &TopicFacts) -> String {

@@ -9,14 +9,18 @@ use super::{
 };
 use crate::{
     config::RunConfig,
-    kafka::{ClusterDescription, GroupDescription, GroupMember, Operation, Rights, TopicReplicas},
+    kafka::{
+        ClusterDescription, ErrorCode, GroupDescription, GroupMember, KafkaError, Operation,
+        Rights, TopicReplicas,
+    },
     pipeline::internal_topics::{Settings, TopicFacts},
     settings,
     topics::{PerTopic, Topic},
 };
 
 fn config(arguments: &[&str]) -> RunConfig {
-    let line = [&["logintide", "run", "--brokers", "b:9092"], arguments].concat();
+    let fixed = ["logintide", "run", "--brokers", "b:9092", "--instance-id", "one"];
+    let line = [&fixed, arguments].concat();
     settings::of_line(&line)
 }
 
@@ -46,7 +50,6 @@ fn facts() -> Facts {
             ("min.insync.replicas", "2"),
             ("max.message.bytes", "1048588"),
             ("cleanup.policy", policy),
-            ("retention.ms", "604800000"),
         ];
         topic("t", 3, &settings)
     };
@@ -60,11 +63,12 @@ fn facts() -> Facts {
             ("offsets.topic.replication.factor", "3"),
         ])),
         topics: PerTopic::from_fn(|topic| {
-            sound(if topic == Topic::Aggregated { "compact" } else { "delete" })
+            let is_compacted = matches!(topic, Topic::Aggregated | Topic::Journal);
+            sound(if is_compacted { "compact" } else { "delete" })
         }),
         offsets_topic: MISSING,
         transactions_topic: MISSING,
-        group: Some(GroupDescription::default()),
+        group: Ok(GroupDescription::default()),
         committed: Vec::new(),
         ends: Vec::new(),
         unseen: Vec::new(),
@@ -75,12 +79,8 @@ fn facts() -> Facts {
 fn judged(config: &RunConfig, facts: &Facts) -> (Vec<String>, Vec<String>) {
     let mut findings = Findings::default();
     topics::judge(config, facts, &mut findings);
-    let own = Own {
-        transaction_timeout_ms: 60_000,
-        session_timeout_ms: 45_000,
-        instance_id: Some("one"),
-        has_stopped: false,
-    };
+    let own =
+        Own { transaction_timeout_ms: 60_000, session_timeout_ms: 45_000, has_stopped: false };
     cluster::judge(config, facts, own, &mut findings);
     let (problems, hints) = findings.all();
     (problems.to_vec(), hints.to_vec())
@@ -115,12 +115,12 @@ fn all_missing_topics_are_named_at_once_and_may_be_created() {
     let mut facts = facts();
     facts.topics = PerTopic::from_fn(|_| MISSING);
     let (problems, _) = judged(&config(&[]), &facts);
-    assert_eq!(problems.len(), 5);
+    assert_eq!(problems.len(), 6);
     assert!(problems.iter().all(|text| text.contains("--create-topics")), "{problems:?}");
     let creating = config(&["--create-topics"]);
     assert_eq!(judged(&creating, &facts), (Vec::new(), Vec::new()));
     facts.cluster.rights = Rights::new(Some(vec![Operation::Describe]));
-    assert_eq!(judged(&creating, &facts).1.len(), 5);
+    assert_eq!(judged(&creating, &facts).1.len(), 6);
 }
 
 #[test]
@@ -178,9 +178,6 @@ fn what_is_only_unwise_is_a_hint() {
     let mut plain = facts();
     set(&mut plain.topics[Topic::Aggregated], "cleanup.policy", "delete");
     assert!(hint(&plain).contains("newest revision"));
-    let mut brief = facts();
-    set(&mut brief.topics[Topic::Input], "retention.ms", "60000");
-    assert!(hint(&brief).contains("below the allowed lateness and a window, 310000 ms"));
     let mut cut = facts();
     set(&mut cut.topics[Topic::Input], "max.message.bytes", "3000000");
     set(&mut cut.topics[Topic::Late], "max.message.bytes", "3000000");
@@ -194,7 +191,7 @@ fn what_is_only_unwise_is_a_hint() {
 }
 
 #[test]
-fn transactions_that_cannot_work_are_problems_in_exactly_once_only() {
+fn transactions_that_cannot_work_are_problems_in_both_modes() {
     let mut single = facts();
     single.cluster.brokers = 1;
     single.offsets_topic = topic("__consumer_offsets", 1, &[]);
@@ -203,7 +200,7 @@ fn transactions_that_cannot_work_are_problems_in_exactly_once_only() {
     assert!(problems[0].contains("transaction.state.log.replication.factor=3"), "{problems:?}");
     assert!(problems[1].contains("transaction.state.log.min.isr=2"), "{problems:?}");
     let relaxed = config(&["--delivery", "at-least-once"]);
-    assert_eq!(judged(&relaxed, &single).0, Vec::<String>::new());
+    assert_eq!(judged(&relaxed, &single).0, problems);
 
     let mut brief = facts();
     let broker = brief.broker.as_mut().expect("settings");
@@ -222,11 +219,49 @@ fn missing_rights_are_problems() {
     input.rights = Rights::new(Some(vec![Operation::Describe]));
     assert!(problem(&config(&[]), &denied).contains("may not Read it"));
     let mut group = facts();
-    group.group = Some(GroupDescription {
+    group.group = Ok(GroupDescription {
         rights: Rights::new(Some(vec![Operation::Describe])),
         ..GroupDescription::default()
     });
     assert!(problem(&config(&[]), &group).contains("cannot join"));
+    let refused = |code: i32| KafkaError::Fatal {
+        operation: "describe the group",
+        code: ErrorCode(code),
+        text: "refused".into(),
+    };
+    // GROUP_AUTHORIZATION_FAILED
+    group.group = Err(refused(30));
+    assert!(problem(&config(&[]), &group).contains("group logintide (--group-id): this user may"));
+    // UNSUPPORTED_VERSION
+    group.group = Err(refused(35));
+    assert!(hint(&group).contains("could not be asked for: describe the group: refused"));
+    let mut journal = facts();
+    let Ok(Some(replicas)) = &mut journal.topics[Topic::Journal].replicas else {
+        panic!("made above")
+    };
+    replicas.rights = Rights::new(Some(vec![Operation::Describe, Operation::Write]));
+    assert!(problem(&config(&[]), &journal).contains("(--journal-topic): this user may not Read"));
+}
+
+#[test]
+fn a_journal_that_loses_or_cannot_take_the_state_is_a_problem() {
+    let mut deletes = facts();
+    set(&mut deletes.topics[Topic::Journal], "cleanup.policy", "delete");
+    let text = problem(&config(&[]), &deletes);
+    assert!(text.contains("topic logintide-journal (--journal-topic): with cleanup.policy=delete"));
+    assert!(text.contains("; run: kafka-configs.sh --bootstrap-server b:9092 "), "{text}");
+    let mut small = facts();
+    set(&mut small.topics[Topic::Journal], "max.message.bytes", "500000");
+    assert!(problem(&config(&[]), &small).contains("max.message.bytes=500000 is below 525824"));
+    let text = problem(&config(&["-X", "message.max.bytes=500000"]), &facts());
+    assert!(text.contains("(--journal-topic): -X message.max.bytes=500000 is below"), "{text}");
+    let mut missing = facts();
+    missing.topics[Topic::Journal] = MISSING;
+    let text = problem(&config(&[]), &missing);
+    assert!(text.contains("create it by kafka-topics.sh") && text.contains("--partitions 8 "));
+    let mut seldom = facts();
+    set(&mut seldom.topics[Topic::Journal], "segment.ms", "604800000");
+    assert!(hint(&seldom).contains("keep outdated records for long"));
 }
 
 #[test]
@@ -243,15 +278,15 @@ fn members_of_the_group_are_named() {
         members,
         ..GroupDescription::default()
     };
-    used.group = Some(group(vec![member("one")]));
+    used.group = Ok(group(vec![member("one")]));
     let text = problem(&config(&[]), &used);
     assert!(text.contains("logintide on 10.0.0.7 (instance id one) has this instance id"));
-    used.group = Some(group(vec![member("two"), member("")]));
+    used.group = Ok(group(vec![member("two"), member("")]));
     let text = problem(&config(&[]), &used);
     assert!(text.contains("logintide on 10.0.0.7 (instance id two), logintide on 10.0.0.7"));
     let sticky =
         GroupDescription { assignor: "cooperative-sticky".into(), ..group(vec![member("x")]) };
-    used.group = Some(sticky);
+    used.group = Ok(sticky);
     assert!(judged(&config(&[]), &used).0[1].contains("assign by cooperative-sticky"));
 }
 
@@ -276,7 +311,7 @@ fn what_keeps_the_run_out_of_its_group_is_a_problem() {
     }
     let mut foreign = facts();
     let protocol = Some("connect".to_owned());
-    foreign.group = Some(GroupDescription { foreign_protocol: protocol, ..Default::default() });
+    foreign.group = Ok(GroupDescription { foreign_protocol: protocol, ..Default::default() });
     assert!(problem(&config(&[]), &foreign).contains("(protocol connect)"));
     let mut full = facts();
     full.broker.as_mut().expect("settings").insert("group.max.size".into(), "1".into());
@@ -286,7 +321,7 @@ fn what_keeps_the_run_out_of_its_group_is_a_problem() {
         instance_id: "two".into(),
     };
     let members = vec![member];
-    full.group = Some(GroupDescription { state: "Stable".into(), members, ..Default::default() });
+    full.group = Ok(GroupDescription { state: "Stable".into(), members, ..Default::default() });
     let (problems, _) = judged(&config(&[]), &full);
     assert!(problems.iter().any(|text| text.contains("group.max.size=1")), "{problems:?}");
 }

@@ -5,7 +5,11 @@ use crate::{
     config::RunConfig,
     kafka::{Operation, TopicReplicas},
     limits,
-    pipeline::internal_topics::{Settings, TopicFacts, number},
+    pipeline::{
+        internal_topics::{Settings, TopicFacts, number},
+        journal_topic,
+        topic_settings::{MESSAGE_MAX, largest_sent},
+    },
     topics::{Compaction, Topic, Written},
 };
 
@@ -76,9 +80,17 @@ impl Judge<'_> {
 
     fn missing(&mut self, facts: &Facts) {
         if !self.config.create_topics {
-            self.problem(
-                "does not exist; create it, name another, or let `run` do it with --create-topics",
-            );
+            let remedy = "name another, or let `run` do it with --create-topics";
+            let create = if self.topic == Topic::Journal {
+                let input = facts.topics[Topic::Input].seen();
+                let input = input.map_or(limits::NEW_TOPIC_PARTITIONS, |t| t.partitions as i32);
+                let (brokers, name) = (&self.config.brokers, &self.config.topics[self.topic]);
+                let command = journal_topic::creation(brokers, name, input);
+                format!(" by {command}")
+            } else {
+                String::new()
+            };
+            self.problem(&format!("does not exist; create it{create}, {remedy}"));
         } else if facts.cluster.rights.lacks(Operation::Create) {
             self.hint(
                 "does not exist, and this user has no right to Create on the cluster; unless an \
@@ -133,9 +145,6 @@ impl Judge<'_> {
     fn settings(&mut self, settings: &Settings, input: &TopicFacts) {
         self.size(settings, input);
         self.cleanup(settings);
-        if self.topic == Topic::Input {
-            self.retention(settings);
-        }
         if self.topic == Topic::Processed && time_is_append(settings) {
             self.hint(
                 "message.timestamp.type=LogAppendTime: its records' time is the broker's, not the \
@@ -147,13 +156,18 @@ impl Judge<'_> {
     /// Kafka refuses what is above a topic's `max.message.bytes`; side records are cut instead.
     fn size(&mut self, settings: &Settings, input: &TopicFacts) {
         let Some(largest) = number(settings, MAX_MESSAGE) else { return };
-        if let Written::Made { record_bytes: needed } = self.topic.spec().written
-            && largest < needed as i64
-        {
-            self.problem(&format!(
-                "{MAX_MESSAGE}={largest} is below {needed}, which the largest output needs; raise \
-                 it"
-            ));
+        if let Written::Made { record_bytes: needed } = self.topic.spec().written {
+            let sent = largest_sent(self.config);
+            for (name, bytes) in [
+                (MAX_MESSAGE.to_owned(), largest),
+                (format!("-X {MESSAGE_MAX}"), i64::try_from(sent).unwrap_or(i64::MAX)),
+            ] {
+                if bytes < needed as i64 {
+                    self.problem(&format!(
+                        "{name}={bytes} is below {needed}, which its largest record needs; raise it"
+                    ));
+                }
+            }
         }
         let of_input = input.settings.as_ref().and_then(|settings| number(settings, MAX_MESSAGE));
         if let Some(of_input) =
@@ -172,6 +186,14 @@ impl Judge<'_> {
         let Some(policy) = settings.get("cleanup.policy") else { return };
         let compacted = policy.contains("compact");
         match self.topic.spec().compaction {
+            Compaction::Needed => {
+                let (brokers, name) = (&self.config.brokers, &self.config.topics[self.topic]);
+                if let Some(what) = journal_topic::problem(brokers, name, settings) {
+                    self.problem(&what);
+                } else if let Some(what) = journal_topic::excess(brokers, name, settings) {
+                    self.hint(&what);
+                }
+            }
             Compaction::Helps(how) if !compacted => self.hint(&format!(
                 "cleanup.policy={policy}: with compact {how}; set it if readers start at the \
                  beginning"
@@ -183,27 +205,6 @@ impl Judge<'_> {
                 self.problem(&format!("cleanup.policy={policy} {how}; set it to delete"));
             }
             _ => {}
-        }
-    }
-
-    /// The input must still have the events from which lost windows are counted again.
-    fn retention(&mut self, settings: &Settings) {
-        let Some(retention) = number(settings, "retention.ms").filter(|ms| *ms >= 0) else {
-            return;
-        };
-        let rules = self.config.window;
-        let needed = rules.allowed_lateness_ms + rules.size_ms;
-        if retention < needed {
-            let clock = if time_is_append(settings) {
-                "from when the broker took them"
-            } else {
-                "from their producers' timestamps (message.timestamp.type=CreateTime)"
-            };
-            self.hint(&format!(
-                "retention.ms={retention} is below the allowed lateness and a window, {needed} ms: \
-                 records, counted {clock}, go before a lost state could be rebuilt from them; \
-                 raise it"
-            ));
         }
     }
 }

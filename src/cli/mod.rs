@@ -12,9 +12,9 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use self::generate::{CompletionsArgs, ManArgs};
 #[cfg(feature = "demo")]
+use crate::demo::{self, DemoArgs};
 use crate::{
     check::{self, CheckArgs},
-    demo::{self, DemoArgs},
     error::RunError,
     kafka,
     output::StartLogging,

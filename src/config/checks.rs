@@ -8,7 +8,7 @@ use clap::{ValueEnum, builder::PossibleValue};
 use jiff::Timestamp;
 
 use super::StartFrom;
-use crate::limits;
+use crate::{ids::InstanceId, limits};
 
 /// The words that a setting takes.
 pub fn possible_values<T: ValueEnum>() -> Vec<PossibleValue> {
@@ -94,8 +94,9 @@ pub fn parse_topic(text: &str) -> Result<String, String> {
 }
 
 /// Parses a static member name, which follows the rule for topics but is shorter.
-pub fn parse_instance_id(text: &str) -> Result<String, String> {
-    parse_kafka_name(text, limits::INSTANCE_ID_MAX_BYTES)
+pub fn parse_instance_id(text: &str) -> Result<InstanceId, String> {
+    let name = parse_kafka_name(text, limits::INSTANCE_ID_MAX_BYTES)?;
+    Ok(InstanceId::parse(&name).expect("the rule for topics is the stricter one"))
 }
 
 /// The rule of `org.apache.kafka.common.internals.Topic`.
@@ -176,7 +177,7 @@ mod tests {
     fn topic_and_instance_names_follow_kafkas_rule() {
         for good in ["user-login", "a", "A.b_c-9", "..."] {
             assert_eq!(parse_topic(good).as_deref(), Ok(good));
-            assert_eq!(parse_instance_id(good).as_deref(), Ok(good));
+            assert_eq!(parse_instance_id(good).as_ref().map(InstanceId::as_str), Ok(good));
         }
         for bad in ["", ".", "..", "a b", "a/b", "a:b", "\u{e9}", "^a.*"] {
             assert!(parse_topic(bad).is_err(), "{bad:?}");

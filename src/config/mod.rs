@@ -5,6 +5,7 @@
 //! was expected instead, and the list of all problems.
 
 mod checks;
+mod instance;
 mod problems;
 pub mod secrets;
 mod state_dir;
@@ -22,13 +23,14 @@ pub use checks::{
     alternatives, parse_brokers, parse_choice, parse_group_id, parse_instance_id, parse_number,
     parse_pair, parse_start_from, parse_switch, parse_time, parse_topic, possible_values,
 };
+pub use instance::default_instance_id;
 pub use problems::{ConfigError, Problems, invalid_value};
 pub use state_dir::{Surroundings, default_state_dir, parse_state_dir};
 pub use timezone::parse_timezone;
 pub use token::{HttpToken, parse_http_token};
 pub use units::{duration_within, parse_duration, parse_size, parse_window};
 
-use crate::{event::EventConfig, limits, topics::PerTopic, window::WindowRules};
+use crate::{event::EventConfig, ids::InstanceId, limits, topics::PerTopic, window::WindowRules};
 
 /// The checked settings of `logintide run`.
 #[derive(Debug, Clone)]
@@ -37,8 +39,8 @@ pub struct RunConfig {
     pub brokers: String,
     /// Consumer group; also names the default state folder.
     pub group_id: String,
-    /// Static membership name; `None`: generated once into the state folder.
-    pub instance_id: Option<String>,
+    /// Name of this instance in the group, in its transactional ids and in what it commits.
+    pub instance_id: InstanceId,
     /// The topics' names, all different.
     pub topics: PerTopic<String>,
     /// Worker threads, at least 1.
@@ -57,8 +59,6 @@ pub struct RunConfig {
     pub on_unreadable_batch: OnUnreadableBatch,
     /// Folder of the window state; it may not exist yet.
     pub state_dir: PathBuf,
-    /// What happens when the state does not fit a partition's committed offset.
-    pub on_state_mismatch: OnStateMismatch,
     /// What happens when the input topic was deleted and created again.
     pub on_topic_recreated: OnTopicRecreated,
     /// How the memory budget is divided.
@@ -107,15 +107,6 @@ pub enum StartFrom {
     Latest,
     /// The first record whose Kafka timestamp is at least this, milliseconds since the Unix epoch.
     Time(i64),
-}
-
-/// What happens to a partition whose state does not fit its committed offset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum OnStateMismatch {
-    /// Count again from the input what its windows were made of.
-    Rebuild,
-    /// Refuse to start, with an error that names the partition.
-    Fail,
 }
 
 /// What happens when the input topic was deleted and created again, so that offsets have lost their

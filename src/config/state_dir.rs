@@ -1,8 +1,10 @@
-//! Where the state folder is by default.
+//! What a configuration takes from the machine: where the state folder is by default, and more.
 //!
 //! Pure: the environment is an argument, read in one place.
 
 use std::path::PathBuf;
+
+use rustix::system::uname;
 
 use super::MemoryPlan;
 
@@ -15,18 +17,24 @@ pub struct Surroundings {
     pub xdg_state_home: Option<String>,
     /// `$HOME`.
     pub home: Option<String>,
+    /// Name of this host.
+    pub host: String,
+    /// The folder that relative paths begin at.
+    pub current_dir: PathBuf,
     /// Cores this process may use.
     pub cores: usize,
 }
 
 impl Surroundings {
-    /// Reads environment and core count.
+    /// Reads environment, host name and core count.
     pub fn read() -> Self {
         let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         Self {
             state_directory: variable("STATE_DIRECTORY"),
             xdg_state_home: variable("XDG_STATE_HOME"),
             home: variable("HOME"),
+            host: uname().nodename().to_string_lossy().into_owned(),
+            current_dir: std::env::current_dir().unwrap_or_default(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
         }
     }

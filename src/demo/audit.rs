@@ -8,7 +8,7 @@ use std::{fmt, io, io::Write};
 
 use loadgen::{Sent, Usage, embedded::Verdict};
 
-use super::screen::text::grouped;
+use super::{screen::text::grouped, settings::name_of};
 use crate::{status::Snapshot, topics::Topic};
 
 /// All that was found.
@@ -43,7 +43,7 @@ impl Audit {
             (Topic::DeadLetter, dead_letters, totals.dead_lettered),
             (Topic::Late, late, totals.late),
         ] {
-            let what = format!("records in {}", topic.spec().default_name);
+            let what = format!("records in {}", name_of(topic));
             differ(&what, counted, expected);
         }
         if self.counted.open_window_count > 0 {

@@ -16,7 +16,7 @@ use loadgen::{
     embedded::{self, Load},
 };
 
-use super::settings::{Settings, partitions_of, state_dir};
+use super::settings::{Settings, name_of, partitions_of, state_dir};
 use crate::{
     config::RunConfig,
     error::RunError,
@@ -59,8 +59,7 @@ impl Parts {
         let failed = |error| RunError::Failed(format!("the embedded broker: {error}"));
         let broker = MockCluster::new(1).map_err(failed)?;
         for topic in Topic::ALL {
-            let name = topic.spec().default_name;
-            broker.create_topic(name, partitions_of(topic)).map_err(failed)?;
+            broker.create_topic(&name_of(topic), partitions_of(topic)).map_err(failed)?;
         }
         let config: RunConfig = settings.config(&broker.brokers(), state_dir(folder), http);
         let shared = Shared::new(&config);

@@ -39,6 +39,9 @@ const LATE_BY: Duration = Duration::from_mins(1);
 
 const MAX_FUTURE: Duration = Duration::from_hours(1);
 
+/// The consumer group, which names the journal.
+const GROUP_ID: &str = "logintide-demo";
+
 /// Turns of the input's partitions per second.
 const PARTITION_TURNS_PER_SECOND: u64 = 200;
 
@@ -107,9 +110,9 @@ impl Settings {
 
     /// The settings of the pipeline.
     pub(super) fn config(&self, brokers: &str, state_dir: PathBuf, http: SocketAddr) -> RunConfig {
-        let values: [(&'static dyn Setting, &str); 13] = [
+        let values: [(&'static dyn Setting, &str); 12] = [
             (&t::BROKERS, brokers),
-            (&t::GROUP_ID, "logintide-demo"),
+            (&t::GROUP_ID, GROUP_ID),
             (&t::DELIVERY, "at-least-once"),
             (&t::WINDOW, &text_of(self.window)),
             (&t::GRACE, &text_of(GRACE)),
@@ -117,7 +120,6 @@ impl Settings {
             (&t::IDLE_TIMEOUT, &text_of(IDLE_TIMEOUT)),
             (&t::MAX_FUTURE, &text_of(MAX_FUTURE)),
             (&t::STATE_DIR, "."),
-            (&t::ON_STATE_MISMATCH, "fail"),
             (&t::MEMORY_BUDGET, "64MiB"),
             (&t::HTTP, &http.to_string()),
             (&t::CLIENT, FETCH_WAIT),
@@ -154,8 +156,8 @@ fn text_of(duration: Duration) -> String {
 }
 
 /// The name that `run` uses by default.
-fn name_of(topic: Topic) -> String {
-    topic.spec().default_name.to_owned()
+pub(super) fn name_of(topic: Topic) -> String {
+    topic.spec().default_name.in_group(GROUP_ID)
 }
 
 /// The partitions of a topic.
@@ -163,7 +165,9 @@ pub(super) fn partitions_of(topic: Topic) -> i32 {
     match topic {
         Topic::Input => limits::DEMO_INPUT_PARTITIONS,
         Topic::Processed => limits::DEMO_PROCESSED_PARTITIONS,
-        Topic::Aggregated | Topic::DeadLetter | Topic::Late => limits::DEMO_SIDE_PARTITIONS,
+        Topic::Aggregated | Topic::DeadLetter | Topic::Late | Topic::Journal => {
+            limits::DEMO_SIDE_PARTITIONS
+        }
     }
 }
 

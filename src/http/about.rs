@@ -29,15 +29,15 @@ pub(crate) struct About {
 }
 
 impl About {
-    /// Describes a run under this instance id.
-    pub(crate) fn new(config: &RunConfig, instance: &str) -> Self {
+    /// Describes a run.
+    pub(crate) fn new(config: &RunConfig) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION"),
             commit: env!("LOGINTIDE_COMMIT"),
             librdkafka: kafka::librdkafka_version(),
             input_topic: config.topics[Topic::Input].clone(),
             group_id: config.group_id.clone(),
-            instance_id: instance.to_owned(),
+            instance_id: config.instance_id.to_string(),
             delivery: match config.delivery {
                 Delivery::ExactlyOnce => "exactly-once",
                 Delivery::AtLeastOnce => "at-least-once",

@@ -4,7 +4,6 @@
 //! cleaner has removed: a record is applied when it is the next one, or a newer snapshot.
 
 use super::{
-    bytes::{ByteReader, ByteWriter, Flaw},
     header::{RecordId, RecordKind},
     key::Place,
 };
@@ -142,57 +141,9 @@ impl Chain {
         last.bytes_since = last.bytes_since.saturating_add(bytes);
     }
 
-    /// Forgets what was applied, so that the stream can be read again from further back. What
-    /// numbers it has used stays known.
-    pub(super) fn restart(&mut self) {
+    /// Forgets what was applied, so that the stream can be read again from further back, or begins
+    /// anew with a snapshot. What numbers it has used stays known.
+    pub fn restart(&mut self) {
         *self = Self { last: None, skipped: 0, highest: self.highest.max(self.applied_seq()) };
-    }
-
-    /// Its bytes, for the local copy of what was followed.
-    pub fn encode(&self) -> Vec<u8> {
-        let mut writer = ByteWriter::default();
-        writer.unsigned(self.skipped);
-        writer.unsigned(self.highest);
-        writer.option(self.last.as_ref(), |writer, last| {
-            writer.unsigned(last.seq);
-            writer.unsigned(last.epoch.0);
-            writer.text(last.writer.as_str());
-            writer.unsigned(last.snapshot.seq);
-            writer.unsigned(last.snapshot.bytes);
-            writer.flag(last.snapshot.place == Place::B);
-            writer.unsigned(last.bytes_since);
-        });
-        writer.finish()
-    }
-
-    /// What `encode` wrote; `None` when it is anything else.
-    pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let mut reader = ByteReader::new(bytes);
-        let read = Self::read(&mut reader).ok()?;
-        reader.finish().ok()?;
-        // There must be numbers after them, and a snapshot is no newer than the chain.
-        let is_sound = |chain: &Self| {
-            let highest = chain.highest.max(chain.skipped).max(chain.applied_seq());
-            let snapshot = chain.last.as_ref().map_or(0, |last| last.snapshot.seq);
-            i64::try_from(highest).is_ok() && snapshot <= chain.applied_seq()
-        };
-        read.filter(is_sound)
-    }
-
-    fn read(reader: &mut ByteReader) -> Result<Option<Self>, Flaw> {
-        let (skipped, highest) = (reader.unsigned()?, reader.unsigned()?);
-        let last = reader.option(|reader| {
-            let (seq, epoch) = (reader.unsigned()?, Epoch(reader.unsigned()?));
-            let writer = InstanceId::parse(reader.text()?);
-            let (snapshot_seq, bytes) = (reader.unsigned()?, reader.unsigned()?);
-            let place = if reader.flag()? { Place::B } else { Place::A };
-            let snapshot = LastSnapshot { seq: snapshot_seq, bytes, place };
-            let bytes_since = reader.unsigned()?;
-            Ok(writer.map(|writer| Last { seq, epoch, writer, snapshot, bytes_since }))
-        })?;
-        Ok(match last {
-            None => Some(Self { last: None, skipped, highest }),
-            Some(last) => last.map(|last| Self { last: Some(last), skipped, highest }),
-        })
     }
 }

@@ -101,6 +101,18 @@ impl<'a> Chunk<'a> {
     }
 }
 
+/// The stream and the sequence number that a chunk's value names; nothing else of it is read.
+/// `None` of a value that is no chunk.
+pub fn chunk_seq(value: &[u8]) -> Option<(Stream, u64)> {
+    let mut reader = ByteReader::new(value);
+    let is_ours = reader.byte().ok()? == FORMAT_VERSION;
+    let is_chunk = matches!(reader.byte().ok()?, KIND_EPOCH | KIND_SNAPSHOT);
+    if !is_ours || !is_chunk {
+        return None;
+    }
+    Some((Stream::of_number(reader.unsigned().ok()?)?, reader.unsigned().ok()?))
+}
+
 impl RecordId {
     /// Whether the body that was put together is the one that was written.
     pub(super) fn check(&self, body: &[u8]) -> Result<(), Flaw> {

@@ -40,8 +40,6 @@ pub enum IdentityPart {
     Group,
     /// The input topic.
     Topic,
-    /// The input topic's id: a topic of this name was deleted and created again.
-    TopicId,
     /// The window size.
     Window,
 }
@@ -52,7 +50,6 @@ impl fmt::Display for IdentityPart {
             Self::Cluster => "Kafka cluster id (of --brokers)",
             Self::Group => "consumer group (--group-id)",
             Self::Topic => "input topic (--input-topic)",
-            Self::TopicId => "input topic of this name, with another topic id",
             Self::Window => "window size (--window)",
         })
     }
@@ -79,6 +76,13 @@ impl Identity {
         writer.finish()
     }
 
+    /// The identity in a record's value; `None` when there is none of this format.
+    pub fn parse(value: &[u8]) -> Option<Self> {
+        let mut reader = ByteReader::new(value);
+        let is_ours = reader.byte().ok()? == FORMAT_VERSION;
+        if is_ours { Self::decode(reader).ok() } else { None }
+    }
+
     /// The identity in a value whose version byte has been read.
     pub(super) fn decode(mut reader: ByteReader) -> Result<Self, Flaw> {
         let kind = reader.byte()?;
@@ -101,19 +105,16 @@ impl Identity {
         Ok(read)
     }
 
-    /// Refuses a journal of something else. `self` is what the journal says; a topic id that one of
-    /// the two does not know agrees with every other.
+    /// Refuses a journal of something else. `self` is what the journal says. Which input topic it
+    /// was begun with does not matter: each head names the one that its offset is a place in.
     ///
     /// Fails with `OtherIdentity`.
     pub fn check(&self, ours: &Self) -> Result<(), JournalError> {
-        let ids = self.topic_id.zip(ours.topic_id).map(|(a, b)| (a.to_string(), b.to_string()));
-        let (their_id, our_id) = ids.unwrap_or_default();
         let sizes = [self, ours].map(|identity| format!("{} ms", identity.window_size_ms));
-        let parts: [(_, &str, &str); 5] = [
+        let parts: [(_, &str, &str); 4] = [
             (IdentityPart::Cluster, &self.cluster_id, &ours.cluster_id),
             (IdentityPart::Group, &self.group_id, &ours.group_id),
             (IdentityPart::Topic, &self.topic, &ours.topic),
-            (IdentityPart::TopicId, &their_id, &our_id),
             (IdentityPart::Window, &sizes[0], &sizes[1]),
         ];
         match parts.into_iter().find(|(_, journal, ours)| journal != ours) {

@@ -31,7 +31,7 @@ pub use self::{
     commit::JournalCommit,
     content::{Content, MergerRecord, PartitionRecord},
     error::JournalError,
-    header::RecordKind,
+    header::{RecordKind, chunk_seq},
     identity::{Identity, IdentityPart},
     key::Stream,
     streams::{Applied, Record, Skipped, Streams, Taken},

@@ -100,10 +100,23 @@ impl Streams {
         self.positions.insert(partition, offset);
     }
 
-    /// Goes on with a stream as the local copy has it, right after `begin_at`. The copy's position
-    /// may be older than the chain, never newer.
-    pub fn restore(&mut self, stream: Stream, chain: Chain) {
-        self.followed.insert(stream, Followed { chain, open: OpenRecords::default() });
+    /// Goes on at this offset after the records of a local copy were taken, from the lowest offset
+    /// on. They may lie before it and behind it; what was read of records that are not whole is
+    /// read again.
+    pub fn go_on_at(&mut self, partition: PartitionId, offset: Offset) {
+        for (stream, followed) in &mut self.followed {
+            if stream.journal_partition(self.partitions) == partition {
+                followed.open = OpenRecords::default();
+            }
+        }
+        self.positions.insert(partition, offset);
+    }
+
+    /// Notes that there are no more records of a journal partition before this offset: the marks
+    /// that end transactions have offsets too.
+    pub fn pass(&mut self, partition: PartitionId, offset: Offset) {
+        let position = self.positions.entry(partition).or_default();
+        *position = offset.max(*position);
     }
 
     /// Reads a journal partition again from this offset, if that is below its position: for streams

@@ -127,10 +127,15 @@ impl Writer {
         assert!(before.is_none(), "stream {stream} is taken over once");
     }
 
+    /// Whether a stream was taken over.
+    pub fn owns(&self, stream: Stream) -> bool {
+        self.tails.contains_key(&stream)
+    }
+
     /// Begins an epoch's records.
     pub fn begin(&mut self, moment: Moment) -> EpochRecords<'_> {
-        let merges = self.tails.contains_key(&Stream::Merger);
-        let owns_first = self.tails.contains_key(&Stream::Partition(PartitionId(0)));
+        let merges = self.owns(Stream::Merger);
+        let owns_first = self.owns(Stream::Partition(PartitionId(0)));
         assert_eq!(owns_first, merges, "the owner of input partition 0 merges");
         EpochRecords { writer: self, moment, committed: BTreeMap::new(), merged: false }
     }

@@ -62,16 +62,8 @@ pub const TRANSACTION_COMMIT_INTERVAL_MAX: Duration = Duration::from_secs(15);
 /// readers a wait: the next start ends the transaction as well.
 pub const ABORT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Longest wait for the next published window while they are read back: slightly longer than a dead
-/// instance's transaction can hide them.
-pub const READBACK_STALL_TIMEOUT: Duration = Duration::from_secs(75);
-
-/// Fetch queue of the consumer that reads published windows back.
-pub const READBACK_QUEUE_BYTES: usize = 8 * 1024 * 1024;
-
-/// How much earlier than its first event's time a window may seem to have been published: events
-/// may be ahead of the clock by `--max-future`, and clocks may be wrong.
-pub const READBACK_MARGIN: Duration = Duration::from_hours(1);
+/// Fetch queue of a consumer outside the group: the replica's, or one that reads a topic again.
+pub const SCAN_QUEUE_BYTES: usize = 8 * 1024 * 1024;
 
 /// Timeout of one blocking query to the brokers (committed offsets, log ends, metadata). It is
 /// short, so that a signal is still noticed while the brokers are away.
@@ -242,3 +234,16 @@ pub const TRANSACTION_MAX_TIMEOUT: Duration = Duration::from_mins(15);
 /// How much longer than its timeout a transaction may be open: brokers look for expired ones every
 /// ten seconds, and then write a marker to every partition.
 pub const TRANSACTION_EXPIRY_SLACK: Duration = Duration::from_secs(15);
+
+/// Pause before the same commits and the journal are asked for again at a takeover.
+pub const ASK_AGAIN_PAUSE: Duration = Duration::from_millis(500);
+
+/// A commit that takes longer may have been sent twice: librdkafka repeats a request that is not
+/// answered, and a broker takes a late copy for one of the next transaction of the same producer.
+pub const SLOW_COMMIT: Duration = Duration::from_secs(1);
+
+/// How long a fence is remembered.
+pub const FENCE_MEMORY: Duration = Duration::from_mins(1);
+
+/// So many fences within `FENCE_MEMORY` are a second process with this name.
+pub const FENCES_MOST: usize = 5;

@@ -39,3 +39,7 @@ pub const REDRIVE_PROGRESS_BYTES: usize = 4000;
 
 /// Examples that `redrive --dry-run` shows.
 pub const REDRIVE_EXAMPLES: usize = 5;
+
+/// Records of the journal in which `check-config` looks for its identity: it is written before all
+/// others, and the cleaner never moves it.
+pub const IDENTITY_SEARCH_RECORDS: usize = 100;

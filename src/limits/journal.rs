@@ -2,9 +2,38 @@
 
 use std::time::Duration;
 
+use super::RECORD_OVERHEAD_BYTES;
+
 /// Bytes of a record's body in one chunk: half of the largest message that Kafka accepts by
 /// default, so that key, header and a batch's own bytes fit beside it, uncompressed.
 pub const JOURNAL_CHUNK_BYTES: usize = 512 * 1024;
+
+/// Largest key and header of a chunk, bytes, with room to spare: a key has at most 27, and a header
+/// 165, most of them the instance id.
+const JOURNAL_HEAD_BYTES: usize = 512;
+
+/// Record size that the journal must accept: a chunk with its key and header.
+pub const JOURNAL_RECORD_MIN_BYTES: usize =
+    JOURNAL_CHUNK_BYTES + JOURNAL_HEAD_BYTES + RECORD_OVERHEAD_BYTES;
+
+/// Most partitions of a journal that is created. Each one in a transaction costs half a millisecond
+/// per commit, and a few are enough to read it quickly.
+pub const JOURNAL_PARTITIONS_MAX: i32 = 8;
+
+/// Bytes of a segment of the journal (`segment.bytes`). The cleaner leaves the newest segment
+/// alone, so this and `JOURNAL_SEGMENT_MAX_AGE` bound what is outdated and still there.
+pub const JOURNAL_SEGMENT_BYTES: usize = 64 * 1024 * 1024;
+
+/// Longest time that a segment of the journal is written to (`segment.ms`).
+pub const JOURNAL_SEGMENT_MAX_AGE: Duration = Duration::from_mins(10);
+
+/// Time after which the cleaner takes an outdated record, however few there are
+/// (`max.compaction.lag.ms`): three segments.
+pub const JOURNAL_COMPACTION_LAG: Duration = Duration::from_mins(30);
+
+/// How long the cleaner keeps markers of transactions (`delete.retention.ms`), Kafka's default: a
+/// reader that is so far behind has begun anew.
+pub const JOURNAL_DELETE_RETENTION: Duration = Duration::from_hours(24);
 
 /// Most chunks of a record, 2 GiB together: far above what a memory budget allows a stream. A
 /// higher number means that the record is damaged.
@@ -35,3 +64,29 @@ pub const JOURNAL_SNAPSHOT_MAX_INTERVAL: Duration = Duration::from_mins(10);
 /// Records of one stream whose chunks a reader collects at the same time: one that is being
 /// written, and one that was cut off when its writer was replaced. More are of no use.
 pub const JOURNAL_OPEN_RECORDS: usize = 2;
+
+/// Time between two writes of the local copy of the journal. A start reads again from Kafka what
+/// came since the last one; each write waits twice for the disk.
+pub const COPY_WRITE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Bytes that wait to be written to the local copy before they are written at once: a first read
+/// of a large journal brings far more in a second.
+pub const COPY_PENDING_BYTES: usize = 8 * 1024 * 1024;
+
+/// Largest value of a row of the local copy. sled copies whole pages, and does not like values
+/// above 64 KiB.
+pub const COPY_ROW_BYTES: usize = 60 * 1024;
+
+/// Rows of one batch of the local copy. A batch of 1 000 takes about 3 ms.
+pub const COPY_BATCH_ROWS: usize = 1000;
+
+/// How long a takeover waits for the journal without a word. Ordinary transactions are shorter,
+/// and a restore of a journal of ordinary size takes less.
+pub const FOLLOW_WAIT_NOTED: Duration = Duration::from_secs(3);
+
+/// Memory of the replica that is worth a word, as a part of the memory budget: four times of it
+/// ends the process.
+pub const REPLICA_MEMORY_NOTED_DIVISOR: usize = 4;
+
+/// How long the replica waits for records when nothing else is due: how late a request is seen.
+pub const REPLICA_IDLE_WAIT: Duration = Duration::from_millis(10);

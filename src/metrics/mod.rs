@@ -92,6 +92,8 @@ metrics_table! {
         "Fetched records dropped because their partition was revoked or they were read before.";
     DeadLettersTruncated: Counter "dead_letters_truncated_total" []
         "Dead letters truncated to the largest record that their topic accepts.";
+    JournalSkipped: Counter "journal_records_skipped_total" ["reason"]
+        "Records of the journal that were skipped: invalid, or a second one of a number.";
     GapRecords: Counter "gap_records_total" []
         "Records that were deleted from the input before they were read.";
     WindowRecords: Counter "window_records_total" []
@@ -108,6 +110,8 @@ metrics_table! {
         "Epochs committed.";
     EpochRollbacks: Counter "epoch_rollbacks_total" []
         "Epochs rolled back; their records are read again.";
+    JournalLosses: Counter "journal_losses_total" []
+        "Times that the journal had lost what was committed.";
     CommitRetries: Counter "commit_retries_total" []
         "Retries of a commit or of a transaction's call.";
     Stalls: Counter "stalls_total" []
@@ -147,7 +151,7 @@ metrics_table! {
     CommitSeconds: Histogram "commit_seconds" []
         "Time from an epoch's delivery to its commit.";
     StateFlushSeconds: Histogram "state_flush_seconds" []
-        "Time to write an epoch's state.";
+        "Time to write what was followed of the journal to the local copy.";
     StateSize: Gauge "state_size_bytes" []
         "Bytes of the state folder's database.";
     QueueMessages: Gauge "queue_messages" ["thread"]

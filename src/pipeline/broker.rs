@@ -5,20 +5,21 @@
 //! Holds: while no broker answers it retries, with a log line every few seconds; an error about
 //! missing topics names all of them.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::time::Instant;
 
-use super::client_settings;
+use super::{client_settings, journal_topic, topic_settings::TopicSettings};
 use crate::{
     config::RunConfig,
     control::Control,
     error::RunError,
+    ids::TopicId,
     kafka::{
         Admin, KafkaError, MockCluster, NewTopic, UnreachableBroker, cluster_id, create_topics,
-        find_topics, find_unreachable_brokers, topic_config, unreachable_brokers,
+        describe_topics, find_topics, find_unreachable_brokers, unreachable_brokers,
     },
     limits,
     sink::OutputTopic,
-    topics::{Compaction, PerOutput, PerTopic, Topic, Written},
+    topics::{PerOutput, PerTopic, Topic},
 };
 
 /// What the brokers answered.
@@ -27,6 +28,9 @@ pub(super) struct BrokerFacts {
     pub(super) cluster_id: String,
     pub(super) input_partitions: i32,
     pub(super) outputs: PerOutput<OutputTopic>,
+    /// Tells the journal from an earlier or later topic of its name; `None` where the brokers have
+    /// no ids.
+    pub(super) journal_id: Option<TopicId>,
     /// Bytes of the largest batch that all output topics accept.
     pub(super) batch_bytes: usize,
 }
@@ -128,7 +132,7 @@ fn ask(config: &RunConfig, admin: &Admin) -> Result<Result<BrokerFacts, RunError
     let missing: Vec<&str> =
         names.iter().filter_map(|(topic, name)| counts[topic].is_none().then_some(*name)).collect();
     if !missing.is_empty() && config.create_topics {
-        match create(config, admin, &missing, counts[Topic::Input]) {
+        match create(config, admin, &counts) {
             Err(error) if !error.is_retriable() => {
                 return Ok(Err(RunError::Refused(format!(
                     "{error}; change --partitions or --replication, or create the topics as a user \
@@ -147,106 +151,91 @@ fn ask(config: &RunConfig, admin: &Admin) -> Result<Result<BrokerFacts, RunError
                 text: "the new topics are not visible yet".to_owned(),
             });
         }
-        return Ok(Err(RunError::Refused(format!(
-            "topics missing on {}: {}; create them, or add --create-topics",
-            config.brokers,
-            missing.join(", ")
-        ))));
+        return Ok(Err(missing_topics(config, &missing, &counts)));
     };
-    let largest = largest_records(config, admin, &cluster_id)?;
-    for (topic, largest) in largest.iter() {
-        if let Written::Made { record_bytes } = topic.spec().written
-            && *largest < record_bytes
-        {
-            return Ok(Err(RunError::Refused(format!(
-                "topic {}: max.message.bytes={largest} is too small for the largest output \
-                 record; set it to at least {record_bytes}",
-                names[topic]
-            ))));
-        }
+    let settings = TopicSettings::read(config, admin, &cluster_id)?;
+    if let Some(problem) = settings.problem() {
+        return Ok(Err(RunError::Refused(problem)));
     }
+    settings.warn_of_compaction();
+    let largest = settings.largest();
     let outputs = PerOutput::from_fn(|topic| OutputTopic {
         partitions: partitions[topic],
         record_bytes: largest[topic].saturating_sub(limits::RECORD_OVERHEAD_BYTES),
     });
     let batch_bytes = largest.values().iter().min().copied().expect("there are output topics");
     let input_partitions = partitions[Topic::Input];
-    Ok(Ok(BrokerFacts { cluster_id, input_partitions, outputs, batch_bytes }))
+    let journal_id = journal_id(config, admin, &cluster_id)?;
+    Ok(Ok(BrokerFacts { cluster_id, input_partitions, outputs, journal_id, batch_bytes }))
 }
 
-/// The largest record batch, bytes, that each output topic accepts and the client sends.
-fn largest_records(
+/// The error about topics that are missing and may not be created.
+fn missing_topics(
+    config: &RunConfig,
+    missing: &[&str],
+    counts: &PerTopic<Option<i32>>,
+) -> RunError {
+    let names = missing.join(", ");
+    let mut text = format!(
+        "topics missing on {}: {names}; create them, or add --create-topics",
+        config.brokers
+    );
+    if counts[Topic::Journal].is_none() {
+        let input = input_partitions(config, counts);
+        let command =
+            journal_topic::creation(&config.brokers, &config.topics[Topic::Journal], input);
+        text = format!("{text}. The journal has settings of its own: {command}");
+    }
+    RunError::Refused(text)
+}
+
+/// The journal's id; `None` where the brokers have no ids.
+fn journal_id(
     config: &RunConfig,
     admin: &Admin,
     cluster_id: &str,
-) -> Result<PerOutput<usize>, KafkaError> {
-    let of_client = config.client_properties.iter().rev().find(|(name, _)| name == MESSAGE_MAX);
-    let of_client = of_client.and_then(|(_, bytes)| bytes.parse().ok());
-    let of_client = of_client.unwrap_or(limits::MESSAGE_MAX_BYTES);
+) -> Result<Option<TopicId>, KafkaError> {
     if MockCluster::has_id(cluster_id) {
-        return Ok(PerOutput::from_fn(|_| of_client));
+        return Ok(None);
     }
-    let names = PerOutput::from_fn(|topic| config.topics[topic].as_str());
-    let settings = match topic_config(admin, names.values(), limits::BROKER_QUERY_TIMEOUT) {
-        Ok(settings) => PerOutput::from_values(settings),
-        Err(error) if error.is_authorization() => {
-            tracing::info!(
-                %error,
-                "no permission to read the topics' settings (ACL DescribeConfigs): Kafka's default \
-                 limits are assumed"
-            );
-            return Ok(PerOutput::from_fn(|_| of_client));
-        }
-        Err(error) => return Err(error),
-    };
-    let of_topic = |settings: &BTreeMap<String, String>| {
-        settings.get("max.message.bytes").and_then(|bytes| bytes.parse().ok())
-    };
-    Ok(PerOutput::from_fn(|topic| {
-        warn_of_compaction(topic, names[topic], &settings[topic]);
-        of_topic(&settings[topic]).map_or(of_client, |n: usize| n.min(of_client))
-    }))
+    let names = [config.topics[Topic::Journal].as_str()];
+    let described = describe_topics(admin, &names, limits::BROKER_QUERY_TIMEOUT)?;
+    described.into_iter().next().expect("one answer per name").map(|topic| topic.id)
 }
-
-/// Warns of a compacted side topic. A rejected record may have no key; a compacted topic refuses
-/// such a record, which ends the run.
-fn warn_of_compaction(topic: Topic, name: &str, settings: &BTreeMap<String, String>) {
-    let policy = settings.get("cleanup.policy").filter(|policy| policy.contains("compact"));
-    if let Some(policy) = policy
-        && let Compaction::Breaks(how) = topic.spec().compaction
-        && topic.is_side_topic()
-    {
-        tracing::warn!("topic {name}: with cleanup.policy={policy} it {how}; set it to delete");
-    }
-}
-
-/// librdkafka's limit for a record.
-const MESSAGE_MAX: &str = "message.max.bytes";
 
 fn counts(admin: &Admin, names: &PerTopic<&str>) -> Result<PerTopic<Option<i32>>, KafkaError> {
     let found = find_topics(admin, names.values(), limits::BROKER_QUERY_TIMEOUT)?;
     Ok(PerTopic::from_values(found.into_iter().map(|topic| topic.partitions).collect()))
 }
 
-/// Creates topics; `input` is the number of the input's partitions, if it exists.
+/// The input's partitions, also of one that is to be created.
+fn input_partitions(config: &RunConfig, counts: &PerTopic<Option<i32>>) -> i32 {
+    let of_new = config.new_topic_partitions.unwrap_or(limits::NEW_TOPIC_PARTITIONS);
+    counts[Topic::Input].unwrap_or(of_new)
+}
+
+/// Creates the topics that are missing.
 fn create(
     config: &RunConfig,
     admin: &Admin,
-    missing: &[&str],
-    input: Option<i32>,
+    counts: &PerTopic<Option<i32>>,
 ) -> Result<(), KafkaError> {
-    let partitions = config.new_topic_partitions.or(input).unwrap_or(limits::NEW_TOPIC_PARTITIONS);
+    let input = input_partitions(config, counts);
+    let partitions = config.new_topic_partitions.unwrap_or(input);
+    // -1: the broker's default.
+    let replication = config.new_topic_replication.unwrap_or(-1);
+    let missing = counts.iter().filter(|(_, count)| count.is_none());
     let new: Vec<NewTopic> = missing
-        .iter()
-        .map(|name| NewTopic {
-            name: (*name).to_owned(),
-            partitions,
-            // -1: the broker's default.
-            replication: config.new_topic_replication.unwrap_or(-1),
-            config: Vec::new(),
+        .map(|(topic, _)| match (topic, &config.topics[topic]) {
+            (Topic::Journal, name) => journal_topic::new_topic(name, input, replication),
+            (_, name) => {
+                NewTopic { name: name.clone(), partitions, replication, config: Vec::new() }
+            }
         })
         .collect();
     create_topics(admin, &new, limits::BROKER_QUERY_TIMEOUT)?;
-    tracing::info!(topics = missing.join(", "), partitions, "topics created");
+    for NewTopic { name, partitions, .. } in &new {
+        tracing::info!(topic = name, partitions, "topic created");
+    }
     Ok(())
 }

@@ -7,6 +7,7 @@
 
 use super::internal_topics::{InternalTopic, OFFSETS, TRANSACTIONS, TopicFacts};
 use crate::{
+    ids::InstanceId,
     kafka::{
         Admin, ClientSettings, GroupDescription, GroupMember, KafkaError, TopicReplicas,
         UnreachableBroker, broker_config, cluster_id, describe_cluster, describe_group,
@@ -50,7 +51,7 @@ pub(super) struct Questions {
     pub(super) input: String,
     pub(super) group: String,
     /// This process's instance id.
-    pub(super) instance: String,
+    pub(super) instance: InstanceId,
 }
 
 impl Questions {
@@ -100,7 +101,7 @@ impl Questions {
             ));
         }
         match describe_group(admin, &self.group, BROKER_QUERY_TIMEOUT) {
-            Ok(group) => of_group(&group, &self.group, &self.instance),
+            Ok(group) => of_group(&group, &self.group, self.instance.as_str()),
             Err(error) => self.coordinator(admin, OFFSETS, &error),
         }
     }
@@ -149,7 +150,7 @@ impl Questions {
 
     fn of_standby(&self, admin: &Admin) -> Cause {
         let group = describe_group(admin, &self.group, BROKER_QUERY_TIMEOUT).unwrap_or_default();
-        let others = others(&group, &self.instance);
+        let others = others(&group, self.instance.as_str());
         let who = if others.is_empty() { "unknown".to_owned() } else { others };
         Cause::of_cluster(format!(
             "the members of group {} (--group-id) are {who}; stop them if this process should read",

@@ -54,7 +54,7 @@ pub(crate) const TRANSACTIONS: InternalTopic = InternalTopic {
     name: "__transaction_state",
     replication: "transaction.state.log.replication.factor",
     least: Some("transaction.state.log.min.isr"),
-    user: "--delivery exactly-once",
+    user: "transactions",
 };
 
 impl InternalTopic {

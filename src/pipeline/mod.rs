@@ -9,13 +9,15 @@
 mod broker;
 mod diagnosis;
 pub(crate) mod internal_topics;
+pub(crate) mod journal_topic;
 mod pinning;
 mod threads;
+pub(crate) mod topic_settings;
 mod topic_watch;
 mod waits;
 mod watchdog;
 
-use std::{net::TcpListener, sync::Arc, time::Duration};
+use std::{net::TcpListener, sync::Arc};
 
 use crossbeam_channel::{bounded, unbounded};
 
@@ -32,16 +34,18 @@ use crate::{
     error::RunError,
     http::{self, HttpContext},
     ids::WorkerId,
+    journal,
     kafka::{
         self, Admin, ClientSettings, Consumer, ConsumerSettings, KafkaError, MockCluster,
         ProducerSettings, Transactional,
     },
     limits,
     metrics::{self, Health, Metric},
+    replica::{Replica, ReplicaChannels, ReplicaSettings},
     signals::{self, Wish},
-    sink::{OutputSettings, ReadbackSettings, Sink, SinkSettings},
+    sink::{OutputSettings, ReplicaLink, Sink, SinkSettings},
     source::{Source, SourceChannels, SourceSettings},
-    state::{Identity, Opened, SledStore, StateError, in_background, instance_id},
+    state::{CopyOf, JournalCopy, RecordCopy, SledTable, StateError, StateFolder},
     status::Board,
     topics::{PerOutput, Topic},
     worker::{Worker, WorkerSettings},
@@ -59,7 +63,7 @@ pub(crate) struct Shared {
 impl Shared {
     /// Makes what a run shares, before it starts.
     pub(crate) fn new(config: &RunConfig) -> Self {
-        // The source, the sink, the store and http; the workers come on top.
+        // The source, the sink, the replica and http; the workers come on top.
         let health = Health::new(config.workers + 3 + usize::from(config.http.is_some()));
         Self { control: Control::new(health, config.workers), board: Board::new() }
     }
@@ -95,26 +99,27 @@ pub(crate) fn run_on(
         return Ok(());
     };
     warn_if_memory_is_short(&config, &facts);
-    let (opened, instance) = open_state(&config, &facts)?;
+    let (folder, copy) = open_state(&config, &facts)?;
     let stall_timeout = config.stall_timeout;
     let questions = Questions {
         client: client.clone(),
         input: config.topics[Topic::Input].clone(),
         group: config.group_id.clone(),
-        instance: instance.clone(),
+        instance: config.instance_id.clone(),
     };
     let mut watchdog = Watchdog::new(Arc::clone(&control), questions, stall_timeout);
     let is_mock = MockCluster::has_id(&facts.cluster_id);
     let mut topics = (!is_mock)
-        .then(|| TopicWatch::new(Arc::clone(&control), &client, &config.topics))
+        .then(|| TopicWatch::new(Arc::clone(&control), &client, &config.topics, &facts))
         .transpose()?;
     let health = Arc::clone(control.health());
     let (token, board_shown) = (config.http_token.clone(), Arc::clone(&board));
-    let about = http::About::new(&config, &instance);
+    let about = http::About::new(&config);
     let build = [about.version, about.commit, about.librdkafka.as_str()];
     metrics::set_labeled(Metric::BuildInfo, &build, 1.0);
     let context = HttpContext { health, metrics, board: board_shown, about, token };
-    let parts = Parts { config, client, admin, facts, opened, instance, control, board };
+    let copy = Some(copy);
+    let parts = Parts { config, client, admin, facts, folder, copy, control, board };
     start(parts, listener, context)?.join(|| {
         topics.iter_mut().for_each(TopicWatch::look);
         watchdog.look()
@@ -134,8 +139,8 @@ struct Parts {
     client: ClientSettings,
     admin: Admin,
     facts: BrokerFacts,
-    opened: Opened,
-    instance: String,
+    folder: StateFolder,
+    copy: Option<Box<dyn JournalCopy>>,
     control: Arc<Control>,
     board: Arc<Board>,
 }
@@ -179,37 +184,35 @@ fn warn_if_memory_is_short(config: &RunConfig, facts: &BrokerFacts) {
     }
 }
 
-fn open_state(config: &RunConfig, facts: &BrokerFacts) -> Result<(Opened, String), RunError> {
+/// Takes the state folder, with the local copy of the journal in it.
+fn open_state(
+    config: &RunConfig,
+    facts: &BrokerFacts,
+) -> Result<(StateFolder, Box<dyn JournalCopy>), RunError> {
     let refuse = |error: StateError| RunError::with_exit_code(error.exit_code(), error);
-    let identity = Identity {
+    let folder = StateFolder::open(&config.state_dir).map_err(refuse)?;
+    let of = CopyOf {
         cluster_id: facts.cluster_id.clone(),
-        topic: config.topics[Topic::Input].clone(),
         group_id: config.group_id.clone(),
-        window_size_ms: config.window.size_ms,
+        topic: config.topics[Topic::Journal].clone(),
     };
-    let opened = SledStore::open(&config.state_dir, &identity).map_err(refuse)?;
-    let instance = instance_id(&config.state_dir, config.instance_id.as_deref()).map_err(refuse)?;
-    if let Some(moved) = &opened.quarantined {
-        tracing::warn!(
-            kept = %moved.display(),
-            "cannot read the state: it is moved aside, and a new one is begun"
-        );
-    }
+    let copy = RecordCopy::new(SledTable::new(&config.state_dir), of);
     tracing::info!(
         state_dir = %config.state_dir.display(),
-        instance,
+        instance = %config.instance_id,
         input = config.topics[Topic::Input],
         partitions = facts.input_partitions,
+        journal = config.topics[Topic::Journal],
         group = config.group_id,
         workers = config.workers,
         "starting"
     );
-    Ok((opened, instance))
+    Ok((folder, Box::new(copy)))
 }
 
 /// Spawns all threads.
 fn start(
-    parts: Parts,
+    mut parts: Parts,
     listener: Option<TcpListener>,
     context: HttpContext,
 ) -> Result<Threads, RunError> {
@@ -253,7 +256,7 @@ fn start(
     }
     let source_settings = SourceSettings {
         topic: config.topics[Topic::Input].clone(),
-        instance: parts.instance.clone(),
+        instance: config.instance_id.to_string(),
         consumer: consumer_settings(&parts),
         fields: config.event.fields.clone(),
         rules: config.window,
@@ -265,35 +268,45 @@ fn start(
         has_topic_ids: !MockCluster::has_id(&parts.facts.cluster_id),
         topics: config.topics.clone(),
         outputs: PerOutput::from_fn(|topic| parts.facts.outputs[topic].partitions),
+        journal_partitions: parts.facts.outputs[Topic::Journal].partitions,
         budget: Arc::clone(&budget),
         most_bytes: most_bytes(&parts),
         input_pool,
     };
     let channels = SourceChannels { workers, sink: to_sink, from_sink };
     let control = Arc::clone(&parts.control);
-    let (output_settings, readback) = (output_settings(&parts), readback_settings(&parts));
-    let Parts { config, admin, opened, instance, board, .. } = parts;
-    let (store, writer) = in_background(Box::new(opened.store));
+    let (output_settings, identity) = (output_settings(&parts), identity(&parts));
+    let (requests, replica_input) = unbounded();
+    let (to_sink, followed) = unbounded();
+    let channels_of_replica = ReplicaChannels { requests: replica_input, followed: to_sink };
+    let replica_settings = replica_settings(&mut parts);
+    let replica = Replica::new(
+        replica_settings,
+        Librdkafka::default(),
+        channels_of_replica,
+        Arc::clone(&control),
+    )?;
+    let Parts { config, admin, folder, board, .. } = parts;
     let sink_settings = SinkSettings {
         workers: config.workers,
         outputs: output_settings,
         rules: config.window,
-        delivery: config.delivery,
-        readback,
-        instance,
-        on_state_mismatch: config.on_state_mismatch,
+        instance: config.instance_id.clone(),
+        identity,
+        lease: config.idle_timeout + 2 * config.commit_interval,
+        session_timeout: limits::SESSION_TIMEOUT,
         on_topic_recreated: config.on_topic_recreated,
         stats_interval: config.stats_interval,
         board,
-        store,
+        replica: ReplicaLink { requests, followed, positions: replica.positions() },
         committer: consumer.committer(),
         budget,
         output_pool,
     };
     let sink = Sink::new(sink_settings, Librdkafka::default(), to_source, Arc::clone(&control))?;
-    threads.spawn("store".to_owned(), move || {
-        writer.run();
-        Ok(())
+    threads.spawn("replica".to_owned(), move || {
+        let _folder = folder;
+        replica.run()
     })?;
     threads.spawn("sink".to_owned(), move || sink.run(&sink_input))?;
     let source =
@@ -310,17 +323,32 @@ fn most_bytes(parts: &Parts) -> usize {
     side_topics.map(|(_, topic)| topic.record_bytes).fold(of_event, usize::max)
 }
 
-/// Settings of the consumer that reads aggregated-usage. It has the group's name but does not join.
-fn readback_settings(parts: &Parts) -> ReadbackSettings {
-    ReadbackSettings {
+/// Whose journal it is.
+fn identity(parts: &Parts) -> journal::Identity {
+    journal::Identity {
+        cluster_id: parts.facts.cluster_id.clone(),
+        group_id: parts.config.group_id.clone(),
+        topic: parts.config.topics[Topic::Input].clone(),
+        topic_id: None,
+        window_size_ms: parts.config.window.size_ms,
+        journal_partitions: parts.facts.outputs[Topic::Journal].partitions as u32,
+        first_partitions: parts.facts.input_partitions as u32,
+    }
+}
+
+/// Settings of the replica. Its consumer has the group's name but does not join.
+fn replica_settings(parts: &mut Parts) -> ReplicaSettings {
+    ReplicaSettings {
         consumer: ConsumerSettings {
             instance_id: None,
-            topic: parts.config.topics[Topic::Aggregated].clone(),
-            fetch_queue_kbytes: limits::READBACK_QUEUE_BYTES / 1024,
+            topic: parts.config.topics[Topic::Journal].clone(),
+            fetch_queue_kbytes: limits::SCAN_QUEUE_BYTES / 1024,
             ..consumer_settings(parts)
         },
-        partitions: parts.facts.outputs[Topic::Aggregated].partitions,
-        max_future: Duration::from_millis(parts.config.event.max_future_ms.unsigned_abs()),
+        partitions: parts.facts.outputs[Topic::Journal].partitions as u32,
+        rules: parts.config.window,
+        memory_limit: parts.config.memory.total,
+        copy: parts.copy.take(),
     }
 }
 
@@ -328,7 +356,7 @@ fn consumer_settings(parts: &Parts) -> ConsumerSettings {
     ConsumerSettings {
         client: parts.client.clone(),
         group_id: parts.config.group_id.clone(),
-        instance_id: Some(parts.instance.clone()),
+        instance_id: Some(parts.config.instance_id.to_string()),
         topic: parts.config.topics[Topic::Input].clone(),
         fetch_queue_kbytes: parts.config.memory.fetch_queue / 1024,
         max_poll_interval: limits::MAX_POLL_INTERVAL,
@@ -337,22 +365,31 @@ fn consumer_settings(parts: &Parts) -> ConsumerSettings {
 }
 
 fn output_settings(parts: &Parts) -> OutputSettings {
-    let transactional = match parts.config.delivery {
-        Delivery::AtLeastOnce => None,
-        Delivery::ExactlyOnce => Some(Transactional {
-            id: format!("{}-{}", parts.config.group_id, parts.instance),
-            timeout: limits::TRANSACTION_TIMEOUT,
-        }),
-    };
-    let producer = ProducerSettings {
+    let has_transactions = !MockCluster::has_id(&parts.facts.cluster_id);
+    let runs_ahead = has_transactions && parts.config.delivery == Delivery::AtLeastOnce;
+    let transactional = has_transactions.then(|| Transactional {
+        id: format!("{}-{}", parts.config.group_id, parts.config.instance_id),
+        timeout: limits::TRANSACTION_TIMEOUT,
+    });
+    let queue_kbytes = parts.config.memory.producer_queue / 1024;
+    // Nearly all that is produced are enriched events.
+    let of_rest = queue_kbytes / 4;
+    let producer = |transactional, queue_kbytes| ProducerSettings {
         client: parts.client.clone(),
-        queue_kbytes: parts.config.memory.producer_queue / 1024,
+        queue_kbytes,
         batch_bytes: parts.facts.batch_bytes,
         linger: limits::PRODUCER_LINGER,
         delivery_timeout: limits::DELIVERY_TIMEOUT,
         transactional,
     };
-    OutputSettings { producer, topics: parts.config.topics.clone(), facts: parts.facts.outputs }
+    let ahead = runs_ahead.then(|| producer(None, queue_kbytes - of_rest));
+    let queue_kbytes = if runs_ahead { of_rest } else { queue_kbytes };
+    OutputSettings {
+        producer: producer(transactional, queue_kbytes),
+        ahead,
+        topics: parts.config.topics.clone(),
+        facts: parts.facts.outputs,
+    }
 }
 
 /// Converts an error from before anything was read: of the configuration, or of a broker.

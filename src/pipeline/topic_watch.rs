@@ -1,7 +1,7 @@
 //! Checks regularly whether the topics are still the same, and how many partitions they have. Main
 //! thread.
 //!
-//! In:  the brokers' description of all five topics, from one query.
+//! In:  the brokers' description of all topics, from one query.
 //! Out: the newest findings, for the source; a log line when an output topic was created again.
 //! Holds: when no broker answers, or an answer lacks a fact, what is known stays.
 
@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::broker::BrokerFacts;
 use crate::{
     control::Control,
     error::RunError,
@@ -41,13 +42,16 @@ impl TopicWatch {
         control: Arc<Control>,
         client: &ClientSettings,
         names: &PerTopic<String>,
+        facts: &BrokerFacts,
     ) -> Result<Self, RunError> {
         let admin = Admin::new(client).map_err(super::refused)?;
-        let watched = |topic| {
+        let mut topics = PerTopic::from_fn(|topic| {
             let name: &String = &names[topic];
             WatchedTopic { name: name.clone(), id: None, partitions: None }
-        };
-        let topics = PerTopic::from_fn(watched);
+        });
+        let journal = &mut topics[Topic::Journal];
+        journal.id = facts.journal_id;
+        journal.partitions = Some(facts.outputs[Topic::Journal].partitions);
         let interval = client.metadata_refresh_interval();
         Ok(Self { control, admin, interval, next: Instant::now() + interval, topics })
     }
@@ -68,7 +72,7 @@ impl TopicWatch {
     fn take(&mut self, described: Vec<Result<TopicReplicas, KafkaError>>) {
         for ((topic, known), described) in self.topics.iter_mut().zip(described) {
             match described {
-                Ok(found) => known.see(&found, topic.is_output()),
+                Ok(found) => known.see(topic, &found),
                 Err(error) if error.is_unknown_topic() => tracing::warn!(
                     topic = known.name,
                     "the topic no longer exists: create it again, or stop this process"
@@ -78,26 +82,28 @@ impl TopicWatch {
         }
         let partitions = |topic| self.topics[topic].partitions.ok_or(topic);
         if let Ok(outputs) = PerOutput::try_from_fn(partitions) {
-            let input = self.topics[Topic::Input].id;
-            self.control.topics().publish(SeenTopics { input, outputs });
+            let (input, journal) = (self.topics[Topic::Input].id, self.topics[Topic::Journal].id);
+            self.control.topics().publish(SeenTopics { input, journal, outputs });
         }
     }
 }
 
 impl WatchedTopic {
-    fn see(&mut self, topic: &TopicReplicas, is_output: bool) {
-        if let (Some(was), Some(now), true) = (self.id, topic.id, is_output)
-            && was != now
-        {
+    fn see(&mut self, topic: Topic, found: &TopicReplicas) {
+        let is_new = matches!((self.id, found.id), (Some(was), Some(now)) if was != now);
+        if is_new && topic.is_output() {
             tracing::warn!(
                 topic = self.name,
-                %was,
-                %now,
+                was = self.id.map(tracing::field::display),
+                now = found.id.map(tracing::field::display),
                 "the topic was deleted and created again: earlier output in it is lost; further \
                  output goes to the new topic"
             );
         }
-        self.id = topic.id.or(self.id);
-        self.partitions = Some(topic.partitions as i32);
+        // The streams of a journal stay in the partitions that it was begun with.
+        if topic != Topic::Journal || is_new || self.partitions.is_none() {
+            self.partitions = Some(found.partitions as i32);
+        }
+        self.id = found.id.or(self.id);
     }
 }

@@ -144,7 +144,7 @@ impl Watchdog {
 
     /// Checks a state in which nothing is read. An error ends the run.
     fn look_at_wait(&mut self, waiting: Waiting, now: Instant) -> Result<(), RunError> {
-        let progress = self.control.activity().read_back.load(Relaxed);
+        let progress = self.control.activity().followed.load(Relaxed);
         let Some(clock) = self.wait.as_mut().filter(|clock| clock.is_of(waiting, progress)) else {
             self.wait = Some(WaitClock::new(waiting, progress, now));
             // Not `moves`: a broker that is away may still be away in the next state.

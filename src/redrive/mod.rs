@@ -88,7 +88,7 @@ impl<'a> Session<'a> {
             group_id: config.progress_group(),
             instance_id: None,
             topic: config.dead_letter_topic.clone(),
-            fetch_queue_kbytes: limits::READBACK_QUEUE_BYTES / 1024,
+            fetch_queue_kbytes: limits::SCAN_QUEUE_BYTES / 1024,
             max_poll_interval: limits::MAX_POLL_INTERVAL,
             reads_uncommitted: false,
         })

@@ -1,9 +1,193 @@
-//! An instance's copy of the journal: the committed state of the whole group.
+//! An instance's copy of the journal: the committed state of the whole group. Thread `replica`.
 //!
-//! In:  records of the journal, as `journal/` applies them. Out: heads and counts of every
-//! partition, what the merger has published, sums for people.
-//! Holds: nothing is known here that was not committed.
+//! In:  the journal's records of committed transactions; `FollowRequest`s of the sink.
+//! Out: heads and counts of every partition, what the merger has published; `Followed`, once the
+//! journal is read as far as a request says; the local copy on disk.
+//! Holds: nothing is known here that was not committed; all journal partitions are followed all
+//! the time; the thread ends when nobody can ask any more.
 
+mod copying;
+mod follower;
+mod memory;
+mod positions;
+mod reader;
+mod request;
+mod skips;
+mod takeover;
 mod view;
 
-pub use self::view::{Arrival, MergerView, PartitionView, View};
+use std::sync::{Arc, atomic::Ordering::Relaxed};
+
+use crossbeam_channel::{Receiver, Sender, TryRecvError};
+
+use self::{follower::Follower, memory::MemoryWatch, reader::JournalReader, takeover::Takeover};
+pub use self::{
+    positions::Positions,
+    request::{BeginAt, FollowRequest, Followed},
+    view::{Arrival, MergerView, PartitionView, View},
+};
+use crate::{
+    client::{Client, Clock},
+    control::Control,
+    error::RunError,
+    kafka::ConsumerSettings,
+    state::JournalCopy,
+    window::WindowRules,
+};
+
+/// What a replica is made of.
+#[derive(Debug)]
+pub struct ReplicaSettings {
+    /// A consumer of the journal topic, without an instance id, of committed records only.
+    pub consumer: ConsumerSettings,
+    /// Partitions of the journal topic.
+    pub partitions: u32,
+    /// Window rules: the size says when a window is forgotten.
+    pub rules: WindowRules,
+    /// Bytes of counts above which the process ends.
+    pub memory_limit: usize,
+    /// The local copy, if there is one.
+    pub copy: Option<Box<dyn JournalCopy>>,
+}
+
+/// The replica's channels.
+#[derive(Debug)]
+pub struct ReplicaChannels {
+    /// From the sink.
+    pub requests: Receiver<FollowRequest>,
+    /// To the sink.
+    pub followed: Sender<Followed>,
+}
+
+/// The replica.
+#[derive(Debug)]
+pub struct Replica<C: Client> {
+    client: C,
+    channels: ReplicaChannels,
+    control: Arc<Control>,
+    follower: Follower,
+    reader: JournalReader<C::Consumer>,
+    takeover: Option<Takeover>,
+    memory: MemoryWatch,
+    positions: Arc<Positions>,
+    has_begun: bool,
+}
+
+/// What comes after a turn.
+#[expect(clippy::large_enum_variant, reason = "one exists, and is taken apart at once")]
+#[derive(Debug)]
+pub enum Step<C: Client> {
+    /// The next turn.
+    Continue(Replica<C>),
+    /// Nothing: nobody can ask any more.
+    Ended,
+}
+
+impl<C: Client> Replica<C> {
+    /// A replica that has read nothing.
+    ///
+    /// # Errors
+    /// `Refused` when a setting of the consumer is.
+    pub fn new(
+        settings: ReplicaSettings,
+        client: C,
+        channels: ReplicaChannels,
+        control: Arc<Control>,
+    ) -> Result<Self, RunError> {
+        let ReplicaSettings { consumer, partitions, rules, memory_limit, copy } = settings;
+        assert!(!consumer.reads_uncommitted, "only what was committed is followed");
+        let follower = Follower::new(&consumer.topic, partitions, rules, copy);
+        let consumer =
+            client.consumer(&consumer).map_err(|error| RunError::Refused(error.to_string()))?;
+        Ok(Self {
+            client,
+            channels,
+            control,
+            follower,
+            reader: JournalReader::new(consumer),
+            takeover: None,
+            memory: MemoryWatch::new(memory_limit),
+            positions: Arc::new(Positions::new(partitions)),
+            has_begun: false,
+        })
+    }
+
+    /// How far it has followed.
+    pub fn positions(&self) -> Arc<Positions> {
+        Arc::clone(&self.positions)
+    }
+
+    /// Runs until nobody can ask any more.
+    ///
+    /// # Errors
+    /// See [`Self::step`].
+    pub fn run(self) -> Result<(), RunError> {
+        let mut next = Step::Continue(self);
+        while let Step::Continue(replica) = next {
+            next = replica.step()?;
+        }
+        Ok(())
+    }
+
+    /// One turn: reads what is there, and waits a little when there is nothing.
+    ///
+    /// # Errors
+    /// `Refused` when a record is of a later version, the topic has lost partitions, or the counts
+    /// need more memory than the budget; `Kafka` when the journal cannot be read.
+    pub fn step(mut self) -> Result<Step<C>, RunError> {
+        let now = self.client.clock().now();
+        if !self.has_begun {
+            self.has_begun = true;
+            self.follower.load_copy(now);
+        }
+        if !self.hear() {
+            self.follower.write_copy(now, true);
+            self.reader.close();
+            return Ok(Step::Ended);
+        }
+        if let Some(takeover) = &mut self.takeover {
+            takeover.advance(&mut self.follower, &mut self.reader, self.client.clock())?;
+        }
+        self.reader.turn(&mut self.follower, self.client.clock())?;
+        self.memory.look(self.follower.memory_bytes())?;
+        let follower = &self.follower;
+        self.positions.set(follower.partitions().map(|p| follower.position(p)));
+        self.answer();
+        self.follower.write_copy(self.client.clock().now(), false);
+        let activity = self.control.activity();
+        activity.replica_turns.fetch_add(1, Relaxed);
+        activity.following.store(self.takeover.is_some(), Relaxed);
+        Ok(Step::Continue(self))
+    }
+
+    /// Takes what the sink asks for; the newest request is the one that counts. `false` when nobody
+    /// can ask any more.
+    fn hear(&mut self) -> bool {
+        loop {
+            match self.channels.requests.try_recv() {
+                Ok(request) => {
+                    let waiting = self.takeover.as_ref().map(Takeover::request);
+                    if waiting.is_none_or(|waiting| waiting.incarnation <= request.incarnation) {
+                        let now = self.client.clock().now();
+                        self.takeover = Some(Takeover::new(request, now));
+                    }
+                }
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => return false,
+            }
+        }
+    }
+
+    /// Answers the request, if all is read.
+    fn answer(&mut self) {
+        let Some(takeover) = &mut self.takeover else { return };
+        if takeover.is_reached(&self.follower, &self.reader) {
+            let followed = self.follower.followed(takeover.request().incarnation);
+            // A sink that is gone reports its own reason.
+            let _ = self.channels.followed.send(followed);
+            self.takeover = None;
+        } else {
+            takeover.say(&self.follower, self.client.clock().now());
+        }
+    }
+}

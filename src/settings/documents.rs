@@ -80,6 +80,10 @@ fn example_of(spec: &Spec) -> String {
             sentence = format!("{sentence} Default: {holds}.");
             "# "
         }
+        Fallback::After { setting, suffix } => {
+            sentence = format!("{sentence} Default: <{setting}>{suffix}.");
+            "# "
+        }
         Fallback::Required => {
             sentence += " Required.";
             "# "
@@ -115,6 +119,9 @@ fn reference_of(spec: &Spec) -> String {
         _ if spec.is_table() => format!("* `[{key}]`, `{} {}`:", spec.flag(), spec.value_name),
         Fallback::Text(default) => format!("* `{key}` (`{default}`):"),
         Fallback::Otherwise(holds) => format!("* `{key}` (default: {holds}):"),
+        Fallback::After { setting, suffix } => {
+            format!("* `{key}` (default: `<{setting}>{suffix}`):")
+        }
         Fallback::Required => format!("* `{key}` (required):"),
     };
     let mut sentences = format!("{name} {}.", spec.help);

@@ -78,16 +78,13 @@ impl Layers {
                 layers.lay_pairs(spec, of_flags, Origin::Flag, problems);
                 continue;
             }
-            let default = match spec.default {
-                Fallback::Text(text) => Some((text.to_owned(), Origin::Default)),
-                Fallback::Otherwise(_) | Fallback::Required => None,
-            };
+            let default = layers.default(spec).map(|text| (text, Origin::Default));
             let of_file = of_file.next_back().map(|v| (v.text.clone(), Origin::File(v.line)));
             let given = typed(flags, variable, spec).or(of_file);
             if let Some((text, origin)) = given.or(default) {
                 layers.values.insert(spec.name, SettingText { text, origin });
                 if let Err(what) = setting.check(&layers.values[spec.name].text) {
-                    problems.add(layers.invalid(setting, what));
+                    problems.add(layers.invalid(setting, what + &layers.made_of(spec)));
                 }
             } else if spec.default == Fallback::Required {
                 problems.add(format!(
@@ -122,6 +119,28 @@ impl Layers {
                 problems.add(self.invalid(&CONFIG, what));
                 Vec::new()
             }
+        }
+    }
+
+    /// The text of a setting that is not given.
+    fn default(&self, spec: &Spec) -> Option<String> {
+        match spec.default {
+            Fallback::Text(text) => Some(text.to_owned()),
+            Fallback::After { setting, suffix } => {
+                Some(self.values.get(setting)?.text.clone() + suffix)
+            }
+            Fallback::Otherwise(_) | Fallback::Required => None,
+        }
+    }
+
+    /// What to do about a wrong default that is made of another setting; nothing otherwise.
+    fn made_of(&self, spec: &Spec) -> String {
+        let is_default = self.values[spec.name].origin == Origin::Default;
+        match spec.default {
+            Fallback::After { setting, .. } if is_default => {
+                format!("; the default is made of --{setting}, so give {} a value", spec.flag())
+            }
+            _ => String::new(),
         }
     }
 

@@ -30,8 +30,8 @@ pub(crate) use self::{
 };
 use crate::{
     config::{
-        ClientProperties, ConfigError, Problems, RunConfig, Surroundings, default_state_dir,
-        secrets,
+        ClientProperties, ConfigError, Problems, RunConfig, Surroundings, default_instance_id,
+        default_state_dir, secrets,
     },
     event::{EventConfig, FieldNames},
     limits,
@@ -90,12 +90,16 @@ fn load(
     if let Some(error) = problems.into_error() {
         return Err(error);
     }
+    let state_dir = state_dir.expect("a folder that is missing is a problem");
+    let instance_id = layers.get(&t::INSTANCE_ID).unwrap_or_else(|| {
+        default_instance_id(&surroundings.host, &surroundings.current_dir.join(&state_dir))
+    });
     let memory = layers.required(&t::MEMORY_BUDGET);
     let workers = layers.get(&t::WORKERS);
     let config = RunConfig {
         brokers: layers.required(&t::BROKERS),
         group_id: layers.required(&t::GROUP_ID),
-        instance_id: layers.get(&t::INSTANCE_ID),
+        instance_id,
         topics: PerTopic::from_fn(|topic| layers.required(t::of_topic(topic))),
         workers: workers.unwrap_or_else(|| surroundings.default_workers(&memory)),
         delivery: layers.required(&t::DELIVERY),
@@ -108,8 +112,7 @@ fn load(
         commit_interval: layers.required(&t::COMMIT_INTERVAL),
         start_from: layers.required(&t::START_FROM),
         on_unreadable_batch: layers.required(&t::ON_UNREADABLE_BATCH),
-        state_dir: state_dir.expect("a folder that is missing is a problem"),
-        on_state_mismatch: layers.required(&t::ON_STATE_MISMATCH),
+        state_dir,
         on_topic_recreated: layers.required(&t::ON_TOPIC_RECREATED),
         memory,
         event: EventConfig {

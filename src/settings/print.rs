@@ -11,7 +11,7 @@ use super::{
     Loaded,
     layers::{Entry, Layers, Origin, SettingText},
     row::{Fallback, Setting, Spec, TomlForm},
-    table::{self, CLIENT, STATE_DIR, WORKERS},
+    table::{self, CLIENT, INSTANCE_ID, STATE_DIR, WORKERS},
 };
 use crate::{
     config::{parse_switch, secrets},
@@ -82,6 +82,8 @@ fn value(setting: &dyn Setting, loaded: &Loaded) -> Option<SettingText> {
     let name = setting.spec().name;
     let text = if name == WORKERS.spec().name {
         loaded.config.workers.to_string()
+    } else if name == INSTANCE_ID.spec().name {
+        loaded.config.instance_id.to_string()
     } else if name == STATE_DIR.spec().name {
         loaded.config.state_dir.to_str()?.to_owned()
     } else {

@@ -33,6 +33,8 @@ pub(super) enum Fallback {
     Text(&'static str),
     /// What this says in words.
     Otherwise(&'static str),
+    /// The text of a setting that stands before this one in the table, followed by this.
+    After { setting: &'static str, suffix: &'static str },
     /// Nothing: it must be given.
     Required,
 }
@@ -157,6 +159,18 @@ impl<T> Row<T> {
         self
     }
 
+    /// NOTE: the row comes after the other setting's.
+    pub(super) const fn default_after(
+        mut self,
+        setting: &'static str,
+        suffix: &'static str,
+        example: &'static str,
+    ) -> Self {
+        self.spec.default = Fallback::After { setting, suffix };
+        self.spec.example = example;
+        self
+    }
+
     pub(super) const fn required(mut self, example: &'static str) -> Self {
         self.spec.example = example;
         self
@@ -224,6 +238,9 @@ impl Spec {
         let help = match self.default {
             Fallback::Otherwise(holds) if !self.is_table() => {
                 format!("{} [default: {holds}]", self.help)
+            }
+            Fallback::After { setting, suffix } => {
+                format!("{} [default: <{setting}>{suffix}]", self.help)
             }
             Fallback::Required => format!("{}; required", self.help),
             _ => self.help.to_owned(),

@@ -9,14 +9,15 @@ use std::{net::SocketAddr, path::PathBuf, sync::LazyLock, time::Duration};
 use super::row::{Row, Setting, choice, entries, number, switch, text};
 use crate::{
     config::{
-        Delivery, HttpToken, LogFormat, MemoryPlan, OnStateMismatch, OnTopicRecreated,
-        OnUnreadableBatch, StartFrom, duration_within, parse_brokers, parse_duration,
-        parse_group_id, parse_http_token, parse_instance_id, parse_number, parse_size,
-        parse_start_from, parse_state_dir, parse_timezone, parse_topic, parse_window,
+        Delivery, HttpToken, LogFormat, MemoryPlan, OnTopicRecreated, OnUnreadableBatch, StartFrom,
+        duration_within, parse_brokers, parse_duration, parse_group_id, parse_http_token,
+        parse_instance_id, parse_number, parse_size, parse_start_from, parse_state_dir,
+        parse_timezone, parse_topic, parse_window,
     },
     event::TimestampStyle,
+    ids::InstanceId,
     limits,
-    topics::{Topic, TopicSpec},
+    topics::{DefaultName, Topic, TopicSpec},
 };
 
 /// Makes a static of each row, and the list of all under their headings.
@@ -40,9 +41,11 @@ settings! {
         GROUP_ID: String = text("group-id", "NAME", parse_group_id)
             .default("logintide")
             .help("Consumer group");
-        INSTANCE_ID: String = text("instance-id", "NAME", parse_instance_id)
-            .otherwise("generated once into the state folder", "logintide-1")
-            .help("Name of this instance in the group");
+        INSTANCE_ID: InstanceId = text("instance-id", "NAME", parse_instance_id)
+            .otherwise("the host's name and a hash of the state folder's path", "logintide-1")
+            .help("Name of this instance in the group; one that starts again with it takes its \
+                   place at once")
+            .more("No two processes of a group may have the same.");
     }
     "Topics" {
         INPUT_TOPIC: String = topic(Topic::Input);
@@ -50,12 +53,15 @@ settings! {
         AGGREGATED_TOPIC: String = topic(Topic::Aggregated);
         DEAD_LETTER_TOPIC: String = topic(Topic::DeadLetter);
         LATE_TOPIC: String = topic(Topic::Late);
+        JOURNAL_TOPIC: String = topic(Topic::Journal)
+            .more("It is compacted, and has at most 8 partitions.");
         CREATE_TOPICS: bool = switch("create-topics").help("Create the topics that are missing");
         PARTITIONS: i32 = number("partitions", |text| {
                 parse_number(text, 1..=limits::NEW_TOPIC_PARTITIONS_MAX)
             })
             .otherwise("as many as the input has, else 8", "8")
-            .help("Partitions of the topics that are created");
+            .help("Partitions of the topics that are created")
+            .more("The journal has at most 8.");
         REPLICATION: i32 = number("replication", |text| {
                 parse_number(text, 1..=limits::NEW_TOPIC_REPLICATION_MAX)
             })
@@ -132,10 +138,6 @@ settings! {
         STATE_DIR: PathBuf = text("state-dir", "DIR", parse_state_dir)
             .otherwise("$STATE_DIRECTORY, else the XDG state folder + group", "/var/lib/logintide")
             .help("Folder of the window state");
-        ON_STATE_MISMATCH: OnStateMismatch = choice("on-state-mismatch", "REACTION")
-            .default("rebuild")
-            .help("What follows when state and committed offset differ; rebuild counts the \
-                   windows again from the input");
         ON_TOPIC_RECREATED: OnTopicRecreated = choice("on-topic-recreated", "REACTION")
             .default("fail")
             .help("What follows when the input topic was deleted and created again; begin reads \
@@ -189,7 +191,13 @@ settings! {
 
 const fn topic(topic: Topic) -> Row<String> {
     let TopicSpec { setting, default_name, help, .. } = topic.spec();
-    text(setting, "TOPIC", parse_topic).default(default_name).help(help)
+    let row = text(setting, "TOPIC", parse_topic).help(help);
+    match default_name {
+        DefaultName::Fixed(name) => row.default(name),
+        DefaultName::AfterGroup(suffix) => {
+            row.default_after("group-id", suffix, "logintide-journal")
+        }
+    }
 }
 
 /// The setting that names a topic.
@@ -200,6 +208,7 @@ pub(crate) fn of_topic(topic: Topic) -> &'static Row<String> {
         Topic::Aggregated => &AGGREGATED_TOPIC,
         Topic::DeadLetter => &DEAD_LETTER_TOPIC,
         Topic::Late => &LATE_TOPIC,
+        Topic::Journal => &JOURNAL_TOPIC,
     }
 }
 

@@ -7,10 +7,10 @@ use clap::{Args, Command, FromArgMatches, ValueEnum};
 use super::*;
 use crate::{
     config::{
-        Delivery, LogFormat, OnStateMismatch, OnTopicRecreated, OnUnreadableBatch, StartFrom,
-        possible_values,
+        Delivery, LogFormat, OnTopicRecreated, OnUnreadableBatch, StartFrom, possible_values,
     },
     event::{Field, TimestampStyle},
+    topics::Topic,
 };
 
 /// The definition of `run`.
@@ -24,7 +24,13 @@ pub(crate) fn of_line(line: &[&str]) -> RunConfig {
 }
 
 fn surroundings() -> Surroundings {
-    Surroundings { home: Some("/home/u".into()), cores: 8, ..Surroundings::default() }
+    Surroundings {
+        home: Some("/home/u".into()),
+        host: "host-1".into(),
+        current_dir: "/work".into(),
+        cores: 8,
+        ..Surroundings::default()
+    }
 }
 
 /// `run` with these arguments and the two names that are always needed.
@@ -96,9 +102,16 @@ fn help_and_completions_list_the_words_of_a_setting() {
 fn defaults_are_the_documented_ones() {
     let config = configured(&[]).expect("defaults are right");
     assert_eq!(config.brokers, "b:9092");
-    assert_eq!((config.group_id.as_str(), config.instance_id), ("logintide", None));
-    let names =
-        ["user-login", "processed-logins", "aggregated-usage", "user-login-dlq", "user-login-late"];
+    assert_eq!(config.group_id, "logintide");
+    assert_eq!(config.instance_id.as_str(), "host-1-0b075506");
+    let names = [
+        "user-login",
+        "processed-logins",
+        "aggregated-usage",
+        "user-login-dlq",
+        "user-login-late",
+        "logintide-journal",
+    ];
     assert_eq!(config.topics.values(), &names);
     assert_eq!((config.workers, config.delivery), (6, Delivery::ExactlyOnce));
     let window = config.window;
@@ -108,7 +121,6 @@ fn defaults_are_the_documented_ones() {
     assert_eq!(config.commit_interval.as_millis(), 500);
     assert_eq!(config.start_from, StartFrom::Earliest);
     assert_eq!(config.state_dir.to_str(), Some("/home/u/.local/state/logintide/logintide"));
-    assert_eq!(config.on_state_mismatch, OnStateMismatch::Rebuild);
     assert_eq!(config.on_topic_recreated, OnTopicRecreated::Fail);
     assert_eq!(config.on_unreadable_batch, OnUnreadableBatch::Fail);
     assert_eq!(config.memory.total, 256 << 20);
@@ -126,7 +138,7 @@ fn defaults_are_the_documented_ones() {
 fn settings_reach_the_configuration() {
     let line = "--group-id g --instance-id i-1 --input-topic in --late-topic l --workers 3 \
         --window 1m --grace 0s --allowed-lateness 1h --idle-timeout 2s --commit-interval 1s \
-        --start-from 2024-11-02T13:00:00Z --state-dir /s --on-state-mismatch fail \
+        --start-from 2024-11-02T13:00:00Z --state-dir /s \
         --on-topic-recreated begin \
         --memory-budget 64MiB --timezone Europe/Berlin --timestamp-style rfc3339 \
         --field user_id=sub,timestamp=iat --field ip=addr --max-future 0s --http off --exit-at-end \
@@ -134,8 +146,8 @@ fn settings_reach_the_configuration() {
         --partitions 12 --replication 3 \
         -X client.rack=b,c -X ssl.ca.location= --delivery at-least-once --stall-timeout 30s";
     let config = configured(&line.split_whitespace().collect::<Vec<_>>()).expect("right");
-    assert_eq!((config.group_id.as_str(), config.instance_id.as_deref()), ("g", Some("i-1")));
-    let names = ["in", "processed-logins", "aggregated-usage", "user-login-dlq", "l"];
+    assert_eq!((config.group_id.as_str(), config.instance_id.as_str()), ("g", "i-1"));
+    let names = ["in", "processed-logins", "aggregated-usage", "user-login-dlq", "l", "g-journal"];
     assert_eq!(config.topics.values(), &names);
     assert_eq!(config.workers, 3);
     let window = config.window;
@@ -144,7 +156,6 @@ fn settings_reach_the_configuration() {
     assert_eq!((config.idle_timeout.as_secs(), config.commit_interval.as_secs()), (2, 1));
     assert_eq!(config.start_from, StartFrom::Time(1_730_552_400_000));
     assert_eq!(config.state_dir.to_str(), Some("/s"));
-    assert_eq!(config.on_state_mismatch, OnStateMismatch::Fail);
     assert_eq!(config.on_topic_recreated, OnTopicRecreated::Begin);
     assert_eq!(config.on_unreadable_batch, OnUnreadableBatch::Skip);
     assert_eq!(config.memory.total, 64 << 20);
@@ -164,6 +175,31 @@ fn settings_reach_the_configuration() {
         *config.client_properties,
         [property("client.rack", "b,c"), property("ssl.ca.location", "")]
     );
+}
+
+#[test]
+fn the_journal_has_the_name_of_its_group_unless_it_is_given_one() {
+    let given = ["--group-id", "g", "--journal-topic", "j"];
+    assert_eq!(configured(&given).expect("right").topics[Topic::Journal], "j");
+    let expected = "invalid value 'two words-journal' for '--journal-topic': expected a name of \
+                    letters, digits, '.', '_' and '-', but found ' '; the default is made of \
+                    --group-id, so give --journal-topic a value";
+    assert!(problem(&["--group-id", "two words"]).contains(expected));
+    let text = problem(&["--group-id", "g", "--late-topic", "g-journal"]);
+    assert!(
+        text.contains("'--journal-topic': expected another topic than '--late-topic' has"),
+        "{text}"
+    );
+    // A wrong name that was given is not made of the group's.
+    let text = problem(&["--group-id", "two words", "--journal-topic", "a b"]);
+    assert!(text.ends_with("but found ' '"), "{text}");
+}
+
+#[test]
+fn a_relative_state_folder_names_the_same_instance_as_its_absolute_path() {
+    let id = |dir: &str| configured(&["--state-dir", dir]).expect("right").instance_id;
+    assert_eq!(id("s"), id("/work/s"));
+    assert_ne!(id("s"), id("/s"));
 }
 
 #[test]
@@ -189,7 +225,6 @@ fn each_wrong_value_is_named_with_what_was_expected() {
         ("--commit-interval", "61s", "at most 60s"),
         ("--start-from", "yesterday", "earliest, latest or a time with its offset such as "),
         ("--state-dir", "", "a folder"),
-        ("--on-state-mismatch", "panic", "rebuild or fail"),
         ("--on-topic-recreated", "go on", "fail or begin"),
         ("--on-unreadable-batch", "guess", "fail or skip"),
         ("--stall-timeout", "4s", "at least 5s"),
@@ -330,8 +365,9 @@ fn everything_that_is_wrong_is_reported_together() {
 
 #[test]
 fn a_group_that_names_no_folder_needs_a_state_dir() {
-    assert!(problem(&["--group-id", "a/b"]).contains("set --state-dir"));
-    let config = configured(&["--group-id", "a/b", "--state-dir", "/s"]).expect("right");
+    let named = ["--group-id", "a/b", "--journal-topic", "j"];
+    assert!(problem(&named).contains("set --state-dir"));
+    let config = configured(&[&named[..], &["--state-dir", "/s"]].concat()).expect("right");
     assert_eq!(config.group_id, "a/b");
 }
 

@@ -9,7 +9,6 @@ use super::context::Context;
 use crate::{
     batch::{OutputBatch, RejectBatch},
     client::Client,
-    config::Delivery,
     epoch::Alignment,
     failpoint::{self, Fault},
     ids::{Epoch, Incarnation},
@@ -44,7 +43,7 @@ enum Turn {
 /// What decides when output goes.
 #[derive(Debug, Clone, Copy)]
 struct Rules {
-    delivery: Delivery,
+    sends_ahead: bool,
     incarnation: Incarnation,
     open: Epoch,
     /// Whether librdkafka has all of the open epoch.
@@ -64,11 +63,11 @@ impl Rules {
         if self.is_complete && self.goes_ahead(output) { Turn::Now } else { Turn::Later }
     }
 
-    /// Whether output may be sent before the complete epoch in front of it is committed. Without a
+    /// Whether output may be sent before the complete epoch in front of it is committed. Outside the
     /// transaction an enriched event may, as it is the same whatever becomes of that epoch. A late
     /// one may not: read again, it may be in time.
     fn goes_ahead(&self, output: &Output) -> bool {
-        self.delivery == Delivery::AtLeastOnce && matches!(output, Output::Enriched(_))
+        self.sends_ahead && matches!(output, Output::Enriched(_))
             || failpoint::is_planted(Fault::NextEpochAhead)
     }
 }
@@ -99,7 +98,7 @@ impl Collecting {
         is_complete: bool,
     ) {
         let rules = Rules {
-            delivery: cx.settings.delivery,
+            sends_ahead: cx.outputs.sends_ahead(),
             incarnation: cx.incarnation,
             open: self.alignment.open_epoch(),
             is_complete,
@@ -152,17 +151,17 @@ mod tests {
         use Turn::{Later, Never, Now};
 
         let next = OPEN.next();
-        for (delivery, is_complete, incarnation, epoch, expected) in [
-            (Delivery::AtLeastOnce, false, NEW, OPEN, [Now, Now]),
-            (Delivery::AtLeastOnce, false, NEW, next, [Later, Later]),
-            (Delivery::AtLeastOnce, true, NEW, next, [Now, Later]),
-            (Delivery::AtLeastOnce, true, OLD, next, [Never, Never]),
-            (Delivery::ExactlyOnce, false, NEW, OPEN, [Now, Now]),
-            (Delivery::ExactlyOnce, false, NEW, next, [Later, Later]),
-            (Delivery::ExactlyOnce, true, NEW, next, [Later, Later]),
-            (Delivery::ExactlyOnce, true, OLD, OPEN, [Never, Never]),
+        for (sends_ahead, is_complete, incarnation, epoch, expected) in [
+            (true, false, NEW, OPEN, [Now, Now]),
+            (true, false, NEW, next, [Later, Later]),
+            (true, true, NEW, next, [Now, Later]),
+            (true, true, OLD, next, [Never, Never]),
+            (false, false, NEW, OPEN, [Now, Now]),
+            (false, false, NEW, next, [Later, Later]),
+            (false, true, NEW, next, [Later, Later]),
+            (false, true, OLD, OPEN, [Never, Never]),
         ] {
-            let rules = Rules { delivery, incarnation: NEW, open: OPEN, is_complete };
+            let rules = Rules { sends_ahead, incarnation: NEW, open: OPEN, is_complete };
             let turns = outputs(incarnation, epoch).map(|output| rules.turn_of(&output));
             assert_eq!(turns, expected, "{rules:?}, {incarnation:?} {epoch:?}");
         }

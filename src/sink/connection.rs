@@ -1,9 +1,10 @@
-//! The sink's producer and, in exactly-once, its transaction. Owned by the sink thread.
+//! The sink's producer and its transaction. Owned by the sink thread.
 //!
 //! In:  the wish to produce, to commit, to start over.
 //! Out: a producer that may be used, committed epochs.
-//! Holds: in exactly-once nothing is produced outside a transaction, a transaction holds one epoch,
-//! and none is begun before what an earlier producer of this id left open has ended.
+//! Holds: nothing is produced outside a transaction, a transaction holds one epoch, and none is
+//! begun before what an earlier producer of this id left open has ended. Brokers without
+//! transactions, which only the demo has, get records first and offsets then.
 //!
 //! ```text
 //! New ──registered──► Ready ──first record or commit──► Open ──offsets sent, committed──► Ready
@@ -16,7 +17,6 @@ use std::time::{Duration, Instant};
 use super::{EpochFailure, OutputSettings};
 use crate::{
     client::{Client, Clock, OffsetCommitter, RecordProducer},
-    error::RunError,
     failpoint::{self, Fault, Point},
     kafka::{CommitEntry, KafkaError},
     limits,
@@ -26,14 +26,14 @@ use crate::{
 
 #[derive(Debug, Clone, Copy)]
 enum Transaction {
-    /// At-least-once: there are none.
+    /// There are none.
     Never,
     /// The transactional id is not registered yet.
     New,
     Ready,
     Open {
-        since: Instant,
-        offsets_sent: bool,
+        /// When the offsets were sent.
+        committing: Option<Instant>,
     },
 }
 
@@ -45,15 +45,13 @@ pub(super) struct Connection<C: Client> {
     producer: C::Producer,
     clock: C::Clock,
     transaction: Transaction,
-    /// How long the broker lets a transaction be open.
-    transaction_timeout: Duration,
-    /// Name of the transactional id, for messages.
-    transactional_id: String,
     complained: Option<Instant>,
     /// No attempt of a call that failed is made before.
     not_before: Option<Instant>,
     /// When the open transaction is looked at again without a hint.
     next_check: Instant,
+    /// How long the last commit took, from its offsets on.
+    commit_took: Duration,
 }
 
 impl<C: Client> Connection<C> {
@@ -66,11 +64,10 @@ impl<C: Client> Connection<C> {
             producer,
             clock: client.clock().clone(),
             transaction: transactional.map_or(Transaction::Never, |_| Transaction::New),
-            transaction_timeout: settings.producer.transaction_timeout(),
-            transactional_id: transactional.map(|t| t.id.clone()).unwrap_or_default(),
             complained: None,
             not_before: None,
             next_check: client.clock().now(),
+            commit_took: Duration::ZERO,
         })
     }
 
@@ -123,9 +120,8 @@ impl<C: Client> Connection<C> {
             if let Err(error) = self.producer.begin_transaction() {
                 return Err(self.failure(error));
             }
-            let since = self.clock.now();
-            self.transaction = Transaction::Open { since, offsets_sent: false };
-            self.next_check = since + limits::TRANSACTION_CHECK_INTERVAL;
+            self.transaction = Transaction::Open { committing: None };
+            self.next_check = self.clock.now() + limits::TRANSACTION_CHECK_INTERVAL;
         }
         Ok(())
     }
@@ -179,15 +175,21 @@ impl<C: Client> Connection<C> {
         offsets: &[CommitEntry],
     ) -> Result<(), KafkaError> {
         let timeout = limits::TRANSACTION_CALL_TIMEOUT;
-        let Transaction::Open { offsets_sent, .. } = &mut self.transaction else {
+        let Transaction::Open { committing } = &mut self.transaction else {
             unreachable!("a transaction is committed while it is open");
         };
-        if !*offsets_sent {
-            let group = committer.group_metadata()?;
-            let offsets_timeout = limits::TRANSACTION_OFFSETS_TIMEOUT;
-            self.producer.send_offsets(input_topic, offsets, &group, offsets_timeout)?;
-            *offsets_sent = true;
-        }
+        let began = match *committing {
+            Some(began) => began,
+            None => {
+                let began = self.clock.now();
+                if !offsets.is_empty() {
+                    let group = committer.group_metadata()?;
+                    let offsets_timeout = limits::TRANSACTION_OFFSETS_TIMEOUT;
+                    self.producer.send_offsets(input_topic, offsets, &group, offsets_timeout)?;
+                }
+                *committing.insert(began)
+            }
+        };
         failpoint::reached(Point::OffsetsSent);
         if failpoint::is_set(Point::Committing) {
             // Long enough for the request to leave, too short for its answer to be waited for.
@@ -196,35 +198,30 @@ impl<C: Client> Connection<C> {
         }
         self.producer.commit_transaction(timeout)?;
         self.transaction = Transaction::Ready;
+        self.commit_took = self.clock.since(began);
         Ok(())
     }
 
-    /// Ends what is open, so that readers need not wait for the transaction timeout. A broker that
-    /// does not answer leaves that to the next producer of the id. False: another process may have
-    /// registered the id meanwhile, and a new producer here would fence that one.
-    pub(super) fn end(&mut self) -> Result<bool, EpochFailure> {
-        let Transaction::Open { offsets_sent, .. } = self.transaction else {
-            self.producer.purge();
-            return Ok(true);
-        };
-        let ended = self.producer.abort_transaction(limits::ABORT_TIMEOUT);
-        let failure = ended.err().map(|error| {
-            tracing::debug!(%error, "the open transaction could not be aborted");
-            (error.is_fenced(), self.failure(error))
-        });
-        self.transaction = Transaction::New;
-        match failure {
-            None => Ok(true),
-            Some((true, stop @ EpochFailure::Stop(_))) => Err(stop),
-            // The broker gave it up by itself, or a newer producer has.
-            Some((true, EpochFailure::RollBack(_))) => Ok(false),
-            // Offsets in an open transaction could not be asked for before it has ended.
-            Some((false, _)) => Ok(offsets_sent),
-        }
+    /// Whether requests of the last commit may have been sent twice: a late copy of one would be
+    /// taken for one of the next transaction, so that belongs to another producer.
+    pub(super) fn may_have_late_copies(&self) -> bool {
+        self.commit_took >= limits::SLOW_COMMIT && !failpoint::is_planted(Fault::SlowCommitKept)
     }
 
-    /// What an error means. One that cannot be mended here stops the process, unless it is this
-    /// process's own transaction that the broker gave up.
+    /// Ends what is open, so that readers need not wait for the transaction timeout. A broker that
+    /// does not answer leaves that to the next producer of the id.
+    pub(super) fn end(&mut self) {
+        if !matches!(self.transaction, Transaction::Open { .. }) {
+            self.producer.purge();
+            return;
+        }
+        if let Err(error) = self.producer.abort_transaction(limits::ABORT_TIMEOUT) {
+            tracing::debug!(%error, "the open transaction could not be aborted");
+        }
+        self.transaction = Transaction::New;
+    }
+
+    /// What an error means. One that cannot be mended here stops the process.
     pub(super) fn failure(&self, error: KafkaError) -> EpochFailure {
         let of_client = self.producer.fatal_error();
         if of_client.is_none() && error.is_wrong_state() {
@@ -232,31 +229,14 @@ impl<C: Client> Connection<C> {
         }
         // What comes after a fence only says that there was one.
         let error = of_client.filter(KafkaError::is_fenced).unwrap_or(error);
-        if !error.is_fenced() {
-            return EpochFailure::from(error);
+        if error.is_replaced_member() {
+            // The consumer hears of it too, and decides what that means.
+            EpochFailure::RollBack(error.to_string())
+        } else if error.is_fenced() {
+            EpochFailure::Fenced(error.to_string())
+        } else {
+            EpochFailure::from(error)
         }
-        match self.transaction {
-            Transaction::Open { since, .. }
-                if self.clock.since(since) >= self.transaction_timeout
-                    && !error.is_replaced_member() =>
-            {
-                EpochFailure::RollBack(format!(
-                    "the transaction was open for {} s, longer than transaction.timeout.ms: {error}",
-                    self.clock.since(since).as_secs()
-                ))
-            }
-            _ => self.fenced(&error.to_string()),
-        }
-    }
-
-    /// Another process has registered this transactional id.
-    pub(super) fn fenced(&self, how: &str) -> EpochFailure {
-        EpochFailure::Stop(RunError::Kafka(format!(
-            "fenced: {how}; another logintide runs with the same --group-id and --instance-id, or \
-             with a copy of the state folder (transactional id {}). This process stops; nothing \
-             of its open epoch was committed",
-            self.transactional_id
-        )))
     }
 
     pub(super) fn pauses(&self) -> bool {
@@ -279,6 +259,6 @@ impl<C: Client> Connection<C> {
 impl<C: Client> Drop for Connection<C> {
     fn drop(&mut self) {
         // The process ends, with its own reason.
-        drop(self.end());
+        self.end();
     }
 }

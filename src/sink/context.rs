@@ -4,7 +4,11 @@
 //! Holds: a change becomes the state only when its commit is known; what is kept here over
 //! incarnations is about what was committed, never about an open epoch.
 
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Instant,
+};
 
 use crossbeam_channel::Sender;
 
@@ -12,18 +16,18 @@ use super::{
     EpochFailure, SinkSettings,
     outputs::Outputs,
     report::{self, EpochCounts, Report},
+    takeover::{Memory, Rules},
 };
 use crate::{
-    client::{Client, Clock, OffsetCommitter, RecordProducer},
-    config::Delivery,
+    client::{Client, Clock, RecordProducer},
     control::Control,
     epoch::{Times, ToSource, WorkerEpoch},
     error::RunError,
     failpoint::{self, Point},
-    ids::{Epoch, Incarnation},
+    ids::{Epoch, EventTimeMs, Incarnation, PartitionId, TopicId},
+    journal::Writer,
     limits,
-    state::CommitMetadata,
-    window::{EpochChange, StateImage, WindowRecord, Windows},
+    window::{PartitionTotals, StateImage, Windows},
 };
 
 /// The sink without its stage.
@@ -33,11 +37,22 @@ pub(super) struct Context<C: Client> {
     pub(super) outputs: Outputs<C>,
     pub(super) incarnation: Incarnation,
     pub(super) windows: Windows,
-    /// The last committed change, folded into the store's base with the next write.
-    pub(super) committed_change: Option<Arc<EpochChange>>,
-    /// Whether the next epoch is committed even if nothing moved: a partition's first offset, or
-    /// one that another instance committed, is not written down as ours yet.
+    /// Writes the journal; `None` before the first takeover.
+    pub(super) writer: Option<Writer>,
+    /// What has become of each owned partition's records, as of the last committed epoch.
+    pub(super) totals: BTreeMap<PartitionId, PartitionTotals>,
+    /// Windows that end at or before this take no more events from the next epoch on: a takeover
+    /// has lost what else belongs to them.
+    pub(super) sealed: Option<EventTimeMs>,
+    /// Number of input partitions that is announced.
+    pub(super) announced: u32,
+    /// The journal's topic id, as of the last takeover.
+    pub(super) journal: Option<TopicId>,
+    /// Whether the next epoch is committed even if nothing moved: it is the first one after a
+    /// takeover.
     pub(super) must_commit: bool,
+    /// The last epoch whose commit is known; `windows` and `totals` are as of it.
+    pub(super) committed_epoch: Option<Epoch>,
     /// The last epoch that may have been committed.
     pub(super) last_written: Epoch,
     /// Counts of an epoch that is complete: whether its commit was done is not known. When it is
@@ -46,8 +61,8 @@ pub(super) struct Context<C: Client> {
     pub(super) report: Report,
     pub(super) control: Arc<Control>,
     to_source: Sender<ToSource>,
-    /// Whether another process may have registered the transactional id.
-    may_be_replaced: bool,
+    /// When others have registered the transactional id.
+    fences: Vec<Instant>,
     /// Bytes of the workers' counts that are not added up yet.
     waiting_delta_bytes: usize,
 }
@@ -72,14 +87,19 @@ impl<C: Client> Context<C> {
             outputs,
             incarnation: Incarnation(0),
             windows,
-            committed_change: None,
+            writer: None,
+            totals: BTreeMap::new(),
+            sealed: None,
+            announced: 0,
+            journal: None,
             must_commit: false,
+            committed_epoch: None,
             last_written: Epoch::default(),
             undecided: None,
             report,
             control,
             to_source,
-            may_be_replaced: false,
+            fences: Vec::new(),
             waiting_delta_bytes: 0,
         })
     }
@@ -105,8 +125,7 @@ impl<C: Client> Context<C> {
         self.incarnation = incarnation;
         report::left();
         self.free_waiting();
-        let sure = self.outputs.discard()?;
-        self.may_be_replaced |= !sure;
+        self.outputs.discard()?;
         self.control.activity().registering.store(false, Relaxed);
         Ok(())
     }
@@ -121,13 +140,12 @@ impl<C: Client> Context<C> {
     /// Looks for records that could not be delivered, and for a transaction that has failed.
     /// `has_sent`: the open epoch has sent anything besides windows.
     pub(super) fn check_deliveries(&mut self, has_sent: bool) -> Result<(), EpochFailure> {
-        if let Some(error) = self.outputs.producer().fatal_error() {
-            return Err(match self.settings.delivery {
+        let fatal = self.outputs.producers().find_map(RecordProducer::fatal_error);
+        if let Some(error) = fatal {
+            return Err(match self.settings.outputs.producer.transactional {
                 // A new producer is as good as new; the epoch begins again.
-                Delivery::AtLeastOnce => {
-                    EpochFailure::RollBack(format!("the producer failed: {error}"))
-                }
-                Delivery::ExactlyOnce => self.outputs.connection().failure(error),
+                None => EpochFailure::RollBack(format!("the producer failed: {error}")),
+                Some(_) => self.outputs.connection().failure(error),
             });
         }
         if has_sent && failpoint::is_set(Point::FailDelivery) {
@@ -135,9 +153,13 @@ impl<C: Client> Context<C> {
         }
         // NOTE: before the failures are taken: records that were thrown away are among the hints.
         let transaction = self.outputs.connection().check_transaction();
-        let failures = self.outputs.producer().take_delivery_failures();
-        let Some(first) = failures.first else { return transaction };
-        let text = format!("{} records were not delivered; the first, {first}", failures.count);
+        let failures: Vec<_> =
+            self.outputs.producers().map(RecordProducer::take_delivery_failures).collect();
+        let count: u64 = failures.iter().map(|failures| failures.count).sum();
+        let Some(first) = failures.into_iter().find_map(|failures| failures.first) else {
+            return transaction;
+        };
+        let text = format!("{count} records were not delivered; the first, {first}");
         // A right may be given back; what the topic does not take, it will not take next time.
         if first.remedy().is_some() && !first.error.is_authorization() {
             return Err(EpochFailure::Stop(RunError::Kafka(format!(
@@ -147,46 +169,21 @@ impl<C: Client> Context<C> {
         Err(EpochFailure::RollBack(text))
     }
 
-    /// Publishes windows and waits for their delivery; nothing else is under way.
-    pub(super) fn publish_now(&mut self, records: &[WindowRecord]) -> Result<(), EpochFailure> {
-        self.outputs.windows(records);
-        // Ends by itself: what is not delivered in time is reported as failed.
-        while !self.outputs.pump()? || self.outputs.producer().in_flight() > 0 {
-            self.outputs.producer().poll(limits::SINK_DRAIN_POLL);
+    /// Counts how often somebody has registered this transactional id. Once is a peer that took
+    /// this process for dead; again and again is a second process with this name.
+    pub(super) fn count_fence(&mut self, how: &str) -> Result<(), RunError> {
+        let now = self.clock.now();
+        self.fences.retain(|at| now - *at < limits::FENCE_MEMORY);
+        self.fences.push(now);
+        if self.fences.len() < limits::FENCES_MOST {
+            return Ok(());
         }
-        self.check_deliveries(false)
-    }
-
-    /// Whether the transactional id may be registered again: not if another process with this
-    /// instance id has committed behind our back. Registering would fence it, and it is the newer
-    /// one. False: not known yet.
-    pub(super) fn nobody_has_replaced(&mut self) -> Result<bool, EpochFailure> {
-        if !self.may_be_replaced {
-            return Ok(true);
-        }
-        if self.outputs.connection().pauses() {
-            return Ok(false);
-        }
-        let partitions: Vec<_> = self.windows.partitions().map(|(p, _)| p).collect();
-        let timeout = limits::RECOVERY_QUERY_TIMEOUT;
-        let committed = match self.settings.committer.committed(&partitions, timeout) {
-            Ok(committed) => committed,
-            Err(error) if error.is_fatal() => return Err(self.outputs.connection().failure(error)),
-            Err(error) => {
-                self.outputs.connection().complain("reading committed offsets", &error);
-                return Ok(false);
-            }
-        };
-        let theirs = |metadata: &CommitMetadata| {
-            metadata.instance == self.settings.instance && metadata.epoch > self.last_written
-        };
-        let mut known = committed.iter().filter_map(|c| CommitMetadata::parse(&c.metadata));
-        if let Some(metadata) = known.find(theirs) {
-            let how = format!("epoch {} was committed by another process", metadata.epoch);
-            return Err(self.outputs.connection().fenced(&how));
-        }
-        self.may_be_replaced = false;
-        Ok(true)
+        Err(RunError::Kafka(format!(
+            "fenced {} times within {} s: {how}; another logintide runs with the same --group-id \
+             and --instance-id. This process stops; nothing of its open epoch was committed",
+            self.fences.len(),
+            limits::FENCE_MEMORY.as_secs()
+        )))
     }
 
     /// An epoch that was left without an answer to its commit is committed after all: its events
@@ -199,20 +196,27 @@ impl<C: Client> Context<C> {
         }
     }
 
-    /// Puts the last committed epoch in the state for good: what is deleted meanwhile with a topic
-    /// or a group cannot say later that it was committed.
-    pub(super) fn fold_last(&mut self) -> Result<(), RunError> {
-        if self.committed_change.take().is_none() {
-            return Ok(());
+    /// What a takeover goes by.
+    pub(super) fn takeover_rules(&self) -> Rules<'_> {
+        Rules {
+            window: self.settings.rules,
+            on_topic_recreated: self.settings.on_topic_recreated,
+            session_timeout: self.settings.session_timeout,
+            identity: &self.settings.identity,
+            last_written: self.last_written,
+            memory: Memory {
+                instance: &self.settings.instance,
+                epoch: self.committed_epoch,
+                windows: &self.windows,
+                totals: &self.totals,
+            },
         }
-        let folded = self.settings.store.wait().and_then(|store| store.settle(true));
-        folded.map_err(|error| RunError::with_exit_code(error.exit_code(), error))
     }
 
     /// Event-time facts as of the last committed epoch.
     pub(super) fn times(&self) -> Times {
         Times {
-            horizon: self.windows.next_horizon(),
+            horizon: self.windows.next_horizon().max(self.sealed),
             watermarks: self.windows.partition_watermarks(),
             lowest_open: self.windows.lowest_open_window(),
             open_windows: self.windows.open_windows(),

@@ -1,31 +1,24 @@
-//! A complete epoch: its deliveries, its redo record, its commit. Owned by the sink thread.
+//! A complete epoch: its deliveries, its commit. Owned by the sink thread.
 //!
 //! In:  an epoch whose output librdkafka has accepted.
 //! Out: one commit for all owned partitions.
-//! Holds: a commit only after the redo record is flushed and everything delivered, window records
-//! included in a transaction; without one, they come after the commit, so that nobody sees totals
-//! of an epoch that was lost. A change becomes the state only when its commit is known.
+//! Holds: a commit only after everything was delivered. A change becomes the state only when its
+//! commit is known.
 
-use std::{sync::atomic::Ordering::Relaxed, time::Instant};
+use std::{collections::BTreeMap, time::Instant};
 
 use super::{
-    EpochFailure,
-    collecting::Collecting,
-    context::Context,
-    open::Open,
-    outputs::{Awaited, Mark},
-    publishing::Publishing,
-    recovering::stop,
+    EpochFailure, collecting::Collecting, context::Context, open::Open, outputs::Awaited,
     stage::Stage,
 };
 use crate::{
     client::{Client, Clock},
-    config::Delivery,
     failpoint::{self, Fault, Point},
+    ids::PartitionId,
     kafka::CommitEntry,
     limits,
     topics::Topic,
-    window::Prepared,
+    window::{PartitionTotals, Prepared},
 };
 
 /// A complete epoch that waits for its deliveries.
@@ -34,10 +27,10 @@ pub(super) struct Completed<C: Client> {
     pub(super) offsets: Vec<CommitEntry>,
     /// Whether it has sent anything besides windows.
     pub(super) sent: bool,
-    /// What has to be delivered before the next step; `None` until librdkafka has taken all of it.
-    pub(super) awaited: Option<Mark<C>>,
-    /// Whether its redo record is on disk.
-    pub(super) is_stored: bool,
+    /// What has to be delivered before the commit.
+    pub(super) awaited: Awaited<C>,
+    /// What has become of each partition's records, this epoch's among them.
+    pub(super) totals: BTreeMap<PartitionId, PartitionTotals>,
     /// Since when its commit is tried.
     pub(super) committing: Option<Instant>,
 }
@@ -63,26 +56,12 @@ impl<C: Client> Draining<C> {
 
     pub(super) fn step(mut self, cx: &mut Context<C>) -> Result<Stage<C>, EpochFailure> {
         cx.outputs.pump()?;
-        let delivered = cx.outputs.have_delivered(Awaited::Everything, &mut self.completed.awaited)
+        let delivered = cx.outputs.have_delivered(&mut self.completed.awaited)
             || failpoint::is_planted(Fault::CommitBeforeDelivery);
-        if self.is_stored(cx)? && delivered && self.commit(cx)? {
+        if delivered && self.commit(cx)? {
             return self.committed(cx);
         }
         Ok(Stage::Draining(self))
-    }
-
-    /// Whether the epoch's redo record is on disk.
-    fn is_stored(&mut self, cx: &mut Context<C>) -> Result<bool, EpochFailure> {
-        if !self.completed.is_stored
-            && let Some(written) = cx.settings.store.finished()
-        {
-            let stored = written.map_err(stop)?;
-            self.completed.is_stored = true;
-            cx.control.activity().storing.store(false, Relaxed);
-            cx.report.stored(stored);
-            failpoint::reached(Point::AfterRedo);
-        }
-        Ok(self.completed.is_stored)
     }
 
     /// One attempt to commit. False: the next turn makes the next one.
@@ -110,32 +89,21 @@ impl<C: Client> Draining<C> {
         if merge.closes_by_silence {
             failpoint::reached(Point::IdleClosed);
         }
-        cx.report.committed(completed.prepared.change.epoch, cx.clock.since(began));
+        cx.report.committed(completed.prepared.epoch, cx.clock.since(began));
         Ok(true)
     }
 
+    /// Puts the committed epoch in force.
     fn committed(self, cx: &mut Context<C>) -> Result<Stage<C>, EpochFailure> {
         let Self { collecting, completed } = self;
-        let prepared = completed.prepared;
-        match cx.settings.delivery {
-            Delivery::ExactlyOnce => conclude(cx, collecting, prepared),
-            Delivery::AtLeastOnce => {
-                cx.outputs.windows(&prepared.merge.records);
-                Ok(Stage::Publishing(Publishing::new(collecting, prepared)))
-            }
+        cx.windows.commit(&completed.prepared);
+        cx.committed_epoch = Some(completed.prepared.epoch);
+        cx.totals = completed.totals;
+        cx.settings.budget.set_ledger(cx.windows.memory_bytes());
+        (cx.must_commit, cx.sealed) = (false, None);
+        if cx.outputs.connection().may_have_late_copies() {
+            cx.outputs.renew()?;
         }
+        Open::finish(cx, collecting)
     }
-}
-
-/// Puts the committed epoch in force.
-pub(super) fn conclude<C: Client>(
-    cx: &mut Context<C>,
-    collecting: Collecting,
-    prepared: Prepared,
-) -> Result<Stage<C>, EpochFailure> {
-    cx.windows.commit(&prepared);
-    cx.settings.budget.set_ledger(cx.windows.memory_bytes());
-    cx.committed_change = Some(prepared.change);
-    cx.must_commit = false;
-    Open::finish(cx, collecting)
 }

@@ -6,8 +6,10 @@ use crate::{error::RunError, kafka::KafkaError};
 
 /// Why the sink cannot go on with the open epoch.
 pub(super) enum EpochFailure {
-    /// Roll back to the committed offsets and read again.
+    /// Roll back to what is committed and read again.
     RollBack(String),
+    /// As `RollBack`: somebody has registered this transactional id.
+    Fenced(String),
     /// Only the end of the process is left.
     Stop(RunError),
 }

@@ -1,27 +1,27 @@
 //! The sink: produces the outputs, completes epochs, commits. Thread `sink`.
 //!
-//! In:  `ToSink` from the source and every worker.
-//! Out: records to Kafka, one redo record per epoch to the store, offset commits, `ToSource`.
+//! In:  `ToSink` from the source and every worker; at a takeover, what the replica has followed.
+//! Out: one transaction per epoch: records, the journal's records, offsets; `ToSource`.
 //! Holds: epochs complete in order, each at most once; a commit only after everything of the epoch
-//! was delivered and the store was flushed; nothing of epoch N+1 is sent before N is committed,
-//! except enriched events in at-least-once, and those not before librdkafka has all of N; nothing
-//! is done per event.
+//! was delivered; nothing of epoch N+1 is sent before N is committed, except enriched events in
+//! at-least-once, and those not before librdkafka has all of N; nothing is done per event, and
+//! nothing is written to disk.
 
+mod ahead;
 mod collecting;
 mod connection;
 mod context;
 mod draining;
 mod epoch_failure;
+mod founding;
+mod heads;
 mod open;
 mod outputs;
-mod publishing;
-mod readback;
-mod rebuilding;
-mod recovering;
-mod recreated;
+mod reading;
 mod rejects;
 mod report;
 mod stage;
+mod takeover;
 mod undoing;
 
 use std::{
@@ -32,7 +32,6 @@ use std::{
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 pub use self::outputs::{OutputSettings, OutputTopic};
-pub use self::readback::ReadbackSettings;
 pub(crate) use self::rejects::{KEY_CUT, VALUE_CUT};
 use self::{
     collecting::Output, context::Context, epoch_failure::EpochFailure, stage::Stage,
@@ -41,15 +40,16 @@ use self::{
 use crate::{
     batch::{Emptied, Pool, Span},
     budget::Budget,
-    client::{Client, Clock, RecordProducer},
-    config::{Delivery, OnStateMismatch, OnTopicRecreated},
+    client::{Client, Clock},
+    config::OnTopicRecreated,
     control::Control,
     epoch::{ToSink, ToSource},
     error::RunError,
+    ids::InstanceId,
+    journal::Identity,
     limits,
-    state::BackgroundStore,
+    replica::{FollowRequest, Followed, Positions},
     status::Board,
-    topics::Topic,
     window::WindowRules,
 };
 
@@ -61,28 +61,39 @@ pub struct SinkSettings<C: Client> {
     pub outputs: OutputSettings,
     /// Window rules.
     pub rules: WindowRules,
-    /// How epochs are committed.
-    pub delivery: Delivery,
-    /// How published windows are read back, for a rebuild.
-    pub readback: ReadbackSettings,
-    /// Who commits: goes into the commit's metadata.
-    pub instance: String,
-    /// What to do with a partition whose state does not fit its committed offset.
-    pub on_state_mismatch: OnStateMismatch,
+    /// Who commits: goes into the journal and the commit's metadata.
+    pub instance: InstanceId,
+    /// Whose journal it must be; what is written into one that is new.
+    pub identity: Identity,
+    /// How long the idleness of a partition counts for others.
+    pub lease: Duration,
+    /// How long a group keeps the place of a member that is silent.
+    pub session_timeout: Duration,
     /// What to do when the input topic was deleted and created again.
     pub on_topic_recreated: OnTopicRecreated,
     /// Time between two statistics lines.
     pub stats_interval: Option<Duration>,
     /// Where snapshots go.
     pub board: Arc<Board>,
-    /// The window state's store.
-    pub store: BackgroundStore,
+    /// The replica of the journal.
+    pub replica: ReplicaLink,
     /// Commits through the source's consumer.
     pub committer: C::Committer,
     /// The byte budget.
     pub budget: Arc<Budget>,
     /// Where emptied output arenas go.
     pub output_pool: Pool<Emptied<Span>>,
+}
+
+/// The sink's way to the replica.
+#[derive(Debug)]
+pub struct ReplicaLink {
+    /// What is to be read.
+    pub requests: Sender<FollowRequest>,
+    /// What was read.
+    pub followed: Receiver<Followed>,
+    /// How far the replica has come.
+    pub positions: Arc<Positions>,
 }
 
 /// The sink.
@@ -116,13 +127,13 @@ impl<C: Client> Sink<C> {
     pub fn step(self, input: &Receiver<ToSink>) -> Result<Option<Self>, RunError> {
         let Self { mut cx, stage } = self;
         // Something moves without a message: deliveries, or records that wait for room.
-        let is_busy = stage.is_committing() || cx.outputs.producer().in_flight() > 0;
+        let is_busy = stage.is_waiting() || cx.outputs.in_flight() > 0;
         let wait = if is_busy { limits::SINK_DRAIN_POLL } else { limits::SINK_IDLE_WAIT };
         let stage = match cx.clock.receive(input, wait) {
             Ok(message) => turn(&mut cx, stage, Some(message), input)?,
             Err(RecvTimeoutError::Timeout) => turn(&mut cx, stage, None, input)?,
             // The ordinary end: the source has closed after its last commit.
-            Err(RecvTimeoutError::Disconnected) => return cx.fold_last().map(|()| None),
+            Err(RecvTimeoutError::Disconnected) => return Ok(None),
         };
         Ok(Some(Self { cx, stage }))
     }
@@ -147,11 +158,11 @@ fn turn<C: Client>(
         // Takes what has come meanwhile, but lets librdkafka have its turn now and then.
         next = (handled <= limits::SINK_TURN_MESSAGES).then(|| input.try_recv().ok()).flatten();
     }
-    cx.outputs.producer().poll(Duration::ZERO);
+    cx.outputs.poll();
     cx.report.tick(&cx.windows);
     let activity = cx.control.activity();
     activity.sink_turns.fetch_add(1, Relaxed);
-    activity.in_flight.store(cx.outputs.producer().in_flight(), Relaxed);
+    activity.in_flight.store(cx.outputs.in_flight(), Relaxed);
     if let Err(failure) = cx.check_deliveries(stage.has_sent()) {
         return stage.failed(cx, failure);
     }
@@ -173,7 +184,6 @@ fn handle<C: Client>(
         ToSink::ResetDone(incarnation) => stage.reset_done(cx, incarnation),
         ToSink::Cut(cut) => stage.take_cut(cx, *cut),
         ToSink::OutputPartitions(partitions) => {
-            cx.settings.readback.partitions = partitions[Topic::Aggregated];
             if let Err(failure) = cx.outputs.adopt(partitions) {
                 return stage.failed(cx, failure);
             }
@@ -183,7 +193,7 @@ fn handle<C: Client>(
             return settled(cx, undoing);
         }
         ToSink::Recover(request) => {
-            let recovered = stage.recover(cx, &request);
+            let recovered = stage.recover(cx, request);
             return settled(cx, recovered);
         }
     }
@@ -200,6 +210,11 @@ fn settled<C: Client>(
         Err(EpochFailure::Stop(error)) => Err(error),
         Err(EpochFailure::RollBack(reason)) => {
             cx.ask_for_rollback(reason);
+            Ok(Stage::Failed)
+        }
+        Err(EpochFailure::Fenced(how)) => {
+            cx.count_fence(&how)?;
+            cx.ask_for_rollback(format!("fenced: {how}"));
             Ok(Stage::Failed)
         }
     }

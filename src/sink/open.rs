@@ -1,29 +1,28 @@
 //! An epoch is open: its output goes to Kafka, its reports are collected. Owned by the sink thread.
 //!
 //! In:  output and answers of the workers, the source's cut.
-//! Out: a complete epoch, with its window records and its redo record on their way.
+//! Out: a complete epoch, with its window records and its journal records on their way.
 //! Holds: an epoch completes when the cut and all answers are in and librdkafka has all of its
 //! output.
 
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::{
     EpochFailure,
     collecting::Collecting,
     context::Context,
     draining::{Completed, Draining},
-    outputs::Awaited,
+    heads,
     report::{self, EpochCounts},
     stage::Stage,
 };
 use crate::{
     client::{Client, Clock},
-    config::Delivery,
     epoch::{AlignedEpoch, CommittedEpoch, CutReason, ToSource},
-    failpoint::{self, Point},
-    ids::{Offset, PartitionId, TopicId},
-    state::CommitMetadata,
-    window::{EpochInput, PartitionState, Prepared},
+    failpoint::{self, Fault, Point},
+    ids::PartitionId,
+    journal::PartitionCommit,
+    window::{EpochInput, Prepared},
 };
 
 /// An epoch is open.
@@ -65,30 +64,32 @@ impl Open {
         failpoint::reached(Point::Aligned);
         let truncated = cx.outputs.take_truncated();
         let mut counts = EpochCounts::of(&mut aligned, truncated, cx.clock.now());
+        let accounts = heads::accounts(cx, &aligned);
         let prepared = prepare(cx, aligned);
         counts.add_windows(&prepared.merge.records, prepared.merge.capped);
         cx.undecided = Some(counts);
         if prepared.is_empty && !collecting.sent && !cx.must_commit {
             return Self::finish(cx, collecting);
         }
-        failpoint::reached(Point::BeforeRedo);
-        cx.settings.store.begin(cx.committed_change.take(), Arc::clone(&prepared.change));
-        cx.last_written = prepared.change.epoch;
-        cx.control.activity().storing.store(true, Relaxed);
-        if cx.settings.delivery == Delivery::ExactlyOnce {
-            cx.outputs.windows(&prepared.merge.records);
-            cx.outputs.pump()?;
-        }
+        cx.last_written = prepared.epoch;
+        cx.outputs.windows(&prepared.merge.records);
+        let commits = heads::write(cx, &prepared, &accounts);
+        // Before anything of the next epoch is sent.
+        let awaited = cx.outputs.complete();
+        cx.outputs.pump()?;
         failpoint::reached(Point::LastOutput);
+        let entry = |(partition, commit): (PartitionId, PartitionCommit)| {
+            (partition, commit.offset, commit.metadata.encode())
+        };
+        let mut offsets: Vec<_> = commits.into_iter().map(entry).collect();
+        if failpoint::is_planted(Fault::RecordWithoutOffset) {
+            offsets.pop();
+        }
         let completed = Completed {
-            offsets: commit_entries(cx, &prepared),
+            offsets,
+            totals: heads::totals(&accounts),
             sent: std::mem::take(&mut collecting.sent),
-            // Before anything of the next epoch is sent.
-            awaited: match cx.settings.delivery {
-                Delivery::AtLeastOnce => Some(cx.outputs.mark(Awaited::Everything)),
-                Delivery::ExactlyOnce => None,
-            },
-            is_stored: false,
+            awaited,
             committing: None,
             prepared,
         };
@@ -103,6 +104,7 @@ impl Open {
     ) -> Result<Stage<C>, EpochFailure> {
         let epoch = collecting.alignment.open_epoch();
         collecting.alignment.finish();
+        cx.outputs.finish();
         cx.control.activity().finished.fetch_add(1, Relaxed);
         if let Some(counts) = cx.undecided.take() {
             cx.report.epoch(counts);
@@ -131,25 +133,4 @@ fn prepare<C: Client>(cx: &mut Context<C>, aligned: AlignedEpoch) -> Prepared {
     let prepared = cx.windows.prepare(input);
     cx.free_waiting();
     prepared
-}
-
-fn commit_entries<C: Client>(
-    cx: &Context<C>,
-    prepared: &Prepared,
-) -> Vec<(PartitionId, Offset, String)> {
-    let change = &prepared.change;
-    let entry = |(partition, state): (&PartitionId, &PartitionState)| {
-        let metadata = CommitMetadata {
-            instance: cx.settings.instance.clone(),
-            epoch: change.epoch,
-            replay_from: prepared.replay_from[partition],
-            watermark: state.watermark,
-            completeness: state.completeness,
-            global_watermark: change.watermark,
-            horizon: change.horizon,
-            topic: state.topic.map(TopicId::mark),
-        };
-        (*partition, state.next_offset, metadata.encode())
-    };
-    change.partitions.iter().map(entry).collect()
 }

@@ -1,18 +1,23 @@
 //! Everything that is to be produced, in order, in front of librdkafka's queue. Owned by the sink.
 //!
-//! In:  batches of enriched records, rejected records and window records.
+//! In:  batches of enriched records and rejected records; window records, journal records.
 //! Out: librdkafka, whole batches at a time; emptied arenas back to the workers.
 //! Holds: a record is taken out of here once librdkafka has accepted its copy; order per output
 //! partition is the order of arrival. Windows do not wait behind records: an epoch waits for them.
 
-use std::{collections::VecDeque, time::Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
-use super::{EpochFailure, connection::Connection, rejects};
+use super::{EpochFailure, ahead::Ahead, connection::Connection, rejects};
 use crate::{
     batch::{Emptied, OutputBatch, Pool, RejectBatch, Span},
     client::{Client, Clock, RecordProducer},
     error::RunError,
+    headers::HeaderBlock,
     ids::PartitionId,
+    journal::Written,
     kafka::{KafkaError, OutRecord, Partitioner, ProducerSettings},
     limits,
     topics::{PerOutput, PerTopic, Topic},
@@ -31,8 +36,10 @@ pub struct OutputTopic {
 /// How the outputs are produced.
 #[derive(Debug, Clone)]
 pub struct OutputSettings {
-    /// The producer's settings.
+    /// Settings of the producer that has the transactions.
     pub producer: ProducerSettings,
+    /// Settings of the producer of enriched events, where those are not part of the transaction.
+    pub ahead: Option<ProducerSettings>,
     /// Topic names.
     pub topics: PerTopic<String>,
     /// What the broker says of the outputs.
@@ -54,17 +61,17 @@ struct WindowBatch {
     sent: usize,
 }
 
-/// What has to be delivered before an epoch goes on.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Awaited {
-    /// All that was given here.
-    Everything,
-    /// The window records.
-    Windows,
+/// What has to be delivered before an epoch is committed.
+#[derive(Debug)]
+pub(super) struct Awaited<C: Client> {
+    /// Of what goes ahead; made when the epoch is complete, before anything of the next one.
+    ahead: Option<Mark<C>>,
+    /// Of the rest; made once librdkafka has taken all of it.
+    rest: Option<Mark<C>>,
 }
 
 /// What was accepted up to one moment.
-pub(super) type Mark<C> = <<C as Client>::Producer as RecordProducer>::Mark;
+type Mark<C> = <<C as Client>::Producer as RecordProducer>::Mark;
 
 /// The producing side of the sink.
 #[derive(Debug)]
@@ -72,8 +79,14 @@ pub(crate) struct Outputs<C: Client> {
     settings: OutputSettings,
     client: C,
     connection: Connection<C>,
+    /// At-least-once: the producer of enriched events. All others go into the transaction, which is
+    /// opened once the epoch is complete.
+    ahead: Option<Ahead<C>>,
+    /// Whether the open epoch is complete.
+    is_complete: bool,
     windows: VecDeque<WindowBatch>,
     queue: VecDeque<Outgoing>,
+    journal: VecDeque<(Written, usize)>,
     pool: Pool<Emptied<Span>>,
     truncated: u64,
     /// When librdkafka took the first record that it may still hold back.
@@ -87,13 +100,16 @@ impl<C: Client> Outputs<C> {
         pool: Pool<Emptied<Span>>,
     ) -> Result<Self, KafkaError> {
         let connection = Connection::new(&client, &settings)?;
-        let (windows, queue) = (VecDeque::new(), VecDeque::new());
+        let ahead = ahead(&client, &settings)?;
         Ok(Self {
             settings,
             client,
             connection,
-            windows,
-            queue,
+            ahead,
+            is_complete: false,
+            windows: VecDeque::new(),
+            queue: VecDeque::new(),
+            journal: VecDeque::new(),
             pool,
             truncated: 0,
             lingers_since: None,
@@ -106,15 +122,27 @@ impl<C: Client> Outputs<C> {
         for (topic, facts) in self.settings.facts.iter_mut() {
             facts.partitions = partitions[topic];
         }
+        let timeout = limits::BROKER_QUERY_TIMEOUT;
         for handle in self.connection.handles().values() {
-            self.producer().learn_partitions(handle, limits::BROKER_QUERY_TIMEOUT)?;
+            self.connection.producer().learn_partitions(handle, timeout)?;
+        }
+        if let Some(ahead) = &self.ahead {
+            ahead.producer().learn_partitions(ahead.topic(), timeout)?;
         }
         Ok(())
     }
 
     /// Queues enriched records.
     pub(crate) fn processed(&mut self, batch: OutputBatch) {
-        self.queue.push_back(Outgoing::Processed(batch, 0));
+        match &mut self.ahead {
+            Some(ahead) => ahead.take(batch),
+            None => self.queue.push_back(Outgoing::Processed(batch, 0)),
+        }
+    }
+
+    /// Whether enriched events go outside the transaction.
+    pub(super) fn sends_ahead(&self) -> bool {
+        self.ahead.is_some()
     }
 
     /// Queues records for the side topics.
@@ -146,10 +174,49 @@ impl<C: Client> Outputs<C> {
         }
     }
 
-    /// Hands over as much as librdkafka takes. True when nothing waits here any more.
+    /// Queues a record of the journal.
+    pub(super) fn journal(&mut self, record: Written) {
+        self.journal.push_back((record, 0));
+    }
+
+    /// The open epoch is complete: from here on what waits for the transaction goes into it.
+    /// Returns what has to be delivered before the commit.
+    pub(super) fn complete(&mut self) -> Awaited<C> {
+        self.is_complete = true;
+        Awaited { ahead: self.ahead.as_ref().map(Ahead::mark), rest: None }
+    }
+
+    /// The epoch is finished.
+    pub(super) fn finish(&mut self) {
+        self.is_complete = false;
+    }
+
+    /// Hands over as much as librdkafka takes. True when nothing that may be sent waits here any
+    /// more.
     pub(crate) fn pump(&mut self) -> Result<bool, EpochFailure> {
-        if self.windows.is_empty() && self.queue.is_empty() {
+        let ahead = match &mut self.ahead {
+            Some(ahead) => {
+                if !ahead.is_empty() {
+                    self.lingers_since.get_or_insert_with(|| self.client.clock().now());
+                }
+                ahead.pump(&self.pool)?
+            }
+            None => true,
+        };
+        let may_open = self.ahead.is_none() || self.is_complete;
+        Ok(if may_open { self.pump_transaction()? } else { true } && ahead)
+    }
+
+    fn waits(&self) -> bool {
+        !(self.windows.is_empty() && self.queue.is_empty() && self.journal.is_empty())
+    }
+
+    fn pump_transaction(&mut self) -> Result<bool, EpochFailure> {
+        if !self.waits() {
             return Ok(true);
+        }
+        if !self.connection.make_ready()? {
+            return Ok(false);
         }
         self.connection.begin()?;
         self.lingers_since.get_or_insert_with(|| self.client.clock().now());
@@ -183,6 +250,13 @@ impl<C: Client> Outputs<C> {
                 self.pool.give(batch.arena, batch.records);
             }
         }
+        while let Some((record, sent)) = self.journal.front_mut() {
+            match send_journal(producer, handles[Topic::Journal], record, sent) {
+                Ok(true) => drop(self.journal.pop_front()),
+                Ok(false) => return Ok(false),
+                Err(error) => return Err(self.connection.failure(error)),
+            }
+        }
         Ok(true)
     }
 
@@ -192,28 +266,26 @@ impl<C: Client> Outputs<C> {
         let clock = self.client.clock();
         if self.lingers_since.is_some_and(|since| clock.since(since) >= limits::SINK_LINGER) {
             self.lingers_since = None;
-            if self.producer().in_flight() < limits::SINK_LINGER_RECORDS {
-                self.producer().hurry();
+            for producer in self.producers() {
+                if producer.in_flight() < limits::SINK_LINGER_RECORDS {
+                    producer.hurry();
+                }
             }
         }
     }
 
-    /// Whether all that `mark` counts was delivered. The mark is made here, once librdkafka has
-    /// taken the windows; without records that wait behind it, that is all there is.
-    pub(super) fn have_delivered(&self, what: Awaited, mark: &mut Option<Mark<C>>) -> bool {
-        if mark.is_none() && self.windows.is_empty() {
-            *mark = Some(self.mark(what));
+    /// Whether all that an epoch awaits was delivered.
+    pub(super) fn have_delivered(&self, awaited: &mut Awaited<C>) -> bool {
+        if awaited.rest.is_none() && !self.waits() {
+            let producer = self.connection.producer();
+            awaited.rest = Some(producer.mark(self.connection.handles().values()));
         }
-        mark.as_ref().is_some_and(|mark| self.producer().has_delivered(mark))
-    }
-
-    /// Counts what librdkafka has taken.
-    pub(super) fn mark(&self, what: Awaited) -> Mark<C> {
-        let handles = self.connection.handles();
-        match what {
-            Awaited::Everything => self.producer().mark(handles.values()),
-            Awaited::Windows => self.producer().mark(&[handles[Topic::Aggregated]]),
-        }
+        let is_delivered = |mark: &Mark<C>| self.connection.producer().has_delivered(mark);
+        let is_ahead = match (&self.ahead, &awaited.ahead) {
+            (Some(ahead), Some(mark)) => ahead.producer().has_delivered(mark),
+            _ => true,
+        };
+        is_ahead && awaited.rest.as_ref().is_some_and(is_delivered)
     }
 
     /// The producer and its transaction.
@@ -221,14 +293,22 @@ impl<C: Client> Outputs<C> {
         &mut self.connection
     }
 
-    /// Makes clients.
-    pub(super) fn client(&self) -> &C {
-        &self.client
+    /// Every producer.
+    pub(super) fn producers(&self) -> impl Iterator<Item = &C::Producer> {
+        let ahead = self.ahead.as_ref().map(Ahead::producer);
+        ahead.into_iter().chain([self.connection.producer()])
     }
 
-    /// The producer, for polling and for reports.
-    pub(crate) fn producer(&self) -> &C::Producer {
-        self.connection.producer()
+    /// Serves the producers' events, waiting for the first at most so long.
+    pub(super) fn poll(&self) {
+        for producer in self.producers() {
+            producer.poll(Duration::ZERO);
+        }
+    }
+
+    /// Records whose delivery is not reported.
+    pub(super) fn in_flight(&self) -> usize {
+        self.producers().map(RecordProducer::in_flight).sum()
     }
 
     /// Dead letters that had to be cut since the last call.
@@ -239,26 +319,64 @@ impl<C: Client> Outputs<C> {
     /// Forgets all that is queued, in flight or in an open transaction. A new producer takes the
     /// old one's place: its sequence numbers have no gaps, whatever became of the old one's
     /// requests, and registering it ends the old one's transaction.
-    /// False when another process may have registered the id meanwhile.
-    pub(crate) fn discard(&mut self) -> Result<bool, EpochFailure> {
+    pub(crate) fn discard(&mut self) -> Result<(), EpochFailure> {
         self.windows.clear();
         self.queue.clear();
-        let mut sure = true;
-        if !self.connection.is_clean() {
-            sure = self.connection.end()?;
-            self.connection = Connection::new(&self.client, &self.settings).map_err(|error| {
-                EpochFailure::Stop(RunError::Kafka(format!(
-                    "a new producer cannot be made: {error}"
-                )))
-            })?;
+        self.journal.clear();
+        self.is_complete = false;
+        if let Some(ahead) = &mut self.ahead {
+            drop(ahead.clear());
+            if !ahead.is_clean() {
+                self.ahead = self::ahead(&self.client, &self.settings).map_err(not_made)?;
+            }
         }
-        drop(self.producer().take_delivery_failures());
-        Ok(sure)
+        if !self.connection.is_clean() {
+            self.connection.end();
+            self.renew()?;
+        }
+        drop(self.connection.producer().take_delivery_failures());
+        Ok(())
+    }
+
+    /// A new producer takes the place of the one that has the transactions. Nothing is open.
+    pub(super) fn renew(&mut self) -> Result<(), EpochFailure> {
+        self.connection = Connection::new(&self.client, &self.settings).map_err(not_made)?;
+        Ok(())
     }
 }
 
+fn ahead<C: Client>(client: &C, settings: &OutputSettings) -> Result<Option<Ahead<C>>, KafkaError> {
+    let topic = &settings.topics[Topic::Processed];
+    let producer = settings.ahead.as_ref();
+    producer.map(|producer| Ahead::new(client, producer, topic)).transpose()
+}
+
+fn not_made(error: KafkaError) -> EpochFailure {
+    EpochFailure::Stop(RunError::Kafka(format!("a new producer cannot be made: {error}")))
+}
+
+/// Sends the rest of a journal record's chunks. True when all were accepted.
+fn send_journal<P: RecordProducer>(
+    producer: &P,
+    topic: P::Topic,
+    record: &Written,
+    sent: &mut usize,
+) -> Result<bool, KafkaError> {
+    let rest = record.chunks[*sent..].iter().map(|(key, value)| OutRecord {
+        key,
+        value,
+        headers: HeaderBlock::default(),
+    });
+    let outcome = producer.send_batch(&topic, record.partition, rest);
+    if let Some(error) = outcome.refused.into_iter().next().map(|(_, error)| error) {
+        return Err(error);
+    }
+    *sent += outcome.accepted;
+    Ok(*sent == record.chunks.len())
+}
+
 /// Sends the rest of a batch. True when all of it was accepted.
-fn send_spans<P: RecordProducer>(
+pub(super) fn send_spans<P: RecordProducer>(
     producer: &P,
     topic: P::Topic,
     partition: PartitionId,

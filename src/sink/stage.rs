@@ -9,10 +9,9 @@ use super::{
     collecting::{Collecting, Output},
     context::Context,
     draining::Draining,
+    founding::Founding,
     open::Open,
-    publishing::Publishing,
-    rebuilding::Rebuilding,
-    recovering::{Waiting, recover},
+    reading::{Reading, Waiting},
     settled,
     undoing::Undoing,
 };
@@ -24,12 +23,13 @@ use crate::{
 };
 
 /// ```text
-/// Undoing ──workers reset, transaction ended──► Waiting ──request, all windows there──► Open
-///    ▲                                             └──some lost──► Rebuilding ──counted──►┘
+/// Undoing ──workers reset, id registered──► Waiting ──request──► Reading ──journal read──► Open
+///    ▲                                        ▲                   │    │                    ▲
+///    │                                        └─ask again─────────┘    └─new journal─►Founding
 ///    │
 ///    │          Open ──epoch aligned, all accepted──► Draining ──delivered, committed──► Open
-///    │            │                                      │ └─at-least-once─► Publishing ──►┘
-///    └─Reset── Failed ◄───── delivery or commit failed ──┴───────────────────────┘
+///    │            │                                      │
+///    └─Reset── Failed ◄───── delivery or commit failed ──┘
 /// ```
 /// A `Reset` leads from anywhere to Undoing.
 pub(super) enum Stage<C: Client> {
@@ -37,14 +37,14 @@ pub(super) enum Stage<C: Client> {
     Undoing(Undoing),
     /// Nothing of an older incarnation is left; the source asks the broker.
     Waiting(Waiting),
-    /// Windows that were lost are counted again.
-    Rebuilding(Rebuilding),
+    /// The replica reads what is committed.
+    Reading(Reading),
+    /// The journal is new: what it belongs to is written down.
+    Founding(Founding<C>),
     /// An epoch is open.
     Open(Open),
-    /// The open epoch is complete, its redo record and its records are on their way.
+    /// The open epoch is complete, its records are on their way.
     Draining(Draining<C>),
-    /// At-least-once: the epoch is committed, its window records are on their way.
-    Publishing(Publishing<C>),
     /// The source was asked to roll back; nothing counts until it has.
     Failed,
 }
@@ -54,10 +54,10 @@ impl<C: Client> Stage<C> {
     pub(super) fn advance(self, cx: &mut Context<C>) -> Result<Self, EpochFailure> {
         match self {
             Self::Undoing(stage) => stage.step(cx),
-            Self::Rebuilding(stage) => stage.step(cx),
+            Self::Reading(stage) => stage.step(cx),
+            Self::Founding(stage) => stage.step(cx),
             Self::Open(stage) => stage.step(cx),
             Self::Draining(stage) => stage.step(cx),
-            Self::Publishing(stage) => stage.step(cx),
             Self::Waiting(_) | Self::Failed => Ok(self),
         }
     }
@@ -67,9 +67,12 @@ impl<C: Client> Stage<C> {
         match self {
             Self::Open(stage) => stage.collecting().take(cx, output, false),
             Self::Draining(stage) => stage.collecting().take(cx, output, true),
-            Self::Publishing(stage) => stage.collecting().take(cx, output, true),
-            // A rebuild makes no output; what comes is of an incarnation that is over.
-            Self::Undoing(_) | Self::Waiting(_) | Self::Rebuilding(_) | Self::Failed => {}
+            // What comes is of an incarnation that is over.
+            Self::Undoing(_)
+            | Self::Waiting(_)
+            | Self::Reading(_)
+            | Self::Founding(_)
+            | Self::Failed => {}
         }
     }
 
@@ -97,7 +100,6 @@ impl<C: Client> Stage<C> {
     fn collecting(&mut self) -> Option<&mut Collecting> {
         match self {
             Self::Open(stage) => Some(stage.collecting()),
-            Self::Rebuilding(stage) => Some(stage.collecting()),
             _ => None,
         }
     }
@@ -115,11 +117,11 @@ impl<C: Client> Stage<C> {
     pub(super) fn recover(
         self,
         cx: &mut Context<C>,
-        request: &RecoverRequest,
+        request: Box<RecoverRequest>,
     ) -> Result<Self, EpochFailure> {
         match self {
             Self::Waiting(stage) if request.incarnation == cx.incarnation => {
-                recover(stage, cx, request)
+                stage.recover(cx, request)
             }
             stage => Ok(stage),
         }
@@ -133,7 +135,10 @@ impl<C: Client> Stage<C> {
     ) -> Result<Self, RunError> {
         match (self, failure) {
             // Nothing is open that could be rolled back.
-            (stage @ (Self::Failed | Self::Undoing(_)), EpochFailure::RollBack(_)) => Ok(stage),
+            (
+                stage @ (Self::Failed | Self::Undoing(_)),
+                EpochFailure::RollBack(_) | EpochFailure::Fenced(_),
+            ) => Ok(stage),
             (_, failure) => settled(cx, Err(failure)),
         }
     }
@@ -152,16 +157,16 @@ impl<C: Client> Stage<C> {
         match self {
             Self::Undoing(_) => "Undoing",
             Self::Waiting(_) => "Waiting",
-            Self::Rebuilding(_) => "Rebuilding",
+            Self::Reading(_) => "Reading",
+            Self::Founding(_) => "Founding",
             Self::Open(_) => "Open",
             Self::Draining(_) => "Draining",
-            Self::Publishing(_) => "Publishing",
             Self::Failed => "Failed",
         }
     }
 
-    /// Whether a commit is under way.
-    pub(super) fn is_committing(&self) -> bool {
-        matches!(self, Self::Draining(_) | Self::Publishing(_))
+    /// Whether something is waited for that sends no message.
+    pub(super) fn is_waiting(&self) -> bool {
+        matches!(self, Self::Draining(_) | Self::Reading(_) | Self::Founding(_))
     }
 }

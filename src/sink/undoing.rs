@@ -6,7 +6,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{EpochFailure, context::Context, recovering::Waiting, stage::Stage};
+use super::{EpochFailure, context::Context, reading::Waiting, stage::Stage};
 use crate::{
     client::Client,
     epoch::ToSource,
@@ -30,19 +30,24 @@ impl Undoing {
             return Ok(Stage::Undoing(self));
         }
         cx.control.activity().registering.store(true, Relaxed);
-        match Self::is_ready(cx) {
+        match cx.outputs.connection().make_ready() {
             Ok(true) => {}
-            // There is nothing to roll back; it is tried again.
-            Ok(false) | Err(EpochFailure::RollBack(_)) => return Ok(Stage::Undoing(self)),
+            Ok(false) => return Ok(Stage::Undoing(self)),
+            // There is nothing to roll back; it is tried again, by another producer.
+            Err(EpochFailure::RollBack(_)) => {
+                cx.outputs.renew()?;
+                return Ok(Stage::Undoing(self));
+            }
+            Err(EpochFailure::Fenced(how)) => {
+                cx.count_fence(&how).map_err(EpochFailure::Stop)?;
+                cx.outputs.renew()?;
+                return Ok(Stage::Undoing(self));
+            }
             Err(stop @ EpochFailure::Stop(_)) => return Err(stop),
         }
         cx.control.activity().registering.store(false, Relaxed);
         failpoint::reached(Point::Undone);
         cx.tell_source(ToSource::Undone(cx.incarnation));
         Ok(Stage::Waiting(Waiting))
-    }
-
-    fn is_ready<C: Client>(cx: &mut Context<C>) -> Result<bool, EpochFailure> {
-        Ok(cx.nobody_has_replaced()? && cx.outputs.connection().make_ready()?)
     }
 }

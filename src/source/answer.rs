@@ -10,11 +10,12 @@ use super::context::Context;
 use crate::{
     client::{Client, Questions, RecordConsumer},
     config::StartFrom,
-    epoch::RecoverPartition,
+    epoch::{Committed, JournalFacts, RecoverPartition},
+    failpoint::{self, Fault},
     ids::{Offset, PartitionId, TopicId},
     kafka::KafkaError,
     limits,
-    state::Committed,
+    topics::Topic,
 };
 
 /// What the broker said.
@@ -27,6 +28,7 @@ pub(super) struct Answer {
     pub(super) ends: BTreeMap<PartitionId, Offset>,
     pub(super) owns_all: bool,
     pub(super) topic: Option<TopicId>,
+    pub(super) journal: JournalFacts,
 }
 
 impl Answer {
@@ -47,7 +49,11 @@ impl Answer {
             cx.unreadable.clear();
         }
         let all: Vec<_> = (0..total).map(PartitionId).collect();
+        let early = failpoint::is_planted(Fault::EndsFirst).then(|| journal(cx)).transpose()?;
         let committed = committed_offsets(&cx.consumer, &all)?;
+        // NOTE: in this order. What was committed stands below these ends, so what is read up to
+        // them is at least as new.
+        let journal = early.map_or_else(|| journal(cx), Ok)?;
         let log = cx.consumer.logs(partitions, timeout)?;
         let by_time: BTreeMap<_, _> = match cx.settings.start_from {
             StartFrom::Time(time_ms) => {
@@ -83,6 +89,7 @@ impl Answer {
             ends: bounds(cx, partitions)?,
             owns_all: partitions.len() as i32 == total,
             topic,
+            journal,
         })
     }
 }
@@ -115,6 +122,24 @@ fn input_topic<C: Client>(
     let topics = cx.admin.describe_topics(&[name], timeout)?;
     let topic = topics.into_iter().next().expect("one answer per name")?;
     Ok((topic.partitions as i32, topic.id))
+}
+
+/// The journal's id, and the ends of its logs with what open transactions have written.
+fn journal<C: Client>(cx: &Context<C>) -> Result<JournalFacts, KafkaError> {
+    let timeout = limits::RECOVERY_QUERY_TIMEOUT;
+    let name = cx.settings.topics[Topic::Journal].as_str();
+    let topic = if cx.settings.has_topic_ids {
+        let topics = cx.admin.describe_topics(&[name], timeout)?;
+        topics.into_iter().next().expect("one answer per name")?.id
+    } else {
+        None
+    };
+    let all: Vec<_> = (0..cx.settings.journal_partitions).map(PartitionId).collect();
+    if failpoint::is_planted(Fault::UpToStable) {
+        return Ok(JournalFacts { topic, ends: cx.admin.all_ends(name, &all, timeout)? });
+    }
+    let everything = cx.client.uncommitted(&cx.settings.consumer.client)?;
+    Ok(JournalFacts { topic, ends: everything.all_ends(name, &all, timeout)? })
 }
 
 /// The ends of the logs at which a bounded run is done; none for another run, and of no partition

@@ -17,12 +17,12 @@ use super::{
 };
 use crate::{
     client::{Client, RecordConsumer},
-    epoch::{RecoverRequest, ToSink},
+    epoch::{Committed, RecoverRequest, ToSink},
     error::RunError,
     ids::PartitionId,
+    journal::JournalCommit,
     kafka::KafkaError,
     limits,
-    state::{CommitMetadata, Committed},
 };
 
 /// Partitions whose committed offsets are being asked for.
@@ -33,6 +33,10 @@ pub(super) struct Asking {
     next_try: Instant,
     /// Whether an attempt has failed.
     failed: bool,
+    /// How often it was answered before.
+    answered: u32,
+    /// When it was first answered.
+    since: Option<Instant>,
 }
 
 /// Why it is asked.
@@ -50,7 +54,12 @@ pub(super) enum Why {
 
 impl Asking {
     pub(super) fn new(partitions: Vec<PartitionId>, why: Why, next_try: Instant) -> Self {
-        Self { partitions, why, next_try, failed: false }
+        Self { partitions, why, next_try, failed: false, answered: 0, since: None }
+    }
+
+    /// The same question, after a pause.
+    pub(super) fn again(self, now: Instant) -> Self {
+        Self { next_try: now + limits::ASK_AGAIN_PAUSE, ..self }
     }
 
     /// Whether the first attempt is put off, after a rollback.
@@ -89,7 +98,7 @@ impl Asking {
     }
 
     fn answered<C: Client>(self, cx: &mut Context<C>, answer: Answer) -> Result<Phase, Halt> {
-        let partitions = self.partitions;
+        let partitions = &self.partitions;
         if self.why == Why::Assigned {
             let committed = answer.committed.iter();
             cx.taken_over = committed.map(|known| (known.partition, known.clone())).collect();
@@ -97,9 +106,13 @@ impl Asking {
             let owned = |known: &&Committed| partitions.contains(&known.partition);
             refuse_other_committers(cx, answer.committed.iter().filter(owned))?;
         }
+        let since = self.since.unwrap_or_else(|| cx.now());
         let request = RecoverRequest {
             incarnation: cx.incarnation,
+            attempt: self.answered,
+            since,
             committed: answer.committed,
+            journal: answer.journal,
             partitions: answer.partitions,
             owns_all: answer.owns_all,
             topic: answer.topic,
@@ -107,7 +120,10 @@ impl Asking {
         cx.topics.read(answer.topic);
         cx.topics.adopt(&cx.settings.topics, cx.unused_epoch, &mut cx.intake.lanes)?;
         cx.intake.lanes.tell_sink(ToSink::Recover(Box::new(request)))?;
-        Ok(Phase::Recovering(Recovering::new(Known { partitions, ends: answer.ends })))
+        let known = Known { partitions: partitions.clone(), ends: answer.ends };
+        let question =
+            Self { answered: self.answered + 1, since: Some(since), failed: false, ..self };
+        Ok(Phase::Recovering(Recovering::new(known, question)))
     }
 
     /// Partitions were lost. If nobody has committed them since, the group is joined again.
@@ -133,10 +149,11 @@ fn refuse_other_committers<'a, C: Client>(
     mut committed: impl Iterator<Item = &'a Committed>,
 ) -> Result<(), Halt> {
     let others = |known: &&Committed| {
-        let metadata = CommitMetadata::parse(&known.metadata)?;
-        let ours = metadata.instance == cx.settings.instance && metadata.epoch < cx.unused_epoch;
+        let metadata = JournalCommit::parse(&known.metadata)?;
+        let is_us = metadata.instance.as_str() == cx.settings.instance;
+        let ours = is_us && metadata.epoch < cx.unused_epoch;
         let seen = cx.taken_over.get(&known.partition) == Some(known);
-        (!ours && !seen).then_some(metadata.instance)
+        (!ours && !seen).then(|| metadata.instance.as_str().to_owned())
     };
     let Some((known, other)) = committed.find_map(|known| Some((known, others(&known)?))) else {
         return Ok(());

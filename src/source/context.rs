@@ -25,12 +25,11 @@ use super::{
 use crate::{
     client::{Client, Clock, RecordConsumer},
     control::Control,
-    epoch::ToSource,
+    epoch::{Committed, ToSource},
     error::RunError,
     ids::{Epoch, Incarnation, Offset, PartitionId},
     kafka::KafkaError,
     limits,
-    state::Committed,
 };
 
 /// The source without its phase.
@@ -99,8 +98,9 @@ impl<C: Client> Context<C> {
     /// Whether a message of the sink is about the present incarnation.
     pub(super) fn concerns(&self, message: &ToSource) -> bool {
         let of = match message {
-            ToSource::Undone(incarnation) | ToSource::RollBack { incarnation, .. } => *incarnation,
-            ToSource::Rebuild(order) => order.incarnation,
+            ToSource::Undone(incarnation)
+            | ToSource::AskAgain(incarnation)
+            | ToSource::RollBack { incarnation, .. } => *incarnation,
             ToSource::Recovered(recovered) => recovered.incarnation,
             ToSource::Committed(done) => done.incarnation,
         };

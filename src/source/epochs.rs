@@ -28,7 +28,7 @@ pub(super) struct Epochs {
     cut: Option<Epoch>,
     /// Positions at the last cut.
     cut_positions: BTreeMap<PartitionId, Offset>,
-    /// Whether an epoch is to be cut at once, so that the start offsets are committed.
+    /// Whether an epoch is to be cut at once, so that what was taken over is committed as ours.
     commit_starts: bool,
     /// Event-time facts as of the last committed epoch.
     times: Times,
@@ -47,7 +47,7 @@ impl Epochs {
             began: now,
             cut: None,
             cut_positions: cx.intake.partitions.positions(),
-            commit_starts: recovered.commit,
+            commit_starts: true,
             times: recovered.times,
         }
     }
@@ -75,7 +75,7 @@ impl Epochs {
     }
 
     /// Whether the open epoch is to be cut now, because the commit interval has passed and there is
-    /// something to commit, or because the start offsets are.
+    /// something to commit, or because it is the first one.
     pub(super) fn is_due<C: Client>(&self, cx: &Context<C>, interval: Duration) -> bool {
         let due = cx.intake.now() - self.began >= interval;
         // Open windows may close by silence alone, so epochs go on as long as there are any.

@@ -15,7 +15,7 @@ use crossbeam_channel::{Sender, TrySendError};
 use crate::{
     batch::{Emptied, InputBatch, InputRecord, Pool, Position, Span},
     budget::{Budget, Permit},
-    epoch::{Mode, ToSink, ToWorker},
+    epoch::{ToSink, ToWorker},
     ids::{Epoch, EventTimeMs, Incarnation, WorkerId},
     kafka::Headers,
     limits,
@@ -192,10 +192,9 @@ impl Lanes {
         &mut self,
         epoch: Epoch,
         horizon: Option<EventTimeMs>,
-        mode: Mode,
     ) -> Result<(), PeerGone> {
         for lane in &mut self.workers {
-            lane.outbox.push(ToWorker::Begin { epoch, horizon, mode })?;
+            lane.outbox.push(ToWorker::Begin { epoch, horizon })?;
         }
         Ok(())
     }

@@ -19,7 +19,6 @@ mod open_transactions;
 mod partitions;
 mod phase;
 mod probe;
-mod rebuilding;
 mod recovering;
 mod router;
 mod running;
@@ -80,6 +79,8 @@ pub struct SourceSettings {
     pub has_topic_ids: bool,
     /// Names of the topics.
     pub topics: PerTopic<String>,
+    /// Number of the journal's partitions.
+    pub journal_partitions: i32,
     /// The output topics' partitions at the start.
     pub outputs: PerOutput<i32>,
     /// The byte budget.

@@ -17,7 +17,7 @@ use std::{
 
 use self::owned::{Hold, Owned};
 use crate::{
-    epoch::{CutPartition, ReplayRange, Times},
+    epoch::{CutPartition, Times},
     ids::{EventTimeMs, Offset, PartitionId},
     window::{PartitionProgress, WindowRules},
 };
@@ -36,7 +36,7 @@ pub(crate) struct Hidden {
 pub(crate) enum Admission {
     /// Take it.
     Take,
-    /// The partition is not owned, this offset was read before, or lies behind a rebuild's range.
+    /// The partition is not owned, or this offset was read before.
     Drop,
 }
 
@@ -66,36 +66,12 @@ impl Partitions {
         }
     }
 
-    /// Reads these ranges and nothing else.
-    pub(crate) fn replay(&mut self, ranges: &[ReplayRange], now: Instant) {
-        self.clear();
-        for range in ranges {
-            let until = Some(range.until);
-            self.set(range.partition, Owned { until, ..Owned::new(range.from, now) });
-        }
-    }
-
     fn set(&mut self, partition: PartitionId, owned: Owned) {
         let index = partition.0 as usize;
         if index >= self.owned.len() {
             self.owned.resize_with(index + 1, || None);
         }
         self.owned[index] = Some(owned);
-    }
-
-    /// Partitions whose range has been read since the last call, and the offsets left in others.
-    pub(crate) fn replayed(&mut self) -> (Vec<PartitionId>, i64) {
-        let (mut done, mut left) = (Vec::new(), 0);
-        for (number, owned) in self.owned.iter_mut().enumerate() {
-            let Some(owned) = owned else { continue };
-            let until = owned.until.expect("a rebuild has ranges");
-            left += (until.0 - owned.next.0).max(0);
-            if owned.next >= until && !owned.paused {
-                owned.paused = true;
-                done.push(PartitionId(number as i32));
-            }
-        }
-        (done, left)
     }
 
     /// Notes a record; `tombstone` records are counted, not routed.
@@ -108,10 +84,6 @@ impl Partitions {
     ) -> Admission {
         let Some(owned) = self.get_mut(partition) else { return Admission::Drop };
         if offset < owned.next.0 || owned.doubtful {
-            return Admission::Drop;
-        }
-        if let Some(until) = owned.until.filter(|until| offset >= until.0) {
-            owned.next = owned.next.max(until);
             return Admission::Drop;
         }
         owned.next = Offset(offset + 1);
@@ -136,17 +108,11 @@ impl Partitions {
     }
 
     /// Notes that what comes next could not be read, and may be missing from what is given. The
-    /// partition stands until it is owned anew. What lies behind a rebuild's range is no matter.
+    /// partition stands until it is owned anew.
     pub(crate) fn doubt(&mut self, partition: PartitionId) {
-        if let Some(owned) = self.get_mut(partition).filter(|owned| !owned.is_replayed()) {
+        if let Some(owned) = self.get_mut(partition) {
             owned.doubtful = true;
         }
-    }
-
-    /// Whether a rebuild has read all it wants of a partition.
-    pub(crate) fn is_replayed(&self, partition: PartitionId) -> bool {
-        let owned = self.owned.get(partition.0 as usize).and_then(Option::as_ref);
-        owned.is_some_and(Owned::is_replayed)
     }
 
     /// Notes that fetching failed, for one partition or for all.
@@ -273,6 +239,7 @@ impl Partitions {
             owned.told = (owned.lag(), owned.hold().is_some());
             cuts.push(CutPartition {
                 progress: PartitionProgress { partition, next_offset: owned.next, idle },
+                at_end: owned.at_end,
                 routed: std::mem::take(&mut owned.routed),
                 tombstones: std::mem::take(&mut owned.tombstones),
                 lag: owned.lag(),

@@ -14,7 +14,6 @@ use super::{
     fatal,
     intake::ReadFault,
     leaving::{After, Leaving},
-    rebuilding::Rebuilding,
     recovering::Recovering,
     running::Running,
 };
@@ -29,13 +28,13 @@ use crate::{
 
 /// ```text
 /// Unassigned ──assigned──► Leaving ──sink has undone──► Asking ──broker answers──► Recovering
-///     ▲                     │ ▲  ▲                        │ lost: nobody took over     │
-///     ├─────────────────────┘ │  │                        ▼                            │ sink
-///     │ given back            │  └─ rollback, revoke, ─ Unassigned                     │ answers
-///     │                       │     lost: from anywhere                                ▼
-///     │                       └── revoked, committed ── Ending ◄─revoke,── Running ◄─ Rebuilding
-///     │                                                   │     stop, end              (if windows
-///     └───────────────────────────────────────────────────┴─► Closed                   were lost)
+///     ▲                     │ ▲  ▲                        │ │ ▲  sink asks again ◄──── │ │
+///     ├─────────────────────┘ │  │                        │ └─┼────────────────────────┘ │
+///     │ given back            │  │      lost, and nobody  ▼   └─ (journal and commits     │ sink
+///     │                       │  │      took over:  Unassigned    do not fit)            │ has
+///     │                       │  └─ rollback, revoke, lost: from anywhere                ▼ decided
+///     │                       └──── revoked, committed ── Ending ◄──revoke, stop, end── Running
+///     └────────────────────────────────────────────────────┴─► Closed
 /// ```
 /// `StandingBy` is an `Unassigned` to which the group has given an empty assignment.
 #[derive(Debug)]
@@ -48,8 +47,6 @@ pub(super) enum Phase {
     Asking(Asking),
     /// The sink decides where to go on.
     Recovering(Recovering),
-    /// Windows that were lost are counted again.
-    Rebuilding(Rebuilding),
     /// Records are read, epochs are cut.
     Running(Running),
     /// The last epoch of the incarnation.
@@ -62,7 +59,6 @@ impl Phase {
     pub(super) fn advance<C: Client>(self, cx: &mut Context<C>) -> Result<Self, Halt> {
         match self {
             Self::Asking(phase) => phase.step(cx),
-            Self::Rebuilding(phase) => phase.step(cx),
             Self::Running(phase) => phase.step(cx),
             Self::Ending(phase) => phase.step(cx),
             phase => Ok(phase),
@@ -80,11 +76,8 @@ impl Phase {
         }
         match (self, message) {
             (Self::Leaving(phase), ToSource::Undone(_)) => phase.undone(cx),
-            (Self::Recovering(phase), ToSource::Rebuild(order)) => phase.rebuild(cx, order),
+            (Self::Recovering(phase), ToSource::AskAgain(_)) => Ok(phase.ask_again(cx)),
             (Self::Recovering(phase), ToSource::Recovered(recovered)) => {
-                phase.recovered(cx, recovered)
-            }
-            (Self::Rebuilding(phase), ToSource::Recovered(recovered)) => {
                 phase.recovered(cx, recovered)
             }
             (Self::Running(phase), ToSource::Committed(done)) => phase.committed(cx, &done),
@@ -193,9 +186,7 @@ impl Phase {
         if let Some((partition, gap)) = cx.unreadable.gap_at(&positions) {
             let partitions = match &self {
                 Self::Running(phase) => phase.committed_up_to(partition, gap.from),
-                // While lost windows are rebuilt, all before is committed anyway, and what lies
-                // below the gap's end counts as gone.
-                phase => phase.open_partitions(cx),
+                _ => None,
             };
             let Some(partitions) = partitions else { return Ok(self) };
             let asking = Asking::new(partitions, Why::RolledBack, cx.intake.now());
@@ -245,7 +236,6 @@ impl Phase {
                 Some(cx.intake.partitions.positions().into_keys().collect())
             }
             Self::Recovering(phase) => Some(phase.known().partitions.clone()),
-            Self::Rebuilding(phase) => Some(phase.known().partitions.clone()),
             Self::Unassigned
             | Self::StandingBy
             | Self::Leaving(_)
@@ -260,7 +250,7 @@ impl Phase {
     }
 
     fn reads_open_epoch(&self) -> bool {
-        matches!(self, Self::Running(_) | Self::Rebuilding(_))
+        matches!(self, Self::Running(_))
     }
 
     fn is_stopping(&self) -> bool {
@@ -271,14 +261,13 @@ impl Phase {
     pub(super) fn takes_records(&self) -> bool {
         match self {
             Self::Running(_) => true,
-            Self::Rebuilding(phase) => phase.reads(),
             _ => false,
         }
     }
 
     /// Whether records are read or about to be committed.
     pub(super) fn is_at_work(&self) -> bool {
-        matches!(self, Self::Running(_) | Self::Rebuilding(_) | Self::Ending(_))
+        matches!(self, Self::Running(_) | Self::Ending(_))
     }
 
     /// Whether an epoch is cut and not committed.
@@ -302,9 +291,7 @@ impl Phase {
             Self::Asking(asking) if asking.is_pausing(cx.intake.now()) => Waiting::Nothing,
             Self::Asking(_) => Waiting::Offsets,
             Self::Recovering(_) => Waiting::State,
-            Self::Running(_) | Self::Rebuilding(_) | Self::Ending(_) | Self::Closed => {
-                Waiting::Nothing
-            }
+            Self::Running(_) | Self::Ending(_) | Self::Closed => Waiting::Nothing,
         }
     }
 }

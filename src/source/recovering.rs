@@ -1,19 +1,23 @@
 //! The sink decides where partitions go on. Owned by the source thread.
 //!
-//! In:  the sink's answer to a `Recover` request. Out: the first epoch, or a rebuild before it.
+//! In:  the sink's answer to a `Recover` request. Out: the first epoch, or the same question again.
 
 use std::collections::BTreeMap;
 
-use super::{Halt, context::Context, phase::Phase, rebuilding::Rebuilding, running::Running};
+use super::{Halt, asking::Asking, context::Context, phase::Phase, running::Running};
 use crate::{
     client::Client,
-    epoch::{Rebuild, Recovered},
+    epoch::Recovered,
     ids::{Offset, PartitionId},
 };
 
 /// The sink was asked and has not answered yet.
 #[derive(Debug)]
-pub(super) struct Recovering(Known);
+pub(super) struct Recovering {
+    known: Known,
+    /// The question, to be asked again.
+    question: Asking,
+}
 
 /// What is known of the partitions that the sink recovers.
 #[derive(Debug)]
@@ -24,21 +28,17 @@ pub(super) struct Known {
 }
 
 impl Recovering {
-    pub(super) fn new(known: Known) -> Self {
-        Self(known)
+    pub(super) fn new(known: Known, question: Asking) -> Self {
+        Self { known, question }
     }
 
     pub(super) fn known(&self) -> &Known {
-        &self.0
+        &self.known
     }
 
-    /// Windows were lost: their records are counted again first.
-    pub(super) fn rebuild<C: Client>(
-        self,
-        cx: &mut Context<C>,
-        order: Rebuild,
-    ) -> Result<Phase, Halt> {
-        Ok(Phase::Rebuilding(Rebuilding::begin(cx, self.0, order)?))
+    /// What the sink has found in the journal does not go with the commits.
+    pub(super) fn ask_again<C: Client>(self, cx: &Context<C>) -> Phase {
+        Phase::Asking(self.question.again(cx.now()))
     }
 
     /// Everything is there: reading goes on.
@@ -47,6 +47,6 @@ impl Recovering {
         cx: &mut Context<C>,
         recovered: Recovered,
     ) -> Result<Phase, Halt> {
-        Ok(Phase::Running(Running::begin(cx, self.0, recovered)?))
+        Ok(Phase::Running(Running::begin(cx, self.known, recovered)?))
     }
 }

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     client::{Client, Questions, RecordConsumer},
-    epoch::{CommittedEpoch, CutReason, Mode, Recovered},
+    epoch::{CommittedEpoch, CutReason, Recovered},
     ids::{Offset, PartitionId},
     limits, metrics,
     topics::Topic,
@@ -48,7 +48,7 @@ impl Running {
         cx.consumer.assign(&recovered.starts).map_err(|error| fatal(&error))?;
         // What a rollback has thrown away may have been such a message.
         cx.intake.lanes.output_partitions(cx.topics.outputs()[Topic::Processed])?;
-        cx.intake.lanes.begin(recovered.epoch, recovered.times.horizon, Mode::Process)?;
+        cx.intake.lanes.begin(recovered.epoch, recovered.times.horizon)?;
         cx.control.health().set_phase(metrics::PipelinePhase::Running);
         cx.control.health().set_assigned(recovered.starts.len());
         cx.intake.bytes = 0;

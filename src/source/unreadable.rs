@@ -69,8 +69,7 @@ impl<R: RecordConsumer> Unreadable<R> {
         };
         let since = intake.now();
         for (partition, at) in intake.partitions.positions() {
-            let is_wanted = !intake.partitions.is_replayed(partition);
-            if is_wanted && named.is_none_or(|named| named == partition) {
+            if named.is_none_or(|named| named == partition) {
                 self.suspect(partition, Suspect { at, since, is_named: named.is_some() });
             }
         }

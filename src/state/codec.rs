@@ -46,12 +46,6 @@ pub(super) fn unseal<'v>(key: &[u8], value: &'v [u8]) -> Result<&'v [u8], Flaw> 
     }
 }
 
-/// The checksum at the end of a sealed value.
-pub(super) fn checksum_of(value: &[u8]) -> u32 {
-    let crc = value.last_chunk::<CRC_BYTES>().expect("a sealed value ends in its checksum");
-    u32::from_le_bytes(*crc)
-}
-
 /// A sealed value of the serialised `content`.
 pub(super) fn encode<T: Serialize>(key: &[u8], content: &T) -> Vec<u8> {
     seal(key, &serialize(content))

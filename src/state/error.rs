@@ -100,17 +100,6 @@ pub enum StateError {
         /// The folder.
         dir: PathBuf,
     },
-    /// The configured instance id cannot stand in commit metadata.
-    #[error(
-        "--instance-id {value:?} cannot be used: it must have 1 to {max} characters out of \
-         letters, digits, '.', '_' and '-'"
-    )]
-    BadInstanceId {
-        /// The value.
-        value: String,
-        /// Longest allowed, characters.
-        max: usize,
-    },
     /// The database cannot be read (and is not moved aside, because it is only looked at, or
     /// because it was readable when this process started).
     #[error(
@@ -145,8 +134,7 @@ impl StateError {
             | Self::NewerFormat { .. }
             | Self::OtherIdentity { .. }
             | Self::NotAStateFolder { .. }
-            | Self::NoState { .. }
-            | Self::BadInstanceId { .. } => 2,
+            | Self::NoState { .. } => 2,
         }
     }
 }

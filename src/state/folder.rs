@@ -1,8 +1,9 @@
 //! The state folder itself: what may be in it, its lock, and moving a database aside.
 //!
-//! Layout: `db/` (the database), `instance-id`, `lock`, `db.broken-<UTC time>/` (databases that
-//! could not be read). Holds: a folder with anything else in it is not ours and is not touched;
-//! `db/` is only opened, moved or removed under the lock.
+//! Layout: `journal/` (the local copy of the journal, a database), `lock`,
+//! `journal.broken-<UTC time>/` (databases that could not be read). Holds: a folder with anything
+//! else in it is not ours and is not touched; a database is only opened, moved or removed under the
+//! lock.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -12,13 +13,11 @@ use std::{
 
 use super::error::StateError;
 
-/// The database's folder.
-pub(super) const DB: &str = "db";
-/// The file with the generated instance id.
-pub(super) const INSTANCE_ID: &str = "instance-id";
+/// The folder of the local copy of the journal.
+pub(super) const JOURNAL: &str = "journal";
 /// The file whose lock keeps other processes out.
 pub(super) const LOCK: &str = "lock";
-const BROKEN_PREFIX: &str = "db.broken-";
+const BROKEN: &str = ".broken-";
 
 /// Keeps other processes out of the folder until dropped, or until the process ends however.
 #[derive(Debug)]
@@ -55,26 +54,42 @@ impl FolderLock {
     }
 }
 
+/// A state folder that this process has for itself.
+#[derive(Debug)]
+pub struct StateFolder {
+    _lock: FolderLock,
+}
+
+impl StateFolder {
+    /// Takes the folder, which is created if need be.
+    ///
+    /// Fails with `NotAStateFolder`, `NotWritable` or `Locked`.
+    pub fn open(dir: &Path) -> Result<Self, StateError> {
+        prepare(dir)?;
+        Ok(Self { _lock: FolderLock::take(dir)? })
+    }
+}
+
 /// Creates the folder if need be and refuses one that is not ours.
 pub(super) fn prepare(dir: &Path) -> Result<(), StateError> {
     fs::create_dir_all(dir).map_err(|source| not_writable(dir, source))?;
-    refuse_foreign_db(dir)
+    refuse_foreign_copy(dir)
 }
 
 /// Refuses a folder in which anything else than our own files stands.
 pub(super) fn refuse_foreign(dir: &Path) -> Result<(), StateError> {
     for name in names(dir).map_err(|source| not_writable(dir, source))? {
         let text = name.to_string_lossy();
-        if ![DB, INSTANCE_ID, LOCK].contains(&&*text) && !text.starts_with(BROKEN_PREFIX) {
+        if ![JOURNAL, LOCK].contains(&&*text) && !is_broken(&text) {
             return Err(StateError::NotAStateFolder { dir: dir.to_owned(), found: name });
         }
     }
-    refuse_foreign_db(dir)
+    refuse_foreign_copy(dir)
 }
 
-/// Refuses a `db` folder that another program made.
-pub(super) fn refuse_foreign_db(dir: &Path) -> Result<(), StateError> {
-    let found = match names(&dir.join(DB)) {
+/// Refuses a copy's folder that another program made.
+pub(super) fn refuse_foreign_copy(dir: &Path) -> Result<(), StateError> {
+    let found = match names(&dir.join(JOURNAL)) {
         Ok(names) => names,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(source) => return Err(not_writable(dir, source)),
@@ -82,30 +97,30 @@ pub(super) fn refuse_foreign_db(dir: &Path) -> Result<(), StateError> {
     for name in found {
         let text = name.to_string_lossy();
         if !["blobs", "conf", "db"].contains(&&*text) && !text.starts_with("snap.") {
-            let found = Path::new(DB).join(name);
+            let found = Path::new(JOURNAL).join(name);
             return Err(StateError::NotAStateFolder { dir: dir.to_owned(), found });
         }
     }
     Ok(())
 }
 
-/// Moves the database out of the way, to a name that says when. Nothing is deleted.
+/// Moves a database out of the way, to a name that says when. Nothing is deleted.
 pub(super) fn quarantine(dir: &Path, now: jiff::Timestamp) -> Result<PathBuf, StateError> {
     let stamp = now.strftime("%Y%m%dT%H%M%SZ");
-    let mut target = dir.join(format!("{BROKEN_PREFIX}{stamp}"));
+    let mut target = dir.join(format!("{JOURNAL}{BROKEN}{stamp}"));
     let mut serial = 1;
     while target.exists() {
         serial += 1;
-        target = dir.join(format!("{BROKEN_PREFIX}{stamp}-{serial}"));
+        target = dir.join(format!("{JOURNAL}{BROKEN}{stamp}-{serial}"));
     }
-    fs::rename(dir.join(DB), &target).map_err(|source| not_writable(dir, source))?;
+    fs::rename(dir.join(JOURNAL), &target).map_err(|source| not_writable(dir, source))?;
     Ok(target)
 }
 
 /// Databases that have been moved aside, by name.
 pub(super) fn quarantined(dir: &Path) -> Vec<PathBuf> {
     let mut found = names(dir).unwrap_or_default();
-    found.retain(|name| name.to_string_lossy().starts_with(BROKEN_PREFIX));
+    found.retain(|name| is_broken(&name.to_string_lossy()));
     found.sort();
     found.into_iter().map(|name| dir.join(name)).collect()
 }
@@ -113,6 +128,11 @@ pub(super) fn quarantined(dir: &Path) -> Vec<PathBuf> {
 /// The error of an operation in the folder that the operating system refused.
 pub(super) fn not_writable(dir: &Path, source: io::Error) -> StateError {
     StateError::NotWritable { dir: dir.to_owned(), source }
+}
+
+/// Whether a name is one that `quarantine` gives.
+fn is_broken(name: &str) -> bool {
+    name.strip_prefix(JOURNAL).is_some_and(|rest| rest.starts_with(BROKEN))
 }
 
 fn names(dir: &Path) -> io::Result<Vec<PathBuf>> {

@@ -1,10 +1,9 @@
 //! Looks at a state folder without changing a byte of it, for `logintide check-config`.
 //!
 //! In:  the folder of a run that may be under way or never have been.
-//! Out: every reason why a run could not use it, what it holds, and the free space.
-//! Holds: nothing is created, written or moved in the folder. sled writes when it opens, so the
-//! database is read from a copy in the system's temporary folder; the folder's lock is held only
-//! while that copy is made, and shared.
+//! Out: every reason why a run could not use it, and the free space.
+//! Holds: nothing is created, written or moved in the folder. The folder's lock is taken only for a
+//! moment, and shared.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -15,48 +14,28 @@ use std::{
 use rustix::fs::{Access, access, statvfs};
 
 use super::{
-    Identity,
-    database::{Fault, check_identity},
     error::StateError,
-    folder::{self, DB, LOCK, not_writable},
-    inspect::{self, StateSummary},
-    instance,
+    folder::{self, JOURNAL, LOCK, not_writable},
 };
-use crate::limits::STATE_PEEK_MAX_BYTES;
 
 /// What a look at a state folder showed.
 #[derive(Debug)]
 pub struct Peek {
-    /// Why a run would not start on it, or would start without its windows.
+    /// Why a run would not start on it.
     pub problems: Vec<StateError>,
-    /// What it holds; `None` for a folder without state, and where it cannot be read now.
-    pub summary: Option<StateSummary>,
-    /// The generated instance id, if there is one.
-    pub instance_id: Option<String>,
     /// Bytes that this user may still write to its disk.
     pub free_bytes: Option<u64>,
-    /// Size of a database that is too large to be copied for a look, bytes.
-    pub unread_bytes: Option<u64>,
+    /// Whether there is a local copy of the journal.
+    pub has_copy: bool,
 }
 
 /// Looks.
 pub fn peek(dir: &Path) -> Peek {
-    let mut peek = Peek {
-        problems: Vec::new(),
-        summary: None,
-        instance_id: instance::read(dir),
-        free_bytes: None,
-        unread_bytes: None,
-    };
+    let mut peek = Peek { problems: Vec::new(), free_bytes: None, has_copy: false };
     if let Err(error) = peek.look(dir) {
         peek.problems.push(error);
     }
     peek
-}
-
-/// Refuses state of another topic, group, window size or, where it is known, cluster.
-pub fn fits(dir: &Path, stored: &Identity, configured: &Identity) -> Result<(), StateError> {
-    check_identity(dir, stored, configured)
 }
 
 impl Peek {
@@ -72,25 +51,9 @@ impl Peek {
         if place != dir {
             return Ok(());
         }
-        folder::refuse_foreign_db(dir)?;
-        let lock = lock_shared(dir)?;
-        let db = dir.join(DB);
-        if !db.exists() {
-            return Ok(());
-        }
-        let bytes = inspect::size_of(&db).map_err(|source| not_writable(dir, source))?;
-        if bytes > STATE_PEEK_MAX_BYTES {
-            self.unread_bytes = Some(bytes);
-            return Ok(());
-        }
-        let copied = tempfile::Builder::new().prefix("logintide-check-").tempdir();
-        let copied = copied.and_then(|copy| copy_files(&db, &copy.path().join(DB)).map(|()| copy));
-        let copy =
-            copied.map_err(|source| unreadable(dir, format!("no copy to read: {source}")))?;
-        drop(lock);
-        let read = inspect::read_summary(copy.path());
-        self.summary = read.map_err(|fault| of_copy(dir, fault))?;
-        Ok(())
+        folder::refuse_foreign_copy(dir)?;
+        self.has_copy = dir.join(JOURNAL).exists();
+        lock_shared(dir).map(drop)
     }
 }
 
@@ -116,32 +79,4 @@ fn lock_shared(dir: &Path) -> Result<Option<File>, StateError> {
         }
         Err(TryLockError::Error(source)) => Err(not_writable(dir, source)),
     }
-}
-
-fn copy_files(from: &Path, to: &Path) -> io::Result<()> {
-    fs::create_dir(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy_files(&entry.path(), &target)?;
-        } else {
-            fs::copy(entry.path(), target)?;
-        }
-    }
-    Ok(())
-}
-
-/// The copy's trouble, told of the folder it is a copy of.
-fn of_copy(dir: &Path, fault: Fault) -> StateError {
-    match fault {
-        Fault::Refuse(StateError::NewerFormat { stored, supported, .. }) => {
-            StateError::NewerFormat { dir: dir.to_owned(), stored, supported }
-        }
-        fault => unreadable(dir, fault.reason()),
-    }
-}
-
-fn unreadable(dir: &Path, reason: String) -> StateError {
-    StateError::Unreadable { dir: dir.to_owned(), reason }
 }

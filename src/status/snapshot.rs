@@ -122,8 +122,6 @@ pub(crate) struct Latencies {
     pub sink_epoch: Percentiles,
     /// From the delivery to the commit.
     pub commit: Percentiles,
-    /// Writing of an epoch's state.
-    pub state_flush: Percentiles,
 }
 
 /// The dead letters of one reason.
@@ -152,8 +150,6 @@ pub(crate) struct LastEpoch {
     pub committed_at_ms: i64,
     /// How long the commit took, milliseconds.
     pub commit_ms: f64,
-    /// How long writing its state took, milliseconds.
-    pub state_flush_ms: f64,
 }
 
 /// One second of the history.

@@ -20,7 +20,10 @@ use crate::ids::TopicId;
 pub struct SeenTopics {
     /// The input topic's id; `None` where the brokers do not support ids.
     pub input: Option<TopicId>,
-    /// Partitions of each output topic.
+    /// The journal's id; `None` where the brokers do not support ids.
+    pub journal: Option<TopicId>,
+    /// Partitions of each output topic. The journal's are those that it had when it was first seen
+    /// with its id.
     pub outputs: PerOutput<i32>,
 }
 
@@ -61,7 +64,7 @@ mod tests {
     fn each_change_is_heard_of_once() {
         let board = TopicBoard::default();
         let outputs = PerOutput::from_fn(|_| 1);
-        let first = SeenTopics { input: None, outputs };
+        let first = SeenTopics { input: None, journal: None, outputs };
         let mut version = 0;
         assert_eq!(board.newer(&mut version), None);
         board.publish(first);

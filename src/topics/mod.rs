@@ -7,5 +7,5 @@ mod topic;
 pub use self::{
     board::{SeenTopics, TopicBoard},
     per_topic::{PerOutput, PerTopic, TopicMap},
-    topic::{Compaction, Topic, TopicSpec, Written},
+    topic::{Compaction, DefaultName, Topic, TopicSpec, Written},
 };

@@ -81,7 +81,7 @@ mod tests {
         assert!(all.iter().chain(outputs.iter()).all(|(topic, value)| topic == *value));
         assert!(Topic::ALL.into_iter().all(|topic| all[topic] == topic));
         assert!(Topic::OUTPUTS.into_iter().all(|topic| outputs[topic] == topic));
-        all[Topic::Late] = Topic::Input;
+        all[Topic::Journal] = Topic::Input;
         assert_eq!(all.values().last(), Some(&Topic::Input));
     }
 

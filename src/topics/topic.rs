@@ -7,16 +7,25 @@ use crate::limits;
 pub struct TopicSpec {
     /// Name of the setting that names the topic: `input-topic`, with `--` the flag.
     pub setting: &'static str,
-    /// The topic's name when the setting is not given.
-    pub default_name: &'static str,
     /// The setting's help.
     pub help: &'static str,
+    /// The topic's name when the setting is not given.
+    pub default_name: DefaultName,
     /// Whether a run reads the topic.
     pub is_read: bool,
     /// What a run writes to it.
     pub written: Written,
     /// What `cleanup.policy=compact` does to it.
     pub compaction: Compaction,
+}
+
+/// A topic's name when its setting is not given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DefaultName {
+    /// This one.
+    Fixed(&'static str),
+    /// The consumer group's name, followed by this.
+    AfterGroup(&'static str),
 }
 
 /// What a run writes to a topic.
@@ -42,13 +51,14 @@ pub enum Compaction {
     Risks(&'static str),
     /// It makes the output useless: a verb with its object.
     Breaks(&'static str),
+    /// The topic works with this policy alone.
+    Needed,
 }
 
 /// Declares the enum, the lists of its variants and their specs from one table.
 macro_rules! topics_table {
     ($($topic:ident {
         setting: $setting:literal,
-        default_name: $default_name:literal,
         help: $help:literal,
         $($fact:ident: $value:expr,)*
     })*) => {
@@ -67,7 +77,6 @@ macro_rules! topics_table {
                 match self {
                     $(Self::$topic => TopicSpec {
                         setting: $setting,
-                        default_name: $default_name,
                         help: $help,
                         $($fact: $value,)*
                     },)*
@@ -81,8 +90,8 @@ macro_rules! topics_table {
 topics_table! {
     Input {
         setting: "input-topic",
-        default_name: "user-login",
         help: "Topic of the login events",
+        default_name: DefaultName::Fixed("user-login"),
         is_read: true,
         written: Written::Nothing,
         compaction: Compaction::Risks(
@@ -91,41 +100,58 @@ topics_table! {
     }
     Processed {
         setting: "processed-topic",
-        default_name: "processed-logins",
         help: "Topic of the enriched events",
+        default_name: DefaultName::Fixed("processed-logins"),
         is_read: false,
         written: Written::Made { record_bytes: limits::OUTPUT_RECORD_MIN_BYTES },
         compaction: Compaction::Breaks("keeps only the newest event of each user"),
     }
     Aggregated {
         setting: "aggregated-topic",
-        default_name: "aggregated-usage",
         help: "Topic of the window totals",
-        // The windows of a lost state are read back.
-        is_read: true,
+        default_name: DefaultName::Fixed("aggregated-usage"),
+        is_read: false,
         written: Written::Made { record_bytes: limits::OUTPUT_RECORD_MIN_BYTES },
         compaction: Compaction::Helps("the newest revision of each window stays for ever"),
     }
     DeadLetter {
         setting: "dead-letter-topic",
-        default_name: "user-login-dlq",
         help: "Topic of the records that cannot be processed",
+        default_name: DefaultName::Fixed("user-login-dlq"),
         is_read: false,
         written: Written::Rejected,
         compaction: Compaction::Breaks(REFUSES_WITHOUT_KEY),
     }
     Late {
         setting: "late-topic",
-        default_name: "user-login-late",
         help: "Topic of the events that came after the allowed lateness",
+        default_name: DefaultName::Fixed("user-login-late"),
         is_read: false,
         written: Written::Rejected,
         compaction: Compaction::Breaks(REFUSES_WITHOUT_KEY),
+    }
+    Journal {
+        setting: "journal-topic",
+        help: "Topic of the group's committed state",
+        default_name: DefaultName::AfterGroup("-journal"),
+        is_read: true,
+        written: Written::Made { record_bytes: limits::JOURNAL_RECORD_MIN_BYTES },
+        compaction: Compaction::Needed,
     }
 }
 
 const REFUSES_WITHOUT_KEY: &str =
     "refuses records without a key, which the input may have, and drops others";
+
+impl DefaultName {
+    /// The name in a group.
+    pub fn in_group(self, group_id: &str) -> String {
+        match self {
+            Self::Fixed(name) => name.to_owned(),
+            Self::AfterGroup(suffix) => format!("{group_id}{suffix}"),
+        }
+    }
+}
 
 impl Topic {
     /// The topics that a run writes, in the order of the table.

@@ -1,7 +1,7 @@
 //! What one epoch does to the window state, and the image of that state.
 //!
-//! Pure data, handed between the window code, the sink and the store. A change holds absolute
-//! values, so that applying it twice is the same as applying it once; `None` means removed.
+//! Pure data, handed between the window code and the sink. A change holds absolute values, so that
+//! applying it twice is the same as applying it once.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -85,23 +85,6 @@ pub struct MergerChange {
     pub dropped: BTreeSet<WindowStart>,
 }
 
-/// One epoch's change of the window state: the content of a redo record.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct EpochChange {
-    /// The epoch.
-    pub epoch: Epoch,
-    /// Changed partial results, absolute; `None` = evicted.
-    pub partials: BTreeMap<PartialKey, Option<Arc<Partial>>>,
-    /// Progress of every owned partition.
-    pub partitions: BTreeMap<PartitionId, PartitionState>,
-    /// Changed window memories of the merger; `None` = evicted.
-    pub windows: BTreeMap<WindowStart, Option<WindowMeta>>,
-    /// Global watermark after this epoch; never goes back.
-    pub watermark: Option<EventTimeMs>,
-    /// Windows that end at or before this are no longer retained; never goes back.
-    pub horizon: Option<EventTimeMs>,
-}
-
 /// The whole window state as of an epoch.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct StateImage {
@@ -119,28 +102,6 @@ pub struct StateImage {
     pub horizon: Option<EventTimeMs>,
 }
 
-impl EpochChange {
-    /// Puts the changes of all owned partitions and of the merger together.
-    pub(super) fn new(epoch: Epoch, partitions: &[PartitionChange], merger: &MergerChange) -> Self {
-        let partials = partitions.iter().flat_map(|change| {
-            let p = change.partition;
-            let kept = change.partials.iter();
-            let kept = kept.map(move |(start, sum)| ((p, *start), Some(Arc::clone(sum))));
-            kept.chain(change.dropped.iter().map(move |start| ((p, *start), None)))
-        });
-        let published = merger.published.iter().map(|(start, meta)| (*start, Some(*meta)));
-        let dropped = merger.dropped.iter().map(|start| (*start, None));
-        Self {
-            epoch,
-            partials: partials.collect(),
-            partitions: partitions.iter().map(|c| (c.partition, c.state)).collect(),
-            windows: published.chain(dropped).collect(),
-            watermark: merger.watermark,
-            horizon: merger.horizon,
-        }
-    }
-}
-
 impl StateImage {
     /// Whether a window is still there. One that the last barrier has passed is, until the next
     /// epoch: it was published, and so its memory is there. What else is behind the horizon belongs
@@ -150,31 +111,29 @@ impl StateImage {
     }
 
     /// All partial results of one partition.
-    pub(super) fn partials_of(
+    pub fn partials_of(
         &self,
         p: PartitionId,
     ) -> impl Iterator<Item = (&PartialKey, &Arc<Partial>)> {
         self.partials.range((p, WindowStart(i64::MIN))..=(p, WindowStart(i64::MAX)))
     }
 
-    /// Applies an epoch's change. Applying it again changes nothing.
-    pub fn apply(&mut self, change: &EpochChange) {
-        assert!(change.epoch >= self.epoch, "epochs are applied in order");
-        self.epoch = change.epoch;
-        for (key, partial) in &change.partials {
-            match partial {
-                Some(partial) => drop(self.partials.insert(*key, Arc::clone(partial))),
-                None => drop(self.partials.remove(key)),
+    /// Applies what an epoch has changed. Applying it again changes nothing.
+    pub fn apply(&mut self, epoch: Epoch, partitions: &[PartitionChange], merger: &MergerChange) {
+        assert!(epoch >= self.epoch, "epochs are applied in order");
+        self.epoch = epoch;
+        for change in partitions {
+            let p = change.partition;
+            self.partitions.insert(p, change.state);
+            for start in &change.dropped {
+                self.partials.remove(&(p, *start));
             }
+            let counts = change.partials.iter();
+            self.partials.extend(counts.map(|(start, sum)| ((p, *start), Arc::clone(sum))));
         }
-        for (start, meta) in &change.windows {
-            match meta {
-                Some(meta) => drop(self.windows.insert(*start, *meta)),
-                None => drop(self.windows.remove(start)),
-            }
-        }
-        self.partitions.extend(change.partitions.iter().map(|(p, state)| (*p, *state)));
-        self.watermark = change.watermark;
-        self.horizon = change.horizon;
+        self.windows.retain(|start, _| !merger.dropped.contains(start));
+        self.windows.extend(merger.published.iter().map(|(start, meta)| (*start, *meta)));
+        self.watermark = merger.watermark;
+        self.horizon = merger.horizon;
     }
 }

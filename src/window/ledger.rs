@@ -17,7 +17,7 @@ use super::{
     Completeness, EpochInput, Partial, PartitionChange, PartitionDelta, PartitionProgress,
     PartitionState, StateImage, WindowRules,
 };
-use crate::ids::{Epoch, EventTimeMs, Offset, PartitionId, WindowStart};
+use crate::ids::{Epoch, EventTimeMs, PartitionId, WindowStart};
 
 /// Partial results and progress of the owned partitions, as of the last committed epoch.
 #[derive(Debug)]
@@ -91,7 +91,6 @@ impl Ledger {
     }
 
     /// All partial results.
-    #[cfg(test)]
     pub(super) fn partials(&self) -> BTreeMap<super::PartialKey, Arc<Partial>> {
         let all = self.partitions.iter().flat_map(|(p, owned)| {
             owned.partials.iter().map(|(start, sum)| ((*p, *start), Arc::clone(sum)))
@@ -135,20 +134,12 @@ impl Ledger {
         })
     }
 
-    /// Per partition the lowest offset that counts in a retained window once the changes are
-    /// applied, else the next offset to read.
-    pub fn replay_from(&self, changes: &[PartitionChange]) -> BTreeMap<PartitionId, Offset> {
-        let lowest = |change: &PartitionChange| {
-            let owned = &self.partitions[&change.partition];
-            let is_kept = |(start, _): &(&WindowStart, _)| {
-                !change.partials.contains_key(start) && !change.dropped.contains(start)
-            };
-            let partials = owned.partials.iter().filter(is_kept).chain(&change.partials);
-            let first = partials.map(|(_, partial)| Offset(partial.first_offset)).min();
-            let next = change.state.next_offset;
-            (change.partition, first.map_or(next, |first| first.min(next)))
-        };
-        changes.iter().map(lowest).collect()
+    /// All counts of a partition as they are once its change is applied.
+    pub fn counts_after(&self, change: &PartitionChange) -> BTreeMap<WindowStart, Arc<Partial>> {
+        let mut counts = self.partitions[&change.partition].partials.clone();
+        counts.retain(|start, _| !change.dropped.contains(start));
+        counts.extend(change.partials.iter().map(|(start, sum)| (*start, Arc::clone(sum))));
+        counts
     }
 
     /// Takes over a committed epoch's changes.

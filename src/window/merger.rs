@@ -14,8 +14,8 @@ use std::{
 };
 
 use super::{
-    Completeness, MergerChange, Partial, PartitionChange, PartitionState, StateImage, WindowMeta,
-    WindowRecord, WindowRules,
+    Completeness, MergerChange, Partial, PartitionChange, PartitionState, PublishedTotal,
+    StateImage, WindowMeta, WindowRecord, WindowRules,
     watermark::{self, Closing, PartitionTime},
 };
 use crate::ids::{EventTimeMs, PartitionId, WindowStart};
@@ -72,7 +72,21 @@ pub struct PreparedMerge {
     windows: BTreeMap<WindowStart, MergedWindow>,
 }
 
+impl PreparedMerge {
+    /// What it publishes.
+    pub fn published(&self) -> impl Iterator<Item = (WindowStart, PublishedTotal)> {
+        let published = self.change.published.keys();
+        published.map(|start| (*start, self.windows[start].published().expect("it has a revision")))
+    }
+}
+
 impl MergedWindow {
+    /// What is published of it, if anything is.
+    fn published(&self) -> Option<PublishedTotal> {
+        let WindowMeta { revision, late_events } = self.meta;
+        (revision > 0).then_some(PublishedTotal { revision, total: self.sum.total, late_events })
+    }
+
     /// Bytes in memory. Constant time.
     pub(super) fn memory_bytes(&self) -> usize {
         size_of::<Self>() + self.sum.memory_bytes()
@@ -159,6 +173,12 @@ impl Merger {
         &self.open
     }
 
+    /// What is remembered of every window that was published.
+    pub(super) fn metas(&self) -> BTreeMap<WindowStart, WindowMeta> {
+        let published = self.windows.iter().filter(|(_, window)| window.meta.revision > 0);
+        published.map(|(start, window)| (*start, window.meta)).collect()
+    }
+
     /// All windows that still take events.
     #[cfg(test)]
     pub(super) fn windows(&self) -> &BTreeMap<WindowStart, MergedWindow> {
@@ -214,6 +234,15 @@ impl Merger {
             completeness,
             windows,
         }
+    }
+
+    /// What is published of every window once a merge is applied.
+    pub fn published_after(&self, merge: &PreparedMerge) -> BTreeMap<WindowStart, PublishedTotal> {
+        let kept = self.windows.iter().filter(|(start, _)| !merge.change.dropped.contains(start));
+        let kept = kept.filter_map(|(start, window)| Some((*start, window.published()?)));
+        let mut published: BTreeMap<_, _> = kept.collect();
+        published.extend(merge.published());
+        published
     }
 
     /// Takes over a committed epoch's merge.

@@ -26,8 +26,8 @@ mod tests;
 
 pub use self::{
     change::{
-        Completeness, EpochChange, MergerChange, PartialKey, PartitionChange, PartitionState,
-        StateImage, WindowMeta,
+        Completeness, MergerChange, PartialKey, PartitionChange, PartitionState, StateImage,
+        WindowMeta,
     },
     counts::{OTHER, ValueCounts},
     dimension::{Dimension, DimensionSpec, PerDimension},

@@ -9,10 +9,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    EpochChange, EpochInput, Ledger, Merger, MergerInput, PartitionChange, PartitionState,
-    PreparedMerge, StateImage, WindowMeta, WindowRecord, WindowRules,
+    EpochInput, Ledger, Merger, MergerInput, Partial, PartitionChange, PartitionState,
+    PreparedMerge, PublishedTotal, StateImage, WindowRecord, WindowRules,
 };
-use crate::ids::{Epoch, EventTimeMs, Offset, PartitionId, WindowStart};
+use crate::ids::{Epoch, EventTimeMs, PartitionId, WindowStart};
 
 /// The window state as of the last committed epoch.
 #[derive(Debug)]
@@ -26,14 +26,13 @@ pub struct Windows {
 /// An epoch's effect, worked out but not in force.
 #[derive(Debug)]
 pub struct Prepared {
-    /// To persist. Its epoch's windows and progress, absolute.
-    pub change: Arc<EpochChange>,
-    /// Per owned partition the lowest offset that counts in a retained window, else its next one.
-    pub replay_from: BTreeMap<PartitionId, Offset>,
+    /// The epoch.
+    pub epoch: Epoch,
     /// The epoch has neither output nor progress. It need not be committed; what it would drop is
     /// dropped with a later one.
     pub is_empty: bool,
-    partitions: Vec<PartitionChange>,
+    /// What it changes of each owned partition.
+    pub partitions: Vec<PartitionChange>,
     /// Its window records, and what else the merger says.
     pub merge: PreparedMerge,
 }
@@ -64,30 +63,46 @@ impl Windows {
         let partitions = self.ledger.prepare(input);
         let merge = self.merger.prepare(&partitions, MergerInput { horizon, now_ms, close_all });
         Prepared {
-            change: Arc::new(EpochChange::new(epoch, &partitions, &merge.change)),
-            replay_from: self.ledger.replay_from(&partitions),
+            epoch,
             is_empty: !self.ledger.is_moved_by(&partitions) && merge.records.is_empty(),
             partitions,
             merge,
         }
     }
 
-    /// What the epoch of this change has published, out of the state right after it. Of a committed
-    /// epoch whose records may not have arrived.
-    pub fn published_in(&self, change: &EpochChange) -> Vec<WindowRecord> {
-        assert_eq!(change.epoch, self.epoch, "nothing was committed since");
-        let published = |(start, meta): (&WindowStart, &Option<WindowMeta>)| {
-            meta.filter(|meta| meta.revision > 0).map(|_| self.merger.published(*start))
-        };
-        change.windows.iter().filter_map(published).collect()
+    /// All counts of a partition as they are once its change is applied.
+    pub fn counts_after(&self, change: &PartitionChange) -> BTreeMap<WindowStart, Arc<Partial>> {
+        self.ledger.counts_after(change)
+    }
+
+    /// What is published of every window once a merge is applied.
+    pub fn published_after(&self, merge: &PreparedMerge) -> BTreeMap<WindowStart, PublishedTotal> {
+        self.merger.published_after(merge)
+    }
+
+    /// The horizon in force: events of windows at or behind it are late.
+    pub fn horizon(&self) -> Option<EventTimeMs> {
+        self.merger.horizon()
     }
 
     /// Puts a prepared epoch in force. Panics when another one was committed since it was prepared.
     pub fn commit(&mut self, prepared: &Prepared) {
-        assert!(prepared.change.epoch > self.epoch, "epochs are committed in order");
-        self.epoch = prepared.change.epoch;
+        assert!(prepared.epoch > self.epoch, "epochs are committed in order");
+        self.epoch = prepared.epoch;
         self.ledger.commit(&prepared.partitions);
         self.merger.commit(&prepared.merge);
+    }
+
+    /// All of it, as of the last committed epoch.
+    pub fn image(&self) -> StateImage {
+        StateImage {
+            epoch: self.epoch,
+            partials: self.ledger.partials(),
+            partitions: self.partitions().map(|(p, state)| (p, *state)).collect(),
+            windows: self.merger.metas(),
+            watermark: self.merger.watermark(),
+            horizon: self.merger.horizon(),
+        }
     }
 
     /// The last committed epoch.
@@ -99,12 +114,6 @@ impl Windows {
     /// State of every owned partition.
     pub fn partitions(&self) -> impl Iterator<Item = (PartitionId, &PartitionState)> {
         self.ledger.partitions()
-    }
-
-    /// The horizon in force: events of windows at or behind it are late.
-    #[cfg(test)]
-    pub(super) fn horizon(&self) -> Option<EventTimeMs> {
-        self.merger.horizon()
     }
 
     /// The horizon that the next barrier may carry: allowed lateness behind the watermark. Never

@@ -40,9 +40,9 @@ impl EpochDelta {
         self.partition(partition).counts.dead_lettered += 1;
     }
 
-    /// Counts a record that was read again.
-    pub(crate) fn replayed(&mut self, partition: PartitionId) {
-        self.partition(partition).counts.replayed += 1;
+    /// Counts an event, counted as processed already, that came too late for its window.
+    pub(crate) fn late(&mut self, partition: PartitionId) {
+        self.partition(partition).counts.late += 1;
     }
 
     /// Counts a processed event; in `window` as well, unless that is `None` because it is late.
@@ -55,13 +55,6 @@ impl EpochDelta {
         let partition = self.partition(at.partition);
         partition.counts.processed += 1;
         let grown = partition.count(at, event, window);
-        self.memory_bytes += grown;
-    }
-
-    /// Counts a valid event in `window`; for a late event, without a window, it only notes its
-    /// time.
-    pub(crate) fn count(&mut self, at: Position, event: &Event<'_>, window: Option<WindowStart>) {
-        let grown = self.partition(at.partition).count(at, event, window);
         self.memory_bytes += grown;
     }
 

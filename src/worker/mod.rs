@@ -21,11 +21,11 @@ use self::{
     delta::EpochDelta,
 };
 use crate::{
-    batch::{Emptied, InputBatch, InputRecord, Pool, Position, RejectKind, Span},
+    batch::{Emptied, InputBatch, InputRecord, Pool, RejectKind, Span},
     budget::{Budget, Permit},
     client::{Clock, SystemClock},
     control::Control,
-    epoch::{Mode, ToSink, ToWorker, WorkerEpoch},
+    epoch::{ToSink, ToWorker, WorkerEpoch},
     event::{Enricher, Event, EventConfig, Field, Parser, Reject, RejectReason, SoftProblem},
     failpoint::{self, Point},
     ids::{Epoch, EventTimeMs, Incarnation, WorkerId},
@@ -95,11 +95,9 @@ pub struct Worker {
     incarnation: Incarnation,
     epoch: Epoch,
     horizon: Option<EventTimeMs>,
-    mode: Mode,
     delta: EpochDelta,
     /// The delta's bytes that were reported to the budget.
     reported_bytes: usize,
-    late: u64,
     ages: EpochAges,
     reasons: BTreeMap<RejectReason, u64>,
     soft: BTreeMap<(Field, SoftProblem), u64>,
@@ -127,10 +125,8 @@ impl Worker {
             incarnation: Incarnation(0),
             epoch: Epoch(0),
             horizon: None,
-            mode: Mode::Process,
             delta: EpochDelta::default(),
             reported_bytes: 0,
-            late: 0,
             ages: EpochAges::default(),
             reasons: BTreeMap::new(),
             soft: BTreeMap::new(),
@@ -187,10 +183,9 @@ impl Worker {
                 Ok(())
             }
             ToWorker::Reset(incarnation) => self.reset(incarnation),
-            ToWorker::Begin { epoch, horizon, mode } => {
+            ToWorker::Begin { epoch, horizon } => {
                 self.epoch = epoch;
                 self.horizon = horizon;
-                self.mode = mode;
                 Ok(())
             }
         }
@@ -199,17 +194,12 @@ impl Worker {
     fn process(&mut self, batch: InputBatch) -> Result<(), SinkGone> {
         let InputBatch { arena, records, mut permit } = batch;
         let (began, processed_at_us) = (self.clock.now(), self.clock.now_us());
-        match self.mode {
-            Mode::Process => {
-                self.ages.begin_batch(processed_at_us / 1000);
-                for record in &records {
-                    self.ages.record(record.position.timestamp_ms);
-                    self.record(record, &arena, processed_at_us, &mut permit)?;
-                }
-                self.ages.end_batch(self.clock.now().saturating_duration_since(began));
-            }
-            Mode::Replay => records.iter().for_each(|record| self.replay(record, &arena)),
+        self.ages.begin_batch(processed_at_us / 1000);
+        for record in &records {
+            self.ages.record(record.position.timestamp_ms);
+            self.record(record, &arena, processed_at_us, &mut permit)?;
         }
+        self.ages.end_batch(self.clock.now().saturating_duration_since(began));
         self.input_pool.give(arena, records);
         let grown = self.delta.memory_bytes() - self.reported_bytes;
         self.budget.delta_grew(grown);
@@ -244,24 +234,12 @@ impl Worker {
             self.outputs.send_partition(partition, self.incarnation, self.epoch)?;
         }
         if late {
-            self.late += 1;
+            self.delta.late(record.position.partition);
             if self.outputs.rejected(RejectKind::Late, record, arena, permit) {
                 self.outputs.send_rejects(self.incarnation, self.epoch)?;
             }
         }
         Ok(())
-    }
-
-    /// Counts a record whose outputs are committed. If its window is still open, the event was not
-    /// late when it was read first, because horizons only grow.
-    fn replay(&mut self, record: &InputRecord, arena: &[u8]) {
-        let Position { partition, timestamp_ms, .. } = record.position;
-        self.delta.replayed(partition);
-        if let Ok(event) = self.parser.parse(record.span.value(arena), timestamp_ms) {
-            let window = self.rules.window_of(event.event_time);
-            let over = self.rules.is_late(window, self.horizon);
-            self.delta.count(record.position, &event, (!over).then_some(window));
-        }
     }
 
     fn dead_letter(
@@ -290,7 +268,6 @@ impl Worker {
             worker: self.id,
             deltas,
             counts,
-            late: std::mem::take(&mut self.late),
             reasons: std::mem::take(&mut self.reasons).into_iter().collect(),
             soft: std::mem::take(&mut self.soft).into_iter().collect(),
             latency: self.ages.take(),
@@ -305,7 +282,6 @@ impl Worker {
         self.outputs.clear();
         drop(self.delta.take());
         self.budget.delta_freed(std::mem::take(&mut self.reported_bytes));
-        self.late = 0;
         self.ages.clear();
         self.reasons.clear();
         self.soft.clear();

@@ -20,11 +20,11 @@ fn a_check_names_all_problems_and_leaves_no_trace() {
     let address = taken.local_addr().expect("is bound").to_string();
     let output = scenario.check_config(&[WITHOUT, "--http", &address]);
     let said = exits(&output, 2);
-    for name in ["processed", "aggregated", "dead-letter", "late"] {
+    for name in ["processed", "aggregated", "dead-letter", "late", "group-journal"] {
         assert!(said.contains(&format!("topic {} (--", scenario.topic(name))), "{said}");
     }
     assert!(
-        said.contains("5 problems") && said.contains("another process has this port"),
+        said.contains("6 problems") && said.contains("another process has this port"),
         "{said}"
     );
     assert!(said.contains("earliest: the group has committed nothing"), "{said}");
@@ -36,7 +36,7 @@ fn a_check_names_all_problems_and_leaves_no_trace() {
     assert!(!scenario.state_dir().exists());
     // Nothing was made by either: the same problems are there again.
     let again = exits(&scenario.check_config(&[WITHOUT, "--http", "off"]), 2);
-    assert!(again.contains("4 problems"), "{again}");
+    assert!(again.contains("5 problems"), "{again}");
 }
 
 #[test]
@@ -60,7 +60,10 @@ fn a_check_beside_a_running_processor_names_it_and_does_not_disturb_it() {
     assert!(stopped.contains("committed offsets of all 8 partitions, 0 behind"), "{stopped}");
     assert!(stopped.contains("has just stopped"), "{stopped}");
     let window = exits(&scenario.check_config(&["--instance-id", "one", "--window", "20s"]), 2);
-    assert!(window.contains("belongs to another window size (--window)"), "{window}");
+    assert!(
+        window.contains("belongs to another window size (--window): it has '10000 ms'"),
+        "{window}"
+    );
     scenario.start(&["--instance-id", "one", "--exit-at-end"]).ends_with(0);
     println!("{}", scenario.verify(&["--expect-complete"]));
 }

@@ -20,6 +20,7 @@ mod faults;
 mod group;
 mod headers;
 mod hostile;
+mod journal_topic;
 mod mistakes;
 mod open_transactions;
 mod operation;

@@ -55,7 +55,6 @@ fn metrics_and_statistics_line_tell_the_same_as_the_judge() {
         "top_versions=",
         "dead_letters=\"not_json",
         "latency_p50_ms=",
-        "state_flush_ms=",
     ] {
         assert!(log.contains(field), "{field} is not in\n{log}");
     }

@@ -32,8 +32,10 @@ pub(super) struct JudgeSettings {
     pub(super) timezone: TimeZone,
     pub(super) timestamp_style: TimestampStyle,
     pub(super) max_values: usize,
-    /// How many times more than expected an output may occur.
+    /// How many times more than expected an enriched event may occur.
     pub(super) most_repeats: u8,
+    /// The same of dead letters, late records and windows.
+    pub(super) most_other_repeats: u8,
     /// How far behind the watermark a window still accepts events, in milliseconds.
     pub(super) allowed_lateness_ms: i64,
     pub(super) expect_late: ExpectLate,

@@ -99,6 +99,7 @@ fn verify(
         timestamp_style: args.timestamp_style,
         max_values: args.max_values,
         most_repeats: args.allow_duplicates,
+        most_other_repeats: if args.duplicates_everywhere { args.allow_duplicates } else { 0 },
         allowed_lateness_ms: args.allowed_lateness.as_millis() as i64,
         expect_late: args.expect_late,
         input_from: args.input_from.clone(),

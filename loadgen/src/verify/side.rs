@@ -60,7 +60,7 @@ impl Judge {
         entry.dead_letters = entry.dead_letters.saturating_add(1);
         if entry.dead_letters > 1 {
             report.repeat(
-                entry.dead_letters - 1 <= self.settings.most_repeats,
+                entry.dead_letters - 1 <= self.settings.most_other_repeats,
                 |counts| &mut counts.dead_letter_repeats,
                 Mistake::DeadLetterDoubled,
                 here,
@@ -103,7 +103,7 @@ impl Judge {
         entry.late_records = entry.late_records.saturating_add(1);
         if entry.late_records > 1 {
             report.repeat(
-                entry.late_records - 1 <= settings.most_repeats,
+                entry.late_records - 1 <= settings.most_other_repeats,
                 |counts| &mut counts.late_repeats,
                 Mistake::LateDoubled,
                 here,

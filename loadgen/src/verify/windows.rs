@@ -75,7 +75,7 @@ impl Windows {
         if window.revision <= before {
             newest.repeats += 1;
             report.repeat(
-                newest.repeats <= u64::from(settings.most_repeats),
+                newest.repeats <= u64::from(settings.most_other_repeats),
                 |counts| &mut counts.window_repeats,
                 Mistake::WindowRevision,
                 example,

@@ -162,7 +162,6 @@ export function audit(totals) {
 const STAGES = [
   ['end_to_end', 'End to end'], ['kafka_queue', 'Kafka to worker'],
   ['worker_batch', 'Worker batch'], ['sink_epoch', 'Sink epoch'], ['commit', 'Commit'],
-  ['state_flush', 'State write'],
 ];
 
 export function stages(latency) {
@@ -185,7 +184,6 @@ export function process(about, snapshot) {
     ['Instance', about.instance_id],
     ['Last epoch', epoch ? text.count(epoch.epoch) : '–'],
     ['Its commit', epoch ? text.millis(epoch.commit_ms) : '–'],
-    ['Its state', epoch ? text.millis(epoch.state_flush_ms) : '–'],
     ['Epochs', text.count(totals.epochs)],
     ['Rollbacks', text.count(totals.rollbacks)],
     ['Window records', text.count(totals.window_records)],

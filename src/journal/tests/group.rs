@@ -13,8 +13,8 @@ use super::{
 use crate::{
     ids::{Epoch, Offset, PartitionId, WindowStart},
     journal::{
-        Applied, Chain, Condition, JournalCommit, Moment, RecordKind, Stream, Streams, Taken,
-        Writer, Written,
+        Applied, Chain, Condition, JournalCommit, Moment, RecordKind, Skipped, Stream, Streams,
+        Taken, Writer, Written,
     },
 };
 
@@ -53,11 +53,28 @@ struct Truth {
 pub(super) struct Follower {
     streams: Streams,
     images: BTreeMap<Stream, Image>,
+    /// Its local copy: the newest record of each key that the streams have not passed over.
+    copy: BTreeMap<(PartitionId, Vec<u8>), (Offset, Vec<u8>)>,
 }
 
 impl Follower {
     fn new() -> Self {
-        Self { streams: Streams::new(JOURNAL_PARTITIONS), images: BTreeMap::new() }
+        let streams = Streams::new(JOURNAL_PARTITIONS);
+        Self { streams, images: BTreeMap::new(), copy: BTreeMap::new() }
+    }
+
+    /// The streams after a stop and a start, as the copy has them.
+    fn restarted(&self) -> Streams {
+        let mut streams = Streams::new(JOURNAL_PARTITIONS);
+        let mut records: Vec<_> = self.copy.iter().collect();
+        records.sort_by_key(|(_, (offset, _))| *offset);
+        for ((p, key), (offset, value)) in records {
+            streams.take(*p, *offset, Some(key), Some(value)).expect("it was read before");
+        }
+        for p in (0..JOURNAL_PARTITIONS as i32).map(PartitionId) {
+            streams.go_on_at(p, self.streams.resume_from(p));
+        }
+        streams
     }
 }
 
@@ -181,10 +198,10 @@ impl Group {
         } else {
             let mut follower = std::mem::replace(&mut self.follower, Follower::new());
             self.restore(&mut follower)?;
-            let copy =
-                Follower { streams: copy_of(&follower.streams), images: follower.images.clone() };
+            let (streams, images) = (follower.restarted(), follower.images.clone());
+            let restored = Follower { streams, images, copy: follower.copy.clone() };
             self.follower = follower;
-            copy
+            restored
         };
         let Limits { chunk_bytes, snapshot_records, .. } = self.limits;
         let writer = Writer::new(instance(name), None, JOURNAL_PARTITIONS);
@@ -242,7 +259,11 @@ impl Group {
         let log = &self.logs[p.0 as usize];
         for (offset, key, value) in log.records.iter().filter(|r| r.0 >= from).take(most) {
             let taken = reader.streams.take(p, *offset, Some(key), Some(value));
-            let Taken::Applied(applied) = taken.map_err(|error| error.to_string())? else {
+            let taken = taken.map_err(|error| error.to_string())?;
+            if !matches!(taken, Taken::Skipped(Skipped::Old | Skipped::Forked)) {
+                reader.copy.insert((p, key.clone()), (*offset, value.clone()));
+            }
+            let Taken::Applied(applied) = taken else {
                 continue;
             };
             let (Applied::Next(record) | Applied::Snapshot(record)) = &applied;
@@ -300,16 +321,4 @@ impl Group {
         }
         Ok(())
     }
-}
-
-/// As a local copy would have it.
-fn copy_of(streams: &Streams) -> Streams {
-    let mut copy = Streams::new(JOURNAL_PARTITIONS);
-    for p in (0..JOURNAL_PARTITIONS as i32).map(PartitionId) {
-        copy.begin_at(p, streams.resume_from(p));
-    }
-    for (stream, chain) in streams.chains() {
-        copy.restore(stream, Chain::decode(&chain.encode()).expect("as encoded"));
-    }
-    copy
 }

@@ -41,6 +41,7 @@ impl EpochCounts {
         completed_at: Instant,
     ) -> Self {
         let made = aligned.counts();
+        let late = made.values().map(|made| made.late).sum();
         let partitions = aligned.cut.partitions.iter().map(|p| {
             let made = made.get(&p.progress.partition).copied().unwrap_or_default();
             PartitionStatus {
@@ -71,7 +72,7 @@ impl EpochCounts {
             cut_at_ms: cut.cut_at_ms,
             bytes: cut.bytes,
             dropped: cut.dropped,
-            late: workers.iter().map(|worker| worker.late).sum(),
+            late,
             truncated,
             early: cut.reason == CutReason::Budget,
             reasons: sum_by(workers.iter().flat_map(|w| &w.reasons)),

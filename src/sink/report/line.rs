@@ -44,7 +44,6 @@ impl Report {
             latency_p50_ms = (latency.count > 0).then_some(latency.p50_ms),
             latency_p99_ms = (latency.count > 0).then_some(latency.p99_ms),
             commit_ms = last.map(|epoch| epoch.commit_ms.round()),
-            state_flush_ms = last.map(|epoch| epoch.state_flush_ms.round()),
             top_devices = top(&usage.top[Dimension::Device]),
             top_locations = top(&usage.top[Dimension::Location]),
             top_versions = top(&usage.top[Dimension::Version]),

@@ -29,7 +29,6 @@ use crate::{
     latency::{Durations, Rolling},
     limits,
     metrics::{Metric, PipelinePhase, Waiting, add, add_labeled, observe, set, set_labeled},
-    state::StoredEpoch,
     status::{
         Board, HistoryPoint, LastEpoch, PartitionStatus, Sample, Samples, Totals, WindowView,
     },
@@ -44,7 +43,6 @@ struct Stages {
     worker_batch: Rolling,
     sink_epoch: Rolling,
     commit: Rolling,
-    state_flush: Rolling,
 }
 
 /// Times of the last commit, until its epoch is counted.
@@ -84,7 +82,6 @@ pub(super) struct Report {
     published_at: Option<Instant>,
     commit: Option<Commit>,
     last_epoch: Option<LastEpoch>,
-    last_store: Duration,
 }
 
 impl Report {
@@ -101,7 +98,6 @@ impl Report {
             worker_batch: rolling(),
             sink_epoch: rolling(),
             commit: rolling(),
-            state_flush: rolling(),
         };
         Self {
             control,
@@ -127,7 +123,6 @@ impl Report {
             published_at: None,
             commit: None,
             last_epoch: None,
-            last_store: Duration::ZERO,
         }
     }
 
@@ -203,7 +198,6 @@ impl Report {
             epoch: counts.epoch.0,
             committed_at_ms: commit.at_ms,
             commit_ms: commit.took.as_secs_f64() * 1000.0,
-            state_flush_ms: self.last_store.as_secs_f64() * 1000.0,
         });
     }
 
@@ -250,14 +244,6 @@ impl Report {
             self.recent_windows.insert(place, Arc::new(window));
         }
         self.recent_windows.truncate(limits::RECENT_WINDOWS);
-    }
-
-    pub(super) fn stored(&mut self, stored: StoredEpoch) {
-        self.last_store = stored.write.duration;
-        let micros = self.last_store.as_micros() as u64;
-        observe(Metric::StateFlushSeconds, micros, 1);
-        self.stages.state_flush.record(micros, 1);
-        set(Metric::StateSize, stored.size_bytes as f64);
     }
 
     pub(super) fn rolled_back(&mut self) {

@@ -74,7 +74,6 @@ impl Report {
             worker_batch: stages.worker_batch.percentiles(now),
             sink_epoch: stages.sink_epoch.percentiles(now),
             commit: stages.commit.percentiles(now),
-            state_flush: stages.state_flush.percentiles(now),
         }
     }
 
@@ -101,7 +100,6 @@ impl Report {
             ("worker_batch", latency.worker_batch),
             ("sink_epoch", latency.sink_epoch),
             ("commit", latency.commit),
-            ("state_flush", latency.state_flush),
         ] {
             let Percentiles { p50_ms, p90_ms, p99_ms, p999_ms, max_ms, .. } = of;
             for (quantile, ms) in [

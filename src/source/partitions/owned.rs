@@ -25,8 +25,6 @@ pub(super) struct Owned {
     pub(super) tombstones: u64,
     /// Offset after which a bounded run is done with this partition.
     pub(super) bound: Option<Offset>,
-    /// Offset at which a rebuild stops reading.
-    pub(super) until: Option<Offset>,
     /// Something that comes next could not be read: what is given may lie behind it.
     pub(super) doubtful: bool,
     /// The end of the log as the last fetch saw it, records of open transactions included.
@@ -56,17 +54,11 @@ impl Owned {
             routed: 0,
             tombstones: 0,
             bound: None,
-            until: None,
             doubtful: false,
             log_end: None,
             held: None,
             told: (None, false),
         }
-    }
-
-    /// Whether a rebuild has read all it wants of it.
-    pub(super) fn is_replayed(&self) -> bool {
-        self.until.is_some_and(|until| self.next >= until)
     }
 
     /// Records between the position and the end of the log; `None` while that is not known.

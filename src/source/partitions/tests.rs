@@ -40,13 +40,6 @@ fn nothing_behind_what_could_not_be_read_is_taken() {
     partitions.end(P0, Offset(7));
     assert_eq!(partitions.positions()[&P0], Offset(5), "it stands there until that is judged");
     assert_eq!(partitions.record(P1, 0, false, now), Admission::Take);
-    // Behind its range a rebuild wants nothing.
-    let (from, until) = (Offset(3), Offset(5));
-    partitions.replay(&[ReplayRange { partition: P0, from, until }], now);
-    assert_eq!(partitions.record(P0, 4, false, now), Admission::Take);
-    partitions.doubt(P0);
-    assert!(partitions.is_replayed(P0));
-    assert_eq!(partitions.replayed(), (vec![P0], 0));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::{
     reopened,
     run::{RULES, Run, delta, summary},
 };
-use crate::ids::{Epoch, EventTimeMs, Offset, PartitionId, WindowStart};
+use crate::ids::{EventTimeMs, Offset, PartitionId, WindowStart};
 
 #[test]
 fn a_window_closes_when_the_watermark_reaches_its_end_plus_grace() {
@@ -98,9 +98,8 @@ fn what_a_barrier_has_passed_is_dropped_with_the_next_epoch() {
     assert_eq!(run.windows.retained_windows(), 4);
 
     let prepared = run.epoch(&[(0, 41)]);
-    assert_eq!(prepared.change.partials[&(PartitionId(0), WindowStart(0))], None);
-    assert_eq!(prepared.change.windows[&WindowStart(0)], None);
-    assert_eq!(prepared.replay_from[&PartitionId(0)], Offset(1), "the event at 12");
+    assert!(prepared.partitions[0].dropped.contains(&WindowStart(0)));
+    assert!(prepared.merge.change.dropped.contains(&WindowStart(0)));
     assert_eq!(run.image.windows.keys().collect::<Vec<_>>(), [&WindowStart(10)]);
     assert_eq!(run.windows.retained_windows(), 3);
 }
@@ -119,21 +118,6 @@ fn an_event_of_the_epoch_in_which_its_window_is_dropped_is_still_published() {
     assert_eq!(run.published(&[(0, 4)]), [(0, 1, 1, 0)], "also a window that was never open");
     run.epoch(&[(0, 41)]);
     assert_eq!((run.windows.retained_windows(), run.windows.open_windows()), (1, 1));
-}
-
-/// A record that became visible before its commit was known told of events that were late when
-/// they were read again. It is sent after the commit; a crash in between has it made again.
-#[test]
-fn what_a_committed_epoch_has_published_can_be_published_again() {
-    let mut run = Run::of(2);
-    run.idle.insert(1);
-    run.epoch(&[(0, 3), (0, 12), (1, 13), (0, 40)]);
-    for events in [&[(0, 4), (1, 5), (0, 13)][..], &[(0, 41)], &[(0, 42), (0, 11)]] {
-        let prepared = run.epoch(events);
-        let again = reopened(RULES, &run.image).published_in(&prepared.change);
-        assert_eq!(again, prepared.merge.records, "{events:?}");
-    }
-    assert_eq!(run.windows.retained_windows(), 2, "0 was dropped after it could be asked for");
 }
 
 #[test]
@@ -197,25 +181,8 @@ fn what_an_empty_epoch_would_drop_is_dropped_with_a_later_one() {
 fn an_epoch_commits_every_owned_partition_moved_or_not() {
     let mut run = Run::of(3);
     let prepared = run.epoch(&[(1, 3), (1, 4)]);
-    let epochs: Vec<_> = prepared.change.partitions.values().map(|state| state.epoch).collect();
-    assert_eq!(epochs, [Epoch(1); 3]);
-    let next: Vec<_> = prepared.change.partitions.values().map(|state| state.next_offset).collect();
+    let next: Vec<_> = prepared.partitions.iter().map(|change| change.state.next_offset).collect();
     assert_eq!(next, [Offset(0), Offset(2), Offset(0)]);
-}
-
-#[test]
-fn replay_starts_at_the_lowest_offset_that_still_counts() {
-    let mut run = Run::of(2);
-    let prepared = run.epoch(&[(0, 35), (0, 3), (0, 41), (1, 50)]);
-    assert_eq!(prepared.replay_from[&PartitionId(0)], Offset(0));
-    assert_eq!(prepared.replay_from[&PartitionId(1)], Offset(0));
-    run.idle.insert(0);
-    run.epoch(&[(1, 100)]);
-    run.epoch(&[(1, 101)]);
-    assert_eq!(run.windows.horizon(), Some(EventTimeMs(70)));
-    let prepared = run.epoch(&[(1, 102)]);
-    assert_eq!(prepared.replay_from[&PartitionId(0)], Offset(3), "nothing retained: the next one");
-    assert_eq!(prepared.replay_from[&PartitionId(1)], Offset(1));
 }
 
 #[test]
@@ -224,11 +191,9 @@ fn only_changed_windows_are_in_the_change_and_the_others_are_not_copied() {
     run.epoch(&[(0, 3), (0, 12)]);
     let untouched = Arc::clone(&run.windows.contents().windows[&WindowStart(10)].sum);
     let prepared = run.epoch(&[(0, 4)]);
-    assert_eq!(
-        prepared.change.partials.keys().collect::<Vec<_>>(),
-        [&(PartitionId(0), WindowStart(0))]
-    );
-    assert!(prepared.change.windows.is_empty(), "an open window has no memory");
+    let changed: Vec<_> = prepared.partitions[0].partials.keys().collect();
+    assert_eq!(changed, [&WindowStart(0)]);
+    assert!(prepared.merge.change.published.is_empty(), "an open window has no memory");
     assert!(Arc::ptr_eq(&untouched, &run.windows.contents().windows[&WindowStart(10)].sum));
 }
 
@@ -255,7 +220,7 @@ fn a_change_applied_twice_is_a_change_applied_once() {
     run.epoch(&[(0, 3), (0, 40)]);
     let prepared = run.epoch(&[(0, 4), (0, 12)]);
     let once = run.image.clone();
-    run.image.apply(&prepared.change);
+    run.image.take(&prepared);
     assert_eq!(run.image, once);
     assert_eq!(reopened(RULES, &once).contents(), run.windows.contents());
 }

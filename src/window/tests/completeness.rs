@@ -4,7 +4,7 @@ use super::{
     super::{Completeness, PartitionDelta},
     run::{RULES, Run, delta},
 };
-use crate::ids::{Offset, PartitionId, WindowStart};
+use crate::ids::{Offset, WindowStart};
 
 const UNTIL_FIRST: Completeness = Completeness::UntilFirstEvent { at_least: None };
 
@@ -51,8 +51,8 @@ fn the_first_event_is_the_one_with_the_lowest_offset_whichever_worker_had_it() {
         let mut input = run.input(&[]);
         input.deltas = deltas.into_iter().flatten().collect();
         input.progress[0].next_offset = Offset(8);
-        let change = run.windows.prepare(input).change;
-        assert_eq!(change.partitions[&PartitionId(0)].completeness, after(10));
+        let changes = run.windows.prepare(input).partitions;
+        assert_eq!(changes[0].state.completeness, after(10));
     }
 }
 

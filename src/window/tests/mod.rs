@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    EpochChange, Partial, PartialKey, PartitionState, StateImage, WindowRules, Windows,
+    Partial, PartialKey, PartitionState, Prepared, StateImage, WindowRules, Windows,
     merger::MergedWindow,
 };
 use crate::ids::{Epoch, EventTimeMs, PartitionId, WindowStart};
@@ -43,10 +43,10 @@ impl Windows {
     }
 }
 
-/// What a store does with a change: write it, read it.
-fn stored(change: &EpochChange) -> EpochChange {
-    let bytes = postcard::to_stdvec(change).expect("writes");
-    postcard::from_bytes(&bytes).expect("reads")
+impl StateImage {
+    fn take(&mut self, prepared: &Prepared) {
+        self.apply(prepared.epoch, &prepared.partitions, &prepared.merge.change);
+    }
 }
 
 fn reopened(rules: WindowRules, image: &StateImage) -> Windows {

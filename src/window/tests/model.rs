@@ -189,16 +189,4 @@ impl Model {
         }
         records
     }
-
-    /// Where a partition would have to be read again from.
-    pub(super) fn replay_from(&self, upto: usize, p: PartitionId) -> i64 {
-        let all = || self.epochs[..=upto].iter().flat_map(|epoch| &epoch.events);
-        let mine = || all().filter(|event| event.partition == p);
-        let next = mine().map(|event| event.offset + 1).max().unwrap_or(0);
-        let horizon = self.dropped(upto);
-        let retained = mine().filter(|event| {
-            !event.late && !self.rules.is_late(self.rules.window_of(event.time), horizon)
-        });
-        retained.map(|event| event.offset).min().unwrap_or(next)
-    }
 }

@@ -125,7 +125,8 @@ proptest! {
                 record.encode(&mut bytes, usize::MAX);
                 bytes
             }).collect();
-            changes.push((prepared.change, prepared.merge.records, prepared.replay_from, bytes));
+            let records = prepared.merge.records;
+            changes.push((prepared.partitions, prepared.merge.change, records, bytes));
         }
         prop_assert_eq!(&changes[0], &changes[1]);
         prop_assert_eq!(&changes[0], &changes[2]);

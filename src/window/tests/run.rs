@@ -2,12 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{
-    super::{
-        Completeness, EpochInput, Partial, PartitionDelta, PartitionProgress, PartitionState,
-        Prepared, StateImage, WindowRecord, WindowRules, Windows,
-    },
-    stored,
+use super::super::{
+    Completeness, EpochInput, Partial, PartitionDelta, PartitionProgress, PartitionState, Prepared,
+    StateImage, WindowRecord, WindowRules, Windows,
 };
 use crate::ids::{Epoch, EventTimeMs, Offset, PartitionId, WindowStart};
 
@@ -100,7 +97,7 @@ impl Run {
     /// Runs an epoch with the events up to its commit.
     pub(super) fn epoch(&mut self, events: &[(i32, i64)]) -> Prepared {
         let prepared = self.windows.prepare(self.input(events));
-        self.image.apply(&stored(&prepared.change));
+        self.image.take(&prepared);
         self.windows.commit(&prepared);
         prepared
     }

@@ -56,15 +56,20 @@ impl Secured {
         let scenario = Scenario::through(name, self.broker.address(), way);
         scenario.produce(&["--seed", "71", "--count", "2000"]);
         let topic = |name: &str| scenario.topic(name);
-        let [input, group, aggregated] = ["input", "group", "aggregated"].map(topic);
-        let [processed, dead_letter, late] = ["processed", "dead-letter", "late"].map(topic);
-        let outputs = [&processed, &aggregated, &dead_letter, &late];
-        let new = outputs.map(|name| NewTopic {
-            name: name.clone(),
-            partitions: PARTITIONS,
-            replication: 1,
-            config: Vec::new(),
-        });
+        let names = ["input", "group", "group-journal"];
+        let [input, group, journal] = names.map(topic);
+        let outputs = ["processed", "aggregated", "dead-letter", "late"].map(topic);
+        let written = [&outputs[..], std::slice::from_ref(&journal)].concat();
+        let compacted = ("cleanup.policy".to_owned(), "compact".to_owned());
+        let new: Vec<_> = written
+            .iter()
+            .map(|name| NewTopic {
+                name: name.clone(),
+                partitions: PARTITIONS,
+                replication: 1,
+                config: (*name == journal).then(|| compacted.clone()).into_iter().collect(),
+            })
+            .collect();
         let admin = Admin::new(&client(&self.broker.address(), &[])).expect("an admin client");
         create_topics(&admin, &new, PATIENCE).expect("topics");
         // Each of these is a start of Java: as few as there are kinds of rights.
@@ -77,8 +82,8 @@ impl Secured {
             }
             self.tool("org.apache.kafka.tools.AclCommand", &arguments);
         };
-        allow(&["--topic", &input, "--topic", &aggregated, "--group", &group], &["Read"]);
-        let written = outputs.map(|name| ["--topic", name]).concat();
+        allow(&["--topic", &input, "--topic", &journal, "--group", &group], &["Read"]);
+        let written: Vec<_> = written.iter().flat_map(|name| ["--topic", name]).collect();
         allow(&written, &["Write", "DescribeConfigs"]);
         let prefix = ["--transactional-id", &group, "--resource-pattern-type", "prefixed"];
         allow(&prefix, &["Write"]);

@@ -154,6 +154,11 @@ impl History {
                 kafka.move_group_coordinator(up_to(Duration::from_secs(2)));
                 kafka.move_transaction_coordinator(up_to(Duration::from_secs(2)));
             }
+            Trouble::Compact => {
+                let partition = random.below(self.plan.partitions[Topic::Journal]);
+                let journal = &self.names[Topic::Journal];
+                kafka.compact(journal, partition as i32, Duration::from_secs(1));
+            }
             Trouble::Weather => kafka.set_faults(bearable(Plan::weather(random))),
             Trouble::Guest => self.guest = Some(Guest::join(kafka, up_to(2 * SESSION))),
             Trouble::Kill => self.bury(number),
@@ -162,10 +167,7 @@ impl History {
                 let process = running.client.process();
                 match trouble {
                     Trouble::KillAtRequest => kafka.kill_after(process, random.below(12) as u32),
-                    Trouble::BreakDisk => {
-                        let writes = random.below(6) as u32;
-                        self.slots[number].house.break_disk_after(writes);
-                    }
+                    Trouble::BreakDisk => self.slots[number].house.break_disk(random.below(8)),
                     Trouble::Stop => running.instance.stop(),
                     Trouble::Pause if running.paused_until.is_none() => {
                         kafka.pause(process);

@@ -11,16 +11,18 @@ use logintide::{
     batch::Pool,
     budget::Budget,
     client::{Client, RecordConsumer},
-    config::{Delivery, OnStateMismatch, OnTopicRecreated, OnUnreadableBatch, StartFrom},
+    config::{Delivery, OnTopicRecreated, OnUnreadableBatch, StartFrom},
     control::Control,
     error::RunError,
     event::EventConfig,
-    ids::WorkerId,
+    ids::{InstanceId, WorkerId},
+    journal::Identity,
     kafka::{ClientSettings, ConsumerSettings, ProducerSettings, Transactional},
     metrics::Health,
-    sink::{OutputSettings, OutputTopic, ReadbackSettings, Sink, SinkSettings},
+    replica::{Replica, ReplicaChannels, ReplicaSettings},
+    sink::{OutputSettings, OutputTopic, ReplicaLink, Sink, SinkSettings},
     source::{Source, SourceChannels, SourceSettings},
-    state::{MemoryStore, in_foreground},
+    state::{CopyOf, MemoryDisk, RecordCopy},
     status::Board,
     topics::{PerOutput, Topic},
     worker::{Worker, WorkerSettings},
@@ -56,60 +58,55 @@ pub(crate) struct Repeats {
 impl Repeats {
     pub(crate) fn of(delivery: Delivery) -> Self {
         let is_possible = delivery == Delivery::AtLeastOnce;
-        Self { enriched: is_possible, others: is_possible }
+        Self { enriched: is_possible, others: false }
     }
 }
 
-/// Faults that the protocol bears. Not late copies of transactional requests, which tear
-/// transactions, nor a coordinator that has forgotten offsets it has.
+/// Faults that the protocol bears: all.
 pub(crate) fn bearable(faults: Faults) -> Faults {
-    Faults { late_end_one_in: 0, late_offsets_one_in: 0, forgotten_offsets_one_in: 0, ..faults }
+    faults
 }
 
 /// An instance's place: its name and its state.
 pub(crate) struct House {
     name: String,
     plan: Plan,
-    store: MemoryStore,
-    /// The state as it was some time ago.
-    copy: MemoryStore,
+    disk: MemoryDisk,
+    /// The disk as it was some time ago.
+    image: MemoryDisk,
 }
 
 impl House {
     pub(crate) fn new(number: usize, plan: &Plan) -> Self {
-        let (store, copy) = (MemoryStore::new(), MemoryStore::new());
-        Self { name: format!("i{number}"), plan: plan.clone(), store, copy }
+        let (disk, image) = (MemoryDisk::default(), MemoryDisk::default());
+        Self { name: format!("i{number}"), plan: plan.clone(), disk, image }
     }
 
-    /// The disk takes only so many more writes until the next start.
-    pub(crate) fn break_disk_after(&self, writes: u32) {
-        self.store.break_disk_after(writes);
+    /// The disk takes so many rows more, until the next start.
+    pub(crate) fn break_disk(&self, rows: usize) {
+        self.disk.fill_after(Some(rows));
     }
 
     /// The disk works again.
     pub(crate) fn mend_disk(&self) {
-        self.store.break_disk(false);
+        self.disk.fill_after(None);
     }
 
     /// What becomes of the state while no instance runs; mostly nothing.
     pub(crate) fn disturb_state(&mut self, random: &mut Random) -> &'static str {
         self.mend_disk();
-        self.store = self.store.reopen();
-        // Without transactions the windows of the last commit may never have been published, and
-        // only the state knows of those that were over with it.
-        let is_needed = self.plan.delivery == Delivery::AtLeastOnce;
+        self.disk.crash(|| random.one_in(2));
         match random.below(12) {
-            _ if is_needed => "kept",
             0 => {
-                self.store = MemoryStore::new();
+                self.disk = MemoryDisk::default();
                 "lost"
             }
             1 => {
-                self.store = self.copy.copy();
+                self.disk = self.image.image();
                 "stale"
             }
             2 => {
-                self.copy = self.store.copy();
+                self.image = self.disk.image();
                 "copied"
             }
             _ => "kept",
@@ -145,18 +142,22 @@ impl House {
             let worker = Worker::new(settings, to_sink.clone(), Arc::clone(&control));
             threads.push((worker.with_clock(client.clock().clone()), input));
         }
+        let (requests, replica_input) = unbounded();
+        let (to_sink_followed, followed) = unbounded();
+        let channels = ReplicaChannels { requests: replica_input, followed: to_sink_followed };
+        let replica = Replica::new(self.replica(), client.clone(), channels, Arc::clone(&control))?;
         let sink_settings = SinkSettings {
             workers,
             outputs: self.outputs(),
             rules: self.plan.rules,
-            delivery: self.plan.delivery,
-            readback: self.readback(),
-            instance: self.name.clone(),
-            on_state_mismatch: OnStateMismatch::Rebuild,
+            instance: InstanceId::parse(&self.name).expect("valid"),
+            identity: self.identity(),
+            lease: IDLE_TIMEOUT + 2 * COMMIT_INTERVAL,
+            session_timeout: SESSION,
             on_topic_recreated: OnTopicRecreated::Fail,
             stats_interval: None,
             board: Board::new(),
-            store: in_foreground(Box::new(self.store.reopen())),
+            replica: ReplicaLink { requests, followed, positions: replica.positions() },
             committer: consumer.committer(),
             budget: Arc::clone(&budget),
             output_pool,
@@ -167,7 +168,7 @@ impl House {
         let settings = self.source(budget, input_pool);
         let (made, shared) = (client.clone(), Arc::clone(&control));
         let source = Source::new(settings, made, consumer, admin, channels, shared);
-        Ok(Instance::new(control, source, threads, (sink, sink_input)))
+        Ok(Instance::new(control, source, threads, (sink, sink_input), replica))
     }
 
     fn source(
@@ -189,6 +190,7 @@ impl House {
             has_topic_ids: true,
             topics: names(),
             outputs: self.plan.outputs(),
+            journal_partitions: self.plan.outputs()[Topic::Journal],
             budget,
             most_bytes: RECORD_BYTES,
             input_pool,
@@ -199,27 +201,50 @@ impl House {
         ConsumerSettings { instance_id: Some(self.name.clone()), ..guest() }
     }
 
-    fn readback(&self) -> ReadbackSettings {
-        ReadbackSettings {
-            consumer: ConsumerSettings { topic: names()[Topic::Aggregated].clone(), ..guest() },
-            partitions: self.plan.outputs()[Topic::Aggregated],
-            max_future: Duration::from_hours(1),
+    fn replica(&self) -> ReplicaSettings {
+        let journal = names()[Topic::Journal].clone();
+        let consumer = ConsumerSettings { topic: journal, ..guest() };
+        let of = CopyOf {
+            cluster_id: "simulated".to_owned(),
+            group_id: GROUP.to_owned(),
+            topic: names()[Topic::Journal].clone(),
+        };
+        ReplicaSettings {
+            consumer,
+            partitions: self.plan.outputs()[Topic::Journal] as u32,
+            rules: self.plan.rules,
+            memory_limit: POOL_BYTES,
+            copy: Some(Box::new(RecordCopy::new(self.disk.table(), of))),
+        }
+    }
+
+    fn identity(&self) -> Identity {
+        Identity {
+            cluster_id: "simulated".to_owned(),
+            group_id: GROUP.to_owned(),
+            topic: names()[Topic::Input].clone(),
+            topic_id: None,
+            window_size_ms: self.plan.rules.size_ms,
+            journal_partitions: self.plan.outputs()[Topic::Journal] as u32,
+            first_partitions: self.plan.partitions[Topic::Input] as u32,
         }
     }
 
     fn outputs(&self) -> OutputSettings {
         let id = format!("{GROUP}-{}", self.name);
         let transactional = Transactional { id, timeout: TRANSACTION_TIMEOUT };
-        let is_transactional = self.plan.delivery == Delivery::ExactlyOnce;
+        let producer = |transactional| ProducerSettings {
+            client: client(),
+            queue_kbytes: 1_024,
+            batch_bytes: 64 * 1024,
+            linger: Duration::from_millis(2),
+            delivery_timeout: DELIVERY_TIMEOUT,
+            transactional,
+        };
+        let runs_ahead = self.plan.delivery == Delivery::AtLeastOnce;
         OutputSettings {
-            producer: ProducerSettings {
-                client: client(),
-                queue_kbytes: 1_024,
-                batch_bytes: 64 * 1024,
-                linger: Duration::from_millis(2),
-                delivery_timeout: DELIVERY_TIMEOUT,
-                transactional: is_transactional.then_some(transactional),
-            },
+            producer: producer(Some(transactional)),
+            ahead: runs_ahead.then(|| producer(None)),
             topics: names(),
             facts: PerOutput::from_fn(|topic| OutputTopic {
                 partitions: self.plan.outputs()[topic],

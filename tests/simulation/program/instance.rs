@@ -11,6 +11,7 @@ use logintide::{
     control::Control,
     epoch::{ToSink, ToWorker},
     error::RunError,
+    replica::{Replica, Step},
     sink::Sink,
     source::Source,
     worker::{Turn, Worker},
@@ -24,6 +25,7 @@ pub(crate) struct Instance {
     source: Option<Source<SimClient>>,
     workers: Vec<Option<(Worker, Receiver<ToWorker>)>>,
     sink: Option<(Sink<SimClient>, Receiver<ToSink>)>,
+    replica: Option<Replica<SimClient>>,
     failure: Option<RunError>,
 }
 
@@ -33,19 +35,21 @@ impl Instance {
         source: Source<SimClient>,
         workers: Vec<(Worker, Receiver<ToWorker>)>,
         sink: (Sink<SimClient>, Receiver<ToSink>),
+        replica: Replica<SimClient>,
     ) -> Self {
         Self {
             control,
             source: Some(source),
             workers: workers.into_iter().map(Some).collect(),
             sink: Some(sink),
+            replica: Some(replica),
             failure: None,
         }
     }
 
     /// How many parts it has.
     pub(crate) fn parts(&self) -> usize {
-        self.workers.len() + 2
+        self.workers.len() + 3
     }
 
     /// One turn of a part, which may be over.
@@ -61,8 +65,16 @@ impl Instance {
                 let next = sink.step(&input);
                 self.sink = self.unless_failed(next).map(|sink| (sink, input));
             }
+            2 => {
+                let Some(replica) = self.replica.take() else { return };
+                let next = replica.step().map(|step| match step {
+                    Step::Continue(replica) => Some(replica),
+                    Step::Ended => None,
+                });
+                self.replica = self.unless_failed(next);
+            }
             part => {
-                let slot = &mut self.workers[part - 2];
+                let slot = &mut self.workers[part - 3];
                 let Some((worker, input)) = slot else { return };
                 if worker.step(input) == Turn::Ended {
                     *slot = None;
@@ -86,7 +98,10 @@ impl Instance {
 
     /// Whether all of its parts have ended.
     pub(crate) fn is_over(&self) -> bool {
-        self.source.is_none() && self.sink.is_none() && self.workers.iter().all(Option::is_none)
+        self.source.is_none()
+            && self.sink.is_none()
+            && self.replica.is_none()
+            && self.workers.iter().all(Option::is_none)
     }
 
     /// Why it has failed, if it has.

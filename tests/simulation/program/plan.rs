@@ -52,12 +52,14 @@ pub(crate) enum Trouble {
     MoveCoordinators,
     /// Another member has some of the partitions for a while.
     Guest,
+    /// The cleaner goes over a part of the journal.
+    Compact,
     /// The network and the brokers are bad in another way from now on.
     Weather,
 }
 
 impl Trouble {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Kill,
         Self::KillAtRequest,
         Self::BreakDisk,
@@ -68,6 +70,7 @@ impl Trouble {
         Self::MoveLeader,
         Self::MoveCoordinators,
         Self::Guest,
+        Self::Compact,
         Self::Weather,
     ];
 }
@@ -137,5 +140,5 @@ impl Plan {
 
 /// The topics' names.
 pub(crate) fn names() -> PerTopic<String> {
-    PerTopic::from_fn(|topic| topic.spec().default_name.to_owned())
+    PerTopic::from_fn(|topic| topic.spec().default_name.in_group(GROUP))
 }

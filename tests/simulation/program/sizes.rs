@@ -44,7 +44,8 @@ impl Sizes {
             && self.starts > histories
             && self.troubles > histories
             && self.windows > histories
-            && ![late, revisions, failures].into_iter().any(is_rare)
+            && (failures > 0 || histories < 1_000)
+            && ![late, revisions].into_iter().any(is_rare)
     }
 }
 

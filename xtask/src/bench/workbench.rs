@@ -219,6 +219,8 @@ impl Workbench {
     pub(crate) fn logintide(&self, group: &str, input: &str, flags: &[&str]) -> Command {
         let mut command = self.tool("logintide", &["run"]);
         command.args(["--group-id", group, "--input-topic", input, "--http", "off"]);
+        // The group's journal: all other topics are there.
+        command.arg("--create-topics");
         for (flag, topic) in ["processed", "aggregated", "dead-letter", "late"].iter().zip(OUTPUTS)
         {
             command.args([&format!("--{flag}-topic"), topic]);

@@ -96,6 +96,8 @@ impl Plan<'_> {
             steps.run("formatting", &mut shell::cargo(["fmt", "--all", "--check"]))?;
             let mut lints = shell::cargo(["clippy", "--workspace", "--all-targets", "--locked"]);
             steps.run("lints", lints.args(FEATURES).args(["--", "-D", "warnings"]))?;
+            let mut image = shell::cargo(["clippy", "--locked", "--no-default-features"]);
+            steps.run("lints of the image's build", image.args(["--", "-D", "warnings"]))?;
         }
         let programs = self.build()?;
         let suite = self.suite(&programs)?;
@@ -144,11 +146,11 @@ impl Plan<'_> {
         if !self.arguments.all {
             return Ok(());
         }
-        let histories = programs.iter().find(|program| program.name == "histories");
-        let histories = histories.context("there is a test program histories")?;
+        let simulation = programs.iter().find(|program| program.name == "simulation");
+        let simulation = simulation.context("there is a test program simulation")?;
         // Says how many of each delivery mode it ran.
-        let mut command = histories.command(["--nocapture"]);
-        steps.run("100 000 histories", command.env("PROPTEST_CASES", HISTORIES))?;
+        let mut command = simulation.command(["histories", "--nocapture"]);
+        steps.run("100 000 histories", command.env("LOGINTIDE_HISTORIES", HISTORIES))?;
         // On the pinned stable compiler, and without the coverage that only running them needs.
         let mut fuzz = shell::cargo(["check", "--manifest-path", "fuzz/Cargo.toml", "--locked"]);
         fuzz.arg("--target-dir").arg(shell::target_dir());

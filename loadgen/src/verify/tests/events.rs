@@ -250,6 +250,8 @@ fn repeated_side_records_may_be_allowed() {
     world.expect(&[]);
     let counts = world.judge().counts;
     assert_eq!((counts.dead_letter_repeats, counts.late_repeats), (1, 1));
+    world.repeats_everywhere = false;
+    world.expect(&[Mistake::DeadLetterDoubled, Mistake::LateDoubled]);
 }
 
 #[test]

@@ -156,6 +156,8 @@ fn revisions_come_in_order_without_holes() {
     repeated.most_repeats = 1;
     repeated.expect(&[]);
     assert_eq!(repeated.judge().counts.window_repeats, 1);
+    repeated.repeats_everywhere = false;
+    repeated.expect(&[Mistake::WindowRevision]);
 
     let mut reversed = World::new();
     let index = newest_of_full_window(&reversed);

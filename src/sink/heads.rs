@@ -1,0 +1,123 @@
+//! What an epoch writes into the journal. Sink thread.
+//!
+//! In:  a prepared epoch, what the source and the workers say of each partition.
+//! Out: a record of every owned stream and the commits beside them.
+
+use std::collections::BTreeMap;
+
+use super::context::Context;
+use crate::{
+    client::{Client, Clock},
+    epoch::{AlignedEpoch, CutPartition},
+    ids::PartitionId,
+    journal::{
+        Content, MergerRecord, Moment, PartitionCommit, PartitionRecord, RecordKind, Stream,
+        Written,
+    },
+    window::{MergerHead, PartitionChange, PartitionHead, PartitionTotals, Prepared},
+};
+
+/// What is not in the window state, per owned partition.
+pub(super) type Accounts = BTreeMap<PartitionId, Account>;
+
+/// Progress of a partition in an epoch.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Account {
+    at_end: bool,
+    totals: PartitionTotals,
+}
+
+/// The accounts after an epoch.
+pub(super) fn accounts<C: Client>(cx: &Context<C>, aligned: &AlignedEpoch) -> Accounts {
+    let counts = aligned.counts();
+    let account = |cut: &CutPartition| {
+        let partition = cut.progress.partition;
+        let before = cx.totals.get(&partition).copied().unwrap_or_default();
+        let made = counts.get(&partition).copied().unwrap_or_default();
+        let totals = PartitionTotals {
+            records_in: before.records_in + cut.routed + cut.tombstones,
+            processed: before.processed + made.processed,
+            dead_lettered: before.dead_lettered + made.dead_lettered,
+            late: before.late + made.late,
+            tombstones: before.tombstones + cut.tombstones,
+        };
+        (partition, Account { at_end: cut.at_end, totals })
+    };
+    aligned.cut.partitions.iter().map(account).collect()
+}
+
+/// The totals of all accounts.
+pub(super) fn totals(accounts: &Accounts) -> BTreeMap<PartitionId, PartitionTotals> {
+    accounts.iter().map(|(partition, account)| (*partition, account.totals)).collect()
+}
+
+/// Queues the journal's records of an epoch. Returns what is committed with them.
+pub(super) fn write<C: Client>(
+    cx: &mut Context<C>,
+    prepared: &Prepared,
+    accounts: &Accounts,
+) -> BTreeMap<PartitionId, PartitionCommit> {
+    let moment = Moment {
+        epoch: prepared.epoch,
+        now_ms: cx.clock.now_ms(),
+        positions: cx.settings.replica.positions.get(),
+    };
+    let lease_ms = cx.settings.lease.as_millis() as u64;
+    let merger = merger_head(cx, prepared);
+    let writer = cx.writer.as_mut().expect("there is one once partitions are taken over");
+    let merges = writer.owns(Stream::Merger);
+    let mut records = writer.begin(moment);
+    let mut written: Vec<Written> = Vec::with_capacity(prepared.partitions.len() + 1);
+    for change in &prepared.partitions {
+        let head = partition_head(change, &accounts[&change.partition], lease_ms);
+        written.push(records.write(Stream::Partition(change.partition), |kind| {
+            let windows = match kind {
+                RecordKind::Epoch => change.partials.clone(),
+                RecordKind::Snapshot => cx.windows.counts_after(change),
+            };
+            Content::Partition(PartitionRecord { head, windows })
+        }));
+    }
+    if merges {
+        written.push(records.write(Stream::Merger, |kind| {
+            let windows = match kind {
+                RecordKind::Epoch => prepared.merge.published().collect(),
+                RecordKind::Snapshot => cx.windows.published_after(&prepared.merge),
+            };
+            Content::Merger(MergerRecord { head: merger, windows })
+        }));
+    }
+    let commits = records.finish();
+    written.into_iter().for_each(|record| cx.outputs.journal(record));
+    commits
+}
+
+fn partition_head(change: &PartitionChange, account: &Account, lease_ms: u64) -> PartitionHead {
+    PartitionHead {
+        next_offset: change.state.next_offset,
+        watermark: change.state.watermark,
+        idle: change.idle,
+        at_end: account.at_end,
+        lease_ms,
+        adopted_horizon: change.horizon,
+        completeness: change.state.completeness,
+        totals: account.totals,
+        topic: change.state.topic,
+    }
+}
+
+fn merger_head<C: Client>(cx: &Context<C>, prepared: &Prepared) -> MergerHead {
+    let change = &prepared.merge.change;
+    let before = cx.announced;
+    let owned = prepared.partitions.iter().map(|change| change.partition.0 as u32 + 1).max();
+    MergerHead {
+        watermark: change.watermark,
+        horizon: change.horizon,
+        // What the horizon before this epoch's has passed was published before, and takes no event
+        // of this epoch.
+        forgotten: cx.windows.horizon(),
+        partitions: before.max(owned.unwrap_or_default()),
+        run: None,
+        rules: cx.settings.rules,
+    }
+}

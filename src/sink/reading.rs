@@ -1,0 +1,148 @@
+//! A takeover: the replica reads what is committed, and reading goes on there. Owned by the sink
+//! thread.
+//!
+//! In:  a `RecoverRequest`, after everything of the previous incarnation was undone; what the
+//! replica has followed.
+//! Out: the window state as of the last committed epoch, and the start offsets to the source; or
+//! the wish to be told the commits and the journal's ends anew.
+//! Holds: nothing is decided before the journal was read up to where it ended after the commits
+//! were known.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::{
+    EpochFailure,
+    collecting::Collecting,
+    context::Context,
+    founding::Founding,
+    open::Open,
+    report,
+    stage::Stage,
+    takeover::{Decision, Takeover, begin_at, decide},
+};
+use crate::{
+    client::{Client, Clock},
+    epoch::{RecoverRequest, Recovered, ToSource},
+    failpoint::{self, Fault, Point},
+    journal::{Chain, Stream, Writer},
+    replica::{FollowRequest, Followed},
+    window::Windows,
+};
+
+/// Nothing of an older incarnation is left; the source asks the brokers.
+#[derive(Debug)]
+pub(super) struct Waiting;
+
+/// The replica reads.
+#[derive(Debug)]
+pub(super) struct Reading(Box<RecoverRequest>);
+
+impl Waiting {
+    /// Has the journal read up to where it ended when the commits were known.
+    pub(super) fn recover<C: Client>(
+        self,
+        cx: &mut Context<C>,
+        request: Box<RecoverRequest>,
+    ) -> Result<Stage<C>, EpochFailure> {
+        failpoint::reached(Point::Recover);
+        let follow = FollowRequest {
+            incarnation: cx.incarnation,
+            journal: request.journal.topic,
+            until: request.journal.ends.clone(),
+            begin: begin_at(&request, cx.settings.identity.journal_partitions),
+        };
+        // A replica that is gone reports its own reason.
+        drop(cx.settings.replica.requests.send(follow));
+        cx.control.activity().following.store(true, Relaxed);
+        Ok(Stage::Reading(Reading(request)))
+    }
+}
+
+impl Reading {
+    pub(super) fn step<C: Client>(self, cx: &mut Context<C>) -> Result<Stage<C>, EpochFailure> {
+        while let Ok(followed) = cx.settings.replica.followed.try_recv() {
+            if followed.incarnation == cx.incarnation {
+                return self.followed(cx, &followed);
+            }
+        }
+        Ok(Stage::Reading(self))
+    }
+
+    fn followed<C: Client>(
+        self,
+        cx: &mut Context<C>,
+        followed: &Followed,
+    ) -> Result<Stage<C>, EpochFailure> {
+        cx.control.activity().following.store(false, Relaxed);
+        failpoint::reached(Point::Followed);
+        let Self(request) = self;
+        cx.journal = request.journal.topic;
+        let decision = decide(&cx.takeover_rules(), &request, followed, cx.clock.now());
+        let takeover = match decision.map_err(EpochFailure::Stop)? {
+            Decision::AskAgain(why) => {
+                tracing::info!(attempt = request.attempt + 1, why, "taking over: asking again");
+                cx.tell_source(ToSource::AskAgain(cx.incarnation));
+                return Ok(Stage::Waiting(Waiting));
+            }
+            Decision::Begin(takeover) => takeover,
+        };
+        let Some(identity) = &followed.identity else {
+            return Founding::begin(cx, takeover);
+        };
+        cx.settings.identity.journal_partitions = identity.journal_partitions;
+        Ok(open(cx, *takeover))
+    }
+}
+
+/// Opens the first epoch where a takeover says.
+pub(super) fn open<C: Client>(cx: &mut Context<C>, takeover: Takeover) -> Stage<C> {
+    let Takeover { starts, image, totals, sealed, epoch, owns_all, announced, chains } = takeover;
+    failpoint::reached(Point::TakenOver);
+    if let Some(committed) = chains.iter().filter_map(|(_, chain, _)| chain.applied_by()).max() {
+        cx.count_undecided(committed.0);
+    }
+    cx.undecided = None;
+    let owned: Vec<_> = starts.iter().map(|(partition, _)| *partition).collect();
+    cx.windows = Windows::new(cx.settings.rules, &image, &owned, owns_all);
+    if !owns_all {
+        tracing::warn!(
+            owned = owned.len(),
+            "this instance does not own every partition: its windows say \"complete\": false"
+        );
+    }
+    cx.settings.budget.set_ledger(cx.windows.memory_bytes());
+    (cx.totals, cx.sealed, cx.must_commit) = (totals, sealed, true);
+    cx.committed_epoch = None;
+    cx.announced = announced;
+    let journal = cx.journal.map(|id| id.mark());
+    let partitions = cx.settings.identity.journal_partitions;
+    let mut writer = Writer::new(cx.settings.instance.clone(), journal, partitions);
+    let now_ms = cx.clock.now_ms();
+    for (stream, mut chain, mut restore_from) in chains {
+        if failpoint::is_planted(Fault::SeqRestarted) {
+            chain = Chain::default();
+        }
+        if failpoint::is_planted(Fault::RestoreFromForgotten) {
+            let positions = cx.settings.replica.positions.get();
+            let read = positions.get(&stream.journal_partition(partitions)).copied();
+            restore_from = read.unwrap_or(restore_from);
+        }
+        writer.take_over(stream, &chain, restore_from, now_ms);
+    }
+    cx.writer = Some(writer);
+    let (incarnation, mut times) = (cx.incarnation, cx.times());
+    if failpoint::is_planted(Fault::HorizonForgotten) {
+        times.horizon = None;
+    }
+    let recovered = Recovered { incarnation, starts, epoch, times };
+    report::recovered(&recovered);
+    cx.tell_source(ToSource::Recovered(recovered));
+    Stage::Open(Open::first(Collecting::new(cx.settings.workers, epoch)))
+}
+
+/// The streams of owned partitions, the merger's among them.
+pub(super) fn owned_streams(request: &RecoverRequest) -> impl Iterator<Item = Stream> {
+    let partitions = request.partitions.iter().map(|facts| Stream::Partition(facts.partition));
+    let merges = request.partitions.iter().any(|facts| facts.partition.0 == 0);
+    partitions.chain(merges.then_some(Stream::Merger))
+}

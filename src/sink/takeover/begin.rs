@@ -1,0 +1,171 @@
+//! Where one partition goes on. Pure.
+
+use super::{Known, Standing, loss::Loss};
+use crate::{
+    epoch::RecoverPartition,
+    error::RunError,
+    failpoint::{self, Fault},
+    ids::{Epoch, EventTimeMs, Offset},
+    sink::report,
+    window::{Completeness, PartitionHead, PartitionState, PartitionTotals, WindowRules},
+};
+
+/// Where a partition goes on, and with what.
+pub(super) struct Begin {
+    pub(super) offset: Offset,
+    pub(super) state: PartitionState,
+    pub(super) totals: PartitionTotals,
+    /// Whether the counts that the journal has of it are still its own.
+    pub(super) keeps_counts: bool,
+}
+
+/// Decides where a partition goes on. `first`: number of input partitions when the journal began.
+pub(super) fn begin_partition(
+    rules: &WindowRules,
+    known: &Known<'_>,
+    standing: Standing,
+    facts: &RecoverPartition,
+    loss: &Loss,
+    first: Option<u32>,
+) -> Result<Begin, RunError> {
+    let partition = known.partition;
+    let head = known.view.map(|view| &view.head);
+    let totals = head.map(|head| head.totals).unwrap_or_default();
+    let committed = known.commit.as_ref().map(|(offset, _)| *offset);
+    let watermark = head.and_then(|head| head.watermark);
+    let (offset, state, totals) = match standing {
+        Standing::Resumed | Standing::Uncommitted => {
+            let head = head.expect("it has a head");
+            say_resumed(known, standing, head);
+            let believed = committed.filter(|_| failpoint::is_planted(Fault::CommitIsTruth));
+            (believed.unwrap_or(head.next_offset), state_of(head), totals)
+        }
+        Standing::Recreated => {
+            (facts.log_start, mid_log(facts.log_start, watermark, rules), totals)
+        }
+        Standing::Moved => {
+            let offset = committed.expect("it has a commit");
+            tracing::warn!(
+                %partition, %offset, head = %head.expect("it has a head").next_offset,
+                "the committed offset was moved by somebody else: reading goes on there; windows \
+                 that were counted before are over, later ones are incomplete until its first event"
+            );
+            (offset, mid_log(offset, watermark, rules), totals)
+        }
+        Standing::Foreign => {
+            let offset = committed.expect("it has a commit");
+            tracing::warn!(
+                %partition, %offset,
+                "the journal knows nothing of this partition, and its offset was not committed \
+                 with one: counting begins there, windows up to the first event's are incomplete"
+            );
+            (offset, mid_log(offset, None, rules), PartitionTotals::default())
+        }
+        Standing::Lost => {
+            let offset = committed.expect("it has a commit");
+            (offset, mid_log(offset, loss.highest, rules), PartitionTotals::default())
+        }
+        Standing::Fresh => {
+            let is_new = first.is_some_and(|first| partition.0 as u32 >= first);
+            let offset = if is_new { facts.log_start } else { facts.fresh_start };
+            return Ok(fresh(offset.max(facts.first_readable(offset)), rules));
+        }
+    };
+    behind_what_is_gone(
+        rules,
+        known,
+        facts,
+        Begin {
+            offset,
+            state,
+            totals,
+            keeps_counts: !matches!(standing, Standing::Lost | Standing::Foreign),
+        },
+    )
+}
+
+fn say_resumed(known: &Known<'_>, standing: Standing, head: &PartitionHead) {
+    let partition = known.partition;
+    if standing == Standing::Uncommitted {
+        tracing::warn!(
+            %partition, offset = %head.next_offset,
+            "the group has no committed offset but the journal has a position: going on there (to \
+             begin anew: logintide state reset)"
+        );
+    } else if let Some((committed, _)) = known.commit.as_ref().filter(|c| c.0 < head.next_offset) {
+        tracing::warn!(
+            %partition, %committed, head = %head.next_offset,
+            "the committed offset is older than the journal: its request came late; going on at \
+             the journal's position"
+        );
+    }
+}
+
+/// Goes past what the log no longer has, or what cannot be read.
+fn behind_what_is_gone(
+    rules: &WindowRules,
+    known: &Known<'_>,
+    facts: &RecoverPartition,
+    begin: Begin,
+) -> Result<Begin, RunError> {
+    let partition = known.partition;
+    let offset = begin.offset;
+    if offset > facts.log_end {
+        return Err(RunError::Failed(format!(
+            "partition {partition}: the next offset is {offset} but the log ends at {}: the log \
+             has lost its end, or the topic was deleted and created again by brokers that give \
+             topics no ids; clear the old position: logintide state reset, and delete the \
+             consumer group or name another --group-id",
+            facts.log_end
+        )));
+    }
+    let readable = offset.max(facts.first_readable(offset));
+    if readable == offset {
+        return Ok(begin);
+    }
+    let cause = if readable > facts.log_start { "cannot be read" } else { "retention" };
+    tracing::warn!(
+        %partition, from = offset.0, to = readable.0, missing = readable.0 - offset.0,
+        "records behind the committed offset are gone ({cause}): reading goes on behind them, \
+         windows up to there are marked incomplete"
+    );
+    report::gap((readable.0 - offset.0) as u64);
+    let state = mid_log(readable, begin.state.watermark, rules);
+    Ok(Begin { offset: readable, state, ..begin })
+}
+
+fn fresh(offset: Offset, rules: &WindowRules) -> Begin {
+    let state = mid_log(offset, None, rules);
+    let state = match offset {
+        Offset(0) => PartitionState { completeness: Completeness::FromStart, ..state },
+        _ => state,
+    };
+    Begin { offset, state, totals: PartitionTotals::default(), keeps_counts: true }
+}
+
+/// The state that a head describes.
+pub(super) fn state_of(head: &PartitionHead) -> PartitionState {
+    PartitionState {
+        epoch: Epoch::default(),
+        next_offset: head.next_offset,
+        watermark: head.watermark,
+        completeness: head.completeness,
+        topic: head.topic,
+    }
+}
+
+/// State of a partition that is read from the middle of its log.
+fn mid_log(
+    next_offset: Offset,
+    watermark: Option<EventTimeMs>,
+    rules: &WindowRules,
+) -> PartitionState {
+    let at_least = watermark.map(|time| rules.window_of(time));
+    PartitionState {
+        epoch: Epoch::default(),
+        next_offset,
+        watermark,
+        completeness: Completeness::UntilFirstEvent { at_least },
+        topic: None,
+    }
+}

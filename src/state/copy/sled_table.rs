@@ -1,0 +1,105 @@
+//! The copy's table in a sled database of its own, below the state folder.
+//!
+//! Holds: the caller has the folder's lock for as long as the table lives. sled is opened with the
+//! first look at the table, on the thread that uses it.
+
+use std::path::{Path, PathBuf};
+
+use tracing::warn;
+
+use super::{
+    CopyFault,
+    record_copy::{Table, TableRow},
+};
+use crate::state::{
+    folder::{self, JOURNAL},
+    sled_file::{Fault, SledFile},
+};
+
+/// Rows in sled.
+#[derive(Debug)]
+pub struct SledTable {
+    dir: PathBuf,
+    file: Option<SledFile>,
+}
+
+impl SledTable {
+    /// The table in this state folder, which exists.
+    pub fn new(dir: &Path) -> Self {
+        Self { dir: dir.to_owned(), file: None }
+    }
+
+    fn file(&mut self) -> Result<&mut SledFile, CopyFault> {
+        if self.file.is_none() {
+            self.file = Some(SledFile::open(&self.dir, JOURNAL).map_err(fault)?);
+        }
+        Ok(self.file.as_mut().expect("it was just opened"))
+    }
+}
+
+impl Table for SledTable {
+    fn read(
+        &mut self,
+        each: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), CopyFault>,
+    ) -> Result<(), CopyFault> {
+        let file = self.file()?;
+        let mut rows = file.read(|db| Ok(db.iter())).map_err(fault)?;
+        let mut is_empty = true;
+        while let Some((key, value)) = file.read(|_| rows.next().transpose()).map_err(fault)? {
+            each(&key, &value)?;
+            is_empty = false;
+        }
+        if is_empty && file.had_bytes() {
+            return Err(CopyFault("it has a file but no rows".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, rows: Vec<TableRow>) -> Result<(), CopyFault> {
+        let mut batch = sled::Batch::default();
+        for (key, value) in rows {
+            match value {
+                Some(value) => batch.insert(key, value),
+                None => batch.remove(key),
+            }
+        }
+        self.file()?.write(|db| db.apply_batch(batch)).map_err(fault)
+    }
+
+    fn remove(&mut self, prefix: &[u8]) -> Result<(), CopyFault> {
+        let file = self.file()?;
+        let mut batch = sled::Batch::default();
+        let mut keys = file.read(|db| Ok(db.scan_prefix(prefix).keys())).map_err(fault)?;
+        while let Some(key) = file.read(|_| keys.next().transpose()).map_err(fault)? {
+            batch.remove(key);
+        }
+        file.write(|db| db.apply_batch(batch)).map_err(fault)
+    }
+
+    fn flush(&mut self) -> Result<(), CopyFault> {
+        self.file()?.write(|db| db.flush().map(drop)).map_err(fault)
+    }
+
+    fn set_aside(&mut self, reason: &str) -> Result<(), CopyFault> {
+        self.file = None;
+        if self.dir.join(JOURNAL).exists() {
+            let now = jiff::Timestamp::now();
+            let moved =
+                folder::quarantine(&self.dir, now).map_err(|error| CopyFault(error.to_string()))?;
+            warn!(
+                reason, moved_to = %moved.display(),
+                "the local copy of the journal is of no use; it is moved aside, and the journal is \
+                 read from its start"
+            );
+        }
+        self.file().map(drop)
+    }
+
+    fn size_bytes(&self) -> u64 {
+        self.file.as_ref().map_or(0, SledFile::size_bytes)
+    }
+}
+
+fn fault(fault: Fault) -> CopyFault {
+    CopyFault(fault.reason())
+}
