@@ -12,6 +12,7 @@ use logintide::{
 };
 
 use super::{
+    guest::Guest,
     house::{House, INSTANCES, Repeats, bearable},
     input::Feed,
     instance::Instance,
@@ -60,13 +61,14 @@ pub(crate) struct History {
     plan: Plan,
     slots: Vec<Slot>,
     feed: Feed,
+    guest: Option<Guest>,
     last_failure: Option<String>,
     sizes: Sizes,
 }
 
-/// Plays a history.
-pub(crate) fn play(seed: u64, delivery: Delivery, traced: bool) -> Outcome {
-    let mut history = History::new(seed, delivery, traced);
+/// Plays a history. `look` is taken at its cluster before anything happens.
+pub(crate) fn play(seed: u64, delivery: Delivery, look: fn(&mut Cluster)) -> Outcome {
+    let mut history = History::new(seed, delivery, look);
     history.trouble();
     let broken = history.calm().and_then(|()| history.judge()).err();
     history.end();
@@ -75,14 +77,12 @@ pub(crate) fn play(seed: u64, delivery: Delivery, traced: bool) -> Outcome {
 }
 
 impl History {
-    fn new(seed: u64, delivery: Delivery, traced: bool) -> Self {
+    fn new(seed: u64, delivery: Delivery, look: fn(&mut Cluster)) -> Self {
         let mut random = Random::new(seed ^ 0x0051_4d15);
         let plan = Plan::new(delivery, &mut random);
         let kafka = SimKafka::new(seed);
-        if traced {
-            kafka.with(Cluster::trace);
-            kafka.with(|cluster| cluster.note(|| format!("{plan:?}")));
-        }
+        kafka.with(look);
+        kafka.with(|cluster| cluster.note(|| format!("{plan:?}")));
         let names = names();
         for (topic, name) in names.iter() {
             kafka.create_topic(name, plan.partitions[topic]);
@@ -103,6 +103,7 @@ impl History {
             plan,
             slots,
             feed,
+            guest: None,
             last_failure: None,
             sizes: Sizes::default(),
         }
@@ -159,6 +160,7 @@ impl History {
                 kafka.compact(journal, partition as i32, Duration::from_secs(1));
             }
             Trouble::Weather => kafka.set_faults(bearable(Plan::weather(random))),
+            Trouble::Guest => self.guest = Some(Guest::join(kafka, up_to(2 * SESSION))),
             Trouble::Kill => self.bury(number),
             _ => {
                 let Some(running) = &mut self.slots[number].running else { return };
@@ -188,6 +190,7 @@ impl History {
     /// Starts what is due, and lets every running instance make some turns.
     fn round(&mut self) {
         let now = self.now();
+        self.guest = self.guest.take().and_then(|guest| guest.step(now));
         for number in 0..self.slots.len() {
             self.come_back(number, now);
             let slot = &mut self.slots[number];
@@ -275,6 +278,7 @@ impl History {
                 self.kafka.spare(running.client.process());
             }
         }
+        self.guest = None;
         let (deadline, failures) = (now + PATIENCE, self.sizes.failures);
         // Since when everything is committed, by instances that all run.
         let mut since = None;
@@ -348,7 +352,9 @@ impl History {
         (self.sizes.late, self.sizes.windows, self.sizes.revisions) = outputs.counts();
         self.sizes.seconds = self.now().as_secs();
         let repeats = Repeats::of(self.plan.delivery);
-        outputs.check(self.feed.written(), repeats, self.plan.is_orderly)
+        let is_complete = !self.plan.troubles.contains(&Trouble::Guest);
+        outputs.check(self.feed.written(), repeats, is_complete)?;
+        if self.plan.is_orderly { outputs.check_order() } else { Ok(()) }
     }
 
     fn describe(&self) -> String {

@@ -197,32 +197,13 @@ impl House {
         }
     }
 
-    fn client(&self) -> ClientSettings {
-        let property = |name: &str, value: u128| (name.to_owned(), value.to_string());
-        ClientSettings {
-            brokers: "simulated".to_owned(),
-            properties: vec![
-                property("session.timeout.ms", SESSION.as_millis()),
-                property("heartbeat.interval.ms", 1_000),
-            ],
-        }
-    }
-
     fn consumer(&self) -> ConsumerSettings {
-        ConsumerSettings {
-            client: self.client(),
-            group_id: GROUP.to_owned(),
-            instance_id: Some(self.name.clone()),
-            topic: names()[Topic::Input].clone(),
-            fetch_queue_kbytes: 1_024,
-            max_poll_interval: 3 * SESSION,
-            reads_uncommitted: false,
-        }
+        ConsumerSettings { instance_id: Some(self.name.clone()), ..guest() }
     }
 
     fn replica(&self) -> ReplicaSettings {
         let journal = names()[Topic::Journal].clone();
-        let consumer = ConsumerSettings { instance_id: None, topic: journal, ..self.consumer() };
+        let consumer = ConsumerSettings { topic: journal, ..guest() };
         let of = CopyOf {
             cluster_id: "simulated".to_owned(),
             group_id: GROUP.to_owned(),
@@ -253,7 +234,7 @@ impl House {
         let id = format!("{GROUP}-{}", self.name);
         let transactional = Transactional { id, timeout: TRANSACTION_TIMEOUT };
         let producer = |transactional| ProducerSettings {
-            client: self.client(),
+            client: client(),
             queue_kbytes: 1_024,
             batch_bytes: 64 * 1024,
             linger: Duration::from_millis(2),
@@ -270,5 +251,29 @@ impl House {
                 record_bytes: RECORD_BYTES,
             }),
         }
+    }
+}
+
+fn client() -> ClientSettings {
+    let property = |name: &str, value: u128| (name.to_owned(), value.to_string());
+    ClientSettings {
+        brokers: "simulated".to_owned(),
+        properties: vec![
+            property("session.timeout.ms", SESSION.as_millis()),
+            property("heartbeat.interval.ms", 1_000),
+        ],
+    }
+}
+
+/// Settings of a consumer that has no name in the group.
+pub(crate) fn guest() -> ConsumerSettings {
+    ConsumerSettings {
+        client: client(),
+        group_id: GROUP.to_owned(),
+        instance_id: None,
+        topic: names()[Topic::Input].clone(),
+        fetch_queue_kbytes: 1_024,
+        max_poll_interval: 3 * SESSION,
+        reads_uncommitted: false,
     }
 }

@@ -50,6 +50,8 @@ pub(crate) enum Trouble {
     ExpireIds,
     MoveLeader,
     MoveCoordinators,
+    /// Another member has some of the partitions for a while.
+    Guest,
     /// The cleaner goes over a part of the journal.
     Compact,
     /// The network and the brokers are bad in another way from now on.
@@ -57,7 +59,7 @@ pub(crate) enum Trouble {
 }
 
 impl Trouble {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Kill,
         Self::KillAtRequest,
         Self::BreakDisk,
@@ -67,6 +69,7 @@ impl Trouble {
         Self::ExpireIds,
         Self::MoveLeader,
         Self::MoveCoordinators,
+        Self::Guest,
         Self::Compact,
         Self::Weather,
     ];
@@ -97,7 +100,8 @@ impl Plan {
         });
         let mut troubles = Trouble::ALL.to_vec();
         troubles.retain(|_| random.one_in(3));
-        let is_orderly = random.one_in(3);
+        // Windows close without the partitions that a guest has.
+        let is_orderly = random.one_in(3) && !troubles.contains(&Trouble::Guest);
         let rules = WindowRules {
             size_ms: WINDOW_MS,
             grace_ms: if is_orderly { ORDERLY_GRACE_MS } else { GRACE_MS },
