@@ -67,7 +67,7 @@ impl<R: RecordConsumer> JournalReader<R> {
     ) -> Result<(), RunError> {
         self.begin_lost(follower, clock)?;
         if self.is_outdated {
-            self.consumer.assign(&follower.starts()).map_err(failed)?;
+            self.consumer.assign(&follower.starts()).map_err(|error| failed(&error))?;
             self.is_outdated = false;
         }
         let errors = &mut self.errors;
@@ -77,7 +77,7 @@ impl<R: RecordConsumer> JournalReader<R> {
                 errors.push(error);
             }
         });
-        served.map_err(failed)?;
+        served.map_err(|error| failed(&error))?;
         self.drain(follower, clock.now())?;
         self.handle_errors(clock.now())
     }
@@ -153,14 +153,14 @@ impl<R: RecordConsumer> JournalReader<R> {
                 self.warn_of(&error, now);
                 Ok(None)
             }
-            Err(error) => Err(failed(error)),
+            Err(error) => Err(failed(&error)),
         }
     }
 
     fn handle_errors(&mut self, now: Instant) -> Result<(), RunError> {
         for error in std::mem::take(&mut self.errors) {
             if error.is_fatal() {
-                return Err(failed(error));
+                return Err(failed(&error));
             }
             self.warn_of(&error, now);
         }
@@ -180,6 +180,6 @@ impl<R: RecordConsumer> JournalReader<R> {
     }
 }
 
-fn failed(error: KafkaError) -> RunError {
+fn failed(error: &KafkaError) -> RunError {
     RunError::Kafka(format!("the journal cannot be read: {error}"))
 }

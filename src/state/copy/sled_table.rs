@@ -9,7 +9,7 @@ use tracing::warn;
 
 use super::{
     CopyFault,
-    record_copy::{Table, TableRow},
+    record_copy::{Table, TableRow, TakeRow},
 };
 use crate::state::{
     folder::{self, JOURNAL},
@@ -31,21 +31,20 @@ impl SledTable {
 
     fn file(&mut self) -> Result<&mut SledFile, CopyFault> {
         if self.file.is_none() {
-            self.file = Some(SledFile::open(&self.dir, JOURNAL).map_err(fault)?);
+            self.file = Some(SledFile::open(&self.dir, JOURNAL).map_err(|error| fault(&error))?);
         }
         Ok(self.file.as_mut().expect("it was just opened"))
     }
 }
 
 impl Table for SledTable {
-    fn read(
-        &mut self,
-        each: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), CopyFault>,
-    ) -> Result<(), CopyFault> {
+    fn read(&mut self, each: &mut TakeRow<'_>) -> Result<(), CopyFault> {
         let file = self.file()?;
-        let mut rows = file.read(|db| Ok(db.iter())).map_err(fault)?;
+        let mut rows = file.read(|db| Ok(db.iter())).map_err(|error| fault(&error))?;
         let mut is_empty = true;
-        while let Some((key, value)) = file.read(|_| rows.next().transpose()).map_err(fault)? {
+        while let Some((key, value)) =
+            file.read(|_| rows.next().transpose()).map_err(|error| fault(&error))?
+        {
             each(&key, &value)?;
             is_empty = false;
         }
@@ -63,21 +62,24 @@ impl Table for SledTable {
                 None => batch.remove(key),
             }
         }
-        self.file()?.write(|db| db.apply_batch(batch)).map_err(fault)
+        self.file()?.write(|db| db.apply_batch(batch)).map_err(|error| fault(&error))
     }
 
     fn remove(&mut self, prefix: &[u8]) -> Result<(), CopyFault> {
         let file = self.file()?;
         let mut batch = sled::Batch::default();
-        let mut keys = file.read(|db| Ok(db.scan_prefix(prefix).keys())).map_err(fault)?;
-        while let Some(key) = file.read(|_| keys.next().transpose()).map_err(fault)? {
+        let mut keys =
+            file.read(|db| Ok(db.scan_prefix(prefix).keys())).map_err(|error| fault(&error))?;
+        while let Some(key) =
+            file.read(|_| keys.next().transpose()).map_err(|error| fault(&error))?
+        {
             batch.remove(key);
         }
-        file.write(|db| db.apply_batch(batch)).map_err(fault)
+        file.write(|db| db.apply_batch(batch)).map_err(|error| fault(&error))
     }
 
     fn flush(&mut self) -> Result<(), CopyFault> {
-        self.file()?.write(|db| db.flush().map(drop)).map_err(fault)
+        self.file()?.write(|db| db.flush().map(drop)).map_err(|error| fault(&error))
     }
 
     fn set_aside(&mut self, reason: &str) -> Result<(), CopyFault> {
@@ -100,6 +102,6 @@ impl Table for SledTable {
     }
 }
 
-fn fault(fault: Fault) -> CopyFault {
+fn fault(fault: &Fault) -> CopyFault {
     CopyFault(fault.reason())
 }

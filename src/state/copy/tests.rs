@@ -211,7 +211,7 @@ proptest! {
 /// Records of one and of three rows.
 fn filled() -> CopyChange {
     let record = |number: u8| {
-        let value = vec![number; if number % 5 == 0 { 3 * COPY_ROW_BYTES } else { 20 }];
+        let value = vec![number; if number.is_multiple_of(5) { 3 * COPY_ROW_BYTES } else { 20 }];
         let offset = Offset(number.into());
         let place = (PartitionId(i32::from(number) % 3), vec![number]);
         (place, Some(CopiedRecord { offset, appended_ms: 5, value }))
@@ -275,7 +275,9 @@ fn a_database_that_cannot_be_read_is_moved_aside_and_begun_anew() {
     in_folder(dir.path()).write(&filled()).expect("writable");
     let file = dir.path().join("journal").join("db");
     let mut bytes = fs::read(&file).expect("readable");
-    bytes.iter_mut().for_each(|byte| *byte ^= 0x5a);
+    for byte in &mut bytes {
+        *byte ^= 0x5a;
+    }
     fs::write(&file, bytes).expect("writable");
     let mut copy = in_folder(dir.path());
     let CopyFault(reason) = copy.load().expect_err("nothing of it is left");
