@@ -49,9 +49,10 @@ impl<R: RecordConsumer> JournalReader<R> {
         }
     }
 
-    /// The follower has begun elsewhere.
+    /// The follower has begun elsewhere. Positions that are not in the log are reported again.
     pub(super) fn outdated(&mut self) {
         self.is_outdated = true;
+        self.lost.clear();
     }
 
     /// Whether the partitions are read from where the follower stands.
@@ -83,9 +84,9 @@ impl<R: RecordConsumer> JournalReader<R> {
     }
 
     fn drain(&mut self, follower: &mut Follower, now: Instant) -> Result<(), RunError> {
-        let Self { consumer, is_outdated, lost, errors, .. } = self;
+        let Self { consumer, lost, errors, .. } = self;
         let mut taken = 0;
-        let mut result = Ok(());
+        let mut result = Ok(Then::Continue);
         consumer.drain(limits::REPLICA_IDLE_WAIT, |event| {
             taken += 1;
             let then = match event {
@@ -106,18 +107,16 @@ impl<R: RecordConsumer> JournalReader<R> {
             };
             match then {
                 Ok(Then::Continue) if taken < limits::DRAIN_MAX_RECORDS => Flow::Continue,
-                Ok(Then::Continue) => Flow::Stop,
-                Ok(Then::Assign) => {
-                    *is_outdated = true;
-                    Flow::Stop
-                }
-                Err(error) => {
-                    result = Err(error);
+                then => {
+                    result = then;
                     Flow::Stop
                 }
             }
         });
-        result
+        if result? == Then::Assign {
+            self.outdated();
+        }
+        Ok(())
     }
 
     /// Begins partitions at their logs' start whose positions are not there any more.
@@ -130,8 +129,7 @@ impl<R: RecordConsumer> JournalReader<R> {
         for (partition, (start, _)) in logs {
             follower.lost(partition, start);
         }
-        self.lost.clear();
-        self.is_outdated = true;
+        self.outdated();
         Ok(())
     }
 

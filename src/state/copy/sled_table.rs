@@ -16,6 +16,10 @@ use crate::state::{
     sled_file::{Fault, SledFile},
 };
 
+/// The row that a table begins with. sled opens a file of which it can read nothing as an empty
+/// database; without this row it is not one of ours.
+const BEGUN: &[u8] = b"begun";
+
 /// Rows in sled.
 #[derive(Debug)]
 pub struct SledTable {
@@ -31,7 +35,13 @@ impl SledTable {
 
     fn file(&mut self) -> Result<&mut SledFile, CopyFault> {
         if self.file.is_none() {
-            self.file = Some(SledFile::open(&self.dir, JOURNAL).map_err(|error| fault(&error))?);
+            let mut file = SledFile::open(&self.dir, JOURNAL).map_err(|error| fault(&error))?;
+            if !file.had_bytes() {
+                let begin =
+                    |db: &sled::Db| db.insert(BEGUN, &[]).and_then(|_| db.flush().map(drop));
+                file.write(begin).map_err(|error| fault(&error))?;
+            }
+            self.file = Some(file);
         }
         Ok(self.file.as_mut().expect("it was just opened"))
     }
@@ -41,17 +51,17 @@ impl Table for SledTable {
     fn read(&mut self, each: &mut TakeRow<'_>) -> Result<(), CopyFault> {
         let file = self.file()?;
         let mut rows = file.read(|db| Ok(db.iter())).map_err(|error| fault(&error))?;
-        let mut is_empty = true;
+        let mut is_begun = false;
         while let Some((key, value)) =
             file.read(|_| rows.next().transpose()).map_err(|error| fault(&error))?
         {
-            each(&key, &value)?;
-            is_empty = false;
+            if key == BEGUN {
+                is_begun = true;
+            } else {
+                each(&key, &value)?;
+            }
         }
-        if is_empty && file.had_bytes() {
-            return Err(CopyFault("it has a file but no rows".to_owned()));
-        }
-        Ok(())
+        if is_begun { Ok(()) } else { Err(CopyFault("its beginning is missing".to_owned())) }
     }
 
     fn write(&mut self, rows: Vec<TableRow>) -> Result<(), CopyFault> {

@@ -270,6 +270,15 @@ fn sled_keeps_what_was_written() {
 }
 
 #[test]
+fn a_copy_that_was_never_written_is_empty_at_the_next_start() {
+    let dir = folder();
+    for _ in 0..2 {
+        assert_eq!(in_folder(dir.path()).load().expect("empty"), None);
+    }
+    assert_eq!(aside(dir.path()), 0);
+}
+
+#[test]
 fn a_database_that_cannot_be_read_is_moved_aside_and_begun_anew() {
     let dir = folder();
     in_folder(dir.path()).write(&filled()).expect("writable");
