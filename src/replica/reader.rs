@@ -79,12 +79,11 @@ impl<R: RecordConsumer> JournalReader<R> {
             }
         });
         served.map_err(|error| failed(&error))?;
-        self.drain(follower, clock.now())?;
-        self.handle_errors(clock.now())
+        self.drain(follower, clock.now())
     }
 
     fn drain(&mut self, follower: &mut Follower, now: Instant) -> Result<(), RunError> {
-        let Self { consumer, lost, errors, .. } = self;
+        let Self { consumer, errors, .. } = self;
         let mut taken = 0;
         let mut result = Ok(Then::Continue);
         consumer.drain(limits::REPLICA_IDLE_WAIT, |event| {
@@ -93,12 +92,6 @@ impl<R: RecordConsumer> JournalReader<R> {
                 DrainEvent::Record(record) => follower.take(&record, now),
                 DrainEvent::EndOfPartition { partition, offset } => {
                     Ok(follower.end(partition, offset))
-                }
-                DrainEvent::Error {
-                    error: KafkaError::OffsetOutOfRange { partition, .. }, ..
-                } => {
-                    lost.insert(partition);
-                    Ok(Then::Continue)
                 }
                 DrainEvent::Error { error, .. } => {
                     errors.push(error);
@@ -113,6 +106,7 @@ impl<R: RecordConsumer> JournalReader<R> {
                 }
             }
         });
+        self.handle_errors(now)?;
         if result? == Then::Assign {
             self.outdated();
         }
@@ -157,10 +151,13 @@ impl<R: RecordConsumer> JournalReader<R> {
 
     fn handle_errors(&mut self, now: Instant) -> Result<(), RunError> {
         for error in std::mem::take(&mut self.errors) {
-            if error.is_fatal() {
-                return Err(failed(&error));
+            match error {
+                KafkaError::OffsetOutOfRange { partition, .. } => {
+                    self.lost.insert(partition);
+                }
+                error if error.is_fatal() => return Err(failed(&error)),
+                error => self.warn_of(&error, now),
             }
-            self.warn_of(&error, now);
         }
         Ok(())
     }
