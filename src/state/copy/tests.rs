@@ -179,8 +179,8 @@ proptest! {
             let here = |((of, _), _): &(&(PartitionId, Vec<u8>), &CopiedRecord)| of == p;
             if before.positions.get(p) != Some(position) || last.dropped.contains(p) {
                 prop_assert_eq!(Some(position), after.positions.get(p));
-                let is_same = found.records.iter().filter(here).eq(after.records.iter().filter(here));
-                prop_assert!(is_same, "partition {p}");
+                let expected = after.records.iter().filter(here);
+                prop_assert!(found.records.iter().filter(here).eq(expected), "partition {p}");
                 continue;
             }
             for (place, record) in before.records.iter().filter(here) {
