@@ -243,6 +243,11 @@ impl<C: Client> Connection<C> {
         }
     }
 
+    /// Lets a pause follow.
+    pub(super) fn pause(&mut self) {
+        self.not_before = Some(self.clock.now() + limits::COMMIT_RETRY_PAUSE);
+    }
+
     pub(super) fn pauses(&self) -> bool {
         self.not_before.is_some_and(|at| self.clock.now() < at)
     }
@@ -251,7 +256,7 @@ impl<C: Client> Connection<C> {
     pub(super) fn complain(&mut self, what: &str, error: &KafkaError) {
         metrics::add(Metric::CommitRetries, 1);
         let now = self.clock.now();
-        self.not_before = Some(now + limits::COMMIT_RETRY_PAUSE);
+        self.pause();
         let due = self.complained.is_none_or(|at| now - at >= limits::REPEATED_LOG_INTERVAL);
         if due {
             self.complained = Some(now);
