@@ -26,8 +26,12 @@ use crate::kafka::{Cluster, Faults, Link, Random, SimClient, SimKafka};
 const PATIENCE: Duration = Duration::from_mins(4);
 /// Failures of a process that are accepted after the trouble is over: it was in the middle of one.
 const LAST_FAILURES: usize = 3;
-/// What the windows of the last events need to close, beyond their end and the grace.
-const CLOSING: Duration = Duration::from_secs(3);
+/// What the windows of the last events need to close, beyond their end and the grace: a leader that
+/// has just moved, the pause before a silent partition is asked about again, and some commits.
+const CLOSING: Duration = Duration::from_secs(7);
+/// Longest time between two rounds: while there is trouble or something to do, and then.
+const PAUSE: Duration = Duration::from_millis(120);
+const LONG_PAUSE: Duration = Duration::from_millis(250);
 
 /// A process, and what is done to it.
 struct Running {
@@ -119,6 +123,9 @@ impl History {
 
     /// The time in which things go wrong: while the input is written, and a little longer.
     fn trouble(&mut self) {
+        if self.plan.troubles.contains(&Trouble::Weather) && self.random.one_in(2) {
+            self.kafka.set_faults(bearable(Plan::weather(&mut self.random)));
+        }
         let mut rounds_left = self.random.below(20);
         while rounds_left > 0 || !self.feed.is_done() {
             if self.feed.is_done() {
@@ -129,9 +136,13 @@ impl History {
                 self.make_trouble();
             }
             self.round();
-            let pause = Duration::from_millis(self.random.below(120) as u64);
-            self.kafka.pass(pause);
+            self.pass(PAUSE);
         }
+    }
+
+    fn pass(&mut self, most: Duration) {
+        let pause = self.random.between((Duration::ZERO, most));
+        self.kafka.pass(pause);
     }
 
     fn make_trouble(&mut self) {
@@ -284,8 +295,7 @@ impl History {
         let mut since = None;
         loop {
             self.round();
-            let pause = Duration::from_millis(self.random.below(100) as u64);
-            self.kafka.pass(pause);
+            self.pass(if since.is_some() { LONG_PAUSE } else { PAUSE });
             if !self.is_committed() {
                 since = None;
             } else if self.is_closed(*since.get_or_insert(self.now())) {

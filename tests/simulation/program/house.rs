@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use crossbeam_channel::{bounded, unbounded};
 use logintide::{
-    batch::Pool,
+    batch::{Emptied, InputRecord, Pool},
     budget::Budget,
     client::{Client, RecordConsumer},
     config::{Delivery, OnTopicRecreated, OnUnreadableBatch, StartFrom},
@@ -174,7 +174,7 @@ impl House {
     fn source(
         &self,
         budget: Arc<Budget>,
-        input_pool: Pool<logintide::batch::Emptied<logintide::batch::InputRecord>>,
+        input_pool: Pool<Emptied<InputRecord>>,
     ) -> SourceSettings {
         SourceSettings {
             topic: names()[Topic::Input].clone(),

@@ -130,11 +130,17 @@ impl Plan {
 
     /// How bad the network and the brokers are from now on.
     pub(crate) fn weather(random: &mut Random) -> Faults {
-        match random.below(6) {
+        let faults = match random.below(6) {
             0 => Faults::none(),
             1 => Faults::some(),
             _ => Faults::swarm(random),
+        };
+        if !random.one_in(4) {
+            return faults;
         }
+        // Late copies, often and soon, so that they hit the next transaction.
+        let late_copy_delay = (Duration::ZERO, Duration::from_secs(2));
+        Faults { late_end_one_in: 4, late_offsets_one_in: 4, late_copy_delay, ..faults }
     }
 }
 
