@@ -120,7 +120,7 @@ impl Asking {
             let owned = |known: &&Committed| partitions.contains(&known.partition);
             refuse_other_committers(cx, answer.committed.iter().filter(owned))?;
         }
-        let since = self.since.unwrap_or_else(|| cx.now());
+        let (since, journal) = (self.since.unwrap_or_else(|| cx.now()), answer.journal.topic);
         let request = RecoverRequest {
             incarnation: cx.incarnation,
             attempt: self.answered,
@@ -131,7 +131,7 @@ impl Asking {
             owns_all: answer.owns_all,
             topic: answer.topic,
         };
-        cx.topics.read(answer.topic);
+        cx.topics.uses(answer.topic, journal);
         cx.topics.adopt(&cx.settings.topics, cx.unused_epoch, &mut cx.intake.lanes)?;
         cx.intake.lanes.tell_sink(ToSink::Recover(Box::new(request)))?;
         let known = Known { partitions: partitions.clone(), ends: answer.ends };

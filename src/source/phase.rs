@@ -172,7 +172,7 @@ impl Phase {
         if !self.is_open() {
             return Ok(self);
         }
-        match cx.topics.look(cx.control.topics(), &cx.settings.topic) {
+        match cx.topics.look(cx.control.topics(), &cx.settings.topics) {
             // Recovery decides what that means, by what is committed and stored.
             Some(recreated) => self.roll_back(cx, &recreated),
             None => Ok(self),

@@ -6,7 +6,7 @@ use logintide::kafka::{NewTopic, create_topics};
 use testkit::Scenario;
 
 use super::{
-    fixed,
+    fixed, fixed_with,
     topics::{WINDOW_S, Window, admin, events, newest_windows, recount},
 };
 use crate::{client::support::PATIENCE, topic_admin};
@@ -93,7 +93,8 @@ fn only_named_windows_have_lost(
 fn deleted_while_it_runs_the_process_writes_all_of_it_again() {
     let scenario = Scenario::new("journal-gone");
     let mut produced = scenario.producing(&LIVE);
-    let mut running = fixed(&scenario);
+    let look_often = ["-X", "topic.metadata.refresh.interval.ms=1000"];
+    let mut running = fixed_with(&scenario, "state", &look_often);
     running.wait_for("logintide_window_records_total", |n| n >= 3.0);
     delete_journal(&scenario);
     running.wait_for_line("this process remembers all of it");
