@@ -8,8 +8,6 @@
 //! Holds: nothing is decided before the journal was read up to where it ended after the commits
 //! were known.
 
-use std::sync::atomic::Ordering::Relaxed;
-
 use super::{
     EpochFailure,
     collecting::Collecting,
@@ -53,7 +51,6 @@ impl Waiting {
         };
         // A replica that is gone reports its own reason.
         drop(cx.settings.replica.requests.send(follow));
-        cx.control.activity().following.store(true, Relaxed);
         Ok(Stage::Reading(Reading(request)))
     }
 }
@@ -73,7 +70,6 @@ impl Reading {
         cx: &mut Context<C>,
         followed: &Followed,
     ) -> Result<Stage<C>, EpochFailure> {
-        cx.control.activity().following.store(false, Relaxed);
         failpoint::reached(Point::Followed);
         let Self(request) = self;
         cx.journal = request.journal.topic;

@@ -12,6 +12,7 @@ use super::{
     answer::{Answer, committed_offsets},
     context::Context,
     fatal,
+    leaving::After,
     phase::Phase,
     recovering::{Known, Recovering},
 };
@@ -60,6 +61,19 @@ impl Asking {
     /// The same question, after a pause.
     pub(super) fn again(self, now: Instant) -> Self {
         Self { next_try: now + limits::ASK_AGAIN_PAUSE, ..self }
+    }
+
+    /// The question, once the sink is ready again.
+    pub(super) fn roll_back<C: Client>(
+        self,
+        cx: &mut Context<C>,
+        reason: &str,
+    ) -> Result<Phase, Halt> {
+        if matches!(self.why, Why::Lost | Why::Rejoin) {
+            return Ok(Phase::Asking(self));
+        }
+        let next_try = cx.now() + cx.count_rollback(reason)?;
+        cx.leave(After::Ask(Self::new(self.partitions, self.why, next_try)))
     }
 
     /// Whether the first attempt is put off, after a rollback.

@@ -144,6 +144,8 @@ impl Phase {
     ) -> Result<Self, Halt> {
         match self {
             Self::Ending(phase) => phase.roll_back(cx, reason),
+            // The sink has to register anew, and what was asked before that does not count.
+            Self::Asking(phase) => phase.roll_back(cx, reason),
             phase => match phase.open_partitions(cx) {
                 Some(partitions) => cx.roll_back(partitions, reason),
                 None => Ok(phase),

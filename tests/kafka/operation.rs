@@ -35,7 +35,7 @@ fn a_state_folder_in_use_or_of_another_window_is_refused_by_name() {
     let mut other_window = scenario.start(&["--window", "20s"]);
     other_window.ends_with(2);
     let log = other_window.log();
-    assert!(log.contains("window") && log.contains("--state-dir"), "{log}");
+    assert!(log.contains("--window") && log.contains("--journal-topic"), "{log}");
     // And nothing was changed: the right window goes on.
     scenario.start(&["--exit-at-end"]).ends_with(0);
     println!("{}", scenario.verify(&["--expect-complete"]));

@@ -25,13 +25,13 @@ use crate::{
 /// Key and value of a row; without a value it is removed.
 pub(super) type TableRow = (Vec<u8>, Option<Vec<u8>>);
 
+/// Takes key and value of a row.
+pub(super) type TakeRow<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), CopyFault> + 'a;
+
 /// Rows by key, on disk.
 pub trait Table: Debug + Send {
     /// Shows every row, by key.
-    fn read(
-        &mut self,
-        each: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), CopyFault>,
-    ) -> Result<(), CopyFault>;
+    fn read(&mut self, each: &mut TakeRow<'_>) -> Result<(), CopyFault>;
 
     /// Writes rows; they may not be on disk.
     fn write(&mut self, rows: Vec<TableRow>) -> Result<(), CopyFault>;
