@@ -127,7 +127,8 @@ impl Loss {
                  the positions of {partitions} partitions are of the topic with the id {was}; to \
                  read the new topic from its log's start, start with --on-topic-recreated begin \
                  (windows that were published keep their totals); to go on without the old \
-                 windows, clear them with `logintide state reset` and name another --group-id"
+                 windows, clear them with `logintide state reset --journal`, or name another \
+                 --group-id"
             )));
         }
         self.forgotten = self.forgotten.max(end_of_published(&rules.window, image));
