@@ -1,6 +1,6 @@
 //! Starting, stopping and being refused: what an operator meets.
 
-use std::{fs, process::Command};
+use std::fs;
 
 use testkit::{Scenario, Served, WITHOUT_TOPICS, free_port};
 
@@ -102,32 +102,6 @@ fn a_lost_state_folder_is_said_and_its_windows_are_counted_again() {
         assert!(running.log().contains(needle), "{needle}\n{}", running.tail());
     }
     println!("{}", scenario.verify(&["--expect-complete"]));
-}
-
-#[test]
-#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
-fn state_show_prints_what_a_stopped_run_left_and_reset_clears_it() {
-    let scenario = Scenario::new("state-show");
-    scenario.produce(&["--count", "1000"]);
-    scenario.start(&["--exit-at-end"]).ends_with(0);
-    let state = scenario.state_dir();
-    let run = |arguments: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_logintide"))
-            .arg("state")
-            .args(arguments)
-            .arg("--state-dir")
-            .arg(&state)
-            .output()
-            .expect("logintide runs");
-        assert!(output.status.success(), "{}", testkit::text(&output));
-        testkit::text(&output)
-    };
-    let shown = run(&["show"]);
-    assert!(shown.contains(&scenario.topic("input")), "{shown}");
-    run(&["reset", "--yes"]);
-    let mut fresh = scenario.start(&["--exit-at-end"]);
-    fresh.ends_with(0);
-    assert!(fresh.log().contains("does not fit the committed offset"), "{}", fresh.tail());
 }
 
 #[test]
