@@ -85,24 +85,8 @@ impl<'a> JournalTopic<'a> {
     /// `Refused` when it is not this group's journal, or of a later version of the program.
     pub(super) fn identity(&self) -> Result<Option<Identity>, RunError> {
         let place = self.place;
-        let partitions: Vec<_> = (0..self.partitions).map(PartitionId).collect();
-        let mut streams = Streams::new(self.partitions as u32);
-        let (mut found, mut records) = (None, 0_u64);
-        self.scan(&partitions, |record| {
-            records += 1;
-            let Record { partition, offset, key, value, .. } = *record;
-            match streams.take(partition, Offset(offset), key, value) {
-                Ok(Taken::Identity(identity)) => {
-                    found = Some(identity);
-                    Ok(Flow::Stop)
-                }
-                Err(error @ JournalError::NewerFormat { .. }) => Err(refused(place, &error)),
-                // Until the identity is known, a stream may be looked for in the wrong partition.
-                Ok(_) | Err(_) => Ok(Flow::Continue),
-            }
-        })?;
-        let Some(identity) = found else {
-            if records == 0 {
+        let Some(identity) = self.find_identity()? else {
+            if self.is_empty()? {
                 return Ok(None);
             }
             return Err(RunError::Refused(format!(
@@ -127,6 +111,39 @@ impl<'a> JournalTopic<'a> {
             )));
         }
         Ok(Some(identity))
+    }
+
+    /// The identity record. It is the first of its partition, unless two instances have founded
+    /// the journal at a time; a topic of other records is not read to its end.
+    fn find_identity(&self) -> Result<Option<Identity>, RunError> {
+        let mut streams = Streams::new(self.partitions as u32);
+        let (mut found, mut others) = (None, 0);
+        self.scan(&[PartitionId(0)], |record| {
+            let Record { partition, offset, key, value, .. } = *record;
+            match streams.take(partition, Offset(offset), key, value) {
+                Ok(Taken::Identity(identity)) => {
+                    found = Some(identity);
+                    return Ok(Flow::Stop);
+                }
+                Err(error @ JournalError::NewerFormat { .. }) => {
+                    return Err(refused(self.place, &error));
+                }
+                Ok(_) | Err(_) => others += 1,
+            }
+            let gives_up = others >= limits::JOURNAL_RECORDS_BEFORE_IDENTITY;
+            Ok(if gives_up { Flow::Stop } else { Flow::Continue })
+        })?;
+        Ok(found)
+    }
+
+    fn is_empty(&self) -> Result<bool, RunError> {
+        let partitions: Vec<_> = (0..self.partitions).map(PartitionId).collect();
+        let mut is_empty = true;
+        self.scan(&partitions, |_| {
+            is_empty = false;
+            Ok(Flow::Stop)
+        })?;
+        Ok(is_empty)
     }
 
     /// Reads everything that is committed. A stream with a gap is read again: the cleaner may have

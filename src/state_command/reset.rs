@@ -33,8 +33,9 @@ pub(super) fn run(args: &ResetArgs, start_logging: StartLogging) -> Result<(), R
                 .to_owned(),
         ));
     }
+    check_copy(&copy, args.journal)?;
     if let Some(place) = &journal {
-        check(place)?;
+        check_journal(place)?;
     }
     let mut out = Plain::new(io::stdout().lock(), Style::Text);
     if !args.yes {
@@ -53,8 +54,23 @@ pub(super) fn run(args: &ResetArgs, start_logging: StartLogging) -> Result<(), R
     journal.map_or(Ok(()), |place| remove_journal(&mut out, &place))
 }
 
+/// Refuses a folder in use, one that cannot be written, and one without a copy unless that does not
+/// matter.
+fn check_copy(place: &CopyPlace, is_optional: bool) -> Result<(), RunError> {
+    let dir = &place.dir;
+    let has_copy = dir.exists() && {
+        let seen = state::peek(dir);
+        seen.problems.into_iter().next().map_or(Ok(()), |problem| Err(of_state(problem)))?;
+        seen.has_copy
+    };
+    if has_copy || is_optional {
+        return Ok(());
+    }
+    Err(of_state(StateError::NoState { dir: dir.clone() }))
+}
+
 /// Refuses what is not this group's journal, or a group that is at work.
-fn check(place: &JournalPlace) -> Result<(), RunError> {
+fn check_journal(place: &JournalPlace) -> Result<(), RunError> {
     if let Some(topic) = JournalTopic::find(place)? {
         topic.identity()?;
     }
@@ -62,12 +78,22 @@ fn check(place: &JournalPlace) -> Result<(), RunError> {
     let admin = Admin::new(&place.client).map_err(failed)?;
     let timeout = limits::BROKER_QUERY_TIMEOUT;
     let group = patiently(|| describe_group(&admin, &place.group_id, timeout)).map_err(failed)?;
-    let Some(first) = group.members.first() else { return Ok(()) };
+    if let Some(protocol) = group.foreign_protocol {
+        return Err(RunError::Refused(format!(
+            "the group '{}' (--group-id) is used by clients of another kind (protocol {protocol}); \
+             name the processor's group",
+            place.group_id
+        )));
+    }
+    if group.members.is_empty() {
+        return Ok(());
+    }
+    let members: Vec<_> = group.members.iter().map(ToString::to_string).collect();
     Err(RunError::Refused(format!(
-        "the group '{}' (--group-id) has {} members, one of them {first}: stop every instance; one \
-         that was killed stays a member until its session has ended",
+        "the group '{}' (--group-id) has members: {}; stop every instance; one that was killed \
+         stays a member until its session has ended",
         place.group_id,
-        group.members.len()
+        members.join(", ")
     )))
 }
 

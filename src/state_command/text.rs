@@ -38,7 +38,7 @@ pub(super) fn write(out: &mut impl Write, report: &StateReport) -> io::Result<()
 fn write_source(out: &mut impl Write, report: &StateReport) -> io::Result<()> {
     let partitions = report.identity.journal_partitions;
     let of_topic = |topic: &str, id: &Option<String>| {
-        format!("{topic} ({partitions} partitions{})", id_of(id))
+        format!("{topic} ({partitions} partitions{})", id_of(id.as_deref()))
     };
     match &report.source {
         ReportSource::Journal { brokers, topic, topic_id } => {
@@ -57,7 +57,7 @@ fn write_identity(out: &mut impl Write, report: &StateReport) -> io::Result<()> 
     let heads = report.partitions.iter().filter_map(|row| row.head.as_ref());
     // More than one after the topic was deleted and created again, until all have begun.
     let ids: BTreeSet<_> = heads.filter_map(|head| head.topic_id.as_deref()).collect();
-    let id: String = ids.into_iter().map(|id| format!(", id {id}")).collect();
+    let id = ids.into_iter().map(|id| format!(", id {id}")).collect::<Vec<_>>().concat();
     writeln!(out, "format       {}", identity.format)?;
     writeln!(out, "group        {}", identity.group_id)?;
     writeln!(out, "input        {input_topic} ({first_partitions} partitions at first{id})")?;
@@ -257,8 +257,8 @@ fn seconds(ms: i64) -> String {
 }
 
 /// The end of a parenthesis about a topic.
-fn id_of(id: &Option<String>) -> String {
-    id.as_ref().map(|id| format!(", id {id}")).unwrap_or_default()
+fn id_of(id: Option<&str>) -> String {
+    id.map(|id| format!(", id {id}")).unwrap_or_default()
 }
 
 /// Bytes for a reader.

@@ -113,7 +113,7 @@ fn a_group_at_work_is_shown_and_not_cleared() {
         assert!(error.contains(&pid), "{error}");
     }
     let error = refused(&scenario, "reset", &["--journal", "--yes"]);
-    assert!(error.contains("has 1 members, one of them ") && error.contains("instance id one"));
+    assert!(error.contains("has members: ") && error.contains("(instance id one); stop"));
     assert_eq!(json(&scenario, &[])["totals"], report["totals"], "nothing was removed");
     running.stop();
 }

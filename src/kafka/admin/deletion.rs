@@ -20,6 +20,7 @@ use crate::kafka::native::{KafkaError, array, c_string};
 
 const DELETE_GROUP: &str = "delete the group";
 const DELETE_TOPIC: &str = "delete the topic";
+const GROUP_NOT_FOUND: i32 = RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND as i32;
 
 /// Deletes a group without members, with its committed offsets. `false` when there is none.
 ///
@@ -46,10 +47,9 @@ pub fn delete_group(admin: &Admin, group: &str, timeout: Duration) -> Result<boo
         let first = array(groups, count).first();
         first.and_then(|group| failure(rd::rd_kafka_group_result_error(*group)))
     };
-    const NOT_FOUND: i32 = RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND as i32;
     match failed {
         None => Ok(true),
-        Some((NOT_FOUND, _)) => Ok(false),
+        Some((code, _)) if code == GROUP_NOT_FOUND => Ok(false),
         Some((code, text)) => Err(KafkaError::from_code(DELETE_GROUP, code, text)),
     }
 }
