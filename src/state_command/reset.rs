@@ -90,8 +90,8 @@ fn check_journal(place: &JournalPlace) -> Result<(), RunError> {
     }
     let members: Vec<_> = group.members.iter().map(ToString::to_string).collect();
     Err(RunError::Refused(format!(
-        "the group '{}' (--group-id) has members: {}; stop every instance; one that was killed \
-         stays a member until its session has ended",
+        "the group '{}' (--group-id) has members: {}; stop every instance; a stopped one stays \
+         a member until its session has ended",
         place.group_id,
         members.join(", ")
     )))
