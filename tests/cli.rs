@@ -202,16 +202,30 @@ fn a_taken_port_ends_the_start() {
 }
 
 #[test]
-fn state_commands_refuse_a_folder_without_state() {
+fn state_commands_refuse_a_folder_without_a_copy() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let dir_text = dir.path().to_str().expect("UTF-8");
-    for action in ["show", "reset"] {
-        let text = refused(logintide(&["state", action, "--state-dir", dir_text]));
-        assert_eq!(text, format!("error: there is no state in {dir_text} (--state-dir)\n"));
+    for action in [["show", "--offline"], ["reset", "--yes"]] {
+        let [action, flag] = action;
+        let text = refused(logintide(&["state", action, flag, "--state-dir", dir_text]));
+        let expected = "there is no local copy of a journal in";
+        assert_eq!(text, format!("error: {expected} {dir_text} (--state-dir)\n"));
     }
     assert_eq!(dir.path().read_dir().expect("readable").count(), 0, "nothing was created");
-    let text = refused(logintide(&["state", "show", "--group-id", "a/b"]));
+    let text = refused(logintide(&["state", "show", "--offline", "--group-id", "a/b"]));
     assert!(text.contains("the group 'a/b' cannot name a state folder"), "{text}");
+}
+
+#[test]
+fn state_commands_name_what_they_need() {
+    for arguments in [&["show"][..], &["reset", "--journal", "--yes"]] {
+        let text = refused(logintide(&[&["state"], arguments].concat()));
+        assert!(text.contains("missing value for '--brokers'"), "{text}");
+    }
+    for arguments in [&["reset"][..], &["reset", "--journal", "--brokers", "127.0.0.1:1"]] {
+        let text = refused(logintide(&[&["state"], arguments].concat()));
+        assert!(text.contains("its input is not a terminal; add --yes"), "{text}");
+    }
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! kill -9 at every step of the epoch protocol, of a start, of a rollback and of an idle close, on a
-//! real broker: whatever the step, the next start is exact.
+//! kill -9 at every step of the epoch protocol, of a start, of a rollback and of an idle close, on
+//! a real broker: whatever the step, the next start is exact.
 //!
 //! Needs the feature `test-support`: the program kills itself where `FAILPOINTS` says.
 

@@ -37,7 +37,7 @@ const EXIT_CODES: &str = "\
 Examples:
   logintide run --brokers localhost:9092 --create-topics
   logintide run --config /etc/logintide.toml --print-config
-  logintide state show --state-dir /var/lib/logintide
+  logintide state show --config /etc/logintide.toml
 
 Exit codes: 0 clean, 1 failure while running, 2 usage or configuration.
 The log goes to stderr; LOGINTIDE_LOG filters it (info by default; debug, logintide::sink=trace, …).";
@@ -53,7 +53,7 @@ enum Command {
     CheckConfig(Box<CheckArgs>),
     /// Put dead letters back into the input topic, each once
     Redrive(Box<RedriveArgs>),
-    /// Show the state folder, or clear it
+    /// Show the committed state of a group, or clear it
     State(StateArgs),
     /// Print the completions of a shell
     Completions(CompletionsArgs),
@@ -76,7 +76,7 @@ impl Cli {
             Command::Run(args) => run::run(&args, start_logging),
             Command::CheckConfig(args) => check::run(&args, start_logging),
             Command::Redrive(args) => redrive::run(&args, start_logging),
-            Command::State(args) => state_command::run(&args),
+            Command::State(args) => state_command::run(&args, start_logging),
             Command::Completions(args) => generate::completions(&args),
             Command::Man(args) => generate::man(&args),
         }

@@ -7,6 +7,7 @@
 mod librdkafka;
 mod ranges;
 mod scan;
+mod settled;
 
 use std::{
     collections::BTreeMap,
@@ -20,6 +21,7 @@ pub use self::{
     librdkafka::{Librdkafka, SystemClock},
     ranges::{ScanRange, ShortLog},
     scan::{ScanEnd, ScanEvent, TopicScan},
+    settled::{SettledLogs, patiently, settled_logs},
 };
 use crate::{
     headers::HeaderBlock,

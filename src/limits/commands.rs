@@ -1,9 +1,6 @@
-//! Limits of the commands `check-config` and `redrive`.
+//! Limits of the commands `check-config`, `redrive` and `state`.
 
 use std::time::Duration;
-
-/// Largest state database that `check-config` copies to read it. An ordinary one has some MiB.
-pub const STATE_PEEK_MAX_BYTES: u64 = 256 * 1024 * 1024;
 
 /// Free space of the state folder's disk below which `check-config` warns: sled writes in segments
 /// of 8 MiB, and keeps the old ones until the next snapshot.
@@ -22,16 +19,16 @@ pub const REDRIVE_BATCH_RECORDS: usize = 1000;
 /// Bytes after which `redrive` commits its transaction; one dead letter may have a MiB.
 pub const REDRIVE_BATCH_BYTES: usize = 4 * 1024 * 1024;
 
-/// How long `redrive` waits for a broker that is away: longer than a leader election or a restart,
-/// and below the transaction timeout.
-pub const REDRIVE_PATIENCE: Duration = Duration::from_secs(45);
+/// How long `redrive` and `state` wait for a broker that is away: longer than a leader election or
+/// a restart, and below the transaction timeout.
+pub const COMMAND_PATIENCE: Duration = Duration::from_secs(45);
 
-/// How long `redrive` waits for transactions with dead letters that are open when it starts, or
+/// How long `redrive` and `state` wait for transactions that are open when they begin to read, or
 /// committed but not yet marked so in every partition. One of the processor lasts an epoch.
-pub const REDRIVE_OPEN_TRANSACTION_PATIENCE: Duration = Duration::from_secs(3);
+pub const OPEN_TRANSACTION_PATIENCE: Duration = Duration::from_secs(3);
 
-/// Pause between two queries of `redrive` whether these transactions have ended.
-pub const REDRIVE_OPEN_TRANSACTION_PAUSE: Duration = Duration::from_millis(20);
+/// Pause between two questions whether these transactions have ended.
+pub const OPEN_TRANSACTION_PAUSE: Duration = Duration::from_millis(20);
 
 /// Longest text of `redrive`'s progress per partition. Brokers accept 4 096 bytes of commit
 /// metadata unless `offset.metadata.max.bytes` says otherwise.
@@ -43,3 +40,11 @@ pub const REDRIVE_EXAMPLES: usize = 5;
 /// Records of the journal in which `check-config` looks for its identity: it is written before all
 /// others, and the cleaner never moves it.
 pub const IDENTITY_SEARCH_RECORDS: usize = 100;
+
+/// Records that may stand before the identity in its partition. It is the first record, or one of
+/// the first when two instances have founded the journal at a time.
+pub const JOURNAL_RECORDS_BEFORE_IDENTITY: usize = 10_000;
+
+/// How often `state` reads the journal when a stream seems to have a gap: while it is read, the
+/// cleaner may remove a snapshot that a newer one has replaced.
+pub const JOURNAL_READINGS: usize = 3;

@@ -13,7 +13,6 @@ mod selection;
 mod writer;
 
 use std::{
-    collections::BTreeMap,
     io,
     sync::{
         Arc,
@@ -28,14 +27,14 @@ use self::{
     progress::Done,
     report::ProgressDisplay,
     scan::{Scan, Start},
-    writer::{Writer, patiently},
+    writer::Writer,
 };
 use crate::{
+    client::{patiently, settled_logs},
     error::RunError,
-    ids::{Offset, PartitionId},
+    ids::PartitionId,
     kafka::{
-        Admin, CommittedOffset, Consumer, ConsumerSettings, KafkaError, all_log_ends, find_topics,
-        topic_config,
+        Admin, CommittedOffset, Consumer, ConsumerSettings, KafkaError, find_topics, topic_config,
     },
     limits,
     output::{StartLogging, printed},
@@ -189,58 +188,22 @@ fn starts(
 ) -> Result<Vec<Start>, RunError> {
     let timeout = limits::RECOVERY_QUERY_TIMEOUT;
     let committed = patiently(|| consumer.committed(partitions, timeout)).map_err(failed)?;
-    let logs = logs(config, consumer, partitions).map_err(failed)?;
+    let topic = &config.dead_letter_topic;
+    let everything = Admin::read_uncommitted(&config.client).map_err(failed)?;
+    let settled = settled_logs(consumer, &everything, topic, partitions).map_err(failed)?;
+    if settled.hidden > 0 {
+        tracing::warn!(
+            offsets = settled.hidden,
+            topic,
+            "behind the start of a transaction that is still open; left to the next run"
+        );
+    }
     let committed = partitions.iter().zip(committed);
     let start = |(partition, committed): (&PartitionId, CommittedOffset)| {
-        let (low, end) = *logs.get(partition)?;
+        let (low, end) = *settled.logs.get(partition)?;
         Some(done(config, &committed).map(|done| (*partition, low, end, done)))
     };
     committed.filter_map(start).collect()
-}
-
-/// The first offset of each partition, and the end for readers of committed records.
-///
-/// An open transaction hides its records. A committed one hides them until every partition has its
-/// marker, so that records of a processor that has just ended would be missed. Such transactions
-/// are waited for, within a limit.
-fn logs(
-    config: &RedriveConfig,
-    consumer: &Consumer,
-    partitions: &[PartitionId],
-) -> Result<BTreeMap<PartitionId, (Offset, Offset)>, KafkaError> {
-    let timeout = limits::RECOVERY_QUERY_TIMEOUT;
-    let everything = Admin::read_uncommitted(&config.client)?;
-    let ends =
-        patiently(|| all_log_ends(&everything, &config.dead_letter_topic, partitions, timeout))?;
-    let deadline = Instant::now() + limits::REDRIVE_OPEN_TRANSACTION_PATIENCE;
-    let mut has_said = false;
-    loop {
-        let logs = patiently(|| consumer.logs(partitions, timeout))?;
-        let hidden = |(partition, end): (&PartitionId, &Offset)| {
-            logs.get(partition).map_or(0, |(_, committed)| (end.0 - committed.0).max(0))
-        };
-        let hidden: i64 = ends.iter().map(hidden).sum();
-        if hidden > 0 && Instant::now() < deadline {
-            if !has_said {
-                tracing::info!(
-                    offsets = hidden,
-                    topic = config.dead_letter_topic,
-                    "waiting for the end of a transaction that hides dead letters"
-                );
-                has_said = true;
-            }
-            std::thread::sleep(limits::REDRIVE_OPEN_TRANSACTION_PAUSE);
-            continue;
-        }
-        if hidden > 0 {
-            tracing::warn!(
-                offsets = hidden,
-                topic = config.dead_letter_topic,
-                "behind the start of a transaction that is still open; left to the next run"
-            );
-        }
-        return Ok(logs);
-    }
 }
 
 fn done(config: &RedriveConfig, committed: &CommittedOffset) -> Result<Done, RunError> {

@@ -127,7 +127,7 @@ impl Scan {
         }
         let letters = &mut self.letters;
         let mut wrong = None;
-        let run = self.topic.run(&SystemClock, limits::REDRIVE_PATIENCE, |event| {
+        let run = self.topic.run(&SystemClock, limits::COMMAND_PATIENCE, |event| {
             let enough = match event {
                 ScanEvent::Record(record) => {
                     letters.record(&record);
@@ -151,7 +151,7 @@ impl Scan {
             return Err(RunError::Failed(format!(
                 "no dead letter could be read for {:?}, {} offsets are left; is a broker \
                  away? Start again when it is back",
-                limits::REDRIVE_PATIENCE,
+                limits::COMMAND_PATIENCE,
                 self.left()
             )));
         }

@@ -4,13 +4,12 @@
 //! processor's; a second redrive of the group ends the first. The progress
 //! that Kafka has always describes exactly the records that were sent, also after an error.
 
-use std::time::{Duration, Instant};
-
 use super::{
     RedriveConfig,
     scan::{Batch, Outgoing},
 };
 use crate::{
+    client::patiently,
     error::RunError,
     failpoint::{self, Point},
     headers::HeaderBlock,
@@ -118,20 +117,5 @@ impl Writer {
         }
         let failures = self.producer.take_delivery_failures();
         failures.first.map_or(Ok(()), |first| Err(SendFailure::Delivery(first)))
-    }
-}
-
-/// Retries a call that may be retried, for `REDRIVE_PATIENCE`.
-pub(super) fn patiently<T>(
-    mut call: impl FnMut() -> Result<T, KafkaError>,
-) -> Result<T, KafkaError> {
-    let deadline = Instant::now() + limits::REDRIVE_PATIENCE;
-    loop {
-        match call() {
-            Err(error) if error.is_retriable() && Instant::now() < deadline => {
-                std::thread::sleep(Duration::from_millis(100));
-            }
-            result => return result,
-        }
     }
 }

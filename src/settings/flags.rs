@@ -43,6 +43,11 @@ impl<S: Subset> Flags<S> {
         flags
     }
 
+    /// The same flags for a command that takes fewer settings, of which fewer are required.
+    pub(crate) fn narrowed<T: Subset>(&self) -> Flags<T> {
+        Flags { texts: self.texts.clone(), subset: PhantomData }
+    }
+
     /// What was typed for a setting; empty when nothing was.
     pub(super) fn texts(&self, name: &str) -> &[String] {
         self.texts.get(name).map_or(&[], Vec::as_slice)

@@ -137,7 +137,7 @@ settings! {
     "State" {
         STATE_DIR: PathBuf = text("state-dir", "DIR", parse_state_dir)
             .otherwise("$STATE_DIRECTORY, else the XDG state folder + group", "/var/lib/logintide")
-            .help("Folder of the window state");
+            .help("Folder of this instance's copy of the journal");
         ON_TOPIC_RECREATED: OnTopicRecreated = choice("on-topic-recreated", "REACTION")
             .default("fail")
             .help("What follows when the input topic was deleted and created again; begin reads \

@@ -63,9 +63,9 @@ impl Rules {
         if self.is_complete && self.goes_ahead(output) { Turn::Now } else { Turn::Later }
     }
 
-    /// Whether output may be sent before the complete epoch in front of it is committed. Outside the
-    /// transaction an enriched event may, as it is the same whatever becomes of that epoch. A late
-    /// one may not: read again, it may be in time.
+    /// Whether output may be sent before the complete epoch in front of it is committed. Outside
+    /// the transaction an enriched event may, as it is the same whatever becomes of that epoch. A
+    /// late one may not: read again, it may be in time.
     fn goes_ahead(&self, output: &Output) -> bool {
         self.sends_ahead && matches!(output, Output::Enriched(_))
             || failpoint::is_planted(Fault::NextEpochAhead)

@@ -182,18 +182,13 @@ impl<C: Client> Connection<C> {
         let Transaction::Open { committing } = &mut self.transaction else {
             unreachable!("a transaction is committed while it is open");
         };
-        let began = match *committing {
-            Some(began) => began,
-            None => {
-                let began = self.clock.now();
-                if !offsets.is_empty() {
-                    let group = committer.group_metadata()?;
-                    let offsets_timeout = limits::TRANSACTION_OFFSETS_TIMEOUT;
-                    self.producer.send_offsets(input_topic, offsets, &group, offsets_timeout)?;
-                }
-                *committing.insert(began)
-            }
-        };
+        let began = committing.unwrap_or_else(|| self.clock.now());
+        if committing.is_none() && !offsets.is_empty() {
+            let group = committer.group_metadata()?;
+            let offsets_timeout = limits::TRANSACTION_OFFSETS_TIMEOUT;
+            self.producer.send_offsets(input_topic, offsets, &group, offsets_timeout)?;
+        }
+        *committing = Some(began);
         failpoint::reached(Point::OffsetsSent);
         if failpoint::is_set(Point::Committing) {
             // Long enough for the request to leave, too short for its answer to be waited for.

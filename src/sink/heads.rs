@@ -63,7 +63,7 @@ pub(super) fn write<C: Client>(
         positions: cx.settings.replica.positions.get(),
     };
     let lease_ms = cx.settings.lease.as_millis() as u64;
-    let merger = merger_head(cx, prepared);
+    let head_of_merger = merger_head(cx, prepared);
     let writer = cx.writer.as_mut().expect("there is one once partitions are taken over");
     let merges = writer.owns(Stream::Merger);
     let mut records = writer.begin(moment);
@@ -84,11 +84,13 @@ pub(super) fn write<C: Client>(
                 RecordKind::Epoch => prepared.merge.published().collect(),
                 RecordKind::Snapshot => cx.windows.published_after(&prepared.merge),
             };
-            Content::Merger(MergerRecord { head: merger, windows })
+            Content::Merger(MergerRecord { head: head_of_merger, windows })
         }));
     }
     let commits = records.finish();
-    written.into_iter().for_each(|record| cx.outputs.journal(record));
+    for record in written {
+        cx.outputs.journal(record);
+    }
     commits
 }
 

@@ -192,10 +192,7 @@ fn handle<C: Client>(
             let undoing = cx.reset(incarnation).map(|()| Stage::Undoing(Undoing::default()));
             return settled(cx, undoing);
         }
-        ToSink::Recover(request) => {
-            let recovered = stage.recover(cx, request);
-            return settled(cx, recovered);
-        }
+        ToSink::Recover(request) => return Ok(stage.recover(cx, request)),
     }
     Ok(stage)
 }

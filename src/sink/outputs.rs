@@ -327,7 +327,8 @@ impl<C: Client> Outputs<C> {
         if let Some(ahead) = &mut self.ahead {
             drop(ahead.clear());
             if !ahead.is_clean() {
-                self.ahead = self::ahead(&self.client, &self.settings).map_err(not_made)?;
+                self.ahead =
+                    self::ahead(&self.client, &self.settings).map_err(|error| not_made(&error))?;
             }
         }
         if !self.connection.is_clean() {
@@ -340,7 +341,8 @@ impl<C: Client> Outputs<C> {
 
     /// A new producer takes the place of the one that has the transactions. Nothing is open.
     pub(super) fn renew(&mut self) -> Result<(), EpochFailure> {
-        self.connection = Connection::new(&self.client, &self.settings).map_err(not_made)?;
+        self.connection =
+            Connection::new(&self.client, &self.settings).map_err(|error| not_made(&error))?;
         Ok(())
     }
 }
@@ -351,7 +353,7 @@ fn ahead<C: Client>(client: &C, settings: &OutputSettings) -> Result<Option<Ahea
     producer.map(|producer| Ahead::new(client, producer, topic)).transpose()
 }
 
-fn not_made(error: KafkaError) -> EpochFailure {
+fn not_made(error: &KafkaError) -> EpochFailure {
     EpochFailure::Stop(RunError::Kafka(format!("a new producer cannot be made: {error}")))
 }
 

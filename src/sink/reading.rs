@@ -22,6 +22,7 @@ use crate::{
     client::{Client, Clock},
     epoch::{RecoverRequest, Recovered, ToSource},
     failpoint::{self, Fault, Point},
+    ids::TopicId,
     journal::{Chain, Stream, Writer},
     replica::{FollowRequest, Followed},
     window::Windows,
@@ -35,24 +36,22 @@ pub(super) struct Waiting;
 #[derive(Debug)]
 pub(super) struct Reading(Box<RecoverRequest>);
 
-impl Waiting {
-    /// Has the journal read up to where it ended when the commits were known.
-    pub(super) fn recover<C: Client>(
-        self,
-        cx: &mut Context<C>,
-        request: Box<RecoverRequest>,
-    ) -> Result<Stage<C>, EpochFailure> {
-        failpoint::reached(Point::Recover);
-        let follow = FollowRequest {
-            incarnation: cx.incarnation,
-            journal: request.journal.topic,
-            until: request.journal.ends.clone(),
-            begin: begin_at(&request, cx.settings.identity.journal_partitions),
-        };
-        // A replica that is gone reports its own reason.
-        drop(cx.settings.replica.requests.send(follow));
-        Ok(Stage::Reading(Reading(request)))
-    }
+/// Has the journal read up to where it ended when the commits were known.
+pub(super) fn recover<C: Client>(
+    _: Waiting,
+    cx: &Context<C>,
+    request: Box<RecoverRequest>,
+) -> Stage<C> {
+    failpoint::reached(Point::Recover);
+    let follow = FollowRequest {
+        incarnation: cx.incarnation,
+        journal: request.journal.topic,
+        until: request.journal.ends.clone(),
+        begin: begin_at(&request, cx.settings.identity.journal_partitions),
+    };
+    // A replica that is gone reports its own reason.
+    drop(cx.settings.replica.requests.send(follow));
+    Stage::Reading(Reading(request))
 }
 
 impl Reading {
@@ -110,7 +109,7 @@ pub(super) fn open<C: Client>(cx: &mut Context<C>, takeover: Takeover) -> Stage<
     (cx.totals, cx.sealed, cx.must_commit) = (totals, sealed, true);
     cx.committed_epoch = None;
     cx.announced = announced;
-    let journal = cx.journal.map(|id| id.mark());
+    let journal = cx.journal.map(TopicId::mark);
     let partitions = cx.settings.identity.journal_partitions;
     let mut writer = Writer::new(cx.settings.instance.clone(), journal, partitions);
     let now_ms = cx.clock.now_ms();

@@ -11,7 +11,7 @@ use super::{
     draining::Draining,
     founding::Founding,
     open::Open,
-    reading::{Reading, Waiting},
+    reading::{Reading, Waiting, recover},
     settled,
     undoing::Undoing,
 };
@@ -114,16 +114,12 @@ impl<C: Client> Stage<C> {
     }
 
     /// Decides where partitions go on.
-    pub(super) fn recover(
-        self,
-        cx: &mut Context<C>,
-        request: Box<RecoverRequest>,
-    ) -> Result<Self, EpochFailure> {
+    pub(super) fn recover(self, cx: &Context<C>, request: Box<RecoverRequest>) -> Self {
         match self {
             Self::Waiting(stage) if request.incarnation == cx.incarnation => {
-                stage.recover(cx, request)
+                recover(stage, cx, request)
             }
-            stage => Ok(stage),
+            stage => stage,
         }
     }
 

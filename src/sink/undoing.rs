@@ -37,10 +37,8 @@ impl Undoing {
             EpochFailure::Fenced(how) => cx.count_fence(&how)?,
             EpochFailure::Stop(error) => return Err(error),
         }
-        match cx.outputs.renew() {
-            Ok(()) => {}
-            Err(EpochFailure::Stop(error)) => return Err(error),
-            Err(EpochFailure::RollBack(_) | EpochFailure::Fenced(_)) => {}
+        if let Err(EpochFailure::Stop(error)) = cx.outputs.renew() {
+            return Err(error);
         }
         cx.outputs.connection().pause();
         Ok(Stage::Undoing(self))

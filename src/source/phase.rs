@@ -261,10 +261,7 @@ impl Phase {
 
     /// Whether records are taken.
     pub(super) fn takes_records(&self) -> bool {
-        match self {
-            Self::Running(_) => true,
-            _ => false,
-        }
+        matches!(self, Self::Running(_))
     }
 
     /// Whether records are read or about to be committed.

@@ -1,9 +1,10 @@
 //! The state folder itself: what may be in it, its lock, and moving a database aside.
 //!
-//! Layout: `journal/` (the local copy of the journal, a database), `lock`,
-//! `journal.broken-<UTC time>/` (databases that could not be read). Holds: a folder with anything
-//! else in it is not ours and is not touched; a database is only opened, moved or removed under the
-//! lock.
+//! Layout: `journal/` (the local copy of the journal, a database), `lock`, and
+//! `journal.broken-<UTC time>/` (databases that could not be read). An earlier release has left `db/`,
+//! `db.broken-<UTC time>/` and `instance-id`; nobody reads them.
+//! Holds: a folder with anything else in it is not cleared; a database is only opened, moved or
+//! removed under the lock.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -18,6 +19,10 @@ pub(super) const JOURNAL: &str = "journal";
 /// The file whose lock keeps other processes out.
 pub(super) const LOCK: &str = "lock";
 const BROKEN: &str = ".broken-";
+/// What an earlier release kept its state in.
+const EARLIER_DB: &str = "db";
+/// Where it kept the name of its instance.
+const EARLIER_INSTANCE_ID: &str = "instance-id";
 
 /// Keeps other processes out of the folder until dropped, or until the process ends however.
 #[derive(Debug)]
@@ -76,11 +81,11 @@ pub(super) fn prepare(dir: &Path) -> Result<(), StateError> {
     refuse_foreign_copy(dir)
 }
 
-/// Refuses a folder in which anything else than our own files stands.
+/// Refuses a folder in which anything stands that no release of this program makes.
 pub(super) fn refuse_foreign(dir: &Path) -> Result<(), StateError> {
     for name in names(dir).map_err(|source| not_writable(dir, source))? {
         let text = name.to_string_lossy();
-        if ![JOURNAL, LOCK].contains(&&*text) && !is_broken(&text) {
+        if ![JOURNAL, LOCK].contains(&&*text) && !is_left_over(&text) {
             return Err(StateError::NotAStateFolder { dir: dir.to_owned(), found: name });
         }
     }
@@ -117,10 +122,11 @@ pub(super) fn quarantine(dir: &Path, now: jiff::Timestamp) -> Result<PathBuf, St
     Ok(target)
 }
 
-/// Databases that have been moved aside, by name.
-pub(super) fn quarantined(dir: &Path) -> Vec<PathBuf> {
+/// What nobody reads any more, by name: databases that were moved aside, and what an earlier release
+/// has left.
+pub(super) fn left_over(dir: &Path) -> Vec<PathBuf> {
     let mut found = names(dir).unwrap_or_default();
-    found.retain(|name| is_broken(&name.to_string_lossy()));
+    found.retain(|name| is_left_over(&name.to_string_lossy()));
     found.sort();
     found.into_iter().map(|name| dir.join(name)).collect()
 }
@@ -130,9 +136,9 @@ pub(super) fn not_writable(dir: &Path, source: io::Error) -> StateError {
     StateError::NotWritable { dir: dir.to_owned(), source }
 }
 
-/// Whether a name is one that `quarantine` gives.
-fn is_broken(name: &str) -> bool {
-    name.strip_prefix(JOURNAL).is_some_and(|rest| rest.starts_with(BROKEN))
+fn is_left_over(name: &str) -> bool {
+    let is_broken = |of: &str| name.strip_prefix(of).is_some_and(|rest| rest.starts_with(BROKEN));
+    [EARLIER_DB, EARLIER_INSTANCE_ID].contains(&name) || is_broken(JOURNAL) || is_broken(EARLIER_DB)
 }
 
 fn names(dir: &Path) -> io::Result<Vec<PathBuf>> {

@@ -9,9 +9,11 @@ mod codec;
 mod copy;
 mod error;
 mod folder;
-mod inspect;
+mod offline;
 mod peek;
 mod sled_file;
+#[cfg(test)]
+mod tests;
 
 #[cfg(any(test, feature = "test-support"))]
 pub use self::copy::{MemoryDisk, MemoryTable};
@@ -22,10 +24,10 @@ pub use self::{
     },
     error::StateError,
     folder::StateFolder,
-    inspect::{ResetReport, reset},
+    offline::{ResetReport, StoredCopy, reset, stored_copy},
     peek::{Peek, peek},
 };
 
 /// Version of everything stored: keys, values and what they mean. It is the first byte of every
-/// value; a copy with a higher one is refused, never converted or moved aside.
-pub const FORMAT_VERSION: u8 = 3;
+/// value; a copy with another one is set aside, and the journal is read.
+const FORMAT_VERSION: u8 = 3;

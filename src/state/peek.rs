@@ -63,7 +63,7 @@ fn nearest_existing(dir: &Path) -> PathBuf {
     ancestors.find(|path| path.exists()).map_or_else(|| PathBuf::from("."), Path::to_owned)
 }
 
-/// Keeps a starting process out while the database is copied.
+/// Takes the lock beside others that only look; fails while a process works in the folder.
 fn lock_shared(dir: &Path) -> Result<Option<File>, StateError> {
     let path = dir.join(LOCK);
     let file = match File::open(&path) {

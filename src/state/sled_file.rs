@@ -1,8 +1,7 @@
 //! A database of sled: opened, guarded, closed. Owned by the thread that works on it, under the
 //! folder's lock.
 //!
-//! Holds: no panic and no error of sled gets past this file as such; it becomes a `Fault` that
-//! says whether the database is damaged or the operating system is in the way.
+//! Holds: no panic and no error of sled gets past this file as such; it becomes a `Fault`.
 
 use std::{
     fs, io, mem,
@@ -14,52 +13,32 @@ use std::{
 
 use tracing::warn;
 
-use super::{FORMAT_VERSION, codec::Flaw, error::StateError, folder::not_writable};
 use crate::limits::{SLED_CACHE_BYTES, SLED_FLUSH_EVERY_MS, SLED_LOCK_RETRY, SLED_LOCK_WAIT};
 
 /// Why an operation on the database failed.
 #[derive(Debug)]
-pub(super) enum Fault {
-    /// The database is damaged.
-    Broken(String),
-    /// It is what it is: moving it aside would not help, or would be wrong.
-    Refuse(StateError),
-    /// The operating system did not let sled do it.
-    Io(io::Error),
-}
+pub(super) struct Fault(String);
 
 impl Fault {
-    pub(super) fn from_flaw(dir: &Path, flaw: Flaw) -> Self {
-        match flaw {
-            Flaw::Broken(what) => Self::Broken(what),
-            Flaw::Newer(version) => Self::Refuse(StateError::NewerFormat {
-                dir: dir.to_owned(),
-                stored: format!("format {version}"),
-                supported: FORMAT_VERSION,
-            }),
-        }
+    /// What went wrong, for an error's text.
+    pub(super) fn reason(&self) -> String {
+        self.0.clone()
     }
 
     fn from_sled(error: sled::Error) -> Self {
         match error {
             // sled hands out copies, whose text is a debug print of the original.
-            sled::Error::Io(error) if is_surroundings(&error) => {
-                let kind = error.kind();
-                Self::Io(
-                    error.raw_os_error().map_or_else(|| kind.into(), io::Error::from_raw_os_error),
-                )
+            sled::Error::Io(error) => {
+                let original = error.raw_os_error().map(io::Error::from_raw_os_error);
+                Self(original.unwrap_or(error).to_string())
             }
-            other => Self::Broken(other.to_string()),
+            other => Self(other.to_string()),
         }
     }
 
-    /// What went wrong, for an error's text.
-    pub(super) fn reason(&self) -> String {
-        match self {
-            Self::Broken(reason) => reason.clone(),
-            Self::Refuse(error) => error.to_string(),
-            Self::Io(error) => error.to_string(),
-        }
+    /// Whether another process, or this one a moment ago, has the database open.
+    fn is_lock(&self) -> bool {
+        self.0.contains("could not acquire lock")
     }
 }
 
@@ -77,8 +56,8 @@ impl SledFile {
     /// Opens the database of this name in a folder, creating it if there is none.
     pub(super) fn open(dir: &Path, name: &str) -> Result<Self, Fault> {
         let path = dir.join(name);
-        remove_unfinished_snapshots(&path).map_err(|e| Fault::Refuse(not_writable(dir, e)))?;
-        refuse_later_sled(dir, &path)?;
+        remove_unfinished_snapshots(&path).map_err(|error| Fault(error.to_string()))?;
+        refuse_later_sled(&path)?;
         let had_bytes = fs::metadata(path.join("db")).is_ok_and(|file| file.len() > 0);
         let config = sled::Config::new()
             .path(&path)
@@ -88,11 +67,7 @@ impl SledFile {
         loop {
             match guarded(|| config.open()) {
                 Ok(db) => return Ok(Self { db: Some(db), failed: false, had_bytes }),
-                Err(Fault::Broken(reason)) if reason.contains("could not acquire lock") => {
-                    if started.elapsed() > SLED_LOCK_WAIT {
-                        let dir = dir.to_owned();
-                        return Err(Fault::Refuse(StateError::Locked { dir, pid: None }));
-                    }
+                Err(fault) if fault.is_lock() && started.elapsed() <= SLED_LOCK_WAIT => {
                     thread::sleep(SLED_LOCK_RETRY);
                 }
                 Err(fault) => return Err(fault),
@@ -162,24 +137,9 @@ fn guarded<T>(work: impl FnOnce() -> sled::Result<T>) -> Result<T, Fault> {
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);
             let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-            Err(Fault::Broken(format!("sled panicked: {}", text.unwrap_or("without a message"))))
+            Err(Fault(format!("sled panicked: {}", text.unwrap_or("without a message"))))
         }
     }
-}
-
-/// Whether the error says something about the machine, and nothing about the file's contents.
-fn is_surroundings(error: &io::Error) -> bool {
-    /// EMFILE and ENFILE: too many open files, of the process or the machine.
-    const TOO_MANY_FILES: [i32; 2] = [24, 23];
-    matches!(
-        error.kind(),
-        io::ErrorKind::PermissionDenied
-            | io::ErrorKind::ReadOnlyFilesystem
-            | io::ErrorKind::StorageFull
-            | io::ErrorKind::QuotaExceeded
-            | io::ErrorKind::FileTooLarge
-            | io::ErrorKind::OutOfMemory
-    ) || error.raw_os_error().is_some_and(|code| TOO_MANY_FILES.contains(&code))
 }
 
 /// sled writes a snapshot under a name of its own and renames it; when the process dies in
@@ -201,8 +161,8 @@ fn remove_unfinished_snapshots(db: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// A database of a later sled is no damage: a later version of the program made it.
-fn refuse_later_sled(dir: &Path, db: &Path) -> Result<(), Fault> {
+/// A database of a later sled is not opened: this one would take it for damaged, or damage it.
+fn refuse_later_sled(db: &Path) -> Result<(), Fault> {
     const OURS: (u32, u32) = (0, 34);
     let Ok(bytes) = fs::read(db.join("conf")) else { return Ok(()) };
     let text = String::from_utf8_lossy(&bytes);
@@ -212,11 +172,7 @@ fn refuse_later_sled(dir: &Path, db: &Path) -> Result<(), Fault> {
     });
     match version {
         Some((major, minor)) if (major, minor) > OURS => {
-            Err(Fault::Refuse(StateError::NewerFormat {
-                dir: dir.to_owned(),
-                stored: format!("a database of sled {major}.{minor}"),
-                supported: FORMAT_VERSION,
-            }))
+            Err(Fault(format!("it is a database of the later sled {major}.{minor}")))
         }
         _ => Ok(()),
     }

@@ -6,7 +6,6 @@
 use std::{
     ffi::{c_char, c_int},
     ptr,
-    thread::sleep,
     time::{Duration, Instant},
 };
 
@@ -17,12 +16,11 @@ use super::{
     client::Admin,
     ends::log_ends,
     requests::{ERROR_TEXT_BYTES, Requests},
-    topics::{TopicInfo, find_topics},
+    topics::wait_until,
 };
 use crate::{
     ids::PartitionId,
     kafka::native::{KafkaError, c_string, check, owned_text},
-    limits::TOPIC_VISIBLE_POLL,
 };
 
 const OPERATION: &str = "create topics";
@@ -72,32 +70,10 @@ pub fn create_topics(
     // SAFETY: `results` holds `count` results that live as long as the answer.
     unsafe { first_failure(OPERATION, results, count, exists) }?;
     let names: Vec<_> = topics.iter().map(|topic| topic.name.as_str()).collect();
-    let led = wait_until(admin, &names, deadline, |info| {
+    let led = wait_until(admin, OPERATION, &names, deadline, |info| {
         info.partitions.map_or(Ok(false), |seen| all_lead(admin, &info.name, seen, deadline))
     });
     led.map_err(|error| admin.explained(error, timeout))
-}
-
-fn wait_until(
-    admin: &Admin,
-    names: &[&str],
-    deadline: Instant,
-    is_done: impl Fn(&TopicInfo) -> Result<bool, KafkaError>,
-) -> Result<(), KafkaError> {
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let mut waits = false;
-        for info in find_topics(admin, names, left)? {
-            waits |= !is_done(&info)?;
-        }
-        if !waits {
-            return Ok(());
-        }
-        if left.is_zero() {
-            return Err(admin.client().timeout(OPERATION, Duration::ZERO));
-        }
-        sleep(TOPIC_VISIBLE_POLL);
-    }
 }
 
 /// Whether all partitions' leaders know that they lead. Metadata name a leader before it does,

@@ -1,4 +1,4 @@
-//! Questions about the cluster, its topics, brokers and groups, and the creation of topics.
+//! Questions about the cluster, its topics, brokers and groups; creation and deletion.
 //!
 //! Used by whoever owns the client: the start-up checks, the sink at an epoch cut, a run that asks
 //! why it cannot read. In: names. Out: what the brokers say, within a timeout per call.
@@ -11,6 +11,7 @@ mod client;
 mod cluster;
 mod configs;
 mod creation;
+mod deletion;
 mod ends;
 mod groups;
 mod options;
@@ -25,6 +26,7 @@ pub use self::{
     cluster::{ClusterDescription, cluster_id, describe_cluster},
     configs::{broker_config, topic_config},
     creation::{NewTopic, create_topics},
+    deletion::{delete_group, delete_topic},
     ends::{all_log_ends, log_ends},
     groups::{GroupDescription, GroupMember, describe_group},
     replicas::{TopicReplicas, describe_topics},

@@ -3,12 +3,18 @@
 //! In:  names. Out: what the cluster knows of each, within a timeout for all of them.
 //! Holds: asking for a topic never creates it.
 
-use std::time::{Duration, Instant};
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
 
 use rdkafka::types::RDKafkaRespErr;
 
 use super::{answers::named, client::Admin};
-use crate::kafka::native::{KafkaError, METADATA};
+use crate::{
+    kafka::native::{KafkaError, METADATA},
+    limits::TOPIC_VISIBLE_POLL,
+};
 
 /// A topic as the cluster knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +44,30 @@ pub fn find_topics(
     }
     admin.serve_events();
     Ok(found)
+}
+
+/// Asks for topics until something holds for each of them.
+pub(super) fn wait_until(
+    admin: &Admin,
+    operation: &'static str,
+    names: &[&str],
+    deadline: Instant,
+    is_done: impl Fn(&TopicInfo) -> Result<bool, KafkaError>,
+) -> Result<(), KafkaError> {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let mut waits = false;
+        for info in find_topics(admin, names, left)? {
+            waits |= !is_done(&info)?;
+        }
+        if !waits {
+            return Ok(());
+        }
+        if left.is_zero() {
+            return Err(admin.client().timeout(operation, Duration::ZERO));
+        }
+        sleep(TOPIC_VISIBLE_POLL);
+    }
 }
 
 /// Partitions of a topic; `None` when it is missing.

@@ -90,7 +90,7 @@ fn say_resumed(known: &Known<'_>, standing: Standing, head: &PartitionHead) {
         tracing::warn!(
             %partition, offset = %head.next_offset,
             "the group has no committed offset but the journal has a position: going on there (to \
-             begin anew: logintide state reset)"
+             begin anew: logintide state reset --journal)"
         );
     } else if let Some((committed, _)) = known.commit.as_ref().filter(|c| c.0 < head.next_offset) {
         tracing::warn!(
@@ -114,8 +114,8 @@ fn behind_what_is_gone(
         return Err(RunError::Failed(format!(
             "partition {partition}: the next offset is {offset} but the log ends at {}: the log \
              has lost its end, or the topic was deleted and created again by brokers that give \
-             topics no ids; clear the old position: logintide state reset, and delete the \
-             consumer group or name another --group-id",
+             topics no ids; clear the old position with logintide state reset --journal, or name \
+             another --group-id",
             facts.log_end
         )));
     }

@@ -40,7 +40,7 @@ impl Loss {
         standings: &BTreeMap<PartitionId, Standing>,
         image: &StateImage,
     ) -> Result<Self, RunError> {
-        let mut loss = Self::default();
+        let mut over = Self::default();
         let with = |wanted: Standing| {
             let with = standings.iter().filter(move |(_, standing)| **standing == wanted);
             with.map(|(partition, _)| *partition).collect::<Vec<_>>()
@@ -48,10 +48,10 @@ impl Loss {
         let (lost, recreated) = (with(Standing::Lost), with(Standing::Recreated));
         let lacks_merger = lacks_merger(request, followed, standings);
         if !lost.is_empty() || lacks_merger {
-            loss.of_journal(rules, request, &lost, lacks_merger, image);
+            over.of_journal(rules, request, &lost, lacks_merger, image);
         }
         if !recreated.is_empty() {
-            loss.of_topic(rules, request, known, recreated.len(), image)?;
+            over.of_topic(rules, request, known, recreated.len(), image)?;
         }
         let moved = with(Standing::Moved);
         let counted =
@@ -59,8 +59,8 @@ impl Loss {
         let of_counts = counted.map(|start| rules.window.end(start)).max();
         let of_heads = moved.iter().filter_map(|p| image.partitions.get(p)?.watermark).max();
         let of_heads = of_heads.map(|time| end_of(&rules.window, time));
-        loss.sealed = loss.sealed.max(of_counts).max(of_heads);
-        Ok(loss)
+        over.sealed = over.sealed.max(of_counts).max(of_heads);
+        Ok(over)
     }
 
     /// The journal was deleted, or has lost its end.
@@ -127,7 +127,8 @@ impl Loss {
                  the positions of {partitions} partitions are of the topic with the id {was}; to \
                  read the new topic from its log's start, start with --on-topic-recreated begin \
                  (windows that were published keep their totals); to go on without the old \
-                 windows, clear them with `logintide state reset` and name another --group-id"
+                 windows, clear them with `logintide state reset --journal`, or name another \
+                 --group-id"
             )));
         }
         self.forgotten = self.forgotten.max(end_of_published(&rules.window, image));

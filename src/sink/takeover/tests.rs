@@ -177,7 +177,7 @@ impl Group {
 
     /// Decides after all attempts.
     fn begins(&self, request: &RecoverRequest) -> Box<Takeover> {
-        match self.decide(request, Duration::from_secs(60)).expect("no refusal") {
+        match self.decide(request, Duration::from_mins(1)).expect("no refusal") {
             Decision::Begin(takeover) => takeover,
             Decision::AskAgain(why) => panic!("asks again: {why}"),
         }

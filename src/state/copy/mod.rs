@@ -9,6 +9,7 @@
 
 #[cfg(any(test, feature = "test-support"))]
 mod memory_table;
+mod owner;
 mod pieces;
 mod record_copy;
 mod sled_table;
@@ -22,6 +23,7 @@ use std::{
 
 #[cfg(any(test, feature = "test-support"))]
 pub use self::memory_table::{MemoryDisk, MemoryTable};
+pub(super) use self::owner::owner;
 pub use self::{record_copy::RecordCopy, sled_table::SledTable};
 use crate::{
     ids::{Offset, PartitionId, TopicId},

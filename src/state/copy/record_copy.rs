@@ -249,7 +249,7 @@ fn read<T: serde::de::DeserializeOwned>(key: &[u8], value: &[u8]) -> Result<T, C
     codec::decode(key, value).map_err(fault)
 }
 
-fn fault(flaw: Flaw) -> CopyFault {
+pub(super) fn fault(flaw: Flaw) -> CopyFault {
     match flaw {
         Flaw::Broken(what) => CopyFault(what),
         Flaw::Newer(version) => CopyFault(format!("it has the later format {version}")),
