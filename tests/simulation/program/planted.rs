@@ -24,10 +24,11 @@ fn modes(fault: Fault) -> &'static [Delivery] {
     match fault {
         // A transaction is not committed before; an enriched event does not wait anyway.
         Fault::CommitBeforeDelivery | Fault::ProducerKept => &[AtLeastOnce],
-        // Without transactions it takes long to be found: some thousand histories.
-        Fault::OffsetsApart | Fault::NextEpochAhead => &[ExactlyOnce],
         Fault::HorizonForgotten | Fault::IdleUnasked => &[ExactlyOnce, AtLeastOnce],
-        Fault::SlowCommitKept
+        // The same transactions in both modes.
+        Fault::OffsetsApart
+        | Fault::NextEpochAhead
+        | Fault::SlowCommitKept
         | Fault::UpToStable
         | Fault::EndsFirst
         | Fault::RecordWithoutOffset
