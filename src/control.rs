@@ -78,11 +78,11 @@ pub struct Activity {
     pub sink_turns: AtomicU64,
     /// Epochs finished: committed, or empty.
     pub finished: AtomicU64,
-    /// Whether the sink waits until the replica has read the journal.
+    /// Whether a takeover waits for the replica to read the journal.
     pub following: AtomicBool,
     /// Whether the sink registers its transactional id.
     pub registering: AtomicBool,
-    /// Records of the journal that the replica has read.
+    /// How far the replica has read, all partitions of the journal together.
     pub followed: AtomicU64,
     /// Records that the producer has accepted and not delivered.
     pub in_flight: AtomicUsize,

@@ -154,6 +154,22 @@ pub enum Fault {
     IdleUnasked,
     /// A producer that could not deliver a record is kept.
     ProducerKept,
+    /// After a commit that took long, the producer is kept.
+    SlowCommitKept,
+    /// A takeover reads the journal up to the last stable offset.
+    UpToStable,
+    /// A takeover asks for the journal's ends before it asks for the commits.
+    EndsFirst,
+    /// The offset of a partition is missing in the transaction of its record.
+    RecordWithoutOffset,
+    /// A taker begins a stream's numbers anew.
+    SeqRestarted,
+    /// A taker does not carry on where a stream is restored from.
+    RestoreFromForgotten,
+    /// The local copy's positions are written before its rows.
+    PositionsFirst,
+    /// A commit decides where to begin, whatever the journal's head says.
+    CommitIsTruth,
 }
 
 #[cfg(any(test, feature = "test-support"))]
@@ -166,6 +182,14 @@ impl Fault {
         Self::HorizonForgotten,
         Self::IdleUnasked,
         Self::ProducerKept,
+        Self::SlowCommitKept,
+        Self::UpToStable,
+        Self::EndsFirst,
+        Self::RecordWithoutOffset,
+        Self::SeqRestarted,
+        Self::RestoreFromForgotten,
+        Self::PositionsFirst,
+        Self::CommitIsTruth,
     ];
 }
 

@@ -8,6 +8,7 @@
 mod cluster;
 mod facts;
 mod findings;
+mod journal;
 mod local;
 mod sample;
 mod summary;
@@ -177,6 +178,8 @@ impl Check {
         match asked {
             Ok(facts) => {
                 self.judge(&facts, &peek, &clients);
+                let Self { config, findings } = self;
+                journal::judge(config, &clients.settings, &facts, timeout, findings);
                 let input = facts.topics[Topic::Input].seen();
                 Ok(input.map(|input| (clients, input.partitions as i32)))
             }

@@ -177,6 +177,10 @@ impl RecordProducer for Producer {
         Producer::topic(self, name)
     }
 
+    fn compressed_topic(&mut self, name: &str) -> Result<TopicHandle, KafkaError> {
+        Producer::compressed_topic(self, name)
+    }
+
     fn learn_partitions(&self, topic: &TopicHandle, timeout: Duration) -> Result<(), KafkaError> {
         Producer::learn_partitions(self, topic, timeout)
     }

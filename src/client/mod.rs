@@ -194,6 +194,11 @@ pub trait RecordProducer: Debug {
     /// See [`kafka::Producer::topic`](crate::kafka::Producer::topic).
     fn topic(&mut self, name: &str) -> Result<Self::Topic, KafkaError>;
 
+    /// See [`kafka::Producer::compressed_topic`](crate::kafka::Producer::compressed_topic).
+    fn compressed_topic(&mut self, name: &str) -> Result<Self::Topic, KafkaError> {
+        self.topic(name)
+    }
+
     /// See [`kafka::Producer::learn_partitions`](crate::kafka::Producer::learn_partitions).
     fn learn_partitions(&self, topic: &Self::Topic, timeout: Duration) -> Result<(), KafkaError>;
 

@@ -40,8 +40,9 @@ pub enum JournalError {
     },
     /// The journal belongs to something else.
     #[error(
-        "the journal belongs to another {part}: it has '{journal}', this run has '{ours}'; name \
-         another journal topic or another consumer group"
+        "the journal (--journal-topic) belongs to another {part}: it has '{journal}', this run has \
+         '{ours}'; name another --group-id or another --journal-topic, or clear this one with \
+         `logintide state reset --journal`"
     )]
     OtherIdentity {
         /// What differs.

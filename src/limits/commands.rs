@@ -37,9 +37,9 @@ pub const REDRIVE_PROGRESS_BYTES: usize = 4000;
 /// Examples that `redrive --dry-run` shows.
 pub const REDRIVE_EXAMPLES: usize = 5;
 
-/// Records that may stand before the identity in its partition. It is the first record, or one of
-/// the first when two instances have founded the journal at a time.
-pub const JOURNAL_RECORDS_BEFORE_IDENTITY: usize = 10_000;
+/// Records of the journal in which `check-config` looks for its identity: it is written before all
+/// others, and the cleaner never moves it.
+pub const IDENTITY_SEARCH_RECORDS: usize = 100;
 
 /// How often `state` reads the journal when a stream seems to have a gap: while it is read, the
 /// cleaner may remove a snapshot that a newer one has replaced.

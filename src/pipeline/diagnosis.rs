@@ -83,7 +83,8 @@ impl Questions {
             Waiting::Offsets => self.of_offsets(&admin),
             Waiting::Standby => self.of_standby(&admin),
             Waiting::State => Cause::of_process(
-                "the sink reads the state folder and published windows; look at the folder's disk",
+                "the journal is read (--journal-topic); what an open transaction of another process \
+                 hides there is waited for, see the log",
             ),
             Waiting::Workers | Waiting::Nothing => {
                 Cause::of_process("the process does not wait for a broker")

@@ -10,6 +10,7 @@ mod broker;
 mod diagnosis;
 pub(crate) mod internal_topics;
 pub(crate) mod journal_topic;
+mod parts;
 mod pinning;
 mod threads;
 pub(crate) mod topic_settings;
@@ -22,28 +23,24 @@ use std::{net::TcpListener, sync::Arc};
 use crossbeam_channel::{bounded, unbounded};
 
 use self::{
-    broker::BrokerFacts, diagnosis::Questions, threads::Threads, topic_watch::TopicWatch,
-    watchdog::Watchdog,
+    broker::BrokerFacts, diagnosis::Questions, parts::Parts, threads::Threads,
+    topic_watch::TopicWatch, watchdog::Watchdog,
 };
 use crate::{
     batch::Pool,
     budget::Budget,
     client::Librdkafka,
-    config::{Delivery, MemoryPlan, RunConfig},
+    config::{MemoryPlan, RunConfig},
     control::Control,
     error::RunError,
     http::{self, HttpContext},
     ids::WorkerId,
-    journal,
-    kafka::{
-        self, Admin, ClientSettings, Consumer, ConsumerSettings, KafkaError, MockCluster,
-        ProducerSettings, Transactional,
-    },
+    kafka::{self, Admin, ClientSettings, Consumer, KafkaError, MockCluster},
     limits,
     metrics::{self, Health, Metric},
-    replica::{Replica, ReplicaChannels, ReplicaSettings},
+    replica::{Replica, ReplicaChannels},
     signals::{self, Wish},
-    sink::{OutputSettings, ReplicaLink, Sink, SinkSettings},
+    sink::{ReplicaLink, Sink, SinkSettings},
     source::{Source, SourceChannels, SourceSettings},
     state::{CopyOf, JournalCopy, RecordCopy, SledTable, StateError, StateFolder},
     status::Board,
@@ -133,18 +130,6 @@ fn client_settings(config: &RunConfig) -> ClientSettings {
     }
 }
 
-/// Everything that is prepared before the first thread starts.
-struct Parts {
-    config: RunConfig,
-    client: ClientSettings,
-    admin: Admin,
-    facts: BrokerFacts,
-    folder: StateFolder,
-    copy: Option<Box<dyn JournalCopy>>,
-    control: Arc<Control>,
-    board: Arc<Board>,
-}
-
 /// Has signals handled for the whole run.
 fn handle_signals(control: Arc<Control>) -> Result<(), RunError> {
     let fulfil = move |wish| match wish {
@@ -226,7 +211,7 @@ fn start(
     // Bounded in effect: it holds at most one answer per epoch and incarnation, and the source
     // reads it every turn.
     let (to_source, from_sink) = unbounded();
-    let consumer = Consumer::new(&consumer_settings(&parts)).map_err(refused)?;
+    let consumer = Consumer::new(&parts.consumer()).map_err(refused)?;
     consumer.subscribe().map_err(refused)?;
     tracing::debug!("joining the group");
     let mut threads = Threads::new(Arc::clone(&parts.control));
@@ -257,7 +242,7 @@ fn start(
     let source_settings = SourceSettings {
         topic: config.topics[Topic::Input].clone(),
         instance: config.instance_id.to_string(),
-        consumer: consumer_settings(&parts),
+        consumer: parts.consumer(),
         fields: config.event.fields.clone(),
         rules: config.window,
         commit_interval: config.commit_interval,
@@ -270,16 +255,16 @@ fn start(
         outputs: PerOutput::from_fn(|topic| parts.facts.outputs[topic].partitions),
         journal_partitions: parts.facts.outputs[Topic::Journal].partitions,
         budget: Arc::clone(&budget),
-        most_bytes: most_bytes(&parts),
+        most_bytes: parts.most_bytes(),
         input_pool,
     };
     let channels = SourceChannels { workers, sink: to_sink, from_sink };
     let control = Arc::clone(&parts.control);
-    let (output_settings, identity) = (output_settings(&parts), identity(&parts));
+    let (output_settings, identity) = (parts.outputs(), parts.identity());
     let (requests, replica_input) = unbounded();
     let (to_sink, followed) = unbounded();
     let channels_of_replica = ReplicaChannels { requests: replica_input, followed: to_sink };
-    let replica_settings = replica_settings(&mut parts);
+    let replica_settings = parts.replica();
     let replica = Replica::new(
         replica_settings,
         Librdkafka::default(),
@@ -313,83 +298,6 @@ fn start(
         Source::new(source_settings, Librdkafka::default(), consumer, admin, channels, control);
     threads.spawn("source".to_owned(), move || source.run())?;
     Ok(threads)
-}
-
-/// The bytes that are read of a record: one larger than an event may be goes to a side topic, which
-/// accepts no more.
-fn most_bytes(parts: &Parts) -> usize {
-    let side_topics = parts.facts.outputs.iter().filter(|(topic, _)| topic.is_side_topic());
-    let of_event = parts.config.event.max_event_bytes + 1;
-    side_topics.map(|(_, topic)| topic.record_bytes).fold(of_event, usize::max)
-}
-
-/// Whose journal it is.
-fn identity(parts: &Parts) -> journal::Identity {
-    journal::Identity {
-        cluster_id: parts.facts.cluster_id.clone(),
-        group_id: parts.config.group_id.clone(),
-        topic: parts.config.topics[Topic::Input].clone(),
-        topic_id: None,
-        window_size_ms: parts.config.window.size_ms,
-        journal_partitions: parts.facts.outputs[Topic::Journal].partitions as u32,
-        first_partitions: parts.facts.input_partitions as u32,
-    }
-}
-
-/// Settings of the replica. Its consumer has the group's name but does not join.
-fn replica_settings(parts: &mut Parts) -> ReplicaSettings {
-    ReplicaSettings {
-        consumer: ConsumerSettings {
-            instance_id: None,
-            topic: parts.config.topics[Topic::Journal].clone(),
-            fetch_queue_kbytes: limits::SCAN_QUEUE_BYTES / 1024,
-            ..consumer_settings(parts)
-        },
-        partitions: parts.facts.outputs[Topic::Journal].partitions as u32,
-        rules: parts.config.window,
-        memory_limit: parts.config.memory.total,
-        copy: parts.copy.take(),
-    }
-}
-
-fn consumer_settings(parts: &Parts) -> ConsumerSettings {
-    ConsumerSettings {
-        client: parts.client.clone(),
-        group_id: parts.config.group_id.clone(),
-        instance_id: Some(parts.config.instance_id.to_string()),
-        topic: parts.config.topics[Topic::Input].clone(),
-        fetch_queue_kbytes: parts.config.memory.fetch_queue / 1024,
-        max_poll_interval: limits::MAX_POLL_INTERVAL,
-        reads_uncommitted: false,
-    }
-}
-
-fn output_settings(parts: &Parts) -> OutputSettings {
-    let has_transactions = !MockCluster::has_id(&parts.facts.cluster_id);
-    let runs_ahead = has_transactions && parts.config.delivery == Delivery::AtLeastOnce;
-    let transactional = has_transactions.then(|| Transactional {
-        id: format!("{}-{}", parts.config.group_id, parts.config.instance_id),
-        timeout: limits::TRANSACTION_TIMEOUT,
-    });
-    let queue_kbytes = parts.config.memory.producer_queue / 1024;
-    // Nearly all that is produced are enriched events.
-    let of_rest = queue_kbytes / 4;
-    let producer = |transactional, queue_kbytes| ProducerSettings {
-        client: parts.client.clone(),
-        queue_kbytes,
-        batch_bytes: parts.facts.batch_bytes,
-        linger: limits::PRODUCER_LINGER,
-        delivery_timeout: limits::DELIVERY_TIMEOUT,
-        transactional,
-    };
-    let ahead = runs_ahead.then(|| producer(None, queue_kbytes - of_rest));
-    let queue_kbytes = if runs_ahead { of_rest } else { queue_kbytes };
-    OutputSettings {
-        producer: producer(transactional, queue_kbytes),
-        ahead,
-        topics: parts.config.topics.clone(),
-        facts: parts.facts.outputs,
-    }
 }
 
 /// Converts an error from before anything was read: of the configuration, or of a broker.

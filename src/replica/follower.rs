@@ -298,6 +298,8 @@ impl Follower {
     /// Reads a partition again from this offset, for streams that are in a gap or unseen.
     pub(super) fn read_again(&mut self, partition: PartitionId, offset: Offset) {
         self.remove_streams(partition, |condition| condition == Condition::Gap);
+        // What is read of a record that is not whole is dropped, and has to be read again too.
+        let offset = offset.min(self.streams.resume_from(partition));
         self.streams.read_again(partition, offset);
         self.ends.remove(&partition);
     }

@@ -156,6 +156,8 @@ impl<C: Client> Replica<C> {
         self.follower.write_copy(self.client.clock().now(), false);
         let activity = self.control.activity();
         activity.replica_turns.fetch_add(1, Relaxed);
+        let read: i64 = self.follower.partitions().map(|p| self.follower.position(p).0).sum();
+        activity.followed.store(read.unsigned_abs(), Relaxed);
         activity.following.store(self.takeover.is_some(), Relaxed);
         Ok(Step::Continue(self))
     }

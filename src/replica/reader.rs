@@ -49,9 +49,10 @@ impl<R: RecordConsumer> JournalReader<R> {
         }
     }
 
-    /// The follower has begun elsewhere.
+    /// The follower has begun elsewhere. Positions that are not in the log are reported again.
     pub(super) fn outdated(&mut self) {
         self.is_outdated = true;
+        self.lost.clear();
     }
 
     /// Whether the partitions are read from where the follower stands.
@@ -67,7 +68,7 @@ impl<R: RecordConsumer> JournalReader<R> {
     ) -> Result<(), RunError> {
         self.begin_lost(follower, clock)?;
         if self.is_outdated {
-            self.consumer.assign(&follower.starts()).map_err(failed)?;
+            self.consumer.assign(&follower.starts()).map_err(|error| failed(&error))?;
             self.is_outdated = false;
         }
         let errors = &mut self.errors;
@@ -77,27 +78,20 @@ impl<R: RecordConsumer> JournalReader<R> {
                 errors.push(error);
             }
         });
-        served.map_err(failed)?;
-        self.drain(follower, clock.now())?;
-        self.handle_errors(clock.now())
+        served.map_err(|error| failed(&error))?;
+        self.drain(follower, clock.now())
     }
 
     fn drain(&mut self, follower: &mut Follower, now: Instant) -> Result<(), RunError> {
-        let Self { consumer, is_outdated, lost, errors, .. } = self;
+        let Self { consumer, errors, .. } = self;
         let mut taken = 0;
-        let mut result = Ok(());
+        let mut result = Ok(Then::Continue);
         consumer.drain(limits::REPLICA_IDLE_WAIT, |event| {
             taken += 1;
             let then = match event {
                 DrainEvent::Record(record) => follower.take(&record, now),
                 DrainEvent::EndOfPartition { partition, offset } => {
                     Ok(follower.end(partition, offset))
-                }
-                DrainEvent::Error {
-                    error: KafkaError::OffsetOutOfRange { partition, .. }, ..
-                } => {
-                    lost.insert(partition);
-                    Ok(Then::Continue)
                 }
                 DrainEvent::Error { error, .. } => {
                     errors.push(error);
@@ -106,18 +100,17 @@ impl<R: RecordConsumer> JournalReader<R> {
             };
             match then {
                 Ok(Then::Continue) if taken < limits::DRAIN_MAX_RECORDS => Flow::Continue,
-                Ok(Then::Continue) => Flow::Stop,
-                Ok(Then::Assign) => {
-                    *is_outdated = true;
-                    Flow::Stop
-                }
-                Err(error) => {
-                    result = Err(error);
+                then => {
+                    result = then;
                     Flow::Stop
                 }
             }
         });
-        result
+        self.handle_errors(now)?;
+        if result? == Then::Assign {
+            self.outdated();
+        }
+        Ok(())
     }
 
     /// Begins partitions at their logs' start whose positions are not there any more.
@@ -130,8 +123,7 @@ impl<R: RecordConsumer> JournalReader<R> {
         for (partition, (start, _)) in logs {
             follower.lost(partition, start);
         }
-        self.lost.clear();
-        self.is_outdated = true;
+        self.outdated();
         Ok(())
     }
 
@@ -153,16 +145,19 @@ impl<R: RecordConsumer> JournalReader<R> {
                 self.warn_of(&error, now);
                 Ok(None)
             }
-            Err(error) => Err(failed(error)),
+            Err(error) => Err(failed(&error)),
         }
     }
 
     fn handle_errors(&mut self, now: Instant) -> Result<(), RunError> {
         for error in std::mem::take(&mut self.errors) {
-            if error.is_fatal() {
-                return Err(failed(error));
+            match error {
+                KafkaError::OffsetOutOfRange { partition, .. } => {
+                    self.lost.insert(partition);
+                }
+                error if error.is_fatal() => return Err(failed(&error)),
+                error => self.warn_of(&error, now),
             }
-            self.warn_of(&error, now);
         }
         Ok(())
     }
@@ -180,6 +175,6 @@ impl<R: RecordConsumer> JournalReader<R> {
     }
 }
 
-fn failed(error: KafkaError) -> RunError {
+fn failed(error: &KafkaError) -> RunError {
     RunError::Kafka(format!("the journal cannot be read: {error}"))
 }

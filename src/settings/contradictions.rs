@@ -42,8 +42,9 @@ pub(super) fn check(layers: &Layers, problems: &mut Problems) {
     rules.grace_and_lateness();
     rules.http();
     rules.properties();
+    rules.delivery_and_transaction();
+    // In at-least-once a transaction is opened when its epoch is complete.
     if layers.get(&DELIVERY) == Some(Delivery::ExactlyOnce) {
-        rules.delivery_and_transaction();
         rules.interval_and_transaction();
     }
     rules.interval_and_poll();

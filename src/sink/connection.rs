@@ -21,7 +21,7 @@ use crate::{
     kafka::{CommitEntry, KafkaError},
     limits,
     metrics::{self, Metric},
-    topics::PerOutput,
+    topics::{PerOutput, Topic},
 };
 
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +57,11 @@ pub(super) struct Connection<C: Client> {
 impl<C: Client> Connection<C> {
     pub(super) fn new(client: &C, settings: &OutputSettings) -> Result<Self, KafkaError> {
         let mut producer = client.producer(&settings.producer)?;
-        let handles = PerOutput::try_from_fn(|topic| producer.topic(&settings.topics[topic]))?;
+        let handles = PerOutput::try_from_fn(|topic| match (topic, &settings.topics[topic]) {
+            // Its records repeat each other: heads, and the names of values.
+            (Topic::Journal, name) => producer.compressed_topic(name),
+            (_, name) => producer.topic(name),
+        })?;
         let transactional = settings.producer.transactional.as_ref();
         Ok(Self {
             handles,
@@ -205,7 +209,7 @@ impl<C: Client> Connection<C> {
     /// Whether requests of the last commit may have been sent twice: a late copy of one would be
     /// taken for one of the next transaction, so that belongs to another producer.
     pub(super) fn may_have_late_copies(&self) -> bool {
-        self.commit_took >= limits::SLOW_COMMIT
+        self.commit_took >= limits::SLOW_COMMIT && !failpoint::is_planted(Fault::SlowCommitKept)
     }
 
     /// Ends what is open, so that readers need not wait for the transaction timeout. A broker that
@@ -239,6 +243,11 @@ impl<C: Client> Connection<C> {
         }
     }
 
+    /// Lets a pause follow.
+    pub(super) fn pause(&mut self) {
+        self.not_before = Some(self.clock.now() + limits::COMMIT_RETRY_PAUSE);
+    }
+
     pub(super) fn pauses(&self) -> bool {
         self.not_before.is_some_and(|at| self.clock.now() < at)
     }
@@ -247,7 +256,7 @@ impl<C: Client> Connection<C> {
     pub(super) fn complain(&mut self, what: &str, error: &KafkaError) {
         metrics::add(Metric::CommitRetries, 1);
         let now = self.clock.now();
-        self.not_before = Some(now + limits::COMMIT_RETRY_PAUSE);
+        self.pause();
         let due = self.complained.is_none_or(|at| now - at >= limits::REPEATED_LOG_INTERVAL);
         if due {
             self.complained = Some(now);

@@ -54,6 +54,9 @@ impl<C: Client> Founding<C> {
         }
         failpoint::reached(Point::Founded);
         cx.outputs.finish();
+        if cx.outputs.connection().may_have_late_copies() {
+            cx.outputs.renew()?;
+        }
         tracing::info!(
             topic = cx.settings.outputs.topics[Topic::Journal],
             partitions = cx.settings.identity.journal_partitions,

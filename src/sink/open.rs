@@ -19,7 +19,7 @@ use super::{
 use crate::{
     client::{Client, Clock},
     epoch::{AlignedEpoch, CommittedEpoch, CutReason, ToSource},
-    failpoint::{self, Point},
+    failpoint::{self, Fault, Point},
     ids::PartitionId,
     journal::PartitionCommit,
     window::{EpochInput, Prepared},
@@ -81,8 +81,12 @@ impl Open {
         let entry = |(partition, commit): (PartitionId, PartitionCommit)| {
             (partition, commit.offset, commit.metadata.encode())
         };
+        let mut offsets: Vec<_> = commits.into_iter().map(entry).collect();
+        if failpoint::is_planted(Fault::RecordWithoutOffset) {
+            offsets.pop();
+        }
         let completed = Completed {
-            offsets: commits.into_iter().map(entry).collect(),
+            offsets,
             totals: heads::totals(&accounts),
             sent: std::mem::take(&mut collecting.sent),
             awaited,

@@ -8,8 +8,6 @@
 //! Holds: nothing is decided before the journal was read up to where it ended after the commits
 //! were known.
 
-use std::sync::atomic::Ordering::Relaxed;
-
 use super::{
     EpochFailure,
     collecting::Collecting,
@@ -24,7 +22,7 @@ use crate::{
     client::{Client, Clock},
     epoch::{RecoverRequest, Recovered, ToSource},
     failpoint::{self, Fault, Point},
-    journal::{Stream, Writer},
+    journal::{Chain, Stream, Writer},
     replica::{FollowRequest, Followed},
     window::Windows,
 };
@@ -53,7 +51,6 @@ impl Waiting {
         };
         // A replica that is gone reports its own reason.
         drop(cx.settings.replica.requests.send(follow));
-        cx.control.activity().following.store(true, Relaxed);
         Ok(Stage::Reading(Reading(request)))
     }
 }
@@ -73,7 +70,6 @@ impl Reading {
         cx: &mut Context<C>,
         followed: &Followed,
     ) -> Result<Stage<C>, EpochFailure> {
-        cx.control.activity().following.store(false, Relaxed);
         failpoint::reached(Point::Followed);
         let Self(request) = self;
         cx.journal = request.journal.topic;
@@ -118,7 +114,15 @@ pub(super) fn open<C: Client>(cx: &mut Context<C>, takeover: Takeover) -> Stage<
     let partitions = cx.settings.identity.journal_partitions;
     let mut writer = Writer::new(cx.settings.instance.clone(), journal, partitions);
     let now_ms = cx.clock.now_ms();
-    for (stream, chain, restore_from) in chains {
+    for (stream, mut chain, mut restore_from) in chains {
+        if failpoint::is_planted(Fault::SeqRestarted) {
+            chain = Chain::default();
+        }
+        if failpoint::is_planted(Fault::RestoreFromForgotten) {
+            let positions = cx.settings.replica.positions.get();
+            let read = positions.get(&stream.journal_partition(partitions)).copied();
+            restore_from = read.unwrap_or(restore_from);
+        }
         writer.take_over(stream, &chain, restore_from, now_ms);
     }
     cx.writer = Some(writer);

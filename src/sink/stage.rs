@@ -135,10 +135,10 @@ impl<C: Client> Stage<C> {
     ) -> Result<Self, RunError> {
         match (self, failure) {
             // Nothing is open that could be rolled back.
-            (
-                stage @ (Self::Failed | Self::Undoing(_)),
-                EpochFailure::RollBack(_) | EpochFailure::Fenced(_),
-            ) => Ok(stage),
+            (stage @ Self::Failed, EpochFailure::RollBack(_) | EpochFailure::Fenced(_)) => {
+                Ok(stage)
+            }
+            (Self::Undoing(stage), failure) => stage.failed(cx, failure),
             (_, failure) => settled(cx, Err(failure)),
         }
     }

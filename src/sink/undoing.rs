@@ -10,6 +10,7 @@ use super::{EpochFailure, context::Context, reading::Waiting, stage::Stage};
 use crate::{
     client::Client,
     epoch::ToSource,
+    error::RunError,
     failpoint::{self, Point},
 };
 
@@ -25,6 +26,26 @@ impl Undoing {
         self.done += 1;
     }
 
+    /// The producer has failed. There is nothing to roll back: another one takes its place.
+    pub(super) fn failed<C: Client>(
+        self,
+        cx: &mut Context<C>,
+        failure: EpochFailure,
+    ) -> Result<Stage<C>, RunError> {
+        match failure {
+            EpochFailure::RollBack(_) => {}
+            EpochFailure::Fenced(how) => cx.count_fence(&how)?,
+            EpochFailure::Stop(error) => return Err(error),
+        }
+        match cx.outputs.renew() {
+            Ok(()) => {}
+            Err(EpochFailure::Stop(error)) => return Err(error),
+            Err(EpochFailure::RollBack(_) | EpochFailure::Fenced(_)) => {}
+        }
+        cx.outputs.connection().pause();
+        Ok(Stage::Undoing(self))
+    }
+
     pub(super) fn step<C: Client>(self, cx: &mut Context<C>) -> Result<Stage<C>, EpochFailure> {
         if self.done < cx.settings.workers {
             return Ok(Stage::Undoing(self));
@@ -33,17 +54,7 @@ impl Undoing {
         match cx.outputs.connection().make_ready() {
             Ok(true) => {}
             Ok(false) => return Ok(Stage::Undoing(self)),
-            // There is nothing to roll back; it is tried again, by another producer.
-            Err(EpochFailure::RollBack(_)) => {
-                cx.outputs.renew()?;
-                return Ok(Stage::Undoing(self));
-            }
-            Err(EpochFailure::Fenced(how)) => {
-                cx.count_fence(&how).map_err(EpochFailure::Stop)?;
-                cx.outputs.renew()?;
-                return Ok(Stage::Undoing(self));
-            }
-            Err(stop @ EpochFailure::Stop(_)) => return Err(stop),
+            Err(failure) => return self.failed(cx, failure).map_err(EpochFailure::Stop),
         }
         cx.control.activity().registering.store(false, Relaxed);
         failpoint::reached(Point::Undone);

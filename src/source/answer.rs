@@ -11,6 +11,7 @@ use crate::{
     client::{Client, Questions, RecordConsumer},
     config::StartFrom,
     epoch::{Committed, JournalFacts, RecoverPartition},
+    failpoint::{self, Fault},
     ids::{Offset, PartitionId, TopicId},
     kafka::KafkaError,
     limits,
@@ -48,10 +49,11 @@ impl Answer {
             cx.unreadable.clear();
         }
         let all: Vec<_> = (0..total).map(PartitionId).collect();
+        let early = failpoint::is_planted(Fault::EndsFirst).then(|| journal(cx)).transpose()?;
         let committed = committed_offsets(&cx.consumer, &all)?;
         // NOTE: in this order. What was committed stands below these ends, so what is read up to
         // them is at least as new.
-        let journal = journal(cx)?;
+        let journal = early.map_or_else(|| journal(cx), Ok)?;
         let log = cx.consumer.logs(partitions, timeout)?;
         let by_time: BTreeMap<_, _> = match cx.settings.start_from {
             StartFrom::Time(time_ms) => {
@@ -133,6 +135,9 @@ fn journal<C: Client>(cx: &Context<C>) -> Result<JournalFacts, KafkaError> {
         None
     };
     let all: Vec<_> = (0..cx.settings.journal_partitions).map(PartitionId).collect();
+    if failpoint::is_planted(Fault::UpToStable) {
+        return Ok(JournalFacts { topic, ends: cx.admin.all_ends(name, &all, timeout)? });
+    }
     let everything = cx.client.uncommitted(&cx.settings.consumer.client)?;
     Ok(JournalFacts { topic, ends: everything.all_ends(name, &all, timeout)? })
 }

@@ -12,6 +12,7 @@ use super::{
     answer::{Answer, committed_offsets},
     context::Context,
     fatal,
+    leaving::After,
     phase::Phase,
     recovering::{Known, Recovering},
 };
@@ -62,6 +63,19 @@ impl Asking {
         Self { next_try: now + limits::ASK_AGAIN_PAUSE, ..self }
     }
 
+    /// The question, once the sink is ready again.
+    pub(super) fn roll_back<C: Client>(
+        self,
+        cx: &mut Context<C>,
+        reason: &str,
+    ) -> Result<Phase, Halt> {
+        if matches!(self.why, Why::Lost | Why::Rejoin) {
+            return Ok(Phase::Asking(self));
+        }
+        let next_try = cx.now() + cx.count_rollback(reason)?;
+        cx.leave(After::Ask(Self::new(self.partitions, self.why, next_try)))
+    }
+
     /// Whether the first attempt is put off, after a rollback.
     pub(super) fn is_pausing(&self, now: Instant) -> bool {
         !self.failed && now < self.next_try
@@ -106,7 +120,7 @@ impl Asking {
             let owned = |known: &&Committed| partitions.contains(&known.partition);
             refuse_other_committers(cx, answer.committed.iter().filter(owned))?;
         }
-        let since = self.since.unwrap_or_else(|| cx.now());
+        let (since, journal) = (self.since.unwrap_or_else(|| cx.now()), answer.journal.topic);
         let request = RecoverRequest {
             incarnation: cx.incarnation,
             attempt: self.answered,
@@ -117,7 +131,7 @@ impl Asking {
             owns_all: answer.owns_all,
             topic: answer.topic,
         };
-        cx.topics.read(answer.topic);
+        cx.topics.uses(answer.topic, journal);
         cx.topics.adopt(&cx.settings.topics, cx.unused_epoch, &mut cx.intake.lanes)?;
         cx.intake.lanes.tell_sink(ToSink::Recover(Box::new(request)))?;
         let known = Known { partitions: partitions.clone(), ends: answer.ends };

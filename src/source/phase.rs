@@ -144,6 +144,8 @@ impl Phase {
     ) -> Result<Self, Halt> {
         match self {
             Self::Ending(phase) => phase.roll_back(cx, reason),
+            // The sink has to register anew, and what was asked before that does not count.
+            Self::Asking(phase) => phase.roll_back(cx, reason),
             phase => match phase.open_partitions(cx) {
                 Some(partitions) => cx.roll_back(partitions, reason),
                 None => Ok(phase),
@@ -170,7 +172,7 @@ impl Phase {
         if !self.is_open() {
             return Ok(self);
         }
-        match cx.topics.look(cx.control.topics(), &cx.settings.topic) {
+        match cx.topics.look(cx.control.topics(), &cx.settings.topics) {
             // Recovery decides what that means, by what is committed and stored.
             Some(recreated) => self.roll_back(cx, &recreated),
             None => Ok(self),

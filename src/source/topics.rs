@@ -20,6 +20,8 @@ pub(super) struct KnownTopics {
     version: u64,
     /// The topic that is read, as of the last recovery; `None` where the brokers have no ids.
     input: Option<TopicId>,
+    /// The journal, likewise.
+    journal: Option<TopicId>,
     /// The output topics' partitions as last seen, and those that are in use.
     seen: PerOutput<i32>,
     in_use: PerOutput<i32>,
@@ -27,25 +29,28 @@ pub(super) struct KnownTopics {
 
 impl KnownTopics {
     pub(super) fn new(outputs: PerOutput<i32>) -> Self {
-        Self { version: 0, input: None, seen: outputs, in_use: outputs }
+        Self { version: 0, input: None, journal: None, seen: outputs, in_use: outputs }
     }
 
     /// Takes in what has changed since the last look. Returns why everything has to be recovered,
     /// if it has.
-    pub(super) fn look(&mut self, board: &TopicBoard, name: &str) -> Option<String> {
+    pub(super) fn look(&mut self, board: &TopicBoard, names: &PerTopic<String>) -> Option<String> {
         let seen = board.newer(&mut self.version)?;
         self.seen = seen.outputs;
-        let (now, read) = (seen.input?, self.input?);
-        (now != read).then(|| {
-            format!(
-                "topic {name} was deleted and created again: its id is {now}, and {read} was read"
-            )
-        })
+        let recreated = |topic: Topic, now: Option<TopicId>, used: Option<TopicId>| {
+            let (now, used) = now.zip(used).filter(|(now, used)| now != used)?;
+            let name = &names[topic];
+            Some(format!(
+                "topic {name} was deleted and created again: its id is {now}, and {used} was used"
+            ))
+        };
+        recreated(Topic::Input, seen.input, self.input)
+            .or_else(|| recreated(Topic::Journal, seen.journal, self.journal))
     }
 
-    /// Notes which topic is read from now on.
-    pub(super) fn read(&mut self, input: Option<TopicId>) {
-        self.input = input;
+    /// Notes which topics are used from now on.
+    pub(super) fn uses(&mut self, input: Option<TopicId>, journal: Option<TopicId>) {
+        (self.input, self.journal) = (input, journal);
     }
 
     /// Whether a topic is not the one that was read before.

@@ -21,8 +21,8 @@ pub(super) struct Fault(String);
 
 impl Fault {
     /// What went wrong, for an error's text.
-    pub(super) fn reason(self) -> String {
-        self.0
+    pub(super) fn reason(&self) -> String {
+        self.0.clone()
     }
 
     fn from_sled(error: sled::Error) -> Self {

@@ -3,6 +3,7 @@
 //!
 //! A script notes what it observes, line by line; beside it stands what that has to be.
 
+pub(crate) mod followed;
 pub(crate) mod groups;
 pub(crate) mod reading;
 pub(crate) mod stage;
@@ -58,4 +59,5 @@ scripts! {
     deleted: reading::deleted, reading::DELETED;
     by_time: reading::by_time, reading::BY_TIME;
     unknown_partition: reading::unknown_partition, reading::UNKNOWN_PARTITION;
+    followed: followed::followed, followed::FOLLOWED;
 }

@@ -60,7 +60,10 @@ fn a_check_beside_a_running_processor_names_it_and_does_not_disturb_it() {
     assert!(stopped.contains("committed offsets of all 8 partitions, 0 behind"), "{stopped}");
     assert!(stopped.contains("has just stopped"), "{stopped}");
     let window = exits(&scenario.check_config(&["--instance-id", "one", "--window", "20s"]), 2);
-    assert!(window.contains("belongs to another window size (--window)"), "{window}");
+    assert!(
+        window.contains("belongs to another window size (--window): it has '10000 ms'"),
+        "{window}"
+    );
     scenario.start(&["--instance-id", "one", "--exit-at-end"]).ends_with(0);
     println!("{}", scenario.verify(&["--expect-complete"]));
 }

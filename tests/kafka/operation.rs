@@ -35,7 +35,7 @@ fn a_state_folder_in_use_or_of_another_window_is_refused_by_name() {
     let mut other_window = scenario.start(&["--window", "20s"]);
     other_window.ends_with(2);
     let log = other_window.log();
-    assert!(log.contains("window") && log.contains("--state-dir"), "{log}");
+    assert!(log.contains("--window") && log.contains("--journal-topic"), "{log}");
     // And nothing was changed: the right window goes on.
     scenario.start(&["--exit-at-end"]).ends_with(0);
     println!("{}", scenario.verify(&["--expect-complete"]));
@@ -86,7 +86,7 @@ fn start_from_latest_reads_only_what_comes_and_marks_its_first_windows() {
 
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
-fn a_lost_state_folder_is_said_and_its_windows_are_counted_again() {
+fn a_lost_state_folder_costs_reading_and_nothing_else() {
     let scenario = Scenario::new("lost-state");
     let events =
         ["--start-time", "2024-06-01T00:00:00Z", "--events-per-second-of-event-time", "50"];
@@ -96,11 +96,7 @@ fn a_lost_state_folder_is_said_and_its_windows_are_counted_again() {
     scenario.start(&end).ends_with(0);
     fs::remove_dir_all(scenario.state_dir()).expect("the folder was there");
     scenario.produce(&[["--seed", "2", "--count", "5000"].as_slice(), &events].concat());
-    let mut running = scenario.start(&end);
-    running.ends_with(0);
-    for needle in ["does not fit the committed offset", "windows are rebuilt"] {
-        assert!(running.log().contains(needle), "{needle}\n{}", running.tail());
-    }
+    scenario.start(&end).ends_with(0);
     println!("{}", scenario.verify(&["--expect-complete"]));
 }
 

@@ -194,7 +194,8 @@ fn another_identity_is_refused_by_name() {
     ours.window_size_ms = 5000;
     assert_eq!(
         journal.check(&ours).expect_err("another window").to_string(),
-        "the journal belongs to another window size (--window): it has '10000 ms', this run has \
-         '5000 ms'; name another journal topic or another consumer group"
+        "the journal (--journal-topic) belongs to another window size (--window): it has '10000 \
+         ms', this run has '5000 ms'; name another --group-id or another --journal-topic, or clear \
+         this one with `logintide state reset --journal`"
     );
 }

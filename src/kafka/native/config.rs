@@ -317,6 +317,11 @@ impl ClientSettings {
         self.to_config(&[&base[..], more].concat())
     }
 
+    /// Whether the user has set a property, in whichever spelling.
+    pub(in crate::kafka) fn has(&self, name: &str) -> bool {
+        self.properties.iter().any(|(known, _)| property_name(known) == name)
+    }
+
     /// `message.max.bytes`, as the user set it.
     fn largest_message(&self) -> usize {
         self.number("message.max.bytes").unwrap_or(DEFAULT_MESSAGE_BYTES)

@@ -38,6 +38,8 @@ use crate::{
 
 /// `RD_KAFKA_PARTITION_UA`: librdkafka chooses the partition.
 const ANY_PARTITION: i32 = -1;
+/// The property that names the codec of all topics.
+const COMPRESSION: &str = "compression.codec";
 /// The shortest wait that librdkafka knows.
 const HURRY_MS: c_int = 1;
 
@@ -52,6 +54,8 @@ pub struct Producer {
     reports: Reports,
     client: Arc<NativeClient>,
     uncounted: RefCell<Uncounted<Mark>>,
+    /// Whether the user has chosen a codec.
+    has_codec: bool,
 }
 
 impl fmt::Debug for Producer {
@@ -73,16 +77,34 @@ impl Producer {
             reports: Reports::of(&client),
             client,
             uncounted: RefCell::default(),
+            has_codec: settings.client.has(COMPRESSION),
         })
     }
 
     /// The handle of a topic; the same one for the same name.
     /// Fails with `Config` for an impossible name. Whether the topic exists is not asked.
     pub fn topic(&mut self, name: &str) -> Result<TopicHandle, KafkaError> {
+        self.topic_made_by(name, Topic::new)
+    }
+
+    /// As `topic`, and its records are compressed by zstd, unless the user has chosen a codec.
+    /// It is the first handle of this name.
+    pub fn compressed_topic(&mut self, name: &str) -> Result<TopicHandle, KafkaError> {
+        if self.has_codec {
+            return self.topic(name);
+        }
+        self.topic_made_by(name, |client, name| Topic::compressed(client, name, "zstd"))
+    }
+
+    fn topic_made_by(
+        &mut self,
+        name: &str,
+        make: impl FnOnce(&Arc<NativeClient>, &str) -> Result<Topic, KafkaError>,
+    ) -> Result<TopicHandle, KafkaError> {
         if let Some(index) = self.topics.iter().position(|(known, _)| known == name) {
             return Ok(TopicHandle(index));
         }
-        let topic = Topic::new(&self.client, name)?;
+        let topic = make(&self.client, name)?;
         self.reports.add_topic(&topic);
         self.topics.push((name.to_owned(), topic));
         Ok(TopicHandle(self.topics.len() - 1))

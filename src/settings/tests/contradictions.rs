@@ -25,6 +25,10 @@ fn contradictions_name_both_settings_and_the_remedy() {
             "-X delivery.timeout.ms=0 is above transaction.timeout.ms=60000 (0 means no limit)",
         ),
         (
+            &["--delivery=at-least-once", "-Xmessage.timeout.ms=90000"],
+            "-X message.timeout.ms=90000 is above transaction.timeout.ms=60000 (0 means no limit)",
+        ),
+        (
             &["-Xheartbeat.interval.ms=6000", "-Xsession.timeout.ms=6000"],
             "-X heartbeat.interval.ms=6000 is not below -X session.timeout.ms=6000: ",
         ),
@@ -60,7 +64,7 @@ fn what_does_not_contradict_is_taken() {
         &["--commit-interval=10s", "-Xmax.poll.interval.ms=20000", "-Xsession.timeout.ms=6000"][..],
         &["-Xtransaction.timeout.ms=60000", "--commit-interval=15s"],
         &["-Xmessage.timeout.ms=60000"],
-        &[at_least_once, "-Xmessage.timeout.ms=0", "--commit-interval=60s"],
+        &[at_least_once, "--commit-interval=60s"],
         &["--memory-budget=32MiB", "--workers=6"],
     ] {
         configured(arguments).unwrap_or_else(|error| panic!("{arguments:?}: {error}"));

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     CopyFault,
-    record_copy::{Table, TableRow},
+    record_copy::{Table, TableRow, TakeRow},
 };
 
 /// Rows that outlive the process that writes them.
@@ -99,10 +99,7 @@ impl MemoryDisk {
 pub struct MemoryTable(MemoryDisk);
 
 impl Table for MemoryTable {
-    fn read(
-        &mut self,
-        each: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), CopyFault>,
-    ) -> Result<(), CopyFault> {
+    fn read(&mut self, each: &mut TakeRow<'_>) -> Result<(), CopyFault> {
         let rows = self.0.rows();
         let mut seen = rows.flushed.clone();
         rows.written.iter().cloned().for_each(|row| Rows::put(row, &mut seen));

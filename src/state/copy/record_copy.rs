@@ -15,7 +15,7 @@ use super::{
     pieces::{Collected, OF, Piece, RowKey, StoredOf, cut, piece_key, position_key, records_of},
 };
 use crate::{
-    failpoint::{self, Point},
+    failpoint::{self, Fault, Point},
     ids::{Offset, PartitionId},
     journal::Identity,
     limits::COPY_BATCH_ROWS,
@@ -25,13 +25,13 @@ use crate::{
 /// Key and value of a row; without a value it is removed.
 pub(super) type TableRow = (Vec<u8>, Option<Vec<u8>>);
 
+/// Takes key and value of a row.
+pub(super) type TakeRow<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), CopyFault> + 'a;
+
 /// Rows by key, on disk.
 pub trait Table: Debug + Send {
     /// Shows every row, by key.
-    fn read(
-        &mut self,
-        each: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), CopyFault>,
-    ) -> Result<(), CopyFault>;
+    fn read(&mut self, each: &mut TakeRow<'_>) -> Result<(), CopyFault>;
 
     /// Writes rows; they may not be on disk.
     fn write(&mut self, rows: Vec<TableRow>) -> Result<(), CopyFault>;
@@ -147,14 +147,19 @@ impl<T: Table> JournalCopy for RecordCopy<T> {
             self.journal = Some(change.journal.clone());
         }
         let rows = self.rows_of(change);
-        self.write_all(rows)?;
-        failpoint::reached(Point::CopyRows);
         let position = |(partition, position): (&PartitionId, &Offset)| {
             let key = position_key(*partition);
             let value = codec::encode(&key, position);
             (key, Some(value))
         };
-        self.write_all(change.positions.iter().map(position).collect())
+        let positions = change.positions.iter().map(position).collect();
+        if failpoint::is_planted(Fault::PositionsFirst) {
+            self.write_all(positions)?;
+            return self.write_all(rows);
+        }
+        self.write_all(rows)?;
+        failpoint::reached(Point::CopyRows);
+        self.write_all(positions)
     }
 
     fn set_aside(&mut self, reason: &str) -> Result<(), CopyFault> {

@@ -9,12 +9,16 @@ use tracing::warn;
 
 use super::{
     CopyFault,
-    record_copy::{Table, TableRow},
+    record_copy::{Table, TableRow, TakeRow},
 };
 use crate::state::{
     folder::{self, JOURNAL},
     sled_file::{Fault, SledFile},
 };
+
+/// The row that a table begins with. sled opens a file of which it can read nothing as an empty
+/// database; without this row it is not one of ours.
+const BEGUN: &[u8] = b"begun";
 
 /// Rows in sled.
 #[derive(Debug)]
@@ -31,28 +35,33 @@ impl SledTable {
 
     fn file(&mut self) -> Result<&mut SledFile, CopyFault> {
         if self.file.is_none() {
-            self.file = Some(SledFile::open(&self.dir, JOURNAL).map_err(fault)?);
+            let mut file = SledFile::open(&self.dir, JOURNAL).map_err(|error| fault(&error))?;
+            if !file.had_bytes() {
+                let begin =
+                    |db: &sled::Db| db.insert(BEGUN, &[]).and_then(|_| db.flush().map(drop));
+                file.write(begin).map_err(|error| fault(&error))?;
+            }
+            self.file = Some(file);
         }
         Ok(self.file.as_mut().expect("it was just opened"))
     }
 }
 
 impl Table for SledTable {
-    fn read(
-        &mut self,
-        each: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), CopyFault>,
-    ) -> Result<(), CopyFault> {
+    fn read(&mut self, each: &mut TakeRow<'_>) -> Result<(), CopyFault> {
         let file = self.file()?;
-        let mut rows = file.read(|db| Ok(db.iter())).map_err(fault)?;
-        let mut is_empty = true;
-        while let Some((key, value)) = file.read(|_| rows.next().transpose()).map_err(fault)? {
-            each(&key, &value)?;
-            is_empty = false;
+        let mut rows = file.read(|db| Ok(db.iter())).map_err(|error| fault(&error))?;
+        let mut is_begun = false;
+        while let Some((key, value)) =
+            file.read(|_| rows.next().transpose()).map_err(|error| fault(&error))?
+        {
+            if key == BEGUN {
+                is_begun = true;
+            } else {
+                each(&key, &value)?;
+            }
         }
-        if is_empty && file.had_bytes() {
-            return Err(CopyFault("it has a file but no rows".to_owned()));
-        }
-        Ok(())
+        if is_begun { Ok(()) } else { Err(CopyFault("its beginning is missing".to_owned())) }
     }
 
     fn write(&mut self, rows: Vec<TableRow>) -> Result<(), CopyFault> {
@@ -63,21 +72,24 @@ impl Table for SledTable {
                 None => batch.remove(key),
             }
         }
-        self.file()?.write(|db| db.apply_batch(batch)).map_err(fault)
+        self.file()?.write(|db| db.apply_batch(batch)).map_err(|error| fault(&error))
     }
 
     fn remove(&mut self, prefix: &[u8]) -> Result<(), CopyFault> {
         let file = self.file()?;
         let mut batch = sled::Batch::default();
-        let mut keys = file.read(|db| Ok(db.scan_prefix(prefix).keys())).map_err(fault)?;
-        while let Some(key) = file.read(|_| keys.next().transpose()).map_err(fault)? {
+        let mut keys =
+            file.read(|db| Ok(db.scan_prefix(prefix).keys())).map_err(|error| fault(&error))?;
+        while let Some(key) =
+            file.read(|_| keys.next().transpose()).map_err(|error| fault(&error))?
+        {
             batch.remove(key);
         }
-        file.write(|db| db.apply_batch(batch)).map_err(fault)
+        file.write(|db| db.apply_batch(batch)).map_err(|error| fault(&error))
     }
 
     fn flush(&mut self) -> Result<(), CopyFault> {
-        self.file()?.write(|db| db.flush().map(drop)).map_err(fault)
+        self.file()?.write(|db| db.flush().map(drop)).map_err(|error| fault(&error))
     }
 
     fn set_aside(&mut self, reason: &str) -> Result<(), CopyFault> {
@@ -100,6 +112,6 @@ impl Table for SledTable {
     }
 }
 
-fn fault(fault: Fault) -> CopyFault {
+fn fault(fault: &Fault) -> CopyFault {
     CopyFault(fault.reason())
 }

@@ -7,6 +7,7 @@
 mod cluster;
 mod disk;
 mod fencing;
+mod journal;
 mod network;
 mod outage;
 mod rebalance;

@@ -182,11 +182,12 @@ fn a_missing_right_is_named() {
     let scenario = secured.scenario("rights", way, PLAIN.0);
     let flags = secured.sasl("PLAIN", PLAIN, "ca.pem");
     let principal = format!("User:{}", PLAIN.0);
-    let (group, input) = (scenario.topic("group"), scenario.topic("input"));
+    let [group, input, journal] = ["group", "input", "group-journal"].map(|n| scenario.topic(n));
     let prefixed = ["--resource-pattern-type", "prefixed"];
     for (resource, right, prefix) in [
         (["--group", &group], "Read", &[][..]),
         (["--topic", &input], "Read", &[]),
+        (["--topic", &journal], "Read", &[]),
         (["--transactional-id", &group], "Write", &prefixed),
     ] {
         let change = |how: &str| {

@@ -27,7 +27,7 @@ fn journal(seed: u64, epochs: i64) -> (SimKafka, Author) {
     let kafka = SimKafka::new(seed);
     let mut author = Author::new(&kafka);
     for epoch in 0..epochs {
-        author.epoch(&ALL[..1 + epoch as usize % ALL.len()], &[epoch / 2, 7], End::Commit);
+        author.epoch(&ALL[..=epoch as usize % ALL.len()], &[epoch / 2, 7], End::Commit);
     }
     (kafka, author)
 }

@@ -44,6 +44,7 @@ pub(crate) struct Cluster {
     pub(crate) transaction_sweep: Duration,
     pub(crate) broker_config: BTreeMap<String, String>,
     trace: Option<Vec<String>>,
+    is_shown: bool,
 }
 
 /// Why a request has no answer that says yes.
@@ -78,6 +79,7 @@ impl Cluster {
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
             trace: None,
+            is_shown: false,
         }
     }
 
@@ -86,14 +88,25 @@ impl Cluster {
         self.trace = Some(Vec::new());
     }
 
+    /// Prints a line for everything that happens from now on.
+    pub(crate) fn show(&mut self) {
+        self.is_shown = true;
+    }
+
     pub(crate) fn take_trace(&mut self) -> Vec<String> {
         self.trace.take().unwrap_or_default()
     }
 
     pub(crate) fn note(&mut self, line: impl FnOnce() -> String) {
-        let now = self.now();
+        if self.trace.is_none() && !self.is_shown {
+            return;
+        }
+        let line = format!("{:>12} {}", self.now().as_micros(), line());
+        if self.is_shown {
+            println!("{line}");
+        }
         if let Some(trace) = &mut self.trace {
-            trace.push(format!("{:>12} {}", now.as_micros(), line()));
+            trace.push(line);
         }
     }
 

@@ -67,6 +67,8 @@ pub(crate) enum Joined {
     Waits(String),
     /// At once: the generation goes on.
     InPlace(Seat),
+    /// At once, the answer that it has not heard: its generation has begun, and is not assigned.
+    Again { member_id: String, generation: i32, leads: bool },
 }
 
 /// A member's place in a generation.
@@ -143,8 +145,12 @@ impl Group {
         let is_follower = index > 0;
         let goes_on = self.phase == Phase::Stable && place.is_some() && (replaces || is_follower);
         let is_repeated = self.phase == Phase::Syncing && place.is_some() && !replaces;
-        if goes_on || is_repeated {
+        if goes_on {
             return Ok(Joined::InPlace(self.seat(index)));
+        }
+        if is_repeated {
+            let (member_id, generation) = (self.members[index].id.clone(), self.generation);
+            return Ok(Joined::Again { member_id, generation, leads: !is_follower });
         }
         self.members[index].has_joined = true;
         let id = self.members[index].id.clone();

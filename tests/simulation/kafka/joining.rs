@@ -62,6 +62,13 @@ pub(super) fn join(cluster: &mut Cluster, consumer: ConsumerId) {
             consuming.membership.begins(seat.generation);
             cluster.soon(Event::Seat { seat });
         }
+        Ok(Joined::Again { member_id, generation, leads }) => {
+            consuming.membership.waits_as(member_id);
+            consuming.membership.begins(generation);
+            if leads {
+                cluster.soon(Event::Assign { group: name.clone(), generation });
+            }
+        }
         Ok(Joined::Waits(id)) => consuming.membership.waits_as(id),
         Err(code) => {
             let wanted = consuming.membership.refused(code);

@@ -12,11 +12,12 @@ use logintide::{
 };
 
 use super::{
+    guest::Guest,
     house::{House, INSTANCES, Repeats, bearable},
     input::Feed,
     instance::Instance,
     oracle::Outputs,
-    plan::{GROUP, IDLE_TIMEOUT, Plan, RULES, SESSION, Trouble, names},
+    plan::{GROUP, IDLE_TIMEOUT, Plan, SESSION, Trouble, WINDOW_MS, names},
     sizes::Sizes,
 };
 use crate::kafka::{Cluster, Faults, Link, Random, SimClient, SimKafka};
@@ -25,8 +26,12 @@ use crate::kafka::{Cluster, Faults, Link, Random, SimClient, SimKafka};
 const PATIENCE: Duration = Duration::from_mins(4);
 /// Failures of a process that are accepted after the trouble is over: it was in the middle of one.
 const LAST_FAILURES: usize = 3;
-/// What the windows of the last events need to close, beyond their end and the grace.
-const CLOSING: Duration = Duration::from_secs(3);
+/// What the windows of the last events need to close, beyond their end and the grace: a leader that
+/// has just moved, the pause before a silent partition is asked about again, and some commits.
+const CLOSING: Duration = Duration::from_secs(7);
+/// Longest time between two rounds: while there is trouble or something to do, and then.
+const PAUSE: Duration = Duration::from_millis(120);
+const LONG_PAUSE: Duration = Duration::from_millis(250);
 
 /// A process, and what is done to it.
 struct Running {
@@ -60,13 +65,14 @@ pub(crate) struct History {
     plan: Plan,
     slots: Vec<Slot>,
     feed: Feed,
+    guest: Option<Guest>,
     last_failure: Option<String>,
     sizes: Sizes,
 }
 
-/// Plays a history.
-pub(crate) fn play(seed: u64, delivery: Delivery, traced: bool) -> Outcome {
-    let mut history = History::new(seed, delivery, traced);
+/// Plays a history. `look` is taken at its cluster before anything happens.
+pub(crate) fn play(seed: u64, delivery: Delivery, look: fn(&mut Cluster)) -> Outcome {
+    let mut history = History::new(seed, delivery, look);
     history.trouble();
     let broken = history.calm().and_then(|()| history.judge()).err();
     history.end();
@@ -75,14 +81,12 @@ pub(crate) fn play(seed: u64, delivery: Delivery, traced: bool) -> Outcome {
 }
 
 impl History {
-    fn new(seed: u64, delivery: Delivery, traced: bool) -> Self {
+    fn new(seed: u64, delivery: Delivery, look: fn(&mut Cluster)) -> Self {
         let mut random = Random::new(seed ^ 0x0051_4d15);
         let plan = Plan::new(delivery, &mut random);
         let kafka = SimKafka::new(seed);
-        if traced {
-            kafka.with(Cluster::trace);
-            kafka.with(|cluster| cluster.note(|| format!("{plan:?}")));
-        }
+        kafka.with(look);
+        kafka.with(|cluster| cluster.note(|| format!("{plan:?}")));
         let names = names();
         for (topic, name) in names.iter() {
             kafka.create_topic(name, plan.partitions[topic]);
@@ -103,6 +107,7 @@ impl History {
             plan,
             slots,
             feed,
+            guest: None,
             last_failure: None,
             sizes: Sizes::default(),
         }
@@ -118,6 +123,9 @@ impl History {
 
     /// The time in which things go wrong: while the input is written, and a little longer.
     fn trouble(&mut self) {
+        if self.plan.troubles.contains(&Trouble::Weather) && self.random.one_in(2) {
+            self.kafka.set_faults(bearable(Plan::weather(&mut self.random)));
+        }
         let mut rounds_left = self.random.below(20);
         while rounds_left > 0 || !self.feed.is_done() {
             if self.feed.is_done() {
@@ -128,9 +136,13 @@ impl History {
                 self.make_trouble();
             }
             self.round();
-            let pause = Duration::from_millis(self.random.below(120) as u64);
-            self.kafka.pass(pause);
+            self.pass(PAUSE);
         }
+    }
+
+    fn pass(&mut self, most: Duration) {
+        let pause = self.random.between((Duration::ZERO, most));
+        self.kafka.pass(pause);
     }
 
     fn make_trouble(&mut self) {
@@ -153,14 +165,20 @@ impl History {
                 kafka.move_group_coordinator(up_to(Duration::from_secs(2)));
                 kafka.move_transaction_coordinator(up_to(Duration::from_secs(2)));
             }
+            Trouble::Compact => {
+                let partition = random.below(self.plan.partitions[Topic::Journal]);
+                let journal = &self.names[Topic::Journal];
+                kafka.compact(journal, partition as i32, Duration::from_secs(1));
+            }
             Trouble::Weather => kafka.set_faults(bearable(Plan::weather(random))),
+            Trouble::Guest => self.guest = Some(Guest::join(kafka, up_to(2 * SESSION))),
             Trouble::Kill => self.bury(number),
             _ => {
                 let Some(running) = &mut self.slots[number].running else { return };
                 let process = running.client.process();
                 match trouble {
                     Trouble::KillAtRequest => kafka.kill_after(process, random.below(12) as u32),
-                    Trouble::BreakDisk => self.slots[number].house.break_disk(),
+                    Trouble::BreakDisk => self.slots[number].house.break_disk(random.below(8)),
                     Trouble::Stop => running.instance.stop(),
                     Trouble::Pause if running.paused_until.is_none() => {
                         kafka.pause(process);
@@ -183,6 +201,7 @@ impl History {
     /// Starts what is due, and lets every running instance make some turns.
     fn round(&mut self) {
         let now = self.now();
+        self.guest = self.guest.take().and_then(|guest| guest.step(now));
         for number in 0..self.slots.len() {
             self.come_back(number, now);
             let slot = &mut self.slots[number];
@@ -262,20 +281,21 @@ impl History {
         self.note(|| "the trouble is over".to_owned());
         self.kafka.set_faults(Faults::none());
         let now = self.now();
-        for number in 0..self.slots.len() {
-            if let Some(running) = &mut self.slots[number].running {
+        for slot in &mut self.slots {
+            slot.house.mend_disk();
+            if let Some(running) = &mut slot.running {
                 running.cut_until = running.cut_until.map(|_| now);
                 running.paused_until = running.paused_until.map(|_| now);
                 self.kafka.spare(running.client.process());
             }
         }
+        self.guest = None;
         let (deadline, failures) = (now + PATIENCE, self.sizes.failures);
         // Since when everything is committed, by instances that all run.
         let mut since = None;
         loop {
             self.round();
-            let pause = Duration::from_millis(self.random.below(100) as u64);
-            self.kafka.pass(pause);
+            self.pass(if since.is_some() { LONG_PAUSE } else { PAUSE });
             if !self.is_committed() {
                 since = None;
             } else if self.is_closed(*since.get_or_insert(self.now())) {
@@ -304,7 +324,7 @@ impl History {
 
     /// Whether every window has had the time to close.
     fn is_closed(&self, committed_at: Duration) -> bool {
-        let needed = RULES.size_ms + RULES.grace_ms;
+        let needed = WINDOW_MS + self.plan.rules.grace_ms;
         let last = self.feed.written().iter().map(|input| input.time_ms + needed).max();
         let now_ms = self.kafka.with(|cluster| cluster.now_ms());
         self.now() >= committed_at + IDLE_TIMEOUT + CLOSING
@@ -342,7 +362,9 @@ impl History {
         (self.sizes.late, self.sizes.windows, self.sizes.revisions) = outputs.counts();
         self.sizes.seconds = self.now().as_secs();
         let repeats = Repeats::of(self.plan.delivery);
-        outputs.check(self.feed.written(), repeats, self.plan.is_orderly)
+        let is_complete = !self.plan.troubles.contains(&Trouble::Guest);
+        outputs.check(self.feed.written(), repeats, is_complete)?;
+        if self.plan.is_orderly { outputs.check_order() } else { Ok(()) }
     }
 
     fn describe(&self) -> String {

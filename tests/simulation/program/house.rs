@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use crossbeam_channel::{bounded, unbounded};
 use logintide::{
-    batch::Pool,
+    batch::{Emptied, InputRecord, Pool},
     budget::Budget,
     client::{Client, RecordConsumer},
     config::{Delivery, OnTopicRecreated, OnUnreadableBatch, StartFrom},
@@ -31,8 +31,8 @@ use logintide::{
 use super::{
     instance::Instance,
     plan::{
-        COMMIT_INTERVAL, DELIVERY_TIMEOUT, GROUP, IDLE_TIMEOUT, Plan, RULES, SESSION,
-        TRANSACTION_TIMEOUT, names,
+        COMMIT_INTERVAL, DELIVERY_TIMEOUT, GROUP, IDLE_TIMEOUT, Plan, SESSION, TRANSACTION_TIMEOUT,
+        names,
     },
 };
 use crate::kafka::{Faults, Random, SimClient};
@@ -82,14 +82,19 @@ impl House {
         Self { name: format!("i{number}"), plan: plan.clone(), disk, image }
     }
 
-    /// The disk takes nothing any more, until the next start.
-    pub(crate) fn break_disk(&self) {
-        self.disk.fill_after(Some(0));
+    /// The disk takes so many rows more, until the next start.
+    pub(crate) fn break_disk(&self, rows: usize) {
+        self.disk.fill_after(Some(rows));
+    }
+
+    /// The disk works again.
+    pub(crate) fn mend_disk(&self) {
+        self.disk.fill_after(None);
     }
 
     /// What becomes of the state while no instance runs; mostly nothing.
     pub(crate) fn disturb_state(&mut self, random: &mut Random) -> &'static str {
-        self.disk.fill_after(None);
+        self.mend_disk();
         self.disk.crash(|| random.one_in(2));
         match random.below(12) {
             0 => {
@@ -128,7 +133,7 @@ impl House {
             let settings = WorkerSettings {
                 id: WorkerId(number),
                 event: EventConfig::default(),
-                rules: RULES,
+                rules: self.plan.rules,
                 output_partitions: self.plan.partitions[Topic::Processed],
                 budget: Arc::clone(&budget),
                 input_pool: input_pool.clone(),
@@ -144,7 +149,7 @@ impl House {
         let sink_settings = SinkSettings {
             workers,
             outputs: self.outputs(),
-            rules: RULES,
+            rules: self.plan.rules,
             instance: InstanceId::parse(&self.name).expect("valid"),
             identity: self.identity(),
             lease: IDLE_TIMEOUT + 2 * COMMIT_INTERVAL,
@@ -169,14 +174,14 @@ impl House {
     fn source(
         &self,
         budget: Arc<Budget>,
-        input_pool: Pool<logintide::batch::Emptied<logintide::batch::InputRecord>>,
+        input_pool: Pool<Emptied<InputRecord>>,
     ) -> SourceSettings {
         SourceSettings {
             topic: names()[Topic::Input].clone(),
             instance: self.name.clone(),
             consumer: self.consumer(),
             fields: EventConfig::default().fields,
-            rules: RULES,
+            rules: self.plan.rules,
             commit_interval: COMMIT_INTERVAL,
             idle_timeout: IDLE_TIMEOUT,
             start_from: StartFrom::Earliest,
@@ -192,32 +197,13 @@ impl House {
         }
     }
 
-    fn client(&self) -> ClientSettings {
-        let property = |name: &str, value: u128| (name.to_owned(), value.to_string());
-        ClientSettings {
-            brokers: "simulated".to_owned(),
-            properties: vec![
-                property("session.timeout.ms", SESSION.as_millis()),
-                property("heartbeat.interval.ms", 1_000),
-            ],
-        }
-    }
-
     fn consumer(&self) -> ConsumerSettings {
-        ConsumerSettings {
-            client: self.client(),
-            group_id: GROUP.to_owned(),
-            instance_id: Some(self.name.clone()),
-            topic: names()[Topic::Input].clone(),
-            fetch_queue_kbytes: 1_024,
-            max_poll_interval: 3 * SESSION,
-            reads_uncommitted: false,
-        }
+        ConsumerSettings { instance_id: Some(self.name.clone()), ..guest() }
     }
 
     fn replica(&self) -> ReplicaSettings {
         let journal = names()[Topic::Journal].clone();
-        let consumer = ConsumerSettings { instance_id: None, topic: journal, ..self.consumer() };
+        let consumer = ConsumerSettings { topic: journal, ..guest() };
         let of = CopyOf {
             cluster_id: "simulated".to_owned(),
             group_id: GROUP.to_owned(),
@@ -226,7 +212,7 @@ impl House {
         ReplicaSettings {
             consumer,
             partitions: self.plan.outputs()[Topic::Journal] as u32,
-            rules: RULES,
+            rules: self.plan.rules,
             memory_limit: POOL_BYTES,
             copy: Some(Box::new(RecordCopy::new(self.disk.table(), of))),
         }
@@ -238,7 +224,7 @@ impl House {
             group_id: GROUP.to_owned(),
             topic: names()[Topic::Input].clone(),
             topic_id: None,
-            window_size_ms: RULES.size_ms,
+            window_size_ms: self.plan.rules.size_ms,
             journal_partitions: self.plan.outputs()[Topic::Journal] as u32,
             first_partitions: self.plan.partitions[Topic::Input] as u32,
         }
@@ -248,7 +234,7 @@ impl House {
         let id = format!("{GROUP}-{}", self.name);
         let transactional = Transactional { id, timeout: TRANSACTION_TIMEOUT };
         let producer = |transactional| ProducerSettings {
-            client: self.client(),
+            client: client(),
             queue_kbytes: 1_024,
             batch_bytes: 64 * 1024,
             linger: Duration::from_millis(2),
@@ -265,5 +251,29 @@ impl House {
                 record_bytes: RECORD_BYTES,
             }),
         }
+    }
+}
+
+fn client() -> ClientSettings {
+    let property = |name: &str, value: u128| (name.to_owned(), value.to_string());
+    ClientSettings {
+        brokers: "simulated".to_owned(),
+        properties: vec![
+            property("session.timeout.ms", SESSION.as_millis()),
+            property("heartbeat.interval.ms", 1_000),
+        ],
+    }
+}
+
+/// Settings of a consumer that has no name in the group.
+pub(crate) fn guest() -> ConsumerSettings {
+    ConsumerSettings {
+        client: client(),
+        group_id: GROUP.to_owned(),
+        instance_id: None,
+        topic: names()[Topic::Input].clone(),
+        fetch_queue_kbytes: 1_024,
+        max_poll_interval: 3 * SESSION,
+        reads_uncommitted: false,
     }
 }

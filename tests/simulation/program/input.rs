@@ -5,7 +5,7 @@
 
 use crate::kafka::{Random, SimKafka};
 
-use super::plan::{Plan, RULES};
+use super::plan::{ORDERLY_DELAY_MS, Plan};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -90,7 +90,7 @@ impl Feed {
     fn delay_ms(&self, random: &mut Random) -> i64 {
         let mut up_to = |most: i64| random.below(most as usize + 1) as i64;
         if self.is_orderly {
-            return up_to(RULES.grace_ms / 2);
+            return up_to(ORDERLY_DELAY_MS);
         }
         match up_to(20) {
             0..=10 => up_to(300),

@@ -4,6 +4,7 @@
 //! `LOGINTIDE_HISTORIES` says how many histories of each mode are played. `LOGINTIDE_SEED` plays
 //! one of them and shows all that happens.
 
+mod guest;
 mod history;
 mod house;
 mod input;
@@ -24,6 +25,7 @@ use self::{
     history::{Outcome, play},
     sizes::Sizes,
 };
+use crate::kafka::Cluster;
 
 /// Histories of each mode, unless it is said.
 const HISTORIES: u64 = 2_000;
@@ -37,7 +39,7 @@ fn number_of(name: &str) -> Option<u64> {
 
 /// Plays a history; a panic in it is a promise that is broken.
 fn play_safely(seed: u64, delivery: Delivery) -> Outcome {
-    catch_unwind(AssertUnwindSafe(|| play(seed, delivery, false))).unwrap_or_else(|_| Outcome {
+    catch_unwind(AssertUnwindSafe(|| play(seed, delivery, |_| {}))).unwrap_or_else(|_| Outcome {
         broken: Some("a panic, see above".to_owned()),
         ..Outcome::default()
     })
@@ -46,8 +48,9 @@ fn play_safely(seed: u64, delivery: Delivery) -> Outcome {
 /// Plays histories of one mode, or shows the one that is asked for.
 fn play_all(delivery: Delivery, test: &str) {
     if let Some(seed) = number_of("LOGINTIDE_SEED") {
-        let Outcome { broken, trace, .. } = play(seed, delivery, true);
-        println!("{}", trace.join("\n"));
+        let log = tracing_subscriber::fmt().without_time().with_ansi(false);
+        log.with_max_level(tracing::Level::DEBUG).init();
+        let Outcome { broken, .. } = play(seed, delivery, Cluster::show);
         assert_eq!(broken, None, "seed {seed}");
         return;
     }
@@ -85,7 +88,7 @@ fn at_least_once_histories_keep_every_total() {
 fn a_seed_is_always_the_same_history() {
     for seed in 0..20 {
         for delivery in [Delivery::ExactlyOnce, Delivery::AtLeastOnce] {
-            let trace = || play(seed, delivery, true).trace;
+            let trace = || play(seed, delivery, Cluster::trace).trace;
             let first = trace();
             assert!(first.len() > 20, "seed {seed} has a trace");
             assert_eq!(first, trace(), "seed {seed}");

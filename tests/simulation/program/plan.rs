@@ -12,10 +12,18 @@ use crate::kafka::{Faults, Random};
 
 /// The consumer group.
 pub(crate) const GROUP: &str = "logins";
-pub(crate) const RULES: WindowRules =
-    WindowRules { size_ms: 2_000, grace_ms: 500, allowed_lateness_ms: 3_000 };
+pub(crate) const WINDOW_MS: i64 = 2_000;
+const ALLOWED_LATENESS_MS: i64 = 3_000;
+/// What nearly every event takes from its time to the input.
+const GRACE_MS: i64 = 500;
+/// A grace that is long enough for every event of orderly input: a partition counts as idle for two
+/// seconds after a broker has said that it has nothing more. What comes in this time and cannot be
+/// read yet, because a broker or the process stands still, has its window closed otherwise.
+const ORDERLY_GRACE_MS: i64 = 2_500;
+/// How old an event of orderly input is at most when it is written.
+pub(crate) const ORDERLY_DELAY_MS: i64 = 300;
 pub(crate) const COMMIT_INTERVAL: Duration = Duration::from_millis(200);
-pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_millis(1_500);
+pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_millis(800);
 pub(crate) const SESSION: Duration = Duration::from_secs(6);
 pub(crate) const DELIVERY_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
@@ -42,12 +50,16 @@ pub(crate) enum Trouble {
     ExpireIds,
     MoveLeader,
     MoveCoordinators,
+    /// Another member has some of the partitions for a while.
+    Guest,
+    /// The cleaner goes over a part of the journal.
+    Compact,
     /// The network and the brokers are bad in another way from now on.
     Weather,
 }
 
 impl Trouble {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::Kill,
         Self::KillAtRequest,
         Self::BreakDisk,
@@ -57,6 +69,8 @@ impl Trouble {
         Self::ExpireIds,
         Self::MoveLeader,
         Self::MoveCoordinators,
+        Self::Guest,
+        Self::Compact,
         Self::Weather,
     ];
 }
@@ -69,8 +83,9 @@ pub(crate) struct Plan {
     pub(crate) partitions: PerTopic<usize>,
     /// Records that are written to the input.
     pub(crate) records: usize,
-    /// No event is older than the grace when it is written.
+    /// No event is older than the grace when it is read.
     pub(crate) is_orderly: bool,
+    pub(crate) rules: WindowRules,
     /// What may happen; some only, because a history goes further with few.
     pub(crate) troubles: Vec<Trouble>,
     /// One round in so many has trouble.
@@ -85,11 +100,19 @@ impl Plan {
         });
         let mut troubles = Trouble::ALL.to_vec();
         troubles.retain(|_| random.one_in(3));
+        // Windows close without the partitions that a guest has.
+        let is_orderly = random.one_in(3) && !troubles.contains(&Trouble::Guest);
+        let rules = WindowRules {
+            size_ms: WINDOW_MS,
+            grace_ms: if is_orderly { ORDERLY_GRACE_MS } else { GRACE_MS },
+            allowed_lateness_ms: ALLOWED_LATENESS_MS,
+        };
         Self {
             delivery,
             partitions,
             records: 10 + random.below(40),
-            is_orderly: random.one_in(3),
+            is_orderly,
+            rules,
             troubles,
             trouble_one_in: *random.pick(&[3, 6, 12]),
         }
@@ -107,11 +130,17 @@ impl Plan {
 
     /// How bad the network and the brokers are from now on.
     pub(crate) fn weather(random: &mut Random) -> Faults {
-        match random.below(6) {
+        let faults = match random.below(6) {
             0 => Faults::none(),
             1 => Faults::some(),
             _ => Faults::swarm(random),
+        };
+        if !random.one_in(4) {
+            return faults;
         }
+        // Late copies, often and soon, so that they hit the next transaction.
+        let late_copy_delay = (Duration::ZERO, Duration::from_secs(2));
+        Faults { late_end_one_in: 4, late_offsets_one_in: 4, late_copy_delay, ..faults }
     }
 }
 

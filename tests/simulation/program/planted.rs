@@ -27,16 +27,28 @@ fn modes(fault: Fault) -> &'static [Delivery] {
         // Without transactions it takes long to be found: some thousand histories.
         Fault::OffsetsApart | Fault::NextEpochAhead => &[ExactlyOnce],
         Fault::HorizonForgotten | Fault::IdleUnasked => &[ExactlyOnce, AtLeastOnce],
+        Fault::SlowCommitKept
+        | Fault::UpToStable
+        | Fault::EndsFirst
+        | Fault::RecordWithoutOffset
+        | Fault::SeqRestarted
+        | Fault::RestoreFromForgotten
+        | Fault::PositionsFirst
+        | Fault::CommitIsTruth => &[ExactlyOnce],
     }
 }
 
 #[test]
 fn every_planted_fault_is_found() {
+    let mut missed = Vec::new();
     for fault in Fault::ALL {
         for delivery in modes(*fault) {
             let found = found(*fault, *delivery);
             println!("{fault:?}, {delivery:?}: {found:?}");
-            assert!(found.is_some(), "{fault:?} in {delivery:?} is not found");
+            if found.is_none() {
+                missed.push((*fault, *delivery));
+            }
         }
     }
+    assert_eq!(missed, [], "faults that no history finds");
 }

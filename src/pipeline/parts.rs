@@ -1,0 +1,115 @@
+//! Everything that is prepared before the first thread starts.
+//!
+//! In:  the configuration, what the brokers said, the state folder. Out: the settings of the
+//! clients that the threads make. Main thread.
+
+use std::sync::Arc;
+
+use super::BrokerFacts;
+use crate::{
+    config::{Delivery, RunConfig},
+    control::Control,
+    journal::Identity,
+    kafka::{
+        Admin, ClientSettings, ConsumerSettings, MockCluster, ProducerSettings, Transactional,
+    },
+    limits,
+    replica::ReplicaSettings,
+    sink::OutputSettings,
+    state::{JournalCopy, StateFolder},
+    status::Board,
+    topics::Topic,
+};
+
+/// Everything that is prepared before the first thread starts.
+pub(super) struct Parts {
+    pub(super) config: RunConfig,
+    pub(super) client: ClientSettings,
+    pub(super) admin: Admin,
+    pub(super) facts: BrokerFacts,
+    pub(super) folder: StateFolder,
+    pub(super) copy: Option<Box<dyn JournalCopy>>,
+    pub(super) control: Arc<Control>,
+    pub(super) board: Arc<Board>,
+}
+
+impl Parts {
+    /// The bytes that are read of a record: one larger than an event may be goes to a side topic,
+    /// which accepts no more.
+    pub(super) fn most_bytes(&self) -> usize {
+        let side_topics = self.facts.outputs.iter().filter(|(topic, _)| topic.is_side_topic());
+        let of_event = self.config.event.max_event_bytes + 1;
+        side_topics.map(|(_, topic)| topic.record_bytes).fold(of_event, usize::max)
+    }
+
+    /// Whose journal it is.
+    pub(super) fn identity(&self) -> Identity {
+        Identity {
+            cluster_id: self.facts.cluster_id.clone(),
+            group_id: self.config.group_id.clone(),
+            topic: self.config.topics[Topic::Input].clone(),
+            topic_id: None,
+            window_size_ms: self.config.window.size_ms,
+            journal_partitions: self.facts.outputs[Topic::Journal].partitions as u32,
+            first_partitions: self.facts.input_partitions as u32,
+        }
+    }
+
+    /// Settings of the replica. Its consumer has the group's name but does not join.
+    pub(super) fn replica(&mut self) -> ReplicaSettings {
+        ReplicaSettings {
+            consumer: ConsumerSettings {
+                instance_id: None,
+                topic: self.config.topics[Topic::Journal].clone(),
+                fetch_queue_kbytes: limits::SCAN_QUEUE_BYTES / 1024,
+                ..self.consumer()
+            },
+            partitions: self.facts.outputs[Topic::Journal].partitions as u32,
+            rules: self.config.window,
+            memory_limit: self.config.memory.total,
+            copy: self.copy.take(),
+        }
+    }
+
+    /// Settings of the consumer that joins the group.
+    pub(super) fn consumer(&self) -> ConsumerSettings {
+        ConsumerSettings {
+            client: self.client.clone(),
+            group_id: self.config.group_id.clone(),
+            instance_id: Some(self.config.instance_id.to_string()),
+            topic: self.config.topics[Topic::Input].clone(),
+            fetch_queue_kbytes: self.config.memory.fetch_queue / 1024,
+            max_poll_interval: limits::MAX_POLL_INTERVAL,
+            reads_uncommitted: false,
+        }
+    }
+
+    /// How the outputs are produced.
+    pub(super) fn outputs(&self) -> OutputSettings {
+        let has_transactions = !MockCluster::has_id(&self.facts.cluster_id);
+        let runs_ahead = has_transactions && self.config.delivery == Delivery::AtLeastOnce;
+        let transactional = has_transactions.then(|| Transactional {
+            id: format!("{}-{}", self.config.group_id, self.config.instance_id),
+            timeout: limits::TRANSACTION_TIMEOUT,
+        });
+        let queue_kbytes = self.config.memory.producer_queue / 1024;
+        // Nearly all that is produced are enriched events.
+        let of_rest = queue_kbytes / 4;
+        let producer = |transactional, queue_kbytes| ProducerSettings {
+            client: self.client.clone(),
+            queue_kbytes,
+            batch_bytes: self.facts.batch_bytes,
+            linger: limits::PRODUCER_LINGER,
+            delivery_timeout: limits::DELIVERY_TIMEOUT,
+            transactional,
+        };
+        let ahead = runs_ahead.then(|| producer(None, queue_kbytes - of_rest));
+        let queue_kbytes = if runs_ahead { of_rest } else { queue_kbytes };
+        OutputSettings {
+            producer: producer(transactional, queue_kbytes),
+            ahead,
+            topics: self.config.topics.clone(),
+            facts: self.facts.outputs,
+        }
+    }
+}
