@@ -41,10 +41,6 @@ pub const REDRIVE_EXAMPLES: usize = 5;
 /// others, and the cleaner never moves it.
 pub const IDENTITY_SEARCH_RECORDS: usize = 100;
 
-/// Records that may stand before the identity in its partition. It is the first record, or one of
-/// the first when two instances have founded the journal at a time.
-pub const JOURNAL_RECORDS_BEFORE_IDENTITY: usize = 10_000;
-
 /// How often `state` reads the journal when a stream seems to have a gap: while it is read, the
 /// cleaner may remove a snapshot that a newer one has replaced.
 pub const JOURNAL_READINGS: usize = 3;

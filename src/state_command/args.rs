@@ -57,7 +57,7 @@ struct Folder;
 
 impl Subset for Folder {
     fn settings() -> Vec<&'static dyn Setting> {
-        vec![&GROUP_ID, &STATE_DIR, &LOG_FORMAT, &CONFIG]
+        vec![&GROUP_ID, &STATE_DIR, &CONFIG]
     }
 }
 
@@ -123,22 +123,15 @@ pub(super) struct JournalPlace {
     pub(super) log_format: LogFormat,
 }
 
-/// The state folder of an instance.
-#[derive(Debug, Clone)]
-pub(super) struct CopyPlace {
-    pub(super) dir: PathBuf,
-    pub(super) log_format: LogFormat,
-}
-
 impl ShowArgs {
     /// The group's journal.
     pub(super) fn journal_place(&self) -> Result<JournalPlace, RunError> {
         journal_place(&self.settings)
     }
 
-    /// The local copy.
-    pub(super) fn copy_place(&self) -> Result<CopyPlace, RunError> {
-        copy_place(&self.settings)
+    /// The state folder with the local copy.
+    pub(super) fn folder(&self) -> Result<PathBuf, RunError> {
+        folder(&self.settings)
     }
 }
 
@@ -148,9 +141,9 @@ impl ResetArgs {
         journal_place(&self.settings)
     }
 
-    /// The local copy.
-    pub(super) fn copy_place(&self) -> Result<CopyPlace, RunError> {
-        copy_place(&self.settings)
+    /// The state folder with the local copy.
+    pub(super) fn folder(&self) -> Result<PathBuf, RunError> {
+        folder(&self.settings)
     }
 }
 
@@ -170,15 +163,13 @@ fn journal_place(flags: &Flags<Everywhere>) -> Result<JournalPlace, RunError> {
     })
 }
 
-fn copy_place(flags: &Flags<Everywhere>) -> Result<CopyPlace, RunError> {
+fn folder(flags: &Flags<Everywhere>) -> Result<PathBuf, RunError> {
     let mut problems = Problems::new();
     let layers = Layers::gather(&flags.narrowed::<Folder>(), &variable, &mut problems);
     if let Some(error) = problems.into_error() {
         return Err(RunError::Refused(error.to_string()));
     }
-    let dir = layers
-        .get(&STATE_DIR)
-        .map_or_else(|| default_state_dir(&layers.required(&GROUP_ID), &Surroundings::read()), Ok);
-    let log_format = layers.required(&LOG_FORMAT);
-    Ok(CopyPlace { dir: dir.map_err(RunError::Refused)?, log_format })
+    let given = layers.get(&STATE_DIR);
+    let default = || default_state_dir(&layers.required(&GROUP_ID), &Surroundings::read());
+    given.map_or_else(default, Ok).map_err(RunError::Refused)
 }

@@ -113,8 +113,8 @@ impl<'a> JournalTopic<'a> {
         Ok(Some(identity))
     }
 
-    /// The identity record. It is the first of its partition, unless two instances have founded
-    /// the journal at a time; a topic of other records is not read to its end.
+    /// The identity record, which is written before all others. A topic of other records is not read
+    /// to its end.
     fn find_identity(&self) -> Result<Option<Identity>, RunError> {
         let mut streams = Streams::new(self.partitions as u32);
         let (mut found, mut others) = (None, 0);
@@ -130,7 +130,7 @@ impl<'a> JournalTopic<'a> {
                 }
                 Ok(_) | Err(_) => others += 1,
             }
-            let gives_up = others >= limits::JOURNAL_RECORDS_BEFORE_IDENTITY;
+            let gives_up = others >= limits::IDENTITY_SEARCH_RECORDS;
             Ok(if gives_up { Flow::Stop } else { Flow::Continue })
         })?;
         Ok(found)

@@ -4,10 +4,13 @@
 //! then the group with its offsets, the journal last: whatever is left after a crash, the next run
 //! reads the journal and goes on where it ends, or finds nothing and begins anew.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::{
+    io::{self, BufRead, IsTerminal, Write},
+    path::Path,
+};
 
 use super::{
-    args::{CopyPlace, JournalPlace, ResetArgs},
+    args::{JournalPlace, ResetArgs},
     journal::{JournalTopic, failed},
     of_state,
     text::size,
@@ -24,23 +27,25 @@ use crate::{
 
 /// Removes what was asked for, once it was agreed to.
 pub(super) fn run(args: &ResetArgs, start_logging: StartLogging) -> Result<(), RunError> {
-    let copy = args.copy_place()?;
+    let dir = args.folder()?;
     let journal = if args.journal { Some(args.journal_place()?) } else { None };
-    start_logging(copy.log_format, None)?;
+    if let Some(place) = &journal {
+        start_logging(place.log_format, None)?;
+    }
     if !args.yes && !io::stdin().is_terminal() {
         return Err(RunError::Refused(
             "state reset asks for confirmation, but its input is not a terminal; add --yes"
                 .to_owned(),
         ));
     }
-    check_copy(&copy, args.journal)?;
+    check_copy(&dir, args.journal)?;
     if let Some(place) = &journal {
         check_journal(place)?;
     }
     let mut out = Plain::new(io::stdout().lock(), Style::Text);
     if !args.yes {
         let mut answers = io::stdin().lock();
-        let agreed = ask_about_copy(&mut out, &mut answers, &copy)
+        let agreed = ask_about_copy(&mut out, &mut answers, &dir)
             .and_then(|agreed| match &journal {
                 Some(place) if agreed => ask_about_journal(&mut out, &mut answers, place),
                 _ => Ok(agreed),
@@ -50,14 +55,13 @@ pub(super) fn run(args: &ResetArgs, start_logging: StartLogging) -> Result<(), R
             return printed(writeln!(out, "nothing was removed"));
         }
     }
-    remove_copy(&mut out, &copy, args.journal)?;
+    remove_copy(&mut out, &dir, args.journal)?;
     journal.map_or(Ok(()), |place| remove_journal(&mut out, &place))
 }
 
 /// Refuses a folder in use, one that cannot be written, and one without a copy unless that does not
 /// matter.
-fn check_copy(place: &CopyPlace, is_optional: bool) -> Result<(), RunError> {
-    let dir = &place.dir;
+fn check_copy(dir: &Path, is_optional: bool) -> Result<(), RunError> {
     let has_copy = dir.exists() && {
         let seen = state::peek(dir);
         seen.problems.into_iter().next().map_or(Ok(()), |problem| Err(of_state(problem)))?;
@@ -66,7 +70,7 @@ fn check_copy(place: &CopyPlace, is_optional: bool) -> Result<(), RunError> {
     if has_copy || is_optional {
         return Ok(());
     }
-    Err(of_state(StateError::NoState { dir: dir.clone() }))
+    Err(of_state(StateError::NoState { dir: dir.to_owned() }))
 }
 
 /// Refuses what is not this group's journal, or a group that is at work.
@@ -100,9 +104,9 @@ fn check_journal(place: &JournalPlace) -> Result<(), RunError> {
 pub(super) fn ask_about_copy(
     out: &mut impl Write,
     answers: &mut impl BufRead,
-    place: &CopyPlace,
+    dir: &Path,
 ) -> io::Result<bool> {
-    write!(out, "Remove the local copy in {}? [y/N] ", place.dir.display())?;
+    write!(out, "Remove the local copy in {}? [y/N] ", dir.display())?;
     out.flush()?;
     let answer = answer(answers)?.to_ascii_lowercase();
     Ok(["y", "yes"].contains(&answer.as_str()))
@@ -136,8 +140,8 @@ fn answer(answers: &mut impl BufRead) -> io::Result<String> {
     Ok(line.trim().to_owned())
 }
 
-fn remove_copy(out: &mut impl Write, place: &CopyPlace, is_optional: bool) -> Result<(), RunError> {
-    let report = match state::reset(&place.dir) {
+fn remove_copy(out: &mut impl Write, dir: &Path, is_optional: bool) -> Result<(), RunError> {
+    let report = match state::reset(dir) {
         Ok(report) => report,
         Err(error @ StateError::NoState { .. }) if is_optional => {
             return printed(writeln!(out, "{error}"));

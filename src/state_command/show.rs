@@ -19,8 +19,7 @@ use crate::{
 
 /// Prints the journal of a group, or the local copy of it.
 pub(super) fn run(args: &ShowArgs, start_logging: StartLogging) -> Result<(), RunError> {
-    let report =
-        if args.offline { of_copy(args, start_logging)? } else { of_journal(args, start_logging)? };
+    let report = if args.offline { of_copy(args)? } else { of_journal(args, start_logging)? };
     let style = if args.json { Style::Json } else { Style::Text };
     let mut out = Plain::new(io::stdout().lock(), style);
     printed(if args.json {
@@ -41,11 +40,10 @@ fn of_journal(args: &ShowArgs, start_logging: StartLogging) -> Result<StateRepor
     Ok(StateReport::of_journal(&committed, &place.client.brokers, &place.topic))
 }
 
-fn of_copy(args: &ShowArgs, start_logging: StartLogging) -> Result<StateReport, RunError> {
-    let place = args.copy_place()?;
-    start_logging(place.log_format, None)?;
-    let stored = state::stored_copy(&place.dir).map_err(of_state)?;
+fn of_copy(args: &ShowArgs) -> Result<StateReport, RunError> {
+    let dir = args.folder()?;
+    let stored = state::stored_copy(&dir).map_err(of_state)?;
     let state = GroupState::of_copy(&stored.copied);
     let state = state.map_err(|error| RunError::Refused(error.to_string()))?;
-    Ok(StateReport::of_copy(&state, &stored, place.dir))
+    Ok(StateReport::of_copy(&state, &stored, dir))
 }

@@ -1,9 +1,9 @@
 //! What is shown of a journal, and which answers remove something.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use super::{
-    args::{CopyPlace, JournalPlace},
+    args::JournalPlace,
     group_state::GroupState,
     journal::{Commits, Committed},
     report::{CommitState, StateReport, StreamState},
@@ -312,12 +312,12 @@ fn json_has_stable_names() {
 
 #[test]
 fn only_a_yes_removes_the_copy() {
-    let place = CopyPlace { dir: "/s".into(), log_format: LogFormat::Text };
+    let dir = Path::new("/s");
     for (answer, expected) in
         [("y\n", true), ("YES\n", true), ("", false), ("\n", false), ("no\n", false)]
     {
         let mut out = Vec::new();
-        let agreed = ask_about_copy(&mut out, &mut answer.as_bytes(), &place).expect("answered");
+        let agreed = ask_about_copy(&mut out, &mut answer.as_bytes(), dir).expect("answered");
         assert_eq!(agreed, expected, "{answer:?}");
         assert_eq!(out, b"Remove the local copy in /s? [y/N] ");
     }
