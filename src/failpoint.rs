@@ -158,8 +158,6 @@ pub enum Fault {
     SlowCommitKept,
     /// A takeover reads the journal up to the last stable offset.
     UpToStable,
-    /// A takeover asks for the journal's ends before it asks for the commits.
-    EndsFirst,
     /// The offset of a partition is missing in the transaction of its record.
     RecordWithoutOffset,
     /// A taker begins a stream's numbers anew.
@@ -168,8 +166,6 @@ pub enum Fault {
     RestoreFromForgotten,
     /// The local copy's positions are written before its rows.
     PositionsFirst,
-    /// A commit decides where to begin, whatever the journal's head says.
-    CommitIsTruth,
 }
 
 #[cfg(any(test, feature = "test-support"))]
@@ -184,12 +180,10 @@ impl Fault {
         Self::ProducerKept,
         Self::SlowCommitKept,
         Self::UpToStable,
-        Self::EndsFirst,
         Self::RecordWithoutOffset,
         Self::SeqRestarted,
         Self::RestoreFromForgotten,
         Self::PositionsFirst,
-        Self::CommitIsTruth,
     ];
 }
 

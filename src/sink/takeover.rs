@@ -248,7 +248,7 @@ fn reason_to_ask(
     standings: &BTreeMap<PartitionId, Standing>,
     now: Instant,
 ) -> Option<&'static str> {
-    let hidden = [Fault::UpToStable, Fault::EndsFirst, Fault::RestoreFromForgotten];
+    let hidden = [Fault::UpToStable, Fault::RestoreFromForgotten];
     if hidden.into_iter().any(failpoint::is_planted) {
         // This rule would hide that one of those is broken.
         return None;

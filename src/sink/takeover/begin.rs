@@ -4,7 +4,6 @@ use super::{Known, Standing, loss::Loss};
 use crate::{
     epoch::RecoverPartition,
     error::RunError,
-    failpoint::{self, Fault},
     ids::{Epoch, EventTimeMs, Offset},
     sink::report,
     window::{Completeness, PartitionHead, PartitionState, PartitionTotals, WindowRules},
@@ -37,8 +36,7 @@ pub(super) fn begin_partition(
         Standing::Resumed | Standing::Uncommitted => {
             let head = head.expect("it has a head");
             say_resumed(known, standing, head);
-            let believed = committed.filter(|_| failpoint::is_planted(Fault::CommitIsTruth));
-            (believed.unwrap_or(head.next_offset), state_of(head), totals)
+            (head.next_offset, state_of(head), totals)
         }
         Standing::Recreated => {
             (facts.log_start, mid_log(facts.log_start, watermark, rules), totals)

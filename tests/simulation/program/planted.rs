@@ -30,12 +30,10 @@ fn modes(fault: Fault) -> &'static [Delivery] {
         | Fault::NextEpochAhead
         | Fault::SlowCommitKept
         | Fault::UpToStable
-        | Fault::EndsFirst
         | Fault::RecordWithoutOffset
         | Fault::SeqRestarted
         | Fault::RestoreFromForgotten
-        | Fault::PositionsFirst
-        | Fault::CommitIsTruth => &[ExactlyOnce],
+        | Fault::PositionsFirst => &[ExactlyOnce],
     }
 }
 
