@@ -1,8 +1,8 @@
 //! The state folder itself: what may be in it, its lock, and moving a database aside.
 //!
 //! Layout: `journal/` (the local copy of the journal, a database), `lock`, and
-//! `journal.broken-<UTC time>/` (databases that could not be read). An earlier release has left `db/`,
-//! `db.broken-<UTC time>/` and `instance-id`; nobody reads them.
+//! `journal.broken-<UTC time>/` (databases that could not be read). An earlier release has left
+//! `db/`, `db.broken-<UTC time>/` and `instance-id`; nobody reads them.
 //! Holds: a folder with anything else in it is not cleared; a database is only opened, moved or
 //! removed under the lock.
 
@@ -122,8 +122,8 @@ pub(super) fn quarantine(dir: &Path, now: jiff::Timestamp) -> Result<PathBuf, St
     Ok(target)
 }
 
-/// What nobody reads any more, by name: databases that were moved aside, and what an earlier release
-/// has left.
+/// What nobody reads any more, by name: databases that were moved aside, and what an earlier
+/// release has left.
 pub(super) fn left_over(dir: &Path) -> Vec<PathBuf> {
     let mut found = names(dir).unwrap_or_default();
     found.retain(|name| is_left_over(&name.to_string_lossy()));

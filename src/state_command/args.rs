@@ -95,8 +95,8 @@ Examples:
 
 Without --journal nothing but time is lost. With it the group's journal topic and its committed
 offsets are deleted. That needs Delete on both, and no instance may be in the group. The next run
-may count windows again that were published before: give it another --group-id or --aggregated-topic,
-or clear the output topics.";
+may count windows again that were published before: give it another --group-id or
+--aggregated-topic, or clear the output topics.";
 
 /// Arguments of `state reset`.
 #[derive(Debug, Args)]

@@ -113,8 +113,8 @@ impl<'a> JournalTopic<'a> {
         Ok(Some(identity))
     }
 
-    /// The identity record, which is written before all others. A topic of other records is not read
-    /// to its end.
+    /// The identity record, which is written before all others. A topic of other records is not
+    /// read to its end.
     fn find_identity(&self) -> Result<Option<Identity>, RunError> {
         let mut streams = Streams::new(self.partitions as u32);
         let (mut found, mut others) = (None, 0);

@@ -1,7 +1,7 @@
 //! `logintide state show` and `state reset`: print the committed state of a group, or clear it.
 //!
-//! On the main thread of a process of its own, outside of the group. In: the journal in Kafka, or an
-//! instance's local copy of it. Out: text or JSON on stdout.
+//! On the main thread of a process of its own, outside of the group. In: the journal in Kafka, or
+//! an instance's local copy of it. Out: text or JSON on stdout.
 //! Holds: showing changes nothing; nothing is removed without a confirmation. What is done with a
 //! state folder fails while a process works in it.
 

@@ -1,8 +1,8 @@
 //! `logintide state reset`: removes the local copy, and with `--journal` what it is a copy of.
 //!
-//! Holds: everything that can be refused is refused before a question is asked. The copy goes first,
-//! then the group with its offsets, the journal last: whatever is left after a crash, the next run
-//! reads the journal and goes on where it ends, or finds nothing and begins anew.
+//! Holds: everything that can be refused is refused before a question is asked. The copy goes
+//! first, then the group with its offsets, the journal last: whatever is left after a crash, the
+//! next run reads the journal and goes on where it ends, or finds nothing and begins anew.
 
 use std::{
     io::{self, BufRead, IsTerminal, Write},

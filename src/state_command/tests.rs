@@ -292,7 +292,8 @@ fn json_has_stable_names() {
     let expected = serde_json::json!({
         "partition": 0, "stream": "whole", "committed_offset": 300, "commit": "agrees",
         "head": {
-            "next_offset": 300, "topic_id": "AAAAAAAAAAAAAAAAAAAAAQ", "epoch": 3, "writer": "host-00c0ffee",
+            "next_offset": 300, "topic_id": "AAAAAAAAAAAAAAAAAAAAAQ", "epoch": 3,
+            "writer": "host-00c0ffee",
             "watermark_ms": NINE_O_CLOCK + 3000, "idle": false, "at_end": true, "windows": 3,
             "complete": "all", "incomplete_up_to_ms": null,
             "totals": {

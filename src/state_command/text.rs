@@ -156,8 +156,8 @@ fn write_notes(out: &mut impl Write, report: &StateReport) -> io::Result<()> {
     if hidden > 0 {
         writeln!(
             out,
-            "\nAn open transaction hides {hidden} offsets of the journal, so that a row may be older \
-             than its committed offset. An instance that works ends its own within a commit \
+            "\nAn open transaction hides {hidden} offsets of the journal, so that a row may be \
+             older than its committed offset. An instance that works ends its own within a commit \
              interval, a dead one's ends with its timeout."
         )?;
     }
