@@ -53,6 +53,13 @@ impl Loss {
         if !recreated.is_empty() {
             over.of_topic(rules, request, known, recreated.len(), image)?;
         }
+        // Windows up to there may have been published, and nobody knows what was counted in them.
+        let before = request
+            .committed
+            .iter()
+            .filter(|known| standings.get(&known.partition) == Some(&Standing::Foreign));
+        let reached = before.filter_map(|known| watermark_of_0_1(&known.metadata)).max();
+        over.forgotten = over.forgotten.max(reached.map(|time| end_of(&rules.window, time)));
         let moved = with(Standing::Moved);
         let counted =
             moved.iter().flat_map(|p| image.partials_of(*p)).map(|((_, start), _)| *start);
@@ -165,6 +172,15 @@ fn end_of_published(rules: &WindowRules, image: &StateImage) -> Option<EventTime
     let open = image.partials.keys().map(|(_, start)| *start).filter(is_open).min();
     let end = rules.end(*start);
     Some(open.map_or(end, |open| end.min(EventTimeMs(open.0))))
+}
+
+/// The watermark in the commit metadata of release 0.1:
+/// `<instance>:<epoch>:<replay from>:<watermark>:<completeness>:<global watermark>:<horizon>`, and
+/// in later builds the input's topic id.
+fn watermark_of_0_1(metadata: &str) -> Option<EventTimeMs> {
+    let fields: Vec<_> = metadata.split(':').collect();
+    let is_its = matches!(fields.len(), 7 | 8) && fields[1].parse::<u64>().is_ok();
+    fields.get(3).filter(|_| is_its)?.parse().ok().map(EventTimeMs)
 }
 
 fn end_of(rules: &WindowRules, time: EventTimeMs) -> EventTimeMs {

@@ -305,6 +305,10 @@ fn a_group_without_a_journal_begins_at_its_commits() {
     assert_eq!(offsets(&takeover), [0, 4]);
     let nothing = Completeness::UntilFirstEvent { at_least: None };
     assert_eq!(takeover.image.partitions[&P1].completeness, nothing);
+    // The window of its watermark, 5, may have been published: it takes no more events.
+    assert_eq!(takeover.image.horizon, Some(EventTimeMs(10)));
+    request.committed[1].metadata = "another program's".into();
+    assert_eq!(group.begins(&request).image.horizon, None);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::{
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
 fn a_bounded_run_ends_with_1_when_a_transaction_hangs_and_names_what_it_hides() {
     let mut broker = OwnBroker::new();
-    broker.set("transaction.max.timeout.ms=1000");
+    broker.set("transaction.max.timeout.ms=10000");
     // The broker does not look for those that are older.
     broker.set("transaction.abort.timed.out.transaction.cleanup.interval.ms=3600000");
     broker.start();
@@ -22,7 +22,15 @@ fn a_bounded_run_ends_with_1_when_a_transaction_hangs_and_names_what_it_hides() 
     scenario.produce(&["--seed", "27", "--count", "1000"]);
     let transaction = open_transaction(&scenario, Duration::from_secs(1));
     scenario.produce(&["--seed", "28", "--count", "1000"]);
-    let flags = ["--exit-at-end", "--delivery", "at-least-once"];
+    let flags = [
+        "--exit-at-end",
+        "--delivery",
+        "at-least-once",
+        "-X",
+        "transaction.timeout.ms=10000",
+        "-X",
+        "message.timeout.ms=5000",
+    ];
     let mut running = scenario.start(&flags);
     running.wait_for_line(HIDES);
     running.ends_with(1);
