@@ -32,6 +32,9 @@ const LONGEST_DELETION: Duration = Duration::from_secs(30);
 /// The outputs of logintide.
 pub(crate) const OUTPUTS: [&str; 4] = ["out-processed", "out-aggregated", "out-dlq", "out-late"];
 
+/// The logintide of another build.
+pub(crate) const BEFORE: &str = "logintide-before";
+
 /// How much is measured.
 #[derive(Clone)]
 pub(crate) struct Plan {
@@ -52,7 +55,7 @@ pub(crate) struct Programs {
 }
 
 impl Programs {
-    pub(crate) fn build(is_released: bool) -> anyhow::Result<Self> {
+    pub(crate) fn build(is_released: bool, before: Option<&Path>) -> anyhow::Result<Self> {
         let target = shell::target_dir();
         let (dist, released) = (target.join("dist"), target.join("released"));
         if is_released && !released.join("logintide").is_file() {
@@ -73,7 +76,16 @@ impl Programs {
             fs::copy(&path, folder.path().join(name))
                 .with_context(|| path.display().to_string())?;
         }
+        if let Some(path) = before {
+            fs::copy(path, folder.path().join(BEFORE))
+                .with_context(|| path.display().to_string())?;
+        }
         Ok(Self { folder })
+    }
+
+    /// Is there a logintide of another build to compare with?
+    pub(crate) fn has_before(&self) -> bool {
+        self.path(BEFORE).is_file()
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -217,7 +229,18 @@ impl Workbench {
 
     /// `logintide run` from this topic, in a group and with a state folder of this name.
     pub(crate) fn logintide(&self, group: &str, input: &str, flags: &[&str]) -> Command {
-        let mut command = self.tool("logintide", &["run"]);
+        self.run_of("logintide", group, input, flags)
+    }
+
+    /// The same of one of the two builds.
+    pub(crate) fn run_of(
+        &self,
+        program: &str,
+        group: &str,
+        input: &str,
+        flags: &[&str],
+    ) -> Command {
+        let mut command = self.tool(program, &["run"]);
         command.args(["--group-id", group, "--input-topic", input, "--http", "off"]);
         // The group's journal: all other topics are there.
         command.arg("--create-topics");
