@@ -45,17 +45,12 @@ pub(super) fn partial() -> impl Strategy<Value = Partial> {
         let mut partial = Partial::new();
         for (locale, device, version, user) in few {
             partial.count(
-                first,
                 [locale.as_str(), device.as_str(), version.as_str()].into(),
                 &user.to_string(),
             );
         }
         for user in 0..many {
-            partial.count(
-                first,
-                [&(user % 1200).to_string(), "web", "1"].into(),
-                &user.to_string(),
-            );
+            partial.count([&(user % 1200).to_string(), "web", "1"].into(), &user.to_string());
         }
         partial
     })
