@@ -252,6 +252,22 @@ impl Workbench {
         command
     }
 
+    /// Removes the state folder of a group.
+    pub(crate) fn lose_state(&self, group: &str) {
+        let folder = self.scratch.path().join("state").join(group);
+        fs::remove_dir_all(folder).expect("the group had a folder");
+    }
+
+    /// From now on this compacted topic is not cleaned: its segments stay open.
+    pub(crate) fn keep_uncleaned(&self, topic: &str) {
+        let address = self.broker().address();
+        let arguments = ["kafka.admin.ConfigCommand", "--bootstrap-server", &address, "--alter"];
+        let settings =
+            "segment.ms=604800000,segment.bytes=1073741824,min.compaction.lag.ms=86400000";
+        let change = ["--topic", topic, "--add-config", settings];
+        self.broker().script("exec", &[&arguments[..], &change].concat());
+    }
+
     /// Starts a command with a log of its own.
     pub(crate) fn spawn(&self, command: Command) -> Process {
         let number = self.logs.replace(self.logs.get() + 1);
