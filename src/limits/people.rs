@@ -76,6 +76,10 @@ pub const METRICS_UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 /// Time between two snapshots of the status. The dashboard shows one a second.
 pub const STATUS_INTERVAL: Duration = Duration::from_millis(500);
 
+/// Time between two looks of the replica at the group, for the snapshots: a fifth of their interval,
+/// so that they are hardly older than without.
+pub const GROUP_INTERVAL: Duration = Duration::from_millis(100);
+
 /// Values of each dimension that are shown and exported by name; a chart has room for no more.
 pub const SHOWN_VALUES: usize = 50;
 

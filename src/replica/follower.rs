@@ -24,6 +24,7 @@ use crate::{
     journal::{Applied, Condition, Identity, JournalError, Skipped, Streams, Taken},
     kafka::Record,
     state::{Copied, CopiedJournal, JournalCopy},
+    status::Group,
     window::WindowRules,
 };
 
@@ -316,6 +317,16 @@ impl Follower {
     /// Bytes of all counts.
     pub(super) fn memory_bytes(&self) -> usize {
         self.view.memory_bytes()
+    }
+
+    /// The group, for people.
+    pub(super) fn group(&self) -> Group {
+        Group {
+            since_ms: self.identity.as_ref().map(|identity| identity.began_ms),
+            watermark: self.view.merger().and_then(|merger| merger.head.watermark),
+            totals: self.view.totals(),
+            heads: self.view.partitions().map(|(p, view)| (p, view.head)).collect(),
+        }
     }
 
     /// The answer to a request.

@@ -1,0 +1,72 @@
+//! What people see is the group's: it outlives processes and state folders.
+
+use std::fs;
+
+use serde_json::Value;
+use testkit::{Scenario, Served};
+
+/// Flags of every run: windows close by silence.
+const FLAGS: &[&str] = &["--idle-timeout", "1s", "--grace", "1s", "--instance-id", "one"];
+
+/// The audit, once it has so many records and no window is open.
+fn audit_of(served: &Served, events: u64) -> Value {
+    served.wait_for_epochs(1.0);
+    served.until("all records, and no open window", || {
+        let (audit, status) = (served.api("audit"), served.api("status"));
+        let is_all = audit["total"]["in"] == events;
+        (is_all && status["snapshot"]["open_window_count"] == 0).then_some(audit)
+    })
+}
+
+/// Waits until the usage has each event that is counted in windows, once per dimension.
+fn usage_adds_up(served: &Served) {
+    served.until("the usage of all events", || {
+        let status = served.api("status");
+        let (totals, usage) = (&status["snapshot"]["totals"], &status["snapshot"]["usage"]);
+        let in_windows = totals["processed"].as_u64()? - totals["late"].as_u64()?;
+        let adds_up = |name: &str| {
+            let values = usage[name].as_array().expect("a list").iter();
+            in_windows == values.map(|pair| pair[1].as_u64().expect("a count")).sum::<u64>()
+        };
+        ["locations", "devices", "versions"].into_iter().all(adds_up).then_some(())
+    });
+}
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn totals_windows_and_usage_go_on_where_the_last_process_left_them() {
+    let scenario = Scenario::new("since");
+    scenario.produce(&["--seed", "81", "--count", "5000", "--share-poison", "0.01"]);
+    let served = scenario.serve(FLAGS);
+    let first = audit_of(&served, 5000);
+    assert_eq!(first["balanced"], true, "{first:#}");
+    assert!(first["since_ms"].as_i64() > Some(0), "{first:#}");
+    assert_eq!(first["partitions"].as_array().map(Vec::len), Some(8), "{first:#}");
+    let windows = served.api("windows?limit=10")["windows"].clone();
+    assert!(windows.as_array().is_some_and(|list| !list.is_empty()), "{windows:#}");
+    usage_adds_up(&served);
+    served.stop();
+
+    // Nothing but the journal knows what was counted.
+    fs::remove_dir_all(scenario.state_dir()).expect("removed");
+    let served = scenario.serve(FLAGS);
+    let again = audit_of(&served, 5000);
+    for part in ["since_ms", "balanced", "total", "partitions"] {
+        assert_eq!(again[part], first[part], "{part}");
+    }
+    served.until("the windows of the first run", || {
+        let listed = served.api("windows?limit=10")["windows"].clone();
+        (listed == windows).then_some(())
+    });
+    usage_adds_up(&served);
+    let status = served.api("status");
+    let process = &status["snapshot"]["process"];
+    assert_eq!(process["events_in"], 0, "{status:#}");
+
+    scenario.produce(&["--seed", "82", "--count", "2000", "--share-poison", "0.01"]);
+    let both = audit_of(&served, 7000);
+    assert_eq!((&both["balanced"], &both["since_ms"]), (&Value::Bool(true), &first["since_ms"]));
+    assert_eq!(served.metric("logintide_events_in_total"), Some(2000.0), "metrics are its own");
+    usage_adds_up(&served);
+    served.stop();
+}
