@@ -39,8 +39,8 @@ impl StatisticsLine {
     }
 
     /// Writes what has happened since the last line.
-    pub(super) fn write(&mut self, newest: Arc<Snapshot>, latency: Percentiles, waiting: Waiting) {
-        let last = std::mem::replace(&mut self.last, Arc::clone(&newest));
+    pub(super) fn write(&mut self, newest: &Arc<Snapshot>, latency: Percentiles, waiting: Waiting) {
+        let last = std::mem::replace(&mut self.last, Arc::clone(newest));
         let (now, before) = (newest.process, last.process);
         let events = now.records.events_in - before.records.events_in;
         let seconds = (newest.at_ms - last.at_ms) as f64 / 1000.0;
@@ -115,8 +115,7 @@ mod tests {
     #[test]
     fn only_new_dead_letters_are_told() {
         let letters = |counts: &[(&'static str, u64)]| -> Vec<_> {
-            let made =
-                |(reason, count): &_| DeadLetters { reason: *reason, count: *count, sample: None };
+            let made = |&(reason, count): &_| DeadLetters { reason, count, sample: None };
             counts.iter().map(made).collect()
         };
         let before = letters(&[("not_json", 7), ("too_deep", 2)]);

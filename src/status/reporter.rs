@@ -175,7 +175,7 @@ impl Reporter {
         self.board.publish(Arc::clone(&snapshot));
         if self.line.is_due(&snapshot) {
             let latency = self.stages.take_since_line();
-            self.line.write(snapshot, latency, self.health.waiting());
+            self.line.write(&snapshot, latency, self.health.waiting());
         }
     }
 
