@@ -8,6 +8,13 @@ use testkit::{Scenario, Served};
 /// Flags of every run: windows close by silence.
 const FLAGS: &[&str] = &["--idle-timeout", "1s", "--grace", "1s", "--instance-id", "one"];
 
+/// Sends events whose event time is a second for each five, up to now: of a thousand seconds, most
+/// windows are forgotten at the end.
+fn produce(scenario: &Scenario, seed: &str, count: &str) {
+    let events = ["--seed", seed, "--count", count, "--share-poison", "0.01"];
+    scenario.produce(&[&events[..], &["--events-per-second-of-event-time", "5"]].concat());
+}
+
 /// The audit, once it has so many records and no window is open.
 fn audit_of(served: &Served, events: u64) -> Value {
     served.wait_for_epochs(1.0);
@@ -36,14 +43,17 @@ fn usage_adds_up(served: &Served) {
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
 fn totals_windows_and_usage_go_on_where_the_last_process_left_them() {
     let scenario = Scenario::new("since");
-    scenario.produce(&["--seed", "81", "--count", "5000", "--share-poison", "0.01"]);
+    produce(&scenario, "81", "5000");
     let served = scenario.serve(FLAGS);
     let first = audit_of(&served, 5000);
     assert_eq!(first["balanced"], true, "{first:#}");
     assert!(first["since_ms"].as_i64() > Some(0), "{first:#}");
     assert_eq!(first["partitions"].as_array().map(Vec::len), Some(8), "{first:#}");
-    let windows = served.api("windows?limit=10")["windows"].clone();
-    assert!(windows.as_array().is_some_and(|list| !list.is_empty()), "{windows:#}");
+    let listed = |served: &Served, limit: usize| {
+        served.api(&format!("windows?limit={limit}"))["windows"].as_array().cloned()
+    };
+    let (windows, all) = (listed(&served, 10), listed(&served, 380));
+    assert!(all.is_some_and(|all| all.len() > 90), "{windows:?}");
     usage_adds_up(&served);
     served.stop();
 
@@ -54,16 +64,13 @@ fn totals_windows_and_usage_go_on_where_the_last_process_left_them() {
     for part in ["since_ms", "balanced", "total", "partitions"] {
         assert_eq!(again[part], first[part], "{part}");
     }
-    served.until("the windows of the first run", || {
-        let listed = served.api("windows?limit=10")["windows"].clone();
-        (listed == windows).then_some(())
-    });
+    served.until("the windows of the first run", || (listed(&served, 10) == windows).then_some(()));
     usage_adds_up(&served);
     let status = served.api("status");
     let process = &status["snapshot"]["process"];
     assert_eq!(process["events_in"], 0, "{status:#}");
 
-    scenario.produce(&["--seed", "82", "--count", "2000", "--share-poison", "0.01"]);
+    produce(&scenario, "82", "2000");
     let both = audit_of(&served, 7000);
     assert_eq!((&both["balanced"], &both["since_ms"]), (&Value::Bool(true), &first["since_ms"]));
     assert_eq!(served.metric("logintide_events_in_total"), Some(2000.0), "metrics are its own");
