@@ -1,7 +1,7 @@
 //! The API's answers about the whole pipeline.
 //!
-//! On the http thread. Times are milliseconds since the Unix epoch. All counts cover committed epochs
-//! only; the snapshot says which are the group's, and which this process's.
+//! On the http thread. Times are milliseconds since the Unix epoch. All counts cover committed
+//! epochs only; the snapshot says which are the group's, and which this process's.
 
 use axum::{Json, extract::State, response::IntoResponse};
 use serde::Serialize;

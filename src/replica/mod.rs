@@ -13,6 +13,7 @@ mod positions;
 mod reader;
 mod request;
 mod skips;
+mod sums;
 mod takeover;
 mod view;
 
@@ -78,8 +79,8 @@ pub struct Replica<C: Client> {
     memory: MemoryWatch,
     positions: Arc<Positions>,
     board: Arc<Board>,
-    /// When the group was last shown; not before all of the journal was read.
-    shown_at: Option<Instant>,
+    /// When the group is shown again; not before all of the journal was read.
+    next_show: Option<Instant>,
     has_begun: bool,
 }
 
@@ -119,7 +120,7 @@ impl<C: Client> Replica<C> {
             memory: MemoryWatch::new(memory_limit),
             positions: Arc::new(Positions::new(partitions)),
             board,
-            shown_at: None,
+            next_show: None,
             has_begun: false,
         })
     }
@@ -165,7 +166,7 @@ impl<C: Client> Replica<C> {
         let follower = &self.follower;
         self.positions.set(follower.partitions().map(|p| follower.position(p)));
         self.answer();
-        self.show(now);
+        self.show();
         self.follower.write_copy(self.client.clock().now(), false);
         let activity = self.control.activity();
         activity.replica_turns.fetch_add(1, Relaxed);
@@ -193,16 +194,19 @@ impl<C: Client> Replica<C> {
         }
     }
 
-    /// Shows the group to people, if it is time. A takeover may read parts of the journal again, and
-    /// until then less is known.
-    fn show(&mut self, now: Instant) {
-        let is_due = match self.shown_at {
+    /// Shows the group to people, if it is time. A takeover may read parts of the journal again,
+    /// and until then less is known.
+    fn show(&mut self) {
+        let now = self.client.clock().now();
+        let is_due = match self.next_show {
             None => self.follower.partitions().all(|p| self.follower.is_at_end(p)),
-            Some(at) => now.saturating_duration_since(at) >= limits::GROUP_INTERVAL,
+            Some(at) => now >= at,
         };
         if is_due && self.takeover.is_none() {
-            self.shown_at = Some(now);
-            self.board.set_group(self.follower.group());
+            self.board.set_group(self.follower.group(self.board.wants_sums()));
+            let done = self.client.clock().now();
+            let took = done.saturating_duration_since(now);
+            self.next_show = Some(done + limits::GROUP_INTERVAL.max(took * limits::GROUP_PAUSE));
         }
     }
 

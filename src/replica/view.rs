@@ -177,7 +177,7 @@ fn bytes_of(windows: &BTreeMap<WindowStart, Arc<Partial>>) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
@@ -187,9 +187,10 @@ mod tests {
         window::{Completeness, Dimension},
     };
 
-    const RULES: WindowRules = WindowRules { size_ms: 10, grace_ms: 0, allowed_lateness_ms: 0 };
+    pub(in crate::replica) const RULES: WindowRules =
+        WindowRules { size_ms: 10, grace_ms: 0, allowed_lateness_ms: 0 };
 
-    fn arrival() -> Arrival {
+    pub(in crate::replica) fn arrival() -> Arrival {
         Arrival { offset: Offset(0), appended_ms: 0, at: Instant::now() }
     }
 
@@ -199,7 +200,7 @@ mod tests {
     }
 
     /// Counts `total` events in each of these windows.
-    fn partition(p: i32, windows: &[(i64, u64)]) -> Record {
+    pub(in crate::replica) fn partition(p: i32, windows: &[(i64, u64)]) -> Record {
         let counted = windows.iter().map(|(start, total)| {
             let mut partial = Partial::new();
             for number in 0..*total {
@@ -223,7 +224,7 @@ mod tests {
         record(Stream::Partition(PartitionId(p)), Content::Partition(content))
     }
 
-    fn merger(forgotten: Option<i64>, published: &[i64]) -> Record {
+    pub(in crate::replica) fn merger(forgotten: Option<i64>, published: &[i64]) -> Record {
         let total = PublishedTotal { revision: 1, total: 5, late_events: 0 };
         let head = MergerHead {
             watermark: None,

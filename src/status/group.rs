@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use super::WindowSums;
 use crate::{
     ids::{EventTimeMs, PartitionId},
     window::{PartitionHead, PartitionTotals},
@@ -21,4 +22,6 @@ pub(crate) struct Group {
     pub totals: PartitionTotals,
     /// The newest head of every input partition that has one.
     pub heads: BTreeMap<PartitionId, PartitionHead>,
+    /// Its windows and usage, if they were asked for.
+    pub sums: Option<WindowSums>,
 }

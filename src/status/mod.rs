@@ -19,8 +19,12 @@ mod stage_times;
 mod usage;
 mod usage_sums;
 mod window;
+mod window_sums;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
 
 pub(crate) use self::{
     epoch_report::{CommitTime, EpochReport, PartitionReport},
@@ -33,6 +37,7 @@ pub(crate) use self::{
     },
     usage::Usage,
     window::WindowView,
+    window_sums::WindowSums,
 };
 
 /// Holds the newest snapshot, and the newest state of the group for the next one.
@@ -40,6 +45,7 @@ pub(crate) use self::{
 pub struct Board {
     newest: Mutex<Arc<Snapshot>>,
     group: Mutex<Arc<Group>>,
+    wants_sums: AtomicBool,
 }
 
 impl Board {
@@ -62,6 +68,16 @@ impl Board {
     pub(crate) fn set_group(&self, group: Group) {
         let group = Arc::new(group);
         *self.group.lock().unwrap_or_else(PoisonError::into_inner) = group;
+    }
+
+    /// Says whether the group is to have its windows and usage added up.
+    pub(crate) fn ask_for_sums(&self, wants: bool) {
+        self.wants_sums.store(wants, Relaxed);
+    }
+
+    /// Whether the group is to have its windows and usage added up.
+    pub(crate) fn wants_sums(&self) -> bool {
+        self.wants_sums.load(Relaxed)
     }
 
     /// The group; an empty one before the replica has read anything.

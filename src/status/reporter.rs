@@ -15,9 +15,9 @@ use std::{
 
 use super::{
     Board, DeadLetters, EpochReport, Group, HistoryPoint, LastEpoch, PartitionReport,
-    PartitionStatus, ProcessCounts, Sample, Samples, Snapshot, SoftProblemCount, WindowView,
-    history::History, line::StatisticsLine, recent_windows::RecentWindows, stage_times::StageTimes,
-    usage_sums::UsageSums,
+    PartitionStatus, ProcessCounts, Sample, Samples, Snapshot, SoftProblemCount, WindowSums,
+    WindowView, history::History, line::StatisticsLine, recent_windows::RecentWindows,
+    stage_times::StageTimes, usage_sums::UsageSums,
 };
 use crate::{
     clock,
@@ -192,7 +192,7 @@ impl Reporter {
         let lag_records = self.lag();
         let (p50_ms, p99_ms) = (latency.end_to_end.p50_ms, latency.end_to_end.p99_ms);
         let point = HistoryPoint { at_ms, events_per_second, lag_records, p50_ms, p99_ms };
-        let open = windows.newest_open(limits::SHOWN_OPEN_WINDOWS);
+        let WindowSums { open_count, open, usage, .. } = self.window_sums(windows, &group);
         Snapshot {
             at_ms,
             started_at_ms: self.started_at_ms,
@@ -203,16 +203,34 @@ impl Reporter {
             lag_records,
             watermark_ms,
             watermark_delay_ms: watermark_ms.map(|watermark| at_ms - watermark),
-            open_window_count: windows.open_windows(),
+            open_window_count: open_count,
             latency,
-            usage: self.usage.top(),
+            usage,
             dead_letters: self.dead_letters(),
             soft_problems: self.soft_problems(),
             partitions: self.partitions(&group),
             last_epoch: self.last_epoch,
-            open_windows: open.iter().map(WindowView::of).collect(),
+            open_windows: open,
             recent_windows: self.recent_windows.shown(),
             history: self.history.with(point),
+        }
+    }
+
+    /// The group's windows and usage. This instance has them at hand when it reads all partitions;
+    /// otherwise they are the replica's to add up.
+    fn window_sums(&mut self, windows: &Windows, group: &Group) -> WindowSums {
+        let merges_all = windows.merges_all();
+        self.board.ask_for_sums(!merges_all);
+        if let Some(sums) = group.sums.as_ref().filter(|_| !merges_all) {
+            sums.closed.iter().for_each(|window| self.recent_windows.add(window.clone()));
+            return sums.clone();
+        }
+        let open = windows.newest_open(limits::SHOWN_OPEN_WINDOWS);
+        WindowSums {
+            open_count: windows.open_windows(),
+            open: open.iter().map(WindowView::of).collect(),
+            closed: Vec::new(),
+            usage: self.usage.top(),
         }
     }
 

@@ -34,6 +34,17 @@ pub enum Completeness {
     After(WindowStart),
 }
 
+impl Completeness {
+    /// Whether a window may miss input of the partition.
+    pub fn may_miss(self, start: WindowStart) -> bool {
+        match self {
+            Self::FromStart => false,
+            Self::UntilFirstEvent { .. } => true,
+            Self::After(last) => start <= last,
+        }
+    }
+}
+
 /// Progress of one input partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartitionState {

@@ -189,6 +189,11 @@ impl Merger {
         &self.open
     }
 
+    /// Whether it adds up all that the input has.
+    pub fn merges_all(&self) -> bool {
+        self.owns_all && !self.completeness.is_empty()
+    }
+
     /// Usage in all windows that were dropped.
     pub fn past_usage(&self) -> &Arc<UsageCounts> {
         &self.past_usage
@@ -342,12 +347,7 @@ impl Merger {
         start: WindowStart,
         completeness: &BTreeMap<PartitionId, Completeness>,
     ) -> bool {
-        let covers = |completeness: &Completeness| match completeness {
-            Completeness::FromStart => false,
-            Completeness::UntilFirstEvent { .. } => true,
-            Completeness::After(last) => start <= *last,
-        };
-        self.owns_all && !completeness.values().any(covers)
+        self.owns_all && !completeness.values().any(|of| of.may_miss(start))
     }
 
     fn record(&self, start: WindowStart, window: &MergedWindow, complete: bool) -> WindowRecord {

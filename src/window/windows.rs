@@ -85,6 +85,11 @@ impl Windows {
         Arc::clone(merge.change.past_usage.as_ref().unwrap_or(self.merger.past_usage()))
     }
 
+    /// Whether windows and usage are those of the whole input, and not of some partitions.
+    pub fn merges_all(&self) -> bool {
+        self.merger.merges_all()
+    }
+
     /// Usage since the group began: in all windows, forgotten ones among them.
     pub fn usage(&self) -> UsageCounts {
         self.merger.usage()

@@ -77,3 +77,37 @@ fn totals_windows_and_usage_go_on_where_the_last_process_left_them() {
     usage_adds_up(&served);
     served.stop();
 }
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn every_instance_shows_the_whole_group() {
+    let scenario = Scenario::new("since-group");
+    scenario.produce(&["--seed", "83", "--count", "1000"]);
+    let serve = |name| scenario.serve_group("group", name, &["--instance-id", name]);
+    let both = [serve("one"), serve("two")];
+    for served in &both {
+        served.wait_for("logintide_assigned_partitions", |n| n == 4.0);
+    }
+    scenario.produce(&["--seed", "84", "--count", "3000"]);
+    let shown = both.each_ref().map(|served| {
+        let audit = served.until("all records of the group", || {
+            let audit = served.api("audit");
+            (audit["total"]["in"] == 4000).then_some(audit)
+        });
+        usage_adds_up(served);
+        let status = served.api("status")["snapshot"].clone();
+        let partitions = status["partitions"].as_array().expect("a list");
+        let owned = partitions.iter().filter(|of| of["owned"] == true).count();
+        assert_eq!((partitions.len(), owned), (8, 4), "{status:#}");
+        let windows = served.api("windows")["windows"].clone();
+        let counted = windows.as_array().expect("a list").iter();
+        let counted: u64 = counted.map(|w| w["total_events"].as_u64().expect("a count")).sum();
+        let late = status["totals"]["late"].as_u64().expect("a count");
+        assert_eq!(counted + late, 4000, "{windows:#}");
+        let facts = ["balanced", "since_ms", "total"].map(|name| audit[name].clone());
+        (facts, status["usage"].clone())
+    });
+    assert_eq!(shown[0], shown[1]);
+    assert_eq!(shown[0].0[0], true);
+    both.into_iter().for_each(Served::stop);
+}

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::*;
 use crate::{
     ids::{Epoch, EventTimeMs, Offset, WindowStart},
-    status::{CommitTime, Totals},
+    status::{CommitTime, Totals, Usage},
     window::{
         Completeness, Dimension, Partial, PartitionHead, PartitionState, PartitionTotals,
         StateImage, UsageCounts, WindowMeta, WindowRules,
@@ -33,9 +33,13 @@ fn usage(device: &str, n: u64) -> UsageCounts {
     usage
 }
 
+fn windows() -> Windows {
+    windows_of(true)
+}
+
 /// Partition 0 has counted three events in window 0, which is closed, and two in window 10; seven
 /// are in windows that are forgotten.
-fn windows() -> Windows {
+fn windows_of(owns_all: bool) -> Windows {
     let counted = |n| {
         let mut partial = Partial::new();
         for offset in 0..n {
@@ -59,7 +63,7 @@ fn windows() -> Windows {
         horizon: None,
         past_usage: Arc::new(usage("iOS", 7)),
     };
-    Windows::new(RULES, &image, &[P0], true)
+    Windows::new(RULES, &image, &[P0], owns_all)
 }
 
 fn head(totals: PartitionTotals, next_offset: i64) -> PartitionHead {
@@ -92,6 +96,7 @@ fn group() -> Group {
         watermark: Some(EventTimeMs(15)),
         totals: sum,
         heads: BTreeMap::from([(P0, head(of_0, 12)), (P1, head(of_1, 10))]),
+        sums: None,
     }
 }
 
@@ -181,4 +186,37 @@ fn partitions_of_others_are_shown_as_the_journal_has_them() {
     assert_eq!((other.owned, other.lag_records, other.held_by_transaction), (false, None, false));
     assert_eq!((other.next_offset, other.totals.processed, other.idle), (10, 10, true));
     assert_eq!(seen.lag_records, Some(9), "of what is owned");
+}
+
+#[test]
+fn who_reads_some_partitions_shows_the_windows_and_the_usage_of_all() {
+    let (mut reporter, windows) = (reporter(), windows_of(false));
+    reporter.taken_over(&windows);
+    let own = seen(&mut reporter, &windows);
+    assert_eq!(own.usage.top[Dimension::Device], [("iOS".to_owned(), 12)]);
+    assert!(reporter.board.wants_sums());
+    let closed = |start_ms, total_events| WindowView {
+        start_ms,
+        total_events,
+        revision: 3,
+        ..WindowView::of(&windows.newest_closed(1)[0])
+    };
+    let sums = WindowSums {
+        open_count: 4,
+        open: Vec::new(),
+        closed: vec![closed(10, 8), closed(0, 9)],
+        usage: Usage::of(&usage("web", 17)),
+    };
+    reporter.board.set_group(Group { sums: Some(sums), ..group() });
+    let all = seen(&mut reporter, &windows);
+    assert_eq!((all.open_window_count, all.open_windows.len()), (4, 0));
+    let closed: Vec<_> = all.recent_windows.iter().map(|w| (w.start_ms, w.total_events)).collect();
+    assert_eq!(closed, [(10, 8), (0, 9)]);
+    assert_eq!(all.usage.top[Dimension::Device], [("web".to_owned(), 17)]);
+    // Once it reads all of them, it has the sums itself.
+    let windows = self::windows();
+    reporter.taken_over(&windows);
+    let again = seen(&mut reporter, &windows);
+    assert_eq!((again.open_window_count, &again.usage), (1, &own.usage));
+    assert!(!reporter.board.wants_sums());
 }
