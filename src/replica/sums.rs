@@ -52,7 +52,9 @@ pub(super) fn of(view: &View, rules: WindowRules) -> WindowSums {
 
 fn sum_of(parts: &[&Partial]) -> Partial {
     let mut sum = Partial::new();
-    parts.iter().for_each(|part| sum.merge(part));
+    for part in parts {
+        sum.merge(part);
+    }
     sum
 }
 

@@ -86,7 +86,7 @@ fn every_instance_shows_the_whole_group() {
     let serve = |name| scenario.serve_group("group", name, &["--instance-id", name]);
     let both = [serve("one"), serve("two")];
     for served in &both {
-        served.wait_for("logintide_assigned_partitions", |n| n == 4.0);
+        served.wait_for("logintide_assigned_partitions", |n| n as u64 == 4);
     }
     scenario.produce(&["--seed", "84", "--count", "3000"]);
     let shown = both.each_ref().map(|served| {
