@@ -183,7 +183,8 @@ fn journal(writer: &mut Writer, epoch: Epoch, prepared: &Prepared) -> usize {
         run: None,
         rules: RULES,
     };
-    let content = || MergerRecord { head, windows: prepared.merge.published().collect() };
+    let windows = prepared.merge.published().collect();
+    let content = || MergerRecord { head, past_usage: None, windows };
     bytes += records.write(Stream::Merger, |_| Content::Merger(content())).bytes();
     drop(records.finish());
     bytes

@@ -13,7 +13,11 @@ use std::{
     },
 };
 
-use crate::{batch::PoolUsage, metrics::Health, topics::TopicBoard};
+use crate::{
+    batch::PoolUsage,
+    metrics::{Health, Metric, reach_labeled, set_labeled},
+    topics::TopicBoard,
+};
 
 /// The shared control block.
 #[derive(Debug)]
@@ -124,6 +128,22 @@ impl Activity {
             input_pool: Arc::default(),
             output_pool: Arc::default(),
             workers: (0..workers).map(|_| WorkerActivity::default()).collect(),
+        }
+    }
+
+    /// Sets the metrics of queues and pools.
+    pub fn set_metrics(&self) {
+        let queue = |name: &str, messages: &AtomicUsize| {
+            set_labeled(Metric::QueueMessages, &[name], messages.load(Relaxed) as f64);
+        };
+        queue("sink", &self.sink_queue);
+        for (number, worker) in self.workers.iter().enumerate() {
+            queue(&format!("worker-{number}"), &worker.queue);
+        }
+        for (thread, pool) in [("source", &self.input_pool), ("workers", &self.output_pool)] {
+            set_labeled(Metric::BatchPoolIdle, &[thread], pool.idle.load(Relaxed) as f64);
+            let allocated = pool.allocated.load(Relaxed);
+            reach_labeled(Metric::BatchPoolAllocations, &[thread], allocated);
         }
     }
 }

@@ -119,6 +119,7 @@ mod tests {
             window_size_ms: 10_000,
             journal_partitions: 8,
             first_partitions: 12,
+            began_ms: 0,
         }
     }
 

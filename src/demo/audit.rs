@@ -120,14 +120,8 @@ mod tests {
     fn fine() -> Audit {
         let mut sent = Sent::default();
         sent.records = 100;
-        let totals = Totals {
-            events_in: 100,
-            processed: 90,
-            dead_lettered: 9,
-            tombstones: 1,
-            late: 2,
-            ..Totals::default()
-        };
+        let totals =
+            Totals { events_in: 100, processed: 90, dead_lettered: 9, tombstones: 1, late: 2 };
         let counts = RecordCounts {
             input: 100,
             processed: 90,

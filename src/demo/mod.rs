@@ -141,7 +141,7 @@ impl Demo<'_> {
     fn audit(&mut self, sent: Sent) -> Result<(), RunError> {
         let counted = self.parts.snapshot().as_ref().clone();
         let load = self.parts.load().expect("it was begun, as something was sent");
-        let processing = self.settings.processing(counted.totals.rollbacks);
+        let processing = self.settings.processing(counted.process.rollbacks);
         printed(self.screen.say("\nAudit: recounting everything from the topics …\n"))?;
         // Not `self.stop`: that one says to stop sending.
         let verdict = embedded::verify(load, sent.records, &processing, &Stop::default())

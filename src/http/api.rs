@@ -1,7 +1,7 @@
 //! The API's answers about the whole pipeline.
 //!
-//! On the http thread. Times are milliseconds since the Unix epoch; counts are since the start of
-//! the process and cover committed epochs only, so the numbers of one answer are consistent.
+//! On the http thread. Times are milliseconds since the Unix epoch. All counts cover committed
+//! epochs only; the snapshot says which are the group's, and which this process's.
 
 use axum::{Json, extract::State, response::IntoResponse};
 use serde::Serialize;
@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{About, App, HttpContext};
 use crate::{
     metrics::HealthReport,
-    status::{HistoryPoint, PartitionStatus, Snapshot, Totals},
+    status::{HistoryPoint, Snapshot, Totals},
 };
 
 /// The answer of `/api/v1/status`: program, health and counts.
@@ -51,13 +51,6 @@ impl From<Totals> for Account {
     }
 }
 
-impl From<PartitionStatus> for Account {
-    fn from(partition: PartitionStatus) -> Self {
-        let PartitionStatus { events_in, processed, dead_lettered, tombstones, .. } = partition;
-        Totals { events_in, processed, dead_lettered, tombstones, ..Totals::default() }.into()
-    }
-}
-
 #[derive(Debug, Serialize)]
 struct PartitionAccount {
     partition: i32,
@@ -69,12 +62,13 @@ struct PartitionAccount {
 #[derive(Debug, Serialize)]
 struct AuditAnswer {
     at_ms: i64,
-    started_at_ms: i64,
+    /// When the group's journal began: everything is counted from there.
+    since_ms: Option<i64>,
     /// Whether every difference is 0.
     balanced: bool,
-    /// All partitions, also those that were given away since.
+    /// All partitions together.
     total: Account,
-    /// The partitions that are owned now.
+    /// Every input partition of the group.
     partitions: Vec<PartitionAccount>,
 }
 
@@ -83,12 +77,12 @@ pub(super) async fn audit(State(app): State<App>) -> impl IntoResponse {
     let total = Account::from(snapshot.totals);
     let accounts = snapshot.partitions.iter().map(|partition| PartitionAccount {
         partition: partition.partition,
-        account: Account::from(*partition),
+        account: Account::from(partition.totals),
     });
     let partitions: Vec<_> = accounts.collect();
     let balanced = total.difference == 0 && partitions.iter().all(|p| p.account.difference == 0);
-    let (at_ms, started_at_ms) = (snapshot.at_ms, snapshot.started_at_ms);
-    Json(AuditAnswer { at_ms, started_at_ms, balanced, total, partitions })
+    let (at_ms, since_ms) = (snapshot.at_ms, snapshot.since_ms);
+    Json(AuditAnswer { at_ms, since_ms, balanced, total, partitions })
 }
 
 #[derive(Debug, Serialize)]

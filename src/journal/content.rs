@@ -5,6 +5,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use serde::Serialize;
+
 use super::{
     bytes::{ByteReader, ByteWriter, Flaw, flaw},
     heads,
@@ -12,7 +14,7 @@ use super::{
 };
 use crate::{
     ids::WindowStart,
-    window::{MergerHead, Partial, PartitionHead, PublishedTotal},
+    window::{MergerHead, Partial, PartitionHead, PublishedTotal, UsageCounts},
 };
 
 /// What a record says of a partition. All values are absolute.
@@ -25,10 +27,13 @@ pub struct PartitionRecord {
 }
 
 /// What a record says of the merger. All values are absolute.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct MergerRecord {
     /// State after the epoch.
     pub head: MergerHead,
+    /// Usage in all windows that are forgotten. `None`: what the record before says; never in a
+    /// snapshot.
+    pub past_usage: Option<Arc<UsageCounts>>,
     /// Windows that were published; in a snapshot, all that were and are not forgotten.
     pub windows: BTreeMap<WindowStart, PublishedTotal>,
 }
@@ -49,12 +54,12 @@ impl Content {
             Self::Partition(PartitionRecord { head, windows }) => {
                 heads::write_partition(&mut writer, head);
                 write_windows(&mut writer, windows, |writer, partial| {
-                    let stored = postcard::to_allocvec(&**partial);
-                    writer.raw(&stored.expect("counts serialise into memory without errors"));
+                    write_stored(writer, &**partial);
                 });
             }
-            Self::Merger(MergerRecord { head, windows }) => {
+            Self::Merger(MergerRecord { head, past_usage, windows }) => {
                 heads::write_merger(&mut writer, head);
+                writer.option(past_usage.as_ref(), |writer, usage| write_stored(writer, &**usage));
                 write_windows(&mut writer, windows, |writer, published| {
                     writer.unsigned(published.revision.into());
                     writer.unsigned(published.total);
@@ -74,6 +79,7 @@ impl Content {
             }),
             Stream::Merger => Self::Merger(MergerRecord {
                 head: heads::read_merger(&mut reader)?,
+                past_usage: reader.option(|reader| reader.stored().map(Arc::new))?,
                 windows: read_windows(&mut reader, |reader| {
                     let (revision, total) = (reader.number()?, reader.unsigned()?);
                     Ok(PublishedTotal { revision, total, late_events: reader.unsigned()? })
@@ -83,6 +89,11 @@ impl Content {
         reader.finish()?;
         Ok(content)
     }
+}
+
+fn write_stored(writer: &mut ByteWriter, counts: &impl Serialize) {
+    let stored = postcard::to_allocvec(counts);
+    writer.raw(&stored.expect("counts serialise into memory without errors"));
 }
 
 fn write_windows<T>(

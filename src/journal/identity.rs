@@ -29,6 +29,8 @@ pub struct Identity {
     pub journal_partitions: u32,
     /// Input partitions when the journal began. Those beyond begin at their log's start.
     pub first_partitions: u32,
+    /// When the journal began, milliseconds since the Unix epoch: its totals are since then.
+    pub began_ms: i64,
 }
 
 /// A part of the identity that must agree, shown as the setting it comes from.
@@ -73,6 +75,7 @@ impl Identity {
         writer.signed(self.window_size_ms);
         writer.unsigned(self.journal_partitions.into());
         writer.unsigned(self.first_partitions.into());
+        writer.signed(self.began_ms);
         writer.finish()
     }
 
@@ -97,6 +100,7 @@ impl Identity {
             window_size_ms: reader.signed()?,
             journal_partitions: reader.number()?,
             first_partitions: reader.number()?,
+            began_ms: reader.signed()?,
         };
         reader.finish()?;
         if !(1..=i32::MAX as u32).contains(&read.journal_partitions) {

@@ -76,6 +76,14 @@ pub const METRICS_UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 /// Time between two snapshots of the status. The dashboard shows one a second.
 pub const STATUS_INTERVAL: Duration = Duration::from_millis(500);
 
+/// Time between two looks of the replica at the group, for the snapshots: well below their
+/// interval, so that they are hardly older than without.
+pub const GROUP_INTERVAL: Duration = Duration::from_millis(200);
+
+/// The next look waits at least this many times as long as the last one took. Windows of many
+/// partitions are much to add up: so it takes at most a twentieth of the replica's time.
+pub const GROUP_PAUSE: u32 = 20;
+
 /// Values of each dimension that are shown and exported by name; a chart has room for no more.
 pub const SHOWN_VALUES: usize = 50;
 

@@ -248,6 +248,11 @@ pub fn add_labeled(metric: Metric, values: &[&'static str], n: u64) {
     counter(metric, values).increment(n);
 }
 
+/// Brings the series of a counter with the given label values to `n`, which never goes back.
+pub fn reach_labeled(metric: Metric, values: &[&'static str], n: u64) {
+    counter(metric, values).absolute(n);
+}
+
 /// Sets a gauge without labels.
 pub fn set(metric: Metric, value: f64) {
     gauge(metric, Vec::new()).set(value);

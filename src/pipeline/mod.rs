@@ -117,8 +117,10 @@ pub(crate) fn run_on(
     metrics::set_labeled(Metric::BuildInfo, &build, 1.0);
     let context = HttpContext { health, metrics, board: board_shown, about, token };
     let copy = Some(copy);
+    let activity = Arc::clone(&control);
     let parts = Parts { config, client, admin, facts, folder, copy, control, board };
     start(parts, listener, context)?.join(|| {
+        activity.activity().set_metrics();
         topics.iter_mut().for_each(TopicWatch::look);
         watchdog.look()
     })

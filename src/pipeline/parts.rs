@@ -52,6 +52,8 @@ impl Parts {
             window_size_ms: self.config.window.size_ms,
             journal_partitions: self.facts.outputs[Topic::Journal].partitions as u32,
             first_partitions: self.facts.input_partitions as u32,
+            // Set when the journal is begun.
+            began_ms: 0,
         }
     }
 
@@ -73,6 +75,7 @@ impl Parts {
             rules: self.config.window,
             memory_limit: self.config.memory.total,
             copy: self.copy.take(),
+            board: Arc::clone(&self.board),
         }
     }
 

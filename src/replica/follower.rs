@@ -16,6 +16,7 @@ use super::{
     copying::Copying,
     request::Followed,
     skips::Skips,
+    sums,
     view::{Arrival, View},
 };
 use crate::{
@@ -24,6 +25,7 @@ use crate::{
     journal::{Applied, Condition, Identity, JournalError, Skipped, Streams, Taken},
     kafka::Record,
     state::{Copied, CopiedJournal, JournalCopy},
+    status::Group,
     window::WindowRules,
 };
 
@@ -316,6 +318,17 @@ impl Follower {
     /// Bytes of all counts.
     pub(super) fn memory_bytes(&self) -> usize {
         self.view.memory_bytes()
+    }
+
+    /// The group, for people. `with_sums`: windows and usage as well.
+    pub(super) fn group(&self, with_sums: bool) -> Group {
+        Group {
+            since_ms: self.identity.as_ref().map(|identity| identity.began_ms),
+            watermark: self.view.merger().and_then(|merger| merger.head.watermark),
+            totals: self.view.totals(),
+            heads: self.view.partitions().map(|(p, view)| (p, view.head)).collect(),
+            sums: with_sums.then(|| sums::of(&self.view, self.rules)),
+        }
     }
 
     /// The answer to a request.

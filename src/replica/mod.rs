@@ -2,7 +2,7 @@
 //!
 //! In:  the journal's records of committed transactions; `FollowRequest`s of the sink.
 //! Out: heads and counts of every partition, what the merger has published; `Followed`, once the
-//! journal is read as far as a request says; the local copy on disk.
+//! journal is read as far as a request says; the group for people; the local copy on disk.
 //! Holds: nothing is known here that was not committed; all journal partitions are followed all
 //! the time; the thread ends when nobody can ask any more.
 
@@ -13,10 +13,14 @@ mod positions;
 mod reader;
 mod request;
 mod skips;
+mod sums;
 mod takeover;
 mod view;
 
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Instant,
+};
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 
@@ -31,7 +35,9 @@ use crate::{
     control::Control,
     error::RunError,
     kafka::ConsumerSettings,
+    limits,
     state::JournalCopy,
+    status::Board,
     window::WindowRules,
 };
 
@@ -48,6 +54,8 @@ pub struct ReplicaSettings {
     pub memory_limit: usize,
     /// The local copy, if there is one.
     pub copy: Option<Box<dyn JournalCopy>>,
+    /// Where people see the group.
+    pub board: Arc<Board>,
 }
 
 /// The replica's channels.
@@ -70,6 +78,9 @@ pub struct Replica<C: Client> {
     takeover: Option<Takeover>,
     memory: MemoryWatch,
     positions: Arc<Positions>,
+    board: Arc<Board>,
+    /// When the group is shown again; not before all of the journal was read.
+    next_show: Option<Instant>,
     has_begun: bool,
 }
 
@@ -94,7 +105,7 @@ impl<C: Client> Replica<C> {
         channels: ReplicaChannels,
         control: Arc<Control>,
     ) -> Result<Self, RunError> {
-        let ReplicaSettings { consumer, partitions, rules, memory_limit, copy } = settings;
+        let ReplicaSettings { consumer, partitions, rules, memory_limit, copy, board } = settings;
         assert!(!consumer.reads_uncommitted, "only what was committed is followed");
         let follower = Follower::new(&consumer.topic, partitions, rules, copy);
         let consumer =
@@ -108,6 +119,8 @@ impl<C: Client> Replica<C> {
             takeover: None,
             memory: MemoryWatch::new(memory_limit),
             positions: Arc::new(Positions::new(partitions)),
+            board,
+            next_show: None,
             has_begun: false,
         })
     }
@@ -153,6 +166,7 @@ impl<C: Client> Replica<C> {
         let follower = &self.follower;
         self.positions.set(follower.partitions().map(|p| follower.position(p)));
         self.answer();
+        self.show();
         self.follower.write_copy(self.client.clock().now(), false);
         let activity = self.control.activity();
         activity.replica_turns.fetch_add(1, Relaxed);
@@ -177,6 +191,22 @@ impl<C: Client> Replica<C> {
                 Err(TryRecvError::Empty) => return true,
                 Err(TryRecvError::Disconnected) => return false,
             }
+        }
+    }
+
+    /// Shows the group to people, if it is time. A takeover may read parts of the journal again,
+    /// and until then less is known.
+    fn show(&mut self) {
+        let now = self.client.clock().now();
+        let is_due = match self.next_show {
+            None => self.follower.partitions().all(|p| self.follower.is_at_end(p)),
+            Some(at) => now >= at,
+        };
+        if is_due && self.takeover.is_none() {
+            self.board.set_group(self.follower.group(self.board.wants_sums()));
+            let done = self.client.clock().now();
+            let took = done.saturating_duration_since(now);
+            self.next_show = Some(done + limits::GROUP_INTERVAL.max(took * limits::GROUP_PAUSE));
         }
     }
 

@@ -11,7 +11,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Instant};
 use crate::{
     ids::{EventTimeMs, Offset, PartitionId, WindowStart},
     journal::{Applied, Content, Record, Stream},
-    window::{MergerHead, Partial, PartitionHead, PartitionTotals, PublishedTotal, WindowRules},
+    window::{
+        MergerHead, Partial, PartitionHead, PartitionTotals, PublishedTotal, UsageCounts,
+        WindowRules,
+    },
 };
 
 /// Where and when a record was found.
@@ -41,6 +44,8 @@ pub struct PartitionView {
 pub struct MergerView {
     /// Its newest head.
     pub head: MergerHead,
+    /// Usage in all windows that are forgotten.
+    pub past_usage: Arc<UsageCounts>,
     /// Every window that was published and is not forgotten.
     pub windows: BTreeMap<WindowStart, PublishedTotal>,
     /// The record that brought the head.
@@ -82,10 +87,12 @@ impl View {
                 self.partitions.insert(p, PartitionView { head: record.head, windows, arrival });
             }
             (Stream::Merger, Content::Merger(record)) => {
-                let before = self.merger.take().map(|before| before.windows);
-                let mut windows = before.filter(|_| !is_snapshot).unwrap_or_default();
+                let before = self.merger.take().filter(|_| !is_snapshot);
+                let (mut windows, usage) =
+                    before.map(|before| (before.windows, before.past_usage)).unwrap_or_default();
                 windows.extend(record.windows);
-                self.merger = Some(MergerView { head: record.head, windows, arrival });
+                let past_usage = record.past_usage.unwrap_or(usage);
+                self.merger = Some(MergerView { head: record.head, past_usage, windows, arrival });
                 self.forget();
             }
             (stream, _) => panic!("a record of stream {stream} has another stream's content"),
@@ -170,19 +177,20 @@ fn bytes_of(windows: &BTreeMap<WindowStart, Arc<Partial>>) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
     use crate::{
         ids::{Epoch, InstanceId},
         journal::{MergerRecord, PartitionRecord},
-        window::Completeness,
+        window::{Completeness, Dimension},
     };
 
-    const RULES: WindowRules = WindowRules { size_ms: 10, grace_ms: 0, allowed_lateness_ms: 0 };
+    pub(in crate::replica) const RULES: WindowRules =
+        WindowRules { size_ms: 10, grace_ms: 0, allowed_lateness_ms: 0 };
 
-    fn arrival() -> Arrival {
+    pub(in crate::replica) fn arrival() -> Arrival {
         Arrival { offset: Offset(0), appended_ms: 0, at: Instant::now() }
     }
 
@@ -192,7 +200,7 @@ mod tests {
     }
 
     /// Counts `total` events in each of these windows.
-    fn partition(p: i32, windows: &[(i64, u64)]) -> Record {
+    pub(in crate::replica) fn partition(p: i32, windows: &[(i64, u64)]) -> Record {
         let counted = windows.iter().map(|(start, total)| {
             let mut partial = Partial::new();
             for number in 0..*total {
@@ -216,7 +224,7 @@ mod tests {
         record(Stream::Partition(PartitionId(p)), Content::Partition(content))
     }
 
-    fn merger(forgotten: Option<i64>, published: &[i64]) -> Record {
+    pub(in crate::replica) fn merger(forgotten: Option<i64>, published: &[i64]) -> Record {
         let total = PublishedTotal { revision: 1, total: 5, late_events: 0 };
         let head = MergerHead {
             watermark: None,
@@ -227,7 +235,7 @@ mod tests {
             rules: RULES,
         };
         let windows = published.iter().map(|start| (WindowStart(*start), total)).collect();
-        record(Stream::Merger, Content::Merger(MergerRecord { head, windows }))
+        record(Stream::Merger, Content::Merger(MergerRecord { head, past_usage: None, windows }))
     }
 
     fn totals(view: &View, p: i32) -> Vec<(i64, u64)> {
@@ -246,6 +254,29 @@ mod tests {
         assert_eq!(totals(&view, 0), [(20, 5)]);
         view.apply(Applied::Next(partition(1, &[])), arrival());
         assert_eq!(view.totals().records_in, 2);
+    }
+
+    #[test]
+    fn usage_of_what_is_forgotten_stands_until_another_record_names_it() {
+        let naming = |usage: Option<u64>| {
+            let mut merger = merger(None, &[]);
+            let Content::Merger(record) = &mut merger.content else { panic!("the merger's") };
+            record.past_usage = usage.map(|count| {
+                let mut usage = UsageCounts::default();
+                usage[Dimension::Device].add("iOS", count);
+                Arc::new(usage)
+            });
+            merger
+        };
+        let mut view = View::new(RULES);
+        for (usage, expected) in [(Some(3), 3), (None, 3), (Some(5), 5), (None, 5)] {
+            view.apply(Applied::Next(naming(usage)), arrival());
+            let merger = view.merger().expect("it is there");
+            assert_eq!(merger.past_usage[Dimension::Device].sorted(), [("iOS", expected)]);
+        }
+        view.apply(Applied::Snapshot(naming(Some(1))), arrival());
+        let merger = view.merger().expect("it is there");
+        assert_eq!(merger.past_usage[Dimension::Device].sorted(), [("iOS", 1)]);
     }
 
     #[test]

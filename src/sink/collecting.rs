@@ -7,11 +7,12 @@
 
 use super::context::Context;
 use crate::{
-    batch::{OutputBatch, RejectBatch},
+    batch::{OutputBatch, RejectBatch, RejectKind},
     client::Client,
     epoch::Alignment,
     failpoint::{self, Fault},
     ids::{Epoch, Incarnation},
+    status::Sample,
 };
 
 /// What workers have for Kafka.
@@ -112,7 +113,7 @@ impl Collecting {
         match output {
             Output::Enriched(batch) => cx.outputs.processed(batch),
             Output::Rejected(batch) => {
-                cx.report.rejected(&batch);
+                offer_samples(cx, &batch);
                 cx.outputs.rejected(batch);
             }
         }
@@ -122,6 +123,19 @@ impl Collecting {
     pub(super) fn take_held<C: Client>(&mut self, cx: &mut Context<C>, is_complete: bool) {
         for output in std::mem::take(&mut self.held) {
             self.take(cx, output, is_complete);
+        }
+    }
+}
+
+/// Offers each dead letter as the sample of its reason.
+fn offer_samples<C: Client>(cx: &mut Context<C>, batch: &RejectBatch) {
+    for record in &batch.records {
+        if let RejectKind::DeadLetter(reject) = record.kind {
+            let position = record.position;
+            cx.reporter.sample(reject.reason, || {
+                let value = record.span.value(&batch.arena);
+                Sample::new(position.partition.0, position.offset, reject.to_string(), value)
+            });
         }
     }
 }

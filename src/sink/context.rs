@@ -15,7 +15,6 @@ use crossbeam_channel::Sender;
 use super::{
     EpochFailure, SinkSettings,
     outputs::Outputs,
-    report::{self, EpochCounts, Report},
     takeover::{Memory, Rules},
 };
 use crate::{
@@ -27,6 +26,8 @@ use crate::{
     ids::{Epoch, EventTimeMs, Incarnation, PartitionId, TopicId},
     journal::Writer,
     limits,
+    metrics::{self, Metric},
+    status::{CommitTime, EpochReport, Reporter},
     window::{PartitionTotals, StateImage, Windows},
 };
 
@@ -55,10 +56,10 @@ pub(super) struct Context<C: Client> {
     pub(super) committed_epoch: Option<Epoch>,
     /// The last epoch that may have been committed.
     pub(super) last_written: Epoch,
-    /// Counts of an epoch that is complete: whether its commit was done is not known. When it is
-    /// left like that, the committed offsets tell.
-    pub(super) undecided: Option<EpochCounts>,
-    pub(super) report: Report,
+    /// Of an epoch that is complete: whether its commit was done is not known. When it is left like
+    /// that, the committed offsets tell.
+    pub(super) undecided: Option<EpochReport>,
+    pub(super) reporter: Reporter,
     pub(super) control: Arc<Control>,
     to_source: Sender<ToSource>,
     /// When others have registered the transactional id.
@@ -79,8 +80,8 @@ impl<C: Client> Context<C> {
         let outputs = Outputs::new(client, wanted, pool)
             .map_err(|error| RunError::Kafka(error.to_string()))?;
         let windows = Windows::new(settings.rules, &StateImage::default(), &[], true);
-        let report =
-            Report::new(settings.stats_interval, Arc::clone(&control), Arc::clone(&settings.board));
+        let (health, board) = (Arc::clone(control.health()), Arc::clone(&settings.board));
+        let reporter = Reporter::new(settings.stats_interval, health, board);
         Ok(Self {
             settings,
             clock,
@@ -96,7 +97,7 @@ impl<C: Client> Context<C> {
             committed_epoch: None,
             last_written: Epoch::default(),
             undecided: None,
-            report,
+            reporter,
             control,
             to_source,
             fences: Vec::new(),
@@ -123,7 +124,7 @@ impl<C: Client> Context<C> {
     pub(super) fn reset(&mut self, incarnation: Incarnation) -> Result<(), EpochFailure> {
         assert!(incarnation > self.incarnation, "incarnations only grow");
         self.incarnation = incarnation;
-        report::left();
+        metrics::set(Metric::AssignedPartitions, 0.0);
         self.free_waiting();
         self.outputs.discard()?;
         self.control.activity().registering.store(false, Relaxed);
@@ -132,7 +133,7 @@ impl<C: Client> Context<C> {
 
     /// Asks the source to roll back.
     pub(super) fn ask_for_rollback(&mut self, reason: String) {
-        self.report.rolled_back();
+        self.reporter.rolled_back();
         self.free_waiting();
         self.tell_source(ToSource::RollBack { incarnation: self.incarnation, reason });
     }
@@ -189,10 +190,11 @@ impl<C: Client> Context<C> {
     /// An epoch that was left without an answer to its commit is committed after all: its events
     /// are not read again, so they are counted now.
     pub(super) fn count_undecided(&mut self, committed: Epoch) {
-        if let Some(counts) = self.undecided.take_if(|counts| counts.epoch == committed) {
+        if let Some(mut report) = self.undecided.take_if(|report| report.epoch == committed) {
             tracing::info!(epoch = committed.0, "the epoch that was left is committed after all");
-            self.report.committed(committed, self.clock.since(counts.completed_at));
-            self.report.epoch(counts);
+            let took = self.clock.since(report.aligned_at);
+            report.commit.get_or_insert(CommitTime { at_ms: self.clock.now_ms(), took });
+            self.reporter.epoch(report);
         }
     }
 

@@ -17,6 +17,7 @@ use crate::{
     ids::PartitionId,
     kafka::CommitEntry,
     limits,
+    status::CommitTime,
     topics::Topic,
     window::{PartitionTotals, Prepared},
 };
@@ -91,7 +92,10 @@ impl<C: Client> Draining<C> {
         if merge.closes_by_silence {
             failpoint::reached(Point::IdleClosed);
         }
-        cx.report.committed(completed.prepared.epoch, cx.clock.since(began));
+        if let Some(report) = &mut cx.undecided {
+            let (at_ms, took) = (cx.clock.now_ms(), cx.clock.since(began));
+            report.commit = Some(CommitTime { at_ms, took });
+        }
         Ok(true)
     }
 

@@ -31,6 +31,7 @@ impl<C: Client> Founding<C> {
         cx: &mut Context<C>,
         takeover: Box<Takeover>,
     ) -> Result<Stage<C>, EpochFailure> {
+        cx.settings.identity.began_ms = cx.clock.now_ms();
         let record = (Identity::key(), cx.settings.identity.encode());
         cx.outputs.journal(Written { partition: PartitionId(0), chunks: vec![record] });
         let awaited = cx.outputs.complete();

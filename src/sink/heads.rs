@@ -79,12 +79,15 @@ pub(super) fn write<C: Client>(
         }));
     }
     if merges {
+        let merge = &prepared.merge;
         written.push(records.write(Stream::Merger, |kind| {
-            let windows = match kind {
-                RecordKind::Epoch => prepared.merge.published().collect(),
-                RecordKind::Snapshot => cx.windows.published_after(&prepared.merge),
+            let (past_usage, windows) = match kind {
+                RecordKind::Epoch => (merge.change.past_usage.clone(), merge.published().collect()),
+                RecordKind::Snapshot => {
+                    (Some(cx.windows.past_usage_after(merge)), cx.windows.published_after(merge))
+                }
             };
-            Content::Merger(MergerRecord { head: head_of_merger, windows })
+            Content::Merger(MergerRecord { head: head_of_merger, past_usage, windows })
         }));
     }
     let commits = records.finish();

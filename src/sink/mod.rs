@@ -19,7 +19,6 @@ mod open;
 mod outputs;
 mod reading;
 mod rejects;
-mod report;
 mod stage;
 mod takeover;
 mod undoing;
@@ -159,7 +158,7 @@ fn turn<C: Client>(
         next = (handled <= limits::SINK_TURN_MESSAGES).then(|| input.try_recv().ok()).flatten();
     }
     cx.outputs.poll();
-    cx.report.tick(&cx.windows);
+    cx.reporter.tick(&cx.windows);
     let activity = cx.control.activity();
     activity.sink_turns.fetch_add(1, Relaxed);
     activity.in_flight.store(cx.outputs.in_flight(), Relaxed);

@@ -5,7 +5,7 @@
 //! Holds: an epoch completes when the cut and all answers are in and librdkafka has all of its
 //! output.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::{sync::atomic::Ordering::Relaxed, time::Instant};
 
 use super::{
     EpochFailure,
@@ -13,7 +13,6 @@ use super::{
     context::Context,
     draining::{Completed, Draining},
     heads,
-    report::{self, EpochCounts},
     stage::Stage,
 };
 use crate::{
@@ -22,7 +21,9 @@ use crate::{
     failpoint::{self, Fault, Point},
     ids::PartitionId,
     journal::PartitionCommit,
-    window::{EpochInput, Prepared},
+    metrics::{self, Metric},
+    status::{EpochReport, PartitionReport, Totals, WindowView},
+    window::{EpochInput, Prepared, UsageCounts},
 };
 
 /// An epoch is open.
@@ -63,11 +64,12 @@ impl Open {
         aligned.assert_conserved();
         failpoint::reached(Point::Aligned);
         let truncated = cx.outputs.take_truncated();
-        let mut counts = EpochCounts::of(&mut aligned, truncated, cx.clock.now());
+        let mut report = report_of(&mut aligned, truncated, cx.clock.now());
         let accounts = heads::accounts(cx, &aligned);
         let prepared = prepare(cx, aligned);
-        counts.add_windows(&prepared.merge.records, prepared.merge.capped);
-        cx.undecided = Some(counts);
+        report.windows = prepared.merge.records.iter().map(WindowView::of).collect();
+        report.capped_values = prepared.merge.capped;
+        cx.undecided = Some(report);
         if prepared.is_empty && !collecting.sent && !cx.must_commit {
             return Self::finish(cx, collecting, 0);
         }
@@ -108,11 +110,15 @@ impl Open {
         collecting.alignment.finish();
         cx.outputs.finish();
         cx.control.activity().finished.fetch_add(1, Relaxed);
-        if let Some(counts) = cx.undecided.take() {
-            cx.report.epoch(counts);
+        if let Some(report) = cx.undecided.take() {
+            cx.reporter.epoch(report);
         }
         let times = cx.times();
-        report::published(&times, &cx.windows, cx.settings.budget.used_bytes());
+        metrics::set(Metric::OpenWindows, times.open_windows as f64);
+        metrics::set(Metric::BudgetUsed, cx.settings.budget.used_bytes() as f64);
+        if let Some(watermark) = cx.windows.watermark() {
+            metrics::set(Metric::Watermark, watermark.0 as f64 / 1000.0);
+        }
         let done = CommittedEpoch { incarnation: cx.incarnation, epoch, times, journal_bytes };
         cx.tell_source(ToSource::Committed(done));
         failpoint::reached(Point::Finished);
@@ -135,4 +141,47 @@ fn prepare<C: Client>(cx: &mut Context<C>, aligned: AlignedEpoch) -> Prepared {
     let prepared = cx.windows.prepare(input);
     cx.free_waiting();
     prepared
+}
+
+/// What people are told of an epoch, without its windows. `truncated` dead letters had to be cut.
+fn report_of(aligned: &mut AlignedEpoch, truncated: u64, aligned_at: Instant) -> EpochReport {
+    let made = aligned.counts();
+    let AlignedEpoch { cut, workers } = aligned;
+    let partitions = cut.partitions.iter().map(|of| {
+        let partition = of.progress.partition;
+        let made = made.get(&partition).copied().unwrap_or_default();
+        let counts = Totals {
+            events_in: of.routed + of.tombstones,
+            processed: made.processed,
+            dead_lettered: made.dead_lettered,
+            tombstones: of.tombstones,
+            late: made.late,
+        };
+        let (lag_records, held_by_transaction) = (of.lag, of.held);
+        PartitionReport { partition, counts, lag_records, held_by_transaction }
+    });
+    let mut usage = UsageCounts::default();
+    let deltas = workers.iter().flat_map(|worker| &worker.deltas);
+    for (_, partial) in deltas.flat_map(|delta| &delta.windows) {
+        for (dimension, counts) in usage.iter_mut() {
+            counts.merge(&partial.counts[dimension]);
+        }
+    }
+    EpochReport {
+        epoch: cut.epoch,
+        cut_at_ms: cut.cut_at_ms,
+        aligned_at,
+        commit: None,
+        bytes: cut.bytes,
+        dropped: cut.dropped,
+        truncated,
+        is_early: cut.reason == CutReason::Budget,
+        partitions: partitions.collect(),
+        reasons: workers.iter().flat_map(|worker| &worker.reasons).copied().collect(),
+        soft: workers.iter().flat_map(|worker| &worker.soft).copied().collect(),
+        latency: workers.iter_mut().map(|worker| std::mem::take(&mut worker.latency)).collect(),
+        usage,
+        windows: Vec::new(),
+        capped_values: 0,
+    }
 }

@@ -14,7 +14,6 @@ use super::{
     context::Context,
     founding::Founding,
     open::Open,
-    report,
     stage::Stage,
     takeover::{Decision, Takeover, begin_at, decide},
 };
@@ -24,6 +23,7 @@ use crate::{
     failpoint::{self, Fault, Point},
     ids::TopicId,
     journal::{Chain, Stream, Writer},
+    metrics::{self, Metric},
     replica::{FollowRequest, Followed},
     window::Windows,
 };
@@ -105,6 +105,7 @@ pub(super) fn open<C: Client>(cx: &mut Context<C>, takeover: Takeover) -> Stage<
             "this instance does not own every partition: its windows say \"complete\": false"
         );
     }
+    cx.reporter.taken_over(&cx.windows);
     cx.settings.budget.set_ledger(cx.windows.memory_bytes());
     (cx.totals, cx.sealed, cx.must_commit) = (totals, sealed, true);
     cx.committed_epoch = None;
@@ -130,7 +131,13 @@ pub(super) fn open<C: Client>(cx: &mut Context<C>, takeover: Takeover) -> Stage<
         times.horizon = None;
     }
     let recovered = Recovered { incarnation, starts, epoch, times };
-    report::recovered(&recovered);
+    metrics::set(Metric::AssignedPartitions, recovered.starts.len() as f64);
+    tracing::info!(
+        partitions = recovered.starts.len(),
+        first_epoch = recovered.epoch.0,
+        open_windows = recovered.times.open_windows,
+        "reading"
+    );
     cx.tell_source(ToSource::Recovered(recovered));
     Stage::Open(Open::first(Collecting::new(cx.settings.workers, epoch)))
 }

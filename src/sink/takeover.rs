@@ -371,6 +371,7 @@ fn image_of(followed: &Followed) -> StateImage {
         if is_whole(followed, Stream::Merger) {
             image.windows = meta.collect();
         }
+        image.past_usage = merger.past_usage.clone();
         image.watermark = merger.head.watermark;
         image.horizon = image.horizon.max(merger.head.horizon);
     }

@@ -31,7 +31,7 @@ pub(super) struct StateReport {
     /// How whole the merger's stream is.
     pub(super) merger_stream: StreamState,
     pub(super) partitions: Vec<PartitionReport>,
-    /// Sums over all partitions, since the group's first event.
+    /// Sums over all partitions, since the journal was begun.
     pub(super) totals: TotalsReport,
     /// Offsets of the journal that open transactions hide.
     pub(super) hidden_offsets: u64,
@@ -58,6 +58,8 @@ pub(super) struct IdentityReport {
     pub(super) journal_partitions: u32,
     /// Input partitions when the journal was begun.
     pub(super) first_partitions: u32,
+    /// When that was: the totals are since then.
+    pub(super) began_ms: i64,
 }
 
 /// What the merger has announced and published.
@@ -225,6 +227,7 @@ impl IdentityReport {
             window_ms: identity.window_size_ms,
             journal_partitions: identity.journal_partitions,
             first_partitions: identity.first_partitions,
+            began_ms: identity.began_ms,
         }
     }
 }

@@ -40,6 +40,7 @@ fn identity() -> Identity {
         window_size_ms: 10_000,
         journal_partitions: 2,
         first_partitions: 2,
+        began_ms: NINE_O_CLOCK,
     }
 }
 
@@ -85,7 +86,7 @@ fn merger_content(epoch: i64) -> Content {
     };
     let total = PublishedTotal { revision: 2, total: 7, late_events: 1 };
     let windows = [(WindowStart(NINE_O_CLOCK), total)].into();
-    Content::Merger(MergerRecord { head, windows })
+    Content::Merger(MergerRecord { head, past_usage: None, windows })
 }
 
 /// A journal of two input partitions and the merger, of so many epochs; a third is announced.
@@ -164,6 +165,7 @@ format       1
 group        g
 input        user-login (2 partitions at first, id AAAAAAAAAAAAAAAAAAAAAQ)
 cluster      c1
+begun        2024-11-03T09:00:00.000Z
 window       10 s
 
 merger       epoch 3, by host-00c0ffee

@@ -62,6 +62,7 @@ fn write_identity(out: &mut impl Write, report: &StateReport) -> io::Result<()> 
     writeln!(out, "group        {}", identity.group_id)?;
     writeln!(out, "input        {input_topic} ({first_partitions} partitions at first{id})")?;
     writeln!(out, "cluster      {}", identity.cluster_id)?;
+    writeln!(out, "begun        {}", time(Some(EventTimeMs(identity.began_ms))))?;
     writeln!(out, "window       {}", seconds(identity.window_ms))
 }
 

@@ -1,13 +1,18 @@
-//! The snapshot and its parts. Times are milliseconds since the Unix epoch; counts are since the
-//! start of the process. The lists of windows and the history are not serialized with the snapshot:
-//! they are long, and the API has answers of their own for them.
+//! The snapshot and its parts. Times are milliseconds since the Unix epoch. Totals, partitions,
+//! windows and usage are the group's, since its journal began; all other counts are since the start
+//! of this process. The lists of windows and the history are not serialized with the snapshot: they
+//! are long, and the API has answers of their own for them.
 
 use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{Sample, Usage, WindowView};
-use crate::latency::Percentiles;
+use super::{PartitionReport, Sample, Usage, WindowView};
+use crate::{
+    ids::PartitionId,
+    latency::Percentiles,
+    window::{PartitionHead, PartitionTotals},
+};
 
 /// The status at one moment.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -16,8 +21,12 @@ pub(crate) struct Snapshot {
     pub at_ms: i64,
     /// When the process started; 0 before that.
     pub started_at_ms: i64,
-    /// Sums since the start.
+    /// When the group's journal began; `None` until that was read.
+    pub since_ms: Option<i64>,
+    /// The group's sums since then.
     pub totals: Totals,
+    /// What this process has counted.
+    pub process: ProcessCounts,
     /// Input records per second, over the last seconds.
     pub events_per_second: f64,
     /// Records between the committed offsets and the ends of all owned partitions with a known end,
@@ -32,13 +41,13 @@ pub(crate) struct Snapshot {
     pub open_window_count: usize,
     /// Latencies of the last minute.
     pub latency: Latencies,
-    /// The most frequent values since the start.
+    /// The most frequent values since the group's journal began.
     pub usage: Usage,
     /// Dead letters by reason, the most frequent first.
     pub dead_letters: Vec<DeadLetters>,
     /// Counts of values that were replaced by a default or are doubtful.
     pub soft_problems: Vec<SoftProblemCount>,
-    /// The owned partitions.
+    /// Every input partition that the journal knows.
     pub partitions: Vec<PartitionStatus>,
     /// The last committed epoch.
     pub last_epoch: Option<LastEpoch>,
@@ -53,13 +62,11 @@ pub(crate) struct Snapshot {
     pub history: Arc<Vec<HistoryPoint>>,
 }
 
-/// Sums since the start of the process.
+/// What has become of records.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Totals {
     /// Records read from the input, tombstones included.
     pub events_in: u64,
-    /// Payload bytes of these.
-    pub bytes_in: u64,
     /// Events enriched and written, late ones included.
     pub processed: u64,
     /// Records written to the dead-letter topic.
@@ -68,6 +75,15 @@ pub(crate) struct Totals {
     pub tombstones: u64,
     /// Events processed too late to be counted in a window.
     pub late: u64,
+}
+
+/// Counts since the start of the process.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct ProcessCounts {
+    #[serde(flatten)]
+    pub records: Totals,
+    /// Payload bytes read.
+    pub bytes_in: u64,
     /// Window records written, revisions included.
     pub window_records: u64,
     /// Window records that replace an earlier one of the same window.
@@ -83,30 +99,61 @@ impl Totals {
     pub(crate) fn difference(&self) -> i64 {
         self.events_in as i64 - (self.processed + self.dead_lettered + self.tombstones) as i64
     }
+
+    pub(super) fn add(&mut self, more: &Self) {
+        self.events_in += more.events_in;
+        self.processed += more.processed;
+        self.dead_lettered += more.dead_lettered;
+        self.tombstones += more.tombstones;
+        self.late += more.late;
+    }
 }
 
-/// One owned partition.
+impl From<PartitionTotals> for Totals {
+    fn from(totals: PartitionTotals) -> Self {
+        let PartitionTotals { records_in, processed, dead_lettered, late, tombstones } = totals;
+        Self { events_in: records_in, processed, dead_lettered, tombstones, late }
+    }
+}
+
+/// One input partition.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct PartitionStatus {
     pub partition: i32,
     /// Committed next offset.
     pub next_offset: i64,
-    /// Records from there to the log's end, those of open transactions included; `None` while the
-    /// end is not known.
+    /// Whether this process reads it.
+    pub owned: bool,
+    /// Records behind what it has committed, those of open transactions included; `None` while the
+    /// end of the log is not known, and of a partition that another process reads.
     pub lag_records: Option<u64>,
     /// Whether an open transaction hides these records.
     pub held_by_transaction: bool,
     pub watermark_ms: Option<i64>,
     /// Whether it is read to its end and idle, so that windows do not wait for it.
     pub idle: bool,
-    /// Records read, tombstones included.
-    pub events_in: u64,
-    /// Events enriched and written.
-    pub processed: u64,
-    /// Dead letters.
-    pub dead_lettered: u64,
-    /// Records without a value.
-    pub tombstones: u64,
+    #[serde(flatten)]
+    pub totals: Totals,
+}
+
+impl PartitionStatus {
+    /// By its newest head; `owned`: what this process knows beside that.
+    pub(super) fn of(
+        partition: PartitionId,
+        head: &PartitionHead,
+        owned: Option<&PartitionReport>,
+    ) -> Self {
+        Self {
+            partition: partition.0,
+            next_offset: head.next_offset.0,
+            owned: owned.is_some(),
+            lag_records: owned.and_then(|report| report.lag_records),
+            held_by_transaction: owned.is_some_and(|report| report.held_by_transaction),
+            watermark_ms: head.watermark.map(|time| time.0),
+            idle: head.idle,
+            totals: head.totals.into(),
+        }
+    }
 }
 
 /// Percentiles of each stage's time, over the last minute.

@@ -4,7 +4,7 @@ use serde::{Serialize, Serializer};
 
 use crate::{
     limits,
-    window::{PerDimension, ValueCounts},
+    window::{PerDimension, UsageCounts, ValueCounts},
 };
 
 /// Values with their counts, the highest count first; the rest as `other`.
@@ -18,7 +18,7 @@ pub(crate) struct Usage {
 
 impl Usage {
     /// The most frequent of these values.
-    pub(crate) fn of(counts: &PerDimension<ValueCounts>) -> Self {
+    pub(crate) fn of(counts: &UsageCounts) -> Self {
         Self { top: PerDimension::from_fn(|dimension| top(&counts[dimension])) }
     }
 }

@@ -10,11 +10,14 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Partial, WindowRules};
+use super::{Partial, PerDimension, ValueCounts, WindowRules};
 use crate::ids::{Epoch, EventTimeMs, Offset, PartitionId, TopicId, WindowStart};
 
 /// Key of a partial result: state moves with its input partition.
 pub type PartialKey = (PartitionId, WindowStart);
+
+/// How often each value of each dimension occurred.
+pub type UsageCounts = PerDimension<ValueCounts>;
 
 /// Which windows of a partition may miss input that was never seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +32,17 @@ pub enum Completeness {
     },
     /// Windows up to and including this one are incomplete, later ones complete.
     After(WindowStart),
+}
+
+impl Completeness {
+    /// Whether a window may miss input of the partition.
+    pub fn may_miss(self, start: WindowStart) -> bool {
+        match self {
+            Self::FromStart => false,
+            Self::UntilFirstEvent { .. } => true,
+            Self::After(last) => start <= last,
+        }
+    }
 }
 
 /// Progress of one input partition.
@@ -83,6 +97,8 @@ pub struct MergerChange {
     pub published: BTreeMap<WindowStart, WindowMeta>,
     /// Windows of which nothing is kept any more.
     pub dropped: BTreeSet<WindowStart>,
+    /// Usage in all windows that were ever dropped; `None` when the epoch drops none.
+    pub past_usage: Option<Arc<UsageCounts>>,
 }
 
 /// The whole window state as of an epoch.
@@ -100,6 +116,8 @@ pub struct StateImage {
     pub watermark: Option<EventTimeMs>,
     /// Retention horizon.
     pub horizon: Option<EventTimeMs>,
+    /// Usage in all windows that were ever dropped.
+    pub past_usage: Arc<UsageCounts>,
 }
 
 impl StateImage {
@@ -135,5 +153,8 @@ impl StateImage {
         self.windows.extend(merger.published.iter().map(|(start, meta)| (*start, *meta)));
         self.watermark = merger.watermark;
         self.horizon = merger.horizon;
+        if let Some(usage) = &merger.past_usage {
+            self.past_usage = Arc::clone(usage);
+        }
     }
 }

@@ -15,7 +15,7 @@ use std::{
 
 use super::{
     Completeness, MergerChange, Partial, PartitionChange, PartitionState, PublishedTotal,
-    StateImage, WindowMeta, WindowRecord, WindowRules,
+    StateImage, UsageCounts, WindowMeta, WindowRecord, WindowRules,
     watermark::{self, Closing, PartitionTime},
 };
 use crate::ids::{EventTimeMs, PartitionId, WindowStart};
@@ -43,6 +43,8 @@ pub struct Merger {
     windows: BTreeMap<WindowStart, MergedWindow>,
     /// The windows with revision 0.
     open: BTreeSet<WindowStart>,
+    /// Usage in all windows that were dropped. Small: each dimension has a cap.
+    past_usage: Arc<UsageCounts>,
     memory_bytes: usize,
 }
 
@@ -110,6 +112,19 @@ impl MergedWindow {
     }
 }
 
+fn usage_with<'a>(
+    past: &UsageCounts,
+    windows: impl IntoIterator<Item = &'a MergedWindow>,
+) -> UsageCounts {
+    let mut usage = past.clone();
+    for window in windows {
+        for (dimension, counts) in usage.iter_mut() {
+            counts.merge(&window.sum.counts[dimension]);
+        }
+    }
+    usage
+}
+
 fn sum_of(parts: &BTreeMap<PartitionId, Arc<Partial>>) -> Partial {
     let mut sum = Partial::new();
     for part in parts.values() {
@@ -153,6 +168,7 @@ impl Merger {
             horizon: image.horizon,
             completeness: completeness.collect(),
             open: windows.iter().filter_map(is_open).collect(),
+            past_usage: Arc::clone(&image.past_usage),
             memory_bytes: windows.values().map(MergedWindow::memory_bytes).sum(),
             windows,
         }
@@ -171,6 +187,21 @@ impl Merger {
     /// Windows not closed yet, lowest first.
     pub fn open(&self) -> &BTreeSet<WindowStart> {
         &self.open
+    }
+
+    /// Whether it adds up all that the input has.
+    pub fn merges_all(&self) -> bool {
+        self.owns_all && !self.completeness.is_empty()
+    }
+
+    /// Usage in all windows that were dropped.
+    pub fn past_usage(&self) -> &Arc<UsageCounts> {
+        &self.past_usage
+    }
+
+    /// Usage in all windows, those that were dropped among them.
+    pub fn usage(&self) -> UsageCounts {
+        usage_with(&self.past_usage, self.windows.values())
     }
 
     /// What is remembered of every window that was published.
@@ -205,11 +236,15 @@ impl Merger {
             .collect();
         publish.extend(self.open.iter().take_while(due));
 
+        let dropped: BTreeSet<_> = self.late_windows().collect();
+        let gone = dropped.iter().map(|start| &self.windows[start]);
+        let past_usage = || Arc::new(usage_with(&self.past_usage, gone));
         let mut change = MergerChange {
             watermark: closing.watermark,
             horizon,
-            dropped: self.late_windows().collect(),
-            ..MergerChange::default()
+            published: BTreeMap::new(),
+            past_usage: (!dropped.is_empty()).then(past_usage),
+            dropped,
         };
         let mut records = Vec::with_capacity(publish.len());
         for start in publish {
@@ -266,6 +301,9 @@ impl Merger {
             let before = self.windows.remove(start);
             self.memory_bytes -= before.map_or(0, |window| window.memory_bytes());
         }
+        if let Some(usage) = &change.past_usage {
+            self.past_usage = Arc::clone(usage);
+        }
     }
 
     /// The last record of a window, as published; of an open one, what it has so far.
@@ -309,12 +347,7 @@ impl Merger {
         start: WindowStart,
         completeness: &BTreeMap<PartitionId, Completeness>,
     ) -> bool {
-        let covers = |completeness: &Completeness| match completeness {
-            Completeness::FromStart => false,
-            Completeness::UntilFirstEvent { .. } => true,
-            Completeness::After(last) => start <= *last,
-        };
-        self.owns_all && !completeness.values().any(covers)
+        self.owns_all && !completeness.values().any(|of| of.may_miss(start))
     }
 
     fn record(&self, start: WindowStart, window: &MergedWindow, complete: bool) -> WindowRecord {

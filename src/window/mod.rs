@@ -27,7 +27,7 @@ mod tests;
 pub use self::{
     change::{
         Completeness, MergerChange, PartialKey, PartitionChange, PartitionState, StateImage,
-        WindowMeta,
+        UsageCounts, WindowMeta,
     },
     counts::{OTHER, ValueCounts},
     dimension::{Dimension, DimensionSpec, PerDimension},

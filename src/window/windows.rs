@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     EpochInput, Ledger, Merger, MergerInput, Partial, PartitionChange, PartitionState,
-    PreparedMerge, PublishedTotal, StateImage, WindowRecord, WindowRules,
+    PreparedMerge, PublishedTotal, StateImage, UsageCounts, WindowRecord, WindowRules,
 };
 use crate::ids::{Epoch, EventTimeMs, PartitionId, WindowStart};
 
@@ -80,6 +80,21 @@ impl Windows {
         self.merger.published_after(merge)
     }
 
+    /// Usage in all windows that are forgotten once a merge is applied.
+    pub fn past_usage_after(&self, merge: &PreparedMerge) -> Arc<UsageCounts> {
+        Arc::clone(merge.change.past_usage.as_ref().unwrap_or(self.merger.past_usage()))
+    }
+
+    /// Whether windows and usage are those of the whole input, and not of some partitions.
+    pub fn merges_all(&self) -> bool {
+        self.merger.merges_all()
+    }
+
+    /// Usage since the group began: in all windows, forgotten ones among them.
+    pub fn usage(&self) -> UsageCounts {
+        self.merger.usage()
+    }
+
     /// The horizon in force: events of windows at or behind it are late.
     pub fn horizon(&self) -> Option<EventTimeMs> {
         self.merger.horizon()
@@ -102,6 +117,7 @@ impl Windows {
             windows: self.merger.metas(),
             watermark: self.merger.watermark(),
             horizon: self.merger.horizon(),
+            past_usage: Arc::clone(self.merger.past_usage()),
         }
     }
 
@@ -143,6 +159,12 @@ impl Windows {
     pub fn newest_open(&self, most: usize) -> Vec<WindowRecord> {
         let newest = self.merger.open().iter().rev().take(most);
         newest.map(|start| self.merger.published(*start)).collect()
+    }
+
+    /// The newest windows that are closed and still take events, at most so many.
+    pub fn newest_closed(&self, most: usize) -> Vec<WindowRecord> {
+        let closed = self.merger.metas();
+        closed.keys().rev().take(most).map(|start| self.merger.published(*start)).collect()
     }
 
     /// The earliest window that is not closed yet.

@@ -14,6 +14,7 @@ use logintide::{
     metrics::Health,
     replica::{FollowRequest, Followed, Replica, ReplicaChannels, ReplicaSettings, Step},
     state::{CopyOf, RecordCopy, SledTable},
+    status::Board,
     window::{Completeness, MergerHead, PartitionHead, PartitionTotals, WindowRules},
 };
 
@@ -117,6 +118,7 @@ fn write_identity<S: Stage>(play: &Play<S>, writer: &Writer<S>) {
         window_size_ms: RULES.size_ms,
         journal_partitions: PARTITIONS.len() as u32,
         first_partitions: PARTITIONS.len() as u32,
+        began_ms: 0,
     };
     writer.producer.begin_transaction().expect("begin");
     send(play, writer, PARTITIONS[0], &Identity::key(), &identity.encode());
@@ -169,7 +171,7 @@ fn write_epoch<S: Stage>(
         run: None,
         rules: RULES,
     };
-    let record = MergerRecord { head, windows: BTreeMap::new() };
+    let record = MergerRecord { head, past_usage: None, windows: BTreeMap::new() };
     written.push(records.write(Stream::Merger, |_| Content::Merger(record)));
     writer.producer.begin_transaction().expect("begin");
     for written in written {
@@ -210,6 +212,7 @@ impl<C: Client> Running<C> {
             rules: RULES,
             memory_limit: 1 << 30,
             copy: Some(Box::new(RecordCopy::new(SledTable::new(folder), of))),
+            board: Board::new(),
         };
         let (requests, asked) = unbounded();
         let (answer, followed) = unbounded();

@@ -33,6 +33,7 @@ mod recovery;
 mod redrive;
 mod security;
 mod settings;
+mod since;
 mod state;
 mod statistics;
 mod streams;

@@ -90,6 +90,7 @@ fn show_prints_the_journal_and_the_copy_of_a_group() {
     let shown = done(&scenario, "show", &[]);
     assert!(shown.starts_with(&format!("journal      {}", scenario.topic("group-journal"))));
     assert!(shown.contains("\nrecords      1000 in, "), "{shown}");
+    assert!(shown.contains("\nbegun        2"), "{shown}");
     // The copy is as new as what the run had followed: it need not have seen its own last epoch.
     let copy = json(&scenario, &["--offline"]);
     assert_eq!((&copy["source"]["kind"], &copy["identity"]), (&"copy".into(), &report["identity"]));

@@ -53,6 +53,7 @@ fn metrics_and_statistics_line_tell_the_same_as_the_judge() {
         "watermark_delay_s=",
         "top_devices=",
         "top_versions=",
+        "group_since=\"2",
         "dead_letters=\"not_json",
         "latency_p50_ms=",
     ] {

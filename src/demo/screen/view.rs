@@ -125,8 +125,8 @@ fn windows(snapshot: &Snapshot) -> Vec<String> {
         "{}   {} open, {} records, {} of them revisions",
         style("windows").bold(),
         snapshot.open_window_count,
-        grouped(snapshot.totals.window_records),
-        grouped(snapshot.totals.revisions)
+        grouped(snapshot.process.window_records),
+        grouped(snapshot.process.revisions)
     )];
     let closed = last_closed(snapshot).into_iter().map(|window| {
         let revision = match window.revision {

@@ -138,6 +138,9 @@ function show(event) {
   showHistory(event);
   showWindows(snapshot);
   panels.audit(snapshot.totals);
+  const since = snapshot.since_ms === null ? 'the start' : `${time(snapshot.since_ms)} UTC`;
+  setText(byId('audit-since'), `The group since ${since}`);
+  setText(byId('usage-title'), `Most frequent values since ${since}`);
   panels.usage('', snapshot.usage);
   panels.deadLetters(snapshot.dead_letters);
   panels.softProblems(snapshot.soft_problems);

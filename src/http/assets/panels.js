@@ -112,6 +112,7 @@ const difference = (sums) =>
 
 function activity(partition) {
   if (partition.held_by_transaction) return 'Held by an open transaction';
+  if (!partition.owned) return 'Of another instance';
   return partition.idle ? 'Idle' : 'Reading';
 }
 
@@ -174,7 +175,7 @@ export function stages(latency) {
 }
 
 export function process(about, snapshot) {
-  const { totals, last_epoch: epoch } = snapshot;
+  const { process: counts, last_epoch: epoch } = snapshot;
   const uptime = snapshot.started_at_ms > 0 ? snapshot.at_ms - snapshot.started_at_ms : 0;
   text.facts(byId('facts'), [
     ['Version', about.version],
@@ -184,11 +185,11 @@ export function process(about, snapshot) {
     ['Instance', about.instance_id],
     ['Last epoch', epoch ? text.count(epoch.epoch) : '–'],
     ['Its commit', epoch ? text.millis(epoch.commit_ms) : '–'],
-    ['Epochs', text.count(totals.epochs)],
-    ['Rollbacks', text.count(totals.rollbacks)],
-    ['Window records', text.count(totals.window_records)],
-    ['Revisions', text.count(totals.revisions)],
-    ['Too late for a window', text.count(totals.late)],
-    ['Bytes in', text.bytes(totals.bytes_in)],
+    ['Records in', text.count(counts.events_in)],
+    ['Bytes in', text.bytes(counts.bytes_in)],
+    ['Epochs', text.count(counts.epochs)],
+    ['Rollbacks', text.count(counts.rollbacks)],
+    ['Window records', text.count(counts.window_records)],
+    ['Revisions', text.count(counts.revisions)],
   ]);
 }

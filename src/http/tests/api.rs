@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::{bounds::Stream, *};
 use crate::{
     status::{
-        DeadLetters, HistoryPoint, PartitionStatus, Sample, Snapshot, Totals, Usage, WindowView,
+        DeadLetters, HistoryPoint, PartitionStatus, ProcessCounts, Sample, Snapshot, Totals, Usage,
+        WindowView,
     },
     window::Dimension,
 };
@@ -34,7 +35,8 @@ fn places(top: Vec<(String, u64)>) -> Usage {
 }
 
 fn partition(partition: i32, events_in: u64, processed: u64) -> PartitionStatus {
-    PartitionStatus { partition, events_in, processed, ..PartitionStatus::default() }
+    let totals = Totals { events_in, processed, ..Totals::default() };
+    PartitionStatus { partition, totals, ..PartitionStatus::default() }
 }
 
 fn snapshot() -> Snapshot {
@@ -43,6 +45,8 @@ fn snapshot() -> Snapshot {
     Snapshot {
         at_ms: 1_730_653_321_000,
         started_at_ms: 1_730_653_000_000,
+        since_ms: Some(1_730_600_000_000),
+        process: ProcessCounts { bytes_in: 4_096, rollbacks: 2, ..ProcessCounts::default() },
         totals: Totals {
             events_in: 100,
             processed: 90,
@@ -87,6 +91,10 @@ fn status_has_health_and_the_snapshot_without_its_long_lists() {
     assert_eq!(body["about"]["input_topic"], "logins");
     assert_eq!(body["health"]["healthy"], true);
     assert_eq!(body["snapshot"]["totals"]["processed"], 90);
+    assert_eq!(body["snapshot"]["since_ms"], 1_730_600_000_000_i64, "the totals' beginning");
+    let process = &body["snapshot"]["process"];
+    assert_eq!((&process["events_in"], &process["bytes_in"]), (&json!(0), &json!(4_096)));
+    assert_eq!(body["snapshot"]["partitions"][1]["processed"], 30);
     assert_eq!(body["snapshot"]["usage"]["locations"], json!([[HOSTILE, 9]]));
     for list in ["open_windows", "recent_windows", "history"] {
         assert_eq!(body["snapshot"][list], Value::Null, "{list}");
@@ -185,6 +193,7 @@ fn the_audit_says_what_became_of_everything() {
     assert_eq!(body["partitions"][0]["difference"], 0);
     assert_eq!(body["partitions"][1]["difference"], 10, "a hole in one partition is seen");
     assert_eq!(body["balanced"], false);
+    assert_eq!(body["since_ms"], 1_730_600_000_000_i64);
     server.stop();
 }
 

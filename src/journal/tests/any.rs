@@ -114,8 +114,10 @@ fn partition_record() -> impl Strategy<Value = PartitionRecord> {
 fn merger_record() -> impl Strategy<Value = MergerRecord> {
     let published = any::<(u32, u64, u64)>()
         .prop_map(|(revision, total, late_events)| PublishedTotal { revision, total, late_events });
-    (merger_head(), btree_map(any::<i64>(), published, 0..10))
-        .prop_map(|(head, windows)| MergerRecord { head, windows: starts(windows) })
+    let past_usage = proptest::option::of(partial().prop_map(|partial| Arc::new(partial.counts)));
+    (merger_head(), past_usage, btree_map(any::<i64>(), published, 0..10)).prop_map(
+        |(head, past_usage, windows)| MergerRecord { head, past_usage, windows: starts(windows) },
+    )
 }
 
 fn starts<T>(windows: BTreeMap<i64, T>) -> BTreeMap<WindowStart, T> {
@@ -131,7 +133,7 @@ pub(super) fn content() -> impl Strategy<Value = (Stream, Content)> {
 }
 
 pub(super) fn identity() -> impl Strategy<Value = Identity> {
-    let numbers = (any::<i64>(), 1..=i32::MAX as u32, any::<u32>());
+    let numbers = (any::<i64>(), 1..=i32::MAX as u32, any::<u32>(), any::<i64>());
     ("\\PC{0,20}", "\\PC{0,20}", "\\PC{0,20}", any::<Option<u128>>(), numbers).prop_map(
         |(cluster_id, group_id, topic, topic_id, numbers)| Identity {
             cluster_id,
@@ -141,6 +143,7 @@ pub(super) fn identity() -> impl Strategy<Value = Identity> {
             window_size_ms: numbers.0,
             journal_partitions: numbers.1,
             first_partitions: numbers.2,
+            began_ms: numbers.3,
         },
     )
 }

@@ -171,6 +171,7 @@ fn another_identity_is_refused_by_name() {
         window_size_ms: 10_000,
         journal_partitions: 8,
         first_partitions: 8,
+        began_ms: 0,
     };
     let part = |change: fn(&mut Identity)| {
         let mut ours = journal.clone();

@@ -81,7 +81,11 @@ impl Image {
             (before, Stream::Merger) => {
                 let mut record = match before {
                     Some(Content::Merger(record)) => record,
-                    _ => MergerRecord { head: new_merger(), windows: BTreeMap::new() },
+                    _ => MergerRecord {
+                        head: new_merger(),
+                        past_usage: None,
+                        windows: BTreeMap::new(),
+                    },
                 };
                 record.head.watermark = Some(EventTimeMs(epoch.0 as i64));
                 let first = PublishedTotal { revision: 0, total: 0, late_events: 0 };

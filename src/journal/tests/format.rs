@@ -29,6 +29,7 @@ fn examples() -> Vec<Example> {
         window_size_ms: 10_000,
         journal_partitions: 8,
         first_partitions: 12,
+        began_ms: 1_730_653_309_000,
     };
     let mut examples = vec![("Identity", Identity::key(), identity.encode())];
     let mut writer = Writer::new(instance("node-1"), None, 8);
@@ -57,11 +58,11 @@ fn examples() -> Vec<Example> {
 fn content(stream: Stream, kind: RecordKind) -> Content {
     let is_snapshot = kind == RecordKind::Snapshot;
     let start = WindowStart(1_730_653_310_000);
+    let mut partial = Partial::new();
+    partial.count(["RU", "android", "2.3.0"].into(), "424cdd21");
+    partial.count(["RU", "iOS", "2.3.0"].into(), "someone else");
     match stream {
         Stream::Partition(_) => {
-            let mut partial = Partial::new();
-            partial.count(["RU", "android", "2.3.0"].into(), "424cdd21");
-            partial.count(["RU", "iOS", "2.3.0"].into(), "someone else");
             let windows = [(start, Arc::new(partial))].into_iter().filter(|_| is_snapshot);
             Content::Partition(PartitionRecord {
                 head: partition_head(is_snapshot),
@@ -73,6 +74,7 @@ fn content(stream: Stream, kind: RecordKind) -> Content {
             let windows = [(start, published)].into_iter().filter(|_| is_snapshot);
             Content::Merger(MergerRecord {
                 head: merger_head(is_snapshot),
+                past_usage: is_snapshot.then(|| Arc::new(partial.counts)),
                 windows: windows.collect(),
             })
         }

@@ -45,6 +45,7 @@ fn content(stream: Stream, offset: i64) -> Content {
                     run: None,
                     rules,
                 },
+                past_usage: None,
                 windows: (0..100).map(|at| (WindowStart(at), published)).collect(),
             })
         }

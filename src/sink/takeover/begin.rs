@@ -5,7 +5,7 @@ use crate::{
     epoch::RecoverPartition,
     error::RunError,
     ids::{Epoch, EventTimeMs, Offset},
-    sink::report,
+    metrics::{self, Metric},
     window::{Completeness, PartitionHead, PartitionState, PartitionTotals, WindowRules},
 };
 
@@ -127,7 +127,7 @@ fn behind_what_is_gone(
         "records behind the committed offset are gone ({cause}): reading goes on behind them, \
          windows up to there are marked incomplete"
     );
-    report::gap((readable.0 - offset.0) as u64);
+    metrics::add(Metric::GapRecords, (readable.0 - offset.0) as u64);
     let state = mid_log(readable, begin.state.watermark, rules);
     Ok(Begin { offset: readable, state, ..begin })
 }

@@ -26,6 +26,7 @@ fn identity() -> Identity {
         window_size_ms: 10,
         journal_partitions: 1,
         first_partitions: 2,
+        began_ms: 0,
     }
 }
 
@@ -90,8 +91,8 @@ impl Group {
                 run: None,
                 rules: WINDOW,
             };
-            let content =
-                Content::Merger(MergerRecord { head, windows: windows.into_iter().collect() });
+            let windows = windows.into_iter().collect();
+            let content = Content::Merger(MergerRecord { head, past_usage: None, windows });
             written.push((Stream::Merger, records.write(Stream::Merger, |_| content)));
             let committed = records.finish();
             commits.extend(committed.into_iter().map(|(p, c)| (p, (c.offset, c.metadata))));

@@ -28,6 +28,7 @@ fn journal() -> CopiedJournal {
         window_size_ms: 10_000,
         journal_partitions: 3,
         first_partitions: 3,
+        began_ms: 0,
     };
     CopiedJournal { topic_id: Some(TopicId(7)), identity }
 }

@@ -46,6 +46,7 @@ fn journal() -> CopiedJournal {
         window_size_ms: 10_000,
         journal_partitions: 1,
         first_partitions: 1,
+        began_ms: 0,
     };
     CopiedJournal { topic_id: Some(TopicId(7)), identity }
 }

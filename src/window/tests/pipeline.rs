@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::{
     super::{
-        Completeness, EpochInput, Partial, PartitionDelta, PartitionProgress, Prepared, StateImage,
-        WindowRules, Windows, merger::MergedWindow,
+        Completeness, EpochInput, Partial, PartitionDelta, PartitionProgress, PerDimension,
+        Prepared, StateImage, UsageCounts, WindowRules, Windows, merger::MergedWindow,
     },
     model::{Event, Expected, Model, ModelEpoch},
     reopened,
@@ -215,7 +215,18 @@ impl Pipeline {
         prop_assert_eq!(windows.open_windows(), open.len());
         prop_assert_eq!(windows.lowest_open_window(), open.first().copied());
 
+        let mut usage = UsageCounts::default();
+        let events = model.epochs.iter().flat_map(|epoch| &epoch.events);
+        for event in events.filter(|event| !event.late) {
+            let values: PerDimension<_> = [event.locale, event.device, event.version].into();
+            for (dimension, counts) in usage.iter_mut() {
+                counts.add(values[dimension], 1);
+            }
+        }
+        prop_assert_eq!(windows.usage(), usage);
+
         let again = reopened(model.rules, &self.image);
+        prop_assert_eq!(again.usage(), windows.usage());
         prop_assert_eq!(again.contents(), windows.contents());
         let contents = windows.contents();
         for (start, window) in contents.windows {

@@ -10,9 +10,9 @@ use crate::client::support::produce;
 
 const TOKEN: &str = "a-token-of-the-test";
 
-/// Waits until so many records are committed, and the snapshot has them.
+/// Waits until the group has committed so many records, and the snapshot has them.
 fn has_read(served: &Served, events: f64) {
-    served.wait_for_events(events);
+    served.wait_for_epochs(1.0);
     let in_snapshot = || served.api("audit")["total"]["in"].as_f64();
     served.until("a snapshot with them", || in_snapshot().filter(|n| *n >= events));
 }
@@ -150,15 +150,18 @@ fn the_page_says_that_the_server_is_away_and_recovers() {
         browser.text("health-text") == "Server unreachable" && browser.is_shown("banner")
     });
     assert_eq!(browser.text("processed"), "3,000", "the last numbers stay");
+    let began = browser.text("audit-since");
 
     scenario.produce(&["--seed", "73", "--count", "2000"]);
     let served = scenario.serve_on(port, &[]);
-    has_read(&served, 2_000.0);
+    has_read(&served, 5_000.0);
     browser.wait_until("well again", |browser| {
         browser.text("health-text") == "Running with 8 partitions" && !browser.is_shown("banner")
     });
     shows_what_the_api_says(&browser, &served);
-    assert_eq!(browser.text("processed"), "2,000", "counts are of the new process");
+    assert_eq!(browser.text("processed"), "5,000", "counts are the group's");
+    assert!(began.starts_with("The group since 2"), "{began}");
+    assert_eq!(browser.text("audit-since"), began, "a restart is no beginning");
     for complaint in browser.console() {
         let expected = complaint.contains("net::ERR_");
         assert!(expected, "besides the failed requests there is {complaint}");

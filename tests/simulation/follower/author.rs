@@ -248,6 +248,7 @@ pub(crate) fn identity() -> Identity {
         window_size_ms: WINDOW_MS,
         journal_partitions: PARTITIONS,
         first_partitions: INPUT_PARTITIONS as u32,
+        began_ms: 0,
     }
 }
 

@@ -13,6 +13,7 @@ use logintide::{
         FollowRequest, Followed, Positions, Replica, ReplicaChannels, ReplicaSettings, Step,
     },
     state::{CopyOf, JournalCopy, MemoryDisk, RecordCopy},
+    status::Board,
 };
 
 use super::{JOURNAL, PARTITIONS, state::RULES};
@@ -56,6 +57,7 @@ impl<'a> Start<'a> {
             rules: RULES,
             memory_limit: self.memory_limit,
             copy: self.disk.map(copy),
+            board: Board::new(),
         };
         let control = Control::new(Health::new(1), 1);
         let channels = ReplicaChannels { requests: asked, followed: answer };

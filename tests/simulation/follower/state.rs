@@ -38,7 +38,7 @@ impl State {
         });
         let merger = followed.merger.iter().map(|view| {
             let (head, windows) = (view.head.clone(), view.windows.clone());
-            (Stream::Merger, Content::Merger(MergerRecord { head, windows }))
+            (Stream::Merger, Content::Merger(MergerRecord { head, past_usage: None, windows }))
         });
         Self { streams: partitions.chain(merger).collect() }
     }
@@ -133,7 +133,8 @@ fn new(stream: Stream) -> Content {
             run: None,
             rules: RULES,
         };
-        return Content::Merger(MergerRecord { head, windows: BTreeMap::new() });
+        let windows = BTreeMap::new();
+        return Content::Merger(MergerRecord { head, past_usage: None, windows });
     };
     let head = PartitionHead {
         next_offset: Offset(0),

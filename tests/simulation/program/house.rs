@@ -215,6 +215,7 @@ impl House {
             rules: self.plan.rules,
             memory_limit: POOL_BYTES,
             copy: Some(Box::new(RecordCopy::new(self.disk.table(), of))),
+            board: Board::new(),
         }
     }
 
@@ -227,6 +228,7 @@ impl House {
             window_size_ms: self.plan.rules.size_ms,
             journal_partitions: self.plan.outputs()[Topic::Journal] as u32,
             first_partitions: self.plan.partitions[Topic::Input] as u32,
+            began_ms: 0,
         }
     }
 

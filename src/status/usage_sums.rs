@@ -1,35 +1,42 @@
-//! Who logs in from where, with what: sums since the start, and counters with bounded labels.
+//! Who logs in from where, with what: sums since the group began, and counters of this process with
+//! bounded labels. Owned by the reporter.
 //!
-//! Sink thread. In: the counts of committed epochs. Out: one counter series for each of the first
-//! values, at most `SHOWN_VALUES` of a dimension, and `other`.
+//! In:  what the windows of a takeover have counted, then the counts of committed epochs.
+//! Out: one counter series for each of the first values, at most `SHOWN_VALUES` of a dimension, and
+//! `other`.
 //! Holds: a series only grows, also when a value gets one of its own after it was in `other`.
 
 use std::collections::BTreeSet;
 
+use super::Usage;
 use crate::{
     limits,
     metrics::{Metric, add_value},
-    status::Usage,
-    window::{Dimension, OTHER, PerDimension, ValueCounts},
+    window::{Dimension, OTHER, PerDimension, UsageCounts, ValueCounts},
 };
 
 /// All dimensions.
 #[derive(Debug, Default)]
 pub(super) struct UsageSums {
-    sums: PerDimension<ValueCounts>,
+    sums: UsageCounts,
     named: PerDimension<BTreeSet<String>>,
 }
 
 impl UsageSums {
+    /// Goes on from what the journal has counted.
+    pub(super) fn go_on_from(&mut self, counted: UsageCounts) {
+        self.sums = counted;
+    }
+
     /// Adds a committed epoch's counts.
-    pub(super) fn add(&mut self, epoch: &PerDimension<ValueCounts>) {
+    pub(super) fn add(&mut self, epoch: &UsageCounts) {
         for dimension in Dimension::ALL {
             let (sum, named) = (&mut self.sums[dimension], &mut self.named[dimension]);
             add(Metric::logins_by(dimension), sum, named, &epoch[dimension]);
         }
     }
 
-    /// The most frequent values since the start.
+    /// The most frequent values since the group began.
     pub(super) fn top(&self) -> Usage {
         Usage::of(&self.sums)
     }
@@ -64,7 +71,7 @@ mod tests {
     fn only_so_many_values_have_a_series_of_their_own() {
         let handle = metrics::install();
         let mut usage = UsageSums::default();
-        let mut epoch = PerDimension::<ValueCounts>::default();
+        let mut epoch = UsageCounts::default();
         for number in 0..200 {
             epoch[Dimension::Version].add(&format!("usage-{number:03}"), 1);
         }
@@ -72,11 +79,12 @@ mod tests {
         usage.add(&epoch);
         usage.add(&epoch);
         let text = handle.render();
-        let series = |name: &str| {
+        let series_in = |text: &str, name: &str| {
             let line = format!("logintide_logins_by_app_version_total{{app_version=\"{name}\"}} ");
             let found = text.lines().find_map(|l| l.strip_prefix(&line));
             found.map(|n| n.parse::<u64>().expect("a number"))
         };
+        let series = |name: &str| series_in(&text, name);
         assert_eq!(series("usage-frequent"), Some(10));
         let named = text.lines().filter(|l| l.contains("app_version=\"usage-")).count();
         assert_eq!(named, limits::SHOWN_VALUES);
@@ -84,5 +92,13 @@ mod tests {
         let top = &usage.top().top[Dimension::Version];
         assert_eq!(top.iter().map(|(_, n)| n).sum::<u64>(), 2 * 205);
         assert!(top.contains(&("usage-frequent".to_owned(), 10)));
+        // A takeover: the journal has counted both epochs, and an earlier process one more.
+        let mut counted = usage.sums.clone();
+        counted[Dimension::Version].add("usage-frequent", 5);
+        usage.go_on_from(counted);
+        let top = &usage.top().top[Dimension::Version];
+        assert!(top.contains(&("usage-frequent".to_owned(), 15)));
+        let now = series_in(&handle.render(), "usage-frequent");
+        assert_eq!(now, Some(10), "the counters are the process's");
     }
 }
