@@ -70,7 +70,7 @@ pub const SCAN_QUEUE_BYTES: usize = 8 * 1024 * 1024;
 pub const BROKER_QUERY_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Timeout of such a query while partitions are recovered. It is longer, because on a slow line no
-/// answer would ever come; the group waits for minutes (`max.poll.interval.ms`).
+/// answer would ever come; the source polls its consumer between two of them.
 pub const RECOVERY_QUERY_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// How long brokers may refuse the password or the certificate before the start fails. It allows

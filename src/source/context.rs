@@ -16,7 +16,7 @@ use super::{
     Halt, SourceSettings,
     asking::{Asking, Why},
     fatal,
-    intake::Intake,
+    intake::{Intake, ReadFault},
     leaving::{After, Leaving},
     phase::Phase,
     topics::KnownTopics,
@@ -93,6 +93,19 @@ impl<C: Client> Context<C> {
     /// The monotonic clock as it is now; `intake` has the time at which the turn began.
     pub(super) fn now(&self) -> Instant {
         self.client.clock().now()
+    }
+
+    /// Serves the consumer, which keeps its place in the group. What the group says is handled in
+    /// the next turn.
+    pub(super) fn serve(&mut self) {
+        let intake = &mut self.intake;
+        let served = self.consumer.serve(Duration::ZERO, &mut |event| {
+            // A record returned here is one like any other; nothing can be put back.
+            let _flow = intake.event(event);
+        });
+        if let Err(error) = served {
+            self.intake.faults.push(ReadFault::Reported(error));
+        }
     }
 
     /// Whether a message of the sink is about the present incarnation.

@@ -33,7 +33,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 pub use self::router::{Router, find_user_id};
 use self::{
     context::Context,
-    intake::{Intake, ReadFault},
+    intake::Intake,
     lanes::{Lanes, PeerGone},
     phase::Phase,
 };
@@ -188,14 +188,7 @@ fn turn<C: Client>(cx: &mut Context<C>, mut phase: Phase) -> Result<Phase, Halt>
 }
 
 fn serve_group<C: Client>(cx: &mut Context<C>, mut phase: Phase) -> Result<Phase, Halt> {
-    let intake = &mut cx.intake;
-    let served = cx.consumer.serve(Duration::ZERO, &mut |event| {
-        // A record returned here is one like any other; nothing can be put back.
-        let _flow = intake.event(event);
-    });
-    if let Err(error) = served {
-        cx.intake.faults.push(ReadFault::Reported(error));
-    }
+    cx.serve();
     while let Some(event) = cx.consumer.next_rebalance() {
         phase = phase.rebalanced(cx, event)?;
     }
