@@ -47,7 +47,8 @@ use crate::{
     error::RunError,
     event::FieldNames,
     kafka::{ConsumerSettings, KafkaError, group_remedy},
-    limits, metrics,
+    limits::{self, Timing},
+    metrics,
     topics::{PerOutput, PerTopic},
     window::WindowRules,
 };
@@ -67,6 +68,8 @@ pub struct SourceSettings {
     pub rules: WindowRules,
     /// Time between two epochs.
     pub commit_interval: Duration,
+    /// How long the last commit before a revoke or a stop may take.
+    pub timing: Timing,
     /// Silence after which a partition at its end is idle.
     pub idle_timeout: Duration,
     /// Where a group without committed offsets begins.

@@ -22,7 +22,6 @@ use crate::{
     epoch::ToSource,
     ids::PartitionId,
     kafka::RebalanceEvent,
-    limits,
     metrics::{self, Metric, Waiting},
 };
 
@@ -111,7 +110,7 @@ impl Phase {
                 tracing::info!(partitions = partitions.len(), "partitions revoked");
                 match self {
                     Self::Running(running) => {
-                        Ok(running.end(cx, Reason::Revoke, limits::REVOKE_DEADLINE))
+                        Ok(running.end(cx, Reason::Revoke, cx.settings.timing.last_commit()))
                     }
                     Self::Ending(ending) => Ok(Self::Ending(ending)),
                     _ => cx.leave(After::Unassign { close: false }),
@@ -159,7 +158,7 @@ impl Phase {
             return self;
         }
         match self {
-            Self::Running(phase) => phase.end(cx, Reason::Stop, limits::STOP_DEADLINE),
+            Self::Running(phase) => phase.end(cx, Reason::Stop, cx.settings.timing.last_commit()),
             Self::Ending(phase) => Self::Ending(phase.because_of(Reason::Stop)),
             // Nothing is open that could be committed.
             _ => Self::Closed,

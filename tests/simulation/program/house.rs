@@ -18,6 +18,7 @@ use logintide::{
     ids::{InstanceId, WorkerId},
     journal::Identity,
     kafka::{ClientSettings, ConsumerSettings, ProducerSettings, Transactional},
+    limits::Timing,
     metrics::Health,
     replica::{Replica, ReplicaChannels, ReplicaSettings},
     sink::{OutputSettings, OutputTopic, ReplicaLink, Sink, SinkSettings},
@@ -30,10 +31,7 @@ use logintide::{
 
 use super::{
     instance::Instance,
-    plan::{
-        COMMIT_INTERVAL, DELIVERY_TIMEOUT, GROUP, IDLE_TIMEOUT, Plan, SESSION, TRANSACTION_TIMEOUT,
-        names,
-    },
+    plan::{COMMIT_INTERVAL, GROUP, IDLE_TIMEOUT, Plan, SESSION, TRANSACTION_TIMEOUT, names},
 };
 use crate::kafka::{Faults, Random, SimClient};
 
@@ -153,7 +151,7 @@ impl House {
             instance: InstanceId::parse(&self.name).expect("valid"),
             identity: self.identity(),
             lease: IDLE_TIMEOUT + 2 * COMMIT_INTERVAL,
-            session_timeout: SESSION,
+            timing: timing(),
             on_topic_recreated: OnTopicRecreated::Fail,
             stats_interval: None,
             board: Board::new(),
@@ -183,6 +181,7 @@ impl House {
             fields: EventConfig::default().fields,
             rules: self.plan.rules,
             commit_interval: COMMIT_INTERVAL,
+            timing: timing(),
             idle_timeout: IDLE_TIMEOUT,
             start_from: StartFrom::Earliest,
             on_unreadable_batch: OnUnreadableBatch::Fail,
@@ -231,14 +230,13 @@ impl House {
     }
 
     fn outputs(&self) -> OutputSettings {
-        let id = format!("{GROUP}-{}", self.name);
-        let transactional = Transactional { id, timeout: TRANSACTION_TIMEOUT };
+        let transactional = Transactional::of(GROUP, &self.name, timing().transaction());
         let producer = |transactional| ProducerSettings {
             client: client(),
             queue_kbytes: 1_024,
             batch_bytes: 64 * 1024,
             linger: Duration::from_millis(2),
-            delivery_timeout: DELIVERY_TIMEOUT,
+            delivery_timeout: timing().delivery(),
             transactional,
         };
         let runs_ahead = self.plan.delivery == Delivery::AtLeastOnce;
@@ -254,15 +252,12 @@ impl House {
     }
 }
 
+fn timing() -> Timing {
+    Timing::of(SESSION, COMMIT_INTERVAL).with_transaction(TRANSACTION_TIMEOUT)
+}
+
 fn client() -> ClientSettings {
-    let property = |name: &str, value: u128| (name.to_owned(), value.to_string());
-    ClientSettings {
-        brokers: "simulated".to_owned(),
-        properties: vec![
-            property("session.timeout.ms", SESSION.as_millis()),
-            property("heartbeat.interval.ms", 1_000),
-        ],
-    }
+    ClientSettings { brokers: "simulated".to_owned(), properties: Vec::new() }
 }
 
 /// Settings of a consumer that has no name in the group.
@@ -273,6 +268,7 @@ pub(crate) fn guest() -> ConsumerSettings {
         instance_id: None,
         topic: names()[Topic::Input].clone(),
         fetch_queue_kbytes: 1_024,
+        session_timeout: SESSION,
         max_poll_interval: 3 * SESSION,
         reads_uncommitted: false,
     }
