@@ -210,6 +210,10 @@ pub const ASK_AGAIN_PAUSE: Duration = Duration::from_millis(500);
 /// answered, and a broker takes a late copy for one of the next transaction of the same producer.
 pub const SLOW_COMMIT: Duration = Duration::from_secs(1);
 
+/// How long a takeover tries to find out which instances have gone, and then to register their ids:
+/// that takes some tenths of a second. Without it their transactions end when they expire.
+pub const DEPARTED_PATIENCE: Duration = Duration::from_secs(10);
+
 /// How long a fence is remembered.
 pub const FENCE_MEMORY: Duration = Duration::from_mins(1);
 

@@ -15,6 +15,7 @@ use crossbeam_channel::Receiver;
 use super::{
     Halt, SourceSettings,
     asking::{Asking, Why},
+    departed::Departed,
     fatal,
     intake::{Intake, ReadFault},
     leaving::{After, Leaving},
@@ -57,6 +58,7 @@ pub(super) struct Context<C: Client> {
     pub(super) taken_over: BTreeMap<PartitionId, Committed>,
     pub(super) topics: KnownTopics,
     pub(super) unreadable: Unreadable<C::Consumer>,
+    pub(super) departed: Departed<C::Producer>,
     warned_at: Option<Instant>,
 }
 
@@ -86,6 +88,7 @@ impl<C: Client> Context<C> {
             taken_over: BTreeMap::new(),
             topics,
             unreadable: Unreadable::default(),
+            departed: Departed::new(),
             warned_at: None,
         }
     }
@@ -112,7 +115,7 @@ impl<C: Client> Context<C> {
     pub(super) fn concerns(&self, message: &ToSource) -> bool {
         let of = match message {
             ToSource::Undone(incarnation)
-            | ToSource::AskAgain(incarnation)
+            | ToSource::AskAgain { incarnation, .. }
             | ToSource::RollBack { incarnation, .. } => *incarnation,
             ToSource::Recovered(recovered) => recovered.incarnation,
             ToSource::Committed(done) => done.incarnation,
@@ -126,6 +129,7 @@ impl<C: Client> Context<C> {
         self.incarnation = self.incarnation.next();
         self.intake.partitions.clear();
         self.intake.lanes.reset(self.incarnation)?;
+        self.departed.begin();
         self.control.health().set_assigned(0);
         Ok(Phase::Leaving(Leaving::new(after)))
     }

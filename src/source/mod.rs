@@ -9,6 +9,7 @@ mod activity;
 mod answer;
 mod asking;
 mod context;
+mod departed;
 mod ending;
 mod epochs;
 mod extent;
@@ -46,7 +47,7 @@ use crate::{
     epoch::{ToSink, ToSource, ToWorker},
     error::RunError,
     event::FieldNames,
-    kafka::{ConsumerSettings, KafkaError, group_remedy},
+    kafka::{ConsumerSettings, KafkaError, ProducerSettings, group_remedy},
     limits::{self, Timing},
     metrics,
     topics::{PerOutput, PerTopic},
@@ -62,6 +63,9 @@ pub struct SourceSettings {
     pub instance: String,
     /// How the consumer was made, to make another one.
     pub consumer: ConsumerSettings,
+    /// How the transactional ids of instances that have gone are registered; `None` where there are
+    /// no transactions.
+    pub registration: Option<ProducerSettings>,
     /// Names of the input's fields, for routing.
     pub fields: FieldNames,
     /// Window rules, for alignment.

@@ -75,7 +75,9 @@ impl Phase {
         }
         match (self, message) {
             (Self::Leaving(phase), ToSource::Undone(_)) => phase.undone(cx),
-            (Self::Recovering(phase), ToSource::AskAgain(_)) => Ok(phase.ask_again(cx)),
+            (Self::Recovering(phase), ToSource::AskAgain { writers, .. }) => {
+                Ok(phase.ask_again(cx, &writers))
+            }
             (Self::Recovering(phase), ToSource::Recovered(recovered)) => {
                 phase.recovered(cx, recovered)
             }

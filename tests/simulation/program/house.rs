@@ -67,7 +67,9 @@ pub(crate) fn bearable(faults: Faults) -> Faults {
 
 /// An instance's place: its name and its state.
 pub(crate) struct House {
-    name: String,
+    number: usize,
+    /// How often it has moved.
+    machine: usize,
     plan: Plan,
     disk: MemoryDisk,
     /// The disk as it was some time ago.
@@ -77,7 +79,12 @@ pub(crate) struct House {
 impl House {
     pub(crate) fn new(number: usize, plan: &Plan) -> Self {
         let (disk, image) = (MemoryDisk::default(), MemoryDisk::default());
-        Self { name: format!("i{number}"), plan: plan.clone(), disk, image }
+        Self { number, machine: 0, plan: plan.clone(), disk, image }
+    }
+
+    /// The instance's name.
+    fn name(&self) -> String {
+        format!("i{}-{}", self.number, self.machine)
     }
 
     /// The disk takes so many rows more, until the next start.
@@ -97,7 +104,12 @@ impl House {
         match random.below(12) {
             0 => {
                 self.disk = MemoryDisk::default();
-                "lost"
+                if random.one_in(2) {
+                    return "lost";
+                }
+                // Another machine: what the last one left open is nobody's own.
+                self.machine += 1;
+                "lost with its name"
             }
             1 => {
                 self.disk = self.image.image();
@@ -148,7 +160,7 @@ impl House {
             workers,
             outputs: self.outputs(),
             rules: self.plan.rules,
-            instance: InstanceId::parse(&self.name).expect("valid"),
+            instance: InstanceId::parse(&self.name()).expect("valid"),
             identity: self.identity(),
             lease: IDLE_TIMEOUT + 2 * COMMIT_INTERVAL,
             timing: timing(),
@@ -176,8 +188,9 @@ impl House {
     ) -> SourceSettings {
         SourceSettings {
             topic: names()[Topic::Input].clone(),
-            instance: self.name.clone(),
+            instance: self.name(),
             consumer: self.consumer(),
+            registration: Some(self.outputs().producer),
             fields: EventConfig::default().fields,
             rules: self.plan.rules,
             commit_interval: COMMIT_INTERVAL,
@@ -197,7 +210,7 @@ impl House {
     }
 
     fn consumer(&self) -> ConsumerSettings {
-        ConsumerSettings { instance_id: Some(self.name.clone()), ..guest() }
+        ConsumerSettings { instance_id: Some(self.name()), ..guest() }
     }
 
     fn replica(&self) -> ReplicaSettings {
@@ -230,7 +243,7 @@ impl House {
     }
 
     fn outputs(&self) -> OutputSettings {
-        let transactional = Transactional::of(GROUP, &self.name, timing().transaction());
+        let transactional = Transactional::of(GROUP, &self.name(), timing().transaction());
         let producer = |transactional| ProducerSettings {
             client: client(),
             queue_kbytes: 1_024,
