@@ -121,7 +121,7 @@ fn epoch(partitions: i32) -> (Windows, EpochInput) {
         for number in 0..500_i64 {
             let (locale, user) = (format!("L{}", number % 50), format!("user-{number}"));
             let device = ["android", "iOS"][number as usize % 2];
-            partial.count(number, [&*locale, device, "2.3.0"].into(), &user);
+            partial.count([&*locale, device, "2.3.0"].into(), &user);
         }
         PartitionDelta {
             partition,

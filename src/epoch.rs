@@ -283,6 +283,8 @@ pub struct CommittedEpoch {
     pub epoch: Epoch,
     /// Event-time facts after it.
     pub times: Times,
+    /// What it wrote into the journal, bytes.
+    pub journal_bytes: usize,
 }
 
 /// A complete epoch: the cut and every worker's answer.

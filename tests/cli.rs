@@ -250,6 +250,26 @@ fn a_stop_while_the_broker_is_away_is_clean_and_logged_as_json() {
     assert!(Path::new(dir.path()).read_dir().expect("readable").next().is_none());
 }
 
+#[test]
+fn commands_name_the_address_at_which_nobody_answers() {
+    let commands =
+        [&["redrive", "--all"][..], &["state", "show"], &["state", "reset", "--journal"]];
+    let children = commands.map(|arguments| {
+        let mut command = logintide(arguments);
+        command.args(["--brokers", "127.0.0.1:1"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+        if arguments.contains(&"reset") {
+            command.arg("--yes");
+        }
+        command.spawn().expect("the program starts")
+    });
+    for child in children {
+        let output = child.wait_with_output().expect("ends");
+        let text = String::from_utf8(output.stderr).expect("UTF-8");
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.contains("no answer from 127.0.0.1:1 (--brokers) within 10s"), "{text}");
+    }
+}
+
 fn terminate(child: &Child) {
     send(child, "-TERM");
 }

@@ -6,9 +6,11 @@ use super::{facts::Facts, findings::Findings};
 use crate::{
     config::RunConfig,
     kafka::{GroupDescription, GroupMember, KafkaError, Operation},
-    pipeline::internal_topics::{
-        InternalTopic, OFFSETS, Settings, TRANSACTIONS, TopicFacts, number,
+    pipeline::{
+        internal_topics::{InternalTopic, OFFSETS, Settings, TRANSACTIONS, TopicFacts, number},
+        markers,
     },
+    topics::PerTopic,
 };
 
 /// The run as the broker would see it.
@@ -41,11 +43,21 @@ pub(super) fn judge(config: &RunConfig, facts: &Facts, own: Own, findings: &mut 
         }
         Err(error) => unseen_group(config, error, findings),
     }
+    too_many_markers(config, facts, findings);
     for unseen in &facts.unseen {
         findings.hint(format!(
             "not everything could be asked: {unseen}; allow this user Describe and \
              DescribeConfigs, or run the check as a user with that right"
         ));
+    }
+}
+
+fn too_many_markers(config: &RunConfig, facts: &Facts, findings: &mut Findings) {
+    let partitions =
+        PerTopic::from_fn(|topic| facts.topics[topic].seen().map_or(0, |found| found.partitions));
+    let instances = facts.group.as_ref().map_or(1, |group| group.members.len());
+    if let Some(hint) = markers::hint(config, &partitions, facts.cluster.brokers, instances) {
+        findings.hint(hint);
     }
 }
 

@@ -27,6 +27,7 @@ use self::{
     sample::Plan,
 };
 use crate::{
+    client::no_answer,
     config::{Delivery, RunConfig, Surroundings, parse_duration, parse_number},
     error::RunError,
     kafka::{
@@ -184,7 +185,8 @@ impl Check {
             }
             Err(_) if !unreachable.is_empty() => Ok(None),
             Err(error) => {
-                findings.problem(no_answer(config, timeout, &error));
+                let what = no_answer(&config.brokers, timeout, &error);
+                findings.problem(format!("{what}, or allow more time (--timeout)"));
                 Err(RunError::Failed("the broker could not be asked".to_owned()))
             }
         }
@@ -203,14 +205,6 @@ impl Check {
         let own = Own { transaction_timeout_ms, has_stopped };
         cluster::judge(config, facts, own, findings);
     }
-}
-
-fn no_answer(config: &RunConfig, timeout: Duration, error: &KafkaError) -> String {
-    let brokers = &config.brokers;
-    format!(
-        "no answer from {brokers} (--brokers) within {timeout:?} (--timeout): {error}; check the \
-         address and the -X security properties, or allow more time"
-    )
 }
 
 /// Makes every kind of client that a run makes, so that each -X property is tried.

@@ -21,7 +21,7 @@ pub use self::{
     librdkafka::{Librdkafka, SystemClock},
     ranges::{ScanRange, ShortLog},
     scan::{ScanEnd, ScanEvent, TopicScan},
-    settled::{SettledLogs, patiently, settled_logs},
+    settled::{NoFirstAnswer, SettledLogs, first_answer, no_answer, patiently, settled_logs},
 };
 use crate::{
     headers::HeaderBlock,

@@ -29,9 +29,51 @@ pub struct SettledLogs {
 ///
 /// # Errors
 /// The last one.
-pub fn patiently<T>(mut call: impl FnMut() -> Result<T, KafkaError>) -> Result<T, KafkaError> {
+pub fn patiently<T>(call: impl FnMut() -> Result<T, KafkaError>) -> Result<T, KafkaError> {
+    retried(limits::COMMAND_PATIENCE, call)
+}
+
+/// A command's first question. Retried for `COMMAND_FIRST_ANSWER` only: nobody has answered at the
+/// address yet, so that it may be a wrong one.
+///
+/// # Errors
+/// The last one; if it could be retried, a text that says where nobody answers.
+pub fn first_answer<T>(
+    brokers: &str,
+    call: impl FnMut() -> Result<T, KafkaError>,
+) -> Result<T, NoFirstAnswer> {
+    let patience = limits::COMMAND_FIRST_ANSWER;
+    retried(patience, call).map_err(|error| match error {
+        error if error.is_retriable() => {
+            NoFirstAnswer::Silence(no_answer(brokers, patience, &error))
+        }
+        error => NoFirstAnswer::Error(error),
+    })
+}
+
+/// Why a command's first question has no answer.
+#[derive(Debug)]
+pub enum NoFirstAnswer {
+    /// Nobody answers: a message with the remedy.
+    Silence(String),
+    /// A broker refused.
+    Error(KafkaError),
+}
+
+/// That nobody answers, and what to look at.
+pub fn no_answer(brokers: &str, within: Duration, error: &KafkaError) -> String {
+    format!(
+        "no answer from {brokers} (--brokers) within {within:?}: {error}; check the address and \
+         the -X security properties"
+    )
+}
+
+fn retried<T>(
+    patience: Duration,
+    mut call: impl FnMut() -> Result<T, KafkaError>,
+) -> Result<T, KafkaError> {
     const PAUSE: Duration = Duration::from_millis(100);
-    let deadline = Instant::now() + limits::COMMAND_PATIENCE;
+    let deadline = Instant::now() + patience;
     loop {
         match call() {
             Err(error) if error.is_retriable() && Instant::now() < deadline => {

@@ -203,6 +203,9 @@ pub const TRANSACTION_MAX_TIMEOUT: Duration = Duration::from_mins(15);
 /// ten seconds, and then write a marker to every partition.
 pub const TRANSACTION_EXPIRY_SLACK: Duration = Duration::from_secs(15);
 
+/// Markers of transactions that a broker takes per second without much else to do.
+pub const MARKERS_PER_SECOND: usize = 2_000;
+
 /// Pause before the same commits and the journal are asked for again at a takeover.
 pub const ASK_AGAIN_PAUSE: Duration = Duration::from_millis(500);
 

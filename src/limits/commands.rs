@@ -29,6 +29,10 @@ pub const REDRIVE_DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
 /// a restart, and below the transaction timeout.
 pub const COMMAND_PATIENCE: Duration = Duration::from_secs(45);
 
+/// How long they wait for the first answer: a cold connection with TLS and a lookup of names takes
+/// a few seconds.
+pub const COMMAND_FIRST_ANSWER: Duration = Duration::from_secs(10);
+
 /// How long `redrive` and `state` wait for transactions that are open when they begin to read, or
 /// committed but not yet marked so in every partition. One of the processor lasts an epoch.
 pub const OPEN_TRANSACTION_PATIENCE: Duration = Duration::from_secs(3);

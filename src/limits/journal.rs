@@ -88,5 +88,17 @@ pub const FOLLOW_WAIT_NOTED: Duration = Duration::from_secs(3);
 /// ends the process.
 pub const REPLICA_MEMORY_NOTED_DIVISOR: usize = 4;
 
+/// What an epoch may write into the journal per commit interval, bytes; one that has written more
+/// is followed by a longer one.
+pub const JOURNAL_EPOCH_BYTES: usize = 4 * 1024 * 1024;
+
+/// So many commit intervals an epoch lasts at most. A transaction may last four of them.
+pub const EPOCH_INTERVALS_MOST: u32 = 4;
+
+/// How long a broker holds back the answer to a fetch of the journal while nothing is written. A
+/// broker takes one request of a connection at a time, and a client has one fetch on its way: what
+/// is asked at a takeover, and what is read from another offset on, waits for that answer.
+pub const REPLICA_FETCH_WAIT: Duration = Duration::from_millis(50);
+
 /// How long the replica waits for records when nothing else is due: how late a request is seen.
 pub const REPLICA_IDLE_WAIT: Duration = Duration::from_millis(10);

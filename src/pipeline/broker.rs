@@ -7,7 +7,7 @@
 
 use std::time::Instant;
 
-use super::{client_settings, journal_topic, topic_settings::TopicSettings};
+use super::{client_settings, journal_topic, markers, topic_settings::TopicSettings};
 use crate::{
     config::RunConfig,
     control::Control,
@@ -15,7 +15,8 @@ use crate::{
     ids::TopicId,
     kafka::{
         Admin, KafkaError, MockCluster, NewTopic, UnreachableBroker, cluster_id, create_topics,
-        describe_topics, find_topics, find_unreachable_brokers, unreachable_brokers,
+        describe_cluster, describe_topics, find_topics, find_unreachable_brokers,
+        unreachable_brokers,
     },
     limits,
     sink::OutputTopic,
@@ -52,6 +53,7 @@ pub(super) fn prepare(
                 control.health().set_broker_away(false);
                 if let Ok(facts) = &facts {
                     warn_of_unreachable(admin, facts);
+                    warn_of_markers(config, admin, facts);
                 }
                 return facts.map(Some);
             }
@@ -120,6 +122,20 @@ fn warn_of_unreachable(admin: &Admin, facts: &BrokerFacts) {
             "{}; until then the partitions that it leads are not read",
             UnreachableBroker::explain_all(&unreachable)
         );
+    }
+}
+
+fn warn_of_markers(config: &RunConfig, admin: &Admin, facts: &BrokerFacts) {
+    if MockCluster::has_id(&facts.cluster_id) {
+        return;
+    }
+    let Ok(cluster) = describe_cluster(admin, limits::BROKER_QUERY_TIMEOUT) else { return };
+    let partitions = PerTopic::from_fn(|topic| match topic {
+        Topic::Input => facts.input_partitions as usize,
+        output => facts.outputs[output].partitions as usize,
+    });
+    if let Some(hint) = markers::hint(config, &partitions, cluster.brokers, 1) {
+        tracing::warn!("{hint}");
     }
 }
 

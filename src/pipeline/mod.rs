@@ -10,6 +10,7 @@ mod broker;
 mod diagnosis;
 pub(crate) mod internal_topics;
 pub(crate) mod journal_topic;
+pub(crate) mod markers;
 mod parts;
 mod pinning;
 mod threads;

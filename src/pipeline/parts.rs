@@ -57,8 +57,13 @@ impl Parts {
 
     /// Settings of the replica. Its consumer has the group's name but does not join.
     pub(super) fn replica(&mut self) -> ReplicaSettings {
+        let mut client = self.client.clone();
+        // Before the user's, of which the last one counts.
+        let fetch_wait = limits::REPLICA_FETCH_WAIT.as_millis().to_string();
+        client.properties.insert(0, ("fetch.wait.max.ms".to_owned(), fetch_wait));
         ReplicaSettings {
             consumer: ConsumerSettings {
+                client,
                 instance_id: None,
                 topic: self.config.topics[Topic::Journal].clone(),
                 fetch_queue_kbytes: limits::SCAN_QUEUE_BYTES / 1024,

@@ -30,7 +30,7 @@ use self::{
     writer::Writer,
 };
 use crate::{
-    client::{patiently, settled_logs},
+    client::{NoFirstAnswer, first_answer, patiently, settled_logs},
     error::RunError,
     ids::PartitionId,
     kafka::{
@@ -147,8 +147,13 @@ impl<'a> Session<'a> {
 /// The partitions of the dead-letter topic. Both topics must exist.
 fn partitions(config: &RedriveConfig, admin: &Admin) -> Result<Vec<PartitionId>, RunError> {
     let names = [config.dead_letter_topic.as_str(), config.input_topic.as_str()];
-    let topics =
-        patiently(|| find_topics(admin, &names, limits::BROKER_QUERY_TIMEOUT)).map_err(failed)?;
+    let topics = first_answer(&config.client.brokers, || {
+        find_topics(admin, &names, limits::BROKER_QUERY_TIMEOUT)
+    });
+    let topics = topics.map_err(|error| match error {
+        NoFirstAnswer::Silence(text) => RunError::Kafka(text),
+        NoFirstAnswer::Error(error) => failed(error),
+    })?;
     let missing: Vec<&str> =
         topics.iter().filter(|t| t.partitions.is_none()).map(|t| t.name.as_str()).collect();
     match topics.first().and_then(|topic| topic.partitions) {

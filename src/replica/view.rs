@@ -197,7 +197,7 @@ mod tests {
             let mut partial = Partial::new();
             for number in 0..*total {
                 let location = format!("L{}", number % 20);
-                partial.count(0, [location.as_str(), "iOS", "1"].into(), &number.to_string());
+                partial.count([location.as_str(), "iOS", "1"].into(), &number.to_string());
             }
             (WindowStart(*start), Arc::new(partial))
         });

@@ -28,6 +28,8 @@ pub(super) struct Completed<C: Client> {
     pub(super) sent: bool,
     /// What has to be delivered before the commit.
     pub(super) awaited: Awaited<C>,
+    /// What it writes into the journal, bytes.
+    pub(super) journal_bytes: usize,
     /// What has become of each partition's records, this epoch's among them.
     pub(super) totals: BTreeMap<PartitionId, PartitionTotals>,
     /// Since when its commit is tried.
@@ -101,6 +103,6 @@ impl<C: Client> Draining<C> {
         if cx.outputs.connection().may_have_late_copies() {
             cx.outputs.renew()?;
         }
-        Open::finish(cx, collecting)
+        Open::finish(cx, collecting, completed.journal_bytes)
     }
 }

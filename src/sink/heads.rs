@@ -51,12 +51,12 @@ pub(super) fn totals(accounts: &Accounts) -> BTreeMap<PartitionId, PartitionTota
     accounts.iter().map(|(partition, account)| (*partition, account.totals)).collect()
 }
 
-/// Queues the journal's records of an epoch. Returns what is committed with them.
+/// Queues the journal's records of an epoch. Returns what is committed with them, and their bytes.
 pub(super) fn write<C: Client>(
     cx: &mut Context<C>,
     prepared: &Prepared,
     accounts: &Accounts,
-) -> BTreeMap<PartitionId, PartitionCommit> {
+) -> (BTreeMap<PartitionId, PartitionCommit>, usize) {
     let moment = Moment {
         epoch: prepared.epoch,
         now_ms: cx.clock.now_ms(),
@@ -88,10 +88,12 @@ pub(super) fn write<C: Client>(
         }));
     }
     let commits = records.finish();
+    let mut bytes = 0;
     for record in written {
+        bytes += record.chunks.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>();
         cx.outputs.journal(record);
     }
-    commits
+    (commits, bytes)
 }
 
 fn partition_head(change: &PartitionChange, account: &Account, lease_ms: u64) -> PartitionHead {

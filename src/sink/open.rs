@@ -69,11 +69,11 @@ impl Open {
         counts.add_windows(&prepared.merge.records, prepared.merge.capped);
         cx.undecided = Some(counts);
         if prepared.is_empty && !collecting.sent && !cx.must_commit {
-            return Self::finish(cx, collecting);
+            return Self::finish(cx, collecting, 0);
         }
         cx.last_written = prepared.epoch;
         cx.outputs.windows(&prepared.merge.records);
-        let commits = heads::write(cx, &prepared, &accounts);
+        let (commits, journal_bytes) = heads::write(cx, &prepared, &accounts);
         // Before anything of the next epoch is sent.
         let awaited = cx.outputs.complete();
         cx.outputs.pump()?;
@@ -90,6 +90,7 @@ impl Open {
             totals: heads::totals(&accounts),
             sent: std::mem::take(&mut collecting.sent),
             awaited,
+            journal_bytes,
             committing: None,
             prepared,
         };
@@ -101,6 +102,7 @@ impl Open {
     pub(super) fn finish<C: Client>(
         cx: &mut Context<C>,
         mut collecting: Collecting,
+        journal_bytes: usize,
     ) -> Result<Stage<C>, EpochFailure> {
         let epoch = collecting.alignment.open_epoch();
         collecting.alignment.finish();
@@ -111,7 +113,7 @@ impl Open {
         }
         let times = cx.times();
         report::published(&times, &cx.windows, cx.settings.budget.used_bytes());
-        let done = CommittedEpoch { incarnation: cx.incarnation, epoch, times };
+        let done = CommittedEpoch { incarnation: cx.incarnation, epoch, times, journal_bytes };
         cx.tell_source(ToSource::Committed(done));
         failpoint::reached(Point::Finished);
         collecting.take_held(cx, false);

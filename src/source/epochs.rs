@@ -15,6 +15,7 @@ use crate::{
     epoch::{CommittedEpoch, CutReason, EpochCut, Recovered, Times, ToSink},
     failpoint::{self, Point},
     ids::{Epoch, Offset, PartitionId},
+    limits,
     topics::Topic,
 };
 
@@ -32,6 +33,15 @@ pub(super) struct Epochs {
     commit_starts: bool,
     /// Event-time facts as of the last committed epoch.
     times: Times,
+    /// How many commit intervals an epoch lasts.
+    intervals: u32,
+}
+
+/// How many commit intervals the next epoch lasts, by what the last one wrote into the journal. A
+/// window that changes is written whole, once in an epoch: longer epochs write less per second.
+fn intervals_after(journal_bytes: usize) -> u32 {
+    let needed = journal_bytes.div_ceil(limits::JOURNAL_EPOCH_BYTES);
+    needed.clamp(1, limits::EPOCH_INTERVALS_MOST as usize) as u32
 }
 
 impl Epochs {
@@ -49,6 +59,7 @@ impl Epochs {
             cut_positions: cx.intake.partitions.positions(),
             commit_starts: true,
             times: recovered.times,
+            intervals: 1,
         }
     }
 
@@ -77,7 +88,7 @@ impl Epochs {
     /// Whether the open epoch is to be cut now, because the commit interval has passed and there is
     /// something to commit, or because it is the first one.
     pub(super) fn is_due<C: Client>(&self, cx: &Context<C>, interval: Duration) -> bool {
-        let due = cx.intake.now() - self.began >= interval;
+        let due = cx.intake.now() - self.began >= interval * self.intervals;
         // Open windows may close by silence alone, so epochs go on as long as there are any.
         let partitions = &cx.intake.partitions;
         let worth = self.times.open_windows > 0
@@ -128,6 +139,32 @@ impl Epochs {
         assert_eq!(self.cut, Some(done.epoch), "the sink commits the epoch that was cut");
         self.cut = None;
         self.times.clone_from(&done.times);
+        self.stretch(intervals_after(done.journal_bytes));
         cx.rollbacks = 0;
+    }
+
+    fn stretch(&mut self, intervals: u32) {
+        if intervals != self.intervals {
+            tracing::debug!(
+                intervals,
+                "an epoch lasts so many commit intervals now: it may write 4 MiB into the journal in \
+                 each"
+            );
+            self.intervals = intervals;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_is_stretched_by_what_the_last_one_wrote_and_at_most_fourfold() {
+        const MIB: usize = 1024 * 1024;
+        let cases = [(0, 1), (4 * MIB, 1), (4 * MIB + 1, 2), (9 * MIB, 3), (500 * MIB, 4)];
+        for (bytes, intervals) in cases {
+            assert_eq!(intervals_after(bytes), intervals, "{bytes}");
+        }
     }
 }

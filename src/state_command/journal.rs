@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use super::{args::JournalPlace, group_state::GroupState};
 use crate::{
     client::{
-        ScanEnd, ScanEvent, ScanRange, ShortLog, SystemClock, TopicScan, patiently, settled_logs,
+        NoFirstAnswer, ScanEnd, ScanEvent, ScanRange, ShortLog, SystemClock, TopicScan,
+        first_answer, patiently, settled_logs,
     },
     error::RunError,
     ids::{Offset, PartitionId, TopicId},
@@ -63,7 +64,11 @@ impl<'a> JournalTopic<'a> {
         let everything = Admin::read_uncommitted(&place.client).map_err(failed)?;
         let timeout = limits::BROKER_QUERY_TIMEOUT;
         let names = [place.topic.as_str(), place.input_topic.as_str()];
-        let found = patiently(|| find_topics(&admin, &names, timeout)).map_err(failed)?;
+        let found = first_answer(&place.client.brokers, || find_topics(&admin, &names, timeout));
+        let found = found.map_err(|error| match error {
+            NoFirstAnswer::Silence(text) => RunError::Kafka(text),
+            NoFirstAnswer::Error(error) => failed(error),
+        })?;
         let counts: Vec<_> = found.into_iter().map(|info| info.partitions).collect();
         let Some(partitions) = counts[0] else { return Ok(None) };
         // Older brokers do not answer this; then there is no id to compare with.

@@ -68,7 +68,7 @@ fn head(p: i32, epoch: i64) -> PartitionHead {
 
 fn partition_content(p: i32, epoch: i64) -> Content {
     let mut partial = Partial::new();
-    partial.count(0, ["CA", "iOS", "1"].into(), "user");
+    partial.count(["CA", "iOS", "1"].into(), "user");
     let windows =
         (0..epoch).map(|n| (WindowStart(NINE_O_CLOCK + 10_000 * n), Arc::new(partial.clone())));
     Content::Partition(PartitionRecord { head: head(p, epoch), windows: windows.collect() })

@@ -10,42 +10,27 @@ use serde::{Deserialize, Serialize};
 use super::{Dimension, PerDimension, UserSketch, ValueCounts};
 
 /// Events counted in one window.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Partial {
     /// Events.
     pub total: u64,
-    /// Lowest offset of an event counted here, `i64::MAX` while there is none. Means something for
-    /// partials of one input partition only.
-    pub first_offset: i64,
     /// Events per value of each dimension.
     pub counts: PerDimension<ValueCounts>,
     /// Distinct users.
     pub users: UserSketch,
 }
 
-impl Default for Partial {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Partial {
     /// Nothing counted yet.
     pub fn new() -> Self {
-        Self {
-            total: 0,
-            first_offset: i64::MAX,
-            counts: PerDimension::default(),
-            users: UserSketch::default(),
-        }
+        Self::default()
     }
 
     /// Counts one event; returns by how many bytes this grew. Allocates only for the first
     /// appearance of a value.
     #[inline]
-    pub fn count(&mut self, offset: i64, values: PerDimension<&str>, user_id: &str) -> usize {
+    pub fn count(&mut self, values: PerDimension<&str>, user_id: &str) -> usize {
         self.total += 1;
-        self.first_offset = self.first_offset.min(offset);
         Dimension::sum(|dimension| self.counts[dimension].add(values[dimension], 1))
             + self.users.insert(user_id)
     }
@@ -53,7 +38,6 @@ impl Partial {
     /// Adds another partial of the same window.
     pub fn merge(&mut self, other: &Self) {
         self.total += other.total;
-        self.first_offset = self.first_offset.min(other.first_offset);
         for (dimension, counts) in self.counts.iter_mut() {
             counts.merge(&other.counts[dimension]);
         }
@@ -64,7 +48,6 @@ impl Partial {
     pub fn replace(&mut self, before: Option<&Self>, now: &Self) {
         let Some(before) = before else { return self.merge(now) };
         self.total += now.total - before.total;
-        self.first_offset = self.first_offset.min(now.first_offset);
         for (dimension, counts) in self.counts.iter_mut() {
             counts.replace(&before.counts[dimension], &now.counts[dimension]);
         }
@@ -91,14 +74,14 @@ mod tests {
     use super::*;
     use crate::limits;
 
-    type Event = (i64, String, String, String, String);
+    type Event = (String, String, String, String);
 
     fn event() -> impl Strategy<Value = Event> {
-        (0..1000_i64, "[A-C]{2}", "iOS|android|unknown", "[12]\\.[0-9]", "u[0-9]{1,2}")
+        ("[A-C]{2}", "iOS|android|unknown", "[12]\\.[0-9]", "u[0-9]{1,2}")
     }
 
-    fn count(partial: &mut Partial, (offset, locale, device, version, user): &Event) -> usize {
-        partial.count(*offset, [&**locale, device, version].into(), user)
+    fn count(partial: &mut Partial, (locale, device, version, user): &Event) -> usize {
+        partial.count([&**locale, device, version].into(), user)
     }
 
     proptest! {
@@ -123,8 +106,6 @@ mod tests {
             for (_, counts) in whole.counts.iter() {
                 prop_assert_eq!(counts.sum(), whole.total);
             }
-            let lowest = events.iter().map(|((offset, ..), _)| *offset).min();
-            prop_assert_eq!(whole.first_offset, lowest.unwrap_or(i64::MAX));
         }
 
         #[test]
@@ -141,10 +122,10 @@ mod tests {
     #[test]
     fn the_stored_form_is_the_one_that_was_always_written() {
         let mut partial = Partial::new();
-        partial.count(300, ["NY", "iOS", "2.3.0"].into(), "u1");
-        partial.count(301, ["CA", "iOS", "2.3.0"].into(), "u2");
-        partial.count(302, ["NY", "other", "2.3.0"].into(), "u1");
-        let bytes: &[u8] = b"\x03\xd8\x04\
+        partial.count(["NY", "iOS", "2.3.0"].into(), "u1");
+        partial.count(["CA", "iOS", "2.3.0"].into(), "u2");
+        partial.count(["NY", "other", "2.3.0"].into(), "u1");
+        let bytes: &[u8] = b"\x03\
             \x02\x02CA\x01\x02NY\x02\x00\x00\
             \x01\x03iOS\x02\x01\x00\
             \x01\x052.3.0\x03\x00\x00\
@@ -158,7 +139,7 @@ mod tests {
         let mut partial = Partial::new();
         for number in 0..100_000 {
             let long = format!("{number}{}", "x".repeat(60));
-            partial.count(number, [&*number.to_string(), &long, "1.0"].into(), &long);
+            partial.count([&*number.to_string(), &long, "1.0"].into(), &long);
         }
         assert!(partial.memory_bytes() < 256 * 1024, "{}", partial.memory_bytes());
         let cap = limits::MAX_VALUES_PER_DIMENSION as u64;

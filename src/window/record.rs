@@ -167,7 +167,7 @@ mod tests {
         let mut sum = Partial::new();
         for number in 0..19 {
             let (locale, device) = if number < 12 { ("NY", "iOS") } else { ("C\"A\n", "é") };
-            sum.count(number, [locale, device, "2.3.0"].into(), &format!("user {}", number % 17));
+            sum.count([locale, device, "2.3.0"].into(), &format!("user {}", number % 17));
         }
         WindowRecord {
             start: WindowStart(start),
@@ -226,7 +226,7 @@ mod tests {
         for number in 0..1000_i64 {
             let control = format!("{number:04}{}", "\u{1}".repeat(60));
             for _ in 0..=number % 3 {
-                sum.count(number, [&*control; 3].into(), "user");
+                sum.count([&*control; 3].into(), "user");
             }
         }
         record.sum = Arc::new(sum);

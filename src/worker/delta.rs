@@ -113,7 +113,7 @@ impl PartitionAccumulator {
             Dimension::Device => event.device_type,
             Dimension::Version => event.app_version,
         });
-        new + partial.count(at.offset, values, event.user_id)
+        new + partial.count(values, event.user_id)
     }
 
     fn take_delta(&mut self, partition: PartitionId) -> PartitionDelta {

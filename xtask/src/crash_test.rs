@@ -24,7 +24,8 @@ use runs::Runs;
 ///
 /// Four kills in five come 0.3 to 3 s after the run began to read, the others within 0.8 s after
 /// its launch: during start and recovery. The events' rate is such that they last until the last
-/// kill. A last run ends by itself at the end of the input; then `loadgen verify` judges.
+/// kill. Before every third start the state folder is removed. A last run ends by itself at the end
+/// of the input; then `loadgen verify` judges.
 ///
 /// Exit codes: 0 exact, 1 not exact or a step failed (the logs are kept then), 2 wrong usage.
 #[derive(Args)]
@@ -51,6 +52,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FROM-TO", default_value = Self::WORKERS)]
     pub(crate) workers: WorkerCounts,
 
+    /// The state folder is removed before every N-th start; 0: it stays
+    #[arg(long, value_name = "N", default_value_t = Self::LOSE_STATE)]
+    pub(crate) lose_state: usize,
+
     /// Gives up after this long
     #[arg(long, value_name = "T", default_value_t = Self::MAX_SECONDS,
         value_parser = value_parser!(u64).range(..Self::TOO_MANY))]
@@ -71,6 +76,7 @@ impl Arguments {
     const SEED: u64 = 1;
     const COUNT: u64 = 500_000;
     const WORKERS: &str = "1-4";
+    const LOSE_STATE: usize = 3;
     const MAX_SECONDS: u64 = 600;
     const TOO_MANY: u64 = 1_000_000_000;
 }

@@ -86,7 +86,7 @@ fn title(view: &View<'_>) -> String {
     format!(
         "{}  {}  {}",
         style("logintide demo").bold(),
-        style("embedded broker, at-least-once").dim(),
+        style("embedded broker without transactions").dim(),
         style(doing).yellow()
     )
 }
@@ -209,8 +209,8 @@ pub(super) fn line(view: &View<'_>, elapsed: Duration) -> String {
     let seconds = elapsed.as_secs();
     if view.phase == DemoPhase::Starting {
         return format!(
-            "{seconds} s: logintide demo: embedded broker, at-least-once; {} events/s for {:?}, \
-             windows of {:?}; dashboard http://{4}/, metrics http://{4}/metrics; log {}",
+            "{seconds} s: logintide demo: embedded broker without transactions; {} events/s for \
+             {:?}, windows of {:?}; dashboard http://{4}/, metrics http://{4}/metrics; log {}",
             view.settings.rate,
             view.settings.duration,
             view.settings.window,

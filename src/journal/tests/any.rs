@@ -41,21 +41,16 @@ fn completeness() -> impl Strategy<Value = Completeness> {
 pub(super) fn partial() -> impl Strategy<Value = Partial> {
     let few = vec(("[A-Z]{0,2}", "iOS|android|other|", "[0-9a-z\u{e4}]{0,40}", 0..200_u32), 0..30);
     let many = prop_oneof![9 => Just(0_u32), 1 => 700..3000_u32];
-    (few, many, any::<i64>()).prop_map(|(few, many, first)| {
+    (few, many).prop_map(|(few, many)| {
         let mut partial = Partial::new();
         for (locale, device, version, user) in few {
             partial.count(
-                first,
                 [locale.as_str(), device.as_str(), version.as_str()].into(),
                 &user.to_string(),
             );
         }
         for user in 0..many {
-            partial.count(
-                first,
-                [&(user % 1200).to_string(), "web", "1"].into(),
-                &user.to_string(),
-            );
+            partial.count([&(user % 1200).to_string(), "web", "1"].into(), &user.to_string());
         }
         partial
     })

@@ -74,11 +74,7 @@ impl Image {
                 record.head.watermark = starts.last().map(|start| EventTimeMs(start.0));
                 for start in starts {
                     let partial = Arc::make_mut(record.windows.entry(*start).or_default());
-                    partial.count(
-                        record.head.next_offset.0,
-                        ["DE", "web", "1"].into(),
-                        &epoch.to_string(),
-                    );
+                    partial.count(["DE", "web", "1"].into(), &epoch.to_string());
                 }
                 Self(Content::Partition(record))
             }

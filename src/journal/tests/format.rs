@@ -60,8 +60,8 @@ fn content(stream: Stream, kind: RecordKind) -> Content {
     match stream {
         Stream::Partition(_) => {
             let mut partial = Partial::new();
-            partial.count(4709, ["RU", "android", "2.3.0"].into(), "424cdd21");
-            partial.count(4710, ["RU", "iOS", "2.3.0"].into(), "someone else");
+            partial.count(["RU", "android", "2.3.0"].into(), "424cdd21");
+            partial.count(["RU", "iOS", "2.3.0"].into(), "someone else");
             let windows = [(start, Arc::new(partial))].into_iter().filter(|_| is_snapshot);
             Content::Partition(PartitionRecord {
                 head: partition_head(is_snapshot),
@@ -177,7 +177,7 @@ fn the_examples_are_read() {
 fn a_sketch_of_many_users_has_a_byte_per_register() {
     let mut partial = Partial::new();
     for user in 0..5000 {
-        partial.count(0, ["DE", "web", "1"].into(), &user.to_string());
+        partial.count(["DE", "web", "1"].into(), &user.to_string());
     }
     let windows = BTreeMap::from([(WindowStart(0), Arc::new(partial))]);
     let head = partition_head(true);

@@ -33,7 +33,7 @@ fn content(next_offset: i64, windows: i64) -> Content {
         topic: None,
     };
     let mut partial = Partial::new();
-    partial.count(3, ["DE", "web", "1.0"].into(), "someone");
+    partial.count(["DE", "web", "1.0"].into(), "someone");
     let partial = Arc::new(partial);
     let windows = (0..windows).map(|at| (WindowStart(at), Arc::clone(&partial))).collect();
     Content::Partition(PartitionRecord { head, windows })

@@ -46,7 +46,7 @@ fn head(next: i64, watermark: i64) -> PartitionHead {
 fn partial(total: u64) -> std::sync::Arc<Partial> {
     let mut partial = Partial::new();
     for number in 0..total {
-        partial.count(0, ["DE", "iOS", "1"].into(), &number.to_string());
+        partial.count(["DE", "iOS", "1"].into(), &number.to_string());
     }
     std::sync::Arc::new(partial)
 }

@@ -204,7 +204,7 @@ fn values_beyond_the_cap_are_reported_once() {
         let mut input = run.input(&[(0, 3)]);
         let partial = &mut input.deltas[0].windows[0].1;
         for number in 0..events {
-            partial.count(0, ["NY", &format!("{events}-{number}"), "1.0"].into(), "u");
+            partial.count(["NY", &format!("{events}-{number}"), "1.0"].into(), "u");
         }
         // The one event that the harness counts brings a value of its own.
         let prepared = run.windows.prepare(input);

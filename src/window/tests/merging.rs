@@ -25,7 +25,7 @@ fn change(p: i32, locations: std::ops::Range<usize>) -> PartitionChange {
     for number in locations {
         let user = format!("{p}-{number}");
         let location = format!("L{number}");
-        partial.count(number as i64, [location.as_str(), "iOS", "1.0"].into(), &user);
+        partial.count([location.as_str(), "iOS", "1.0"].into(), &user);
     }
     PartitionChange {
         partition: PartitionId(p),

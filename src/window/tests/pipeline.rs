@@ -111,7 +111,7 @@ impl Pipeline {
                 for event in events.iter().filter(|event| !event.late) {
                     let window = windows.entry(self.model.rules.window_of(event.time)).or_default();
                     let values = [event.locale, event.device, event.version].into();
-                    window.count(event.offset, values, &event.user.to_string());
+                    window.count(values, &event.user.to_string());
                 }
                 deltas.push(PartitionDelta {
                     partition,

@@ -29,7 +29,7 @@ pub(super) fn delta(p: i32, events: &[(i64, i64)]) -> PartitionDelta {
     let mut windows = BTreeMap::<WindowStart, Partial>::new();
     for &(offset, time) in events {
         let window = windows.entry(RULES.window_of(EventTimeMs(time))).or_default();
-        window.count(offset, ["NY", "iOS", "1.0"].into(), &offset.to_string());
+        window.count(["NY", "iOS", "1.0"].into(), &offset.to_string());
     }
     PartitionDelta {
         partition: PartitionId(p),

@@ -62,7 +62,7 @@ pub(crate) struct Author {
 /// One event.
 fn event() -> Arc<Partial> {
     let mut partial = Partial::new();
-    partial.count(0, ["DE", "web", "1"].into(), "somebody");
+    partial.count(["DE", "web", "1"].into(), "somebody");
     Arc::new(partial)
 }
 
@@ -71,7 +71,7 @@ pub(crate) static MANY: LazyLock<Arc<Partial>> = LazyLock::new(|| {
     let mut partial = Partial::new();
     for number in 0..6_000 {
         let name = format!("{}-{:0>50}", number % 1_000, "");
-        partial.count(number, [name.as_str(), &name, &name].into(), &number.to_string());
+        partial.count([name.as_str(), &name, &name].into(), &number.to_string());
     }
     Arc::new(partial)
 });

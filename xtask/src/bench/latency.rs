@@ -8,7 +8,7 @@ use super::{
     figures::Figures,
     starts::Lines,
     table::{Layout, Show},
-    workbench::{OUTPUTS, Workbench},
+    workbench::{BEFORE, OUTPUTS, Workbench},
 };
 
 const PER_SECOND: u64 = 20_000;
@@ -20,6 +20,8 @@ pub(crate) const PERCENTILES: Layout = Layout {
         ("copy", "copy"),
         ("at-least-once", "logintide, at-least-once"),
         ("exactly-once", "logintide, exactly-once"),
+        ("at-least-once before", "the other build, at-least-once"),
+        ("exactly-once before", "the other build, exactly-once"),
     ],
     measures: &[
         ("p50_ms", "p50, ms", Show::Median(1)),
@@ -38,7 +40,12 @@ pub(crate) fn measure(bench: &mut Workbench) -> anyhow::Result<Figures> {
     let pauses_before = pauses(bench).len();
     for round in 1..=plan.rounds {
         eprintln!("latency: round {round} of {}", plan.rounds);
-        for case in ["none", "copy", "at-least-once", "exactly-once"] {
+        let cases: &[_] = if bench.programs().has_before() {
+            &["at-least-once", "at-least-once before", "exactly-once", "exactly-once before"]
+        } else {
+            &["none", "copy", "at-least-once", "exactly-once"]
+        };
+        for &case in cases {
             let percentiles = bench.measured(round, |bench| live(bench, case))?;
             for (name, ms) in percentiles {
                 figures.push(case, &format!("{name}_ms"), ms);
@@ -67,9 +74,13 @@ fn live(bench: &mut Workbench, case: &str) -> anyhow::Result<Vec<(&'static str, 
             // It writes nothing about its group; the first seconds do not count.
             (Some(bench.spawn(copy)), "out-copy")
         }
-        delivery => {
+        case => {
+            let (delivery, program) = match case.split_once(' ') {
+                Some((delivery, _)) => (delivery, BEFORE),
+                None => (case, "logintide"),
+            };
             let flags = [&interval[..], &["--delivery", delivery]].concat();
-            let mut run = bench.spawn(bench.logintide(&group, "live", &flags));
+            let mut run = bench.spawn(bench.run_of(program, &group, "live", &flags));
             run.wait_for_line(Lines::READING);
             (Some(run), OUTPUTS[0])
         }

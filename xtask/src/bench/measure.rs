@@ -105,6 +105,7 @@ fn measure(
 /// A run of logintide over a filled topic.
 #[derive(Clone, Copy)]
 pub(crate) struct Job<'a> {
+    pub(crate) program: &'a str,
     pub(crate) input: &'a str,
     pub(crate) events: u64,
     pub(crate) delivery: &'a str,
@@ -118,8 +119,8 @@ pub(crate) struct Job<'a> {
 impl<'a> Job<'a> {
     /// At-least-once, from the topic `in`.
     pub(crate) fn new(events: u64) -> Self {
-        let (input, delivery) = ("in", "at-least-once");
-        Self { input, events, delivery, flags: &[], watched: OUTPUTS[0], cores: None }
+        let (program, input, delivery) = ("logintide", "in", "at-least-once");
+        Self { program, input, events, delivery, flags: &[], watched: OUTPUTS[0], cores: None }
     }
 
     pub(crate) fn input(self, input: &'a str) -> Self {
@@ -131,7 +132,7 @@ impl<'a> Job<'a> {
         bench.measured(round, |bench| {
             bench.create_like(self.input, &OUTPUTS);
             let flags = [&["--exit-at-end", "--delivery", self.delivery], self.flags].concat();
-            let mut command = bench.logintide(&bench.unique("run"), self.input, &flags);
+            let mut command = bench.run_of(self.program, &bench.unique("run"), self.input, &flags);
             if let Some(cores) = self.cores {
                 let mut pinned = Command::new("taskset");
                 pinned.args(["-c", cores]).arg(command.get_program()).args(command.get_args());

@@ -14,6 +14,8 @@ use super::{
 /// Bytes per second that the slow broker takes from a producer: about 200 000 enriched events.
 const SLOW_BROKER_BYTES: u64 = 70_000_000;
 
+const SLOW: &str = ", slow broker";
+
 /// The first seconds that the means leave out.
 const FIRST_S: f64 = 2.0;
 
@@ -22,6 +24,8 @@ pub(crate) const RESIDENT: Layout = Layout {
     cases: &[
         ("exactly-once", "exactly-once"),
         ("at-least-once", "at-least-once"),
+        ("exactly-once, 256 partitions", "exactly-once, 256 partitions"),
+        ("at-least-once, 256 partitions", "at-least-once, 256 partitions"),
         ("exactly-once, slow broker", "exactly-once, slow broker"),
         ("at-least-once, slow broker", "at-least-once, slow broker"),
     ],
@@ -39,15 +43,16 @@ pub(crate) fn measure(bench: &mut Workbench) -> Figures {
     bench.start_broker(1);
     eprintln!("memory: producing {backlog} events");
     bench.fill("in", 8, backlog, &[]);
-    for (suffix, is_slow) in [("", false), (", slow broker", true)] {
-        if is_slow {
+    bench.fill("in-256", 256, backlog, &[]);
+    for (suffix, input) in [("", "in"), (", 256 partitions", "in-256"), (SLOW, "in")] {
+        if suffix == SLOW {
             // Then everything that may wait for the producer does.
             slow_down(bench);
         }
         for delivery in ["exactly-once", "at-least-once"] {
             let case = format!("{delivery}{suffix}");
             eprintln!("memory: {case}");
-            work_off(bench, &case, delivery, &mut figures);
+            work_off(bench, &case, input, delivery, &mut figures);
         }
     }
     figures
@@ -61,11 +66,11 @@ fn slow_down(bench: &Workbench) {
     bench.broker().script("exec", &[&arguments[..], &clients].concat());
 }
 
-fn work_off(bench: &mut Workbench, case: &str, delivery: &str, figures: &mut Figures) {
-    bench.create_like("in", &OUTPUTS);
+fn work_off(bench: &mut Workbench, case: &str, input: &str, delivery: &str, figures: &mut Figures) {
+    bench.create_like(input, &OUTPUTS);
     let group = case.replace(", ", "-").replace(' ', "-");
     let flags = ["--exit-at-end", "--delivery", delivery];
-    let mut run = bench.spawn(bench.logintide(&format!("memory-{group}"), "in", &flags));
+    let mut run = bench.spawn(bench.logintide(&format!("memory-{group}"), input, &flags));
     let (began, longest) = (Instant::now(), Duration::from_mins(5));
     let mut samples: Vec<(f64, f64)> = Vec::new();
     while usage::process(run.pid()).is_some_and(|usage| !usage.has_ended) {

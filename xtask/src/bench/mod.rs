@@ -26,7 +26,7 @@ mod statistics;
 mod table;
 mod workbench;
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, ValueEnum};
 
@@ -64,8 +64,11 @@ pub(crate) struct Arguments {
     /// Also shows this run's figures in docs/BENCHMARKS.md and its plots
     #[arg(long)]
     write: bool,
+    /// Beside this logintide of another build, in turn: pairs and latency are of these two alone
+    #[arg(long, value_name = "PROGRAM", conflicts_with = "write")]
+    against: Option<PathBuf>,
     /// Only makes docs/BENCHMARKS.md and its plots again, of the runs that benches/page.md names
-    #[arg(long, conflicts_with_all = ["sections", "quick", "released", "write"])]
+    #[arg(long, conflicts_with_all = ["sections", "quick", "released", "write", "against"])]
     page: bool,
     /// Events of a backlog [default: 3000000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(10..))]
@@ -140,14 +143,15 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         backlog: arguments.backlog,
         is_quick: quick,
     };
-    let sections = match (arguments.sections.is_empty(), quick) {
+    let sections = match (arguments.sections.is_empty(), quick || arguments.against.is_some()) {
         (false, _) => arguments.sections,
         (true, true) => vec![Section::Pairs, Section::Latency],
         (true, false) => Section::value_variants().to_vec(),
     };
     // Says before minutes of building what is missing for a broker.
     shell::run(shell::command("scripts/kafka-local").arg("fetch"))?;
-    let mut bench = Workbench::new(plan, Programs::build(arguments.released)?)?;
+    let programs = Programs::build(arguments.released, arguments.against.as_deref())?;
+    let mut bench = Workbench::new(plan, programs)?;
     let mut run = Run::begin(bench.programs(), arguments.released)?;
     for &section in &sections {
         let name = section.name();

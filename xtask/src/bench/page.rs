@@ -31,6 +31,7 @@ enum Make {
 const TABLES: &[Table] = &[
     Table { name: "pairs", section: "pairs", make: Make::One(|f| pairs::RATES.upright(f)) },
     Table { name: "pairs-others", section: "pairs", make: Make::One(|f| pairs::OTHERS.upright(f)) },
+    Table { name: "against", section: "pairs", make: Make::One(pairs::against) },
     Table { name: "ratios", section: "pairs", make: Make::Several(pairs::ratios) },
     Table { name: "peers", section: "peers", make: Make::One(|f| recorded::PEERS.upright(f)) },
     Table {

@@ -5,7 +5,7 @@ use super::{
     figures::Figures,
     measure::{Job, copy, upper_bound},
     table::{Layout, Markdown, Show},
-    workbench::Workbench,
+    workbench::{BEFORE, Workbench},
 };
 
 /// What the ratios are called, of what they are, and the goal.
@@ -30,6 +30,17 @@ const RATIOS: &[(&str, &str, &str, &str, &str)] = &[
     ("exactly-once : at-least-once, own CPU", "exactly-once", "at-least-once", "own_us", "≤ 1.15"),
 ];
 
+/// The same of the other build (`--against`).
+const AGAINST: &[(&str, &str, &str, &str, &str)] = &[
+    ("at-least-once, steady rate", "at-least-once", ALO_BEFORE, "steady_k_per_s", "≥ 0.97"),
+    ("at-least-once, own CPU", "at-least-once", ALO_BEFORE, "own_us", "≤ 1.03"),
+    ("exactly-once, steady rate", "exactly-once", EOS_BEFORE, "steady_k_per_s", "≥ 0.97"),
+    ("exactly-once, own CPU", "exactly-once", EOS_BEFORE, "own_us", "≤ 1.03"),
+];
+
+const ALO_BEFORE: &str = "at-least-once-before";
+const EOS_BEFORE: &str = "exactly-once-before";
+
 /// What the page leaves out.
 pub(crate) const OTHERS: Layout = Layout {
     corner: "",
@@ -50,6 +61,8 @@ pub(crate) const RATES: Layout = Layout {
         ("copy-transactions", "copy with transactions"),
         ("exactly-once", "logintide, exactly-once"),
         ("bound-transactions-tape", "upper bound, transactions"),
+        (ALO_BEFORE, "the other build, at-least-once"),
+        (EOS_BEFORE, "the other build, exactly-once"),
     ],
     measures: &[
         ("steady_k_per_s", "steady, k/s", Show::Spread(0)),
@@ -69,7 +82,8 @@ pub(crate) fn measure(bench: &mut Workbench) -> anyhow::Result<Figures> {
     for round in 0..=plan.rounds {
         let note = if round == 0 { " (warms up, does not count)" } else { "" };
         eprintln!("pairs: round {round} of {}{note}", plan.rounds);
-        for kind in Kind::ALL.iter().filter(|kind| !plan.is_quick || kind.is_quick()) {
+        let has_before = bench.programs().has_before();
+        for kind in Kind::ALL.iter().filter(|kind| kind.is_wanted(plan.is_quick, has_before)) {
             let measured = kind.run(bench, round)?;
             if round > 0 {
                 measured.add_to(&mut figures, kind.case());
@@ -81,10 +95,26 @@ pub(crate) fn measure(bench: &mut Workbench) -> anyhow::Result<Figures> {
 
 /// One line per ratio, a column per run.
 pub(crate) fn ratios(runs: &[(&str, &Figures)]) -> String {
+    table_of("ratio, round by round", RATIOS, runs)
+}
+
+/// This build's figures divided by the other's; nothing without another build.
+pub(crate) fn against(figures: &Figures) -> String {
+    if figures.of(ALO_BEFORE, "own_us").is_empty() {
+        return String::new();
+    }
+    table_of("this build : the other, round by round", AGAINST, &[("ratio", figures)])
+}
+
+fn table_of(
+    corner: &str,
+    rows: &[(&str, &str, &str, &str, &str)],
+    runs: &[(&str, &Figures)],
+) -> String {
     let machines = runs.iter().map(|(machine, _)| (*machine).to_owned());
     let head = std::iter::once("goal".to_owned()).chain(machines);
-    let mut table = Markdown::new("ratio, round by round", head);
-    for (label, of, to, measure, goal) in RATIOS {
+    let mut table = Markdown::new(corner, head);
+    for (label, of, to, measure, goal) in rows {
         let spreads = runs.iter().map(|(_, figures)| figures.ratio(of, to, measure));
         let cells = spreads.map(|s| s.map_or_else(String::new, |spread| spread.text(2)));
         table.line(label, std::iter::once((*goal).to_owned()).chain(cells));
@@ -104,12 +134,16 @@ enum Kind {
     ExactlyOnce,
     BoundTransactionsTape,
     CopyTransactionsMimalloc,
+    AtLeastOnceBefore,
+    ExactlyOnceBefore,
 }
 
 impl Kind {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::Copy,
+        Self::AtLeastOnceBefore,
         Self::AtLeastOnce,
+        Self::ExactlyOnceBefore,
         Self::Bound,
         Self::BoundTape,
         Self::CopyMimalloc,
@@ -130,12 +164,19 @@ impl Kind {
             Self::ExactlyOnce => "exactly-once",
             Self::BoundTransactionsTape => "bound-transactions-tape",
             Self::CopyTransactionsMimalloc => "copy-transactions-mimalloc",
+            Self::AtLeastOnceBefore => ALO_BEFORE,
+            Self::ExactlyOnceBefore => EOS_BEFORE,
         }
     }
 
-    fn is_quick(self) -> bool {
-        let plain = [Self::Copy, Self::AtLeastOnce, Self::CopyTransactions, Self::ExactlyOnce];
-        plain.iter().any(|kind| kind.case() == self.case())
+    /// Beside another build only the two builds are measured.
+    fn is_wanted(self, is_quick: bool, has_before: bool) -> bool {
+        match self {
+            Self::AtLeastOnceBefore | Self::ExactlyOnceBefore => has_before,
+            Self::AtLeastOnce | Self::ExactlyOnce => true,
+            Self::Copy | Self::CopyTransactions => !has_before,
+            _ => !is_quick && !has_before,
+        }
     }
 
     fn run(self, bench: &mut Workbench, round: u32) -> anyhow::Result<super::measure::Measured> {
@@ -151,6 +192,13 @@ impl Kind {
             Self::AtLeastOnce => Job::new(events).run(bench, round),
             Self::ExactlyOnce => {
                 Job { delivery: "exactly-once", ..Job::new(events) }.run(bench, round)
+            }
+            Self::AtLeastOnceBefore => {
+                Job { program: BEFORE, ..Job::new(events) }.run(bench, round)
+            }
+            Self::ExactlyOnceBefore => {
+                let delivery = "exactly-once";
+                Job { program: BEFORE, delivery, ..Job::new(events) }.run(bench, round)
             }
             Self::Bound => upper_bound(bench, round, &[]),
             Self::BoundTape => upper_bound(bench, round, &["--tape"]),

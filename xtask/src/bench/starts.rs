@@ -1,7 +1,10 @@
-//! The section `starts`: what a start takes beyond the group join, fresh and with many open
-//! windows.
+//! The section `starts`: what a start takes beyond the group join: fresh, with many open windows,
+//! and with these out of the journal alone, because the folder is lost.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    process::Command,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use anyhow::Context;
 use serde_json::Value;
@@ -14,12 +17,22 @@ use super::{
 };
 
 const PARTITIONS: u16 = 64;
+/// The commits of an hour at one per second are made in a tenth of it.
+const HOUR: &str = "restored-hour";
+const HOUR_S: u64 = 360;
+const HOUR_INTERVAL: &str = "100ms";
+const HOUR_PER_SECOND: u64 = 20_000;
 /// Open windows of ten seconds in every partition.
 const WINDOWS: u64 = 50;
 
 pub(crate) const STARTS: Layout = Layout {
     corner: "",
-    cases: &[("fresh", "fresh"), ("recovery", "after a kill")],
+    cases: &[
+        ("fresh", "fresh"),
+        ("recovery", "after a kill"),
+        ("restored", "after a kill, without the folder"),
+        (HOUR, "the same, the journal uncleaned for an hour's commits"),
+    ],
     measures: &[
         ("join_ms", "group join, ms", Show::Spread(0)),
         ("record_ms", "to the first record", Show::Spread(0)),
@@ -44,12 +57,14 @@ pub(crate) fn measure(bench: &mut Workbench) -> anyhow::Result<Figures> {
             // As the next start finds it: killed, so that its place in the group stays.
             process.kill();
             catch_up(bench);
-            let now = unix_ms() / 1000;
-            let flags = ["--run-length", "10", "--start-time", &now.to_string()];
-            bench.fill("in", PARTITIONS, 100_000, &flags);
+            add_live(bench);
             let (recovery, process) = start(bench)?;
+            process.kill();
+            add_live(bench);
+            bench.lose_state(&group(bench));
+            let (restored, process) = start(bench)?;
             process.stop();
-            Ok([("fresh", fresh), ("recovery", recovery)])
+            Ok([("fresh", fresh), ("recovery", recovery), ("restored", restored)])
         })?;
         for (case, start) in starts.iter().filter(|_| round > 0) {
             for (measure, figure) in start {
@@ -57,16 +72,57 @@ pub(crate) fn measure(bench: &mut Workbench) -> anyhow::Result<Figures> {
             }
         }
     }
+    if !bench.plan().is_quick {
+        eprintln!("starts: an hour's commits");
+        for (measure, figure) in hour(bench)? {
+            figures.push(HOUR, measure, figure);
+        }
+    }
     Ok(figures)
 }
 
+/// The group goes on for as many commits as an hour has, every partition with each, and loses its
+/// folder. Its journal's topic is one that is not cleaned meanwhile.
+fn hour(bench: &mut Workbench) -> anyhow::Result<[(&'static str, f64); 4]> {
+    let group = group(bench);
+    bench.keep_uncleaned(&format!("{group}-journal"));
+    let mut command = command(bench);
+    command.args(["--commit-interval", HOUR_INTERVAL]);
+    let process = bench.spawn(command);
+    let mut produce = bench.loadgen("produce");
+    produce.args(["--topic", "in", "--rate", &HOUR_PER_SECOND.to_string(), "--bare"]);
+    produce.args(["--count", &(HOUR_PER_SECOND * HOUR_S).to_string(), "--seed", "2"]);
+    bench.complete(produce);
+    process.kill();
+    add_live(bench);
+    bench.lose_state(&group);
+    let (restored, process) = start(bench)?;
+    process.stop();
+    Ok(restored)
+}
+
+/// Events of now, so that the first commit has some.
+fn add_live(bench: &mut Workbench) {
+    let now = unix_ms() / 1000;
+    let flags = ["--run-length", "10", "--start-time", &now.to_string()];
+    bench.fill("in", PARTITIONS, 100_000, &flags);
+}
+
+fn group(bench: &Workbench) -> String {
+    bench.unique("starts")
+}
+
 fn spawn(bench: &Workbench) -> Process {
-    let group = bench.unique("starts");
+    bench.spawn(command(bench))
+}
+
+fn command(bench: &Workbench) -> Command {
+    let group = group(bench);
     let mut command = bench.logintide(&group, "in", &["--instance-id", &group]);
     command.args(["--grace", "10m", "--allowed-lateness", "15m", "--delivery", "exactly-once"]);
     command.args(["--stats-interval", "1s", "--log-format", "json"]);
     command.env("LOGINTIDE_LOG", "info,logintide=debug,librdkafka=off");
-    bench.spawn(command)
+    command
 }
 
 /// Starts, and waits for the first committed output.

@@ -32,6 +32,9 @@ const LONGEST_DELETION: Duration = Duration::from_secs(30);
 /// The outputs of logintide.
 pub(crate) const OUTPUTS: [&str; 4] = ["out-processed", "out-aggregated", "out-dlq", "out-late"];
 
+/// The logintide of another build.
+pub(crate) const BEFORE: &str = "logintide-before";
+
 /// How much is measured.
 #[derive(Clone)]
 pub(crate) struct Plan {
@@ -52,7 +55,7 @@ pub(crate) struct Programs {
 }
 
 impl Programs {
-    pub(crate) fn build(is_released: bool) -> anyhow::Result<Self> {
+    pub(crate) fn build(is_released: bool, before: Option<&Path>) -> anyhow::Result<Self> {
         let target = shell::target_dir();
         let (dist, released) = (target.join("dist"), target.join("released"));
         if is_released && !released.join("logintide").is_file() {
@@ -73,7 +76,16 @@ impl Programs {
             fs::copy(&path, folder.path().join(name))
                 .with_context(|| path.display().to_string())?;
         }
+        if let Some(path) = before {
+            fs::copy(path, folder.path().join(BEFORE))
+                .with_context(|| path.display().to_string())?;
+        }
         Ok(Self { folder })
+    }
+
+    /// Is there a logintide of another build to compare with?
+    pub(crate) fn has_before(&self) -> bool {
+        self.path(BEFORE).is_file()
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -217,7 +229,18 @@ impl Workbench {
 
     /// `logintide run` from this topic, in a group and with a state folder of this name.
     pub(crate) fn logintide(&self, group: &str, input: &str, flags: &[&str]) -> Command {
-        let mut command = self.tool("logintide", &["run"]);
+        self.run_of("logintide", group, input, flags)
+    }
+
+    /// The same of one of the two builds.
+    pub(crate) fn run_of(
+        &self,
+        program: &str,
+        group: &str,
+        input: &str,
+        flags: &[&str],
+    ) -> Command {
+        let mut command = self.tool(program, &["run"]);
         command.args(["--group-id", group, "--input-topic", input, "--http", "off"]);
         // The group's journal: all other topics are there.
         command.arg("--create-topics");
@@ -227,6 +250,22 @@ impl Workbench {
         }
         command.arg("--state-dir").arg(self.scratch.path().join("state").join(group)).args(flags);
         command
+    }
+
+    /// Removes the state folder of a group.
+    pub(crate) fn lose_state(&self, group: &str) {
+        let folder = self.scratch.path().join("state").join(group);
+        fs::remove_dir_all(folder).expect("the group had a folder");
+    }
+
+    /// From now on this compacted topic is not cleaned: its segments stay open.
+    pub(crate) fn keep_uncleaned(&self, topic: &str) {
+        let address = self.broker().address();
+        let arguments = ["kafka.admin.ConfigCommand", "--bootstrap-server", &address, "--alter"];
+        let settings =
+            "segment.ms=604800000,segment.bytes=1073741824,min.compaction.lag.ms=86400000";
+        let change = ["--topic", topic, "--add-config", settings];
+        self.broker().script("exec", &[&arguments[..], &change].concat());
     }
 
     /// Starts a command with a log of its own.

@@ -94,11 +94,12 @@ impl Runs {
         let mut in_time = 0;
         for (index, kill) in self.plan.kills.iter().enumerate() {
             let number = index + 1;
+            let loses = self.lose_state(number)?;
             let running = self.launch(number, kill.workers, &[]);
             let note = self.kill_at_its_moment(number, kill, running)?;
             in_time += usize::from(producer.ended().is_none());
             eprintln!(
-                "kill {number:3} of {kills} at {}, {} after {}, {} workers{note}",
+                "kill {number:3} of {kills} at {}, {} after {}, {} workers{loses}{note}",
                 seconds(began.elapsed()),
                 seconds(kill.after),
                 kill.since,
@@ -143,6 +144,17 @@ impl Runs {
         produce.args(["--count", &count.to_string(), "--rate", &rate.to_string()]);
         produce.args(self.event_flags());
         Ok(self.spawn(produce, "produce"))
+    }
+
+    /// Removes the state folder, if this start is one without. For the line about the kill.
+    fn lose_state(&self, number: usize) -> anyhow::Result<&'static str> {
+        let every = self.arguments.lose_state;
+        let folder = self.scenario.state_dir();
+        if every == 0 || !number.is_multiple_of(every) || !folder.exists() {
+            return Ok("");
+        }
+        fs::remove_dir_all(folder).context("the state folder")?;
+        Ok(", without the folder")
     }
 
     /// The run of this number, counted from 1.
