@@ -23,7 +23,7 @@ use logintide::{
         Mark, OutRecord, Producer, ProducerSettings, RebalanceEvent, Record, TopicHandle,
         Transactional,
     },
-    limits,
+    limits::{self, Timing},
 };
 
 #[global_allocator]
@@ -76,13 +76,15 @@ fn main() -> Outcome<()> {
     let options = Options::parse();
     kafka::release_freed_pages_after(limits::FREED_PAGES_KEPT);
     let client = ClientSettings { brokers: options.brokers.clone(), properties: Vec::new() };
+    let timing = Timing::of(limits::SESSION_TIMEOUT, COMMIT_INTERVAL);
     let consumer = Consumer::new(&ConsumerSettings {
         client: client.clone(),
         group_id: options.group_id.clone(),
         instance_id: None,
         topic: options.from.clone(),
         fetch_queue_kbytes: limits::FETCH_QUEUE_BYTES / 1024,
-        max_poll_interval: limits::MAX_POLL_INTERVAL,
+        session_timeout: timing.session(),
+        max_poll_interval: timing.max_poll(),
         reads_uncommitted: false,
     })?;
     let mut producer = Producer::new(&ProducerSettings {
@@ -90,11 +92,10 @@ fn main() -> Outcome<()> {
         queue_kbytes: limits::PRODUCER_QUEUE_BYTES / 1024,
         batch_bytes: limits::MESSAGE_MAX_BYTES,
         linger: limits::PRODUCER_LINGER,
-        delivery_timeout: limits::DELIVERY_TIMEOUT,
-        transactional: options.transactions.then(|| Transactional {
-            id: options.group_id.clone(),
-            timeout: limits::TRANSACTION_TIMEOUT,
-        }),
+        delivery_timeout: timing.delivery(),
+        transactional: options
+            .transactions
+            .then(|| Transactional { id: options.group_id.clone(), timeout: timing.transaction() }),
     })?;
     if options.transactions {
         producer.transactions().init(CALL_TIMEOUT)?;

@@ -6,12 +6,18 @@
 //! Holds: epochs complete in order and once; per partition, records in = processed + dead-lettered;
 //! messages of an older incarnation are dropped.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
 
 use crate::{
     batch::{InputBatch, OutputBatch, RejectBatch},
     event::{Field, RejectReason, SoftProblem},
-    ids::{Epoch, EventTimeMs, Incarnation, Offset, PartitionId, TopicId, WindowStart, WorkerId},
+    ids::{
+        Epoch, EventTimeMs, Incarnation, InstanceId, Offset, PartitionId, TopicId, WindowStart,
+        WorkerId,
+    },
     latency::EpochLatency,
     topics::PerOutput,
     window::{PartitionDelta, PartitionProgress},
@@ -72,7 +78,12 @@ pub enum ToSource {
     Undone(Incarnation),
     /// Answer to `Recover`: what the journal holds does not go with the commits, so ask for both
     /// anew.
-    AskAgain(Incarnation),
+    AskAgain {
+        /// The incarnation that asks.
+        incarnation: Incarnation,
+        /// Who wrote the newest records of the journal.
+        writers: BTreeSet<InstanceId>,
+    },
     /// Answer to `Recover`: where reading continues.
     Recovered(Recovered),
     /// An epoch is committed (or had nothing to commit).

@@ -133,7 +133,7 @@ fn contradictions_are_named_together() {
         "-X",
         "group.id=x",
         "-X",
-        "transaction.timeout.ms=10000",
+        "message.timeout.ms=40000",
     ]));
     assert!(text.starts_with("error: 6 settings are wrong\n"), "{text}");
     for part in [
@@ -142,7 +142,7 @@ fn contradictions_are_named_together() {
         "invalid value '0' for '--workers': expected a whole number from 1 to 256",
         "invalid value '8MiB' for '--memory-budget': expected at least 32MiB",
         "invalid value 'x' for '-X group.id': this property cannot be set; use --group-id",
-        "message.timeout.ms=30000 is above -X transaction.timeout.ms=10000",
+        "-X message.timeout.ms=40000 is above transaction.timeout.ms=30000",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }

@@ -68,8 +68,8 @@ fn contradictory_durations() {
     let arguments = [
         "--grace=10m",
         "--commit-interval=4s",
+        "--session-timeout=8s",
         "-Xmax.poll.interval.ms=7000",
-        "-Xsession.timeout.ms=6000",
         "-Xtransaction.timeout.ms=15000",
         "-Xmessage.timeout.ms=20000",
     ];

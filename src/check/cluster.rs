@@ -1,5 +1,7 @@
 //! Judges what the cluster, the group and transactions need. Pure: in facts, out findings.
 
+use std::time::Duration;
+
 use super::{facts::Facts, findings::Findings};
 use crate::{
     config::RunConfig,
@@ -16,8 +18,6 @@ use crate::{
 pub(super) struct Own {
     /// `transaction.timeout.ms`.
     pub(super) transaction_timeout_ms: i64,
-    /// `session.timeout.ms`.
-    pub(super) session_timeout_ms: i64,
     /// The state folder has been used, and no process uses it now.
     pub(super) has_stopped: bool,
 }
@@ -34,7 +34,7 @@ pub(super) fn judge(config: &RunConfig, facts: &Facts, own: Own, findings: &mut 
     internal(TRANSACTIONS, &facts.transactions_topic);
     if let Some(settings) = settings {
         transaction_timeout(settings, own.transaction_timeout_ms, findings);
-        session_timeout(settings, own.session_timeout_ms, findings);
+        session_timeout(settings, config.timing.session(), findings);
     }
     match &facts.group {
         Ok(group) => {
@@ -66,16 +66,18 @@ fn transaction_timeout(broker: &Settings, own_ms: i64, findings: &mut Findings) 
     if let Some(longest) = number(broker, LONGEST).filter(|longest| *longest < own_ms) {
         findings.problem(format!(
             "transactions cannot work: transaction.timeout.ms={own_ms} is above the brokers' \
-             {LONGEST}={longest}, so the producer is refused; raise it there, or set \
-             -X transaction.timeout.ms={longest} and -X message.timeout.ms to at most that"
+             {LONGEST}={longest}, so the producer is refused; raise it there, shorten \
+             --session-timeout to a third of that or --commit-interval to a quarter, or set \
+             -X transaction.timeout.ms={longest}"
         ));
     }
 }
 
 /// The brokers refuse a member whose session timeout is outside their limits.
-fn session_timeout(broker: &Settings, own_ms: i64, findings: &mut Findings) {
+fn session_timeout(broker: &Settings, session: Duration, findings: &mut Findings) {
     const SHORTEST: &str = "group.min.session.timeout.ms";
     const LONGEST: &str = "group.max.session.timeout.ms";
+    let own_ms = session.as_millis() as i64;
     let (shortest, longest) = (number(broker, SHORTEST), number(broker, LONGEST));
     let (bound, limit) = match (shortest, longest) {
         (Some(shortest), _) if own_ms < shortest => (SHORTEST, shortest),
@@ -84,8 +86,8 @@ fn session_timeout(broker: &Settings, own_ms: i64, findings: &mut Findings) {
     };
     let side = if bound == SHORTEST { "below" } else { "above" };
     findings.problem(format!(
-        "session.timeout.ms={own_ms} is {side} the brokers' {bound}={limit}, so the run cannot join \
-         its group; change it there, or set -X session.timeout.ms={limit}"
+        "--session-timeout {session:?} is {side} the brokers' {bound}={limit}, so the run cannot \
+         join its group; set --session-timeout {limit}ms, or change it there"
     ));
 }
 
@@ -146,8 +148,9 @@ fn judge_group(config: &RunConfig, group: &GroupDescription, own: Own, findings:
     if let Some(member) = group.members.iter().find(same).filter(|_| own.has_stopped) {
         findings.hint(format!(
             "group {name} (--group-id): {member} has this instance id; a process that has just \
-             stopped is listed until its session ends (45 s), one that runs elsewhere would be \
-             stopped"
+             stopped is listed until its session ends ({:?}), one that runs elsewhere would be \
+             stopped",
+            config.timing.session()
         ));
     } else if let Some(member) = group.members.iter().find(same) {
         findings.problem(format!(

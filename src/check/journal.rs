@@ -54,7 +54,8 @@ fn read(
         instance_id: None,
         topic: config.topics[Topic::Journal].clone(),
         fetch_queue_kbytes: limits::SCAN_QUEUE_BYTES / 1024,
-        max_poll_interval: limits::MAX_POLL_INTERVAL,
+        session_timeout: limits::SESSION_TIMEOUT,
+        max_poll_interval: limits::SESSION_TIMEOUT,
         reads_uncommitted: false,
     })?;
     let logs = consumer.logs(&[PartitionId(0)], limits::BROKER_QUERY_TIMEOUT)?;

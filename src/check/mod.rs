@@ -132,7 +132,6 @@ struct Clients {
     admin: Admin,
     consumer: Consumer,
     transaction_timeout_ms: i64,
-    session_timeout_ms: i64,
     fetch: Fetch,
 }
 
@@ -202,8 +201,8 @@ impl Check {
         let locked =
             peek.problems.iter().any(|problem| matches!(problem, StateError::Locked { .. }));
         let has_stopped = peek.has_copy && !locked;
-        let Clients { transaction_timeout_ms, session_timeout_ms, .. } = *clients;
-        let own = Own { transaction_timeout_ms, session_timeout_ms, has_stopped };
+        let transaction_timeout_ms = clients.transaction_timeout_ms;
+        let own = Own { transaction_timeout_ms, has_stopped };
         cluster::judge(config, facts, own, findings);
     }
 }
@@ -220,7 +219,8 @@ fn clients(config: &RunConfig, findings: &mut Findings) -> Option<Clients> {
         instance_id: None,
         topic: config.topics[Topic::Input].clone(),
         fetch_queue_kbytes: config.memory.fetch_queue / 1024,
-        max_poll_interval: limits::MAX_POLL_INTERVAL,
+        session_timeout: config.timing.session(),
+        max_poll_interval: config.timing.max_poll(),
         reads_uncommitted: false,
     };
     let producer = ProducerSettings {
@@ -228,12 +228,13 @@ fn clients(config: &RunConfig, findings: &mut Findings) -> Option<Clients> {
         queue_kbytes: config.memory.producer_queue / 1024,
         batch_bytes: limits::MESSAGE_MAX_BYTES,
         linger: limits::PRODUCER_LINGER,
-        delivery_timeout: limits::DELIVERY_TIMEOUT,
-        transactional: Some(Transactional {
-            // NOTE: never registered, so that a running instance goes on.
-            id: format!("{}-{}", config.group_id, config.instance_id),
-            timeout: limits::TRANSACTION_TIMEOUT,
-        }),
+        delivery_timeout: config.timing.delivery(),
+        // NOTE: never registered, so that a running instance goes on.
+        transactional: Some(Transactional::of(
+            &config.group_id,
+            config.instance_id.as_str(),
+            config.timing.transaction(),
+        )),
     };
     // Of the enriched events, where they do not wait for the commit.
     let plain = (config.delivery == Delivery::AtLeastOnce)
@@ -247,7 +248,6 @@ fn clients(config: &RunConfig, findings: &mut Findings) -> Option<Clients> {
     let reader = Consumer::new(&consumer);
     let reader_made = made(reader.as_ref().map(drop).map_err(Clone::clone));
     let transaction_timeout_ms = producer.transaction_timeout().as_millis() as i64;
-    let session_timeout_ms = consumer.session_timeout().as_millis() as i64;
     let mut producers = [Some(&producer), plain.as_ref()].into_iter().flatten();
     let producers_made = producers.try_for_each(|settings| made(Producer::new(settings).map(drop)));
     reader_made.and(producers_made)?;
@@ -259,7 +259,6 @@ fn clients(config: &RunConfig, findings: &mut Findings) -> Option<Clients> {
         admin,
         consumer: consumer_made,
         transaction_timeout_ms,
-        session_timeout_ms,
         fetch,
     })
 }

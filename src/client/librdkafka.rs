@@ -14,9 +14,10 @@ use crate::{
     ids::{Offset, PartitionId},
     kafka::{
         Admin, ClientSettings, CommitEntry, CommittedOffset, Committer, Consumer, ConsumerSettings,
-        DeliveryFailures, DrainEvent, Flow, GroupMetadata, KafkaError, Mark, OutRecord, Producer,
-        ProducerSettings, RebalanceEvent, SendError, SendOutcome, TopicHandle, TopicInfo,
-        TopicReplicas, all_log_ends, broker_config, describe_topics, find_topics, log_ends,
+        DeliveryFailures, DrainEvent, Flow, GroupDescription, GroupMetadata, KafkaError, Mark,
+        OutRecord, Producer, ProducerSettings, RebalanceEvent, SendError, SendOutcome, TopicHandle,
+        TopicInfo, TopicReplicas, all_log_ends, broker_config, commit_metadata, describe_group,
+        describe_topics, find_topics, log_ends,
     },
 };
 
@@ -301,6 +302,18 @@ impl Questions for Admin {
         timeout: Duration,
     ) -> Result<BTreeMap<PartitionId, Offset>, KafkaError> {
         all_log_ends(self, topic, partitions, timeout)
+    }
+
+    fn describe_group(
+        &self,
+        group: &str,
+        timeout: Duration,
+    ) -> Result<GroupDescription, KafkaError> {
+        describe_group(self, group, timeout)
+    }
+
+    fn commit_metadata(&self, group: &str, timeout: Duration) -> Result<Vec<String>, KafkaError> {
+        commit_metadata(self, group, timeout)
     }
 
     fn broker_config(&self, timeout: Duration) -> Result<BTreeMap<String, String>, KafkaError> {

@@ -28,8 +28,8 @@ use crate::{
     ids::{Offset, PartitionId},
     kafka::{
         ClientSettings, CommitEntry, CommittedOffset, ConsumerSettings, DeliveryFailures,
-        DrainEvent, Flow, KafkaError, OutRecord, ProducerSettings, RebalanceEvent, SendError,
-        SendOutcome, TopicInfo, TopicReplicas,
+        DrainEvent, Flow, GroupDescription, KafkaError, OutRecord, ProducerSettings,
+        RebalanceEvent, SendError, SendOutcome, TopicInfo, TopicReplicas,
     },
 };
 
@@ -299,6 +299,16 @@ pub trait Questions: Debug {
         partitions: &[PartitionId],
         timeout: Duration,
     ) -> Result<BTreeMap<PartitionId, Offset>, KafkaError>;
+
+    /// See [`kafka::describe_group`](crate::kafka::describe_group).
+    fn describe_group(
+        &self,
+        group: &str,
+        timeout: Duration,
+    ) -> Result<GroupDescription, KafkaError>;
+
+    /// See [`kafka::commit_metadata`](crate::kafka::commit_metadata).
+    fn commit_metadata(&self, group: &str, timeout: Duration) -> Result<Vec<String>, KafkaError>;
 
     /// See [`kafka::broker_config`](crate::kafka::broker_config).
     fn broker_config(&self, timeout: Duration) -> Result<BTreeMap<String, String>, KafkaError>;

@@ -30,7 +30,13 @@ pub use timezone::parse_timezone;
 pub use token::{HttpToken, parse_http_token};
 pub use units::{duration_within, parse_duration, parse_size, parse_window};
 
-use crate::{event::EventConfig, ids::InstanceId, limits, topics::PerTopic, window::WindowRules};
+use crate::{
+    event::EventConfig,
+    ids::InstanceId,
+    limits::{self, Timing},
+    topics::PerTopic,
+    window::WindowRules,
+};
 
 /// The checked settings of `logintide run`.
 #[derive(Debug, Clone)]
@@ -53,6 +59,8 @@ pub struct RunConfig {
     pub idle_timeout: Duration,
     /// Time between two epoch cuts.
     pub commit_interval: Duration,
+    /// How long the group, transactions and commits wait.
+    pub timing: Timing,
     /// Where a partition without a committed offset starts.
     pub start_from: StartFrom,
     /// What happens at a batch of the input that cannot be read.

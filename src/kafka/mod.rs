@@ -18,8 +18,9 @@ mod producer;
 pub use admin::{
     Admin, ClusterDescription, GroupDescription, GroupMember, NewTopic, Operation, Rights,
     TopicInfo, TopicReplicas, UnreachableBroker, all_log_ends, broker_config, cluster_id,
-    create_topics, delete_group, delete_topic, describe_cluster, describe_group, describe_topics,
-    find_topics, find_unreachable_brokers, log_ends, topic_config, unreachable_brokers,
+    commit_metadata, create_topics, delete_group, delete_topic, describe_cluster, describe_group,
+    describe_topics, find_topics, find_unreachable_brokers, log_ends, topic_config,
+    unreachable_brokers,
 };
 pub use consumer::{
     CommittedOffset, Committer, Consumer, DrainEvent, Flow, Headers, RebalanceEvent, Record,

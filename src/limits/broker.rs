@@ -28,10 +28,6 @@ pub const TRANSACTION_INIT_ATTEMPT: Duration = Duration::from_millis(5);
 /// Longest timeout of an attempt to register a transactional id.
 pub const TRANSACTION_INIT_ATTEMPT_MAX: Duration = Duration::from_millis(50);
 
-/// Timeout of adding offsets to a transaction. Unlike the other calls this one cannot be repeated:
-/// librdkafka fails the transaction when the group's coordinator has not answered by then.
-pub const TRANSACTION_OFFSETS_TIMEOUT: Duration = Duration::from_secs(20);
-
 /// Longest wait of the producer for an answer to a request. librdkafka's own value in exactly-once
 /// is nearly the transaction timeout, and a broker that hangs would hold the sink for so long.
 pub const PRODUCER_SOCKET_TIMEOUT: Duration = Duration::from_secs(30);
@@ -44,15 +40,6 @@ pub const TRANSACTION_IDLE_CONNECTION: Duration = Duration::from_secs(5);
 
 /// Pause between two attempts of a commit.
 pub const COMMIT_RETRY_PAUSE: Duration = Duration::from_millis(100);
-
-/// How long one epoch's commit is retried before the epoch is rolled back. It is longer than a
-/// leader election, and long enough for the half dozen answers of a commit on a line that takes
-/// seconds for each; it is below the transaction timeout.
-pub const COMMIT_DEADLINE: Duration = Duration::from_secs(45);
-
-/// How long the broker lets a transaction be open before it aborts it: the default of Kafka's own
-/// clients. It bounds how long a dead instance's open transaction hides later records.
-pub const TRANSACTION_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Longest commit interval in exactly-once: a transaction lasts at most twice as long, which leaves
 /// half of its timeout for retries.
@@ -70,7 +57,7 @@ pub const SCAN_QUEUE_BYTES: usize = 8 * 1024 * 1024;
 pub const BROKER_QUERY_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Timeout of such a query while partitions are recovered. It is longer, because on a slow line no
-/// answer would ever come; the group waits for minutes (`max.poll.interval.ms`).
+/// answer would ever come; the source polls its consumer between two of them.
 pub const RECOVERY_QUERY_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// How long brokers may refuse the password or the certificate before the start fails. It allows
@@ -121,13 +108,6 @@ pub const CONSUMER_CLOSE_POLL: Duration = Duration::from_millis(50);
 /// partitions of the input go unread; librdkafka's own default is five minutes.
 pub const METADATA_REFRESH_INTERVAL: Duration = Duration::from_secs(30);
 
-/// librdkafka's own default of `session.timeout.ms`: when a member has been silent for so long, the
-/// group gives its partitions to others.
-pub const SESSION_TIMEOUT: Duration = Duration::from_secs(45);
-
-/// librdkafka's own default of `heartbeat.interval.ms`.
-pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(3);
-
 /// Records per call of librdkafka's batch send: enough that its fixed cost does not matter, and few
 /// enough that the array of native records (36 KiB) fits the stack and the L1 cache.
 pub const PRODUCER_RUN_RECORDS: usize = 512;
@@ -143,10 +123,6 @@ pub const PRODUCER_UNCOUNTED_BYTES: usize = 8 * 1024 * 1024;
 /// What librdkafka allocates for a header to send beside its name and value.
 pub const PRODUCED_HEADER_BYTES: usize = 64;
 
-/// Longest time between two polls before the group takes the partitions away: librdkafka's own
-/// default. The source polls at least every few milliseconds; a broker that is away takes seconds.
-pub const MAX_POLL_INTERVAL: Duration = Duration::from_mins(5);
-
 /// Longest time that a record waits in librdkafka for others to share its request.
 pub const PRODUCER_LINGER: Duration = Duration::from_millis(5);
 
@@ -156,10 +132,6 @@ pub const SINK_LINGER: Duration = Duration::from_millis(2);
 /// Number of records in flight from which larger requests are worth the longer wait: there is much
 /// to do, or the broker is slow to answer.
 pub const SINK_LINGER_RECORDS: usize = 1000;
-
-/// How long librdkafka retries the delivery of a record before the epoch is rolled back: longer
-/// than a leader election or an ordinary broker restart, and shorter than `TRANSACTION_TIMEOUT`.
-pub const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Timeout of one attempt to abort a transaction. librdkafka waits for delivery reports to be
 /// polled, which happens only between two attempts, so a long attempt would only block. But
@@ -206,10 +178,6 @@ pub const ADMIN_STATISTICS_INTERVAL: Duration = Duration::from_millis(100);
 /// Pause between two checks whether the brokers know a new topic yet; usually one is enough.
 pub const TOPIC_VISIBLE_POLL: Duration = Duration::from_millis(100);
 
-/// Commit intervals that must fit into a transaction's timeout: a transaction lasts at most two,
-/// which leaves half of its timeout for retries.
-pub const TRANSACTION_INTERVALS: u32 = 4;
-
 /// Largest `--partitions`: more than a topic of logins needs, and few enough that a mistyped number
 /// is refused and not created on the cluster.
 pub const NEW_TOPIC_PARTITIONS_MAX: i32 = 10_000;
@@ -244,6 +212,10 @@ pub const ASK_AGAIN_PAUSE: Duration = Duration::from_millis(500);
 /// A commit that takes longer may have been sent twice: librdkafka repeats a request that is not
 /// answered, and a broker takes a late copy for one of the next transaction of the same producer.
 pub const SLOW_COMMIT: Duration = Duration::from_secs(1);
+
+/// How long a takeover tries to find out which instances have gone, and then to register their ids:
+/// that takes some tenths of a second. Without it their transactions end when they expire.
+pub const DEPARTED_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long a fence is remembered.
 pub const FENCE_MEMORY: Duration = Duration::from_mins(1);

@@ -19,6 +19,12 @@ pub const REDRIVE_BATCH_RECORDS: usize = 1000;
 /// Bytes after which `redrive` commits its transaction; one dead letter may have a MiB.
 pub const REDRIVE_BATCH_BYTES: usize = 4 * 1024 * 1024;
 
+/// How long the broker lets a transaction of `redrive` be open: the default of Kafka's own clients.
+pub const REDRIVE_TRANSACTION_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// How long librdkafka retries the delivery of a record of `redrive`: half of its transaction.
+pub const REDRIVE_DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// How long `redrive` and `state` wait for a broker that is away: longer than a leader election or
 /// a restart, and below the transaction timeout.
 pub const COMMAND_PATIENCE: Duration = Duration::from_secs(45);

@@ -1,6 +1,7 @@
 //! Every capacity, retry count and timeout that is not configuration, with its reason.
 //!
-//! Used by every thread; constants only. Units stand last in the names.
+//! Used by every thread. Constants, and in `timing` what follows from two settings. Units stand
+//! last in the names.
 #![warn(missing_docs)]
 
 mod broker;
@@ -9,12 +10,13 @@ mod commands;
 mod demo;
 mod journal;
 mod people;
+mod timing;
 
 use std::time::Duration;
 
 #[cfg(feature = "demo")]
 pub use self::demo::*;
-pub use self::{broker::*, commands::*, journal::*, people::*};
+pub use self::{broker::*, commands::*, journal::*, people::*, timing::*};
 
 /// Bytes of payload after which the source sends a worker's batch: about 1 200 ordinary events,
 /// enough that the cost of a channel operation vanishes, and small enough to stay in the L2 cache.
@@ -110,14 +112,6 @@ pub const ROLLBACK_ATTEMPTS: u32 = 20;
 
 /// Longest pause before a rolled-back pipeline starts again.
 pub const ROLLBACK_BACKOFF_MAX: Duration = Duration::from_secs(15);
-
-/// How long a revoke waits for the open epoch to commit before it is rolled back instead; well
-/// below the ordinary max.poll.interval of five minutes and session timeout of 45 s.
-pub const REVOKE_DEADLINE: Duration = Duration::from_secs(20);
-
-/// How long a stop waits for the open epoch to commit. What is not committed by then is read again
-/// at the next start.
-pub const STOP_DEADLINE: Duration = Duration::from_secs(30);
 
 /// How long the process waits for the threads after the first one failed.
 pub const JOIN_DEADLINE: Duration = Duration::from_secs(10);

@@ -242,13 +242,17 @@ fn start(
         let (stop, stopped) = tokio::sync::oneshot::channel();
         threads.spawn_service("http", stop, move || http::serve(listener, context, stopped))?;
     }
+    let (output_settings, identity) = (parts.outputs(), parts.identity());
+    let registers = output_settings.producer.transactional.is_some();
     let source_settings = SourceSettings {
         topic: config.topics[Topic::Input].clone(),
         instance: config.instance_id.to_string(),
         consumer: parts.consumer(),
+        registration: registers.then(|| output_settings.producer.clone()),
         fields: config.event.fields.clone(),
         rules: config.window,
         commit_interval: config.commit_interval,
+        timing: config.timing,
         idle_timeout: config.idle_timeout,
         start_from: config.start_from,
         on_unreadable_batch: config.on_unreadable_batch,
@@ -263,7 +267,6 @@ fn start(
     };
     let channels = SourceChannels { workers, sink: to_sink, from_sink };
     let control = Arc::clone(&parts.control);
-    let (output_settings, identity) = (parts.outputs(), parts.identity());
     let (requests, replica_input) = unbounded();
     let (to_sink, followed) = unbounded();
     let channels_of_replica = ReplicaChannels { requests: replica_input, followed: to_sink };
@@ -282,7 +285,7 @@ fn start(
         instance: config.instance_id.clone(),
         identity,
         lease: config.idle_timeout + 2 * config.commit_interval,
-        session_timeout: limits::SESSION_TIMEOUT,
+        timing: config.timing,
         on_topic_recreated: config.on_topic_recreated,
         stats_interval: config.stats_interval,
         board,

@@ -87,7 +87,8 @@ impl Parts {
             instance_id: Some(self.config.instance_id.to_string()),
             topic: self.config.topics[Topic::Input].clone(),
             fetch_queue_kbytes: self.config.memory.fetch_queue / 1024,
-            max_poll_interval: limits::MAX_POLL_INTERVAL,
+            session_timeout: self.config.timing.session(),
+            max_poll_interval: self.config.timing.max_poll(),
             reads_uncommitted: false,
         }
     }
@@ -96,10 +97,9 @@ impl Parts {
     pub(super) fn outputs(&self) -> OutputSettings {
         let has_transactions = !MockCluster::has_id(&self.facts.cluster_id);
         let runs_ahead = has_transactions && self.config.delivery == Delivery::AtLeastOnce;
-        let transactional = has_transactions.then(|| Transactional {
-            id: format!("{}-{}", self.config.group_id, self.config.instance_id),
-            timeout: limits::TRANSACTION_TIMEOUT,
-        });
+        let (group, instance) = (&self.config.group_id, self.config.instance_id.as_str());
+        let transactional = has_transactions
+            .then(|| Transactional::of(group, instance, self.config.timing.transaction()));
         let queue_kbytes = self.config.memory.producer_queue / 1024;
         // Nearly all that is produced are enriched events.
         let of_rest = queue_kbytes / 4;
@@ -108,7 +108,7 @@ impl Parts {
             queue_kbytes,
             batch_bytes: self.facts.batch_bytes,
             linger: limits::PRODUCER_LINGER,
-            delivery_timeout: limits::DELIVERY_TIMEOUT,
+            delivery_timeout: self.config.timing.delivery(),
             transactional,
         };
         let ahead = runs_ahead.then(|| producer(None, queue_kbytes - of_rest));

@@ -88,7 +88,8 @@ impl<'a> Session<'a> {
             instance_id: None,
             topic: config.dead_letter_topic.clone(),
             fetch_queue_kbytes: limits::SCAN_QUEUE_BYTES / 1024,
-            max_poll_interval: limits::MAX_POLL_INTERVAL,
+            session_timeout: limits::SESSION_TIMEOUT,
+            max_poll_interval: limits::SESSION_TIMEOUT,
             reads_uncommitted: false,
         })
         .map_err(failed)?;

@@ -45,10 +45,10 @@ impl Writer {
             queue_kbytes: limits::PRODUCER_QUEUE_BYTES / 1024,
             batch_bytes,
             linger: limits::PRODUCER_LINGER,
-            delivery_timeout: limits::DELIVERY_TIMEOUT,
+            delivery_timeout: limits::REDRIVE_DELIVERY_TIMEOUT,
             transactional: Some(Transactional {
                 id: format!("{}:redrive", config.group_id),
-                timeout: limits::TRANSACTION_TIMEOUT,
+                timeout: limits::REDRIVE_TRANSACTION_TIMEOUT,
             }),
         };
         let mut producer = Producer::new(&settings)?;
@@ -80,7 +80,7 @@ impl Writer {
         failpoint::reached(Point::LastOutput);
         self.delivered()?;
         failpoint::reached(Point::Delivered);
-        let timeout = limits::TRANSACTION_OFFSETS_TIMEOUT;
+        let timeout = limits::REDRIVE_DELIVERY_TIMEOUT;
         self.producer.transactions().send_offsets(
             &self.dead_letter_topic,
             progress,

@@ -4,36 +4,23 @@
 //! Pure. Holds: each problem names both settings as the operator gave them, and what to change. The
 //! client checks the same once more when it is built, so that no other caller can go around it.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use super::{
-    layers::{Layers, Origin},
+    layers::Layers,
     row::{Row, Setting},
     table::{
         ALLOWED_LATENESS, CLIENT, COMMIT_INTERVAL, DELIVERY, GRACE, HTTP, HTTP_OPEN, HTTP_TOKEN,
-        MEMORY_BUDGET, WORKERS, of_topic,
+        MEMORY_BUDGET, SESSION_TIMEOUT, WORKERS, of_topic,
     },
+    times::{self, DELIVERY_TIMEOUT, HEARTBEAT_INTERVAL, POLL_INTERVAL, TRANSACTION_TIMEOUT},
 };
 use crate::{
     config::{Delivery, MemoryPlan, Problems, secrets},
-    kafka::{check_property, property_name, protected_property},
-    limits,
+    kafka::{check_property, protected_property},
+    limits::{self, Timing},
     topics::Topic,
 };
-
-const DELIVERY_TIMEOUT: &str = "message.timeout.ms";
-const TRANSACTION_TIMEOUT: &str = "transaction.timeout.ms";
-const POLL_INTERVAL: &str = "max.poll.interval.ms";
-const SESSION_TIMEOUT: &str = "session.timeout.ms";
-const HEARTBEAT_INTERVAL: &str = "heartbeat.interval.ms";
-
-/// A property that is a time.
-struct Time {
-    value: Duration,
-    /// As the operator gave it: `-X transaction.timeout.ms=7000`; of a default only the property.
-    shown: String,
-    is_given: bool,
-}
 
 /// Notes everything that contradicts something else.
 pub(super) fn check(layers: &Layers, problems: &mut Problems) {
@@ -42,13 +29,14 @@ pub(super) fn check(layers: &Layers, problems: &mut Problems) {
     rules.grace_and_lateness();
     rules.http();
     rules.properties();
-    rules.delivery_and_transaction();
+    if let Some(timing) = times::timing(layers) {
+        rules.delivery_and_transaction(timing);
+        rules.session_and_others(timing);
+    }
     // In at-least-once a transaction is opened when its epoch is complete.
     if layers.get(&DELIVERY) == Some(Delivery::ExactlyOnce) {
         rules.interval_and_transaction();
     }
-    rules.interval_and_poll();
-    rules.session_and_others();
     rules.memory_and_workers();
 }
 
@@ -122,25 +110,26 @@ impl Rules<'_> {
     }
 
     /// A record that could outlive its transaction would be lost with it.
-    fn delivery_and_transaction(&mut self) {
-        let delivery = self.time(DELIVERY_TIMEOUT, limits::DELIVERY_TIMEOUT);
-        let transaction = self.time(TRANSACTION_TIMEOUT, limits::TRANSACTION_TIMEOUT);
-        let (Some(delivery), Some(transaction)) = (delivery, transaction) else { return };
+    fn delivery_and_transaction(&mut self, timing: Timing) {
+        let Some(delivery) = times::given(self.layers, DELIVERY_TIMEOUT) else { return };
         // 0 is librdkafka's "for ever".
-        let fits = !delivery.value.is_zero() && delivery.value <= transaction.value;
-        if fits || !(delivery.is_given || transaction.is_given) {
+        if !delivery.value.is_zero() && delivery.value <= timing.transaction() {
             return;
         }
-        let (delivery, transaction) = (delivery.shown, transaction.shown);
+        let transaction = times::given(self.layers, TRANSACTION_TIMEOUT).map_or_else(
+            || format!("{TRANSACTION_TIMEOUT}={}", timing.transaction().as_millis()),
+            |given| given.shown,
+        );
         self.problems.add(format!(
-            "{delivery} is above {transaction} (0 means no limit): a record could outlive its \
-             transaction; lower the first or raise the second"
+            "{} is above {transaction} (0 means no limit): a record could outlive its \
+             transaction; lower the first or raise the second",
+            delivery.shown
         ));
     }
 
-    /// A transaction lasts as long as an epoch, and the broker ends one that lasts too long.
+    /// A transaction lasts as long as an epoch, and the broker ends one that lasts too long. What
+    /// follows from the interval itself is long enough.
     fn interval_and_transaction(&mut self) {
-        let transaction = self.time(TRANSACTION_TIMEOUT, limits::TRANSACTION_TIMEOUT);
         let Some(interval) = self.layers.get(&COMMIT_INTERVAL) else { return };
         let most = limits::TRANSACTION_COMMIT_INTERVAL_MAX;
         if interval > most {
@@ -150,52 +139,36 @@ impl Rules<'_> {
             );
             return self.invalid(&COMMIT_INTERVAL, &what);
         }
-        let Some(Time { value, shown, .. }) = transaction else { return };
-        let most = value / limits::TRANSACTION_INTERVALS;
+        let Some(transaction) = times::given(self.layers, TRANSACTION_TIMEOUT) else { return };
+        let most = transaction.value / limits::TRANSACTION_INTERVALS;
         if interval > most {
             let what = format!(
-                "expected at most {most:?}, a quarter of {shown}: a transaction lasts up to two \
-                 intervals, and retries need time too; shorten it or raise the other"
-            );
-            self.invalid(&COMMIT_INTERVAL, &what);
-        }
-    }
-
-    /// The group drops a member that is quiet for so long, and a rollback takes it some time.
-    fn interval_and_poll(&mut self) {
-        let poll = self.time(POLL_INTERVAL, limits::MAX_POLL_INTERVAL);
-        let interval = self.layers.get(&COMMIT_INTERVAL);
-        let (Some(interval), Some(Time { value, shown, .. })) = (interval, poll) else { return };
-        let most = value / 2;
-        if interval > most {
-            let what = format!(
-                "expected at most {most:?}, half of {shown}: the group could take the partitions \
-                 away before an epoch ends; shorten it or raise the other"
+                "expected at most {most:?}, a quarter of {}: a transaction lasts up to two \
+                 intervals, and retries need time too; shorten it or raise the other",
+                transaction.shown
             );
             self.invalid(&COMMIT_INTERVAL, &what);
         }
     }
 
     /// A session that ends before the next heartbeat, or lasts longer than a poll may take.
-    fn session_and_others(&mut self) {
-        let heartbeat = self.time(HEARTBEAT_INTERVAL, limits::HEARTBEAT_INTERVAL);
-        let session = self.time(SESSION_TIMEOUT, limits::SESSION_TIMEOUT);
-        let poll = self.time(POLL_INTERVAL, limits::MAX_POLL_INTERVAL);
-        if let (Some(heartbeat), Some(session)) = (heartbeat, &session)
-            && heartbeat.value >= session.value
+    fn session_and_others(&mut self, timing: Timing) {
+        let session = self.layers.shown(&SESSION_TIMEOUT);
+        if let Some(heartbeat) = times::given(self.layers, HEARTBEAT_INTERVAL)
+            && heartbeat.value >= timing.session()
         {
             self.problems.add(format!(
-                "{} is not below {}: the group would give the partitions away between two \
+                "{} is not below {session}: the group would give the partitions away between two \
                  heartbeats; set the first to a third of the second",
-                heartbeat.shown, session.shown
+                heartbeat.shown
             ));
         }
-        if let (Some(session), Some(poll)) = (session, poll)
-            && session.value > poll.value
+        if let Some(poll) = times::given(self.layers, POLL_INTERVAL)
+            && poll.value < timing.session()
         {
             self.problems.add(format!(
-                "{} is above {}; lower the first or raise the second",
-                session.shown, poll.shown
+                "{} is below {session}; raise the first or shorten the second",
+                poll.shown
             ));
         }
     }
@@ -213,18 +186,5 @@ impl Rules<'_> {
             );
             self.invalid(&MEMORY_BUDGET, &what);
         }
-    }
-
-    /// A property that is a number of milliseconds; `None` when the value given is not one, which
-    /// librdkafka says.
-    fn time(&self, name: &str, default: Duration) -> Option<Time> {
-        let mut entries = self.layers.table(&CLIENT).iter().rev();
-        let Some(entry) = entries.find(|entry| property_name(&entry.name) == name) else {
-            let shown = format!("{name}={}", default.as_millis());
-            return Some(Time { value: default, shown, is_given: false });
-        };
-        let value = Duration::from_millis(entry.text.parse().ok()?);
-        let shown = self.layers.shown_entry(CLIENT.spec(), entry);
-        Some(Time { value, shown, is_given: entry.origin != Origin::Default })
     }
 }

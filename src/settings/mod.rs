@@ -16,6 +16,7 @@ mod row;
 pub(crate) mod table;
 #[cfg(test)]
 mod tests;
+mod times;
 
 use std::path::Path;
 
@@ -110,6 +111,7 @@ fn load(
         },
         idle_timeout: layers.required(&t::IDLE_TIMEOUT),
         commit_interval: layers.required(&t::COMMIT_INTERVAL),
+        timing: times::timing(&layers).expect("a wrong value is a problem"),
         start_from: layers.required(&t::START_FROM),
         on_unreadable_batch: layers.required(&t::ON_UNREADABLE_BATCH),
         state_dir,

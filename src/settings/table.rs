@@ -46,6 +46,15 @@ settings! {
             .help("Name of this instance in the group; one that starts again with it takes its \
                    place at once")
             .more("No two processes of a group may have the same.");
+        SESSION_TIMEOUT: Duration = text("session-timeout", "DURATION", |text| {
+                let (min, max) = limits::SESSION_TIMEOUT_RANGE;
+                duration_within(text, min, max)
+            })
+            .default("10s")
+            .help("How long the group keeps the place of an instance that is silent; brokers \
+                   allow 6s to 30m unless they are set otherwise")
+            .more("The limits of transactions, of a stop and of a rebalance \
+                   [follow from it](#times-that-follow-from-the-session).");
     }
     "Topics" {
         INPUT_TOPIC: String = topic(Topic::Input);

@@ -119,6 +119,7 @@ fn defaults_are_the_documented_ones() {
     assert_eq!(rules, (10_000, 7000, 300_000));
     assert_eq!(config.idle_timeout.as_secs(), 10);
     assert_eq!(config.commit_interval.as_millis(), 500);
+    assert_eq!(config.timing.session().as_secs(), 10);
     assert_eq!(config.start_from, StartFrom::Earliest);
     assert_eq!(config.state_dir.to_str(), Some("/home/u/.local/state/logintide/logintide"));
     assert_eq!(config.on_topic_recreated, OnTopicRecreated::Fail);
@@ -138,7 +139,7 @@ fn defaults_are_the_documented_ones() {
 fn settings_reach_the_configuration() {
     let line = "--group-id g --instance-id i-1 --input-topic in --late-topic l --workers 3 \
         --window 1m --grace 0s --allowed-lateness 1h --idle-timeout 2s --commit-interval 1s \
-        --start-from 2024-11-02T13:00:00Z --state-dir /s \
+        --start-from 2024-11-02T13:00:00Z --state-dir /s --session-timeout 20s \
         --on-topic-recreated begin \
         --memory-budget 64MiB --timezone Europe/Berlin --timestamp-style rfc3339 \
         --field user_id=sub,timestamp=iat --field ip=addr --max-future 0s --http off --exit-at-end \
@@ -154,6 +155,7 @@ fn settings_reach_the_configuration() {
     let rules = (window.size_ms, window.grace_ms, window.allowed_lateness_ms);
     assert_eq!(rules, (60_000, 0, 3_600_000));
     assert_eq!((config.idle_timeout.as_secs(), config.commit_interval.as_secs()), (2, 1));
+    assert_eq!(config.timing.session().as_secs(), 20);
     assert_eq!(config.start_from, StartFrom::Time(1_730_552_400_000));
     assert_eq!(config.state_dir.to_str(), Some("/s"));
     assert_eq!(config.on_topic_recreated, OnTopicRecreated::Begin);
@@ -208,6 +210,8 @@ fn each_wrong_value_is_named_with_what_was_expected() {
         ("--brokers", "a:1,", "host:port, several separated by commas, but found an empty entry"),
         ("--group-id", "", "a name without control characters, not empty"),
         ("--instance-id", "a b", "a name of letters, digits, '.', '_' and '-', but found ' '"),
+        ("--session-timeout", "900ms", "at least 1s"),
+        ("--session-timeout", "61m", "at most 3600s"),
         ("--input-topic", "a b", "a name of letters, digits, '.', '_' and '-', but found ' '"),
         ("--workers", "0", "a whole number from 1 to 256"),
         ("--workers", "257", "a whole number from 1 to 256"),

@@ -50,6 +50,9 @@ pub(super) struct Connection<C: Client> {
     not_before: Option<Instant>,
     /// When the open transaction is looked at again without a hint.
     next_check: Instant,
+    /// Timeout of adding offsets. Unlike the other calls this one cannot be repeated: librdkafka
+    /// fails the transaction when the group's coordinator has not answered by then.
+    offsets_timeout: Duration,
     /// How long the last commit took, from its offsets on.
     commit_took: Duration,
 }
@@ -71,6 +74,7 @@ impl<C: Client> Connection<C> {
             complained: None,
             not_before: None,
             next_check: client.clock().now(),
+            offsets_timeout: settings.producer.delivery_timeout,
             commit_took: Duration::ZERO,
         })
     }
@@ -185,8 +189,7 @@ impl<C: Client> Connection<C> {
         let began = committing.unwrap_or_else(|| self.clock.now());
         if committing.is_none() && !offsets.is_empty() {
             let group = committer.group_metadata()?;
-            let offsets_timeout = limits::TRANSACTION_OFFSETS_TIMEOUT;
-            self.producer.send_offsets(input_topic, offsets, &group, offsets_timeout)?;
+            self.producer.send_offsets(input_topic, offsets, &group, self.offsets_timeout)?;
         }
         *committing = Some(began);
         failpoint::reached(Point::OffsetsSent);

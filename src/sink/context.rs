@@ -203,7 +203,7 @@ impl<C: Client> Context<C> {
         Rules {
             window: self.settings.rules,
             on_topic_recreated: self.settings.on_topic_recreated,
-            session_timeout: self.settings.session_timeout,
+            session_timeout: self.settings.timing.session(),
             identity: &self.settings.identity,
             last_written: self.last_written,
             memory: Memory {

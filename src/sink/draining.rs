@@ -16,7 +16,6 @@ use crate::{
     failpoint::{self, Fault, Point},
     ids::PartitionId,
     kafka::CommitEntry,
-    limits,
     status::CommitTime,
     topics::Topic,
     window::{PartitionTotals, Prepared},
@@ -80,11 +79,9 @@ impl<C: Client> Draining<C> {
             (&cx.settings.committer, &cx.settings.outputs.topics[Topic::Input]);
         // Committing the same again is harmless, and resumes a commit without an answer.
         if !cx.outputs.connection().commit(committer, topic, &completed.offsets)? {
-            if cx.clock.since(began) >= limits::COMMIT_DEADLINE {
-                return Err(EpochFailure::RollBack(format!(
-                    "no commit within {} s",
-                    limits::COMMIT_DEADLINE.as_secs()
-                )));
+            let deadline = cx.settings.timing.commit();
+            if cx.clock.since(began) >= deadline {
+                return Err(EpochFailure::RollBack(format!("no commit within {deadline:?}")));
             }
             return Ok(false);
         }

@@ -15,7 +15,6 @@ use crate::{
     failpoint::{self, Point},
     ids::PartitionId,
     journal::{Identity, Written},
-    limits,
     topics::Topic,
 };
 
@@ -48,7 +47,7 @@ impl<C: Client> Founding<C> {
         let (committer, topic) =
             (&cx.settings.committer, &cx.settings.outputs.topics[Topic::Input]);
         if !cx.outputs.connection().commit(committer, topic, &[])? {
-            if cx.clock.since(self.began) >= limits::COMMIT_DEADLINE {
+            if cx.clock.since(self.began) >= cx.settings.timing.commit() {
                 return Err(EpochFailure::RollBack("no commit of the journal's identity".into()));
             }
             return Ok(Stage::Founding(self));

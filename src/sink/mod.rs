@@ -46,7 +46,7 @@ use crate::{
     error::RunError,
     ids::InstanceId,
     journal::Identity,
-    limits,
+    limits::{self, Timing},
     replica::{FollowRequest, Followed, Positions},
     status::Board,
     window::WindowRules,
@@ -66,8 +66,8 @@ pub struct SinkSettings<C: Client> {
     pub identity: Identity,
     /// How long the idleness of a partition counts for others.
     pub lease: Duration,
-    /// How long a group keeps the place of a member that is silent.
-    pub session_timeout: Duration,
+    /// How long commits are tried and asked for.
+    pub timing: Timing,
     /// What to do when the input topic was deleted and created again.
     pub on_topic_recreated: OnTopicRecreated,
     /// Time between two statistics lines.

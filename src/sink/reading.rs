@@ -76,7 +76,11 @@ impl Reading {
         let takeover = match decision.map_err(EpochFailure::Stop)? {
             Decision::AskAgain(why) => {
                 tracing::info!(attempt = request.attempt + 1, why, "taking over: asking again");
-                cx.tell_source(ToSource::AskAgain(cx.incarnation));
+                let chains = followed.chains.values();
+                let writers =
+                    chains.filter_map(Chain::applied_by).map(|(_, writer)| writer.clone());
+                let (incarnation, writers) = (cx.incarnation, writers.collect());
+                cx.tell_source(ToSource::AskAgain { incarnation, writers });
                 return Ok(Stage::Waiting(Waiting));
             }
             Decision::Begin(takeover) => takeover,

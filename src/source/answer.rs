@@ -49,10 +49,13 @@ impl Answer {
             cx.unreadable.clear();
         }
         let all: Vec<_> = (0..total).map(PartitionId).collect();
+        cx.serve();
         let committed = committed_offsets(&cx.consumer, &all)?;
+        cx.serve();
         // NOTE: in this order. What was committed stands below these ends, so what is read up to
         // them is at least as new.
         let journal = journal(cx)?;
+        cx.serve();
         let log = cx.consumer.logs(partitions, timeout)?;
         let by_time: BTreeMap<_, _> = match cx.settings.start_from {
             StartFrom::Time(time_ms) => {

@@ -3,7 +3,8 @@
 //! In:  assigned partitions, or those of an incarnation that was rolled back.
 //! Out: a `Recover` request to the sink with committed offsets, log starts and ends.
 //! Holds: a start and a rollback are the same procedure; it is asked only after the sink has ended
-//! what was open; a broker that is away is waited for.
+//! what was open, and after what instances that have gone left open was ended as well; a broker
+//! that is away is waited for.
 
 use std::time::Instant;
 
@@ -11,7 +12,7 @@ use super::{
     Halt,
     answer::{Answer, committed_offsets},
     context::Context,
-    fatal,
+    departed, fatal,
     leaving::After,
     phase::Phase,
     recovering::{Known, Recovering},
@@ -91,8 +92,13 @@ impl Asking {
                 Ok(committed) => return self.nobody_took_over(cx, &committed),
                 Err(error) => error,
             },
-            Why::Assigned | Why::RolledBack => match Answer::ask(cx, &self.partitions) {
-                Ok(answer) => return self.answered(cx, answer),
+            // NOTE: before the commits, which wait for offsets of transactions that are open.
+            Why::Assigned | Why::RolledBack => match departed::advance(cx) {
+                Ok(false) => return Ok(Phase::Asking(self)),
+                Ok(true) => match Answer::ask(cx, &self.partitions) {
+                    Ok(answer) => return self.answered(cx, answer),
+                    Err(error) => error,
+                },
                 Err(error) => error,
             },
         };

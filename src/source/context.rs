@@ -15,8 +15,9 @@ use crossbeam_channel::Receiver;
 use super::{
     Halt, SourceSettings,
     asking::{Asking, Why},
+    departed::Departed,
     fatal,
-    intake::Intake,
+    intake::{Intake, ReadFault},
     leaving::{After, Leaving},
     phase::Phase,
     topics::KnownTopics,
@@ -57,6 +58,7 @@ pub(super) struct Context<C: Client> {
     pub(super) taken_over: BTreeMap<PartitionId, Committed>,
     pub(super) topics: KnownTopics,
     pub(super) unreadable: Unreadable<C::Consumer>,
+    pub(super) departed: Departed<C::Producer>,
     warned_at: Option<Instant>,
 }
 
@@ -86,6 +88,7 @@ impl<C: Client> Context<C> {
             taken_over: BTreeMap::new(),
             topics,
             unreadable: Unreadable::default(),
+            departed: Departed::new(),
             warned_at: None,
         }
     }
@@ -95,11 +98,24 @@ impl<C: Client> Context<C> {
         self.client.clock().now()
     }
 
+    /// Serves the consumer, which keeps its place in the group. What the group says is handled in
+    /// the next turn.
+    pub(super) fn serve(&mut self) {
+        let intake = &mut self.intake;
+        let served = self.consumer.serve(Duration::ZERO, &mut |event| {
+            // A record returned here is one like any other; nothing can be put back.
+            let _flow = intake.event(event);
+        });
+        if let Err(error) = served {
+            self.intake.faults.push(ReadFault::Reported(error));
+        }
+    }
+
     /// Whether a message of the sink is about the present incarnation.
     pub(super) fn concerns(&self, message: &ToSource) -> bool {
         let of = match message {
             ToSource::Undone(incarnation)
-            | ToSource::AskAgain(incarnation)
+            | ToSource::AskAgain { incarnation, .. }
             | ToSource::RollBack { incarnation, .. } => *incarnation,
             ToSource::Recovered(recovered) => recovered.incarnation,
             ToSource::Committed(done) => done.incarnation,
@@ -113,6 +129,7 @@ impl<C: Client> Context<C> {
         self.incarnation = self.incarnation.next();
         self.intake.partitions.clear();
         self.intake.lanes.reset(self.incarnation)?;
+        self.departed.begin();
         self.control.health().set_assigned(0);
         Ok(Phase::Leaving(Leaving::new(after)))
     }

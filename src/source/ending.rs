@@ -18,7 +18,6 @@ use crate::{
     client::Client,
     epoch::{CommittedEpoch, CutReason},
     error::RunError,
-    limits,
 };
 
 /// Why an epoch is the last of its incarnation.
@@ -90,9 +89,9 @@ impl Ending {
                 cx.leave(After::Unassign { close: false })
             }
             Reason::Stop => Err(Halt::Failed(RunError::Failed(format!(
-                "the open epoch did not commit within {} s of the stop; nothing is lost: its \
+                "the open epoch did not commit within {:?} of the stop; nothing is lost: its \
                  events are read again at the next start",
-                limits::STOP_DEADLINE.as_secs()
+                cx.settings.timing.last_commit()
             )))),
             // Nobody waits for it: a broker that is away is waited for.
             Reason::EndOfInput | Reason::HangingTransaction => Ok(Phase::Ending(self)),

@@ -9,6 +9,7 @@ mod activity;
 mod answer;
 mod asking;
 mod context;
+mod departed;
 mod ending;
 mod epochs;
 mod extent;
@@ -33,7 +34,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 pub use self::router::{Router, find_user_id};
 use self::{
     context::Context,
-    intake::{Intake, ReadFault},
+    intake::Intake,
     lanes::{Lanes, PeerGone},
     phase::Phase,
 };
@@ -46,8 +47,9 @@ use crate::{
     epoch::{ToSink, ToSource, ToWorker},
     error::RunError,
     event::FieldNames,
-    kafka::{ConsumerSettings, KafkaError, group_remedy},
-    limits, metrics,
+    kafka::{ConsumerSettings, KafkaError, ProducerSettings, group_remedy},
+    limits::{self, Timing},
+    metrics,
     topics::{PerOutput, PerTopic},
     window::WindowRules,
 };
@@ -61,12 +63,17 @@ pub struct SourceSettings {
     pub instance: String,
     /// How the consumer was made, to make another one.
     pub consumer: ConsumerSettings,
+    /// How the transactional ids of instances that have gone are registered; `None` where there are
+    /// no transactions.
+    pub registration: Option<ProducerSettings>,
     /// Names of the input's fields, for routing.
     pub fields: FieldNames,
     /// Window rules, for alignment.
     pub rules: WindowRules,
     /// Time between two epochs.
     pub commit_interval: Duration,
+    /// How long the last commit before a revoke or a stop may take.
+    pub timing: Timing,
     /// Silence after which a partition at its end is idle.
     pub idle_timeout: Duration,
     /// Where a group without committed offsets begins.
@@ -188,14 +195,7 @@ fn turn<C: Client>(cx: &mut Context<C>, mut phase: Phase) -> Result<Phase, Halt>
 }
 
 fn serve_group<C: Client>(cx: &mut Context<C>, mut phase: Phase) -> Result<Phase, Halt> {
-    let intake = &mut cx.intake;
-    let served = cx.consumer.serve(Duration::ZERO, &mut |event| {
-        // A record returned here is one like any other; nothing can be put back.
-        let _flow = intake.event(event);
-    });
-    if let Err(error) = served {
-        cx.intake.faults.push(ReadFault::Reported(error));
-    }
+    cx.serve();
     while let Some(event) = cx.consumer.next_rebalance() {
         phase = phase.rebalanced(cx, event)?;
     }

@@ -22,7 +22,6 @@ use crate::{
     epoch::ToSource,
     ids::PartitionId,
     kafka::RebalanceEvent,
-    limits,
     metrics::{self, Metric, Waiting},
 };
 
@@ -76,7 +75,9 @@ impl Phase {
         }
         match (self, message) {
             (Self::Leaving(phase), ToSource::Undone(_)) => phase.undone(cx),
-            (Self::Recovering(phase), ToSource::AskAgain(_)) => Ok(phase.ask_again(cx)),
+            (Self::Recovering(phase), ToSource::AskAgain { writers, .. }) => {
+                Ok(phase.ask_again(cx, &writers))
+            }
             (Self::Recovering(phase), ToSource::Recovered(recovered)) => {
                 phase.recovered(cx, recovered)
             }
@@ -111,7 +112,7 @@ impl Phase {
                 tracing::info!(partitions = partitions.len(), "partitions revoked");
                 match self {
                     Self::Running(running) => {
-                        Ok(running.end(cx, Reason::Revoke, limits::REVOKE_DEADLINE))
+                        Ok(running.end(cx, Reason::Revoke, cx.settings.timing.last_commit()))
                     }
                     Self::Ending(ending) => Ok(Self::Ending(ending)),
                     _ => cx.leave(After::Unassign { close: false }),
@@ -159,7 +160,7 @@ impl Phase {
             return self;
         }
         match self {
-            Self::Running(phase) => phase.end(cx, Reason::Stop, limits::STOP_DEADLINE),
+            Self::Running(phase) => phase.end(cx, Reason::Stop, cx.settings.timing.last_commit()),
             Self::Ending(phase) => Self::Ending(phase.because_of(Reason::Stop)),
             // Nothing is open that could be committed.
             _ => Self::Closed,

@@ -2,13 +2,13 @@
 //!
 //! In:  the sink's answer to a `Recover` request. Out: the first epoch, or the same question again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Halt, asking::Asking, context::Context, phase::Phase, running::Running};
 use crate::{
     client::Client,
     epoch::Recovered,
-    ids::{Offset, PartitionId},
+    ids::{InstanceId, Offset, PartitionId},
 };
 
 /// The sink was asked and has not answered yet.
@@ -37,7 +37,12 @@ impl Recovering {
     }
 
     /// What the sink has found in the journal does not go with the commits.
-    pub(super) fn ask_again<C: Client>(self, cx: &Context<C>) -> Phase {
+    pub(super) fn ask_again<C: Client>(
+        self,
+        cx: &mut Context<C>,
+        writers: &BTreeSet<InstanceId>,
+    ) -> Phase {
+        cx.departed.note_writers(writers.iter().map(|writer| writer.as_str().to_owned()));
         Phase::Asking(self.question.again(cx.now()))
     }
 

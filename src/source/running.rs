@@ -63,7 +63,7 @@ impl Running {
         if cx.settings.exit_at_end
             && let Some(reason) = end_of_input(cx)
         {
-            return Ok(self.end(cx, reason, limits::STOP_DEADLINE));
+            return Ok(self.end(cx, reason, cx.settings.timing.last_commit()));
         }
         self.probe_silent(cx);
         self.open_transactions.watch(cx);

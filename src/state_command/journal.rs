@@ -251,7 +251,8 @@ impl<'a> JournalTopic<'a> {
             instance_id: None,
             topic: topic.to_owned(),
             fetch_queue_kbytes: limits::SCAN_QUEUE_BYTES / 1024,
-            max_poll_interval: limits::MAX_POLL_INTERVAL,
+            session_timeout: limits::SESSION_TIMEOUT,
+            max_poll_interval: limits::SESSION_TIMEOUT,
             reads_uncommitted: false,
         })
     }

@@ -179,11 +179,9 @@ fn a_member_that_does_not_poll_loses_its_partitions_and_can_take_them_again() {
     let cluster = cluster(1);
     produce(&cluster.brokers(), TOPIC, 0, &numbered(0..20));
     let mut settings = consumer_settings(&cluster.brokers(), TOPIC, "group");
-    settings.max_poll_interval = Duration::from_secs(5);
-    settings.client = client(
-        &cluster.brokers(),
-        &[("session.timeout.ms", "5000"), ("heartbeat.interval.ms", "100")],
-    );
+    settings.session_timeout = Duration::from_secs(5);
+    settings.max_poll_interval = settings.session_timeout;
+    settings.client = client(&cluster.brokers(), &[("heartbeat.interval.ms", "100")]);
     let mut consumer = Consumer::new(&settings).expect("consumer");
     join(&mut consumer);
     take_records(&mut consumer, 5);

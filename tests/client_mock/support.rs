@@ -33,6 +33,7 @@ pub(crate) fn consumer_settings(brokers: &str, topic: &str, group: &str) -> Cons
         instance_id: None,
         topic: topic.to_owned(),
         fetch_queue_kbytes: 8 * 1024,
+        session_timeout: Duration::from_secs(10),
         max_poll_interval: Duration::from_mins(5),
         reads_uncommitted: false,
     }

@@ -3,6 +3,7 @@
 //!
 //! A script notes what it observes, line by line; beside it stands what that has to be.
 
+pub(crate) mod departed;
 pub(crate) mod followed;
 pub(crate) mod groups;
 pub(crate) mod reading;
@@ -48,6 +49,8 @@ scripts! {
     dead_static: static_members::dead_static, static_members::DEAD_STATIC;
     replaced: static_members::replaced, static_members::REPLACED;
     returned: static_members::returned, static_members::RETURNED;
+    listed: departed::listed, departed::LISTED;
+    ended_by_others: departed::ended_by_others, departed::ENDED_BY_OTHERS;
     unanswered: groups::unanswered, groups::UNANSWERED;
     silent: groups::silent, groups::SILENT;
     outside: groups::outside, groups::OUTSIDE;

@@ -101,9 +101,7 @@ impl<S: Stage> Play<S> {
 
     /// Settings of a consumer of the topic; the group has its name.
     pub(crate) fn consumer_settings(&self, instance: Option<&str>) -> ConsumerSettings {
-        let session = SESSION.as_millis().to_string();
         let properties = [
-            ("session.timeout.ms", session.as_str()),
             ("heartbeat.interval.ms", "500"),
             ("fetch.wait.max.ms", "50"),
             ("topic.metadata.refresh.interval.ms", "1000"),
@@ -116,6 +114,7 @@ impl<S: Stage> Play<S> {
             instance_id: instance.map(str::to_owned),
             topic: self.topic.clone(),
             fetch_queue_kbytes: 8 * 1024,
+            session_timeout: SESSION,
             max_poll_interval: Duration::from_mins(5),
             reads_uncommitted: false,
         }

@@ -44,14 +44,14 @@ fn members_with_another_protocol_are_named_with_the_remedy() {
 fn a_session_that_the_brokers_do_not_allow_is_named_with_the_remedy() {
     let scenario = Scenario::new("session");
     scenario.produce(&["--count", "100"]);
-    let poll = "-Xmax.poll.interval.ms=3600000";
+    // Three sessions of an hour are more than brokers allow a transaction.
+    let transaction = "-Xtransaction.timeout.ms=60000";
     for (session, bound) in [
-        ("3600000", "above the brokers' group.max.session.timeout.ms="),
-        ("5000", "below the brokers' group.min.session.timeout.ms="),
+        ("1h", "above the brokers' group.max.session.timeout.ms="),
+        ("5s", "below the brokers' group.min.session.timeout.ms="),
     ] {
-        let session = format!("-Xsession.timeout.ms={session}");
-        let flags = [&session, poll];
-        let parts = ["INVALID_SESSION_TIMEOUT", "group.max.session.timeout.ms; set"];
+        let flags = ["--session-timeout", session, transaction];
+        let parts = ["INVALID_SESSION_TIMEOUT", "--session-timeout is outside"];
         is_refused(&scenario, &flags, &parts);
         let said = exits(&scenario.check_config(&flags), 2);
         assert!(said.contains(bound) && said.contains("1 problem\n"), "{said}");
@@ -83,7 +83,7 @@ fn a_process_to_which_no_partition_is_given_stands_by_in_good_health() {
     let start = |state: &str| {
         let flags = ["--partitions", "1", "--stall-timeout", "5s"];
         // A static member leaves the group with its session's end.
-        let quick = ["-Xsession.timeout.ms=6000", "-Xheartbeat.interval.ms=1000"];
+        let quick = ["--session-timeout", "6s"];
         let flags = [&flags[..], &quick].concat();
         scenario.serve_group("group", state, &flags)
     };

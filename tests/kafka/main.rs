@@ -15,6 +15,7 @@ mod codecs;
 mod conformance;
 mod crash;
 mod dashboard;
+mod departed;
 mod exactness;
 mod faults;
 mod group;

@@ -159,7 +159,7 @@ fn a_second_signal_leaves_at_once() {
         running.signal("-USR1");
         running.wait_for_line("; source: ");
         running.signal(second);
-        // An ordered stop, which has 30 s for its epoch, would end with another code.
+        // An ordered stop, which has 10 s for its epoch, would end with another code.
         running.ends_with(code);
     }
 }

@@ -55,7 +55,7 @@ fn after_a_run(name: &str) -> Scenario {
 }
 
 /// Flags of an instance that is no member any more soon after it has stopped.
-const ONE: &[&str] = &["--instance-id", "one", "-X", "session.timeout.ms=6000"];
+const ONE: &[&str] = &["--instance-id", "one", "--session-timeout", "6s"];
 
 /// Reads to the end. Returns the log.
 fn run(scenario: &Scenario) -> String {

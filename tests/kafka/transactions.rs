@@ -182,8 +182,8 @@ fn a_second_producer_with_the_same_id_fences_the_first_and_ends_its_transaction(
 fn a_commit_of_a_member_that_the_group_dropped_is_abortable_and_names_the_reason() {
     let topic = Topic::new("tx-dropped", 2, &[]);
     let mut settings = consumer_settings(&topic.brokers, &topic.name, &topic.name);
-    settings.client = client(&topic.brokers, &[("session.timeout.ms", "6000")]);
-    settings.max_poll_interval = Duration::from_secs(6);
+    settings.session_timeout = Duration::from_secs(6);
+    settings.max_poll_interval = settings.session_timeout;
     let mut member = Consumer::new(&settings).expect("consumer");
     join(&mut member);
     let committer = member.committer();

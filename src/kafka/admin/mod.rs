@@ -9,6 +9,7 @@ mod answers;
 mod brokers;
 mod client;
 mod cluster;
+mod commits;
 mod configs;
 mod creation;
 mod deletion;
@@ -24,6 +25,7 @@ pub use self::{
     brokers::{UnreachableBroker, find_unreachable_brokers, unreachable_brokers},
     client::Admin,
     cluster::{ClusterDescription, cluster_id, describe_cluster},
+    commits::commit_metadata,
     configs::{broker_config, topic_config},
     creation::{NewTopic, create_topics},
     deletion::{delete_group, delete_topic},

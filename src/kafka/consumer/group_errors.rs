@@ -19,9 +19,9 @@ const REMEDIES: &[(Native, &str)] = &[
     ),
     (
         Native::RD_KAFKA_RESP_ERR_INVALID_SESSION_TIMEOUT,
-        "session.timeout.ms (-X, 45000 unless set) is outside of what the brokers allow, from \
-         group.min.session.timeout.ms to group.max.session.timeout.ms; set \
-         -X session.timeout.ms to a value between them, or change the brokers' settings",
+        "--session-timeout is outside of what the brokers allow, from \
+         group.min.session.timeout.ms to group.max.session.timeout.ms; set it to a value between \
+         them, or change the brokers' settings",
     ),
     (
         Native::RD_KAFKA_RESP_ERR_GROUP_MAX_SIZE_REACHED,
@@ -51,7 +51,7 @@ const REMEDIES: &[(Native, &str)] = &[
     (
         Native::RD_KAFKA_RESP_ERR_UNRELEASED_INSTANCE_ID,
         "a member with this instance id is still in the group; stop it, or wait until its session \
-         has ended (45 s)",
+         (--session-timeout) has ended",
     ),
 ];
 

@@ -40,6 +40,8 @@ pub struct ConsumerSettings {
     pub topic: String,
     /// Memory for records that librdkafka has prefetched, in KiB.
     pub fetch_queue_kbytes: usize,
+    /// How long the group keeps this member's place while nothing is heard of it.
+    pub session_timeout: Duration,
     /// Longest time between two calls of `serve` or `drain` before the group drops this member.
     pub max_poll_interval: Duration,
     /// Whether records of aborted and of open transactions are read too.
@@ -72,6 +74,13 @@ pub struct Transactional {
     pub timeout: Duration,
 }
 
+impl Transactional {
+    /// That of an instance of a group: others register it once it has gone.
+    pub fn of(group: &str, instance: &str, timeout: Duration) -> Self {
+        Self { id: format!("{group}-{instance}"), timeout }
+    }
+}
+
 /// Names that librdkafka takes for the same property: (alias, name used here).
 pub(super) const ALIASES: &[(&str, &str)] = &[
     ("metadata.broker.list", "bootstrap.servers"),
@@ -90,6 +99,7 @@ pub(super) const PROTECTED: &[(&str, &str)] = &[
     ("bootstrap.servers", "use --brokers"),
     ("group.id", "use --group-id"),
     ("group.instance.id", "use --instance-id"),
+    ("session.timeout.ms", "use --session-timeout"),
     ("group.protocol", "the epoch protocol needs the classic, eager group protocol"),
     ("group.protocol.type", "the epoch protocol needs the classic, eager group protocol"),
     ("group.remote.assignor", "the epoch protocol needs the classic, eager group protocol"),
@@ -114,11 +124,6 @@ pub(super) const PROTECTED: &[(&str, &str)] = &[
 const CLIENT_ID: &str = "logintide";
 
 impl ConsumerSettings {
-    /// How long the group keeps a silent member, as the user may have set it.
-    pub fn session_timeout(&self) -> Duration {
-        self.client.number(SESSION_TIMEOUT).map_or(limits::SESSION_TIMEOUT, Duration::from_millis)
-    }
-
     /// Bytes of the largest answer that librdkafka takes, and of the largest zstd batch that it
     /// unpacks, as the user may have set them.
     pub fn receive_limit(&self) -> usize {
@@ -144,6 +149,7 @@ impl ConsumerSettings {
     pub(in crate::kafka) fn to_config(&self) -> Result<ClientConfig, KafkaError> {
         let queue_bytes = self.queue_bytes();
         let isolation = if self.reads_uncommitted { "read_uncommitted" } else { "read_committed" };
+        let heartbeat = limits::heartbeat_interval(self.session_timeout);
         let mut base = vec![
             ("group.id", self.group_id.clone()),
             ("enable.auto.commit", "false".into()),
@@ -162,6 +168,8 @@ impl ConsumerSettings {
             ("fetch.max.bytes", self.response_bytes().to_string()),
             // Also the most that librdkafka unpacks a zstd batch to.
             (RECEIVE_LIMIT, self.receive_limit().to_string()),
+            ("session.timeout.ms", self.session_timeout.as_millis().to_string()),
+            ("heartbeat.interval.ms", heartbeat.as_millis().to_string()),
             ("max.poll.interval.ms", self.max_poll_interval.as_millis().to_string()),
             (METADATA_REFRESH, limits::METADATA_REFRESH_INTERVAL.as_millis().to_string()),
         ];
@@ -229,7 +237,6 @@ impl ProducerSettings {
     }
 }
 
-const SESSION_TIMEOUT: &str = "session.timeout.ms";
 const RECEIVE_LIMIT: &str = "receive.message.max.bytes";
 /// What librdkafka wants it to be above `fetch.max.bytes`.
 const FRAME_BYTES: usize = 512;

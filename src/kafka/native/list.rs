@@ -87,7 +87,7 @@ pub(in crate::kafka) struct PartitionEntry {
 ///
 /// # Safety
 /// `list` is null or points to a list that lives through the call.
-pub(super) unsafe fn entries(
+pub(in crate::kafka) unsafe fn entries(
     list: *const rd::rd_kafka_topic_partition_list_t,
 ) -> Vec<PartitionEntry> {
     // SAFETY: null or alive, as the caller vouches.

@@ -42,7 +42,7 @@ pub(in crate::kafka) use self::{
     codes::{is_broker_away, is_out_of_range, is_unreadable},
     event::Event,
     ffi::{array, bytes, c_string, check, error_text, millis, owned_text},
-    list::{commit_list, first_error, list_entries, offset_list, partition_list},
+    list::{commit_list, entries, first_error, list_entries, offset_list, partition_list},
     log::QUESTION,
     membership::not_member,
     metadata::{METADATA, read_metadata},

@@ -6,35 +6,35 @@ use super::{configured, problem};
 fn contradictions_name_both_settings_and_the_remedy() {
     for (arguments, expected) in [
         (
-            &["--commit-interval=10s", "-Xmax.poll.interval.ms=15000", "-Xsession.timeout.ms=6000"]
-                [..],
-            "invalid value '10s' for '--commit-interval': expected at most 7.5s, half of -X \
-             max.poll.interval.ms=15000: ",
-        ),
-        (
-            &["--commit-interval=3s", "-Xtransaction.timeout.ms=8000", "-Xmessage.timeout.ms=8000"],
+            &["--commit-interval=3s", "-Xtransaction.timeout.ms=8000"][..],
             "invalid value '3s' for '--commit-interval': expected at most 2s, a quarter of -X \
              transaction.timeout.ms=8000: ",
         ),
         (
-            &["-Xtransaction.timeout.ms=20000"],
-            "message.timeout.ms=30000 is above -X transaction.timeout.ms=20000 (0 means no limit)",
+            &["-Xtransaction.timeout.ms=20000", "-Xmessage.timeout.ms=30000"],
+            "-X message.timeout.ms=30000 is above -X transaction.timeout.ms=20000 (0 means no \
+             limit): ",
         ),
         (
             &["-Xdelivery.timeout.ms=0"],
-            "-X delivery.timeout.ms=0 is above transaction.timeout.ms=60000 (0 means no limit)",
+            "-X delivery.timeout.ms=0 is above transaction.timeout.ms=30000 (0 means no limit)",
         ),
         (
             &["--delivery=at-least-once", "-Xmessage.timeout.ms=90000"],
-            "-X message.timeout.ms=90000 is above transaction.timeout.ms=60000 (0 means no limit)",
+            "-X message.timeout.ms=90000 is above transaction.timeout.ms=30000 (0 means no limit)",
         ),
         (
-            &["-Xheartbeat.interval.ms=6000", "-Xsession.timeout.ms=6000"],
-            "-X heartbeat.interval.ms=6000 is not below -X session.timeout.ms=6000: ",
+            &["-Xheartbeat.interval.ms=6000", "--session-timeout=6s"],
+            "-X heartbeat.interval.ms=6000 is not below --session-timeout 6s: ",
         ),
         (
-            &["-Xsession.timeout.ms=600000"],
-            "-X session.timeout.ms=600000 is above max.poll.interval.ms=300000; ",
+            &["-Xmax.poll.interval.ms=9000"],
+            "-X max.poll.interval.ms=9000 is below --session-timeout 10s; ",
+        ),
+        (
+            &["-Xsession.timeout.ms=6000"],
+            "invalid value '6000' for '-X session.timeout.ms': this property cannot be set; use \
+             --session-timeout",
         ),
         (
             &["--memory-budget=32MiB", "--workers=64"],
@@ -58,12 +58,27 @@ fn contradictions_name_both_settings_and_the_remedy() {
 }
 
 #[test]
+fn times_follow_from_the_session_and_from_a_transaction_timeout_that_is_given() {
+    let times = |arguments: &[&str]| {
+        let timing = configured(arguments).expect("right").timing;
+        let times = [timing.session(), timing.transaction(), timing.delivery()];
+        times.map(|time| time.as_millis())
+    };
+    assert_eq!(times(&[]), [10_000, 30_000, 15_000]);
+    assert_eq!(times(&["--session-timeout=20s"]), [20_000, 60_000, 30_000]);
+    assert_eq!(times(&["-Xtransaction.timeout.ms=9000"]), [10_000, 9_000, 4_500]);
+}
+
+#[test]
 fn what_does_not_contradict_is_taken() {
     let at_least_once = "--delivery=at-least-once";
     for arguments in [
-        &["--commit-interval=10s", "-Xmax.poll.interval.ms=20000", "-Xsession.timeout.ms=6000"][..],
+        &["-Xmax.poll.interval.ms=20000", "-Xheartbeat.interval.ms=5000"][..],
         &["-Xtransaction.timeout.ms=60000", "--commit-interval=15s"],
-        &["-Xmessage.timeout.ms=60000"],
+        &["-Xtransaction.timeout.ms=5000"],
+        &["--commit-interval=15s"],
+        &["--session-timeout=30m"],
+        &["-Xmessage.timeout.ms=30000"],
         &[at_least_once, "--commit-interval=60s"],
         &["--memory-budget=32MiB", "--workers=6"],
     ] {

@@ -9,10 +9,8 @@ use super::{SMALL, joined, topics};
 /// The group gives a silent member up after six seconds, the shortest that brokers allow; the
 /// broker ends a silent transaction after ten.
 const QUICK: &[&str] = &[
-    "-X",
-    "session.timeout.ms=6000",
-    "-X",
-    "heartbeat.interval.ms=1000",
+    "--session-timeout",
+    "6s",
     "-X",
     "transaction.timeout.ms=10000",
     "-X",

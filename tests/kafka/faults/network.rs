@@ -13,8 +13,8 @@ use crate::{
     work::{ONE_WINDOW, Work},
 };
 
-/// Longer than an epoch's commit is tried, also when the first attempt takes 20 s and the second
-/// one, too: the epoch is rolled back with an unknown outcome.
+/// Longer than an epoch's commit is tried, and than the group keeps a silent member: the epoch is
+/// rolled back with an unknown outcome.
 const LONG_OUTAGE: Duration = Duration::from_secs(66);
 
 /// A processor that reaches its broker through the proxy only.
@@ -182,7 +182,7 @@ fn events_that_come_while_the_network_is_away_are_in_their_window_when_it_closes
     broker.start();
     let scenario = Scenario::through("unseen", broker.direct(), proxy.address());
     let half = |seed| [ONE_WINDOW, &["--seed", seed, "--count", "4000"]].concat();
-    let mut running = scenario.serve(&["--idle-timeout", "15s"]);
+    let mut running = scenario.serve(&["--idle-timeout", "15s", "--session-timeout", "2m"]);
     running.wait_for_line("reading");
     running.wait_for("logintide_assigned_partitions", |n| n >= 8.0);
     scenario.produce(&half("1"));

@@ -37,7 +37,7 @@ fn stays_away(work: &mut Work, end: impl FnOnce(), seconds: u64) {
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
 fn stopped_for_half_a_minute() {
-    let (broker, mut work) = begin("stopped", &[]);
+    let (broker, mut work) = begin("stopped", &["--session-timeout", "60s"]);
     work.goes_on();
     // With its start it is away for half a minute, and not for as long as the group's session.
     stays_away(&mut work, || broker.stop(), 20);
@@ -96,7 +96,7 @@ fn no_window_closes_by_silence_while_the_broker_is_away() {
     let broker = OwnBroker::new();
     broker.start();
     let scenario = Scenario::on("silent", broker.address());
-    let mut running = scenario.serve(&["--idle-timeout", "20s"]);
+    let mut running = scenario.serve(&["--idle-timeout", "20s", "--session-timeout", "2m"]);
     running.wait_for_line("reading");
     running.wait_for("logintide_assigned_partitions", |n| n >= 8.0);
     scenario.produce(&[ONE_WINDOW, &["--count", "4000"]].concat());

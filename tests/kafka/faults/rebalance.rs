@@ -5,7 +5,7 @@ use testkit::{Scenario, Served};
 use super::{SMALL, joined, topics};
 use crate::topic_admin;
 
-const QUICK: &[&str] = &["-X", "session.timeout.ms=6000", "-X", "heartbeat.interval.ms=1000"];
+const QUICK: &[&str] = &["--session-timeout", "6s"];
 
 /// The judge's report must name no mistake but those that two publishers of one window make.
 fn only_windows_are_shared(report: &serde_json::Value) {

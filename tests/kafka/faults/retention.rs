@@ -90,7 +90,8 @@ fn a_committed_offset_before_the_logs_start_is_a_gap_that_is_said_and_counted() 
 fn a_running_process_that_retention_overtakes_says_so_and_goes_on() {
     let scenario = Scenario::new("retention-running");
     scenario.produce(FIRST);
-    let running = fixed_with(&scenario, "state", &["-X", "fetch.message.max.bytes=20000"]);
+    let flags = ["-X", "fetch.message.max.bytes=20000", "--session-timeout", "2m"];
+    let running = fixed_with(&scenario, "state", &flags);
     running.wait_for_events(20_000.0);
     // At the log's end, with nothing prefetched; stopped for less than the session timeout.
     running.signal("-STOP");

@@ -50,6 +50,7 @@ fn reader(scenario: &Scenario, topic: &str) -> (Consumer, Vec<PartitionId>) {
         instance_id: None,
         topic,
         fetch_queue_kbytes: 8 * 1024,
+        session_timeout: Duration::from_secs(10),
         max_poll_interval: Duration::from_mins(5),
         reads_uncommitted: false,
     };

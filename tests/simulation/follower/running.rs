@@ -92,6 +92,7 @@ fn consumer_settings() -> ConsumerSettings {
         instance_id: None,
         topic: JOURNAL.to_owned(),
         fetch_queue_kbytes: 1024,
+        session_timeout: Duration::from_secs(10),
         max_poll_interval: Duration::from_mins(5),
         reads_uncommitted: false,
     }

@@ -5,12 +5,14 @@ use std::{cell::RefCell, collections::BTreeMap, fmt, rc::Rc, time::Duration};
 use logintide::{
     client::Questions,
     ids::{Offset, PartitionId, TopicId},
-    kafka::{KafkaError, Rights, TopicInfo, TopicReplicas},
+    kafka::{GroupDescription, GroupMember, KafkaError, Rights, TopicInfo, TopicReplicas},
 };
 
 use super::{
     cluster::{Cluster, Failed},
     code::{self, Code, UNKNOWN_TOPIC_OR_PART},
+    group::Group,
+    offsets::Offsets,
     process::ProcessId,
     topics::Place,
 };
@@ -129,6 +131,37 @@ impl Questions for SimAdmin {
         }
         let operation = "ask the partitions' leaders";
         Err(unanswered(operation, timeout, Failed::Timeout(None)))
+    }
+
+    fn describe_group(
+        &self,
+        group: &str,
+        timeout: Duration,
+    ) -> Result<GroupDescription, KafkaError> {
+        const OPERATION: &str = "describe the group";
+        let mut cluster = self.cluster.borrow_mut();
+        let answer = cluster.ask(self.process, timeout, |cluster| {
+            cluster.group_coordinator()?;
+            let members = cluster.groups.get(group).map(Group::instances).unwrap_or_default();
+            let member = |instance_id| GroupMember {
+                client_id: "simulated".to_owned(),
+                host: "simulated".to_owned(),
+                instance_id,
+            };
+            let members = members.into_iter().map(member).collect();
+            Ok(GroupDescription { members, ..GroupDescription::default() })
+        });
+        answer.map_err(|failed| unanswered(OPERATION, timeout, failed))
+    }
+
+    fn commit_metadata(&self, group: &str, timeout: Duration) -> Result<Vec<String>, KafkaError> {
+        let mut cluster = self.cluster.borrow_mut();
+        let answer = cluster.ask(self.process, timeout, |cluster| {
+            cluster.group_coordinator()?;
+            let offsets = cluster.groups.get(group).map(|group| &group.offsets);
+            Ok(offsets.map(Offsets::metadata).unwrap_or_default())
+        });
+        answer.map_err(|failed| unanswered("list the group's offsets", timeout, failed))
     }
 
     fn broker_config(&self, timeout: Duration) -> Result<BTreeMap<String, String>, KafkaError> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use logintide::kafka::ConsumerSettings;
+use logintide::{kafka::ConsumerSettings, limits};
 
 use super::{membership::Membership, process::ProcessId, reading::Reading};
 
@@ -21,9 +21,6 @@ pub(crate) struct Consuming {
     pub(crate) reading: Reading,
 }
 
-/// librdkafka's default of `heartbeat.interval.ms`.
-const HEARTBEAT: Duration = Duration::from_secs(3);
-
 impl Consuming {
     pub(crate) fn new(process: ProcessId, settings: &ConsumerSettings, now: Duration) -> Self {
         let of_user = |name: &str| {
@@ -34,8 +31,9 @@ impl Consuming {
         Self {
             process,
             group: settings.group_id.clone(),
-            session: settings.session_timeout(),
-            heartbeat: of_user("heartbeat.interval.ms").unwrap_or(HEARTBEAT),
+            session: settings.session_timeout,
+            heartbeat: of_user("heartbeat.interval.ms")
+                .unwrap_or(limits::heartbeat_interval(settings.session_timeout)),
             max_poll: settings.max_poll_interval,
             metadata_refresh: settings.client.metadata_refresh_interval(),
             last_poll: now,

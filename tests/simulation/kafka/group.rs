@@ -294,6 +294,11 @@ impl Group {
         self.members.iter().find(|it| it.consumer == consumer).map(|it| it.session)
     }
 
+    /// Instance ids of all members; empty ones of dynamic members.
+    pub(crate) fn instances(&self) -> Vec<String> {
+        self.members.iter().map(|it| it.instance_id.clone().unwrap_or_default()).collect()
+    }
+
     /// Instance ids, or member ids, of all members with what they are assigned.
     pub(crate) fn listing(&self) -> BTreeMap<String, Vec<i32>> {
         let name = |it: &Member| it.instance_id.clone().unwrap_or_else(|| it.id.clone());

@@ -61,6 +61,11 @@ impl Offsets {
         self.committed.get(place).map(|written| &written.committed)
     }
 
+    /// The metadata of all that is committed.
+    pub(crate) fn metadata(&self) -> Vec<String> {
+        self.committed.values().map(|written| written.committed.metadata.clone()).collect()
+    }
+
     /// Whether a transaction that has not ended has an offset of the partition.
     pub(crate) fn is_unstable(&self, place: &Place) -> bool {
         self.pending.values().any(|entries| entries.contains_key(place))

@@ -18,6 +18,7 @@ use logintide::{
     ids::{InstanceId, WorkerId},
     journal::Identity,
     kafka::{ClientSettings, ConsumerSettings, ProducerSettings, Transactional},
+    limits::Timing,
     metrics::Health,
     replica::{Replica, ReplicaChannels, ReplicaSettings},
     sink::{OutputSettings, OutputTopic, ReplicaLink, Sink, SinkSettings},
@@ -30,10 +31,7 @@ use logintide::{
 
 use super::{
     instance::Instance,
-    plan::{
-        COMMIT_INTERVAL, DELIVERY_TIMEOUT, GROUP, IDLE_TIMEOUT, Plan, SESSION, TRANSACTION_TIMEOUT,
-        names,
-    },
+    plan::{COMMIT_INTERVAL, GROUP, IDLE_TIMEOUT, Plan, SESSION, TRANSACTION_TIMEOUT, names},
 };
 use crate::kafka::{Faults, Random, SimClient};
 
@@ -69,7 +67,9 @@ pub(crate) fn bearable(faults: Faults) -> Faults {
 
 /// An instance's place: its name and its state.
 pub(crate) struct House {
-    name: String,
+    number: usize,
+    /// How often it has moved.
+    machine: usize,
     plan: Plan,
     disk: MemoryDisk,
     /// The disk as it was some time ago.
@@ -79,7 +79,12 @@ pub(crate) struct House {
 impl House {
     pub(crate) fn new(number: usize, plan: &Plan) -> Self {
         let (disk, image) = (MemoryDisk::default(), MemoryDisk::default());
-        Self { name: format!("i{number}"), plan: plan.clone(), disk, image }
+        Self { number, machine: 0, plan: plan.clone(), disk, image }
+    }
+
+    /// The instance's name.
+    fn name(&self) -> String {
+        format!("i{}-{}", self.number, self.machine)
     }
 
     /// The disk takes so many rows more, until the next start.
@@ -99,7 +104,12 @@ impl House {
         match random.below(12) {
             0 => {
                 self.disk = MemoryDisk::default();
-                "lost"
+                if random.one_in(2) {
+                    return "lost";
+                }
+                // Another machine: what the last one left open is nobody's own.
+                self.machine += 1;
+                "lost with its name"
             }
             1 => {
                 self.disk = self.image.image();
@@ -150,10 +160,10 @@ impl House {
             workers,
             outputs: self.outputs(),
             rules: self.plan.rules,
-            instance: InstanceId::parse(&self.name).expect("valid"),
+            instance: InstanceId::parse(&self.name()).expect("valid"),
             identity: self.identity(),
             lease: IDLE_TIMEOUT + 2 * COMMIT_INTERVAL,
-            session_timeout: SESSION,
+            timing: timing(),
             on_topic_recreated: OnTopicRecreated::Fail,
             stats_interval: None,
             board: Board::new(),
@@ -178,11 +188,13 @@ impl House {
     ) -> SourceSettings {
         SourceSettings {
             topic: names()[Topic::Input].clone(),
-            instance: self.name.clone(),
+            instance: self.name(),
             consumer: self.consumer(),
+            registration: Some(self.outputs().producer),
             fields: EventConfig::default().fields,
             rules: self.plan.rules,
             commit_interval: COMMIT_INTERVAL,
+            timing: timing(),
             idle_timeout: IDLE_TIMEOUT,
             start_from: StartFrom::Earliest,
             on_unreadable_batch: OnUnreadableBatch::Fail,
@@ -198,7 +210,7 @@ impl House {
     }
 
     fn consumer(&self) -> ConsumerSettings {
-        ConsumerSettings { instance_id: Some(self.name.clone()), ..guest() }
+        ConsumerSettings { instance_id: Some(self.name()), ..guest() }
     }
 
     fn replica(&self) -> ReplicaSettings {
@@ -233,14 +245,13 @@ impl House {
     }
 
     fn outputs(&self) -> OutputSettings {
-        let id = format!("{GROUP}-{}", self.name);
-        let transactional = Transactional { id, timeout: TRANSACTION_TIMEOUT };
+        let transactional = Transactional::of(GROUP, &self.name(), timing().transaction());
         let producer = |transactional| ProducerSettings {
             client: client(),
             queue_kbytes: 1_024,
             batch_bytes: 64 * 1024,
             linger: Duration::from_millis(2),
-            delivery_timeout: DELIVERY_TIMEOUT,
+            delivery_timeout: timing().delivery(),
             transactional,
         };
         let runs_ahead = self.plan.delivery == Delivery::AtLeastOnce;
@@ -256,15 +267,12 @@ impl House {
     }
 }
 
+fn timing() -> Timing {
+    Timing::of(SESSION, COMMIT_INTERVAL).with_transaction(TRANSACTION_TIMEOUT)
+}
+
 fn client() -> ClientSettings {
-    let property = |name: &str, value: u128| (name.to_owned(), value.to_string());
-    ClientSettings {
-        brokers: "simulated".to_owned(),
-        properties: vec![
-            property("session.timeout.ms", SESSION.as_millis()),
-            property("heartbeat.interval.ms", 1_000),
-        ],
-    }
+    ClientSettings { brokers: "simulated".to_owned(), properties: Vec::new() }
 }
 
 /// Settings of a consumer that has no name in the group.
@@ -275,6 +283,7 @@ pub(crate) fn guest() -> ConsumerSettings {
         instance_id: None,
         topic: names()[Topic::Input].clone(),
         fetch_queue_kbytes: 1_024,
+        session_timeout: SESSION,
         max_poll_interval: 3 * SESSION,
         reads_uncommitted: false,
     }

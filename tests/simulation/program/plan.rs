@@ -25,7 +25,6 @@ pub(crate) const ORDERLY_DELAY_MS: i64 = 300;
 pub(crate) const COMMIT_INTERVAL: Duration = Duration::from_millis(200);
 pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_millis(800);
 pub(crate) const SESSION: Duration = Duration::from_secs(6);
-pub(crate) const DELIVERY_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 const MOST_PARTITIONS: usize = 4;

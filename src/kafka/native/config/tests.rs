@@ -14,6 +14,7 @@ fn consumer(properties: &[(&str, &str)]) -> ConsumerSettings {
         instance_id: Some("i".into()),
         topic: "t".into(),
         fetch_queue_kbytes: 32 * 1024,
+        session_timeout: Duration::from_secs(6),
         max_poll_interval: Duration::from_mins(5),
         reads_uncommitted: false,
     }
@@ -69,6 +70,9 @@ fn cooperative_assignment_is_refused() {
 #[test]
 fn librdkafka_takes_every_property_that_is_set_here() {
     let config = consumer(&[]).to_config().expect("no user properties");
+    assert_eq!(config.get("session.timeout.ms"), Some("6000"));
+    assert_eq!(config.get("heartbeat.interval.ms"), Some("1000"));
+    assert_eq!(config.get("max.poll.interval.ms"), Some("300000"));
     config.create_native_config().expect("consumer properties");
     let mut settings = producer(&[]);
     settings.transactional =
