@@ -186,7 +186,8 @@ impl Reporter {
             set(Metric::WatermarkDelay, (at_ms - watermark.0) as f64 / 1000.0);
         }
         let group = self.board.group();
-        let watermark_ms = group.watermark.map(|time| time.0);
+        let global = if windows.merges_all() { windows.watermark() } else { group.watermark };
+        let watermark_ms = global.map(|time| time.0);
         let latency = self.stages.percentiles(now);
         let events_per_second = self.history.rate(now, self.process.records.events_in);
         let lag_records = self.lag();
