@@ -131,7 +131,7 @@ fn epoch(partitions: i32) -> (Windows, EpochInput) {
         }
     };
     let progress =
-        |partition| PartitionProgress { partition, next_offset: Offset(500), idle: false };
+        |partition| PartitionProgress { partition, next_offset: Offset(500), idle_as_of: None };
     let input = EpochInput {
         epoch: Epoch(1),
         deltas: all.clone().map(delta).collect(),

@@ -50,7 +50,7 @@ impl EpochCounts {
                 lag_records: p.lag,
                 held_by_transaction: p.held,
                 watermark_ms: None,
-                idle: p.progress.idle,
+                idle: p.progress.idle_as_of.is_some(),
                 events_in: p.routed + p.tombstones,
                 processed: made.processed,
                 dead_lettered: made.dead_lettered,
