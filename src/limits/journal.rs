@@ -80,6 +80,12 @@ pub const COPY_ROW_BYTES: usize = 60 * 1024;
 /// Rows of one batch of the local copy. A batch of 1 000 takes about 3 ms.
 pub const COPY_BATCH_ROWS: usize = 1000;
 
+/// How long a takeover waits for a journal of which nothing more can be read, before it asks for its
+/// ends anew: longer than a dead instance's transaction can hide them.
+pub const FOLLOW_PATIENCE: Duration = Duration::from_secs(
+    super::TRANSACTION_TIMEOUT.as_secs() + super::TRANSACTION_EXPIRY_SLACK.as_secs() + 5,
+);
+
 /// How long a takeover waits for the journal without a word. Ordinary transactions are shorter,
 /// and a restore of a journal of ordinary size takes less.
 pub const FOLLOW_WAIT_NOTED: Duration = Duration::from_secs(3);
