@@ -20,7 +20,12 @@ use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 
-use self::{follower::Follower, memory::MemoryWatch, reader::JournalReader, takeover::Takeover};
+use self::{
+    follower::{Follower, Then},
+    memory::MemoryWatch,
+    reader::JournalReader,
+    takeover::Takeover,
+};
 pub use self::{
     positions::Positions,
     request::{BeginAt, FollowRequest, Followed},
@@ -70,6 +75,8 @@ pub struct Replica<C: Client> {
     takeover: Option<Takeover>,
     memory: MemoryWatch,
     positions: Arc<Positions>,
+    /// Version of the newest look at the topics that was taken in.
+    topics_version: u64,
     has_begun: bool,
 }
 
@@ -108,6 +115,7 @@ impl<C: Client> Replica<C> {
             takeover: None,
             memory: MemoryWatch::new(memory_limit),
             positions: Arc::new(Positions::new(partitions)),
+            topics_version: 0,
             has_begun: false,
         })
     }
@@ -145,6 +153,7 @@ impl<C: Client> Replica<C> {
             self.reader.close();
             return Ok(Step::Ended);
         }
+        self.look_at_topics();
         if let Some(takeover) = &mut self.takeover {
             takeover.advance(&mut self.follower, &mut self.reader, self.client.clock())?;
         }
@@ -160,6 +169,16 @@ impl<C: Client> Replica<C> {
         activity.followed.store(read.unsigned_abs(), Relaxed);
         activity.following.store(self.takeover.is_some(), Relaxed);
         Ok(Step::Continue(self))
+    }
+
+    /// Begins anew when the journal is another topic by now, also when nobody takes over: positions
+    /// of the earlier one may be in the log of the new one.
+    fn look_at_topics(&mut self) {
+        let seen = self.control.topics().newer(&mut self.topics_version);
+        let journal = seen.and_then(|seen| seen.journal);
+        if journal.is_some() && self.follower.is_of(journal) == Then::Assign {
+            self.reader.outdated();
+        }
     }
 
     /// Takes what the sink asks for; the newest request is the one that counts. `false` when nobody
