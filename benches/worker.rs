@@ -131,7 +131,7 @@ fn epoch(partitions: i32) -> (Windows, EpochInput) {
         }
     };
     let progress =
-        |partition| PartitionProgress { partition, next_offset: Offset(500), idle: false };
+        |partition| PartitionProgress { partition, next_offset: Offset(500), idle_as_of: None };
     let input = EpochInput {
         epoch: Epoch(1),
         deltas: all.clone().map(delta).collect(),
@@ -163,7 +163,7 @@ fn journal(writer: &mut Writer, epoch: Epoch, prepared: &Prepared) -> usize {
         let head = PartitionHead {
             next_offset: change.state.next_offset,
             watermark: change.state.watermark,
-            idle: change.idle,
+            idle: change.idle_as_of.is_some(),
             at_end: true,
             lease_ms: 0,
             adopted_horizon: change.horizon,

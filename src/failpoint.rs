@@ -152,6 +152,8 @@ pub enum Fault {
     HorizonForgotten,
     /// A silent partition is idle although no broker has answered for it.
     IdleUnasked,
+    /// An answer about a silent partition counts as of the cut, however old it is.
+    IdleAsOfNow,
     /// A producer that could not deliver a record is kept.
     ProducerKept,
     /// After a commit that took long, the producer is kept.
@@ -177,6 +179,7 @@ impl Fault {
         Self::NextEpochAhead,
         Self::HorizonForgotten,
         Self::IdleUnasked,
+        Self::IdleAsOfNow,
         Self::ProducerKept,
         Self::SlowCommitKept,
         Self::UpToStable,

@@ -143,7 +143,7 @@ proptest! {
         let prepared = windows().prepare(EpochInput {
             epoch: Epoch(1),
             deltas,
-            progress: vec![PartitionProgress { partition: P, next_offset, idle: false }],
+            progress: vec![PartitionProgress { partition: P, next_offset, idle_as_of: None }],
             horizon: None,
             now_ms: NOW_MS,
             close_all: true,

@@ -25,6 +25,9 @@ const SESSIONS_PER_REBALANCE: u32 = 3;
 /// which leaves half of its timeout for retries.
 pub const TRANSACTION_INTERVALS: u32 = 4;
 
+/// For the markers of a transaction that has expired.
+const FOLLOW_RESERVE: Duration = Duration::from_secs(5);
+
 /// The times of one run, all of them sums of its session and its commit interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
@@ -78,6 +81,12 @@ impl Timing {
     /// transaction.
     pub fn commit(self) -> Duration {
         self.transaction * 3 / 4
+    }
+
+    /// How long a takeover waits while the journal cannot be read further: no transaction that hides
+    /// its end lasts as long.
+    pub fn follow(self) -> Duration {
+        self.transaction + super::TRANSACTION_EXPIRY_SLACK + FOLLOW_RESERVE
     }
 
     /// How long a revoke or a stop waits for the open epoch to commit before it is rolled back

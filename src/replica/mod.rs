@@ -24,7 +24,12 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 
-use self::{follower::Follower, memory::MemoryWatch, reader::JournalReader, takeover::Takeover};
+use self::{
+    follower::{Follower, Then},
+    memory::MemoryWatch,
+    reader::JournalReader,
+    takeover::Takeover,
+};
 pub use self::{
     positions::Positions,
     request::{BeginAt, FollowRequest, Followed},
@@ -81,6 +86,8 @@ pub struct Replica<C: Client> {
     board: Arc<Board>,
     /// When the group is shown again; not before all of the journal was read.
     next_show: Option<Instant>,
+    /// Version of the newest look at the topics that was taken in.
+    topics_version: u64,
     has_begun: bool,
 }
 
@@ -121,6 +128,7 @@ impl<C: Client> Replica<C> {
             positions: Arc::new(Positions::new(partitions)),
             board,
             next_show: None,
+            topics_version: 0,
             has_begun: false,
         })
     }
@@ -158,6 +166,7 @@ impl<C: Client> Replica<C> {
             self.reader.close();
             return Ok(Step::Ended);
         }
+        self.look_at_topics();
         if let Some(takeover) = &mut self.takeover {
             takeover.advance(&mut self.follower, &mut self.reader, self.client.clock())?;
         }
@@ -174,6 +183,16 @@ impl<C: Client> Replica<C> {
         activity.followed.store(read.unsigned_abs(), Relaxed);
         activity.following.store(self.takeover.is_some(), Relaxed);
         Ok(Step::Continue(self))
+    }
+
+    /// Begins anew when the journal is another topic by now, also when nobody takes over: positions
+    /// of the earlier one may be in the log of the new one.
+    fn look_at_topics(&mut self) {
+        let seen = self.control.topics().newer(&mut self.topics_version);
+        let journal = seen.and_then(|seen| seen.journal);
+        if journal.is_some() && self.follower.is_of(journal) == Then::Assign {
+            self.reader.outdated();
+        }
     }
 
     /// Takes what the sink asks for; the newest request is the one that counts. `false` when nobody

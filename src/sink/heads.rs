@@ -103,7 +103,7 @@ fn partition_head(change: &PartitionChange, account: &Account, lease_ms: u64) ->
     PartitionHead {
         next_offset: change.state.next_offset,
         watermark: change.state.watermark,
-        idle: change.idle,
+        idle: change.idle_as_of.is_some(),
         at_end: account.at_end,
         lease_ms,
         adopted_horizon: change.horizon,

@@ -8,6 +8,11 @@
 //! Holds: nothing is decided before the journal was read up to where it ended after the commits
 //! were known.
 
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
+
 use super::{
     EpochFailure,
     collecting::Collecting,
@@ -21,7 +26,7 @@ use crate::{
     client::{Client, Clock},
     epoch::{RecoverRequest, Recovered, ToSource},
     failpoint::{self, Fault, Point},
-    ids::TopicId,
+    ids::{InstanceId, Offset, PartitionId, TopicId},
     journal::{Chain, Stream, Writer},
     metrics::{self, Metric},
     replica::{FollowRequest, Followed},
@@ -34,7 +39,12 @@ pub(super) struct Waiting;
 
 /// The replica reads.
 #[derive(Debug)]
-pub(super) struct Reading(Box<RecoverRequest>);
+pub(super) struct Reading {
+    request: Box<RecoverRequest>,
+    /// How far it was, and since when.
+    positions: BTreeMap<PartitionId, Offset>,
+    since: Instant,
+}
 
 /// Has the journal read up to where it ended when the commits were known.
 pub(super) fn recover<C: Client>(
@@ -51,15 +61,24 @@ pub(super) fn recover<C: Client>(
     };
     // A replica that is gone reports its own reason.
     drop(cx.settings.replica.requests.send(follow));
-    Stage::Reading(Reading(request))
+    let positions = cx.settings.replica.positions.get();
+    Stage::Reading(Reading { request, positions, since: cx.clock.now() })
 }
 
 impl Reading {
-    pub(super) fn step<C: Client>(self, cx: &mut Context<C>) -> Result<Stage<C>, EpochFailure> {
+    pub(super) fn step<C: Client>(mut self, cx: &mut Context<C>) -> Result<Stage<C>, EpochFailure> {
         while let Ok(followed) = cx.settings.replica.followed.try_recv() {
             if followed.incarnation == cx.incarnation {
                 return self.followed(cx, &followed);
             }
+        }
+        let (positions, now) = (cx.settings.replica.positions.get(), cx.clock.now());
+        if positions != self.positions {
+            (self.positions, self.since) = (positions, now);
+        } else if now - self.since >= cx.settings.timing.follow() {
+            // No transaction hides it for so long: the ends may not be there any more.
+            let why = "the journal does not reach its former end";
+            return Ok(ask_again(cx, &self.request, BTreeSet::new(), why));
         }
         Ok(Stage::Reading(self))
     }
@@ -70,18 +89,15 @@ impl Reading {
         followed: &Followed,
     ) -> Result<Stage<C>, EpochFailure> {
         failpoint::reached(Point::Followed);
-        let Self(request) = self;
+        let Self { request, .. } = self;
         cx.journal = request.journal.topic;
         let decision = decide(&cx.takeover_rules(), &request, followed, cx.clock.now());
         let takeover = match decision.map_err(EpochFailure::Stop)? {
             Decision::AskAgain(why) => {
-                tracing::info!(attempt = request.attempt + 1, why, "taking over: asking again");
                 let chains = followed.chains.values();
                 let writers =
                     chains.filter_map(Chain::applied_by).map(|(_, writer)| writer.clone());
-                let (incarnation, writers) = (cx.incarnation, writers.collect());
-                cx.tell_source(ToSource::AskAgain { incarnation, writers });
-                return Ok(Stage::Waiting(Waiting));
+                return Ok(ask_again(cx, &request, writers.collect(), why));
             }
             Decision::Begin(takeover) => takeover,
         };
@@ -91,6 +107,19 @@ impl Reading {
         cx.settings.identity.journal_partitions = identity.journal_partitions;
         Ok(open(cx, *takeover))
     }
+}
+
+/// Has the source ask for commits and the journal's ends anew. `writers`: who has written what was
+/// read.
+fn ask_again<C: Client>(
+    cx: &Context<C>,
+    request: &RecoverRequest,
+    writers: BTreeSet<InstanceId>,
+    why: &str,
+) -> Stage<C> {
+    tracing::info!(attempt = request.attempt + 1, why, "taking over: asking again");
+    cx.tell_source(ToSource::AskAgain { incarnation: cx.incarnation, writers });
+    Stage::Waiting(Waiting)
 }
 
 /// Opens the first epoch where a takeover says.

@@ -138,14 +138,21 @@ fn restore_from(request: &RecoverRequest, n: u32, journal_partition: PartitionId
     here.map(|stream| restore_from_of(request, stream)).min().unwrap_or_default()
 }
 
-/// The same of one stream; the commit of input partition 0 covers the merger's.
+/// The same of one stream.
 fn restore_from_of(request: &RecoverRequest, stream: Stream) -> Offset {
-    let partition = match stream {
-        Stream::Merger => PartitionId(0),
-        Stream::Partition(partition) => partition,
-    };
-    let commit = ours(commit_of(request, partition), request.journal.topic);
+    let commit = ours(commit_beside(request, stream), request.journal.topic);
     commit.map(|commit| commit.restore_from).unwrap_or_default()
+}
+
+/// The commit that is written with a stream's record: input partition 0's covers the merger's.
+fn commit_beside(
+    request: &RecoverRequest,
+    stream: Stream,
+) -> Option<(Offset, Option<JournalCommit>)> {
+    match stream {
+        Stream::Merger => commit_of(request, PartitionId(0)),
+        Stream::Partition(partition) => commit_of(request, partition),
+    }
 }
 
 fn commit_of(
@@ -206,12 +213,16 @@ fn known<'a>(
     partition: PartitionId,
 ) -> Known<'a> {
     let view = followed.partitions.get(&partition);
-    let view = view.filter(|_| is_whole(followed, Stream::Partition(partition)));
+    let view = view.filter(|_| is_whole(request, followed, Stream::Partition(partition)));
     Known { partition, commit: commit_of(request, partition), view }
 }
 
-fn is_whole(followed: &Followed, stream: Stream) -> bool {
-    condition(followed, stream) == Condition::Whole
+/// Whether all of a stream is there that is committed: every epoch writes all that it owns.
+fn is_whole(request: &RecoverRequest, followed: &Followed, stream: Stream) -> bool {
+    let chain = followed.chains.get(&stream).filter(|it| it.condition() == Condition::Whole);
+    let read = chain.and_then(Chain::applied_by).map(|(epoch, _)| epoch);
+    let commit = commit_beside(request, stream).and_then(|(_, commit)| commit);
+    read.is_some() && read >= commit.map(|commit| commit.epoch)
 }
 
 fn condition(followed: &Followed, stream: Stream) -> Condition {
@@ -279,7 +290,7 @@ fn reason_to_ask(
 fn lacks_merger(request: &RecoverRequest, followed: &Followed) -> bool {
     let merges = owned_streams(request).any(|stream| stream == Stream::Merger);
     let committed = ours(commit_of(request, PartitionId(0)), request.journal.topic);
-    merges && committed.is_some() && !is_whole(followed, Stream::Merger)
+    merges && committed.is_some() && !is_whole(request, followed, Stream::Merger)
 }
 
 /// Goes on with what this process has committed.
@@ -313,7 +324,7 @@ fn begin(
     known: &[Known<'_>],
     standings: &BTreeMap<PartitionId, Standing>,
 ) -> Result<Takeover, RunError> {
-    let mut image = image_of(followed);
+    let mut image = image_of(request, followed);
     let loss = Loss::of(rules, request, followed, known, standings, &image)?;
     image.horizon = image.horizon.max(loss.forgotten);
     let (mut starts, mut totals) = (Vec::new(), BTreeMap::new());
@@ -332,9 +343,7 @@ fn begin(
     }
     let chain = |stream| {
         let mut chain = followed.chains.get(&stream).cloned().unwrap_or_default();
-        if let Stream::Partition(partition) = stream
-            && standings[&partition] == Standing::Lost
-        {
+        if !is_whole(request, followed, stream) {
             chain.restart();
         }
         (stream, chain, restore_from_of(request, stream))
@@ -352,7 +361,7 @@ fn begin(
 }
 
 /// What the journal holds, as the window state.
-fn image_of(followed: &Followed) -> StateImage {
+fn image_of(request: &RecoverRequest, followed: &Followed) -> StateImage {
     let mut image = StateImage::default();
     for (partition, view) in &followed.partitions {
         let head = &view.head;
@@ -368,7 +377,7 @@ fn image_of(followed: &Followed) -> StateImage {
                 WindowMeta { revision: published.revision, late_events: published.late_events };
             (*start, meta)
         });
-        if is_whole(followed, Stream::Merger) {
+        if is_whole(request, followed, Stream::Merger) {
             image.windows = meta.collect();
         }
         image.past_usage = merger.past_usage.clone();

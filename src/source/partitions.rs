@@ -15,6 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub(crate) use self::owned::Asked;
 use self::owned::{Hold, Owned};
 use crate::{
     epoch::{CutPartition, Times},
@@ -128,22 +129,25 @@ impl Partitions {
 
     /// Partitions that would be idle, had a broker just said so. librdkafka does not tell whether
     /// fetches of a quiet partition succeed; no record and no end event come either way.
-    pub(crate) fn to_probe(&self, now: Instant, idle_timeout: Duration) -> Vec<PartitionId> {
-        let due = |owned: &Owned| {
-            let stale = owned.answered.is_none_or(|at| now - at >= idle_timeout);
-            owned.at_end && owned.is_silent(now, idle_timeout) && stale
-        };
+    /// A window that is to be `closed` takes answers that are not older than that.
+    pub(crate) fn to_probe(
+        &self,
+        now: Instant,
+        idle_timeout: Duration,
+        closed: Option<EventTimeMs>,
+    ) -> Vec<PartitionId> {
+        let due = |owned: &Owned| owned.is_to_be_asked(now, idle_timeout, closed);
         self.each().filter(|(_, owned)| due(owned)).map(|(partition, _)| partition).collect()
     }
 
     /// Notes that a broker answers for these partitions, whose logs end there. A partition that has
     /// more than was read is not silent: what came while the broker could not be reached is still
     /// to be fetched. Returns how many have nothing more.
-    pub(crate) fn answered(&mut self, ends: &[(PartitionId, Offset)], now: Instant) -> usize {
+    pub(crate) fn answered(&mut self, ends: &[(PartitionId, Offset)], asked: Asked) -> usize {
         let mut at_end = 0;
         for (partition, end) in ends {
             if let Some(owned) = self.get_mut(*partition).filter(|owned| owned.next >= *end) {
-                owned.answered = Some(now);
+                owned.answered = Some(asked);
                 at_end += 1;
             }
         }
@@ -235,10 +239,10 @@ impl Partitions {
         for (number, owned) in self.owned.iter_mut().enumerate() {
             let Some(owned) = owned else { continue };
             let partition = PartitionId(number as i32);
-            let idle = owned.is_idle(now, idle_timeout);
+            let idle_as_of = owned.idle_as_of(now, idle_timeout);
             owned.told = (owned.lag(), owned.hold().is_some());
             cuts.push(CutPartition {
-                progress: PartitionProgress { partition, next_offset: owned.next, idle },
+                progress: PartitionProgress { partition, next_offset: owned.next, idle_as_of },
                 at_end: owned.at_end,
                 routed: std::mem::take(&mut owned.routed),
                 tombstones: std::mem::take(&mut owned.tombstones),

@@ -13,13 +13,14 @@ use super::{
     epochs::Epochs,
     fatal,
     open_transactions::OpenTransactions,
+    partitions::Asked,
     phase::Phase,
     recovering::Known,
 };
 use crate::{
-    client::{Client, Questions, RecordConsumer},
+    client::{Client, Clock, Questions, RecordConsumer},
     epoch::{CommittedEpoch, CutReason, Recovered},
-    ids::{Offset, PartitionId},
+    ids::{EventTimeMs, Offset, PartitionId},
     limits, metrics,
     topics::Topic,
 };
@@ -121,21 +122,25 @@ impl Running {
         self.epochs.is_committed(partition, offset).then(|| self.epochs.partitions())
     }
 
-    /// Asks the brokers whether they still answer for partitions that have fallen silent. Without
-    /// that, a broker that is away would close windows.
+    /// Asks the brokers whether they still answer for partitions that have fallen silent, and once
+    /// more when a window is to be closed. Without that, a broker that is away would close windows.
     fn probe_silent<C: Client>(&mut self, cx: &mut Context<C>) {
         let now = cx.intake.now();
         if now < self.next_probe {
             return;
         }
-        let silent = cx.intake.partitions.to_probe(now, cx.settings.idle_timeout);
+        let closed =
+            self.epochs.times().lowest_open.map(|start| cx.settings.rules.closes_at(start));
+        let closed = closed.filter(|closed| closed.0 <= cx.intake.now_ms());
+        let silent = cx.intake.partitions.to_probe(now, cx.settings.idle_timeout, closed);
         if silent.is_empty() {
             return;
         }
+        // NOTE: before the question. What is written while it is under way is not in the answer.
+        let asked = Asked { at: cx.now(), wall: EventTimeMs(cx.client.clock().now_ms()) };
         match cx.admin.ends(&cx.settings.topic, &silent, limits::PROBE_TIMEOUT) {
             Ok(ends) => {
-                let answered_at = cx.now();
-                if cx.intake.partitions.answered(&ends, answered_at) < silent.len() {
+                if cx.intake.partitions.answered(&ends, asked) < silent.len() {
                     self.next_probe = now + limits::PROBE_RETRY_PAUSE;
                 }
             }

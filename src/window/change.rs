@@ -76,8 +76,8 @@ pub struct PartitionChange {
     pub partition: PartitionId,
     /// Its progress after the epoch.
     pub state: PartitionState,
-    /// At its end, readable, and silent for the idle timeout.
-    pub idle: bool,
+    /// As of when it is idle, if it is.
+    pub idle_as_of: Option<EventTimeMs>,
     /// The horizon that judges every record from the next offset on; never goes back.
     pub horizon: Option<EventTimeMs>,
     /// The partial result of every window that changed.

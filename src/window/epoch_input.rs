@@ -27,8 +27,9 @@ pub struct PartitionProgress {
     pub partition: PartitionId,
     /// Next offset to read.
     pub next_offset: Offset,
-    /// At its end, readable, and silent for the idle timeout.
-    pub idle: bool,
+    /// Idle: at its end, readable, and silent for the idle timeout. A broker has said so when it
+    /// was asked at this moment of the wall clock; later records may be there.
+    pub idle_as_of: Option<EventTimeMs>,
 }
 
 /// All that the window state needs to know of one epoch.

@@ -172,7 +172,7 @@ impl OwnedPartition {
         horizon: Option<EventTimeMs>,
         counted: Counted,
     ) -> PartitionChange {
-        let PartitionProgress { partition, next_offset, idle } = progress;
+        let PartitionProgress { partition, next_offset, idle_as_of } = progress;
         assert!(next_offset >= self.state.next_offset, "partition {partition} went back");
         let state = PartitionState {
             epoch,
@@ -200,7 +200,7 @@ impl OwnedPartition {
         });
         let partials = partials.collect();
         let horizon = horizon.max(self.horizon);
-        PartitionChange { partition, state, idle, horizon, partials, dropped }
+        PartitionChange { partition, state, idle_as_of, horizon, partials, dropped }
     }
 
     fn completeness_after(

@@ -325,13 +325,14 @@ impl Merger {
     }
 
     fn closing(&self, changes: &[PartitionChange], input: MergerInput) -> Closing {
-        let times = changes
-            .iter()
-            .map(|change| PartitionTime { watermark: change.state.watermark, idle: change.idle });
-        let all_idle = !changes.is_empty() && changes.iter().all(|change| change.idle);
+        let times = changes.iter().map(|change| PartitionTime {
+            watermark: change.state.watermark,
+            idle_as_of: change.idle_as_of,
+        });
+        let now = EventTimeMs(input.now_ms);
         Closing {
+            idle_clock: watermark::all_idle_as_of(times.clone()).map(|as_of| as_of.min(now)),
             watermark: watermark::global(self.watermark, times),
-            idle_clock: all_idle.then_some(EventTimeMs(input.now_ms)),
             horizon: input.horizon,
             close_all: input.close_all,
         }

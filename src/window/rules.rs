@@ -35,7 +35,7 @@ impl WindowRules {
     }
 
     /// The instant, on whatever clock rules, at which the window closes.
-    pub(super) fn closes_at(&self, start: WindowStart) -> EventTimeMs {
+    pub fn closes_at(&self, start: WindowStart) -> EventTimeMs {
         EventTimeMs(self.end(start).0.saturating_add(self.grace_ms))
     }
 }

@@ -82,10 +82,9 @@ impl Loss {
         let window = &rules.window;
         let commits = request.committed.iter();
         let watermarks =
-            commits.filter_map(|known| JournalCommit::parse(&known.metadata)?.watermark);
+            commits.filter_map(|known| Some(JournalCommit::parse(&known.metadata)?.watermark));
         let watermarks: Vec<_> = watermarks.collect();
-        let (Some(highest), Some(lowest)) = (watermarks.iter().max(), watermarks.iter().min())
-        else {
+        let Some(highest) = watermarks.iter().copied().max().flatten() else {
             tracing::warn!(
                 partitions = lost.len(),
                 "the journal has lost what was committed; no event was counted before"
@@ -93,20 +92,24 @@ impl Loss {
             return;
         };
         add(Metric::JournalLosses, 1);
-        let over = end_of(window, *highest);
-        self.highest = Some(*highest);
-        self.sealed = Some(over);
+        let over = end_of(window, highest);
+        let published = image.windows.keys().next_back().map(|start| window.end(*start));
+        self.highest = Some(highest);
+        // Silence may have closed windows behind the watermark. Their totals stand.
+        self.sealed = published.max(Some(over));
         if lacks_merger {
             self.forgotten = Some(over);
         }
-        // A window that had closed everywhere was published, and takes late events no more.
-        let first = window.window_of(EventTimeMs(lowest.0.saturating_sub(window.grace_ms)));
-        let published = image.windows.keys().next_back().map(|start| window.end(*start));
-        let from = published.map_or(first, |end| first.max(window.window_of(end)));
+        // A window that had closed everywhere was published, and takes late events no more. A
+        // partition without a watermark may have held all of them open.
+        let lowest = watermarks.iter().copied().min().flatten();
+        let first =
+            lowest.map(|at| window.window_of(EventTimeMs(at.0.saturating_sub(window.grace_ms))));
+        let from = first.max(published.map(|end| window.window_of(end)));
         tracing::error!(
             partitions = ?lost.iter().map(|partition| partition.0).collect::<Vec<_>>(),
             merger = lacks_merger,
-            lost_from_ms = from.0,
+            lost_from_ms = from.map(|start| start.0),
             lost_until_ms = over.0,
             "the journal has lost what was committed: it was deleted, or has lost its end; reading \
              goes on at the committed offsets; windows of that time that were open have lost \
@@ -162,7 +165,7 @@ fn lacks_merger(
 ) -> bool {
     let first = PartitionId(0);
     let was_committed = commit_of(request, first).is_some_and(|(_, commit)| commit.is_some());
-    standings.contains_key(&first) && was_committed && !is_whole(followed, Stream::Merger)
+    standings.contains_key(&first) && was_committed && !is_whole(request, followed, Stream::Merger)
 }
 
 /// End of the newest published window before any that is open.

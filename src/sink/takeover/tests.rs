@@ -218,6 +218,21 @@ fn a_head_that_is_newer_than_its_commit_is_the_truth() {
 }
 
 #[test]
+fn a_merger_that_has_lost_its_end_is_lost_although_every_position_is_there() {
+    let group = Group::new(|stream, epoch| stream != Stream::Merger || epoch < 3);
+    for attempt in 0..3 {
+        assert!(asks_again(group.decide(&group.request(attempt), Duration::ZERO)), "{attempt}");
+    }
+    let takeover = group.begins(&group.request(3));
+    assert_eq!(offsets(&takeover), [15, 15]);
+    assert!(takeover.image.windows.is_empty(), "what was published last is not known");
+    assert_eq!(takeover.image.horizon, Some(EventTimeMs(40)), "so nothing of it begins again");
+    let merger = takeover.chains.iter().find(|(stream, ..)| *stream == Stream::Merger);
+    let condition = merger.expect("it is owned").1.condition();
+    assert_ne!(condition, Condition::Whole, "it begins with a snapshot");
+}
+
+#[test]
 fn a_gap_and_an_old_head_are_asked_for_three_times_and_then_lost() {
     let p0 = Stream::Partition(P0);
     // A record is missing between two, or the last one is.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::{
     failpoint::{self, Fault},
-    ids::Offset,
+    ids::{EventTimeMs, Offset},
     limits,
 };
 
@@ -17,8 +17,8 @@ use crate::{
 pub(super) struct Owned {
     pub(super) next: Offset,
     pub(super) at_end: bool,
-    /// When a broker last answered for this partition, if nothing has failed since.
-    pub(super) answered: Option<Instant>,
+    /// When a broker was asked that last answered for this partition, if nothing has failed since.
+    pub(super) answered: Option<Asked>,
     pub(super) last_record: Instant,
     pub(super) paused: bool,
     pub(super) routed: u64,
@@ -33,6 +33,14 @@ pub(super) struct Owned {
     pub(super) held: Option<Hold>,
     /// Lag and hold as of the last cut.
     pub(super) told: (Option<u64>, bool),
+}
+
+/// The moment before a question was sent: its answer says nothing of what came later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Asked {
+    pub(crate) at: Instant,
+    /// The same on the wall clock.
+    pub(crate) wall: EventTimeMs,
 }
 
 /// A position behind which an open transaction hides records.
@@ -90,19 +98,42 @@ impl Owned {
         now.saturating_duration_since(self.last_record) >= idle_timeout
     }
 
-    /// An answer counts for two idle timeouts: it is asked for again after one.
-    pub(super) fn is_idle(&self, now: Instant, idle_timeout: Duration) -> bool {
+    /// As of when it is idle, if it is. An answer counts for two idle timeouts: it is asked for
+    /// again after one.
+    pub(super) fn idle_as_of(&self, now: Instant, idle_timeout: Duration) -> Option<EventTimeMs> {
         let valid = idle_timeout.saturating_mul(2).max(limits::PROBE_TIMEOUT * 2);
-        let answered = self.answered.is_some_and(|at| now.saturating_duration_since(at) <= valid);
-        let answered = answered || failpoint::is_planted(Fault::IdleUnasked);
-        self.at_end && answered && self.is_silent(now, idle_timeout) && !self.expects_more()
+        let is_valid = |asked: &Asked| now.saturating_duration_since(asked.at) <= valid;
+        let mut as_of = self.answered.filter(is_valid).map(|asked| asked.wall);
+        if failpoint::is_planted(Fault::IdleAsOfNow) {
+            as_of = as_of.map(|_| EventTimeMs(i64::MAX));
+        }
+        if failpoint::is_planted(Fault::IdleUnasked) {
+            as_of = Some(EventTimeMs(i64::MAX));
+        }
+        let is_idle = self.at_end && self.is_silent(now, idle_timeout) && !self.expects_more();
+        as_of.filter(|_| is_idle)
+    }
+
+    /// Whether a broker is to be asked whether it is idle: nobody has, or long ago, or before the
+    /// moment at which a window is to be `closed`.
+    pub(super) fn is_to_be_asked(
+        &self,
+        now: Instant,
+        idle_timeout: Duration,
+        closed: Option<EventTimeMs>,
+    ) -> bool {
+        let is_old = |asked: Asked| {
+            now.saturating_duration_since(asked.at) >= idle_timeout
+                || closed.is_some_and(|closed| asked.wall < closed)
+        };
+        self.at_end && self.is_silent(now, idle_timeout) && self.answered.is_none_or(is_old)
     }
 
     /// Whether a bounded run is done with it: at its bound, or at the end of a log that has become
     /// shorter than that.
     pub(super) fn is_at_bound(&self, now: Instant, idle_timeout: Duration) -> bool {
         let knows_end = self.log_end.is_some() && !self.hides_records();
-        let is_shorter = || knows_end && self.is_idle(now, idle_timeout);
+        let is_shorter = || knows_end && self.idle_as_of(now, idle_timeout).is_some();
         self.bound.is_none_or(|bound| self.next >= bound || is_shorter())
     }
 }

@@ -17,6 +17,11 @@ fn two(now: Instant) -> Partitions {
     partitions
 }
 
+/// A question at this moment.
+fn asked(at: Instant) -> Asked {
+    Asked { at, wall: EventTimeMs(1_000) }
+}
+
 #[test]
 fn records_read_before_or_unowned_are_dropped() {
     let now = Instant::now();
@@ -49,28 +54,45 @@ fn idle_needs_the_end_silence_and_a_broker_that_answers() {
     let mut partitions = two(start);
     let at = |after: u64| start + Duration::from_secs(after);
     let idle = |partitions: &mut Partitions, after: u64| {
-        partitions.cut(at(after), timeout, |_| None)[0].progress.idle
+        partitions.cut(at(after), timeout, |_| None)[0].progress.idle_as_of.is_some()
     };
-    partitions.answered(&[(P0, Offset(0))], at(60));
+    partitions.answered(&[(P0, Offset(0))], asked(at(60)));
     assert!(!idle(&mut partitions, 60), "not at the end");
     partitions.end(P0, Offset(5));
     let mut partitions = two(start);
     partitions.end(P0, Offset(5));
-    assert_eq!(partitions.to_probe(at(9), timeout), [], "not silent for long enough");
+    assert_eq!(partitions.to_probe(at(9), timeout, None), [], "not silent for long enough");
     assert!(!idle(&mut partitions, 20), "nobody has answered");
-    assert_eq!(partitions.to_probe(at(10), timeout), [P0]);
-    partitions.answered(&[(P0, Offset(5))], at(10));
+    assert_eq!(partitions.to_probe(at(10), timeout, None), [P0]);
+    partitions.answered(&[(P0, Offset(5))], asked(at(10)));
     assert!(idle(&mut partitions, 10));
-    assert_eq!(partitions.to_probe(at(19), timeout), []);
-    assert_eq!(partitions.to_probe(at(20), timeout), [P0], "asked again");
+    assert_eq!(partitions.to_probe(at(19), timeout, None), []);
+    assert_eq!(partitions.to_probe(at(20), timeout, None), [P0], "asked again");
     assert!(idle(&mut partitions, 29));
     assert!(!idle(&mut partitions, 31), "the broker is away");
-    partitions.answered(&[(P0, Offset(5))], at(32));
+    partitions.answered(&[(P0, Offset(5))], asked(at(32)));
     partitions.fetch_failed(None);
     assert!(!idle(&mut partitions, 33), "cannot be fetched");
-    partitions.answered(&[(P0, Offset(5))], at(34));
+    partitions.answered(&[(P0, Offset(5))], asked(at(34)));
     partitions.record(P0, 5, false, at(35));
     assert!(!idle(&mut partitions, 60), "has more than its end");
+}
+
+#[test]
+fn a_partition_is_idle_as_of_the_question_and_asked_again_for_a_window() {
+    let start = Instant::now();
+    let timeout = Duration::from_secs(10);
+    let now = start + timeout;
+    let mut partitions = two(start);
+    partitions.end(P0, Offset(5));
+    partitions.answered(&[(P0, Offset(5))], asked(now));
+    let later = now + Duration::from_secs(5);
+    let as_of = partitions.cut(later, timeout, |_| None)[0].progress.idle_as_of;
+    assert_eq!(as_of, Some(EventTimeMs(1_000)), "not as of the cut");
+    let to_probe = |closed| partitions.to_probe(later, timeout, closed);
+    assert_eq!(to_probe(None), [], "no window is to be closed");
+    assert_eq!(to_probe(Some(EventTimeMs(1_000))), [], "the answer covers it");
+    assert_eq!(to_probe(Some(EventTimeMs(1_001))), [P0]);
 }
 
 #[test]
@@ -80,10 +102,13 @@ fn a_partition_with_unread_records_behind_its_last_known_end_is_not_idle() {
     let mut partitions = two(start);
     partitions.end(P0, Offset(5));
     let now = start + timeout;
-    assert_eq!(partitions.answered(&[(P0, Offset(6))], now), 0);
-    assert!(!partitions.cut(now, timeout, |_| None)[0].progress.idle, "one is to be fetched");
-    assert_eq!(partitions.answered(&[(P0, Offset(5))], now), 1);
-    assert!(partitions.cut(now, timeout, |_| None)[0].progress.idle);
+    assert_eq!(partitions.answered(&[(P0, Offset(6))], asked(now)), 0);
+    assert!(
+        partitions.cut(now, timeout, |_| None)[0].progress.idle_as_of.is_none(),
+        "one is to be fetched"
+    );
+    assert_eq!(partitions.answered(&[(P0, Offset(5))], asked(now)), 1);
+    assert!(partitions.cut(now, timeout, |_| None)[0].progress.idle_as_of.is_some());
 }
 
 #[test]
@@ -149,10 +174,10 @@ fn a_partition_whose_records_an_open_transaction_hides_is_not_idle() {
     let now = start + timeout;
     let mut partitions = two(start);
     partitions.end(P0, Offset(5));
-    partitions.answered(&[(P0, Offset(5))], now);
+    partitions.answered(&[(P0, Offset(5))], asked(now));
     let idle = |partitions: &mut Partitions, end| {
         let cut = partitions.cut(now, timeout, |_| Some(Offset(end)))[0];
-        (cut.progress.idle, cut.held)
+        (cut.progress.idle_as_of.is_some(), cut.held)
     };
     assert_eq!(idle(&mut partitions, 5), (true, false));
     assert_eq!(idle(&mut partitions, 7), (false, false), "not known to be held yet");
@@ -178,7 +203,7 @@ fn a_bound_behind_an_open_transaction_is_waited_for_unless_that_hangs() {
     partitions.end(P0, Offset(5));
     assert!(!partitions.all_at_bound(now, timeout));
     now += timeout;
-    partitions.answered(&[(P0, Offset(5))], now);
+    partitions.answered(&[(P0, Offset(5))], asked(now));
     assert!(!partitions.all_at_bound(now, timeout), "silent, but not at its bound");
     partitions.hold(P0, Offset(5), false);
     assert_eq!(partitions.hanging_before_bound(now, timeout), None);
@@ -201,12 +226,12 @@ fn an_end_that_is_not_known_for_a_moment_hides_as_much_as_before() {
     let mut partitions = Partitions::default();
     partitions.own(&[(P0, Offset(5))], &bounds, start);
     partitions.end(P0, Offset(5));
-    partitions.answered(&[(P0, Offset(5))], late);
+    partitions.answered(&[(P0, Offset(5))], asked(late));
     assert!(!partitions.all_at_bound(late, timeout), "nobody knows yet what there is");
     partitions.observe(|_| Some(Offset(9)));
     partitions.observe(|_| None);
     assert!(!partitions.all_at_bound(late, timeout));
-    assert!(!partitions.cut(late, timeout, |_| None)[0].progress.idle);
+    assert!(partitions.cut(late, timeout, |_| None)[0].progress.idle_as_of.is_none());
     partitions.observe(|_| Some(Offset(5)));
     assert!(partitions.all_at_bound(late, timeout), "the rest was aborted and cut off");
 }
@@ -221,7 +246,7 @@ fn a_log_that_ends_before_its_bound_is_done_once_it_is_idle() {
     partitions.end(P0, Offset(6));
     assert!(!partitions.all_at_bound(start, timeout));
     let now = start + timeout;
-    partitions.answered(&[(P0, Offset(6))], now);
+    partitions.answered(&[(P0, Offset(6))], asked(now));
     assert!(partitions.all_at_bound(now, timeout));
 }
 

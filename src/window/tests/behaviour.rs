@@ -74,6 +74,25 @@ fn when_all_partitions_are_idle_the_clock_closes_windows_and_the_watermark_stays
 }
 
 #[test]
+fn silence_closes_no_window_beyond_the_oldest_answer() {
+    let mut run = Run::of(2);
+    run.epoch(&[(0, 3), (1, 12)]);
+    run.idle.extend([0, 1]);
+    run.now_ms = 1000;
+    run.idle_as_of = EventTimeMs(14);
+    assert_eq!(run.published(&[]), [], "what came after it may be of the first window");
+    run.idle_as_of = EventTimeMs(15);
+    assert_eq!(run.published(&[]), [(0, 1, 1, 0)]);
+
+    run.idle.remove(&0);
+    run.idle_as_of = EventTimeMs(24);
+    assert_eq!(run.published(&[(0, 90)]), [], "nor does a partition that is awake");
+    assert_eq!(run.windows.watermark(), Some(EventTimeMs(24)));
+    run.idle_as_of = EventTimeMs(25);
+    assert_eq!(run.published(&[]), [(10, 1, 1, 0)]);
+}
+
+#[test]
 fn the_end_of_the_input_closes_everything() {
     let mut run = Run::of(2);
     run.epoch(&[(0, 3), (0, 1_000_000)]);

@@ -36,7 +36,7 @@ fn change(p: i32, locations: std::ops::Range<usize>) -> PartitionChange {
             completeness: Completeness::FromStart,
             topic: None,
         },
-        idle: false,
+        idle_as_of: None,
         horizon: None,
         partials: BTreeMap::from([(WINDOW, Arc::new(partial))]),
         dropped: BTreeSet::new(),

@@ -28,7 +28,8 @@ pub(super) struct Event {
 #[derive(Debug, Clone)]
 pub(super) struct ModelEpoch {
     pub(super) events: Vec<Event>,
-    pub(super) idle: BTreeSet<PartitionId>,
+    /// The idle partitions, with the moment of the answer.
+    pub(super) idle: BTreeMap<PartitionId, EventTimeMs>,
     pub(super) barrier: Option<EventTimeMs>,
     pub(super) now_ms: i64,
     pub(super) close_all: bool,
@@ -95,9 +96,15 @@ impl Model {
     /// The global watermark after an epoch.
     pub(super) fn watermark(&self, upto: usize) -> Option<EventTimeMs> {
         let lowest = |at: usize| {
-            let awake = self.starts.keys().filter(|p| !self.epochs[at].idle.contains(p));
+            let idle = &self.epochs[at].idle;
+            let awake = self.starts.keys().filter(|p| !idle.contains_key(p));
             let times: Option<Vec<_>> = awake.map(|p| self.partition_watermark(at, *p)).collect();
-            times?.into_iter().min()
+            let mut lowest = times?.into_iter().min()?;
+            for (p, as_of) in idle {
+                let own = self.partition_watermark(at, *p).unwrap_or(*as_of);
+                lowest = lowest.min(own.max(*as_of));
+            }
+            Some(lowest)
         };
         (0..=upto).filter_map(lowest).max()
     }
@@ -115,10 +122,11 @@ impl Model {
     fn due(&self, at: usize, start: WindowStart) -> bool {
         let epoch = &self.epochs[at];
         let (end, grace) = (start.0 + self.rules.size_ms, self.rules.grace_ms);
-        let all_idle = self.starts.keys().all(|p| epoch.idle.contains(p));
+        let all_idle = self.starts.keys().all(|p| epoch.idle.contains_key(p));
+        let answered = epoch.idle.values().all(|as_of| end + grace <= as_of.0);
         epoch.close_all
             || self.watermark(at).is_some_and(|watermark| end + grace <= watermark.0)
-            || (all_idle && end + grace <= epoch.now_ms)
+            || (all_idle && answered && end + grace <= epoch.now_ms)
             || self.horizon(at).is_some_and(|horizon| end <= horizon.0)
     }
 

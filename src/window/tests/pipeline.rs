@@ -1,6 +1,6 @@
 //! The pipeline around the window state: reads, cuts, crashes, and compares with the model.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
@@ -126,7 +126,7 @@ impl Pipeline {
 
     pub(super) fn cut(
         &mut self,
-        idle: &BTreeSet<PartitionId>,
+        idle: &BTreeMap<PartitionId, EventTimeMs>,
         workers: usize,
         barrier: Option<EventTimeMs>,
         close_all: bool,
@@ -135,7 +135,8 @@ impl Pipeline {
         self.epoch += 1 + self.epoch % 3;
         let progress =
             (0..).map(PartitionId).zip(self.next.map(Offset)).map(|(partition, next_offset)| {
-                PartitionProgress { partition, next_offset, idle: idle.contains(&partition) }
+                let idle_as_of = idle.get(&partition).copied();
+                PartitionProgress { partition, next_offset, idle_as_of }
             });
         let prepared = self.windows.prepare(EpochInput {
             epoch: Epoch(self.epoch),

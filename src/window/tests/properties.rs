@@ -1,6 +1,6 @@
 //! Random logs, epoch cuts, rollbacks and crashes against the naive model.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use proptest::{collection::vec, prelude::*};
 
@@ -9,14 +9,14 @@ use super::{
     pipeline::{Outcome, PARTITIONS, Pipeline},
     reopened,
 };
-use crate::ids::{Epoch, Offset, PartitionId, WindowStart};
+use crate::ids::{Epoch, EventTimeMs, Offset, PartitionId, WindowStart};
 
 #[derive(Debug, Clone)]
 enum Step {
     /// Events are read from a partition.
     Read { partition: usize, events: usize },
     /// An epoch ends.
-    Cut { idle: u8, wait_ms: i64, workers: usize, new_horizon: bool, outcome: Outcome },
+    Cut { idle: u8, age_ms: i64, wait_ms: i64, workers: usize, new_horizon: bool, outcome: Outcome },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -29,11 +29,11 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => (0..PARTITIONS, 1..8_usize)
             .prop_map(|(partition, events)| Step::Read { partition, events }),
-        2 => (any::<u8>(), 0..40_i64, 1..4_usize, any::<bool>(), outcome).prop_map(
-            |(idle, wait_ms, workers, new_horizon, outcome)| {
+        2 => (any::<u8>(), 0..20_i64, 0..40_i64, 1..4_usize, any::<bool>(), outcome).prop_map(
+            |(idle, age_ms, wait_ms, workers, new_horizon, outcome)| {
                 // One epoch in four finds everything idle.
                 let idle = if idle >= 192 { 0xff } else { idle };
-                Step::Cut { idle, wait_ms, workers, new_horizon, outcome }
+                Step::Cut { idle, age_ms, wait_ms, workers, new_horizon, outcome }
             }
         ),
     ]
@@ -71,11 +71,14 @@ proptest! {
         for step in steps {
             match step {
                 Step::Read { partition, events } => pipeline.read(partition, events),
-                Step::Cut { idle, wait_ms, workers, new_horizon, outcome } => {
+                Step::Cut { idle, age_ms, wait_ms, workers, new_horizon, outcome } => {
                     pipeline.now_ms += wait_ms;
                     let idle = (0..PARTITIONS as i32)
                         .filter(|p| idle >> p & 1 == 1)
-                        .map(PartitionId)
+                        .map(|p| {
+                            let age_ms = age_ms * i64::from(p);
+                            (PartitionId(p), EventTimeMs(pipeline.now_ms - age_ms))
+                        })
                         .collect();
                     let in_force = pipeline.in_force;
                     let next = pipeline.windows.next_horizon().max(in_force);
@@ -84,7 +87,7 @@ proptest! {
                 }
             }
         }
-        pipeline.cut(&BTreeSet::new(), 2, pipeline.in_force, true, Outcome::Commit)?;
+        pipeline.cut(&BTreeMap::new(), 2, pipeline.in_force, true, Outcome::Commit)?;
         prop_assert_eq!(pipeline.windows.open_windows(), 0);
         pipeline.check_conservation()?;
     }
@@ -110,7 +113,7 @@ proptest! {
             let progress = |p: usize| PartitionProgress {
                 partition: PartitionId(p as i32),
                 next_offset: Offset(counts[p] as i64),
-                idle: false,
+                idle_as_of: None,
             };
             let prepared = pipeline.windows.prepare(EpochInput {
                 epoch: Epoch(1),
@@ -143,14 +146,14 @@ proptest! {
         for partition in 0..PARTITIONS {
             pipeline.read(partition, first);
         }
-        pipeline.cut(&BTreeSet::new(), 1, None, false, Outcome::Commit)?;
+        pipeline.cut(&BTreeMap::new(), 1, None, false, Outcome::Commit)?;
         let before = reopened(rules, &pipeline.image);
         let sums: Vec<_> = pipeline.windows.contents().windows.values()
             .map(|window| Arc::clone(&window.sum)).collect();
         let copies: Vec<_> = sums.iter().map(|sum| Partial::clone(sum)).collect();
         pipeline.read(0, second);
         let barrier = pipeline.windows.next_horizon();
-        pipeline.cut(&BTreeSet::new(), 2, barrier, true, Outcome::Rollback)?;
+        pipeline.cut(&BTreeMap::new(), 2, barrier, true, Outcome::Rollback)?;
         prop_assert_eq!(before.contents(), pipeline.windows.contents());
         for (sum, copy) in sums.iter().zip(&copies) {
             prop_assert_eq!(&**sum, copy);

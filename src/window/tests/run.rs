@@ -44,6 +44,8 @@ pub(super) struct Run {
     pub(super) windows: Windows,
     pub(super) image: StateImage,
     pub(super) idle: BTreeSet<i32>,
+    /// The moment of the answers.
+    pub(super) idle_as_of: EventTimeMs,
     pub(super) now_ms: i64,
     pub(super) close_all: bool,
 }
@@ -56,6 +58,7 @@ impl Run {
             windows: Windows::new(rules, &image, &owned, true),
             image,
             idle: BTreeSet::new(),
+            idle_as_of: EventTimeMs(i64::MAX),
             now_ms: 0,
             close_all: false,
         }
@@ -78,8 +81,8 @@ impl Run {
             let times = events.iter().filter(|(p, _)| *p == partition.0).map(|(_, time)| *time);
             let events: Vec<_> = (state.next_offset.0..).zip(times).collect();
             let next_offset = Offset(state.next_offset.0 + events.len() as i64);
-            let idle = self.idle.contains(&partition.0);
-            progress.push(PartitionProgress { partition, next_offset, idle });
+            let idle_as_of = self.idle.contains(&partition.0).then_some(self.idle_as_of);
+            progress.push(PartitionProgress { partition, next_offset, idle_as_of });
             if !events.is_empty() {
                 deltas.push(delta(partition.0, &events));
             }

@@ -10,6 +10,7 @@ use logintide::{
     ids::{Offset, PartitionId},
     journal::{Condition, Stream},
     replica::BeginAt,
+    topics::{PerOutput, SeenTopics},
 };
 
 use super::{
@@ -136,6 +137,30 @@ fn a_topic_that_was_created_anew_is_read_from_its_start() {
     }
     running.run_for(Duration::from_millis(100));
     assert_followed(&running.follow(author.request(2)), &author.truth, "second");
+}
+
+#[test]
+fn a_topic_that_was_created_anew_is_read_from_its_start_without_a_takeover() {
+    let (kafka, author) = journal(4, 5);
+    let mut running = Start::new(&kafka).start();
+    assert_followed(&running.follow(author.request(1)), &author.truth, "first");
+    kafka.delete_topic(JOURNAL);
+    let mut author = Author::new(&kafka);
+    // Longer than the one before, before anything of it is read.
+    (0..20).for_each(|_| author.epoch(&[1], &[40], End::Commit));
+    running.run_for(Duration::from_millis(100));
+    let shown = running.positions();
+    assert_eq!(shown, author.request(2).until, "the new one is read in the middle");
+    let outputs = PerOutput::from_fn(|_| 1);
+    let journal = author.request(2).journal;
+    running.control.topics().publish(SeenTopics { input: None, journal, outputs });
+    running.step().expect("it goes on");
+    assert!(running.positions().values().any(|position| *position < shown[&PartitionId(0)]));
+    running.run_for(Duration::from_millis(100));
+    // To one who asks for nothing, it is what is known by itself.
+    let mut request = author.request(2);
+    request.until.clear();
+    assert_followed(&running.follow(request), &author.truth, "second");
 }
 
 #[test]

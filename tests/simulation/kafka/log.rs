@@ -1,7 +1,7 @@
 //! The log of one partition: records, markers of transactions, its two ends.
 //!
 //! In:  records and markers. Out: what a reader may see from an offset on.
-//! Holds: offsets are never used twice; nothing above the last stable offset is compacted; the
+//! Holds: offsets are never used twice, unless the log loses its end; nothing above the last stable offset is compacted; the
 //! records of a transaction are between its first offset in `open` and its marker.
 
 use std::{
@@ -156,6 +156,29 @@ impl PartitionLog {
         let start = self.start;
         self.entries.retain(|entry| entry.offset >= start);
         self.open.values_mut().for_each(|first| *first = (*first).max(start));
+    }
+
+    /// Loses its end, at most from an offset on, as when a replica that was behind leads. What is
+    /// left has no part of a transaction whose other part is lost, which would hang for ever.
+    pub(crate) fn lose_end(&mut self, from: i64) {
+        let (mut open, mut end) = (BTreeSet::new(), self.start);
+        for entry in self.entries.iter().take_while(|entry| entry.offset < from) {
+            match (&entry.content, entry.transaction) {
+                (Content::Record(_), Some(number)) => {
+                    open.insert(number);
+                }
+                (Content::Marker { .. }, Some(number)) => {
+                    open.remove(&number);
+                }
+                (_, None) => {}
+            }
+            if open.is_empty() {
+                end = entry.offset + 1;
+            }
+        }
+        self.end = end;
+        self.entries.retain(|entry| entry.offset < end);
+        self.open.retain(|_, first| *first < end);
     }
 
     /// Removes records that are not the newest of their key, up to an offset that chance picks, and

@@ -205,6 +205,14 @@ impl SimKafka {
         });
     }
 
+    /// A partition loses its end, at most from an offset on.
+    pub(crate) fn lose_end(&self, topic: &str, partition: i32, from: i64) {
+        self.with(|cluster| {
+            let log = cluster.topics.log_mut(&Place::new(topic, partition));
+            log.expect("the partition exists").lose_end(from);
+        });
+    }
+
     /// Another broker becomes the partition's leader, after some time without one.
     pub(crate) fn move_leader(&self, topic: &str, partition: i32, away: Duration) {
         self.with(|cluster| {

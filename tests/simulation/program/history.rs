@@ -8,19 +8,21 @@ use std::time::Duration;
 
 use logintide::{
     config::Delivery,
-    topics::{PerTopic, Topic},
+    ids::TopicId,
+    topics::{PerTopic, SeenTopics, Topic},
 };
 
 use super::{
     guest::Guest,
-    house::{House, INSTANCES, Repeats, bearable},
+    house::{INSTANCES, Repeats, bearable},
     input::Feed,
-    instance::Instance,
+    losses::{self, Loss},
     oracle::Outputs,
-    plan::{GROUP, IDLE_TIMEOUT, Plan, SESSION, Trouble, WINDOW_MS, names},
+    plan::{GROUP, IDLE_TIMEOUT, MOST_PARTITIONS, Plan, SESSION, Trouble, WINDOW_MS, names},
     sizes::Sizes,
+    slot::Slot,
 };
-use crate::kafka::{Cluster, Faults, Link, Random, SimClient, SimKafka};
+use crate::kafka::{Cluster, Faults, Random, SimKafka};
 
 /// How long everything may take to end once the trouble is over.
 const PATIENCE: Duration = Duration::from_mins(4);
@@ -32,21 +34,12 @@ const CLOSING: Duration = Duration::from_secs(7);
 /// Longest time between two rounds: while there is trouble or something to do, and then.
 const PAUSE: Duration = Duration::from_millis(120);
 const LONG_PAUSE: Duration = Duration::from_millis(250);
-
-/// A process, and what is done to it.
-struct Running {
-    client: SimClient,
-    instance: Instance,
-    paused_until: Option<Duration>,
-    cut_until: Option<Duration>,
-}
-
-/// A place for an instance, with or without a process.
-struct Slot {
-    house: House,
-    running: Option<Running>,
-    starts_at: Duration,
-}
+/// One round in so many has a look at the topics: every few seconds.
+const LOOK_ONE_IN: u32 = 40;
+/// Topics that may get more partitions; the records of a window stay in one partition, and those of
+/// a stream.
+const GROWING: [Topic; 5] =
+    [Topic::Input, Topic::Input, Topic::Processed, Topic::DeadLetter, Topic::Late];
 
 /// What a history has come to.
 #[derive(Debug, Default)]
@@ -66,12 +59,15 @@ pub(crate) struct History {
     slots: Vec<Slot>,
     feed: Feed,
     guest: Option<Guest>,
+    losses: Vec<Loss>,
     last_failure: Option<String>,
     sizes: Sizes,
 }
 
 /// Plays a history. `look` is taken at its cluster before anything happens.
 pub(crate) fn play(seed: u64, delivery: Delivery, look: fn(&mut Cluster)) -> Outcome {
+    losses::listen(false);
+    losses::take();
     let mut history = History::new(seed, delivery, look);
     history.trouble();
     let broken = history.calm().and_then(|()| history.judge()).err();
@@ -91,13 +87,7 @@ impl History {
         for (topic, name) in names.iter() {
             kafka.create_topic(name, plan.partitions[topic]);
         }
-        let house = |number| House::new(number, &plan);
-        let slots = (0..INSTANCES).map(house).map(|house| Slot {
-            house,
-            running: None,
-            starts_at: Duration::ZERO,
-        });
-        let slots = slots.collect();
+        let slots = (0..INSTANCES).map(|number| Slot::new(number, &plan)).collect();
         let input = &names[Topic::Input];
         let feed = Feed::new(input, plan.partitions[Topic::Input], &plan, &mut random);
         Self {
@@ -108,6 +98,7 @@ impl History {
             slots,
             feed,
             guest: None,
+            losses: Vec::new(),
             last_failure: None,
             sizes: Sizes::default(),
         }
@@ -124,7 +115,7 @@ impl History {
     /// The time in which things go wrong: while the input is written, and a little longer.
     fn trouble(&mut self) {
         if self.plan.troubles.contains(&Trouble::Weather) && self.random.one_in(2) {
-            self.kafka.set_faults(bearable(Plan::weather(&mut self.random)));
+            self.kafka.set_faults(bearable(self.plan.weather(&mut self.random)));
         }
         let mut rounds_left = self.random.below(20);
         while rounds_left > 0 || !self.feed.is_done() {
@@ -151,7 +142,6 @@ impl History {
         self.sizes.troubles += 1;
         self.note(|| format!("{trouble:?} for instance {number}"));
         let (kafka, random) = (&self.kafka, &mut self.random);
-        let now = kafka.clock().elapsed();
         let mut up_to = |most: Duration| random.between((Duration::ZERO, most));
         match trouble {
             Trouble::ExpireIds => kafka.expire_transactional_ids(up_to(3 * SESSION)),
@@ -170,110 +160,96 @@ impl History {
                 let journal = &self.names[Topic::Journal];
                 kafka.compact(journal, partition as i32, Duration::from_secs(1));
             }
-            Trouble::Weather => kafka.set_faults(bearable(Plan::weather(random))),
+            Trouble::Weather => kafka.set_faults(bearable(self.plan.weather(random))),
             Trouble::Guest => self.guest = Some(Guest::join(kafka, up_to(2 * SESSION))),
+            Trouble::AddPartition => self.add_partition(),
+            Trouble::DeleteJournal => self.delete_journal(),
+            Trouble::CutJournal => self.cut_journal(),
             Trouble::Kill => self.bury(number),
-            _ => {
-                let Some(running) = &mut self.slots[number].running else { return };
-                let process = running.client.process();
-                match trouble {
-                    Trouble::KillAtRequest => kafka.kill_after(process, random.below(12) as u32),
-                    Trouble::BreakDisk => self.slots[number].house.break_disk(random.below(8)),
-                    Trouble::Stop => running.instance.stop(),
-                    Trouble::Pause if running.paused_until.is_none() => {
-                        kafka.pause(process);
-                        let most = *random.pick(&[Duration::from_secs(1), 2 * SESSION]);
-                        let pause = random.between((Duration::ZERO, most));
-                        running.paused_until = Some(now + pause);
-                    }
-                    Trouble::Cut => {
-                        kafka.connect(process, *random.pick(&[Link::Down, Link::Mute]));
-                        let most = *random.pick(&[Duration::from_secs(1), 2 * SESSION]);
-                        let pause = random.between((Duration::ZERO, most));
-                        running.cut_until = Some(now + pause);
-                    }
-                    _ => {}
-                }
-            }
+            _ => self.slots[number].suffers(trouble, kafka, random),
         }
+    }
+
+    fn add_partition(&mut self) {
+        let topic = *self.random.pick(&GROWING);
+        if self.plan.partitions[topic] == MOST_PARTITIONS {
+            return;
+        }
+        self.plan.partitions[topic] += 1;
+        self.sizes.added += 1;
+        self.kafka.add_partitions(&self.names[topic], self.plan.partitions[topic]);
+        self.slots.iter_mut().for_each(|slot| slot.adds_partition(topic));
+        if topic == Topic::Input {
+            self.feed.add_partition(&mut self.random);
+        }
+    }
+
+    fn delete_journal(&mut self) {
+        self.sizes.deleted += 1;
+        let journal = &self.names[Topic::Journal];
+        self.kafka.delete_topic(journal);
+        self.kafka.create_topic(journal, self.plan.partitions[Topic::Journal]);
+    }
+
+    fn cut_journal(&mut self) {
+        self.sizes.cut += 1;
+        let journal = &self.names[Topic::Journal];
+        let partition = self.random.below(self.plan.partitions[Topic::Journal]) as i32;
+        let most = *self.random.pick(&[4, 40]);
+        let lost = self.random.below(most) as i64;
+        let end = self.kafka.log_end(journal, partition);
+        self.kafka.lose_end(journal, partition, end - lost);
+    }
+
+    /// Lets every process see what the brokers say about the topics.
+    fn look_at_topics(&mut self) {
+        let ids = PerTopic::from_fn(|topic| {
+            self.kafka.with(|cluster| cluster.topics.get(&self.names[topic]).map(|it| it.id))
+        });
+        let (input, journal) = (ids[Topic::Input], ids[Topic::Journal]);
+        let outputs = self.plan.outputs();
+        let seen = SeenTopics { input: input.map(TopicId), journal: journal.map(TopicId), outputs };
+        self.slots.iter().for_each(|slot| slot.sees(&self.kafka, seen));
     }
 
     /// Starts what is due, and lets every running instance make some turns.
     fn round(&mut self) {
         let now = self.now();
         self.guest = self.guest.take().and_then(|guest| guest.step(now));
+        if self.plan.changes_topics() && self.random.one_in(LOOK_ONE_IN) {
+            self.look_at_topics();
+        }
         for number in 0..self.slots.len() {
-            self.come_back(number, now);
             let slot = &mut self.slots[number];
-            if slot.running.is_none() && slot.starts_at <= now {
-                self.start(number);
+            slot.come_back(&self.kafka);
+            if slot.is_due(now) {
+                self.sizes.starts += 1;
+                slot.start(&self.kafka, &mut self.random);
             }
             self.step(number);
         }
     }
 
-    /// Ends a pause or a cut that is over.
-    fn come_back(&mut self, number: usize, now: Duration) {
-        let Some(running) = &mut self.slots[number].running else { return };
-        let process = running.client.process();
-        if running.cut_until.take_if(|until| *until <= now).is_some() {
-            self.kafka.connect(process, Link::Up);
-        }
-        if running.paused_until.take_if(|until| *until <= now).is_some() {
-            self.kafka.resume(process);
-        }
-    }
-
-    fn start(&mut self, number: usize) {
-        self.sizes.starts += 1;
-        let workers = Plan::workers(&mut self.random);
-        let slot = &mut self.slots[number];
-        let state = slot.house.disturb_state(&mut self.random);
-        let client = self.kafka.process();
-        let process = client.process();
-        self.kafka.with(|cluster| {
-            cluster.note(|| {
-                format!("instance {number} starts: process {process}, {workers} workers, {state}")
-            });
-        });
-        let instance = slot.house.build(&client, workers).expect("an instance can be made");
-        slot.running = Some(Running { client, instance, paused_until: None, cut_until: None });
-    }
-
-    /// Some turns of an instance's parts, in any order.
+    /// Some turns of an instance.
     fn step(&mut self, number: usize) {
-        let Some(running) = &mut self.slots[number].running else { return };
-        if running.paused_until.is_some() {
-            return;
+        let slot = &mut self.slots[number];
+        let is_over = slot.step(&self.kafka, &mut self.random);
+        self.sizes.full += usize::from(slot.is_full());
+        for windows in losses::take() {
+            let named_at_ms = self.kafka.with(|cluster| cluster.now_ms());
+            self.losses.push(Loss { windows, named_at_ms });
         }
-        let parts = running.instance.parts();
-        for _ in 0..=self.random.below(3 * parts) {
-            let part = self.random.below(parts);
-            running.instance.step(part);
-            if self.kafka.is_dead(running.client.process()) {
-                return self.bury(number);
-            }
-        }
-        if running.instance.failure().is_some() || running.instance.is_over() {
+        if is_over {
             self.bury(number);
         }
     }
 
-    /// Ends a process where it stands, if one runs; another one starts some time later.
+    /// Ends a process where it stands, if one runs.
     fn bury(&mut self, number: usize) {
-        let slot = &mut self.slots[number];
-        let Some(running) = slot.running.take() else { return };
-        // NOTE: before the parts are dropped: what is dropped would end its transaction.
-        self.kafka.kill(running.client.process());
-        if let Some(failure) = running.instance.failure() {
-            let text = failure.to_string();
-            self.kafka.with(|cluster| cluster.note(|| format!("instance {number} failed: {text}")));
-            self.last_failure = Some(text);
-            self.sizes.failures += 1;
-        }
-        drop(running);
-        let pause = self.random.between((Duration::ZERO, Duration::from_secs(2)));
-        slot.starts_at = self.kafka.clock().elapsed() + pause;
+        let Some(failure) = self.slots[number].bury(&self.kafka, &mut self.random) else { return };
+        self.note(|| format!("instance {number} failed: {failure}"));
+        self.last_failure = Some(failure);
+        self.sizes.failures += 1;
     }
 
     /// Everything works again: all is read, committed and closed, or the history hangs.
@@ -281,19 +257,16 @@ impl History {
         self.note(|| "the trouble is over".to_owned());
         self.kafka.set_faults(Faults::none());
         let now = self.now();
-        for slot in &mut self.slots {
-            slot.house.mend_disk();
-            if let Some(running) = &mut slot.running {
-                running.cut_until = running.cut_until.map(|_| now);
-                running.paused_until = running.paused_until.map(|_| now);
-                self.kafka.spare(running.client.process());
-            }
-        }
-        self.guest = None;
+        self.slots.iter_mut().for_each(|slot| slot.calm(&self.kafka));
+        // A static member that comes back has its former partitions, and hears of no new ones before
+        // the next generation.
+        let is_new = self.sizes.added > 0;
+        self.guest = is_new.then(|| Guest::join(&self.kafka, SESSION));
         let (deadline, failures) = (now + PATIENCE, self.sizes.failures);
         // Since when everything is committed, by instances that all run.
         let mut since = None;
         loop {
+            self.look_at_topics();
             self.round();
             self.pass(if since.is_some() { LONG_PAUSE } else { PAUSE });
             if !self.is_committed() {
@@ -312,7 +285,7 @@ impl History {
 
     /// Whether everything that was written is committed, and every instance runs.
     fn is_committed(&self) -> bool {
-        if self.slots.iter().any(|slot| slot.running.is_none()) {
+        if self.slots.iter().any(|slot| !slot.is_running()) {
             return false;
         }
         let input = &self.names[Topic::Input];
@@ -333,14 +306,10 @@ impl History {
 
     /// Stops everything in an orderly way, and judges what readers see.
     fn judge(&mut self) -> Result<(), String> {
-        for slot in &self.slots {
-            if let Some(running) = &slot.running {
-                running.instance.stop();
-            }
-        }
+        self.slots.iter().for_each(Slot::stop);
         let deadline = self.now() + PATIENCE;
         let failures = self.sizes.failures;
-        while self.slots.iter().any(|slot| slot.running.is_some()) {
+        while self.slots.iter().any(Slot::is_running) {
             for number in 0..self.slots.len() {
                 self.step(number);
             }
@@ -362,16 +331,17 @@ impl History {
         (self.sizes.late, self.sizes.windows, self.sizes.revisions) = outputs.counts();
         self.sizes.seconds = self.now().as_secs();
         let repeats = Repeats::of(self.plan.delivery);
-        let is_complete = !self.plan.troubles.contains(&Trouble::Guest);
-        outputs.check(self.feed.written(), repeats, is_complete)?;
+        self.sizes.losses = self.losses.len();
+        if self.sizes.deleted + self.sizes.cut == 0 && !self.losses.is_empty() {
+            return Err(format!("a journal that is there is said to be lost: {:?}", self.losses));
+        }
+        let is_complete = self.plan.is_complete();
+        outputs.check(self.feed.written(), repeats, is_complete, &self.losses)?;
         if self.plan.is_orderly { outputs.check_order() } else { Ok(()) }
     }
 
     fn describe(&self) -> String {
-        let of = |slot: &Slot| {
-            slot.running.as_ref().map_or("none".to_owned(), |running| running.instance.describe())
-        };
-        self.slots.iter().map(of).collect::<Vec<_>>().join(" | ")
+        self.slots.iter().map(Slot::describe).collect::<Vec<_>>().join(" | ")
     }
 
     /// Ends what still runs.

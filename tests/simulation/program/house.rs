@@ -42,7 +42,8 @@ pub(crate) const INSTANCES: usize = 1;
 const WORKER_QUEUE: usize = 2;
 /// Bytes of an arena.
 const ARENA_BYTES: usize = 1_024;
-const POOL_BYTES: usize = 64 << 20;
+/// More memory than a history needs.
+pub(crate) const POOL_BYTES: usize = 64 << 20;
 const RECORD_BYTES: usize = 256 * 1024;
 
 /// What may be in an output more than once.
@@ -87,6 +88,11 @@ impl House {
         format!("i{}-{}", self.number, self.machine)
     }
 
+    /// A topic has a partition more.
+    pub(crate) fn adds_partition(&mut self, topic: Topic) {
+        self.plan.partitions[topic] += 1;
+    }
+
     /// The disk takes so many rows more, until the next start.
     pub(crate) fn break_disk(&self, rows: usize) {
         self.disk.fill_after(Some(rows));
@@ -127,7 +133,7 @@ impl House {
     pub(crate) fn build(&self, client: &SimClient, workers: usize) -> Result<Instance, RunError> {
         let control = Control::new(Health::new(workers + 2), workers);
         let activity = control.activity();
-        let budget = Budget::new(POOL_BYTES);
+        let budget = Budget::new(self.plan.memory_bytes);
         let input_pool = Pool::new(ARENA_BYTES, Arc::clone(&activity.input_pool));
         let output_pool = Pool::new(ARENA_BYTES, Arc::clone(&activity.output_pool));
         // Without a bound: who sends must not wait here for who receives.
@@ -175,10 +181,10 @@ impl House {
         let sink = Sink::new(sink_settings, client.clone(), to_source, Arc::clone(&control))?;
         let channels = SourceChannels { workers: queues, sink: to_sink, from_sink };
         let admin = client.admin();
-        let settings = self.source(budget, input_pool);
+        let settings = self.source(Arc::clone(&budget), input_pool);
         let (made, shared) = (client.clone(), Arc::clone(&control));
         let source = Source::new(settings, made, consumer, admin, channels, shared);
-        Ok(Instance::new(control, source, threads, (sink, sink_input), replica))
+        Ok(Instance::new((control, budget), source, threads, (sink, sink_input), replica))
     }
 
     fn source(
@@ -272,7 +278,8 @@ fn timing() -> Timing {
 }
 
 fn client() -> ClientSettings {
-    ClientSettings { brokers: "simulated".to_owned(), properties: Vec::new() }
+    let refresh = ("topic.metadata.refresh.interval.ms".to_owned(), "3000".to_owned());
+    ClientSettings { brokers: "simulated".to_owned(), properties: vec![refresh] }
 }
 
 /// Settings of a consumer that has no name in the group.

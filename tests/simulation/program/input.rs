@@ -30,6 +30,7 @@ pub(crate) struct Feed {
     topic: String,
     left: usize,
     is_orderly: bool,
+    dates_ahead: bool,
     /// Chances of the partitions, of one another.
     weights: Vec<usize>,
     users: usize,
@@ -44,6 +45,7 @@ impl Feed {
             topic: topic.to_owned(),
             left: plan.records,
             is_orderly: plan.is_orderly,
+            dates_ahead: !plan.loses_journal(),
             weights,
             users: 1 + random.below(6),
             written: Vec::new(),
@@ -57,6 +59,11 @@ impl Feed {
 
     pub(crate) fn is_done(&self) -> bool {
         self.left == 0
+    }
+
+    /// The topic has a partition more.
+    pub(crate) fn add_partition(&mut self, random: &mut Random) {
+        self.weights.push(*random.pick(&[0, 1, 4]));
     }
 
     /// Writes some records, or none.
@@ -77,8 +84,8 @@ impl Feed {
             1 => Kind::Tombstone,
             _ => Kind::Valid,
         };
-        let input =
-            Input { kind, time_ms: now_ms - self.delay_ms(random), user: random.below(self.users) };
+        let (time_ms, user) = (now_ms - self.delay_ms(random), random.below(self.users));
+        let input = Input { kind, time_ms, user };
         let value = value(self.written.len(), input, random);
         let partition = self.partition(random);
         let key = random.one_in(2).then_some(b"k".as_slice());
@@ -96,7 +103,8 @@ impl Feed {
             0..=10 => up_to(300),
             11..=15 => up_to(3_000),
             16..=18 => up_to(12_000),
-            _ => -up_to(4_000),
+            _ if self.dates_ahead => -up_to(4_000),
+            _ => 0,
         }
     }
 

@@ -8,15 +8,19 @@ use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
 use logintide::{
+    budget::{Budget, Permit},
     control::Control,
     epoch::{ToSink, ToWorker},
     error::RunError,
+    limits,
     replica::{Replica, Step},
     sink::Sink,
     source::Source,
+    topics::SeenTopics,
     worker::{Turn, Worker},
 };
 
+use super::house::POOL_BYTES;
 use crate::kafka::SimClient;
 
 /// The parts of an instance.
@@ -26,12 +30,13 @@ pub(crate) struct Instance {
     workers: Vec<Option<(Worker, Receiver<ToWorker>)>>,
     sink: Option<(Sink<SimClient>, Receiver<ToSink>)>,
     replica: Option<Replica<SimClient>>,
+    budget: Arc<Budget>,
     failure: Option<RunError>,
 }
 
 impl Instance {
     pub(crate) fn new(
-        control: Arc<Control>,
+        (control, budget): (Arc<Control>, Arc<Budget>),
         source: Source<SimClient>,
         workers: Vec<(Worker, Receiver<ToWorker>)>,
         sink: (Sink<SimClient>, Receiver<ToSink>),
@@ -43,6 +48,7 @@ impl Instance {
             workers: workers.into_iter().map(Some).collect(),
             sink: Some(sink),
             replica: Some(replica),
+            budget,
             failure: None,
         }
     }
@@ -94,6 +100,23 @@ impl Instance {
     /// Asks it to end.
     pub(crate) fn stop(&self) {
         self.control.stop();
+    }
+
+    /// What the brokers report about the topics, as the main thread would say it.
+    pub(crate) fn sees(&self, topics: SeenTopics) {
+        self.control.topics().publish(topics);
+    }
+
+    /// Takes all memory that batches may have, until the result is dropped.
+    pub(crate) fn fill_memory(&self) -> Permit {
+        let mut permit = self.budget.permit();
+        permit.grow(POOL_BYTES + limits::BUDGET_FLOOR_BYTES);
+        permit
+    }
+
+    /// Whether the source may take nothing, or has to end its epoch early.
+    pub(crate) fn is_full(&self) -> bool {
+        !self.budget.has_room() || self.budget.wants_early_cut()
     }
 
     /// Whether all of its parts have ended.

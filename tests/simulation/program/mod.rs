@@ -9,10 +9,12 @@ mod history;
 mod house;
 mod input;
 mod instance;
+mod losses;
 mod oracle;
 mod plan;
 mod planted;
 mod sizes;
+mod slot;
 
 use std::{
     env,
@@ -48,8 +50,7 @@ fn play_safely(seed: u64, delivery: Delivery) -> Outcome {
 /// Plays histories of one mode, or shows the one that is asked for.
 fn play_all(delivery: Delivery, test: &str) {
     if let Some(seed) = number_of("LOGINTIDE_SEED") {
-        let log = tracing_subscriber::fmt().without_time().with_ansi(false);
-        log.with_max_level(tracing::Level::DEBUG).init();
+        losses::listen(true);
         let Outcome { broken, .. } = play(seed, delivery, Cluster::show);
         assert_eq!(broken, None, "seed {seed}");
         return;

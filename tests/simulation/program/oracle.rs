@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::{
     house::Repeats,
     input::{Input, Kind, number_in},
+    losses::Loss,
     plan::WINDOW_MS,
 };
 use crate::kafka::SimKafka;
@@ -24,6 +25,9 @@ struct WindowRecord {
     unique_users: u64,
     revision: u32,
     complete: bool,
+    /// Its Kafka timestamp.
+    #[serde(skip)]
+    written_ms: i64,
 }
 
 /// What readers see of the outputs.
@@ -58,7 +62,9 @@ impl Outputs {
         let mut windows: BTreeMap<i64, Vec<WindowRecord>> = BTreeMap::new();
         for record in kafka.visible(&names[Topic::Aggregated]) {
             let value = record.value.as_deref().unwrap_or_default();
-            let window: WindowRecord = serde_json::from_slice(value).expect("a window's record");
+            let mut window: WindowRecord =
+                serde_json::from_slice(value).expect("a window's record");
+            window.written_ms = record.timestamp_ms;
             windows.entry((window.current_time * 1000.0) as i64).or_default().push(window);
         }
         Self {
@@ -75,16 +81,18 @@ impl Outputs {
         (self.late.len(), self.windows.len(), self.windows.values().map(revised).sum())
     }
 
-    /// The first promise that is broken. `is_complete`: every window had all partitions.
+    /// The first promise that is broken. `is_complete`: every window had all partitions. `losses`:
+    /// what was said to be lost.
     pub(crate) fn check(
         &self,
         inputs: &[Input],
         repeats: Repeats,
         is_complete: bool,
+        losses: &[Loss],
     ) -> Result<(), String> {
         self.check_records(inputs, repeats)?;
         self.check_revisions(repeats, is_complete)?;
-        self.check_totals(inputs)
+        self.check_totals(inputs, losses)
     }
 
     /// Every record is in one place, and there once.
@@ -139,8 +147,9 @@ impl Outputs {
         Ok(())
     }
 
-    /// The newest total and the late records are all events of a window.
-    fn check_totals(&self, inputs: &[Input]) -> Result<(), String> {
+    /// The newest total and the late records are all events of a window, unless it is said that
+    /// some were lost before the window was published.
+    fn check_totals(&self, inputs: &[Input], losses: &[Loss]) -> Result<(), String> {
         let mut recounts: BTreeMap<i64, Recount> = BTreeMap::new();
         for (number, input) in inputs.iter().enumerate() {
             if input.kind == Kind::Valid {
@@ -155,12 +164,18 @@ impl Outputs {
             return Err(format!("window {start} has no events"));
         }
         for (start, recount) in &recounts {
-            let newest = self.windows.get(start).and_then(|records| records.last());
-            let total = newest.map_or(0, |record| record.total_events);
+            let records = self.windows.get(start).map_or(&[][..], Vec::as_slice);
+            let total = records.last().map_or(0, |record| record.total_events);
+            let published_ms = records.first().map(|record| record.written_ms);
+            if total + recount.late < recount.total
+                && losses.iter().any(|loss| loss.is_of(*start, published_ms))
+            {
+                continue;
+            }
             if total + recount.late != recount.total {
                 return Err(format!("window {start}: total {total}, recount {recount:?}"));
             }
-            let users = newest.map_or(0, |record| record.unique_users);
+            let users = records.last().map_or(0, |record| record.unique_users);
             if recount.late == 0 && users != recount.users.len() as u64 {
                 return Err(format!("window {start}: {users} users, recount {recount:?}"));
             }

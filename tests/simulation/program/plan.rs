@@ -8,26 +8,28 @@ use logintide::{
     window::WindowRules,
 };
 
+use super::house::POOL_BYTES;
 use crate::kafka::{Faults, Random};
 
 /// The consumer group.
 pub(crate) const GROUP: &str = "logins";
 pub(crate) const WINDOW_MS: i64 = 2_000;
 const ALLOWED_LATENESS_MS: i64 = 3_000;
-/// What nearly every event takes from its time to the input.
+/// What nearly every event takes from its time to the input, and all of orderly input take.
 const GRACE_MS: i64 = 500;
-/// A grace that is long enough for every event of orderly input: a partition counts as idle for two
-/// seconds after a broker has said that it has nothing more. What comes in this time and cannot be
-/// read yet, because a broker or the process stands still, has its window closed otherwise.
-const ORDERLY_GRACE_MS: i64 = 2_500;
 /// How old an event of orderly input is at most when it is written.
-pub(crate) const ORDERLY_DELAY_MS: i64 = 300;
+pub(crate) const ORDERLY_DELAY_MS: i64 = GRACE_MS;
 pub(crate) const COMMIT_INTERVAL: Duration = Duration::from_millis(200);
 pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_millis(800);
 pub(crate) const SESSION: Duration = Duration::from_secs(6);
 pub(crate) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
 
-const MOST_PARTITIONS: usize = 4;
+/// Memory that the counts of some windows nearly fill.
+const SMALL_POOL_BYTES: usize = 32 << 10;
+
+/// Partitions of a topic, at most.
+pub(crate) const MOST_PARTITIONS: usize = 6;
+const MOST_PARTITIONS_AT_FIRST: usize = 4;
 const MOST_WORKERS: usize = 3;
 
 /// What a scheduler may do to a process or to the brokers.
@@ -53,12 +55,20 @@ pub(crate) enum Trouble {
     Guest,
     /// The cleaner goes over a part of the journal.
     Compact,
+    /// For a while the process has no memory for records.
+    FillMemory,
+    /// A topic gets a partition more.
+    AddPartition,
+    /// The journal is deleted, and created again.
+    DeleteJournal,
+    /// A part of the journal loses its end.
+    CutJournal,
     /// The network and the brokers are bad in another way from now on.
     Weather,
 }
 
 impl Trouble {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 16] = [
         Self::Kill,
         Self::KillAtRequest,
         Self::BreakDisk,
@@ -70,8 +80,30 @@ impl Trouble {
         Self::MoveCoordinators,
         Self::Guest,
         Self::Compact,
+        Self::FillMemory,
+        Self::AddPartition,
+        Self::DeleteJournal,
+        Self::CutJournal,
         Self::Weather,
     ];
+
+    /// One history in so many has it.
+    fn one_in(self) -> u32 {
+        match self {
+            Self::DeleteJournal | Self::CutJournal | Self::AddPartition => 8,
+            _ => 3,
+        }
+    }
+
+    /// Whether it takes the journal, or a part of it.
+    fn loses_journal(self) -> bool {
+        matches!(self, Self::DeleteJournal | Self::CutJournal)
+    }
+
+    /// Whether windows may close without events that are not read yet, or lose some.
+    fn disorders(self) -> bool {
+        matches!(self, Self::Guest | Self::AddPartition) || self.loses_journal()
+    }
 }
 
 /// What a history is like.
@@ -84,6 +116,8 @@ pub(crate) struct Plan {
     pub(crate) records: usize,
     /// No event is older than the grace when it is read.
     pub(crate) is_orderly: bool,
+    /// What batches and windows may take.
+    pub(crate) memory_bytes: usize,
     pub(crate) rules: WindowRules,
     /// What may happen; some only, because a history goes further with few.
     pub(crate) troubles: Vec<Trouble>,
@@ -94,16 +128,19 @@ pub(crate) struct Plan {
 impl Plan {
     pub(crate) fn new(delivery: Delivery, random: &mut Random) -> Self {
         let partitions = PerTopic::from_fn(|topic| match topic {
-            Topic::Input => 1 + random.below(MOST_PARTITIONS),
+            Topic::Input => 1 + random.below(MOST_PARTITIONS_AT_FIRST),
             _ => 1 + random.below(2),
         });
         let mut troubles = Trouble::ALL.to_vec();
-        troubles.retain(|_| random.one_in(3));
-        // Windows close without the partitions that a guest has.
-        let is_orderly = random.one_in(3) && !troubles.contains(&Trouble::Guest);
+        troubles.retain(|trouble| random.one_in(trouble.one_in()));
+        // What is lost is named by what was published with all partitions.
+        let loses = troubles.iter().any(|trouble| trouble.loses_journal());
+        troubles.retain(|trouble| *trouble != Trouble::Guest || !loses);
+        let is_orderly = random.one_in(3) && !troubles.iter().any(|trouble| trouble.disorders());
+        let is_small = random.one_in(8);
         let rules = WindowRules {
             size_ms: WINDOW_MS,
-            grace_ms: if is_orderly { ORDERLY_GRACE_MS } else { GRACE_MS },
+            grace_ms: GRACE_MS,
             allowed_lateness_ms: ALLOWED_LATENESS_MS,
         };
         Self {
@@ -111,10 +148,28 @@ impl Plan {
             partitions,
             records: 10 + random.below(40),
             is_orderly,
+            memory_bytes: if is_small { SMALL_POOL_BYTES } else { POOL_BYTES },
             rules,
             troubles,
             trouble_one_in: *random.pick(&[3, 6, 12]),
         }
+    }
+
+    /// Whether every window has all partitions.
+    pub(crate) fn is_complete(&self) -> bool {
+        !self.troubles.iter().any(|trouble| trouble.disorders())
+    }
+
+    /// Whether the journal, or a part of it, is lost. No event is dated ahead then: nothing says
+    /// which windows behind the highest watermark have had some.
+    pub(crate) fn loses_journal(&self) -> bool {
+        self.troubles.iter().any(|trouble| trouble.loses_journal())
+    }
+
+    /// Whether topics become others while they are used.
+    pub(crate) fn changes_topics(&self) -> bool {
+        let changes = [Trouble::AddPartition, Trouble::DeleteJournal];
+        self.troubles.iter().any(|trouble| changes.contains(trouble))
     }
 
     /// How many partitions of each output there are.
@@ -128,12 +183,16 @@ impl Plan {
     }
 
     /// How bad the network and the brokers are from now on.
-    pub(crate) fn weather(random: &mut Random) -> Faults {
-        let faults = match random.below(6) {
+    pub(crate) fn weather(&self, random: &mut Random) -> Faults {
+        let mut faults = match random.below(6) {
             0 => Faults::none(),
             1 => Faults::some(),
             _ => Faults::swarm(random),
         };
+        if self.loses_journal() {
+            // It is the journal that tells this from a new group.
+            faults.forgotten_offsets_one_in = 0;
+        }
         if !random.one_in(4) {
             return faults;
         }

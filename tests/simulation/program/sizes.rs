@@ -17,6 +17,13 @@ pub(crate) struct Sizes {
     /// Windows, and how often they were revised.
     pub(crate) windows: usize,
     pub(crate) revisions: usize,
+    /// Rounds in which a process had to do with little memory.
+    pub(crate) full: usize,
+    /// Partitions that were added, journals that were deleted or cut, and losses that were named.
+    pub(crate) added: usize,
+    pub(crate) deleted: usize,
+    pub(crate) cut: usize,
+    pub(crate) losses: usize,
     /// Virtual time.
     pub(crate) seconds: u64,
 }
@@ -30,6 +37,11 @@ impl AddAssign for Sizes {
         self.late += other.late;
         self.windows += other.windows;
         self.revisions += other.revisions;
+        self.full += other.full;
+        self.added += other.added;
+        self.deleted += other.deleted;
+        self.cut += other.cut;
+        self.losses += other.losses;
         self.seconds += other.seconds;
     }
 }
@@ -39,13 +51,13 @@ impl Sizes {
     pub(crate) fn are_worth_it(&self, histories: u64) -> bool {
         let histories = histories as usize;
         let is_rare = |count: usize| histories > 100 && count * 100 < histories;
-        let Self { late, revisions, failures, .. } = *self;
+        let Self { late, revisions, failures, full, added, deleted, cut, losses, .. } = *self;
         self.inputs >= 10 * histories
             && self.starts > histories
             && self.troubles > histories
             && self.windows > histories
-            && (failures > 0 || histories < 1_000)
-            && ![late, revisions].into_iter().any(is_rare)
+            && (failures.min(losses) > 0 || histories < 1_000)
+            && ![late, revisions, full, added, deleted, cut].into_iter().any(is_rare)
     }
 }
 
@@ -54,7 +66,8 @@ impl fmt::Display for Sizes {
         write!(
             f,
             "{} s of virtual time: {} records, {} starts, {} troubles, {} failed processes, {} \
-             windows, {} revisions, {} late events",
+             windows, {} revisions, {} late events, {} rounds with little memory, {} partitions \
+             added, {} journals deleted, {} cut, {} losses",
             self.seconds,
             self.inputs,
             self.starts,
@@ -62,7 +75,12 @@ impl fmt::Display for Sizes {
             self.failures,
             self.windows,
             self.revisions,
-            self.late
+            self.late,
+            self.full,
+            self.added,
+            self.deleted,
+            self.cut,
+            self.losses
         )
     }
 }

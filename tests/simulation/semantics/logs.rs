@@ -82,6 +82,27 @@ fn retention_leaves_a_reader_below_the_start_out_of_range() {
 }
 
 #[test]
+fn a_log_that_loses_its_end_keeps_transactions_whole_or_not_at_all() {
+    let play = play(1);
+    let kafka = &play.stage.kafka;
+    kafka.append(&play.topic, 0, b"k", b"a");
+    let writer = play.writer(Some("w"), PATIENCE);
+    writer.producer.begin_transaction().expect("begin");
+    play.send(&writer, 0, &["b", "c"]);
+    writer.producer.commit_transaction(PATIENCE).expect("commit");
+    kafka.pass(super::SOON);
+    kafka.append(&play.topic, 0, b"k", b"d");
+    assert_eq!(play.read(0, false), "0=a 1=b 2=c 4=d end 5");
+    kafka.lose_end(&play.topic, 0, 4);
+    assert_eq!(play.read(0, false), "0=a 1=b 2=c end 4");
+    // The marker would be lost, but not all records of its transaction.
+    kafka.lose_end(&play.topic, 0, 3);
+    assert_eq!(play.read(0, false), "0=a end 1");
+    kafka.append(&play.topic, 0, b"k", b"e");
+    assert_eq!(play.read(0, false), "0=a 1=e end 2");
+}
+
+#[test]
 fn a_record_comes_as_it_was_sent() {
     let play = play(1);
     let writer = play.writer(None, PATIENCE);
