@@ -259,14 +259,14 @@ fn reason_to_ask(
     standings: &BTreeMap<PartitionId, Standing>,
     now: Instant,
 ) -> Option<&'static str> {
-    let hidden = [Fault::UpToStable, Fault::RestoreFromForgotten];
+    let hidden = [Fault::UpToStable, Fault::RestoreFromForgotten, Fault::PositionsFirst];
     if hidden.into_iter().any(failpoint::is_planted) {
         // This rule would hide that one of those is broken.
         return None;
     }
-    let waited = now.saturating_duration_since(request.since);
+    let is_early = now.saturating_duration_since(request.since) < rules.session_timeout;
     let is_uncommitted = standings.values().any(|standing| *standing == Standing::Uncommitted);
-    if is_uncommitted && (request.attempt < 3 || waited < rules.session_timeout) {
+    if is_uncommitted && (request.attempt < 3 || is_early) {
         return Some("the journal knows a position that is not committed");
     }
     if request.attempt >= 3 {
@@ -388,8 +388,7 @@ fn image_of(request: &RecoverRequest, followed: &Followed) -> StateImage {
 }
 
 fn next_epoch(rules: &Rules<'_>, request: &RecoverRequest, followed: &Followed) -> Epoch {
-    let of_chains = followed.chains.values().filter_map(|chain| chain.applied_by());
-    let of_chains = of_chains.map(|(epoch, _)| epoch);
+    let of_chains = followed.chains.values().filter_map(|chain| Some(chain.applied_by()?.0));
     let parsed = |known: &Committed| JournalCommit::parse(&known.metadata);
     let of_commits = request.committed.iter().filter_map(parsed).map(|commit| commit.epoch);
     let highest = of_chains.chain(of_commits).max().unwrap_or_default();
@@ -397,6 +396,6 @@ fn next_epoch(rules: &Rules<'_>, request: &RecoverRequest, followed: &Followed) 
 }
 
 fn announced(request: &RecoverRequest, followed: &Followed) -> u32 {
-    let of_head = followed.merger.as_ref().map(|merger| merger.head.partitions);
-    of_head.unwrap_or_default().max(request.committed.len() as u32)
+    let of_head = followed.merger.as_ref().map_or(0, |merger| merger.head.partitions);
+    of_head.max(request.committed.len() as u32)
 }
