@@ -91,8 +91,8 @@ impl<P: RecordProducer> Departed<P> {
                 instance = name,
                 %error,
                 "an instance has gone, and the transaction that it left open cannot be ended: \
-                 records stay hidden until it expires; allow this user Write on all transactional \
-                 ids that begin with the group's name and a hyphen"
+                 records stay hidden until it expires{}",
+                remedy(&error, "Write on all transactional ids that begin with the group's and '-'")
             ),
         }
     }
@@ -118,16 +118,19 @@ pub(super) fn advance<C: Client>(cx: &mut Context<C>) -> Result<bool, KafkaError
         Round::Asking(since) => {
             let since = *since.get_or_insert(now);
             match producers(cx, &settings) {
-                Ok(producers) => cx.departed.register(producers, now),
+                Ok(producers) => {
+                    let now = cx.now();
+                    cx.departed.register(producers, now);
+                }
                 Err(error) if error.is_retriable() && now - since < limits::DEPARTED_PATIENCE => {
                     return Err(error);
                 }
                 Err(error) => {
                     tracing::warn!(
                         %error,
-                        group = cx.settings.consumer.group_id,
                         "cannot ask which instances have gone: transactions that they left open \
-                         hide records until they expire; allow this user Describe on the group"
+                         hide records until they expire{}",
+                        remedy(&error, "Describe on the group (--group-id)")
                     );
                     cx.departed.round = Round::Done;
                 }
@@ -137,16 +140,23 @@ pub(super) fn advance<C: Client>(cx: &mut Context<C>) -> Result<bool, KafkaError
     Ok(false)
 }
 
+/// What to do about an error, if it is a right that is missing.
+fn remedy(error: &KafkaError, right: &str) -> String {
+    if error.is_authorization() { format!("; allow this user {right}") } else { String::new() }
+}
+
 /// A producer for each instance that has gone.
 fn producers<C: Client>(
     cx: &mut Context<C>,
     settings: &ProducerSettings,
 ) -> Result<Vec<(String, C::Producer)>, KafkaError> {
-    let (group, timeout) = (&cx.settings.consumer.group_id, limits::BROKER_QUERY_TIMEOUT);
+    let timeout = limits::RECOVERY_QUERY_TIMEOUT;
     // NOTE: the names first. Who commits after the group was listed is in it.
-    let commits = cx.admin.commit_metadata(group, timeout)?;
+    let commits = cx.admin.commit_metadata(&cx.settings.consumer.group_id, timeout)?;
     let commits = commits.iter().filter_map(|metadata| JournalCommit::parse(metadata));
     cx.departed.peers.note(commits.map(|commit| commit.instance.as_str().to_owned()));
+    cx.serve();
+    let group = &cx.settings.consumer.group_id;
     let members = cx.admin.describe_group(group, timeout)?.members;
     let gone = cx.departed.peers.gone(&cx.settings.instance, &members);
     let producer = |name: String| {

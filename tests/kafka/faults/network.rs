@@ -19,10 +19,14 @@ const LONG_OUTAGE: Duration = Duration::from_secs(66);
 
 /// A processor that reaches its broker through the proxy only.
 fn begin(name: &str, rate: u32) -> (OwnBroker, Proxy, Work) {
+    begin_with(name, rate, &[])
+}
+
+fn begin_with(name: &str, rate: u32, flags: &[&str]) -> (OwnBroker, Proxy, Work) {
     let (broker, proxy) = OwnBroker::behind_a_proxy();
     broker.start();
     let scenario = Scenario::through(name, broker.direct(), proxy.address());
-    let work = Work::begin(scenario, rate, &[]);
+    let work = Work::begin(scenario, rate, flags);
     let before = proxy.passed_bytes();
     work.goes_on();
     assert!(proxy.passed_bytes() > before, "all goes through the proxy");
@@ -113,7 +117,8 @@ fn connections_that_are_cut_at_any_time() {
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
 fn every_answer_two_seconds_late() {
-    let (_broker, proxy, mut work) = begin("delay", 1_000);
+    // What is delivered and committed needs some twenty answers while records pile up.
+    let (_broker, proxy, mut work) = begin_with("delay", 1_000, &["--session-timeout", "30s"]);
     proxy.delay(Duration::from_secs(1));
     let epochs = work.metric("logintide_epochs_committed_total");
     let took = work.wait_for("logintide_epochs_committed_total", |n| n >= epochs + 2.0);
