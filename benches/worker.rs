@@ -163,7 +163,7 @@ fn journal(writer: &mut Writer, epoch: Epoch, prepared: &Prepared) -> usize {
         let head = PartitionHead {
             next_offset: change.state.next_offset,
             watermark: change.state.watermark,
-            idle: change.idle,
+            idle: change.idle_as_of.is_some(),
             at_end: true,
             lease_ms: 0,
             adopted_horizon: change.horizon,
