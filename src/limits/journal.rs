@@ -80,8 +80,8 @@ pub const COPY_ROW_BYTES: usize = 60 * 1024;
 /// Rows of one batch of the local copy. A batch of 1 000 takes about 3 ms.
 pub const COPY_BATCH_ROWS: usize = 1000;
 
-/// How long a takeover waits for a journal of which nothing more can be read, before it asks for its
-/// ends anew: longer than a dead instance's transaction can hide them.
+/// How long a takeover waits for a journal of which nothing more can be read, before it asks for
+/// its ends anew: longer than a dead instance's transaction can hide them.
 pub const FOLLOW_PATIENCE: Duration = Duration::from_secs(
     super::TRANSACTION_TIMEOUT.as_secs() + super::TRANSACTION_EXPIRY_SLACK.as_secs() + 5,
 );
