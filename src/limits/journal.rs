@@ -92,7 +92,7 @@ pub const REPLICA_MEMORY_NOTED_DIVISOR: usize = 4;
 /// is followed by a longer one.
 pub const JOURNAL_EPOCH_BYTES: usize = 4 * 1024 * 1024;
 
-/// So many commit intervals an epoch lasts at most. A transaction may last four of them.
+/// So many commit intervals an epoch lasts at most, if a transaction may last four such epochs.
 pub const EPOCH_INTERVALS_MOST: u32 = 4;
 
 /// How long a broker holds back the answer to a fetch of the journal while nothing is written. A

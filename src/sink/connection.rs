@@ -229,6 +229,9 @@ impl<C: Client> Connection<C> {
         if of_client.is_none() && error.is_wrong_state() {
             return EpochFailure::RollBack(format!("the transaction has failed: {error}"));
         }
+        if of_client.as_ref().is_some_and(KafkaError::has_lost_sequence) {
+            return EpochFailure::RollBack(error.to_string());
+        }
         // What comes after a fence only says that there was one.
         let error = of_client.filter(KafkaError::is_fenced).unwrap_or(error);
         if error.is_replaced_member() {

@@ -16,7 +16,9 @@ pub(super) enum EpochFailure {
 
 impl From<KafkaError> for EpochFailure {
     fn from(error: KafkaError) -> Self {
-        if error.is_fatal() {
+        if error.has_lost_sequence() {
+            Self::RollBack(error.to_string())
+        } else if error.is_fatal() {
             Self::Stop(RunError::Kafka(error.to_string()))
         } else if error.is_refused() {
             Self::Stop(RunError::Kafka(format!(

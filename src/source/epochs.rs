@@ -88,7 +88,9 @@ impl Epochs {
     /// Whether the open epoch is to be cut now, because the commit interval has passed and there is
     /// something to commit, or because it is the first one.
     pub(super) fn is_due<C: Client>(&self, cx: &Context<C>, interval: Duration) -> bool {
-        let due = cx.intake.now() - self.began >= interval * self.intervals;
+        let most = cx.settings.timing.transaction() / limits::TRANSACTION_INTERVALS;
+        let length = interval.max(most.min(interval * self.intervals));
+        let due = cx.intake.now() - self.began >= length;
         // Open windows may close by silence alone, so epochs go on as long as there are any.
         let partitions = &cx.intake.partitions;
         let worth = self.times.open_windows > 0

@@ -41,4 +41,5 @@ mod streams;
 mod topic_admin;
 mod topic_changes;
 mod transactions;
+mod wire;
 mod work;

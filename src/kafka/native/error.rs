@@ -194,6 +194,17 @@ impl KafkaError {
         matches!(code, Some(Ok(Native::RD_KAFKA_RESP_ERR__STATE)))
     }
 
+    /// A broker does not know what this producer has written before: a partition has lost its end.
+    /// Another producer begins anew.
+    pub fn has_lost_sequence(&self) -> bool {
+        let code = self.code().map(|code| Native::try_from(code.0));
+        matches!(
+            code,
+            Some(Ok(Native::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER
+                | Native::RD_KAFKA_RESP_ERR_UNKNOWN_PRODUCER_ID))
+        )
+    }
+
     /// There is no such topic, as far as this user may see.
     pub fn is_unknown_topic(&self) -> bool {
         let code = self.code().map(|code| Native::try_from(code.0));

@@ -16,7 +16,15 @@ enum Step {
     /// Events are read from a partition.
     Read { partition: usize, events: usize },
     /// An epoch ends.
-    Cut { idle: u8, age_ms: i64, wait_ms: i64, workers: usize, new_horizon: bool, outcome: Outcome },
+    Cut {
+        idle: u8,
+        /// How old the answers are, per number of the partition.
+        age_ms: i64,
+        wait_ms: i64,
+        workers: usize,
+        new_horizon: bool,
+        outcome: Outcome,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {

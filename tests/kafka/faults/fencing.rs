@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use logintide::kafka::Producer;
 use testkit::{Process, Scenario, Served};
 
-use super::{SMALL, joined, topics};
+use super::{SMALL, finish_fixed, fixed, joined, topics};
+use crate::client::support::{PATIENCE, transactional_settings};
 
 /// The group gives a silent member up after six seconds, the shortest that brokers allow; the
 /// broker ends a silent transaction after ten.
@@ -134,4 +136,55 @@ fn stopped_for_longer_than_its_transaction_may_last_and_replaced_by_nobody_it_go
     first.wait_for_epochs(6.0);
     assert!(before != topics::committed(&scenario), "it goes on\n{}", first.tail());
     finish(&scenario, produced, first, "one", "first");
+}
+
+/// Registers the transactional id of a `fixed` process, as one would that takes it for dead.
+fn register(scenario: &Scenario) {
+    let id = format!("{}-fixed", scenario.topic("group"));
+    let settings = transactional_settings(scenario.brokers(), &id, PATIENCE);
+    let producer = Producer::new(&settings).expect("a producer");
+    producer.transactions().init(PATIENCE).expect("it is registered");
+}
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn a_transactional_id_that_somebody_registers_is_taken_back() {
+    let scenario = Scenario::new("registered");
+    let mut produced = scenario.producing(&joined(&[SMALL, &["--rate", "3000"]]));
+    let running = fixed(&scenario);
+    for times in 1..=3 {
+        running.wait_for_epochs(3.0 * f64::from(times));
+        register(&scenario);
+        running.wait_for("logintide_epoch_rollbacks_total", |n| n >= f64::from(times));
+        let epochs = running.metric("logintide_epochs_committed_total").unwrap_or_default();
+        running.wait_for_epochs(epochs + 2.0);
+    }
+    println!("{}", running.log().lines().filter(|line| line.contains("rolled back")).count());
+    produced.ends_with(0);
+    finish_fixed(running, &scenario, SMALL);
+}
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn one_that_is_registered_again_and_again_is_a_second_process_of_this_name() {
+    let scenario = Scenario::new("registered-often");
+    let mut produced = scenario.producing(&joined(&[SMALL, &["--rate", "3000"]]));
+    let mut running = fixed(&scenario);
+    running.wait_for_epochs(3.0);
+    let began = Instant::now();
+    for times in 1..=5 {
+        register(&scenario);
+        if times < 5 {
+            running.wait_for("logintide_epoch_rollbacks_total", |n| n >= f64::from(times));
+            let epochs = running.metric("logintide_epochs_committed_total").unwrap_or_default();
+            running.wait_for_epochs(epochs + 1.0);
+        }
+    }
+    println!("registered five times within {:?}", began.elapsed());
+    running.ends_with(1);
+    let log = running.log();
+    let error = log.lines().rev().find(|line| line.contains("fenced 5 times within 60 s"));
+    println!("{}", error.unwrap_or_else(|| panic!("not fenced:\n{}", running.tail())));
+    produced.ends_with(0);
+    finish_fixed(fixed(&scenario), &scenario, SMALL);
 }

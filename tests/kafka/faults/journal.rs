@@ -32,6 +32,26 @@ fn delete_journal(scenario: &Scenario) {
     create_topics(&admin(scenario), &[topic], PATIENCE).expect("created");
 }
 
+/// The windows that a process has named: they may have lost counts.
+#[derive(Debug)]
+pub(super) struct Lost(std::ops::Range<i64>);
+
+impl Lost {
+    /// What the line says that a log has about them.
+    pub(super) fn in_log(log: &str) -> Self {
+        let line = log.lines().find(|line| line.contains("lost_until_ms=")).expect("a line");
+        println!("{line}");
+        let lost = window_in(line, "lost_from_ms")..window_in(line, "lost_until_ms");
+        assert!((lost.end - lost.start) / WINDOW_S < 60, "not everything is named: {lost:?}");
+        Self(lost)
+    }
+
+    /// Whether a window begins behind all of them.
+    pub(super) fn is_before(&self, start: i64) -> bool {
+        start >= self.0.end
+    }
+}
+
 /// A number that a line of a log has, in milliseconds, as a window's start.
 fn window_in(line: &str, name: &str) -> i64 {
     let (_, value) = line.split_once(&format!("{name}=")).expect("it is named");
@@ -53,10 +73,7 @@ fn deleted_while_stopped_what_was_open_is_named_and_all_else_is_exact() {
     let mut running = fixed(&scenario);
     running.wait_for_line("the journal has lost what was committed");
     running.wait_for("logintide_journal_losses_total", |n| n >= 1.0);
-    let log = running.log();
-    let line = log.lines().find(|line| line.contains("lost_until_ms=")).expect("a line");
-    println!("{line}");
-    let (from, until) = (window_in(line, "lost_from_ms"), window_in(line, "lost_until_ms"));
+    let lost = Lost::in_log(&running.log());
     produced.ends_with(0);
     running.stop();
     scenario.start(&["--instance-id", "fixed", "--exit-at-end"]).ends_with(0);
@@ -65,25 +82,24 @@ fn deleted_while_stopped_what_was_open_is_named_and_all_else_is_exact() {
     assert_eq!(processed.len(), 60_000, "every event exactly once");
     let (counted, late) = (recount(&processed), recount(&events(&scenario, "late")));
     let after = newest_windows(&scenario);
-    only_named_windows_have_lost(&after, &counted, &late, from..until);
+    only_named_windows_have_lost(&after, &counted, &late, &lost);
     for (start, window) in &before {
         assert!(after[start].total >= window.total, "{start}: {window:?}, {:?}", after[start]);
     }
-    assert!(after.keys().any(|start| *start >= until), "windows begun after: {after:?}");
+    assert!(after.keys().any(|start| lost.is_before(*start)), "windows begun after: {after:?}");
 }
 
 /// Total and late records are a recount of the input, but for the windows of this time.
-fn only_named_windows_have_lost(
+pub(super) fn only_named_windows_have_lost(
     windows: &BTreeMap<i64, Window>,
     counted: &BTreeMap<i64, u64>,
     late: &BTreeMap<i64, u64>,
-    lost: std::ops::Range<i64>,
+    lost: &Lost,
 ) {
-    assert!((lost.end - lost.start) / WINDOW_S < 60, "not everything is named: {lost:?}");
     for (start, all) in counted {
         let total = windows.get(start).map_or(0, |window| window.total);
         let found = total + late.get(start).unwrap_or(&0);
-        let is_named = lost.contains(start);
+        let is_named = lost.0.contains(start);
         assert!(found == *all || is_named && found < *all, "{start}: {found} of {all}, {lost:?}");
     }
 }

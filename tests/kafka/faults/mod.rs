@@ -8,6 +8,8 @@ mod cluster;
 mod disk;
 mod fencing;
 mod journal;
+mod journal_end;
+mod late_copies;
 mod network;
 mod outage;
 mod rebalance;

@@ -1,8 +1,9 @@
 //! The log of one partition: records, markers of transactions, its two ends.
 //!
 //! In:  records and markers. Out: what a reader may see from an offset on.
-//! Holds: offsets are never used twice, unless the log loses its end; nothing above the last stable offset is compacted; the
-//! records of a transaction are between its first offset in `open` and its marker.
+//! Holds: offsets are never used twice, unless the log loses its end; nothing above the last stable
+//! offset is compacted; the records of a transaction are between its first offset in `open` and its
+//! marker.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},

@@ -258,8 +258,8 @@ impl History {
         self.kafka.set_faults(Faults::none());
         let now = self.now();
         self.slots.iter_mut().for_each(|slot| slot.calm(&self.kafka));
-        // A static member that comes back has its former partitions, and hears of no new ones before
-        // the next generation.
+        // A static member that comes back has its former partitions, and hears of no new ones
+        // before the next generation.
         let is_new = self.sizes.added > 0;
         self.guest = is_new.then(|| Guest::join(&self.kafka, SESSION));
         let (deadline, failures) = (now + PATIENCE, self.sizes.failures);

@@ -12,6 +12,8 @@ fn the_variant_names_the_reaction() {
     ));
     assert!(matches!(of(Native::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE), KafkaError::Refused { .. }));
     assert!(of(Native::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED).is_fatal());
+    assert!(of(Native::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER).has_lost_sequence());
+    assert!(!of(Native::RD_KAFKA_RESP_ERR_PRODUCER_FENCED).has_lost_sequence());
 }
 
 #[test]
