@@ -269,6 +269,7 @@ fn members_of_the_group_are_named() {
         client_id: "logintide".into(),
         host: "/10.0.0.7".into(),
         instance_id: instance.into(),
+        assigned: Vec::new(),
     };
     let mut used = facts();
     let group = |members| GroupDescription {
@@ -314,6 +315,7 @@ fn what_keeps_the_run_out_of_its_group_is_a_problem() {
         client_id: "other".into(),
         host: "/10.0.0.7".into(),
         instance_id: "two".into(),
+        assigned: Vec::new(),
     };
     let members = vec![member];
     full.group = Ok(GroupDescription { state: "Stable".into(), members, ..Default::default() });

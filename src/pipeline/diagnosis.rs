@@ -224,6 +224,7 @@ mod tests {
             client_id: "logintide".into(),
             host: "/10.0.0.7".into(),
             instance_id: (*id).into(),
+            assigned: Vec::new(),
         });
         GroupDescription { state: state.into(), members: members.collect(), ..Default::default() }
     }

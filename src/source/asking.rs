@@ -127,6 +127,7 @@ impl Asking {
             refuse_other_committers(cx, answer.committed.iter().filter(owned))?;
         }
         let (since, journal) = (self.since.unwrap_or_else(|| cx.now()), answer.journal.topic);
+        let others = (!answer.owns_all).then_some(answer.committed.len() as u32);
         let request = RecoverRequest {
             incarnation: cx.incarnation,
             attempt: self.answered,
@@ -140,7 +141,7 @@ impl Asking {
         cx.topics.uses(answer.topic, journal);
         cx.topics.adopt(&cx.settings.topics, cx.unused_epoch, &mut cx.intake.lanes)?;
         cx.intake.lanes.tell_sink(ToSink::Recover(Box::new(request)))?;
-        let known = Known { partitions: partitions.clone(), ends: answer.ends };
+        let known = Known { partitions: partitions.clone(), ends: answer.ends, others };
         let question =
             Self { answered: self.answered + 1, since: Some(since), failed: false, ..self };
         Ok(Phase::Recovering(Recovering::new(known, question)))

@@ -56,6 +56,8 @@ pub(super) struct Context<C: Client> {
     pub(super) bounds: BTreeMap<PartitionId, Offset>,
     /// What was committed, by any instance, when the partitions were last taken over.
     pub(super) taken_over: BTreeMap<PartitionId, Committed>,
+    /// For so many partitions the group was joined anew.
+    pub(super) joined_for: u32,
     pub(super) topics: KnownTopics,
     pub(super) unreadable: Unreadable<C::Consumer>,
     pub(super) departed: Departed<C::Producer>,
@@ -86,6 +88,7 @@ impl<C: Client> Context<C> {
             fresh_starts: BTreeMap::new(),
             bounds: BTreeMap::new(),
             taken_over: BTreeMap::new(),
+            joined_for: 0,
             topics,
             unreadable: Unreadable::default(),
             departed: Departed::new(),

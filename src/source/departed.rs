@@ -206,6 +206,7 @@ mod tests {
             client_id: "logintide".to_owned(),
             host: "host".to_owned(),
             instance_id: (*name).to_owned(),
+            assigned: Vec::new(),
         };
         names.iter().map(member).collect()
     }

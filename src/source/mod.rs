@@ -25,6 +25,7 @@ mod router;
 mod running;
 mod search;
 mod topics;
+mod unassigned;
 mod unreadable;
 
 use std::{sync::Arc, time::Duration};

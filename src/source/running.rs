@@ -16,6 +16,7 @@ use super::{
     partitions::Asked,
     phase::Phase,
     recovering::Known,
+    unassigned,
 };
 use crate::{
     client::{Client, Clock, Questions, RecordConsumer},
@@ -31,6 +32,9 @@ pub(super) struct Running {
     epochs: Epochs,
     open_transactions: OpenTransactions,
     next_probe: Instant,
+    /// The input's partitions, if it has more than those that are read, until it is known who has
+    /// the others.
+    others: Option<u32>,
 }
 
 impl Running {
@@ -57,6 +61,7 @@ impl Running {
             epochs: Epochs::begin(cx, recovered, now),
             open_transactions: OpenTransactions::default(),
             next_probe: now,
+            others: known.others,
         })
     }
 
@@ -92,6 +97,9 @@ impl Running {
         done: &CommittedEpoch,
     ) -> Result<Phase, Halt> {
         self.epochs.committed(cx, done);
+        if let Some(all) = self.others {
+            self.others = unassigned::join_for(cx, all).err();
+        }
         let (pause, resume) = cx.intake.partitions.align(
             self.epochs.times(),
             &cx.settings.rules,

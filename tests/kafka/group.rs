@@ -4,7 +4,7 @@ use std::{thread::sleep, time::Duration};
 
 use testkit::{Scenario, Served, until};
 
-use crate::{check::exits, raw_member::RawMember};
+use crate::{check::exits, raw_member::RawMember, topic_admin};
 
 /// Ends with exit code 1 and the remedy, and with nothing read.
 fn is_refused(scenario: &Scenario, flags: &[&str], parts: &[&str]) {
@@ -110,4 +110,24 @@ fn a_process_to_which_no_partition_is_given_stands_by_in_good_health() {
     reader.stop();
     idle.wait_for("logintide_ready", |n| n > 0.0);
     idle.stop();
+}
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn partitions_that_were_added_while_it_was_away_are_read() {
+    let scenario = Scenario::new("group-grown");
+    scenario.produce(&["--seed", "71", "--count", "2000"]);
+    // The place in the group outlasts the absence, however slow the machine is.
+    let flags = ["--session-timeout", "1m"];
+    let first = scenario.serve(&flags);
+    first.wait_for_events(2000.0);
+    first.stop();
+    topic_admin::add_partitions(scenario.brokers(), &scenario.topic("input"), 12);
+    scenario.produce(&["--seed", "72", "--count", "2000"]);
+    let mut second = scenario.serve(&flags);
+    second.wait_for("logintide_assigned_partitions", |partitions| partitions >= 12.0);
+    second.wait_for_line("partitions of the input were given to nobody");
+    second.stop();
+    scenario.start(&["--session-timeout", "1m", "--exit-at-end"]).ends_with(0);
+    println!("{}", scenario.verify(&["--expect-complete"]));
 }

@@ -17,10 +17,13 @@ use super::{
     options::Options,
     rights::{Rights, rights},
 };
-use crate::kafka::native::{KafkaError, array, c_string, owned_text};
+use crate::{
+    ids::PartitionId,
+    kafka::native::{KafkaError, array, c_string, owned_text},
+};
 
 /// A member of a group.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct GroupMember {
     /// Its `client.id`.
     pub client_id: String,
@@ -28,6 +31,8 @@ pub struct GroupMember {
     pub host: String,
     /// Its `group.instance.id`; empty for a dynamic member.
     pub instance_id: String,
+    /// What it is assigned: topics and partitions.
+    pub assigned: Vec<(String, PartitionId)>,
 }
 
 /// A consumer group.
@@ -121,6 +126,7 @@ unsafe fn group_of(
                 client_id: owned_text(rd::rd_kafka_MemberDescription_client_id(member)),
                 host: owned_text(rd::rd_kafka_MemberDescription_host(member)),
                 instance_id: owned_text(rd::rd_kafka_MemberDescription_group_instance_id(member)),
+                assigned: assigned(member),
             }
         });
         let mut count = 0;
@@ -136,6 +142,20 @@ unsafe fn group_of(
             members: members.collect(),
             rights: rights(allowed, count),
         })
+    }
+}
+
+/// # Safety
+/// `member` is alive.
+unsafe fn assigned(member: *const rd::rd_kafka_MemberDescription_t) -> Vec<(String, PartitionId)> {
+    // SAFETY: the member is alive, as the caller vouches, and owns its assignment.
+    unsafe {
+        let assignment = rd::rd_kafka_MemberDescription_assignment(member);
+        let Some(list) = rd::rd_kafka_MemberAssignment_partitions(assignment).as_ref() else {
+            return Vec::new();
+        };
+        let elements = array(list.elems, usize::try_from(list.cnt).unwrap_or_default());
+        elements.iter().map(|it| (owned_text(it.topic), PartitionId(it.partition))).collect()
     }
 }
 

@@ -5,13 +5,12 @@ use std::{cell::RefCell, collections::BTreeMap, fmt, rc::Rc, time::Duration};
 use logintide::{
     client::Questions,
     ids::{Offset, PartitionId, TopicId},
-    kafka::{GroupDescription, GroupMember, KafkaError, Rights, TopicInfo, TopicReplicas},
+    kafka::{GroupDescription, KafkaError, Rights, TopicInfo, TopicReplicas},
 };
 
 use super::{
     cluster::{Cluster, Failed},
     code::{self, Code, UNKNOWN_TOPIC_OR_PART},
-    group::Group,
     offsets::Offsets,
     process::ProcessId,
     topics::Place,
@@ -142,14 +141,11 @@ impl Questions for SimAdmin {
         let mut cluster = self.cluster.borrow_mut();
         let answer = cluster.ask(self.process, timeout, |cluster| {
             cluster.group_coordinator()?;
-            let members = cluster.groups.get(group).map(Group::instances).unwrap_or_default();
-            let member = |instance_id| GroupMember {
-                client_id: "simulated".to_owned(),
-                host: "simulated".to_owned(),
-                instance_id,
+            let Some(group) = cluster.groups.get(group) else {
+                return Ok(GroupDescription::default());
             };
-            let members = members.into_iter().map(member).collect();
-            Ok(GroupDescription { members, ..GroupDescription::default() })
+            let leader = group.leader().and_then(|leader| cluster.consumers.get(&leader));
+            Ok(group.description(leader.map_or("", |leader| leader.reading.topic())))
         });
         answer.map_err(|failed| unanswered(OPERATION, timeout, failed))
     }

@@ -6,6 +6,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use logintide::{
+    ids::PartitionId,
+    kafka::{GroupDescription, GroupMember},
+};
+
 use super::{
     code::{
         Code, FENCED_INSTANCE_ID, ILLEGAL_GENERATION, REBALANCE_IN_PROGRESS, UNKNOWN_MEMBER_ID,
@@ -294,9 +299,20 @@ impl Group {
         self.members.iter().find(|it| it.consumer == consumer).map(|it| it.session)
     }
 
-    /// Instance ids of all members; empty ones of dynamic members.
-    pub(crate) fn instances(&self) -> Vec<String> {
-        self.members.iter().map(|it| it.instance_id.clone().unwrap_or_default()).collect()
+    /// As an administrator sees it. All members read this topic.
+    pub(crate) fn description(&self, topic: &str) -> GroupDescription {
+        let member = |it: &Member| GroupMember {
+            client_id: "simulated".to_owned(),
+            host: "simulated".to_owned(),
+            instance_id: it.instance_id.clone().unwrap_or_default(),
+            assigned: it.assigned.iter().map(|p| (topic.to_owned(), PartitionId(*p))).collect(),
+        };
+        let state = if self.phase == Phase::Stable { "Stable" } else { "PreparingRebalance" };
+        GroupDescription {
+            state: state.to_owned(),
+            members: self.members.iter().map(member).collect(),
+            ..GroupDescription::default()
+        }
     }
 
     /// Instance ids, or member ids, of all members with what they are assigned.

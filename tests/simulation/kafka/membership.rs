@@ -100,7 +100,8 @@ impl Membership {
 
     pub(crate) fn subscribe(&mut self) -> Next {
         if self.phase != Phase::Outside {
-            return Next::Nothing;
+            // What is held is given back first, and then joined for anew.
+            return self.recall(false);
         }
         self.phase = Phase::Joining;
         Next::Join

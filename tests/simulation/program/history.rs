@@ -258,10 +258,6 @@ impl History {
         self.kafka.set_faults(Faults::none());
         let now = self.now();
         self.slots.iter_mut().for_each(|slot| slot.calm(&self.kafka));
-        // A static member that comes back has its former partitions, and hears of no new ones
-        // before the next generation.
-        let is_new = self.sizes.added > 0;
-        self.guest = is_new.then(|| Guest::join(&self.kafka, SESSION));
         let (deadline, failures) = (now + PATIENCE, self.sizes.failures);
         // Since when everything is committed, by instances that all run.
         let mut since = None;
