@@ -132,7 +132,8 @@ fn a_terminal_gets_one_block_that_is_drawn_again() {
     let moves: Vec<u32> = text.split(UP).filter_map(lines_up).collect();
     assert!(moves.len() >= 4, "{moves:?}");
     assert!(moves.iter().all(|lines| (10..24).contains(lines)), "{moves:?}");
-    for part in ["locations", "dead letters", "windows", "http://127.0.0.1:", "at-least-once", "█"]
+    for part in
+        ["locations", "dead letters", "windows", "http://127.0.0.1:", "without transactions", "█"]
     {
         assert!(text.contains(part), "{part}: {text}");
     }

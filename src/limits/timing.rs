@@ -83,8 +83,8 @@ impl Timing {
         self.transaction * 3 / 4
     }
 
-    /// How long a takeover waits while the journal cannot be read further: no transaction that hides
-    /// its end lasts as long.
+    /// How long a takeover waits while the journal cannot be read further: no transaction that
+    /// hides its end lasts as long.
     pub fn follow(self) -> Duration {
         self.transaction + super::TRANSACTION_EXPIRY_SLACK + FOLLOW_RESERVE
     }

@@ -16,7 +16,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use self::{begin::begin_partition, loss::Loss};
+use self::{
+    begin::{announced, begin_partition},
+    loss::Loss,
+};
 use super::reading::owned_streams;
 use crate::{
     config::OnTopicRecreated,
@@ -393,9 +396,4 @@ fn next_epoch(rules: &Rules<'_>, request: &RecoverRequest, followed: &Followed) 
     let of_commits = request.committed.iter().filter_map(parsed).map(|commit| commit.epoch);
     let highest = of_chains.chain(of_commits).max().unwrap_or_default();
     highest.max(rules.last_written).next()
-}
-
-fn announced(request: &RecoverRequest, followed: &Followed) -> u32 {
-    let of_head = followed.merger.as_ref().map_or(0, |merger| merger.head.partitions);
-    of_head.max(request.committed.len() as u32)
 }

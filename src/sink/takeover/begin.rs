@@ -2,12 +2,19 @@
 
 use super::{Known, Standing, loss::Loss};
 use crate::{
-    epoch::RecoverPartition,
+    epoch::{RecoverPartition, RecoverRequest},
     error::RunError,
     ids::{Epoch, EventTimeMs, Offset},
     metrics::{self, Metric},
+    replica::Followed,
     window::{Completeness, PartitionHead, PartitionState, PartitionTotals, WindowRules},
 };
+
+/// Number of input partitions that the merger announces from now on.
+pub(super) fn announced(request: &RecoverRequest, followed: &Followed) -> u32 {
+    let of_head = followed.merger.as_ref().map_or(0, |merger| merger.head.partitions);
+    of_head.max(request.committed.len() as u32)
+}
 
 /// Where a partition goes on, and with what.
 pub(super) struct Begin {

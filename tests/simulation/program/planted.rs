@@ -8,7 +8,7 @@ use logintide::{
 use super::play_safely;
 
 /// Histories in which a planted fault is found.
-const ENOUGH: u64 = 10_000;
+const ENOUGH: u64 = 20_000;
 
 /// The first history of a mode that a fault breaks.
 fn found(fault: Fault, delivery: Delivery) -> Option<(u64, String)> {
