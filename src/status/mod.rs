@@ -2,7 +2,7 @@
 //! the demo, replaced as a whole.
 //!
 //! In:  the group as the replica's view has it; reports of committed epochs.
-//! Out: the [`Reporter`] of the sink thread writes a snapshot about twice a second, the http thread
+//! Out: the `Reporter` of the sink thread writes a snapshot about twice a second, the http thread
 //! and the demo's screen read it. A lock is held only while a pointer is copied.
 //! Holds: committed epochs are counted, and nothing else. What is said of the group is of one
 //! moment, what is said of the process too; the group may be a moment behind.
