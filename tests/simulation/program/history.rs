@@ -18,7 +18,10 @@ use super::{
     input::Feed,
     losses::{self, Loss},
     oracle::Outputs,
-    plan::{GROUP, IDLE_TIMEOUT, MOST_PARTITIONS, Plan, SESSION, Trouble, WINDOW_MS, names},
+    plan::{
+        GROUP, IDLE_TIMEOUT, MOST_PARTITIONS, Plan, SESSION, TRANSACTION_TIMEOUT, Trouble,
+        WINDOW_MS, names,
+    },
     sizes::Sizes,
     slot::Slot,
 };
@@ -31,6 +34,8 @@ const LAST_FAILURES: usize = 3;
 /// What the windows of the last events need to close, beyond their end and the grace: a leader that
 /// has just moved, the pause before a silent partition is asked about again, and some commits.
 const CLOSING: Duration = Duration::from_secs(7);
+/// After so long brokers have ended what nobody else ends.
+const EXPIRED: Duration = TRANSACTION_TIMEOUT.saturating_add(Duration::from_secs(3));
 /// Longest time between two rounds: while there is trouble or something to do, and then.
 const PAUSE: Duration = Duration::from_millis(120);
 const LONG_PAUSE: Duration = Duration::from_millis(250);
@@ -279,9 +284,10 @@ impl History {
         }
     }
 
-    /// Whether everything that was written is committed, and every instance runs.
+    /// Whether everything that was written is committed, and every instance reads: a takeover that
+    /// is under way may have to say what is lost.
     fn is_committed(&self) -> bool {
-        if self.slots.iter().any(|slot| !slot.is_running()) {
+        if self.slots.iter().any(|slot| !slot.is_reading()) {
             return false;
         }
         let input = &self.names[Topic::Input];
@@ -317,7 +323,9 @@ impl History {
                 return Err(format!("it does not stop: {}", self.describe()));
             }
         }
-        self.kafka.pass(Duration::from_secs(1));
+        // A name that neither a commit nor the journal knows any more is nobody's to end.
+        let is_renamed = self.slots.iter().any(Slot::is_renamed);
+        self.kafka.pass(if is_renamed { EXPIRED } else { Duration::from_secs(1) });
         let all: Vec<_> = self.names.values().iter().map(String::as_str).collect();
         if !self.kafka.is_settled(&all) {
             return Err("a transaction is still open".to_owned());

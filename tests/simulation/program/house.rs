@@ -83,6 +83,11 @@ impl House {
         Self { number, machine: 0, plan: plan.clone(), disk, image }
     }
 
+    /// Whether there was another machine before.
+    pub(crate) fn is_another_machine(&self) -> bool {
+        self.machine > 0
+    }
+
     /// The instance's name.
     fn name(&self) -> String {
         format!("i{}-{}", self.number, self.machine)

@@ -119,6 +119,11 @@ impl Instance {
         !self.budget.has_room() || self.budget.wants_early_cut()
     }
 
+    /// Whether it reads what it owns: no takeover is under way.
+    pub(crate) fn is_reading(&self) -> bool {
+        self.control.health().assigned() > 0
+    }
+
     /// Whether all of its parts have ended.
     pub(crate) fn is_over(&self) -> bool {
         self.source.is_none()

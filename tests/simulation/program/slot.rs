@@ -47,6 +47,16 @@ impl Slot {
         self.running.is_some()
     }
 
+    /// Whether a process runs and reads.
+    pub(crate) fn is_reading(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| running.instance.is_reading())
+    }
+
+    /// Whether its process has had another name before.
+    pub(crate) fn is_renamed(&self) -> bool {
+        self.house.is_another_machine()
+    }
+
     /// Whether a process is to be started.
     pub(crate) fn is_due(&self, now: Duration) -> bool {
         self.running.is_none() && self.starts_at <= now

@@ -263,7 +263,7 @@ impl Workbench {
         let address = self.broker().address();
         let arguments = ["kafka.admin.ConfigCommand", "--bootstrap-server", &address, "--alter"];
         let settings =
-            "segment.ms=604800000,segment.bytes=1073741824,min.compaction.lag.ms=86400000";
+            "segment.ms=604800000,segment.bytes=1073741824,max.compaction.lag.ms=604800000";
         let change = ["--topic", topic, "--add-config", settings];
         self.broker().script("exec", &[&arguments[..], &change].concat());
     }
