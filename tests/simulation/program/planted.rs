@@ -24,9 +24,9 @@ fn modes(fault: Fault) -> &'static [Delivery] {
     match fault {
         // A transaction is not committed before; an enriched event does not wait anyway.
         Fault::CommitBeforeDelivery | Fault::ProducerKept => &[AtLeastOnce],
-        Fault::HorizonForgotten | Fault::IdleUnasked | Fault::IdleAsOfNow => {
-            &[ExactlyOnce, AtLeastOnce]
-        }
+        Fault::HorizonForgotten | Fault::IdleUnasked => &[ExactlyOnce, AtLeastOnce],
+        // The same rule in both modes, and rarely met.
+        Fault::IdleAsOfNow => &[AtLeastOnce],
         // The same transactions in both modes.
         Fault::OffsetsApart
         | Fault::NextEpochAhead
