@@ -22,11 +22,10 @@ fn found(fault: Fault, delivery: Delivery) -> Option<(u64, String)> {
 fn modes(fault: Fault) -> &'static [Delivery] {
     use Delivery::{AtLeastOnce, ExactlyOnce};
     match fault {
-        // A transaction is not committed before; an enriched event does not wait anyway.
-        Fault::CommitBeforeDelivery | Fault::ProducerKept => &[AtLeastOnce],
+        // A transaction is not committed before; an enriched event does not wait anyway. The last
+        // one is the same in both modes, and rarely met.
+        Fault::CommitBeforeDelivery | Fault::ProducerKept | Fault::IdleAsOfNow => &[AtLeastOnce],
         Fault::HorizonForgotten | Fault::IdleUnasked => &[ExactlyOnce, AtLeastOnce],
-        // The same rule in both modes, and rarely met.
-        Fault::IdleAsOfNow => &[AtLeastOnce],
         // The same transactions in both modes.
         Fault::OffsetsApart
         | Fault::NextEpochAhead
