@@ -129,13 +129,6 @@ pub const MAX_NESTING: usize = 16;
 /// Largest accepted event, bytes.
 pub const MAX_EVENT_BYTES: usize = 64 * 1024;
 
-/// Largest sled value: larger records are cut into chunks, because sled copies whole pages.
-pub const REDO_CHUNK_BYTES: usize = 64 * 1024;
-
-/// Most chunks of a redo record, 64 GiB together: no epoch has that much. A higher number means
-/// that the record is damaged, and a loop up to it would not end in reasonable time.
-pub const REDO_CHUNKS_MAX: u32 = 1 << 20;
-
 /// sled's page cache. Rows are read at the start only; what is written goes through once.
 pub const SLED_CACHE_BYTES: u64 = 8 * 1024 * 1024;
 

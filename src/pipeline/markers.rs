@@ -26,7 +26,8 @@ pub(crate) fn hint(
     };
     // Those that every epoch writes to; the last one holds the group's offsets.
     let markers = (processed + partitions[Topic::Journal] + 1) * instances.max(1);
-    let most = limits::MARKERS_PER_SECOND * brokers.max(1);
+    let brokers = brokers.max(1);
+    let most = limits::MARKERS_PER_SECOND * brokers;
     let fits = Duration::from_millis((markers * 1000).div_ceil(most) as u64);
     (config.commit_interval < fits).then(|| {
         let per_second = markers as f64 / config.commit_interval.as_secs_f64() / brokers as f64;

@@ -37,7 +37,7 @@ pub(super) struct Completed<C: Client> {
     pub(super) committing: Option<Instant>,
 }
 
-/// The open epoch is complete, its redo record and its records are on their way.
+/// The open epoch is complete; its records are on their way.
 pub(super) struct Draining<C: Client> {
     collecting: Collecting,
     completed: Box<Completed<C>>,

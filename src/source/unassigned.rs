@@ -24,7 +24,12 @@ pub(super) fn join_for<C: Client>(cx: &mut Context<C>, all: u32) -> Result<(), u
         return Ok(());
     }
     let name = &cx.settings.consumer.group_id;
-    let group = cx.admin.describe_group(name, limits::BROKER_QUERY_TIMEOUT).map_err(|_| all)?;
+    let group = match cx.admin.describe_group(name, limits::BROKER_QUERY_TIMEOUT) {
+        Ok(group) => group,
+        Err(error) if error.is_retriable() => return Err(all),
+        // Who may not ask has been told at the takeover.
+        Err(_) => return Ok(()),
+    };
     if group.state != STABLE {
         return Err(all);
     }

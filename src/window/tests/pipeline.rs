@@ -25,7 +25,7 @@ pub(super) enum Outcome {
     Rollback,
     /// The process ends after the offsets were committed, before anyone noticed.
     CrashCommitted,
-    /// The process ends before the offsets were committed; the redo record is there.
+    /// The process ends before anything of the epoch was committed.
     CrashLost,
 }
 
