@@ -104,17 +104,11 @@ fn least(group: &mut BenchmarkGroup<'_, WallTime>) {
 /// Window state with one window per partition, and the next epoch's counts.
 fn epoch(partitions: i32) -> (Windows, EpochInput) {
     let all = (0..partitions).map(PartitionId);
-    let state = PartitionState {
-        epoch: Epoch(0),
-        next_offset: Offset(0),
-        watermark: None,
-        completeness: Completeness::FromStart,
-        topic: None,
-    };
+    let state = PartitionState::new(Offset(0), Completeness::FromStart);
     let states: BTreeMap<_, _> = all.clone().map(|partition| (partition, state)).collect();
     let owned: Vec<_> = all.clone().collect();
     let image = StateImage { partitions: states, ..StateImage::default() };
-    let windows = Windows::new(RULES, &image, &owned, true);
+    let windows = Windows::new(RULES, &image, &owned);
     let start = common::START_S * 1000;
     let delta = |partition| {
         let mut partial = Partial::new();
@@ -137,6 +131,7 @@ fn epoch(partitions: i32) -> (Windows, EpochInput) {
         deltas: all.clone().map(delta).collect(),
         progress: all.map(progress).collect(),
         horizon: None,
+        partitions: partitions as u32,
         now_ms: start + 6_000,
         close_all: true,
     };
@@ -160,30 +155,22 @@ fn journal(writer: &mut Writer, epoch: Epoch, prepared: &Prepared) -> usize {
     let mut records = writer.begin(Moment { epoch, now_ms, positions: BTreeMap::new() });
     let mut bytes = 0;
     for change in &prepared.partitions {
-        let head = PartitionHead {
-            next_offset: change.state.next_offset,
-            watermark: change.state.watermark,
-            idle: change.idle_as_of.is_some(),
-            at_end: true,
-            lease_ms: 0,
-            adopted_horizon: change.horizon,
-            completeness: change.state.completeness,
-            totals: PartitionTotals::default(),
-            topic: None,
-        };
+        let totals = PartitionTotals::default();
+        let head = PartitionHead { state: change.state, at_end: true, totals };
         let content = || PartitionRecord { head, windows: change.partials.clone() };
         let stream = Stream::Partition(change.partition);
         bytes += records.write(stream, |_| Content::Partition(content())).bytes();
     }
+    let change = &prepared.merge.as_ref().expect("it merges").change;
     let head = MergerHead {
-        watermark: prepared.merge.change.watermark,
-        horizon: prepared.merge.change.horizon,
+        watermark: change.watermark,
+        horizon: change.horizon,
         forgotten: None,
         partitions: prepared.partitions.len() as u32,
         run: None,
         rules: RULES,
     };
-    let windows = prepared.merge.published().collect();
+    let windows = change.published.clone();
     let content = || MergerRecord { head, past_usage: None, windows };
     bytes += records.write(Stream::Merger, |_| Content::Merger(content())).bytes();
     drop(records.finish());
@@ -208,11 +195,7 @@ fn epochs(criterion: &mut Criterion) {
         group.bench_function(name("encode"), |bench| {
             bench.iter(|| {
                 out.clear();
-                prepared
-                    .merge
-                    .records
-                    .iter()
-                    .for_each(|record| record.encode(&mut out, usize::MAX));
+                prepared.records().iter().for_each(|record| record.encode(&mut out, usize::MAX));
                 black_box(out.len())
             });
         });

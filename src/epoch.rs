@@ -88,6 +88,13 @@ pub enum ToSource {
     Recovered(Recovered),
     /// An epoch is committed (or had nothing to commit).
     Committed(CommittedEpoch),
+    /// Others have committed something meanwhile.
+    News {
+        /// The incarnation that is told.
+        incarnation: Incarnation,
+        /// Event-time facts now.
+        times: Times,
+    },
     /// Something failed that a rollback repairs: end the incarnation.
     RollBack {
         /// The incarnation to end.
@@ -245,8 +252,6 @@ pub struct RecoverRequest {
     pub journal: JournalFacts,
     /// Every owned partition.
     pub partitions: Vec<RecoverPartition>,
-    /// Whether these are all partitions of the topic.
-    pub owns_all: bool,
     /// The topic's id; `None` where the brokers do not support ids.
     pub topic: Option<TopicId>,
 }
@@ -270,10 +275,16 @@ pub struct Times {
     pub horizon: Option<EventTimeMs>,
     /// Watermark per partition that has one.
     pub watermarks: Vec<(PartitionId, EventTimeMs)>,
-    /// Oldest window not closed yet.
+    /// The lowest watermark of partitions of others that are not read to their ends.
+    pub lowest_elsewhere: Option<EventTimeMs>,
+    /// Oldest window not closed yet, in the whole group.
     pub lowest_open: Option<WindowStart>,
-    /// Windows not closed yet.
+    /// Windows not closed yet, in the whole group.
     pub open_windows: usize,
+    /// Number of input partitions that the merger has announced.
+    pub announced: u32,
+    /// Whether this instance merges and has something to say of what others have committed.
+    pub has_news: bool,
 }
 
 /// An epoch the sink has finished.

@@ -168,6 +168,14 @@ pub enum Fault {
     RestoreFromForgotten,
     /// The local copy's positions are written before its rows.
     PositionsFirst,
+    /// Windows are forgotten as soon as the merger's own horizon has passed them.
+    ForgottenUnasked,
+    /// A partition without a head holds neither the watermark nor windows.
+    HeadlessIgnored,
+    /// A partition is read before the merger has announced it.
+    ReadUnannounced,
+    /// A sum below the published one is published.
+    SmallerPublished,
 }
 
 #[cfg(any(test, feature = "test-support"))]
@@ -187,6 +195,10 @@ impl Fault {
         Self::SeqRestarted,
         Self::RestoreFromForgotten,
         Self::PositionsFirst,
+        Self::ForgottenUnasked,
+        Self::HeadlessIgnored,
+        Self::ReadUnannounced,
+        Self::SmallerPublished,
     ];
 }
 

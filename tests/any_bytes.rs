@@ -104,15 +104,9 @@ fn work(id: usize, records: &[(i64, &[u8])]) -> Made {
 }
 
 fn windows() -> Windows {
-    let state = PartitionState {
-        epoch: Epoch(0),
-        next_offset: Offset(0),
-        watermark: None,
-        completeness: Completeness::FromStart,
-        topic: None,
-    };
+    let state = PartitionState::new(Offset(0), Completeness::FromStart);
     let image = StateImage { partitions: BTreeMap::from([(P, state)]), ..StateImage::default() };
-    Windows::new(RULES, &image, &[P], true)
+    Windows::new(RULES, &image, &[P])
 }
 
 proptest! {
@@ -145,10 +139,11 @@ proptest! {
             deltas,
             progress: vec![PartitionProgress { partition: P, next_offset, idle_as_of: None }],
             horizon: None,
+            partitions: 1,
             now_ms: NOW_MS,
             close_all: true,
         });
-        let counted: u64 = prepared.merge.records.iter().map(|record| record.sum.total).sum();
+        let counted: u64 = prepared.records().iter().map(|record| record.sum.total).sum();
         prop_assert_eq!(counted, processed, "nothing is late without a horizon");
     }
 }

@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 use super::bytes::{ByteReader, ByteWriter, Flaw, flaw};
 use crate::{
     ids::{EventTimeMs, Offset, PartitionId, TopicId, WindowStart},
-    window::{BoundedRun, Completeness, MergerHead, PartitionHead, PartitionTotals, WindowRules},
+    window::{
+        BoundedRun, Completeness, MergerHead, PartitionHead, PartitionState, PartitionTotals,
+        WindowRules,
+    },
 };
 
 const FROM_START: u8 = 0;
@@ -16,13 +19,13 @@ const UNTIL_FIRST_EVENT_AT_LEAST: u8 = 2;
 const AFTER: u8 = 3;
 
 pub(super) fn write_partition(writer: &mut ByteWriter, head: &PartitionHead) {
-    writer.signed(head.next_offset.0);
-    write_time(writer, head.watermark);
-    writer.flag(head.idle);
-    writer.flag(head.at_end);
-    writer.unsigned(head.lease_ms);
-    write_time(writer, head.adopted_horizon);
-    match head.completeness {
+    let PartitionHead { state, at_end, totals } = head;
+    writer.signed(state.next_offset.0);
+    write_time(writer, state.watermark);
+    write_time(writer, state.idle_as_of);
+    writer.flag(*at_end);
+    write_time(writer, state.horizon);
+    match state.completeness {
         Completeness::FromStart => writer.byte(FROM_START),
         Completeness::UntilFirstEvent { at_least: None } => writer.byte(UNTIL_FIRST_EVENT),
         Completeness::UntilFirstEvent { at_least: Some(start) } => {
@@ -34,31 +37,27 @@ pub(super) fn write_partition(writer: &mut ByteWriter, head: &PartitionHead) {
             writer.signed(start.0);
         }
     }
-    let PartitionTotals { records_in, processed, dead_lettered, late, tombstones } = head.totals;
+    let PartitionTotals { records_in, processed, dead_lettered, late, tombstones } = *totals;
     for total in [records_in, processed, dead_lettered, late, tombstones] {
         writer.unsigned(total);
     }
-    write_topic(writer, head.topic);
+    write_topic(writer, state.topic);
 }
 
 pub(super) fn read_partition(reader: &mut ByteReader) -> Result<PartitionHead, Flaw> {
-    Ok(PartitionHead {
-        next_offset: Offset(reader.signed()?),
-        watermark: read_time(reader)?,
-        idle: reader.flag()?,
-        at_end: reader.flag()?,
-        lease_ms: reader.unsigned()?,
-        adopted_horizon: read_time(reader)?,
-        completeness: read_completeness(reader)?,
-        totals: PartitionTotals {
-            records_in: reader.unsigned()?,
-            processed: reader.unsigned()?,
-            dead_lettered: reader.unsigned()?,
-            late: reader.unsigned()?,
-            tombstones: reader.unsigned()?,
-        },
-        topic: read_topic(reader)?,
-    })
+    let (next_offset, watermark) = (Offset(reader.signed()?), read_time(reader)?);
+    let (idle_as_of, at_end) = (read_time(reader)?, reader.flag()?);
+    let (horizon, completeness) = (read_time(reader)?, read_completeness(reader)?);
+    let totals = PartitionTotals {
+        records_in: reader.unsigned()?,
+        processed: reader.unsigned()?,
+        dead_lettered: reader.unsigned()?,
+        late: reader.unsigned()?,
+        tombstones: reader.unsigned()?,
+    };
+    let topic = read_topic(reader)?;
+    let state = PartitionState { next_offset, watermark, idle_as_of, horizon, completeness, topic };
+    Ok(PartitionHead { state, at_end, totals })
 }
 
 pub(super) fn write_merger(writer: &mut ByteWriter, head: &MergerHead) {

@@ -43,6 +43,15 @@ pub enum Applied {
     Snapshot(Record),
 }
 
+impl Applied {
+    /// What was read.
+    pub fn record(&self) -> &Record {
+        match self {
+            Self::Next(record) | Self::Snapshot(record) => record,
+        }
+    }
+}
+
 /// Why a record changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Skipped {

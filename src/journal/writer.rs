@@ -247,7 +247,7 @@ impl EpochRecords<'_> {
         assert!(!self.merged, "the merger's record is the last one");
         let twice = match (stream, &content) {
             (Stream::Partition(p), Content::Partition(record)) => {
-                let commit = (record.head.next_offset, record.head.watermark);
+                let commit = (record.head.state.next_offset, record.head.state.watermark);
                 self.committed.insert(p, commit).is_some()
             }
             (Stream::Merger, Content::Merger(_)) => std::mem::replace(&mut self.merged, true),

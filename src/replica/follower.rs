@@ -14,19 +14,20 @@ use tracing::warn;
 
 use super::{
     copying::Copying,
+    news_board::NewsBoard,
     request::Followed,
     skips::Skips,
     sums,
-    view::{Arrival, View},
+    view::{PartitionView, View},
 };
 use crate::{
     error::RunError,
     ids::{Incarnation, Offset, PartitionId, TopicId},
-    journal::{Applied, Condition, Identity, JournalError, Skipped, Streams, Taken},
+    journal::{Applied, Condition, Identity, JournalError, Skipped, Stream, Streams, Taken},
     kafka::Record,
     state::{Copied, CopiedJournal, JournalCopy},
     status::Group,
-    window::WindowRules,
+    window::{PartitionNews, WindowRules},
 };
 
 /// What is to be done after a record or an end.
@@ -62,6 +63,9 @@ pub(super) struct Follower {
     ends: BTreeMap<PartitionId, Offset>,
     copying: Copying,
     skips: Skips,
+    /// Partitions with news, and whether there is any news.
+    changed: BTreeSet<PartitionId>,
+    has_news: bool,
 }
 
 const FIRST: PartitionId = PartitionId(0);
@@ -89,13 +93,15 @@ impl Follower {
             ends: BTreeMap::new(),
             copying: Copying::new(copy),
             skips: Skips::default(),
+            changed: BTreeSet::new(),
+            has_news: false,
         }
     }
 
     /// Takes over what the local copy holds.
-    pub(super) fn load_copy(&mut self, now: Instant) {
+    pub(super) fn load_copy(&mut self) {
         let Some(copied) = self.copying.load() else { return };
-        if let Err(reason) = self.restore(copied, now) {
+        if let Err(reason) = self.restore(copied) {
             self.set_copy_aside(&reason);
         }
     }
@@ -111,7 +117,7 @@ impl Follower {
         self.copying.set_aside(reason);
     }
 
-    fn restore(&mut self, copied: Copied, now: Instant) -> Result<(), String> {
+    fn restore(&mut self, copied: Copied) -> Result<(), String> {
         let CopiedJournal { topic_id, identity } = copied.journal;
         if identity.journal_partitions > self.topic_partitions {
             return Err(format!(
@@ -130,7 +136,7 @@ impl Follower {
                 let (offset, appended_ms) = (record.offset, record.appended_ms);
                 let taken = self.streams.take(partition, offset, Some(key), Some(&record.value));
                 if let Taken::Applied(applied) = taken.map_err(|error| error.to_string())? {
-                    self.view.apply(applied, Arrival { offset, appended_ms, at: now });
+                    self.view.apply(applied, appended_ms);
                 }
             }
             self.streams.go_on_at(partition, copied.position);
@@ -190,7 +196,11 @@ impl Follower {
                 if let Applied::Snapshot(snapshot) = &applied {
                     self.copying.stands_on(snapshot.stream, snapshot.seq);
                 }
-                self.view.apply(applied, Arrival { offset, appended_ms: timestamp_ms, at: now });
+                self.has_news = true;
+                if let Stream::Partition(p) = applied.record().stream {
+                    self.changed.insert(p);
+                }
+                self.view.apply(applied, timestamp_ms);
             }
             Ok(Taken::Waiting | Taken::Skipped(Skipped::Gap | Skipped::Fragment)) => {
                 self.copying.keep(record);
@@ -329,6 +339,19 @@ impl Follower {
             heads: self.view.partitions().map(|(p, view)| (p, view.head)).collect(),
             sums: with_sums.then(|| sums::of(&self.view, self.rules)),
         }
+    }
+
+    /// Tells the sink what is new since it was last told.
+    pub(super) fn tell(&mut self, board: &NewsBoard) {
+        if !std::mem::take(&mut self.has_news) {
+            return;
+        }
+        let changed = std::mem::take(&mut self.changed);
+        let news = changed.into_iter().filter_map(|p| {
+            let PartitionView { head, windows, .. } = self.view.partition(p)?.clone();
+            Some((p, PartitionNews { head, windows }))
+        });
+        board.add(news, self.view.facts());
     }
 
     /// The answer to a request.

@@ -1,14 +1,16 @@
 //! An instance's copy of the journal: the committed state of the whole group. Thread `replica`.
 //!
 //! In:  the journal's records of committed transactions; `FollowRequest`s of the sink.
-//! Out: heads and counts of every partition, what the merger has published; `Followed`, once the
-//! journal is read as far as a request says; the group for people; the local copy on disk.
+//! Out: heads and counts of every partition, what the merger has published: at once as news, and
+//! as `Followed`, once the journal is read as far as a request says; the group for people; the
+//! local copy on disk.
 //! Holds: nothing is known here that was not committed; all journal partitions are followed all
 //! the time; the thread ends when nobody can ask any more.
 
 mod copying;
 mod follower;
 mod memory;
+mod news_board;
 mod positions;
 mod reader;
 mod request;
@@ -31,9 +33,10 @@ use self::{
     takeover::Takeover,
 };
 pub use self::{
+    news_board::NewsBoard,
     positions::Positions,
     request::{BeginAt, FollowRequest, Followed},
-    view::{Arrival, MergerView, PartitionView, View},
+    view::{MergerView, PartitionView, View, Written},
 };
 use crate::{
     client::{Client, Clock},
@@ -83,6 +86,7 @@ pub struct Replica<C: Client> {
     takeover: Option<Takeover>,
     memory: MemoryWatch,
     positions: Arc<Positions>,
+    news: Arc<NewsBoard>,
     board: Arc<Board>,
     /// When the group is shown again; not before all of the journal was read.
     next_show: Option<Instant>,
@@ -126,6 +130,7 @@ impl<C: Client> Replica<C> {
             takeover: None,
             memory: MemoryWatch::new(memory_limit),
             positions: Arc::new(Positions::new(partitions)),
+            news: Arc::default(),
             board,
             next_show: None,
             topics_version: 0,
@@ -136,6 +141,11 @@ impl<C: Client> Replica<C> {
     /// How far it has followed.
     pub fn positions(&self) -> Arc<Positions> {
         Arc::clone(&self.positions)
+    }
+
+    /// What it has read, for the sink.
+    pub fn news(&self) -> Arc<NewsBoard> {
+        Arc::clone(&self.news)
     }
 
     /// Runs until nobody can ask any more.
@@ -156,13 +166,12 @@ impl<C: Client> Replica<C> {
     /// `Refused` when a record is of a later version, the topic has lost partitions, or the counts
     /// need more memory than the budget; `Kafka` when the journal cannot be read.
     pub fn step(mut self) -> Result<Step<C>, RunError> {
-        let now = self.client.clock().now();
         if !self.has_begun {
             self.has_begun = true;
-            self.follower.load_copy(now);
+            self.follower.load_copy();
         }
         if !self.hear() {
-            self.follower.write_copy(now, true);
+            self.follower.write_copy(self.client.clock().now(), true);
             self.reader.close();
             return Ok(Step::Ended);
         }
@@ -174,6 +183,7 @@ impl<C: Client> Replica<C> {
         self.memory.look(self.follower.memory_bytes())?;
         let follower = &self.follower;
         self.positions.set(follower.partitions().map(|p| follower.position(p)));
+        self.follower.tell(&self.news);
         self.answer();
         self.show();
         self.follower.write_copy(self.client.clock().now(), false);

@@ -62,13 +62,14 @@ fn sum_of(parts: &[&Partial]) -> Partial {
 fn is_complete(view: &View, start: WindowStart) -> bool {
     let announced = view.merger().map_or(0, |merger| merger.head.partitions as usize);
     let mut heads = view.partitions().map(|(_, partition)| &partition.head);
-    view.partitions().count() >= announced && !heads.any(|head| head.completeness.may_miss(start))
+    view.partitions().count() >= announced
+        && !heads.any(|head| head.state.completeness.may_miss(start))
 }
 
 #[cfg(test)]
 mod tests {
     use super::{
-        super::view::tests::{RULES, arrival, merger, partition},
+        super::view::tests::{RULES, merger, partition},
         *,
     };
     use crate::{
@@ -79,17 +80,17 @@ mod tests {
     #[test]
     fn windows_and_usage_are_those_of_all_partitions() {
         let mut view = View::new(RULES);
-        view.apply(Applied::Snapshot(partition(0, &[(10, 3), (20, 4)])), arrival());
+        view.apply(Applied::Snapshot(partition(0, &[(10, 3), (20, 4)])), 0);
         let mut mid_log = partition(1, &[(20, 5), (30, 1)]);
         let Content::Partition(record) = &mut mid_log.content else { panic!("a partition's") };
-        record.head.completeness = Completeness::After(WindowStart(10));
-        view.apply(Applied::Snapshot(mid_log), arrival());
+        record.head.state.completeness = Completeness::After(WindowStart(10));
+        view.apply(Applied::Snapshot(mid_log), 0);
         let mut published = merger(Some(10), &[10, 20]);
         let Content::Merger(record) = &mut published.content else { panic!("the merger's") };
         let mut past = UsageCounts::default();
         past[Dimension::Device].add("iOS", 100);
         record.past_usage = Some(Arc::new(past));
-        view.apply(Applied::Snapshot(published), arrival());
+        view.apply(Applied::Snapshot(published), 0);
 
         let sums = of(&view, RULES);
         let shown = |windows: &[WindowView]| -> Vec<_> {

@@ -1,31 +1,33 @@
 //! The state of every stream as far as the journal was followed. Pure; owned by the replica.
 //!
-//! In:  records in the order in which they are applied, each with the place and the time at which
-//! it was found.
+//! In:  records in the order in which they are applied, each with its Kafka timestamp.
 //! Out: the newest head and all counts of a stream, for who takes it over, merges or shows it.
 //! Holds: a stream's state is that of its last record; windows that everyone has forgotten are
 //! dropped, whoever names them later; what a snapshot leaves out is gone.
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::{
-    ids::{EventTimeMs, Offset, PartitionId, WindowStart},
+    ids::{Epoch, EventTimeMs, InstanceId, PartitionId, WindowStart},
     journal::{Applied, Content, Record, Stream},
     window::{
-        MergerHead, Partial, PartitionHead, PartitionTotals, PublishedTotal, UsageCounts,
-        WindowRules,
+        GroupFacts, MergerHead, Partial, PartitionHead, PartitionTotals, PublishedTotal,
+        UsageCounts, WindowRules,
     },
 };
 
-/// Where and when a record was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Arrival {
-    /// Offset in its journal partition.
-    pub offset: Offset,
-    /// Its Kafka timestamp, milliseconds since the Unix epoch.
-    pub appended_ms: i64,
-    /// When it was read.
-    pub at: Instant,
+/// Who has written a stream's newest record, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The instance.
+    pub writer: InstanceId,
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// The record's Kafka timestamp, milliseconds since the Unix epoch.
+    pub at_ms: i64,
 }
 
 /// What the journal says of an input partition.
@@ -36,7 +38,7 @@ pub struct PartitionView {
     /// Counts of every window that is not forgotten.
     pub windows: BTreeMap<WindowStart, Arc<Partial>>,
     /// The record that brought the head.
-    pub arrival: Arrival,
+    pub written: Written,
 }
 
 /// What the journal says of the merger.
@@ -49,7 +51,7 @@ pub struct MergerView {
     /// Every window that was published and is not forgotten.
     pub windows: BTreeMap<WindowStart, PublishedTotal>,
     /// The record that brought the head.
-    pub arrival: Arrival,
+    pub written: Written,
 }
 
 /// The committed state of the group.
@@ -67,12 +69,13 @@ impl View {
         Self { rules, partitions: BTreeMap::new(), merger: None, memory_bytes: 0 }
     }
 
-    /// Takes a record that continues its stream.
-    pub fn apply(&mut self, applied: Applied, arrival: Arrival) {
-        let (is_snapshot, Record { stream, content, .. }) = match applied {
+    /// Takes a record that continues its stream. `at_ms`: its Kafka timestamp.
+    pub fn apply(&mut self, applied: Applied, at_ms: i64) {
+        let (is_snapshot, Record { stream, content, writer, epoch, .. }) = match applied {
             Applied::Snapshot(record) => (true, record),
             Applied::Next(record) => (false, record),
         };
+        let written = Written { writer, epoch, at_ms };
         match (stream, content) {
             (Stream::Partition(p), Content::Partition(record)) => {
                 let before = self.partitions.remove(&p).map(|before| before.windows);
@@ -84,7 +87,7 @@ impl View {
                 windows.extend(record.windows);
                 self.drop_forgotten(&mut windows);
                 self.memory_bytes += bytes_of(&windows);
-                self.partitions.insert(p, PartitionView { head: record.head, windows, arrival });
+                self.partitions.insert(p, PartitionView { head: record.head, windows, written });
             }
             (Stream::Merger, Content::Merger(record)) => {
                 let before = self.merger.take().filter(|_| !is_snapshot);
@@ -92,7 +95,7 @@ impl View {
                     before.map(|before| (before.windows, before.past_usage)).unwrap_or_default();
                 windows.extend(record.windows);
                 let past_usage = record.past_usage.unwrap_or(usage);
-                self.merger = Some(MergerView { head: record.head, past_usage, windows, arrival });
+                self.merger = Some(MergerView { head: record.head, past_usage, windows, written });
                 self.forget();
             }
             (stream, _) => panic!("a record of stream {stream} has another stream's content"),
@@ -128,6 +131,24 @@ impl View {
     /// Windows that end at or before this are forgotten by everyone.
     pub fn forgotten(&self) -> Option<EventTimeMs> {
         self.merger.as_ref().and_then(|merger| merger.head.forgotten)
+    }
+
+    /// What is true of the group.
+    pub fn facts(&self) -> GroupFacts {
+        let head = self.merger.as_ref().map(|merger| &merger.head);
+        let is_open = |start: &&WindowStart| {
+            self.merger.as_ref().is_none_or(|merger| !merger.windows.contains_key(start))
+        };
+        let counted = self.partitions.values().flat_map(|view| view.windows.keys());
+        let open: BTreeSet<_> = counted.filter(is_open).copied().collect();
+        GroupFacts {
+            watermark: head.and_then(|head| head.watermark),
+            horizon: head.and_then(|head| head.horizon),
+            forgotten: head.and_then(|head| head.forgotten),
+            announced: head.map_or(0, |head| head.partitions),
+            open_windows: open.len(),
+            lowest_open: open.first().copied(),
+        }
     }
 
     /// What has become of all records of the input.
@@ -182,17 +203,13 @@ pub(super) mod tests {
 
     use super::*;
     use crate::{
-        ids::{Epoch, InstanceId},
+        ids::Offset,
         journal::{MergerRecord, PartitionRecord},
-        window::{Completeness, Dimension},
+        window::{Completeness, Dimension, PartitionState},
     };
 
     pub(in crate::replica) const RULES: WindowRules =
         WindowRules { size_ms: 10, grace_ms: 0, allowed_lateness_ms: 0 };
-
-    pub(in crate::replica) fn arrival() -> Arrival {
-        Arrival { offset: Offset(0), appended_ms: 0, at: Instant::now() }
-    }
 
     fn record(stream: Stream, content: Content) -> Record {
         let writer = InstanceId::parse("one").expect("valid");
@@ -209,17 +226,9 @@ pub(super) mod tests {
             }
             (WindowStart(*start), Arc::new(partial))
         });
-        let head = PartitionHead {
-            next_offset: Offset(0),
-            watermark: None,
-            idle: false,
-            at_end: false,
-            lease_ms: 0,
-            adopted_horizon: None,
-            completeness: Completeness::FromStart,
-            totals: PartitionTotals { records_in: 1, ..PartitionTotals::default() },
-            topic: None,
-        };
+        let state = PartitionState::new(Offset(0), Completeness::FromStart);
+        let totals = PartitionTotals { records_in: 1, ..PartitionTotals::default() };
+        let head = PartitionHead { state, at_end: false, totals };
         let content = PartitionRecord { head, windows: counted.collect() };
         record(Stream::Partition(PartitionId(p)), Content::Partition(content))
     }
@@ -247,12 +256,12 @@ pub(super) mod tests {
     #[test]
     fn a_record_replaces_the_windows_that_it_names_and_a_snapshot_all() {
         let mut view = View::new(RULES);
-        view.apply(Applied::Snapshot(partition(0, &[(0, 1), (10, 2)])), arrival());
-        view.apply(Applied::Next(partition(0, &[(10, 3), (20, 4)])), arrival());
+        view.apply(Applied::Snapshot(partition(0, &[(0, 1), (10, 2)])), 0);
+        view.apply(Applied::Next(partition(0, &[(10, 3), (20, 4)])), 0);
         assert_eq!(totals(&view, 0), [(0, 1), (10, 3), (20, 4)]);
-        view.apply(Applied::Snapshot(partition(0, &[(20, 5)])), arrival());
+        view.apply(Applied::Snapshot(partition(0, &[(20, 5)])), 0);
         assert_eq!(totals(&view, 0), [(20, 5)]);
-        view.apply(Applied::Next(partition(1, &[])), arrival());
+        view.apply(Applied::Next(partition(1, &[])), 0);
         assert_eq!(view.totals().records_in, 2);
     }
 
@@ -270,11 +279,11 @@ pub(super) mod tests {
         };
         let mut view = View::new(RULES);
         for (usage, expected) in [(Some(3), 3), (None, 3), (Some(5), 5), (None, 5)] {
-            view.apply(Applied::Next(naming(usage)), arrival());
+            view.apply(Applied::Next(naming(usage)), 0);
             let merger = view.merger().expect("it is there");
             assert_eq!(merger.past_usage[Dimension::Device].sorted(), [("iOS", expected)]);
         }
-        view.apply(Applied::Snapshot(naming(Some(1))), arrival());
+        view.apply(Applied::Snapshot(naming(Some(1))), 0);
         let merger = view.merger().expect("it is there");
         assert_eq!(merger.past_usage[Dimension::Device].sorted(), [("iOS", 1)]);
     }
@@ -282,13 +291,13 @@ pub(super) mod tests {
     #[test]
     fn what_everyone_has_forgotten_is_dropped_whoever_names_it_later() {
         let mut view = View::new(RULES);
-        view.apply(Applied::Next(partition(0, &[(0, 1), (10, 2), (20, 3)])), arrival());
-        view.apply(Applied::Next(merger(None, &[0, 10])), arrival());
-        view.apply(Applied::Next(merger(Some(20), &[20])), arrival());
+        view.apply(Applied::Next(partition(0, &[(0, 1), (10, 2), (20, 3)])), 0);
+        view.apply(Applied::Next(merger(None, &[0, 10])), 0);
+        view.apply(Applied::Next(merger(Some(20), &[20])), 0);
         assert_eq!(totals(&view, 0), [(20, 3)]);
         let published = &view.merger().expect("it is there").windows;
         assert_eq!(published.keys().map(|start| start.0).collect::<Vec<_>>(), [20]);
-        view.apply(Applied::Snapshot(partition(1, &[(10, 7), (20, 8)])), arrival());
+        view.apply(Applied::Snapshot(partition(1, &[(10, 7), (20, 8)])), 0);
         assert_eq!(totals(&view, 1), [(20, 8)]);
     }
 
@@ -306,10 +315,10 @@ pub(super) mod tests {
                 let record = partition(p, &windows);
                 let applied =
                     if is_snapshot { Applied::Snapshot(record) } else { Applied::Next(record) };
-                view.apply(applied, arrival());
+                view.apply(applied, 0);
                 if forget.is_some() {
                     highest = highest.max(forget);
-                    view.apply(Applied::Next(merger(highest, &[])), arrival());
+                    view.apply(Applied::Next(merger(highest, &[])), 0);
                 }
                 let sum: usize = view.partitions().map(|(_, view)| bytes_of(&view.windows)).sum();
                 prop_assert_eq!(view.memory_bytes(), sum);

@@ -45,8 +45,10 @@ pub(super) struct Context<C: Client> {
     /// Windows that end at or before this take no more events from the next epoch on: a takeover
     /// has lost what else belongs to them.
     pub(super) sealed: Option<EventTimeMs>,
-    /// Number of input partitions that is announced.
-    pub(super) announced: u32,
+    /// Number of input partitions that the brokers named at the last takeover.
+    pub(super) partitions: u32,
+    /// A merger has met a sum below what was published, and no epoch was committed since.
+    pub(super) has_shrunk: bool,
     /// The journal's topic id, as of the last takeover.
     pub(super) journal: Option<TopicId>,
     /// Whether the next epoch is committed even if nothing moved: it is the first one after a
@@ -79,7 +81,7 @@ impl<C: Client> Context<C> {
         let (wanted, pool) = (settings.outputs.clone(), settings.output_pool.clone());
         let outputs = Outputs::new(client, wanted, pool)
             .map_err(|error| RunError::Kafka(error.to_string()))?;
-        let windows = Windows::new(settings.rules, &StateImage::default(), &[], true);
+        let windows = Windows::new(settings.rules, &StateImage::default(), &[]);
         let (health, board) = (Arc::clone(control.health()), Arc::clone(&settings.board));
         let reporter = Reporter::new(settings.stats_interval, health, board);
         Ok(Self {
@@ -91,7 +93,8 @@ impl<C: Client> Context<C> {
             writer: None,
             totals: BTreeMap::new(),
             sealed: None,
-            announced: 0,
+            partitions: 0,
+            has_shrunk: false,
             journal: None,
             must_commit: false,
             committed_epoch: None,
@@ -215,13 +218,32 @@ impl<C: Client> Context<C> {
         }
     }
 
-    /// Event-time facts as of the last committed epoch.
+    /// Takes what the replica has read since; not while an epoch is prepared. Whether there was any.
+    pub(super) fn take_news(&mut self) -> bool {
+        let Some(news) = self.settings.replica.news.take() else { return false };
+        self.windows.take(news);
+        true
+    }
+
+    /// Event-time facts as of the last committed epoch, and of what others have committed.
     pub(super) fn times(&self) -> Times {
+        let facts = self.windows.facts();
         Times {
-            horizon: self.windows.next_horizon().max(self.sealed),
+            horizon: self.windows.horizon().max(self.sealed),
             watermarks: self.windows.partition_watermarks(),
-            lowest_open: self.windows.lowest_open_window(),
-            open_windows: self.windows.open_windows(),
+            lowest_elsewhere: self.lowest_elsewhere(),
+            lowest_open: facts.lowest_open,
+            open_windows: facts.open_windows,
+            announced: facts.announced,
+            has_news: self.windows.has_news(),
         }
+    }
+
+    /// The lowest watermark of partitions of others that are not read to their ends. One that has
+    /// given no event yet stands where the oldest open window stands.
+    fn lowest_elsewhere(&self) -> Option<EventTimeMs> {
+        let begin = self.windows.facts().lowest_open.map(|start| EventTimeMs(start.0));
+        let reading = self.windows.others().values().filter(|head| !head.at_end);
+        reading.filter_map(|head| head.state.watermark.or(begin)).min()
     }
 }

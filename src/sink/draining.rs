@@ -70,9 +70,9 @@ impl<C: Client> Draining<C> {
     fn commit(&mut self, cx: &mut Context<C>) -> Result<bool, EpochFailure> {
         let completed = &mut self.completed;
         let began = *completed.committing.get_or_insert_with(|| cx.clock.now());
-        let merge = &completed.prepared.merge;
+        let closes_by_silence = completed.prepared.closes_by_silence();
         failpoint::reached(Point::Delivered);
-        if merge.closes_by_silence {
+        if closes_by_silence {
             failpoint::reached(Point::IdleClose);
         }
         let (committer, topic) =
@@ -86,7 +86,7 @@ impl<C: Client> Draining<C> {
             return Ok(false);
         }
         failpoint::reached(Point::Committed);
-        if merge.closes_by_silence {
+        if closes_by_silence {
             failpoint::reached(Point::IdleClosed);
         }
         if let Some(report) = &mut cx.undecided {
@@ -103,7 +103,7 @@ impl<C: Client> Draining<C> {
         cx.committed_epoch = Some(completed.prepared.epoch);
         cx.totals = completed.totals;
         cx.settings.budget.set_ledger(cx.windows.memory_bytes());
-        (cx.must_commit, cx.sealed) = (false, None);
+        (cx.must_commit, cx.sealed, cx.has_shrunk) = (false, None, false);
         if cx.outputs.connection().may_have_late_copies() {
             cx.outputs.renew()?;
         }

@@ -14,7 +14,7 @@ use crate::{
         Content, MergerRecord, Moment, PartitionCommit, PartitionRecord, RecordKind, Stream,
         Written,
     },
-    window::{MergerHead, PartitionChange, PartitionHead, PartitionTotals, Prepared},
+    window::{MergerChange, MergerHead, PartitionHead, PartitionTotals, Prepared, WindowRules},
 };
 
 /// What is not in the window state, per owned partition.
@@ -62,14 +62,13 @@ pub(super) fn write<C: Client>(
         now_ms: cx.clock.now_ms(),
         positions: cx.settings.replica.positions.get(),
     };
-    let lease_ms = cx.settings.lease.as_millis() as u64;
-    let head_of_merger = merger_head(cx, prepared);
+    let rules = cx.settings.rules;
     let writer = cx.writer.as_mut().expect("there is one once partitions are taken over");
-    let merges = writer.owns(Stream::Merger);
     let mut records = writer.begin(moment);
     let mut written: Vec<Written> = Vec::with_capacity(prepared.partitions.len() + 1);
     for change in &prepared.partitions {
-        let head = partition_head(change, &accounts[&change.partition], lease_ms);
+        let Account { at_end, totals } = accounts[&change.partition];
+        let head = PartitionHead { state: change.state, at_end, totals };
         written.push(records.write(Stream::Partition(change.partition), |kind| {
             let windows = match kind {
                 RecordKind::Epoch => change.partials.clone(),
@@ -78,16 +77,18 @@ pub(super) fn write<C: Client>(
             Content::Partition(PartitionRecord { head, windows })
         }));
     }
-    if merges {
-        let merge = &prepared.merge;
+    if let Some(merge) = &prepared.merge {
+        let head = merger_head(&merge.change, rules);
         written.push(records.write(Stream::Merger, |kind| {
             let (past_usage, windows) = match kind {
-                RecordKind::Epoch => (merge.change.past_usage.clone(), merge.published().collect()),
+                RecordKind::Epoch => {
+                    (merge.change.past_usage.clone(), merge.change.published.clone())
+                }
                 RecordKind::Snapshot => {
                     (Some(cx.windows.past_usage_after(merge)), cx.windows.published_after(merge))
                 }
             };
-            Content::Merger(MergerRecord { head: head_of_merger, past_usage, windows })
+            Content::Merger(MergerRecord { head, past_usage, windows })
         }));
     }
     let commits = records.finish();
@@ -99,32 +100,13 @@ pub(super) fn write<C: Client>(
     (commits, bytes)
 }
 
-fn partition_head(change: &PartitionChange, account: &Account, lease_ms: u64) -> PartitionHead {
-    PartitionHead {
-        next_offset: change.state.next_offset,
-        watermark: change.state.watermark,
-        idle: change.idle_as_of.is_some(),
-        at_end: account.at_end,
-        lease_ms,
-        adopted_horizon: change.horizon,
-        completeness: change.state.completeness,
-        totals: account.totals,
-        topic: change.state.topic,
-    }
-}
-
-fn merger_head<C: Client>(cx: &Context<C>, prepared: &Prepared) -> MergerHead {
-    let change = &prepared.merge.change;
-    let before = cx.announced;
-    let owned = prepared.partitions.iter().map(|change| change.partition.0 as u32 + 1).max();
+fn merger_head(change: &MergerChange, rules: WindowRules) -> MergerHead {
     MergerHead {
         watermark: change.watermark,
         horizon: change.horizon,
-        // What the horizon before this epoch's has passed was published before, and takes no event
-        // of this epoch.
-        forgotten: cx.windows.horizon(),
-        partitions: before.max(owned.unwrap_or_default()),
+        forgotten: change.forgotten,
+        partitions: change.announced,
         run: None,
-        rules: cx.settings.rules,
+        rules,
     }
 }

@@ -47,7 +47,7 @@ use crate::{
     ids::InstanceId,
     journal::Identity,
     limits::{self, Timing},
-    replica::{FollowRequest, Followed, Positions},
+    replica::{FollowRequest, Followed, NewsBoard, Positions},
     status::Board,
     window::WindowRules,
 };
@@ -64,8 +64,6 @@ pub struct SinkSettings<C: Client> {
     pub instance: InstanceId,
     /// Whose journal it must be; what is written into one that is new.
     pub identity: Identity,
-    /// How long the idleness of a partition counts for others.
-    pub lease: Duration,
     /// How long commits are tried and asked for.
     pub timing: Timing,
     /// What to do when the input topic was deleted and created again.
@@ -93,6 +91,8 @@ pub struct ReplicaLink {
     pub followed: Receiver<Followed>,
     /// How far the replica has come.
     pub positions: Arc<Positions>,
+    /// What it has read since that was last taken.
+    pub news: Arc<NewsBoard>,
 }
 
 /// The sink.

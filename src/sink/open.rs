@@ -18,8 +18,9 @@ use super::{
 use crate::{
     client::{Client, Clock},
     epoch::{AlignedEpoch, CommittedEpoch, CutReason, ToSource},
+    error::RunError,
     failpoint::{self, Fault, Point},
-    ids::PartitionId,
+    ids::{PartitionId, WindowStart},
     journal::PartitionCommit,
     metrics::{self, Metric},
     status::{EpochReport, PartitionReport, Totals, WindowView},
@@ -48,8 +49,14 @@ impl Open {
         if !cx.outputs.pump()? {
             return Ok(Stage::Open(self));
         }
+        let has_news = cx.take_news();
         match self.0.alignment.take_complete() {
             Some(aligned) => self.complete(cx, aligned),
+            None if has_news && !cx.windows.is_alone() => {
+                let (incarnation, times) = (cx.incarnation, cx.times());
+                cx.tell_source(ToSource::News { incarnation, times });
+                Ok(Stage::Open(self))
+            }
             None => Ok(Stage::Open(self)),
         }
     }
@@ -67,14 +74,17 @@ impl Open {
         let mut report = report_of(&mut aligned, truncated, cx.clock.now());
         let accounts = heads::accounts(cx, &aligned);
         let prepared = prepare(cx, aligned);
-        report.windows = prepared.merge.records.iter().map(WindowView::of).collect();
-        report.capped_values = prepared.merge.capped;
+        if let Some(merge) = &prepared.merge {
+            refuse_shrunk(cx, &merge.shrunk)?;
+            report.windows = merge.records.iter().map(WindowView::of).collect();
+            report.capped_values = merge.capped;
+        }
         cx.undecided = Some(report);
         if prepared.is_empty && !collecting.sent && !cx.must_commit {
             return Self::finish(cx, collecting, 0);
         }
         cx.last_written = prepared.epoch;
-        cx.outputs.windows(&prepared.merge.records);
+        cx.outputs.windows(prepared.records());
         let (commits, journal_bytes) = heads::write(cx, &prepared, &accounts);
         // Before anything of the next epoch is sent.
         let awaited = cx.outputs.complete();
@@ -128,6 +138,27 @@ impl Open {
     }
 }
 
+/// A sum is below what was published: something that was counted is missing here, or this merger is
+/// none any more. A takeover tells.
+fn refuse_shrunk<C: Client>(
+    cx: &mut Context<C>,
+    shrunk: &[WindowStart],
+) -> Result<(), EpochFailure> {
+    let Some(first) = shrunk.first() else { return Ok(()) };
+    let what = format!(
+        "{} windows, the first one from {first} on, have fewer events than were published",
+        shrunk.len()
+    );
+    if !std::mem::replace(&mut cx.has_shrunk, true) {
+        return Err(EpochFailure::RollBack(what));
+    }
+    Err(EpochFailure::Stop(RunError::Failed(format!(
+        "{what}, also after everything was read again: the journal has lost records, or another \
+         program writes it; compare `logintide state show` with the windows; to begin anew: \
+         logintide state reset --journal"
+    ))))
+}
+
 fn prepare<C: Client>(cx: &mut Context<C>, aligned: AlignedEpoch) -> Prepared {
     let AlignedEpoch { cut, workers } = aligned;
     let input = EpochInput {
@@ -135,6 +166,7 @@ fn prepare<C: Client>(cx: &mut Context<C>, aligned: AlignedEpoch) -> Prepared {
         deltas: workers.into_iter().flat_map(|worker| worker.deltas).collect(),
         progress: cut.partitions.iter().map(|partition| partition.progress).collect(),
         horizon: cut.horizon,
+        partitions: cx.partitions,
         now_ms: cut.cut_at_ms,
         close_all: cut.reason == CutReason::EndOfInput,
     };

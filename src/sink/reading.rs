@@ -124,25 +124,21 @@ fn ask_again<C: Client>(
 
 /// Opens the first epoch where a takeover says.
 pub(super) fn open<C: Client>(cx: &mut Context<C>, takeover: Takeover) -> Stage<C> {
-    let Takeover { starts, image, totals, sealed, epoch, owns_all, announced, chains } = takeover;
+    let Takeover { starts, image, totals, sealed, epoch, partitions, chains } = takeover;
     failpoint::reached(Point::TakenOver);
     if let Some(committed) = chains.iter().filter_map(|(_, chain, _)| chain.applied_by()).max() {
         cx.count_undecided(committed.0);
     }
     cx.undecided = None;
     let owned: Vec<_> = starts.iter().map(|(partition, _)| *partition).collect();
-    cx.windows = Windows::new(cx.settings.rules, &image, &owned, owns_all);
-    if !owns_all {
-        tracing::warn!(
-            owned = owned.len(),
-            "this instance does not own every partition: its windows say \"complete\": false"
-        );
-    }
+    cx.windows = Windows::new(cx.settings.rules, &image, &owned);
+    // What came before is in the image; what comes now is newer.
+    cx.take_news();
     cx.reporter.taken_over(&cx.windows);
     cx.settings.budget.set_ledger(cx.windows.memory_bytes());
     (cx.totals, cx.sealed, cx.must_commit) = (totals, sealed, true);
     cx.committed_epoch = None;
-    cx.announced = announced;
+    cx.partitions = partitions;
     let journal = cx.journal.map(TopicId::mark);
     let partitions = cx.settings.identity.journal_partitions;
     let mut writer = Writer::new(cx.settings.instance.clone(), journal, partitions);

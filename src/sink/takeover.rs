@@ -16,10 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use self::{
-    begin::{announced, begin_partition},
-    loss::Loss,
-};
+use self::{begin::begin_partition, loss::Loss};
 use super::reading::owned_streams;
 use crate::{
     config::OnTopicRecreated,
@@ -29,7 +26,7 @@ use crate::{
     ids::{Epoch, EventTimeMs, InstanceId, Offset, PartitionId, TopicId},
     journal::{Chain, Condition, Identity, JournalCommit, Stream},
     replica::{BeginAt, Followed, PartitionView},
-    window::{PartitionTotals, StateImage, WindowMeta, WindowRules, Windows},
+    window::{PartitionTotals, StateImage, WindowRules, Windows},
 };
 
 /// What a takeover goes by, beside what Kafka says.
@@ -89,9 +86,8 @@ pub(super) struct Takeover {
     pub(super) sealed: Option<EventTimeMs>,
     /// The first epoch.
     pub(super) epoch: Epoch,
-    pub(super) owns_all: bool,
-    /// Number of input partitions that is announced.
-    pub(super) announced: u32,
+    /// Number of input partitions that the brokers name.
+    pub(super) partitions: u32,
     /// Every owned stream, and where its newest snapshot is found at the earliest.
     pub(super) chains: Vec<(Stream, Chain, Offset)>,
 }
@@ -137,8 +133,14 @@ pub(super) fn begin_at(request: &RecoverRequest, n: u32) -> BTreeMap<PartitionId
 
 /// A lower bound of the newest snapshots in a journal partition; 0 when a stream has none.
 fn restore_from(request: &RecoverRequest, n: u32, journal_partition: PartitionId) -> Offset {
-    let here = owned_streams(request).filter(|s| s.journal_partition(n) == journal_partition);
+    let here = streams(request).filter(|s| s.journal_partition(n) == journal_partition);
     here.map(|stream| restore_from_of(request, stream)).min().unwrap_or_default()
+}
+
+/// Every stream of the group: who merges needs all of them, and everybody shows them.
+fn streams(request: &RecoverRequest) -> impl Iterator<Item = Stream> {
+    let partitions = request.committed.iter().map(|known| Stream::Partition(known.partition));
+    partitions.chain([Stream::Merger])
 }
 
 /// The same of one stream.
@@ -241,14 +243,14 @@ impl Known<'_> {
                 Some((_, Some(_))) => Standing::Lost,
             };
         };
-        if head.topic.zip(topic).is_some_and(|(was, is)| was != is) {
+        if head.state.topic.zip(topic).is_some_and(|(was, is)| was != is) {
             return Standing::Recreated;
         }
         match &self.commit {
             None => Standing::Uncommitted,
-            Some((offset, _)) if *offset == head.next_offset => Standing::Resumed,
+            Some((offset, _)) if *offset == head.state.next_offset => Standing::Resumed,
             Some((_, None)) => Standing::Moved,
-            Some((offset, Some(_))) if *offset < head.next_offset => Standing::Resumed,
+            Some((offset, Some(_))) if *offset < head.state.next_offset => Standing::Resumed,
             Some((_, Some(_))) => Standing::Lost,
         }
     }
@@ -281,7 +283,7 @@ fn reason_to_ask(
     };
     let has_gap = |stream: Stream| condition(followed, stream) == Condition::Gap;
     if standings.iter().any(is_lost)
-        || owned_streams(request).any(has_gap)
+        || streams(request).any(has_gap)
         || lacks_merger(request, followed)
     {
         return Some("the journal does not hold all that is committed");
@@ -299,6 +301,8 @@ fn lacks_merger(request: &RecoverRequest, followed: &Followed) -> bool {
 /// Goes on with what this process has committed.
 fn from_memory(rules: &Rules<'_>, request: &RecoverRequest, followed: &Followed) -> Takeover {
     let Memory { windows, totals, .. } = rules.memory;
+    let mut image = image_of(request, followed);
+    windows.overwrite(&mut image);
     let chain = |stream| {
         // Whatever the journal still has is older: each stream begins with a snapshot.
         let mut chain = followed.chains.get(&stream).cloned().unwrap_or_default();
@@ -310,12 +314,11 @@ fn from_memory(rules: &Rules<'_>, request: &RecoverRequest, followed: &Followed)
             .partitions()
             .map(|(partition, state)| (partition, state.next_offset))
             .collect(),
-        image: windows.image(),
+        image,
         totals: totals.clone(),
         sealed: None,
         epoch: next_epoch(rules, request, followed),
-        owns_all: request.owns_all,
-        announced: announced(request, followed),
+        partitions: request.committed.len() as u32,
         chains: owned_streams(request).map(chain).collect(),
     }
 }
@@ -330,6 +333,10 @@ fn begin(
     let mut image = image_of(request, followed);
     let loss = Loss::of(rules, request, followed, known, standings, &image)?;
     image.horizon = image.horizon.max(loss.forgotten);
+    image.forgotten = image.forgotten.max(loss.forgotten);
+    let forgotten = image.forgotten;
+    image.partials.retain(|(_, start), _| !rules.window.is_late(*start, forgotten));
+    image.windows.retain(|start, _| !rules.window.is_late(*start, forgotten));
     let (mut starts, mut totals) = (Vec::new(), BTreeMap::new());
     for (known, facts) in known.iter().zip(&request.partitions) {
         let standing = standings[&known.partition];
@@ -356,35 +363,35 @@ fn begin(
         totals,
         sealed: loss.sealed,
         epoch: next_epoch(rules, request, followed),
-        owns_all: request.owns_all,
-        announced: announced(request, followed),
+        partitions: request.committed.len() as u32,
         chains: owned_streams(request).map(chain).collect(),
         image,
     })
 }
 
-/// What the journal holds, as the window state.
+/// What the journal holds, as the window state. A stream of others that is not whole says nothing:
+/// it is waited for.
 fn image_of(request: &RecoverRequest, followed: &Followed) -> StateImage {
     let mut image = StateImage::default();
     for (partition, view) in &followed.partitions {
-        let head = &view.head;
-        image.partitions.insert(*partition, begin::state_of(head));
+        let is_owned = request.partitions.iter().any(|facts| facts.partition == *partition);
+        if !is_owned && !is_whole(request, followed, Stream::Partition(*partition)) {
+            continue;
+        }
+        image.partitions.insert(*partition, view.head.state);
         let counts = view.windows.iter();
         image.partials.extend(counts.map(|(start, sum)| ((*partition, *start), sum.clone())));
         // A horizon of the same topic, or of one before it: what was closed stays closed.
-        image.horizon = image.horizon.max(head.adopted_horizon);
+        image.horizon = image.horizon.max(view.head.state.horizon);
     }
     if let Some(merger) = &followed.merger {
-        let meta = merger.windows.iter().map(|(start, published)| {
-            let meta =
-                WindowMeta { revision: published.revision, late_events: published.late_events };
-            (*start, meta)
-        });
         if is_whole(request, followed, Stream::Merger) {
-            image.windows = meta.collect();
+            image.windows.clone_from(&merger.windows);
+            image.announced = merger.head.partitions;
         }
         image.past_usage = merger.past_usage.clone();
         image.watermark = merger.head.watermark;
+        image.forgotten = merger.head.forgotten;
         image.horizon = image.horizon.max(merger.head.horizon);
     }
     image

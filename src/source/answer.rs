@@ -26,7 +26,6 @@ pub(super) struct Answer {
     pub(super) partitions: Vec<RecoverPartition>,
     /// Ends of a bounded run; none of a partition whose bound is known.
     pub(super) ends: BTreeMap<PartitionId, Offset>,
-    pub(super) owns_all: bool,
     pub(super) topic: Option<TopicId>,
     pub(super) journal: JournalFacts,
 }
@@ -85,14 +84,7 @@ impl Answer {
             let first = cx.fresh_starts.entry(facts.partition);
             facts.fresh_start = *first.or_insert(facts.fresh_start);
         }
-        Ok(Self {
-            committed,
-            partitions: recover,
-            ends: bounds(cx, partitions)?,
-            owns_all: partitions.len() as i32 == total,
-            topic,
-            journal,
-        })
+        Ok(Self { committed, partitions: recover, ends: bounds(cx, partitions)?, topic, journal })
     }
 }
 

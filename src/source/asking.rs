@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use super::{
     Halt,
-    answer::{Answer, committed_offsets},
+    answer::Answer,
     context::Context,
     departed, fatal,
     leaving::After,
@@ -18,11 +18,9 @@ use super::{
     recovering::{Known, Recovering},
 };
 use crate::{
-    client::{Client, RecordConsumer},
-    epoch::{Committed, RecoverRequest, ToSink},
-    error::RunError,
+    client::Client,
+    epoch::{RecoverRequest, ToSink},
     ids::PartitionId,
-    journal::JournalCommit,
     kafka::KafkaError,
     limits,
 };
@@ -31,7 +29,6 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Asking {
     partitions: Vec<PartitionId>,
-    why: Why,
     next_try: Instant,
     /// Whether an attempt has failed.
     failed: bool,
@@ -41,22 +38,9 @@ pub(super) struct Asking {
     since: Option<Instant>,
 }
 
-/// Why it is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Why {
-    /// The group assigned the partitions: whoever had them before gave them back.
-    Assigned,
-    /// The same partitions are read again.
-    RolledBack,
-    /// The group took them away unasked. Only who has them now is of interest.
-    Lost,
-    /// As `Lost`, for a consumer that has not joined the group yet.
-    Rejoin,
-}
-
 impl Asking {
-    pub(super) fn new(partitions: Vec<PartitionId>, why: Why, next_try: Instant) -> Self {
-        Self { partitions, why, next_try, failed: false, answered: 0, since: None }
+    pub(super) fn new(partitions: Vec<PartitionId>, next_try: Instant) -> Self {
+        Self { partitions, next_try, failed: false, answered: 0, since: None }
     }
 
     /// The same question, after a pause.
@@ -70,11 +54,8 @@ impl Asking {
         cx: &mut Context<C>,
         reason: &str,
     ) -> Result<Phase, Halt> {
-        if matches!(self.why, Why::Lost | Why::Rejoin) {
-            return Ok(Phase::Asking(self));
-        }
         let next_try = cx.now() + cx.count_rollback(reason)?;
-        cx.leave(After::Ask(Self::new(self.partitions, self.why, next_try)))
+        cx.leave(After::Ask(Self::new(self.partitions, next_try)))
     }
 
     /// Whether the first attempt is put off, after a rollback.
@@ -87,20 +68,14 @@ impl Asking {
         if cx.intake.now() < self.next_try {
             return Ok(Phase::Asking(self));
         }
-        let error = match self.why {
-            Why::Lost | Why::Rejoin => match committed_offsets(&cx.consumer, &self.partitions) {
-                Ok(committed) => return self.nobody_took_over(cx, &committed),
+        // NOTE: before the commits, which wait for offsets of transactions that are open.
+        let error = match departed::advance(cx) {
+            Ok(false) => return Ok(Phase::Asking(self)),
+            Ok(true) => match Answer::ask(cx, &self.partitions) {
+                Ok(answer) => return self.answered(cx, answer),
                 Err(error) => error,
             },
-            // NOTE: before the commits, which wait for offsets of transactions that are open.
-            Why::Assigned | Why::RolledBack => match departed::advance(cx) {
-                Ok(false) => return Ok(Phase::Asking(self)),
-                Ok(true) => match Answer::ask(cx, &self.partitions) {
-                    Ok(answer) => return self.answered(cx, answer),
-                    Err(error) => error,
-                },
-                Err(error) => error,
-            },
+            Err(error) => error,
         };
         self.failed(cx, &error)
     }
@@ -119,15 +94,9 @@ impl Asking {
 
     fn answered<C: Client>(self, cx: &mut Context<C>, answer: Answer) -> Result<Phase, Halt> {
         let partitions = &self.partitions;
-        if self.why == Why::Assigned {
-            let committed = answer.committed.iter();
-            cx.taken_over = committed.map(|known| (known.partition, known.clone())).collect();
-        } else {
-            let owned = |known: &&Committed| partitions.contains(&known.partition);
-            refuse_other_committers(cx, answer.committed.iter().filter(owned))?;
-        }
         let (since, journal) = (self.since.unwrap_or_else(|| cx.now()), answer.journal.topic);
-        let others = (!answer.owns_all).then_some(answer.committed.len() as u32);
+        let all = answer.committed.len();
+        let others = (partitions.len() < all).then_some(all as u32);
         let request = RecoverRequest {
             incarnation: cx.incarnation,
             attempt: self.answered,
@@ -135,7 +104,6 @@ impl Asking {
             committed: answer.committed,
             journal: answer.journal,
             partitions: answer.partitions,
-            owns_all: answer.owns_all,
             topic: answer.topic,
         };
         cx.topics.uses(answer.topic, journal);
@@ -146,47 +114,4 @@ impl Asking {
             Self { answered: self.answered + 1, since: Some(since), failed: false, ..self };
         Ok(Phase::Recovering(Recovering::new(known, question)))
     }
-
-    /// Partitions were lost. If nobody has committed them since, the group is joined again.
-    fn nobody_took_over<C: Client>(
-        self,
-        cx: &mut Context<C>,
-        committed: &[Committed],
-    ) -> Result<Phase, Halt> {
-        refuse_other_committers(cx, committed.iter())?;
-        let joining = match self.why {
-            Why::Rejoin => cx.consumer.subscribe(),
-            _ => cx.consumer.unassign(),
-        };
-        joining.map_err(|error| fatal(&error))?;
-        Ok(Phase::Unassigned)
-    }
-}
-
-/// Partitions that were not given back must not have been committed by anybody else: another
-/// process has taken this one's place, and going on would be a tug of war.
-fn refuse_other_committers<'a, C: Client>(
-    cx: &Context<C>,
-    mut committed: impl Iterator<Item = &'a Committed>,
-) -> Result<(), Halt> {
-    let others = |known: &&Committed| {
-        let metadata = JournalCommit::parse(&known.metadata)?;
-        let is_us = metadata.instance.as_str() == cx.settings.instance;
-        let ours = is_us && metadata.epoch < cx.unused_epoch;
-        let seen = cx.taken_over.get(&known.partition) == Some(known);
-        (!ours && !seen).then(|| metadata.instance.as_str().to_owned())
-    };
-    let Some((known, other)) = committed.find_map(|known| Some((known, others(&known)?))) else {
-        return Ok(());
-    };
-    let name = if other == cx.settings.instance {
-        format!("another process with this instance id, {other},")
-    } else {
-        format!("another instance, {other},")
-    };
-    Err(Halt::Failed(RunError::Failed(format!(
-        "fenced: {name} has taken over partition {} and committed it; this process stops. Nothing \
-         is lost or doubled; run one process per consumer group",
-        known.partition
-    ))))
 }

@@ -14,7 +14,7 @@ use crossbeam_channel::Receiver;
 
 use super::{
     Halt, SourceSettings,
-    asking::{Asking, Why},
+    asking::Asking,
     departed::Departed,
     fatal,
     intake::{Intake, ReadFault},
@@ -26,7 +26,7 @@ use super::{
 use crate::{
     client::{Client, Clock, RecordConsumer},
     control::Control,
-    epoch::{Committed, ToSource},
+    epoch::ToSource,
     error::RunError,
     ids::{Epoch, Incarnation, Offset, PartitionId},
     kafka::KafkaError,
@@ -54,8 +54,6 @@ pub(super) struct Context<C: Client> {
     pub(super) fresh_starts: BTreeMap<PartitionId, Offset>,
     /// End offsets of a bounded run.
     pub(super) bounds: BTreeMap<PartitionId, Offset>,
-    /// What was committed, by any instance, when the partitions were last taken over.
-    pub(super) taken_over: BTreeMap<PartitionId, Committed>,
     /// For so many partitions the group was joined anew.
     pub(super) joined_for: u32,
     pub(super) topics: KnownTopics,
@@ -87,7 +85,6 @@ impl<C: Client> Context<C> {
             lost: false,
             fresh_starts: BTreeMap::new(),
             bounds: BTreeMap::new(),
-            taken_over: BTreeMap::new(),
             joined_for: 0,
             topics,
             unreadable: Unreadable::default(),
@@ -119,6 +116,7 @@ impl<C: Client> Context<C> {
         let of = match message {
             ToSource::Undone(incarnation)
             | ToSource::AskAgain { incarnation, .. }
+            | ToSource::News { incarnation, .. }
             | ToSource::RollBack { incarnation, .. } => *incarnation,
             ToSource::Recovered(recovered) => recovered.incarnation,
             ToSource::Committed(done) => done.incarnation,
@@ -145,7 +143,7 @@ impl<C: Client> Context<C> {
         reason: &str,
     ) -> Result<Phase, Halt> {
         let next_try = self.now() + self.count_rollback(reason)?;
-        self.leave(After::Ask(Asking::new(partitions, Why::RolledBack, next_try)))
+        self.leave(After::Ask(Asking::new(partitions, next_try)))
     }
 
     /// Notes a rollback and says why. Returns the pause before the next attempt.
@@ -169,8 +167,8 @@ impl<C: Client> Context<C> {
     }
 
     /// The group says that another process has this one's instance id. When its own session had run
-    /// out before, that may be the answer to a heartbeat of its former membership: it asks who has
-    /// committed since, and if nobody has, joins again. Otherwise, and the second time, it stops.
+    /// out before, that may be the answer to a heartbeat of its former membership: it joins again.
+    /// Otherwise, and the second time, it stops.
     pub(super) fn replaced(&mut self, error: &KafkaError) -> Result<Phase, Halt> {
         if !self.lost {
             return Err(Halt::Failed(RunError::Failed(format!(
@@ -184,12 +182,10 @@ impl<C: Client> Context<C> {
         tracing::warn!(
             %error,
             "the group knows another member of this name, after this one's session had run out: \
-             joining again, unless somebody has committed since"
+             joining again"
         );
         self.consumer.renew(&self.settings.consumer).map_err(|error| fatal(&error))?;
-        let partitions = self.taken_over.keys().copied().collect();
-        let asking = Asking::new(partitions, Why::Rejoin, self.intake.now());
-        self.leave(After::Ask(asking))
+        self.leave(After::Join)
     }
 
     /// Logs a lasting fault, once every few seconds.

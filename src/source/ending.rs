@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     client::Client,
-    epoch::{CommittedEpoch, CutReason},
+    epoch::{CommittedEpoch, CutReason, Times},
     error::RunError,
 };
 
@@ -96,6 +96,12 @@ impl Ending {
             // Nobody waits for it: a broker that is away is waited for.
             Reason::EndOfInput | Reason::HangingTransaction => Ok(Phase::Ending(self)),
         }
+    }
+
+    /// Others have committed something.
+    pub(super) fn news(mut self, times: Times) -> Phase {
+        self.epochs.news(times);
+        Phase::Ending(self)
     }
 
     /// An epoch is committed: the last one, or one that was cut before.

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Halt, context::Context};
+use super::{Halt, context::Context, fatal};
 use crate::{
     client::{Client, RecordConsumer},
     epoch::{CommittedEpoch, CutReason, EpochCut, Recovered, Times, ToSink},
@@ -94,9 +94,10 @@ impl Epochs {
         // Open windows may close by silence alone, so epochs go on as long as there are any.
         let partitions = &cx.intake.partitions;
         let worth = self.times.open_windows > 0
+            || self.times.has_news
             || partitions.progressed(&self.cut_positions)
             || partitions.has_news();
-        self.commit_starts || (due && worth)
+        self.commit_starts || partitions.waits_for(self.times.announced) || (due && worth)
     }
 
     /// Cuts the open epoch and opens the next one.
@@ -127,6 +128,11 @@ impl Epochs {
         }
         cx.intake.lanes.tell_sink(ToSink::Cut(Box::new(cut)))?;
         failpoint::reached(Point::Cut);
+        // Their first records are judged by a horizon that the announcement knew.
+        let announced = cx.intake.partitions.announce(self.times.announced);
+        if !announced.is_empty() {
+            cx.consumer.resume(&announced).map_err(|error| fatal(&error))?;
+        }
         self.cut_positions = cx.intake.partitions.positions();
         self.cut = Some(epoch);
         self.commit_starts = false;
@@ -143,6 +149,11 @@ impl Epochs {
         self.times.clone_from(&done.times);
         self.stretch(intervals_after(done.journal_bytes));
         cx.rollbacks = 0;
+    }
+
+    /// Takes what others have committed.
+    pub(super) fn news(&mut self, times: Times) {
+        self.times = times;
     }
 
     fn stretch(&mut self, intervals: u32) {

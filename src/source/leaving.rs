@@ -20,6 +20,8 @@ pub(super) enum After {
     Unassign { close: bool },
     /// Take the empty assignment.
     StandBy,
+    /// Join the group with a new consumer.
+    Join,
 }
 
 impl Leaving {
@@ -38,6 +40,10 @@ impl Leaving {
             After::StandBy => {
                 cx.consumer.assign(&[]).map_err(|error| fatal(&error))?;
                 Ok(Phase::StandingBy)
+            }
+            After::Join => {
+                cx.consumer.subscribe().map_err(|error| fatal(&error))?;
+                Ok(Phase::Unassigned)
             }
         }
     }

@@ -171,6 +171,12 @@ impl<C: Client> Source<C> {
     pub fn stands_at(&self) -> String {
         format!("{:?}", self.phase)
     }
+
+    /// Whether the group has given it no partition.
+    #[cfg(feature = "test-support")]
+    pub fn stands_by(&self) -> bool {
+        matches!(self.phase, Phase::StandingBy)
+    }
 }
 
 fn turn<C: Client>(cx: &mut Context<C>, mut phase: Phase) -> Result<Phase, Halt> {

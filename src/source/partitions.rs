@@ -6,6 +6,7 @@
 //! timeout, and a broker has answered for the partition since. A partition whose log goes on behind
 //! an open transaction is not idle, unless that transaction is hanging.
 
+mod elsewhere;
 mod owned;
 #[cfg(test)]
 mod tests;
@@ -15,10 +16,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub(crate) use self::owned::Asked;
 use self::owned::{Hold, Owned};
+pub(crate) use self::{elsewhere::Elsewhere, owned::Asked};
 use crate::{
     epoch::{CutPartition, Times},
+    failpoint::{self, Fault},
     ids::{EventTimeMs, Offset, PartitionId},
     window::{PartitionProgress, WindowRules},
 };
@@ -54,17 +56,41 @@ impl Partitions {
     }
 
     /// Owns these partitions from these offsets on. `bounds` are the end offsets of a bounded run.
+    /// Returns those that must not be read yet, because fewer are announced.
     pub(crate) fn own(
         &mut self,
         starts: &[(PartitionId, Offset)],
         bounds: &BTreeMap<PartitionId, Offset>,
+        announced: u32,
         now: Instant,
-    ) {
+    ) -> Vec<PartitionId> {
         self.clear();
+        let mut held = Vec::new();
         for (partition, next) in starts {
             let bound = bounds.get(partition).copied();
-            self.set(*partition, Owned { bound, ..Owned::new(*next, now) });
+            let unannounced =
+                partition.0 as u32 >= announced && !failpoint::is_planted(Fault::ReadUnannounced);
+            held.extend(unannounced.then_some(*partition));
+            self.set(*partition, Owned { bound, unannounced, ..Owned::new(*next, now) });
         }
+        held
+    }
+
+    /// Whether some wait for an announcement that has come.
+    pub(crate) fn waits_for(&self, announced: u32) -> bool {
+        self.each().any(|(p, owned)| owned.unannounced && (p.0 as u32) < announced)
+    }
+
+    /// So many partitions are announced. Returns those that may be read now.
+    pub(crate) fn announce(&mut self, announced: u32) -> Vec<PartitionId> {
+        let mut read = Vec::new();
+        for (number, owned) in self.owned.iter_mut().enumerate().take(announced as usize) {
+            if let Some(owned) = owned.as_mut().filter(|owned| owned.unannounced) {
+                owned.unannounced = false;
+                read.push(PartitionId(number as i32));
+            }
+        }
+        read
     }
 
     fn set(&mut self, partition: PartitionId, owned: Owned) {
@@ -212,9 +238,9 @@ impl Partitions {
         }
     }
 
-    /// Whether lags or holds are others than at the last `cut`.
+    /// Whether lags, holds or ends are others than at the last `cut`.
     pub(crate) fn has_news(&self) -> bool {
-        self.each().any(|(_, owned)| owned.told != (owned.lag(), owned.hold().is_some()))
+        self.each().any(|(_, owned)| owned.told != owned.to_tell())
     }
 
     /// Whether anything was read since the last `cut`.
@@ -240,7 +266,7 @@ impl Partitions {
             let Some(owned) = owned else { continue };
             let partition = PartitionId(number as i32);
             let idle_as_of = owned.idle_as_of(now, idle_timeout);
-            owned.told = (owned.lag(), owned.hold().is_some());
+            owned.told = owned.to_tell();
             cuts.push(CutPartition {
                 progress: PartitionProgress { partition, next_offset: owned.next, idle_as_of },
                 at_end: owned.at_end,
@@ -256,10 +282,13 @@ impl Partitions {
     /// Which partitions to pause and to resume, so that none runs more than the allowed lateness
     /// ahead of the slowest one that still has records to give. That bounds the open windows.
     /// Ahead of one that waits for an open transaction they may run for as long as such a
-    /// `transaction` lasts on top, so that live input is not paused for it.
+    /// `transaction` lasts on top, so that live input is not paused for it. Ahead of one that
+    /// another instance reads they may run for what its last two heads have brought on top: what is
+    /// known of it is that old.
     pub(crate) fn align(
         &mut self,
         times: &Times,
+        elsewhere: &Elsewhere,
         rules: &WindowRules,
         transaction: Duration,
     ) -> (Vec<PartitionId>, Vec<PartitionId>) {
@@ -276,10 +305,10 @@ impl Partitions {
             }
             true => None,
         };
-        let slowest = self.each().filter_map(behind).min();
+        let slowest = self.each().filter_map(behind).chain(elsewhere.reference()).min();
         let (mut pause, mut resume) = (Vec::new(), Vec::new());
         for (number, owned) in self.owned.iter_mut().enumerate() {
-            let Some(owned) = owned else { continue };
+            let Some(owned) = owned.as_mut().filter(|owned| !owned.unannounced) else { continue };
             let partition = PartitionId(number as i32);
             let ahead = match (slowest, watermarks.get(&partition)) {
                 (Some(slowest), Some(own)) => own.0 - slowest.0,

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::{
     Halt,
-    asking::{Asking, Why},
+    asking::Asking,
     context::Context,
     ending::{Ending, Reason},
     fatal,
@@ -27,10 +27,10 @@ use crate::{
 
 /// ```text
 /// Unassigned ──assigned──► Leaving ──sink has undone──► Asking ──broker answers──► Recovering
-///     ▲                     │ ▲  ▲                        │ │ ▲  sink asks again ◄──── │ │
-///     ├─────────────────────┘ │  │                        │ └─┼────────────────────────┘ │
-///     │ given back            │  │      lost, and nobody  ▼   └─ (journal and commits     │ sink
-///     │                       │  │      took over:  Unassigned    do not fit)            │ has
+///     ▲                     │ ▲  ▲                          │ ▲  sink asks again ◄──── │ │
+///     ├─────────────────────┘ │  │                          └─┼────────────────────────┘ │
+///     │ given back, lost      │  │                            └─ (journal and commits     │ sink
+///     │                       │  │                                do not fit)            │ has
 ///     │                       │  └─ rollback, revoke, lost: from anywhere                ▼ decided
 ///     │                       └──── revoked, committed ── Ending ◄──revoke, stop, end── Running
 ///     └────────────────────────────────────────────────────┴─► Closed
@@ -83,6 +83,10 @@ impl Phase {
             }
             (Self::Running(phase), ToSource::Committed(done)) => phase.committed(cx, &done),
             (Self::Ending(phase), ToSource::Committed(done)) => phase.committed(cx, &done),
+            (Self::Running(phase), ToSource::News { times, .. }) => phase.news(cx, times),
+            (Self::Ending(phase), ToSource::News { times, .. }) => Ok(phase.news(times)),
+            // Nobody reads any more.
+            (Self::Closed, ToSource::News { .. }) => Ok(Self::Closed),
             (phase, ToSource::RollBack { reason, .. }) => phase.roll_back(cx, &reason),
             (phase, message) => panic!("the sink says {message:?} to a source in {phase:?}"),
         }
@@ -103,7 +107,7 @@ impl Phase {
                     tracing::warn!("the group gave this instance no partition: it stands by");
                     After::StandBy
                 } else {
-                    After::Ask(Asking::new(partitions, Why::Assigned, cx.intake.now()))
+                    After::Ask(Asking::new(partitions, cx.intake.now()))
                 };
                 cx.leave(after)
             }
@@ -122,12 +126,10 @@ impl Phase {
                 metrics::add_labeled(Metric::Rebalances, &["lost"], 1);
                 tracing::warn!(
                     partitions = partitions.len(),
-                    "partitions lost: the open epoch is rolled back"
+                    "partitions lost: the open epoch is rolled back, and the group is joined again"
                 );
                 cx.lost = true;
-                // Before this process asks for them again: has somebody taken them over?
-                let now = cx.intake.now();
-                cx.leave(After::Ask(Asking::new(partitions, Why::Lost, now)))
+                cx.leave(After::Unassign { close: false })
             }
             RebalanceEvent::Failed(text) => {
                 tracing::warn!(error = text, "rebalance failed");
@@ -192,7 +194,7 @@ impl Phase {
                 _ => None,
             };
             let Some(partitions) = partitions else { return Ok(self) };
-            let asking = Asking::new(partitions, Why::RolledBack, cx.intake.now());
+            let asking = Asking::new(partitions, cx.intake.now());
             return cx.leave(After::Ask(asking));
         }
         let (settings, now) = (&cx.settings, cx.intake.now());

@@ -13,14 +13,14 @@ use super::{
     epochs::Epochs,
     fatal,
     open_transactions::OpenTransactions,
-    partitions::Asked,
+    partitions::{Asked, Elsewhere},
     phase::Phase,
     recovering::Known,
     unassigned,
 };
 use crate::{
     client::{Client, Clock, Questions, RecordConsumer},
-    epoch::{CommittedEpoch, CutReason, Recovered},
+    epoch::{CommittedEpoch, CutReason, Recovered, Times},
     ids::{EventTimeMs, Offset, PartitionId},
     limits, metrics,
     topics::Topic,
@@ -35,6 +35,7 @@ pub(super) struct Running {
     /// The input's partitions, if it has more than those that are read, until it is known who has
     /// the others.
     others: Option<u32>,
+    elsewhere: Elsewhere,
 }
 
 impl Running {
@@ -49,8 +50,12 @@ impl Running {
             }
         }
         let now = cx.now();
-        cx.intake.partitions.own(&recovered.starts, &cx.bounds, now);
+        let announced = recovered.times.announced;
+        let held = cx.intake.partitions.own(&recovered.starts, &cx.bounds, announced, now);
         cx.consumer.assign(&recovered.starts).map_err(|error| fatal(&error))?;
+        if !held.is_empty() {
+            cx.consumer.pause(&held).map_err(|error| fatal(&error))?;
+        }
         // What a rollback has thrown away may have been such a message.
         cx.intake.lanes.output_partitions(cx.topics.outputs()[Topic::Processed])?;
         cx.intake.lanes.begin(recovered.epoch, recovered.times.horizon)?;
@@ -62,6 +67,7 @@ impl Running {
             open_transactions: OpenTransactions::default(),
             next_probe: now,
             others: known.others,
+            elsewhere: Elsewhere::default(),
         })
     }
 
@@ -100,11 +106,27 @@ impl Running {
         if let Some(all) = self.others {
             self.others = unassigned::join_for(cx, all).err();
         }
-        let (pause, resume) = cx.intake.partitions.align(
-            self.epochs.times(),
-            &cx.settings.rules,
-            self.open_transactions.longest(),
-        );
+        self.align(cx)?;
+        Ok(Phase::Running(self))
+    }
+
+    /// Others have committed something.
+    pub(super) fn news<C: Client>(
+        mut self,
+        cx: &mut Context<C>,
+        times: Times,
+    ) -> Result<Phase, Halt> {
+        self.epochs.news(times);
+        self.align(cx)?;
+        Ok(Phase::Running(self))
+    }
+
+    fn align<C: Client>(&mut self, cx: &mut Context<C>) -> Result<(), Halt> {
+        let times = self.epochs.times();
+        self.elsewhere.note(times.lowest_elsewhere);
+        let transaction = self.open_transactions.longest();
+        let (pause, resume) =
+            cx.intake.partitions.align(times, &self.elsewhere, &cx.settings.rules, transaction);
         if !pause.is_empty() {
             tracing::debug!(?pause, "too far ahead in event time: paused");
             cx.consumer.pause(&pause).map_err(|error| fatal(&error))?;
@@ -113,7 +135,7 @@ impl Running {
             tracing::debug!(?resume, "resumed");
             cx.consumer.resume(&resume).map_err(|error| fatal(&error))?;
         }
-        Ok(Phase::Running(self))
+        Ok(())
     }
 
     /// Whether an epoch is cut and not committed.

@@ -4,12 +4,10 @@
 //! Out: the newest head and all counts of every stream, and how whole each stream is.
 //! Holds: it is what a replica would have after the same records.
 
-use std::time::Instant;
-
 use crate::{
     ids::{Offset, PartitionId},
     journal::{Chain, Condition, Identity, JournalError, Stream, Streams, Taken},
-    replica::{Arrival, View},
+    replica::View,
     state::Copied,
     window::WindowRules,
 };
@@ -63,7 +61,7 @@ impl GroupState {
     ) -> Result<(), JournalError> {
         match self.streams.take(partition, offset, key, value) {
             Ok(Taken::Applied(applied)) => {
-                self.view.apply(applied, Arrival { offset, appended_ms, at: Instant::now() });
+                self.view.apply(applied, appended_ms);
             }
             Ok(Taken::Waiting | Taken::Skipped(_) | Taken::Identity(_)) => {}
             Err(error @ JournalError::NewerFormat { .. }) => return Err(error),

@@ -255,7 +255,7 @@ impl MergerReport {
 impl PartitionReport {
     fn of(state: &GroupState, partition: PartitionId, offsets: Option<&Offsets<'_>>) -> Self {
         let view = state.view().partition(partition);
-        let next_offset = view.map(|view| view.head.next_offset);
+        let next_offset = view.map(|view| view.head.state.next_offset);
         Self {
             partition,
             stream: stream(state, Stream::Partition(partition)),
@@ -269,19 +269,20 @@ impl PartitionReport {
 impl HeadReport {
     fn of(state: &GroupState, partition: PartitionId, view: &PartitionView) -> Self {
         let PartitionView { head, windows, .. } = view;
+        let at = head.state;
         let (epoch, writer) = written_by(state, Stream::Partition(partition));
-        let (complete, incomplete_up_to_ms) = match head.completeness {
+        let (complete, incomplete_up_to_ms) = match at.completeness {
             Completeness::FromStart => (CompleteWindows::All, None),
             Completeness::UntilFirstEvent { .. } => (CompleteWindows::AfterFirstEvent, None),
             Completeness::After(window) => (CompleteWindows::AfterWindow, Some(window.0)),
         };
         Self {
-            next_offset: head.next_offset,
-            topic_id: shown(head.topic),
+            next_offset: at.next_offset,
+            topic_id: shown(at.topic),
             epoch,
             writer,
-            watermark_ms: head.watermark,
-            idle: head.idle,
+            watermark_ms: at.watermark,
+            idle: at.idle_as_of.is_some(),
             at_end: head.at_end,
             windows: windows.len() as u64,
             complete,

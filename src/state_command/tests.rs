@@ -20,8 +20,8 @@ use crate::{
     kafka::{ClientSettings, CommittedOffset},
     state::{Copied, CopiedJournal, CopiedPartition, CopiedRecord, CopyOf, StoredCopy},
     window::{
-        BoundedRun, Completeness, MergerHead, Partial, PartitionHead, PartitionTotals,
-        PublishedTotal, WindowRules,
+        BoundedRun, Completeness, MergerHead, Partial, PartitionHead, PartitionState,
+        PartitionTotals, PublishedTotal, WindowRules,
     },
 };
 
@@ -46,16 +46,18 @@ fn identity() -> Identity {
 
 fn head(p: i32, epoch: i64) -> PartitionHead {
     PartitionHead {
-        next_offset: Offset(100 * epoch + i64::from(p)),
-        watermark: Some(EventTimeMs(NINE_O_CLOCK + 1000 * epoch)),
-        idle: false,
-        at_end: p == 0,
-        lease_ms: 5000,
-        adopted_horizon: None,
-        completeness: match p {
-            0 => Completeness::FromStart,
-            _ => Completeness::After(WindowStart(NINE_O_CLOCK - 10_000)),
+        state: PartitionState {
+            watermark: Some(EventTimeMs(NINE_O_CLOCK + 1000 * epoch)),
+            topic: Some(TopicId(1)),
+            ..PartitionState::new(
+                Offset(100 * epoch + i64::from(p)),
+                match p {
+                    0 => Completeness::FromStart,
+                    _ => Completeness::After(WindowStart(NINE_O_CLOCK - 10_000)),
+                },
+            )
         },
+        at_end: p == 0,
         totals: PartitionTotals {
             records_in: 10 * epoch as u64,
             processed: 8 * epoch as u64,
@@ -63,7 +65,6 @@ fn head(p: i32, epoch: i64) -> PartitionHead {
             late: 2,
             tombstones: 0,
         },
-        topic: Some(TopicId(1)),
     }
 }
 

@@ -82,7 +82,9 @@ impl Reporter {
 
     /// Partitions were taken over: these windows are what the journal holds.
     pub(crate) fn taken_over(&mut self, windows: &Windows) {
-        self.usage.go_on_from(windows.usage());
+        if let Some(usage) = windows.usage() {
+            self.usage.go_on_from(usage);
+        }
         for record in windows.newest_closed(limits::RECENT_WINDOWS) {
             self.recent_windows.add(WindowView::of(&record));
         }
@@ -186,8 +188,7 @@ impl Reporter {
             set(Metric::WatermarkDelay, (at_ms - watermark.0) as f64 / 1000.0);
         }
         let group = self.board.group();
-        let global = if windows.merges_all() { windows.watermark() } else { group.watermark };
-        let watermark_ms = global.map(|time| time.0);
+        let watermark_ms = windows.watermark().map(|time| time.0);
         let latency = self.stages.percentiles(now);
         let events_per_second = self.history.rate(now, self.process.records.events_in);
         let lag_records = self.lag();
@@ -220,15 +221,15 @@ impl Reporter {
     /// The group's windows and usage. This instance has them at hand when it reads all partitions;
     /// otherwise they are the replica's to add up.
     fn window_sums(&mut self, windows: &Windows, group: &Group) -> WindowSums {
-        let merges_all = windows.merges_all();
-        self.board.ask_for_sums(!merges_all);
-        if let Some(sums) = group.sums.as_ref().filter(|_| !merges_all) {
+        let is_alone = windows.is_alone();
+        self.board.ask_for_sums(!is_alone);
+        if let Some(sums) = group.sums.as_ref().filter(|_| !is_alone) {
             sums.closed.iter().for_each(|window| self.recent_windows.add(window.clone()));
             return sums.clone();
         }
         let open = windows.newest_open(limits::SHOWN_OPEN_WINDOWS);
         WindowSums {
-            open_count: windows.open_windows(),
+            open_count: windows.facts().open_windows,
             open: open.iter().map(WindowView::of).collect(),
             closed: Vec::new(),
             usage: self.usage.top(),

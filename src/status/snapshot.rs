@@ -145,12 +145,12 @@ impl PartitionStatus {
     ) -> Self {
         Self {
             partition: partition.0,
-            next_offset: head.next_offset.0,
+            next_offset: head.state.next_offset.0,
             owned: owned.is_some(),
             lag_records: owned.and_then(|report| report.lag_records),
             held_by_transaction: owned.is_some_and(|report| report.held_by_transaction),
-            watermark_ms: head.watermark.map(|time| time.0),
-            idle: head.idle,
+            watermark_ms: head.state.watermark.map(|time| time.0),
+            idle: head.state.idle_as_of.is_some(),
             totals: head.totals.into(),
         }
     }

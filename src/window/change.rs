@@ -8,9 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use serde::{Deserialize, Serialize};
-
-use super::{Partial, PerDimension, ValueCounts, WindowRules};
+use super::{Partial, PerDimension, PublishedTotal, ValueCounts};
 use crate::ids::{Epoch, EventTimeMs, Offset, PartitionId, TopicId, WindowStart};
 
 /// Key of a partial result: state moves with its input partition.
@@ -20,7 +18,7 @@ pub type PartialKey = (PartitionId, WindowStart);
 pub type UsageCounts = PerDimension<ValueCounts>;
 
 /// Which windows of a partition may miss input that was never seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Completeness {
     /// Read from the log's very start: every window is complete.
     FromStart,
@@ -46,27 +44,34 @@ impl Completeness {
 }
 
 /// Progress of one input partition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PartitionState {
-    /// The last epoch that committed this partition.
-    pub epoch: Epoch,
     /// Next offset to read.
     pub next_offset: Offset,
     /// Highest event time seen, each event counted at most up to its record's Kafka timestamp.
     pub watermark: Option<EventTimeMs>,
+    /// As of when it is idle, if it is.
+    pub idle_as_of: Option<EventTimeMs>,
+    /// The horizon that judges every record from the next offset on; never goes back.
+    pub horizon: Option<EventTimeMs>,
     /// Which windows may miss input.
     pub completeness: Completeness,
     /// The topic whose log `next_offset` is a place in; `None` where the brokers have no ids.
     pub topic: Option<TopicId>,
 }
 
-/// What the merger remembers of a window it still retains.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct WindowMeta {
-    /// Revision last published; 0 = not closed yet.
-    pub revision: u32,
-    /// Events counted after the window had closed.
-    pub late_events: u64,
+impl PartitionState {
+    /// Of a partition of which nothing was read yet.
+    pub fn new(next_offset: Offset, completeness: Completeness) -> Self {
+        Self {
+            next_offset,
+            watermark: None,
+            idle_as_of: None,
+            horizon: None,
+            completeness,
+            topic: None,
+        }
+    }
 }
 
 /// What one epoch changes of one input partition.
@@ -76,10 +81,6 @@ pub struct PartitionChange {
     pub partition: PartitionId,
     /// Its progress after the epoch.
     pub state: PartitionState,
-    /// As of when it is idle, if it is.
-    pub idle_as_of: Option<EventTimeMs>,
-    /// The horizon that judges every record from the next offset on; never goes back.
-    pub horizon: Option<EventTimeMs>,
     /// The partial result of every window that changed.
     pub partials: BTreeMap<WindowStart, Arc<Partial>>,
     /// Windows of which nothing is kept any more.
@@ -91,43 +92,45 @@ pub struct PartitionChange {
 pub struct MergerChange {
     /// Global watermark after the epoch; never goes back.
     pub watermark: Option<EventTimeMs>,
-    /// Windows that end at or before this take no more events; never goes back.
+    /// Windows that end at or before this take no more events once an owner has adopted it; never
+    /// goes back.
     pub horizon: Option<EventTimeMs>,
+    /// Windows that end at or before this are forgotten by everyone; never goes back.
+    pub forgotten: Option<EventTimeMs>,
+    /// Announced number of input partitions; never shrinks.
+    pub announced: u32,
     /// Every window that was published in the epoch.
-    pub published: BTreeMap<WindowStart, WindowMeta>,
+    pub published: BTreeMap<WindowStart, PublishedTotal>,
     /// Windows of which nothing is kept any more.
     pub dropped: BTreeSet<WindowStart>,
     /// Usage in all windows that were ever dropped; `None` when the epoch drops none.
     pub past_usage: Option<Arc<UsageCounts>>,
 }
 
-/// The whole window state as of an epoch.
+/// The window state of the whole group, as the journal has it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct StateImage {
     /// The last epoch whose change is contained.
     pub epoch: Epoch,
-    /// Partial results.
+    /// Partial results of windows that are not forgotten.
     pub partials: BTreeMap<PartialKey, Arc<Partial>>,
-    /// Progress per partition.
+    /// Progress of every partition that has a head.
     pub partitions: BTreeMap<PartitionId, PartitionState>,
-    /// The merger's memory.
-    pub windows: BTreeMap<WindowStart, WindowMeta>,
+    /// What was published of windows that are not forgotten.
+    pub windows: BTreeMap<WindowStart, PublishedTotal>,
     /// Global watermark.
     pub watermark: Option<EventTimeMs>,
-    /// Retention horizon.
+    /// Windows that end at or before this take no more events.
     pub horizon: Option<EventTimeMs>,
-    /// Usage in all windows that were ever dropped.
+    /// Windows that end at or before this are forgotten.
+    pub forgotten: Option<EventTimeMs>,
+    /// Announced number of input partitions.
+    pub announced: u32,
+    /// Usage in all windows that are forgotten.
     pub past_usage: Arc<UsageCounts>,
 }
 
 impl StateImage {
-    /// Whether a window is still there. One that the last barrier has passed is, until the next
-    /// epoch: it was published, and so its memory is there. What else is behind the horizon belongs
-    /// to a partition that was away.
-    pub(super) fn retains(&self, rules: &WindowRules, start: WindowStart) -> bool {
-        !rules.is_late(start, self.horizon) || self.windows.contains_key(&start)
-    }
-
     /// All partial results of one partition.
     pub fn partials_of(
         &self,
@@ -136,25 +139,9 @@ impl StateImage {
         self.partials.range((p, WindowStart(i64::MIN))..=(p, WindowStart(i64::MAX)))
     }
 
-    /// Applies what an epoch has changed. Applying it again changes nothing.
-    pub fn apply(&mut self, epoch: Epoch, partitions: &[PartitionChange], merger: &MergerChange) {
-        assert!(epoch >= self.epoch, "epochs are applied in order");
-        self.epoch = epoch;
-        for change in partitions {
-            let p = change.partition;
-            self.partitions.insert(p, change.state);
-            for start in &change.dropped {
-                self.partials.remove(&(p, *start));
-            }
-            let counts = change.partials.iter();
-            self.partials.extend(counts.map(|(start, sum)| ((p, *start), Arc::clone(sum))));
-        }
-        self.windows.retain(|start, _| !merger.dropped.contains(start));
-        self.windows.extend(merger.published.iter().map(|(start, meta)| (*start, *meta)));
-        self.watermark = merger.watermark;
-        self.horizon = merger.horizon;
-        if let Some(usage) = &merger.past_usage {
-            self.past_usage = Arc::clone(usage);
-        }
+    /// Windows with counts that were not published.
+    pub fn open_windows(&self) -> BTreeSet<WindowStart> {
+        let starts = self.partials.keys().map(|(_, start)| *start);
+        starts.filter(|start| !self.windows.contains_key(start)).collect()
     }
 }

@@ -84,6 +84,11 @@ impl ValueCounts {
         growth
     }
 
+    /// Whether it can have grown out of another one, by its sums.
+    pub fn continues(&self, before: &Self) -> bool {
+        self.other >= before.other && self.capped >= before.capped
+    }
+
     /// Adds what `now`, which has grown out of `before`, has more.
     pub fn replace(&mut self, before: &Self, now: &Self) {
         for entry in &now.entries {

@@ -43,6 +43,8 @@ pub struct EpochInput {
     pub progress: Vec<PartitionProgress>,
     /// The horizon that the epoch's barrier carries: it rules the events of later epochs.
     pub horizon: Option<EventTimeMs>,
+    /// Number of input partitions that is known beside those that have a head.
+    pub partitions: u32,
     /// Wall clock, milliseconds since the Unix epoch.
     pub now_ms: i64,
     /// The input is finished: every window closes.

@@ -6,31 +6,18 @@
 
 use std::collections::BTreeMap;
 
-use super::{Completeness, WindowRules};
-use crate::ids::{EventTimeMs, Offset, PartitionId, TopicId};
+use super::{PartitionState, WindowRules};
+use crate::ids::{EventTimeMs, Offset, PartitionId};
 
 /// State of one input partition after an epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PartitionHead {
-    /// Next offset to read.
-    pub next_offset: Offset,
-    /// Highest event time seen, each event counted at most up to its record's Kafka timestamp.
-    pub watermark: Option<EventTimeMs>,
-    /// The partition stands at its log's end and has been silent for the owner's idle timeout.
-    pub idle: bool,
+    /// How far it is.
+    pub state: PartitionState,
     /// The owner has read all that the log had.
     pub at_end: bool,
-    /// How long the two flags above count, milliseconds: the owner's idle timeout and two commit
-    /// intervals.
-    pub lease_ms: u64,
-    /// The horizon that judges every record from `next_offset` on.
-    pub adopted_horizon: Option<EventTimeMs>,
-    /// Which windows may miss input.
-    pub completeness: Completeness,
     /// What has become of the partition's records.
     pub totals: PartitionTotals,
-    /// The topic whose log `next_offset` is a place in; `None` where the brokers have no ids.
-    pub topic: Option<TopicId>,
 }
 
 /// Records of one partition since its first event.
@@ -77,9 +64,9 @@ pub struct BoundedRun {
 }
 
 /// What the merger remembers of a published window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PublishedTotal {
-    /// Revision last published, from 1.
+    /// Revision last published, from 1; 0 while the window is open.
     pub revision: u32,
     /// Events in that revision.
     pub total: u64,

@@ -5,19 +5,16 @@
 //! Out: one [`PartitionChange`] per owned partition, absolute. It says all that others need to know
 //! of a partition, so a merger can be elsewhere.
 //! Holds: a partition's watermark, offset and horizon never go back; every event of a partition
-//! below its offset is in exactly one partial, was late, or its window was published and dropped.
+//! below its offset is in exactly one partial, was late, or its window was published and forgotten.
 //! `prepare` changes nothing.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Completeness, EpochInput, Partial, PartitionChange, PartitionDelta, PartitionProgress,
     PartitionState, StateImage, WindowRules,
 };
-use crate::ids::{Epoch, EventTimeMs, PartitionId, WindowStart};
+use crate::ids::{EventTimeMs, PartitionId, WindowStart};
 
 /// Partial results and progress of the owned partitions, as of the last committed epoch.
 #[derive(Debug)]
@@ -31,12 +28,10 @@ pub struct Ledger {
 #[derive(Debug)]
 struct OwnedPartition {
     state: PartitionState,
-    /// Events of windows at or behind it are late.
+    /// Events of windows at or behind it are late. Right after a takeover it may be ahead of what
+    /// the partition's head says.
     horizon: Option<EventTimeMs>,
     partials: BTreeMap<WindowStart, Arc<Partial>>,
-    /// Partials that nothing can be added to any more: the partition came back after the horizon
-    /// had passed them. Dropped with the next change.
-    expired: BTreeSet<WindowStart>,
 }
 
 /// What the workers say of one partition in one epoch.
@@ -68,16 +63,10 @@ impl Ledger {
     pub fn new(rules: WindowRules, image: &StateImage, owned: &[PartitionId]) -> Self {
         let partition = |p: &PartitionId| {
             let state = image.partitions.get(p).copied();
-            let (mut partials, mut expired) = (BTreeMap::new(), BTreeSet::new());
-            for ((_, start), sum) in image.partials_of(*p) {
-                if image.retains(&rules, *start) {
-                    partials.insert(*start, Arc::clone(sum));
-                } else {
-                    expired.insert(*start);
-                }
-            }
             let state = state.expect("recovery gives every owned partition a state");
-            (*p, OwnedPartition { state, horizon: image.horizon, partials, expired })
+            let horizon = image.horizon.max(state.horizon);
+            let partials = image.partials_of(*p).map(|((_, start), sum)| (*start, Arc::clone(sum)));
+            (*p, OwnedPartition { state, horizon, partials: partials.collect() })
         };
         let partitions: BTreeMap<_, _> = owned.iter().map(partition).collect();
         let partials = partitions.values().flat_map(|owned| owned.partials.values());
@@ -88,6 +77,11 @@ impl Ledger {
     /// State of the owned partitions.
     pub fn partitions(&self) -> impl Iterator<Item = (PartitionId, &PartitionState)> {
         self.partitions.iter().map(|(p, owned)| (*p, &owned.state))
+    }
+
+    /// Whether a partition is owned.
+    pub fn owns(&self, p: PartitionId) -> bool {
+        self.partitions.contains_key(&p)
     }
 
     /// All partial results.
@@ -103,9 +97,13 @@ impl Ledger {
         self.memory_bytes
     }
 
-    /// Works out what an epoch changes, by partition. Panics when its input breaks an invariant: a
+    /// Works out what an epoch changes, by partition. Windows up to `forgotten` are dropped. Panics when its input breaks an invariant: a
     /// partition that is not owned, missing or gone back, an event at or behind the horizon.
-    pub fn prepare(&self, input: EpochInput) -> Vec<PartitionChange> {
+    pub fn prepare(
+        &self,
+        input: EpochInput,
+        forgotten: Option<EventTimeMs>,
+    ) -> Vec<PartitionChange> {
         let mut counted = BTreeMap::<PartitionId, Counted>::new();
         for delta in input.deltas {
             let p = delta.partition;
@@ -121,7 +119,7 @@ impl Ledger {
         let changes = progress.into_iter().map(|progress| {
             let owned = &self.partitions[&progress.partition];
             let counted = counted.remove(&progress.partition).unwrap_or_default();
-            owned.prepare(&self.rules, input.epoch, progress, input.horizon, counted)
+            owned.prepare(&self.rules, progress, (input.horizon, forgotten), counted)
         });
         changes.collect()
     }
@@ -146,10 +144,10 @@ impl Ledger {
     pub fn commit(&mut self, changes: &[PartitionChange]) {
         for change in changes {
             let owned = self.partitions.get_mut(&change.partition).expect("changes are of owned");
-            assert!(change.horizon >= owned.horizon, "the horizon never goes back");
+            let horizon = change.state.horizon;
+            assert!(horizon >= owned.horizon, "the horizon never goes back");
             owned.state = change.state;
-            owned.horizon = change.horizon;
-            owned.expired.clear();
+            owned.horizon = horizon;
             for (start, sum) in &change.partials {
                 self.memory_bytes += sum.memory_bytes();
                 let before = owned.partials.insert(*start, Arc::clone(sum));
@@ -167,25 +165,23 @@ impl OwnedPartition {
     fn prepare(
         &self,
         rules: &WindowRules,
-        epoch: Epoch,
         progress: PartitionProgress,
-        horizon: Option<EventTimeMs>,
+        (horizon, forgotten): (Option<EventTimeMs>, Option<EventTimeMs>),
         counted: Counted,
     ) -> PartitionChange {
         let PartitionProgress { partition, next_offset, idle_as_of } = progress;
         assert!(next_offset >= self.state.next_offset, "partition {partition} went back");
         let state = PartitionState {
-            epoch,
             next_offset,
             watermark: self.state.watermark.max(counted.highest_event_time),
+            idle_as_of,
+            horizon: horizon.max(self.horizon),
             completeness: self.completeness_after(rules, counted.first_event),
             topic: self.state.topic,
         };
-        // Dropped is what the barrier before this epoch's has passed: it was published then, and as
-        // long as that can be asked for again it is there.
         let is_late = |start: &WindowStart| rules.is_late(*start, self.horizon);
-        let dropped = self.partials.keys().copied().take_while(is_late);
-        let dropped = dropped.chain(self.expired.iter().copied()).collect();
+        let is_forgotten = |start: &WindowStart| rules.is_late(*start, forgotten);
+        let dropped = self.partials.keys().copied().take_while(is_forgotten).collect();
         let partials = counted.windows.into_iter().map(|(start, delta)| {
             assert!(!is_late(&start), "an event of window {start} was counted behind the horizon");
             let sum = match self.partials.get(&start) {
@@ -198,9 +194,7 @@ impl OwnedPartition {
             };
             (start, Arc::new(sum))
         });
-        let partials = partials.collect();
-        let horizon = horizon.max(self.horizon);
-        PartitionChange { partition, state, idle_as_of, horizon, partials, dropped }
+        PartitionChange { partition, state, partials: partials.collect(), dropped }
     }
 
     fn completeness_after(

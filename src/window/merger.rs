@@ -1,12 +1,12 @@
-//! Adds up what the partitions have counted, and decides what is published, and as which revision.
+//! Adds up what all partitions have counted, and decides what is published, and as which revision.
 //!
-//! Owned by the sink thread. In: an epoch's [`PartitionChange`]s, absolute; they may as well come
-//! from several instances. Out: window records, and a [`MergerChange`]: the memory of what has been
-//! published.
-//! Holds: a window is published when it closes (revision 1) and again when its total has grown;
-//! nothing is dropped before it was published; watermark and horizon never go back. What a window's
-//! sum is depends on the partials alone, not on the order in which they came. `prepare` changes
-//! nothing.
+//! Owned by the sink thread of the instance that has input partition 0. In: an epoch's
+//! [`PartitionChange`]s, and before it what the journal has brought of other instances' partitions;
+//! both absolute. Out: window records, and a [`MergerChange`]: the memory of what was published.
+//! Holds: a window is published when it closes (revision 1) and again when its total has grown, and
+//! never with a smaller one; nothing is forgotten before it was published and every partition has
+//! adopted a horizon behind it; watermark and horizon never go back. What a window's sum is depends
+//! on the partials alone, not on the order in which they came. `prepare` changes nothing.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,36 +14,31 @@ use std::{
 };
 
 use super::{
-    Completeness, MergerChange, Partial, PartitionChange, PartitionState, PublishedTotal,
-    StateImage, UsageCounts, WindowMeta, WindowRecord, WindowRules,
+    MergerChange, Partial, PartitionChange, PartitionState, PublishedTotal, StateImage,
+    UsageCounts, WindowRecord, WindowRules,
+    merged_window::MergedWindow,
     watermark::{self, Closing, PartitionTime},
 };
-use crate::ids::{EventTimeMs, PartitionId, WindowStart};
+use crate::{
+    failpoint::{self, Fault},
+    ids::{EventTimeMs, PartitionId, WindowStart},
+};
 
-/// A window that still takes events.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct MergedWindow {
-    /// What was published.
-    pub(super) meta: WindowMeta,
-    /// What each partition has counted.
-    parts: BTreeMap<PartitionId, Arc<Partial>>,
-    /// Sum of all parts.
-    pub(super) sum: Arc<Partial>,
-}
-
-/// All retained windows, as of the last committed epoch.
+/// All windows that are not forgotten, as of the last committed epoch.
 #[derive(Debug)]
 pub struct Merger {
     rules: WindowRules,
-    /// Whether the partitions below are all that the input has.
-    owns_all: bool,
+    /// Number of input partitions, as of the last epoch.
+    announced: u32,
     watermark: Option<EventTimeMs>,
     horizon: Option<EventTimeMs>,
-    completeness: BTreeMap<PartitionId, Completeness>,
+    forgotten: Option<EventTimeMs>,
+    /// Every partition that has a head. One that is announced and is not here holds everything.
+    partitions: BTreeMap<PartitionId, PartitionState>,
     windows: BTreeMap<WindowStart, MergedWindow>,
     /// The windows with revision 0.
     open: BTreeSet<WindowStart>,
-    /// Usage in all windows that were dropped. Small: each dimension has a cap.
+    /// Usage in all windows that were forgotten. Small: each dimension has a cap.
     past_usage: Arc<UsageCounts>,
     memory_bytes: usize,
 }
@@ -51,8 +46,8 @@ pub struct Merger {
 /// What ends windows in an epoch, beside the watermarks.
 #[derive(Debug, Clone, Copy)]
 pub struct MergerInput {
-    /// Windows that end at or before this take no more events.
-    pub horizon: Option<EventTimeMs>,
+    /// Number of input partitions that is known beside those that have a head.
+    pub partitions: u32,
     /// Wall clock, milliseconds since the Unix epoch.
     pub now_ms: i64,
     /// The input is finished: every window closes.
@@ -70,104 +65,33 @@ pub struct PreparedMerge {
     pub closes_by_silence: bool,
     /// Occurrences newly counted as `other` because a dimension's cap was reached.
     pub capped: u64,
-    completeness: BTreeMap<PartitionId, Completeness>,
+    /// Windows whose sum is below what was published, although no partition has lost anything of
+    /// them.
+    pub shrunk: Vec<WindowStart>,
+    partitions: BTreeMap<PartitionId, PartitionState>,
     windows: BTreeMap<WindowStart, MergedWindow>,
 }
 
-impl PreparedMerge {
-    /// What it publishes.
-    pub fn published(&self) -> impl Iterator<Item = (WindowStart, PublishedTotal)> {
-        let published = self.change.published.keys();
-        published.map(|start| (*start, self.windows[start].published().expect("it has a revision")))
-    }
-}
-
-impl MergedWindow {
-    /// What is published of it, if anything is.
-    fn published(&self) -> Option<PublishedTotal> {
-        let WindowMeta { revision, late_events } = self.meta;
-        (revision > 0).then_some(PublishedTotal { revision, total: self.sum.total, late_events })
-    }
-
-    /// Bytes in memory. Constant time.
-    pub(super) fn memory_bytes(&self) -> usize {
-        size_of::<Self>() + self.sum.memory_bytes()
-    }
-
-    /// Takes what a partition has counted in place of what it had.
-    fn replace(&mut self, p: PartitionId, partial: &Arc<Partial>) {
-        let before = self.parts.insert(p, Arc::clone(partial));
-        let more = partial.total - before.as_ref().map_or(0, |before| before.total);
-        if self.meta.revision > 0 {
-            self.meta.late_events += more;
-        }
-        Arc::make_mut(&mut self.sum).replace(before.as_deref(), partial);
-    }
-
-    /// Beyond a dimension's cap the names that are kept depend on the order of adding.
-    fn settle_names(&mut self) {
-        if self.sum.capped() > 0 {
-            self.sum = Arc::new(sum_of(&self.parts));
-        }
-    }
-}
-
-fn usage_with<'a>(
-    past: &UsageCounts,
-    windows: impl IntoIterator<Item = &'a MergedWindow>,
-) -> UsageCounts {
-    let mut usage = past.clone();
-    for window in windows {
-        for (dimension, counts) in usage.iter_mut() {
-            counts.merge(&window.sum.counts[dimension]);
-        }
-    }
-    usage
-}
-
-fn sum_of(parts: &BTreeMap<PartitionId, Arc<Partial>>) -> Partial {
-    let mut sum = Partial::new();
-    for part in parts.values() {
-        sum.merge(part);
-    }
-    sum
-}
-
 impl Merger {
-    /// Adds up what an image holds, of partitions that are not owned as well: a total that shrank
-    /// when a partition goes away would stay too low when it comes back. `owns_all`: the `owned`
-    /// partitions are all that the input has.
-    pub fn new(
-        rules: WindowRules,
-        image: &StateImage,
-        owned: &[PartitionId],
-        owns_all: bool,
-    ) -> Self {
+    /// Adds up what an image holds.
+    pub fn new(rules: WindowRules, image: &StateImage) -> Self {
         let mut windows = BTreeMap::<WindowStart, MergedWindow>::new();
-        let retained = image.partials.iter().filter(|((_, s), _)| image.retains(&rules, *s));
-        for ((p, start), partial) in retained {
-            windows.entry(*start).or_default().parts.insert(*p, Arc::clone(partial));
+        for ((p, start), partial) in &image.partials {
+            windows.entry(*start).or_default().insert(*p, partial);
         }
-        for (start, meta) in image.windows.iter().filter(|(_, meta)| meta.revision > 0) {
-            windows.entry(*start).or_default().meta = *meta;
+        for (start, published) in &image.windows {
+            windows.entry(*start).or_default().published = *published;
         }
-        for window in windows.values_mut() {
-            window.sum = Arc::new(sum_of(&window.parts));
-        }
-        let is_open = |(start, window): (&WindowStart, &MergedWindow)| {
-            (window.meta.revision == 0).then_some(*start)
-        };
-        let completeness = owned.iter().filter_map(|p| {
-            let state: Option<&PartitionState> = image.partitions.get(p);
-            state.map(|state| (*p, state.completeness))
-        });
+        windows.values_mut().for_each(MergedWindow::add_up);
+        let open = windows.iter().filter(|(_, window)| window.is_open());
         Self {
             rules,
-            owns_all,
+            announced: image.announced,
             watermark: image.watermark,
             horizon: image.horizon,
-            completeness: completeness.collect(),
-            open: windows.iter().filter_map(is_open).collect(),
+            forgotten: image.forgotten,
+            partitions: image.partitions.clone(),
+            open: open.map(|(start, _)| *start).collect(),
             past_usage: Arc::clone(&image.past_usage),
             memory_bytes: windows.values().map(MergedWindow::memory_bytes).sum(),
             windows,
@@ -179,9 +103,24 @@ impl Merger {
         self.watermark
     }
 
-    /// The horizon in force.
+    /// The horizon that owners adopt.
     pub fn horizon(&self) -> Option<EventTimeMs> {
         self.horizon
+    }
+
+    /// Windows that end at or before this are forgotten.
+    pub fn forgotten(&self) -> Option<EventTimeMs> {
+        self.forgotten
+    }
+
+    /// Number of input partitions that was announced.
+    pub fn announced(&self) -> u32 {
+        self.announced
+    }
+
+    /// Number of input partitions, those among them that have a head and are not announced yet.
+    pub fn known(&self) -> u32 {
+        self.announced.max(named(&self.partitions))
     }
 
     /// Windows not closed yet, lowest first.
@@ -189,28 +128,23 @@ impl Merger {
         &self.open
     }
 
-    /// Whether it adds up all that the input has.
-    pub fn merges_all(&self) -> bool {
-        self.owns_all && !self.completeness.is_empty()
-    }
-
-    /// Usage in all windows that were dropped.
+    /// Usage in all windows that were forgotten.
     pub fn past_usage(&self) -> &Arc<UsageCounts> {
         &self.past_usage
     }
 
-    /// Usage in all windows, those that were dropped among them.
+    /// Usage in all windows, those that were forgotten among them.
     pub fn usage(&self) -> UsageCounts {
         usage_with(&self.past_usage, self.windows.values())
     }
 
-    /// What is remembered of every window that was published.
-    pub(super) fn metas(&self) -> BTreeMap<WindowStart, WindowMeta> {
-        let published = self.windows.iter().filter(|(_, window)| window.meta.revision > 0);
-        published.map(|(start, window)| (*start, window.meta)).collect()
+    /// What was published of every window that is not forgotten.
+    pub fn published(&self) -> BTreeMap<WindowStart, PublishedTotal> {
+        let published = self.windows.iter().filter(|(_, window)| !window.is_open());
+        published.map(|(start, window)| (*start, window.published)).collect()
     }
 
-    /// All windows that still take events.
+    /// All windows that are not forgotten.
     #[cfg(test)]
     pub(super) fn windows(&self) -> &BTreeMap<WindowStart, MergedWindow> {
         &self.windows
@@ -221,62 +155,153 @@ impl Merger {
         self.memory_bytes
     }
 
-    /// Adds an epoch's changes, closes what is due and drops what the horizon has passed.
-    pub fn prepare(&self, changes: &[PartitionChange], input: MergerInput) -> PreparedMerge {
-        let horizon = input.horizon.max(self.horizon);
-        let closing = self.closing(changes, MergerInput { horizon, ..input });
-        let completeness = changes.iter().map(|c| (c.partition, c.state.completeness));
-        let completeness = completeness.collect();
-        let mut windows = self.add(changes);
-        let due = |start: &&WindowStart| closing.is_due(&self.rules, **start);
-        let mut publish: BTreeSet<_> = windows
-            .iter()
-            .filter(|(start, window)| window.meta.revision > 0 || due(start))
-            .map(|(start, _)| *start)
-            .collect();
-        publish.extend(self.open.iter().take_while(due));
-
-        let dropped: BTreeSet<_> = self.late_windows().collect();
-        let gone = dropped.iter().map(|start| &self.windows[start]);
-        let past_usage = || Arc::new(usage_with(&self.past_usage, gone));
-        let mut change = MergerChange {
-            watermark: closing.watermark,
-            horizon,
-            published: BTreeMap::new(),
-            past_usage: (!dropped.is_empty()).then(past_usage),
-            dropped,
+    /// Takes what the journal says of somebody else's partition: its state, and all of its counts.
+    /// Not while an epoch is prepared.
+    pub fn take(
+        &mut self,
+        p: PartitionId,
+        state: PartitionState,
+        counts: &BTreeMap<WindowStart, Arc<Partial>>,
+    ) {
+        self.partitions.insert(p, state);
+        let has_lost = |(start, window): &(&WindowStart, &mut MergedWindow)| {
+            window.has_part(p) && !counts.contains_key(start)
         };
-        let mut records = Vec::with_capacity(publish.len());
-        for start in publish {
-            let window = windows.entry(start).or_insert_with(|| self.windows[&start].clone());
-            window.meta.revision += 1;
-            change.published.insert(start, window.meta);
-            records.push(self.record(start, window, self.is_complete(start, &completeness)));
+        for (_, window) in self.windows.iter_mut().filter(has_lost) {
+            self.memory_bytes -= window.memory_bytes();
+            window.remove(p);
+            self.memory_bytes += window.memory_bytes();
         }
-        for start in &change.dropped {
-            let last = !windows.contains_key(start) && !self.open.contains(start);
-            assert!(last, "window {start} is dropped without having been published");
+        for (start, partial) in counts {
+            if self.rules.is_late(*start, self.forgotten) {
+                continue;
+            }
+            let window = self.windows.entry(*start).or_insert_with(|| {
+                self.open.insert(*start);
+                let window = MergedWindow::default();
+                self.memory_bytes += window.memory_bytes();
+                window
+            });
+            if !window.holds(p, partial) {
+                self.memory_bytes -= window.memory_bytes();
+                window.replace(p, partial);
+                window.settle_names();
+                self.memory_bytes += window.memory_bytes();
+            }
         }
+    }
+
+    /// Whether there is something to say although no partition of one's own has moved.
+    pub fn has_news(&self) -> bool {
+        self.known() > self.announced || self.windows.values().any(MergedWindow::has_grown)
+    }
+
+    /// Windows that end at or before this can be forgotten: every partition has adopted a horizon
+    /// behind them, and what it has counted in them is here.
+    pub fn to_forget(&self) -> Option<EventTimeMs> {
+        let adopted = if failpoint::is_planted(Fault::ForgottenUnasked) {
+            self.horizon
+        } else {
+            adopted(self.known(), &self.partitions)
+        };
+        self.forgotten.max(adopted.min(self.horizon))
+    }
+
+    /// Adds an epoch's changes, closes what is due and forgets what every partition had passed
+    /// before it.
+    pub fn prepare(&self, changes: &[PartitionChange], input: MergerInput) -> PreparedMerge {
+        let own = changes.iter().map(|change| (change.partition, change.state));
+        let mut partitions = self.partitions.clone();
+        partitions.extend(own);
+        let announced = self.announced.max(input.partitions).max(named(&partitions));
+        let closing = self.closing(announced, &partitions, input);
+        let watermark = closing.watermark;
+        let behind = |at: EventTimeMs| at.0.saturating_sub(self.rules.allowed_lateness_ms);
+        let behind = watermark.map(|at| EventTimeMs(behind(at)));
+        let highest = partitions.values().map(|state| state.horizon).max().flatten();
+        let mut change = MergerChange {
+            watermark,
+            horizon: self.horizon.max(behind).max(highest),
+            forgotten: self.to_forget(),
+            announced,
+            ..MergerChange::default()
+        };
+        let mut merge = PreparedMerge {
+            change: MergerChange::default(),
+            records: Vec::new(),
+            closes_by_silence: false,
+            capped: 0,
+            shrunk: Vec::new(),
+            windows: self.add(changes),
+            partitions,
+        };
         let capped = |(start, window): (&WindowStart, &MergedWindow)| {
             let before = self.windows.get(start).map_or(0, |before| before.sum.capped());
             window.sum.capped().saturating_sub(before)
         };
-        PreparedMerge {
-            closes_by_silence: closing.idle_clock.is_some() && !records.is_empty(),
-            capped: windows.iter().map(capped).sum(),
-            change,
-            records,
-            completeness,
-            windows,
+        merge.capped = merge.windows.iter().map(capped).sum();
+        self.publish(&mut merge, &mut change, closing);
+        merge.closes_by_silence = closing.idle_clock.is_some() && !merge.records.is_empty();
+        self.forget(&merge, &mut change);
+        merge.change = change;
+        merge
+    }
+
+    /// Publishes what is due, and what has grown since it was published.
+    fn publish(&self, merge: &mut PreparedMerge, change: &mut MergerChange, closing: Closing) {
+        let mut starts: BTreeSet<_> = self.windows.keys().copied().collect();
+        starts.extend(merge.windows.keys());
+        for start in starts {
+            let window = merge.windows.get(&start).unwrap_or_else(|| &self.windows[&start]);
+            let is_due = if window.is_open() {
+                window.sum.total > 0 && closing.is_due(&self.rules, start)
+            } else {
+                window.has_grown()
+            };
+            let is_complete = is_complete(change.announced, &merge.partitions, start);
+            if window.has_shrunk() {
+                if failpoint::is_planted(Fault::SmallerPublished) {
+                    // Falls through: the smaller total is published.
+                } else {
+                    merge.shrunk.extend(is_complete.then_some(start));
+                    continue;
+                }
+            } else if !is_due {
+                continue;
+            }
+            let mut window = window.clone();
+            window.publish();
+            change.published.insert(start, window.published);
+            merge.records.push(self.record(start, &window, is_complete));
+            merge.windows.insert(start, window);
         }
+    }
+
+    /// Forgets what every partition has passed.
+    fn forget(&self, merge: &PreparedMerge, change: &mut MergerChange) {
+        let is_forgotten = |start: &&WindowStart| self.rules.is_late(**start, change.forgotten);
+        let of_epoch = merge.windows.keys().take_while(is_forgotten);
+        let dropped: BTreeSet<_> =
+            self.windows.keys().take_while(is_forgotten).chain(of_epoch).copied().collect();
+        let gone = || {
+            dropped
+                .iter()
+                .map(|start| merge.windows.get(start).unwrap_or_else(|| &self.windows[start]))
+        };
+        for window in gone() {
+            let is_said = !window.is_open() || window.sum.total == 0;
+            assert!(is_said, "a window is forgotten without having been published");
+        }
+        let past_usage = || Arc::new(usage_with(&self.past_usage, gone()));
+        change.past_usage = (!dropped.is_empty()).then(past_usage);
+        change.dropped = dropped;
     }
 
     /// What is published of every window once a merge is applied.
     pub fn published_after(&self, merge: &PreparedMerge) -> BTreeMap<WindowStart, PublishedTotal> {
-        let kept = self.windows.iter().filter(|(start, _)| !merge.change.dropped.contains(start));
-        let kept = kept.filter_map(|(start, window)| Some((*start, window.published()?)));
-        let mut published: BTreeMap<_, _> = kept.collect();
-        published.extend(merge.published());
+        let mut published = self.published();
+        published.extend(merge.change.published.iter().map(|(start, total)| (*start, *total)));
+        published.retain(|start, _| !merge.change.dropped.contains(start));
         published
     }
 
@@ -284,11 +309,13 @@ impl Merger {
     pub fn commit(&mut self, merge: &PreparedMerge) {
         let change = &merge.change;
         assert!(change.horizon >= self.horizon && change.watermark >= self.watermark);
+        self.announced = change.announced;
         self.watermark = change.watermark;
         self.horizon = change.horizon;
-        self.completeness.clone_from(&merge.completeness);
+        self.forgotten = change.forgotten;
+        self.partitions.clone_from(&merge.partitions);
         for (start, window) in &merge.windows {
-            if window.meta.revision == 0 {
+            if window.is_open() {
                 self.open.insert(*start);
             } else {
                 self.open.remove(start);
@@ -298,6 +325,7 @@ impl Merger {
             self.memory_bytes -= before.map_or(0, |window| window.memory_bytes());
         }
         for start in &change.dropped {
+            self.open.remove(start);
             let before = self.windows.remove(start);
             self.memory_bytes -= before.map_or(0, |window| window.memory_bytes());
         }
@@ -307,8 +335,9 @@ impl Merger {
     }
 
     /// The last record of a window, as published; of an open one, what it has so far.
-    pub fn published(&self, start: WindowStart) -> WindowRecord {
-        self.record(start, &self.windows[&start], self.is_complete(start, &self.completeness))
+    pub fn last_record(&self, start: WindowStart) -> WindowRecord {
+        let is_complete = is_complete(self.announced, &self.partitions, start);
+        self.record(start, &self.windows[&start], is_complete)
     }
 
     fn add(&self, changes: &[PartitionChange]) -> BTreeMap<WindowStart, MergedWindow> {
@@ -324,41 +353,76 @@ impl Merger {
         windows
     }
 
-    fn closing(&self, changes: &[PartitionChange], input: MergerInput) -> Closing {
-        let times = changes.iter().map(|change| PartitionTime {
-            watermark: change.state.watermark,
-            idle_as_of: change.idle_as_of,
+    fn closing(
+        &self,
+        announced: u32,
+        partitions: &BTreeMap<PartitionId, PartitionState>,
+        input: MergerInput,
+    ) -> Closing {
+        let all = if failpoint::is_planted(Fault::HeadlessIgnored) {
+            partitions.keys().copied().collect()
+        } else {
+            (0..announced as i32).map(PartitionId).collect::<Vec<_>>()
+        };
+        let times = all.iter().map(|p| {
+            let state = partitions.get(p);
+            PartitionTime {
+                watermark: state.and_then(|state| state.watermark),
+                idle_as_of: state.and_then(|state| state.idle_as_of),
+            }
         });
         let now = EventTimeMs(input.now_ms);
         Closing {
             idle_clock: watermark::all_idle_as_of(times.clone()).map(|as_of| as_of.min(now)),
             watermark: watermark::global(self.watermark, times),
-            horizon: input.horizon,
+            // Nobody counts in what all have passed.
+            horizon: adopted(announced, partitions),
             close_all: input.close_all,
         }
-    }
-
-    /// Windows at or behind the horizon that the barrier before this epoch's carried.
-    fn late_windows(&self) -> impl Iterator<Item = WindowStart> {
-        self.windows.keys().copied().take_while(|start| self.rules.is_late(*start, self.horizon))
-    }
-
-    fn is_complete(
-        &self,
-        start: WindowStart,
-        completeness: &BTreeMap<PartitionId, Completeness>,
-    ) -> bool {
-        self.owns_all && !completeness.values().any(|of| of.may_miss(start))
     }
 
     fn record(&self, start: WindowStart, window: &MergedWindow, complete: bool) -> WindowRecord {
         WindowRecord {
             start,
             end: self.rules.end(start),
-            revision: window.meta.revision,
-            late_events: window.meta.late_events,
+            revision: window.published.revision,
+            late_events: window.published.late_events,
             complete,
             sum: Arc::clone(&window.sum),
         }
     }
+}
+
+/// Number of partitions that heads name.
+fn named(partitions: &BTreeMap<PartitionId, PartitionState>) -> u32 {
+    partitions.keys().next_back().map_or(0, |p| p.0 as u32 + 1)
+}
+
+/// The lowest horizon that so many partitions have adopted; none while one has no head.
+fn adopted(count: u32, partitions: &BTreeMap<PartitionId, PartitionState>) -> Option<EventTimeMs> {
+    let all = (0..count as i32).map(PartitionId);
+    all.map(|p| partitions.get(&p).and_then(|state| state.horizon)).min().flatten()
+}
+
+/// Whether a window has all input of all announced partitions.
+fn is_complete(
+    announced: u32,
+    partitions: &BTreeMap<PartitionId, PartitionState>,
+    start: WindowStart,
+) -> bool {
+    let has_all = |p| partitions.get(&p).is_some_and(|state| !state.completeness.may_miss(start));
+    announced > 0 && (0..announced as i32).map(PartitionId).all(has_all)
+}
+
+fn usage_with<'a>(
+    past: &UsageCounts,
+    windows: impl IntoIterator<Item = &'a MergedWindow>,
+) -> UsageCounts {
+    let mut usage = past.clone();
+    for window in windows {
+        for (dimension, counts) in usage.iter_mut() {
+            counts.merge(&window.sum.counts[dimension]);
+        }
+    }
+    usage
 }

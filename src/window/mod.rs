@@ -1,10 +1,12 @@
 //! Event-time windows: counting, closing, revising. Pure; used by workers and the sink.
 //!
-//! In:  events that a worker counts into [`Partial`]s; per epoch an [`EpochInput`].
+//! In:  events that a worker counts into [`Partial`]s; per epoch an [`EpochInput`]; [`News`] of
+//! other instances.
 //! Out: [`Prepared`]: the change of the state to persist, and the window records to publish.
-//! The ledger keeps partial results per (input partition, window) and says as [`PartitionChange`]s
-//! what an epoch changes; the merger adds them up, decides what is published, and says as
-//! [`MergerChange`] what was. Neither knows threads, clocks or storage.
+//! The ledger keeps partial results per (owned input partition, window) and says as
+//! [`PartitionChange`]s what an epoch changes. One instance of a group merges: it adds up what all
+//! have counted, decides what is published, and says as [`MergerChange`] what was. None of this
+//! knows threads, clocks or storage.
 //! Holds: an event of the ledger is in exactly one partial; what is dropped has been published.
 
 mod change;
@@ -13,7 +15,9 @@ mod dimension;
 mod epoch_input;
 mod head;
 mod ledger;
+mod merged_window;
 mod merger;
+mod news;
 mod partial;
 mod record;
 mod rules;
@@ -27,7 +31,7 @@ mod tests;
 pub use self::{
     change::{
         Completeness, MergerChange, PartialKey, PartitionChange, PartitionState, StateImage,
-        UsageCounts, WindowMeta,
+        UsageCounts,
     },
     counts::{OTHER, ValueCounts},
     dimension::{Dimension, DimensionSpec, PerDimension},
@@ -35,8 +39,9 @@ pub use self::{
     head::{BoundedRun, MergerHead, PartitionHead, PartitionTotals, PublishedTotal},
     ledger::Ledger,
     merger::{Merger, MergerInput, PreparedMerge},
+    news::{GroupFacts, News, PartitionNews},
     partial::Partial,
-    record::{PublishedWindow, WindowRecord},
+    record::WindowRecord,
     rules::WindowRules,
     sketch::UserSketch,
     windows::{Prepared, Windows},

@@ -54,6 +54,15 @@ impl Partial {
         self.users.merge(&now.users);
     }
 
+    /// Whether it can have grown out of another one, as counts of a partition do unless some were
+    /// lost.
+    pub fn continues(&self, before: &Self) -> bool {
+        let grows = |(dimension, counts): (Dimension, &ValueCounts)| {
+            counts.continues(&before.counts[dimension])
+        };
+        self.total >= before.total && self.counts.iter().all(grows)
+    }
+
     /// Bytes in memory, this struct and its heap. Constant time.
     pub fn memory_bytes(&self) -> usize {
         size_of::<Self>()

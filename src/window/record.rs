@@ -6,9 +6,9 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 
-use super::{Partial, PerDimension, ValueCounts, WindowMeta};
+use super::{Partial, PerDimension, ValueCounts};
 use crate::{
     ids::{EventTimeMs, WindowStart},
     limits,
@@ -121,37 +121,6 @@ fn key_of(start: WindowStart) -> String {
     if millis == 0 { seconds.to_string() } else { (start.0 as f64 / 1000.0).to_string() }
 }
 
-/// A window's record as read back from its topic: what the merger has to remember of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PublishedWindow {
-    /// First millisecond of the window.
-    pub start: WindowStart,
-    /// What was published last.
-    pub meta: WindowMeta,
-    /// Its events.
-    pub total: u64,
-}
-
-#[derive(Deserialize)]
-struct Published {
-    current_time: f64,
-    revision: u32,
-    late_events: u64,
-    total_events: u64,
-}
-
-impl PublishedWindow {
-    /// Reads what `WindowRecord` wrote; `None` when it is anything else.
-    pub fn parse(key: Option<&[u8]>, value: Option<&[u8]>) -> Option<Self> {
-        let Published { current_time, revision, late_events, total_events } =
-            serde_json::from_slice(value?).ok()?;
-        let start = WindowStart((current_time * 1000.0).round() as i64);
-        let meta = WindowMeta { revision, late_events };
-        let known = key_of(start).as_bytes() == key? && revision > 0;
-        known.then_some(Self { start, meta, total: total_events })
-    }
-}
-
 /// Beyond the year 9999 the nearest time that can be written; `current_time` stays exact.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
 fn rfc3339<S: Serializer>(time: &EventTimeMs, serializer: S) -> Result<S::Ok, S::Error> {
@@ -199,24 +168,6 @@ mod tests {
                 r#""revision":2,"complete":true,"late_events":3}"#
             )
         );
-    }
-
-    #[test]
-    fn a_published_window_is_read_back_and_nothing_else_is() {
-        for start in [1_730_653_310_000, 1_730_653_310_500, -10_000] {
-            let record = record(start, start + 10_000);
-            let value = text(&record);
-            let parse = |key: &str, value: &str| {
-                PublishedWindow::parse(Some(key.as_bytes()), Some(value.as_bytes()))
-            };
-            let read = parse(&record.key(), &value).expect("reads");
-            assert_eq!(read.start, record.start);
-            assert_eq!(read.meta, WindowMeta { revision: 2, late_events: 3 });
-            assert_eq!(read.total, 19);
-            assert_eq!(parse("17", &value), None, "under another window's key");
-            assert_eq!(parse(&record.key(), "{}"), None);
-        }
-        assert_eq!(PublishedWindow::parse(None, None), None);
     }
 
     #[test]

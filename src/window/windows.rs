@@ -1,26 +1,30 @@
-//! The window state as the sink sees it: ledger and merger, one epoch at a time.
+//! The window state as the sink sees it: the ledger of what is owned, and the group around it.
 //!
-//! Owned by the sink thread. In: an [`EpochInput`] per epoch. Out: a [`Prepared`] with the change
-//! to persist and the records to publish. `prepare` changes nothing, `commit` takes the change
-//! over, so that a rollback is: drop what was prepared.
+//! Owned by the sink thread. In: an [`EpochInput`] per epoch; [`News`] between two. Out: a
+//! [`Prepared`] with the change to persist and the records to publish. `prepare` changes nothing,
+//! `commit` takes the change over, so that a rollback is: drop what was prepared.
 //! Holds: epochs are committed in order; after a commit the state is the one that a restart would
-//! build from the image.
+//! build from the image; who owns input partition 0 merges.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    EpochInput, Ledger, Merger, MergerInput, Partial, PartitionChange, PartitionState,
-    PreparedMerge, PublishedTotal, StateImage, UsageCounts, WindowRecord, WindowRules,
+    EpochInput, GroupFacts, Ledger, Merger, MergerInput, News, Partial, PartitionChange,
+    PartitionHead, PartitionState, PreparedMerge, PublishedTotal, StateImage, UsageCounts,
+    WindowRecord, WindowRules,
 };
 use crate::ids::{Epoch, EventTimeMs, PartitionId, WindowStart};
 
 /// The window state as of the last committed epoch.
 #[derive(Debug)]
 pub struct Windows {
-    rules: WindowRules,
     epoch: Epoch,
     ledger: Ledger,
-    merger: Merger,
+    merger: Option<Merger>,
+    /// What the merger says, where that is another instance.
+    facts: GroupFacts,
+    /// The newest heads of partitions that others own.
+    others: BTreeMap<PartitionId, PartitionHead>,
 }
 
 /// An epoch's effect, worked out but not in force.
@@ -28,46 +32,94 @@ pub struct Windows {
 pub struct Prepared {
     /// The epoch.
     pub epoch: Epoch,
-    /// The epoch has neither output nor progress. It need not be committed; what it would drop is
-    /// dropped with a later one.
+    /// The epoch has neither output nor progress, and nobody else waits for word of it. It need not
+    /// be committed; what it would drop is dropped with a later one.
     pub is_empty: bool,
     /// What it changes of each owned partition.
     pub partitions: Vec<PartitionChange>,
-    /// Its window records, and what else the merger says.
-    pub merge: PreparedMerge,
+    /// Its window records, and what else the merger says; `None` where another instance merges.
+    pub merge: Option<PreparedMerge>,
+}
+
+impl Prepared {
+    /// The window records.
+    pub fn records(&self) -> &[WindowRecord] {
+        self.merge.as_ref().map_or(&[], |merge| &merge.records)
+    }
+
+    /// Whether windows close because every partition is idle.
+    pub fn closes_by_silence(&self) -> bool {
+        self.merge.as_ref().is_some_and(|merge| merge.closes_by_silence)
+    }
 }
 
 impl Windows {
-    /// The state of the owned partitions out of an image. What the image holds of others is left
-    /// alone, but counts on in the windows' totals. Panics when the image has no state for an owned
-    /// partition. `owns_all`: these are all the input has.
-    pub fn new(
-        rules: WindowRules,
-        image: &StateImage,
-        owned: &[PartitionId],
-        owns_all: bool,
-    ) -> Self {
+    /// The state of the owned partitions out of an image of the group. Panics when the image has no
+    /// state for an owned partition.
+    pub fn new(rules: WindowRules, image: &StateImage, owned: &[PartitionId]) -> Self {
+        let merges = owned.contains(&PartitionId(0));
+        let open = image.open_windows();
         Self {
-            rules,
             epoch: image.epoch,
             ledger: Ledger::new(rules, image, owned),
-            merger: Merger::new(rules, image, owned, owns_all),
+            merger: merges.then(|| Merger::new(rules, image)),
+            facts: GroupFacts {
+                watermark: image.watermark,
+                horizon: image.horizon,
+                forgotten: image.forgotten,
+                announced: image.announced,
+                open_windows: open.len(),
+                lowest_open: open.first().copied(),
+            },
+            others: BTreeMap::new(),
+        }
+    }
+
+    /// Takes what the journal has brought of others. Not while an epoch is prepared.
+    pub fn take(&mut self, news: News) {
+        for (p, partition) in news.partitions {
+            if self.ledger.owns(p) {
+                continue;
+            }
+            if let Some(merger) = &mut self.merger {
+                merger.take(p, partition.head.state, &partition.windows);
+            }
+            self.others.insert(p, partition.head);
+        }
+        if let Some(facts) = news.group {
+            let before = self.facts;
+            self.facts = GroupFacts {
+                watermark: facts.watermark.max(before.watermark),
+                horizon: facts.horizon.max(before.horizon),
+                forgotten: facts.forgotten.max(before.forgotten),
+                announced: facts.announced.max(before.announced),
+                ..facts
+            };
         }
     }
 
     /// Works out what an epoch does. Panics when its input breaks an invariant: an epoch used
     /// twice, or what [`Ledger::prepare`] says.
     pub fn prepare(&self, input: EpochInput) -> Prepared {
-        let EpochInput { epoch, horizon, now_ms, close_all, .. } = input;
+        let EpochInput { epoch, now_ms, close_all, partitions, .. } = input;
         assert!(epoch > self.epoch, "epoch {epoch} comes after {}", self.epoch);
-        let partitions = self.ledger.prepare(input);
-        let merge = self.merger.prepare(&partitions, MergerInput { horizon, now_ms, close_all });
+        let forgotten = self.merger.as_ref().map_or(self.facts.forgotten, Merger::to_forget);
+        let changes = self.ledger.prepare(input, forgotten);
+        let input = MergerInput { partitions, now_ms, close_all };
+        let merge = self.merger.as_ref().map(|merger| merger.prepare(&changes, input));
+        let has_output = merge.as_ref().is_some_and(|merge| !merge.records.is_empty());
         Prepared {
             epoch,
-            is_empty: !self.ledger.is_moved_by(&partitions) && merge.records.is_empty(),
-            partitions,
+            is_empty: self.is_alone() && !self.ledger.is_moved_by(&changes) && !has_output,
+            partitions: changes,
             merge,
         }
+    }
+
+    /// Whether this instance owns all partitions: nobody waits for its heads.
+    pub fn is_alone(&self) -> bool {
+        let known = self.merger.as_ref().map(Merger::known);
+        known.is_some_and(|known| self.ledger.partitions().count() >= known as usize)
     }
 
     /// All counts of a partition as they are once its change is applied.
@@ -77,27 +129,19 @@ impl Windows {
 
     /// What is published of every window once a merge is applied.
     pub fn published_after(&self, merge: &PreparedMerge) -> BTreeMap<WindowStart, PublishedTotal> {
-        self.merger.published_after(merge)
+        self.merger.as_ref().map(|merger| merger.published_after(merge)).unwrap_or_default()
     }
 
     /// Usage in all windows that are forgotten once a merge is applied.
     pub fn past_usage_after(&self, merge: &PreparedMerge) -> Arc<UsageCounts> {
-        Arc::clone(merge.change.past_usage.as_ref().unwrap_or(self.merger.past_usage()))
+        let before = self.merger.as_ref().map(Merger::past_usage);
+        merge.change.past_usage.as_ref().or(before).map(Arc::clone).unwrap_or_default()
     }
 
-    /// Whether windows and usage are those of the whole input, and not of some partitions.
-    pub fn merges_all(&self) -> bool {
-        self.merger.merges_all()
-    }
-
-    /// Usage since the group began: in all windows, forgotten ones among them.
-    pub fn usage(&self) -> UsageCounts {
-        self.merger.usage()
-    }
-
-    /// The horizon in force: events of windows at or behind it are late.
-    pub fn horizon(&self) -> Option<EventTimeMs> {
-        self.merger.horizon()
+    /// Usage since the group began, in all windows, forgotten ones among them, if this instance
+    /// merges.
+    pub fn usage(&self) -> Option<UsageCounts> {
+        self.merger.as_ref().map(Merger::usage)
     }
 
     /// Puts a prepared epoch in force. Panics when another one was committed since it was prepared.
@@ -105,19 +149,26 @@ impl Windows {
         assert!(prepared.epoch > self.epoch, "epochs are committed in order");
         self.epoch = prepared.epoch;
         self.ledger.commit(&prepared.partitions);
-        self.merger.commit(&prepared.merge);
+        if let (Some(merger), Some(merge)) = (&mut self.merger, &prepared.merge) {
+            merger.commit(merge);
+        }
     }
 
-    /// All of it, as of the last committed epoch.
-    pub fn image(&self) -> StateImage {
-        StateImage {
-            epoch: self.epoch,
-            partials: self.ledger.partials(),
-            partitions: self.partitions().map(|(p, state)| (p, *state)).collect(),
-            windows: self.merger.metas(),
-            watermark: self.merger.watermark(),
-            horizon: self.merger.horizon(),
-            past_usage: Arc::clone(self.merger.past_usage()),
+    /// What this instance has said, as of the last committed epoch, in place of what an image of
+    /// the group has of it.
+    pub fn overwrite(&self, image: &mut StateImage) {
+        image.epoch = self.epoch;
+        let owned: BTreeMap<_, _> = self.partitions().map(|(p, state)| (p, *state)).collect();
+        image.partials.retain(|(p, _), _| !owned.contains_key(p));
+        image.partials.extend(self.ledger.partials());
+        image.partitions.extend(owned);
+        if let Some(merger) = &self.merger {
+            image.windows = merger.published();
+            image.watermark = merger.watermark();
+            image.horizon = merger.horizon();
+            image.forgotten = merger.forgotten();
+            image.announced = merger.announced();
+            image.past_usage = Arc::clone(merger.past_usage());
         }
     }
 
@@ -132,17 +183,39 @@ impl Windows {
         self.ledger.partitions()
     }
 
-    /// The horizon that the next barrier may carry: allowed lateness behind the watermark. Never
-    /// goes back. Right after a start it is at least the one that was in force before.
-    pub fn next_horizon(&self) -> Option<EventTimeMs> {
-        let lateness_ms = self.rules.allowed_lateness_ms;
-        let behind = self.watermark().map(|w| EventTimeMs(w.0.saturating_sub(lateness_ms)));
-        behind.max(self.merger.horizon())
+    /// The newest heads of partitions that others own.
+    pub fn others(&self) -> &BTreeMap<PartitionId, PartitionHead> {
+        &self.others
+    }
+
+    /// What is true of the group.
+    pub fn facts(&self) -> GroupFacts {
+        let Some(merger) = &self.merger else { return self.facts };
+        GroupFacts {
+            watermark: merger.watermark(),
+            horizon: merger.horizon(),
+            forgotten: merger.forgotten(),
+            announced: merger.announced(),
+            open_windows: merger.open().len(),
+            lowest_open: merger.open().first().copied(),
+        }
+    }
+
+    /// The horizon that the next barrier carries. Never goes back. Right after a start it is at
+    /// least the one that was in force before.
+    pub fn horizon(&self) -> Option<EventTimeMs> {
+        let owned = self.ledger.partitions().map(|(_, state)| state.horizon).max().flatten();
+        self.facts().horizon.max(owned)
     }
 
     /// The global watermark.
     pub fn watermark(&self) -> Option<EventTimeMs> {
-        self.merger.watermark()
+        self.facts().watermark
+    }
+
+    /// Whether the merger has something to say although no owned partition has moved.
+    pub fn has_news(&self) -> bool {
+        self.merger.as_ref().is_some_and(Merger::has_news)
     }
 
     /// The watermark of every owned partition that has had an event.
@@ -150,37 +223,22 @@ impl Windows {
         self.partitions().filter_map(|(p, state)| Some((p, state.watermark?))).collect()
     }
 
-    /// Number of windows with events that are not closed yet.
-    pub fn open_windows(&self) -> usize {
-        self.merger.open().len()
-    }
-
     /// The newest windows that are not closed yet, at most so many, as revision 0.
     pub fn newest_open(&self, most: usize) -> Vec<WindowRecord> {
-        let newest = self.merger.open().iter().rev().take(most);
-        newest.map(|start| self.merger.published(*start)).collect()
+        let Some(merger) = &self.merger else { return Vec::new() };
+        merger.open().iter().rev().take(most).map(|start| merger.last_record(*start)).collect()
     }
 
     /// The newest windows that are closed and still take events, at most so many.
     pub fn newest_closed(&self, most: usize) -> Vec<WindowRecord> {
-        let closed = self.merger.metas();
-        closed.keys().rev().take(most).map(|start| self.merger.published(*start)).collect()
-    }
-
-    /// The earliest window that is not closed yet.
-    pub fn lowest_open_window(&self) -> Option<WindowStart> {
-        self.merger.open().first().copied()
-    }
-
-    /// Number of windows, open or closed, that still take events.
-    #[cfg(test)]
-    pub(super) fn retained_windows(&self) -> usize {
-        self.merger.windows().len()
+        let Some(merger) = &self.merger else { return Vec::new() };
+        let closed = merger.published();
+        closed.keys().rev().take(most).map(|start| merger.last_record(*start)).collect()
     }
 
     /// Memory of all counts, in bytes. Constant time.
     pub fn memory_bytes(&self) -> usize {
-        self.ledger.memory_bytes() + self.merger.memory_bytes()
+        self.ledger.memory_bytes() + self.merger.as_ref().map_or(0, Merger::memory_bytes)
     }
 
     #[cfg(test)]
@@ -190,6 +248,6 @@ impl Windows {
 
     #[cfg(test)]
     pub(super) fn merger(&self) -> &Merger {
-        &self.merger
+        self.merger.as_ref().expect("it merges")
     }
 }

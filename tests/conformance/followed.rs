@@ -15,7 +15,9 @@ use logintide::{
     replica::{FollowRequest, Followed, Replica, ReplicaChannels, ReplicaSettings, Step},
     state::{CopyOf, RecordCopy, SledTable},
     status::Board,
-    window::{Completeness, MergerHead, PartitionHead, PartitionTotals, WindowRules},
+    window::{
+        Completeness, MergerHead, PartitionHead, PartitionState, PartitionTotals, WindowRules,
+    },
 };
 
 use super::stage::{PATIENCE, Play, Stage, Writer};
@@ -150,15 +152,9 @@ fn write_epoch<S: Stage>(
     let mut written = Vec::new();
     for p in PARTITIONS {
         let head = PartitionHead {
-            next_offset: Offset(epoch as i64),
-            watermark: None,
-            idle: false,
+            state: PartitionState::new(Offset(epoch as i64), Completeness::FromStart),
             at_end: false,
-            lease_ms: 0,
-            adopted_horizon: None,
-            completeness: Completeness::FromStart,
             totals: PartitionTotals::default(),
-            topic: None,
         };
         let record = PartitionRecord { head, windows: BTreeMap::new() };
         written.push(records.write(Stream::Partition(p), |_| Content::Partition(record)));

@@ -11,8 +11,8 @@ use crate::{
     ids::{EventTimeMs, InstanceId, Offset, PartitionId, TopicId, WindowStart},
     journal::{Content, Identity, MergerRecord, PartitionRecord, Stream},
     window::{
-        BoundedRun, Completeness, MergerHead, Partial, PartitionHead, PartitionTotals,
-        PublishedTotal, WindowRules,
+        BoundedRun, Completeness, MergerHead, Partial, PartitionHead, PartitionState,
+        PartitionTotals, PublishedTotal, WindowRules,
     },
 };
 
@@ -61,21 +61,14 @@ pub(super) fn partition_head() -> impl Strategy<Value = PartitionHead> {
         any::<[u64; 5]>().prop_map(|[records_in, processed, dead_lettered, late, tombstones]| {
             PartitionTotals { records_in, processed, dead_lettered, late, tombstones }
         });
-    let flags = any::<(bool, bool, u64)>();
-    (any::<i64>(), time(), flags, time(), completeness(), totals, any::<Option<u128>>()).prop_map(
-        |(next_offset, watermark, flags, adopted_horizon, completeness, totals, topic)| {
-            let (idle, at_end, lease_ms) = flags;
-            PartitionHead {
-                next_offset: Offset(next_offset),
-                watermark,
-                idle,
-                at_end,
-                lease_ms,
-                adopted_horizon,
-                completeness,
-                totals,
-                topic: topic.map(TopicId),
-            }
+    let times = (time(), time(), time());
+    (any::<i64>(), times, any::<bool>(), completeness(), totals, any::<Option<u128>>()).prop_map(
+        |(next_offset, times, at_end, completeness, totals, topic)| {
+            let (watermark, idle_as_of, horizon) = times;
+            let (next_offset, topic) = (Offset(next_offset), topic.map(TopicId));
+            let state =
+                PartitionState { next_offset, watermark, idle_as_of, horizon, completeness, topic };
+            PartitionHead { state, at_end, totals }
         },
     )
 }

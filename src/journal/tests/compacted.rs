@@ -6,7 +6,8 @@ use crate::{
     ids::{Epoch, EventTimeMs, Offset, WindowStart},
     journal::{Applied, Content, MergerRecord, PartitionRecord, Stream},
     window::{
-        Completeness, MergerHead, PartitionHead, PartitionTotals, PublishedTotal, WindowRules,
+        Completeness, MergerHead, PartitionHead, PartitionState, PartitionTotals, PublishedTotal,
+        WindowRules,
     },
 };
 
@@ -70,8 +71,8 @@ impl Image {
                     Some(Content::Partition(record)) => record,
                     _ => PartitionRecord { head: new_partition(), windows: BTreeMap::new() },
                 };
-                record.head.next_offset.0 += 1;
-                record.head.watermark = starts.last().map(|start| EventTimeMs(start.0));
+                record.head.state.next_offset.0 += 1;
+                record.head.state.watermark = starts.last().map(|start| EventTimeMs(start.0));
                 for start in starts {
                     let partial = Arc::make_mut(record.windows.entry(*start).or_default());
                     partial.count(["DE", "web", "1"].into(), &epoch.to_string());
@@ -129,15 +130,9 @@ impl Log {
 
 fn new_partition() -> PartitionHead {
     PartitionHead {
-        next_offset: Offset(0),
-        watermark: None,
-        idle: false,
+        state: PartitionState::new(Offset(0), Completeness::FromStart),
         at_end: false,
-        lease_ms: 30_000,
-        adopted_horizon: None,
-        completeness: Completeness::FromStart,
         totals: PartitionTotals::default(),
-        topic: None,
     }
 }
 

@@ -10,8 +10,8 @@ use crate::{
         Stream, Streams, Taken, Writer, Written,
     },
     window::{
-        BoundedRun, Completeness, MergerHead, Partial, PartitionHead, PartitionTotals,
-        PublishedTotal, WindowRules,
+        BoundedRun, Completeness, MergerHead, Partial, PartitionHead, PartitionState,
+        PartitionTotals, PublishedTotal, WindowRules,
     },
 };
 
@@ -85,13 +85,15 @@ fn partition_head(is_reading: bool) -> PartitionHead {
     let start = WindowStart(1_730_653_300_000);
     let until_first = Completeness::UntilFirstEvent { at_least: None };
     PartitionHead {
-        next_offset: Offset(4711),
-        watermark: is_reading.then_some(EventTimeMs(1_730_653_311_000)),
-        idle: !is_reading,
+        state: PartitionState {
+            next_offset: Offset(4711),
+            watermark: is_reading.then_some(EventTimeMs(1_730_653_311_000)),
+            idle_as_of: (!is_reading).then_some(EventTimeMs(1_730_653_341_000)),
+            horizon: is_reading.then_some(EventTimeMs(1_730_653_010_000)),
+            completeness: if is_reading { Completeness::After(start) } else { until_first },
+            topic: is_reading.then_some(TopicId(0x9ea0_2647_33d9_4f7b_aa4f_6c13_a4cb_91f4)),
+        },
         at_end: true,
-        lease_ms: 31_000,
-        adopted_horizon: is_reading.then_some(EventTimeMs(1_730_653_010_000)),
-        completeness: if is_reading { Completeness::After(start) } else { until_first },
         totals: PartitionTotals {
             records_in: 4711,
             processed: 4700,
@@ -99,7 +101,6 @@ fn partition_head(is_reading: bool) -> PartitionHead {
             late: 2,
             tombstones: 3,
         },
-        topic: is_reading.then_some(TopicId(0x9ea0_2647_33d9_4f7b_aa4f_6c13_a4cb_91f4)),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
         Skipped, Stream, Streams, Taken, Writer, Written,
     },
     limits::JOURNAL_RING_SLOTS,
-    window::{Completeness, Partial, PartitionHead, PartitionTotals},
+    window::{Completeness, Partial, PartitionHead, PartitionState, PartitionTotals},
 };
 
 const STREAM: Stream = partition_5();
@@ -22,15 +22,9 @@ const fn partition_5() -> Stream {
 
 fn content(next_offset: i64, windows: i64) -> Content {
     let head = PartitionHead {
-        next_offset: Offset(next_offset),
-        watermark: None,
-        idle: false,
+        state: PartitionState::new(Offset(next_offset), Completeness::FromStart),
         at_end: true,
-        lease_ms: 0,
-        adopted_horizon: None,
-        completeness: Completeness::FromStart,
         totals: PartitionTotals::default(),
-        topic: None,
     };
     let mut partial = Partial::new();
     partial.count(["DE", "web", "1.0"].into(), "someone");

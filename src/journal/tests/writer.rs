@@ -10,7 +10,8 @@ use crate::{
         RecordKind, Stream, Streams, Writer, Written,
     },
     window::{
-        Completeness, MergerHead, PartitionHead, PartitionTotals, PublishedTotal, WindowRules,
+        Completeness, MergerHead, PartitionHead, PartitionState, PartitionTotals, PublishedTotal,
+        WindowRules,
     },
 };
 
@@ -22,15 +23,9 @@ fn content(stream: Stream, offset: i64) -> Content {
     match stream {
         Stream::Partition(_) => Content::Partition(PartitionRecord {
             head: PartitionHead {
-                next_offset: Offset(offset),
-                watermark: None,
-                idle: false,
+                state: PartitionState::new(Offset(offset), Completeness::FromStart),
                 at_end: false,
-                lease_ms: 0,
-                adopted_horizon: None,
-                completeness: Completeness::FromStart,
                 totals: PartitionTotals::default(),
-                topic: None,
             },
             windows: BTreeMap::new(),
         }),

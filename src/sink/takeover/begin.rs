@@ -2,19 +2,12 @@
 
 use super::{Known, Standing, loss::Loss};
 use crate::{
-    epoch::{RecoverPartition, RecoverRequest},
+    epoch::RecoverPartition,
     error::RunError,
-    ids::{Epoch, EventTimeMs, Offset},
+    ids::{EventTimeMs, Offset},
     metrics::{self, Metric},
-    replica::Followed,
     window::{Completeness, PartitionHead, PartitionState, PartitionTotals, WindowRules},
 };
-
-/// Number of input partitions that the merger announces from now on.
-pub(super) fn announced(request: &RecoverRequest, followed: &Followed) -> u32 {
-    let of_head = followed.merger.as_ref().map_or(0, |merger| merger.head.partitions);
-    of_head.max(request.committed.len() as u32)
-}
 
 /// Where a partition goes on, and with what.
 pub(super) struct Begin {
@@ -38,12 +31,12 @@ pub(super) fn begin_partition(
     let head = known.view.map(|view| &view.head);
     let totals = head.map(|head| head.totals).unwrap_or_default();
     let committed = known.commit.as_ref().map(|(offset, _)| *offset);
-    let watermark = head.and_then(|head| head.watermark);
+    let watermark = head.and_then(|head| head.state.watermark);
     let (offset, state, totals) = match standing {
         Standing::Resumed | Standing::Uncommitted => {
             let head = head.expect("it has a head");
             say_resumed(known, standing, head);
-            (head.next_offset, state_of(head), totals)
+            (head.state.next_offset, head.state, totals)
         }
         Standing::Recreated => {
             (facts.log_start, mid_log(facts.log_start, watermark, rules), totals)
@@ -51,7 +44,7 @@ pub(super) fn begin_partition(
         Standing::Moved => {
             let offset = committed.expect("it has a commit");
             tracing::warn!(
-                %partition, %offset, head = %head.expect("it has a head").next_offset,
+                %partition, %offset, head = %head.expect("it has a head").state.next_offset,
                 "the committed offset was moved by somebody else: reading goes on there; windows \
                  that were counted before are over, later ones are incomplete until its first event"
             );
@@ -91,15 +84,16 @@ pub(super) fn begin_partition(
 
 fn say_resumed(known: &Known<'_>, standing: Standing, head: &PartitionHead) {
     let partition = known.partition;
+    let older = known.commit.as_ref().filter(|commit| commit.0 < head.state.next_offset);
     if standing == Standing::Uncommitted {
         tracing::warn!(
-            %partition, offset = %head.next_offset,
+            %partition, offset = %head.state.next_offset,
             "the group has no committed offset but the journal has a position: going on there (to \
              begin anew: logintide state reset --journal)"
         );
-    } else if let Some((committed, _)) = known.commit.as_ref().filter(|c| c.0 < head.next_offset) {
+    } else if let Some((committed, _)) = older {
         tracing::warn!(
-            %partition, %committed, head = %head.next_offset,
+            %partition, %committed, head = %head.state.next_offset,
             "the committed offset is older than the journal: its request came late; going on at \
              the journal's position"
         );
@@ -148,17 +142,6 @@ fn fresh(offset: Offset, rules: &WindowRules) -> Begin {
     Begin { offset, state, totals: PartitionTotals::default(), keeps_counts: true }
 }
 
-/// The state that a head describes.
-pub(super) fn state_of(head: &PartitionHead) -> PartitionState {
-    PartitionState {
-        epoch: Epoch::default(),
-        next_offset: head.next_offset,
-        watermark: head.watermark,
-        completeness: head.completeness,
-        topic: head.topic,
-    }
-}
-
 /// State of a partition that is read from the middle of its log.
 fn mid_log(
     next_offset: Offset,
@@ -166,11 +149,6 @@ fn mid_log(
     rules: &WindowRules,
 ) -> PartitionState {
     let at_least = watermark.map(|time| rules.window_of(time));
-    PartitionState {
-        epoch: Epoch::default(),
-        next_offset,
-        watermark,
-        completeness: Completeness::UntilFirstEvent { at_least },
-        topic: None,
-    }
+    let completeness = Completeness::UntilFirstEvent { at_least };
+    PartitionState { watermark, ..PartitionState::new(next_offset, completeness) }
 }

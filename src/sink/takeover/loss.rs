@@ -128,7 +128,7 @@ impl Loss {
         image: &StateImage,
     ) -> Result<(), RunError> {
         let topic = &rules.identity.topic;
-        let was = known.iter().filter_map(|known| known.view?.head.topic);
+        let was = known.iter().filter_map(|known| known.view?.head.state.topic);
         let was = was.map(|id| id.to_string()).next().unwrap_or_default();
         let now = request.topic.map(|id| id.to_string()).unwrap_or_default();
         if rules.on_topic_recreated == OnTopicRecreated::Fail {
@@ -141,13 +141,13 @@ impl Loss {
                  --group-id"
             )));
         }
-        self.forgotten = self.forgotten.max(end_of_published(&rules.window, image));
+        self.sealed = self.sealed.max(end_of_published(&rules.window, image));
         tracing::warn!(
             topic,
             was,
             now,
             partitions,
-            sealed_until_ms = self.forgotten.map(|end| end.0),
+            sealed_until_ms = self.sealed.map(|end| end.0),
             "the input topic was deleted and created again: reading begins at its log's start; \
              what the earlier topic had behind the committed offsets is gone, and how much is not \
              known; published windows keep their totals, and events of them go to the late topic; \

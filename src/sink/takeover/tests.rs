@@ -3,8 +3,8 @@ use crate::{
     epoch::{JournalFacts, RecoverPartition},
     ids::{Incarnation, WindowStart},
     journal::{Content, MergerRecord, Moment, PartitionRecord, RecordKind, Streams, Taken, Writer},
-    replica::{Arrival, View},
-    window::{Completeness, MergerHead, Partial, PartitionHead, PublishedTotal},
+    replica::View,
+    window::{Completeness, MergerHead, Partial, PartitionHead, PartitionState, PublishedTotal},
 };
 
 const WINDOW: WindowRules = WindowRules { size_ms: 10, grace_ms: 0, allowed_lateness_ms: 0 };
@@ -32,15 +32,13 @@ fn identity() -> Identity {
 
 fn head(next: i64, watermark: i64) -> PartitionHead {
     PartitionHead {
-        next_offset: Offset(next),
-        watermark: Some(EventTimeMs(watermark)),
-        idle: false,
+        state: PartitionState {
+            watermark: Some(EventTimeMs(watermark)),
+            topic: Some(INPUT),
+            ..PartitionState::new(Offset(next), Completeness::FromStart)
+        },
         at_end: false,
-        lease_ms: 0,
-        adopted_horizon: None,
-        completeness: Completeness::FromStart,
         totals: PartitionTotals { records_in: next as u64, ..PartitionTotals::default() },
-        topic: Some(INPUT),
     }
 }
 
@@ -102,7 +100,7 @@ impl Group {
                         streams.take(PartitionId(0), Offset(offset), Some(key), Some(value));
                     offset += 1;
                     match taken.expect("valid") {
-                        Taken::Applied(applied) => view.apply(applied, arrival()),
+                        Taken::Applied(applied) => view.apply(applied, 0),
                         other => assert!(!read(*stream, epoch - 1) && epoch > 1, "{other:?}"),
                     }
                 }
@@ -115,7 +113,7 @@ impl Group {
             partitions: view.partitions().map(|(p, view)| (p, view.clone())).collect(),
             merger: view.merger().cloned(),
         };
-        let windows = Windows::new(WINDOW, &StateImage::default(), &[], true);
+        let windows = Windows::new(WINDOW, &StateImage::default(), &[]);
         Self { followed, commits, windows, totals: BTreeMap::new() }
     }
 
@@ -143,7 +141,6 @@ impl Group {
             committed: [P0, P1].map(committed).into(),
             journal: JournalFacts { topic: Some(JOURNAL), ends: [(P0, Offset(9))].into() },
             partitions: [P0, P1].map(facts).into(),
-            owns_all: true,
             topic: Some(INPUT),
         }
     }
@@ -183,10 +180,6 @@ impl Group {
             Decision::AskAgain(why) => panic!("asks again: {why}"),
         }
     }
-}
-
-fn arrival() -> Arrival {
-    Arrival { offset: Offset(0), appended_ms: 0, at: Instant::now() }
 }
 
 fn asks_again(decision: Result<Decision, RunError>) -> bool {
@@ -261,8 +254,8 @@ fn without_the_merger_nothing_that_was_published_begins_again() {
     let takeover = group.begins(&group.request(3));
     assert_eq!(offsets(&takeover), [15, 15]);
     assert_eq!(takeover.image.horizon, Some(EventTimeMs(40)));
-    let windows = Windows::new(WINDOW, &takeover.image, &[P0, P1], true);
-    assert_eq!(windows.open_windows(), 0);
+    let windows = Windows::new(WINDOW, &takeover.image, &[P0, P1]);
+    assert_eq!(windows.facts().open_windows, 0);
 }
 
 #[test]
@@ -367,7 +360,7 @@ fn a_process_that_lives_remembers_what_a_deleted_journal_held() {
     let whole = Group::whole();
     let known = whole.begins(&whole.request(0));
     let mut group = Group::new(|_, _| false);
-    group.windows = Windows::new(WINDOW, &known.image, &[P0, P1], true);
+    group.windows = Windows::new(WINDOW, &known.image, &[P0, P1]);
     group.totals = known.totals.clone();
     let request = group.request(3);
     let (identity, instance) = (identity(), instance());

@@ -21,6 +21,8 @@ pub(super) struct Owned {
     pub(super) answered: Option<Asked>,
     pub(super) last_record: Instant,
     pub(super) paused: bool,
+    /// It is not read before the merger has announced it.
+    pub(super) unannounced: bool,
     pub(super) routed: u64,
     pub(super) tombstones: u64,
     /// Offset after which a bounded run is done with this partition.
@@ -31,8 +33,8 @@ pub(super) struct Owned {
     pub(super) log_end: Option<Offset>,
     /// The open transaction at which it was found to stand.
     pub(super) held: Option<Hold>,
-    /// Lag and hold as of the last cut.
-    pub(super) told: (Option<u64>, bool),
+    /// Lag, hold and whether it was at its end as of the last cut.
+    pub(super) told: (Option<u64>, bool, bool),
 }
 
 /// The moment before a question was sent: its answer says nothing of what came later.
@@ -59,14 +61,20 @@ impl Owned {
             answered: None,
             last_record: now,
             paused: false,
+            unannounced: false,
             routed: 0,
             tombstones: 0,
             bound: None,
             doubtful: false,
             log_end: None,
             held: None,
-            told: (None, false),
+            told: (None, false, false),
         }
+    }
+
+    /// What is told at a cut.
+    pub(super) fn to_tell(&self) -> (Option<u64>, bool, bool) {
+        (self.lag(), self.hold().is_some(), self.at_end)
     }
 
     /// Records between the position and the end of the log; `None` while that is not known.

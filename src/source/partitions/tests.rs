@@ -13,11 +13,16 @@ const TRANSACTION: Duration = Duration::from_mins(1);
 
 fn two(now: Instant) -> Partitions {
     let mut partitions = Partitions::default();
-    partitions.own(&[(P0, Offset(5)), (P1, Offset(0))], &BTreeMap::new(), now);
+    let held = partitions.own(&[(P0, Offset(5)), (P1, Offset(0))], &BTreeMap::new(), 2, now);
+    assert_eq!(held, []);
     partitions
 }
 
 /// A question at this moment.
+fn align(partitions: &mut Partitions, times: &Times) -> (Vec<PartitionId>, Vec<PartitionId>) {
+    partitions.align(times, &Elsewhere::default(), &RULES, TRANSACTION)
+}
+
 fn asked(at: Instant) -> Asked {
     Asked { at, wall: EventTimeMs(1_000) }
 }
@@ -129,13 +134,10 @@ fn a_partition_far_ahead_is_paused_until_the_slowest_has_caught_up() {
         lowest_open: Some(WindowStart(0)),
         ..Times::default()
     };
-    assert_eq!(partitions.align(&times(300_000, None), &RULES, TRANSACTION), (vec![], vec![]));
-    assert_eq!(partitions.align(&times(400_000, None), &RULES, TRANSACTION), (vec![P0], vec![]));
-    assert_eq!(partitions.align(&times(400_000, Some(50)), &RULES, TRANSACTION), (vec![], vec![]));
-    assert_eq!(
-        partitions.align(&times(400_000, Some(200_000)), &RULES, TRANSACTION),
-        (vec![], vec![P0])
-    );
+    assert_eq!(align(&mut partitions, &times(300_000, None)), (vec![], vec![]));
+    assert_eq!(align(&mut partitions, &times(400_000, None)), (vec![P0], vec![]));
+    assert_eq!(align(&mut partitions, &times(400_000, Some(50))), (vec![], vec![]));
+    assert_eq!(align(&mut partitions, &times(400_000, Some(200_000))), (vec![], vec![P0]));
 }
 
 #[test]
@@ -146,7 +148,7 @@ fn a_partition_at_its_end_holds_nobody_back() {
         watermarks: vec![(P0, EventTimeMs(900_000)), (P1, EventTimeMs(0))],
         ..Times::default()
     };
-    assert_eq!(partitions.align(&times, &RULES, TRANSACTION), (vec![], vec![]));
+    assert_eq!(align(&mut partitions, &times), (vec![], vec![]));
 }
 
 #[test]
@@ -198,7 +200,8 @@ fn a_bound_behind_an_open_transaction_is_waited_for_unless_that_hangs() {
     let timeout = Duration::from_secs(10);
     let (mut partitions, mut now) = (Partitions::default(), start);
     let bounds = BTreeMap::from([(P0, Offset(8)), (P1, Offset(0))]);
-    partitions.own(&[(P0, Offset(5)), (P1, Offset(0))], &bounds, start);
+    let held = partitions.own(&[(P0, Offset(5)), (P1, Offset(0))], &bounds, 2, start);
+    assert_eq!(held, []);
     partitions.observe(|p| Some(bounds[&p]));
     partitions.end(P0, Offset(5));
     assert!(!partitions.all_at_bound(now, timeout));
@@ -224,7 +227,8 @@ fn an_end_that_is_not_known_for_a_moment_hides_as_much_as_before() {
     let late = start + Duration::from_secs(20);
     let bounds = BTreeMap::from([(P0, Offset(9))]);
     let mut partitions = Partitions::default();
-    partitions.own(&[(P0, Offset(5))], &bounds, start);
+    let held = partitions.own(&[(P0, Offset(5))], &bounds, 2, start);
+    assert_eq!(held, []);
     partitions.end(P0, Offset(5));
     partitions.answered(&[(P0, Offset(5))], asked(late));
     assert!(!partitions.all_at_bound(late, timeout), "nobody knows yet what there is");
@@ -241,7 +245,8 @@ fn a_log_that_ends_before_its_bound_is_done_once_it_is_idle() {
     let start = Instant::now();
     let timeout = Duration::from_secs(10);
     let mut partitions = Partitions::default();
-    partitions.own(&[(P0, Offset(5))], &BTreeMap::from([(P0, Offset(8))]), start);
+    let held = partitions.own(&[(P0, Offset(5))], &BTreeMap::from([(P0, Offset(8))]), 2, start);
+    assert_eq!(held, []);
     partitions.observe(|_| Some(Offset(6)));
     partitions.end(P0, Offset(6));
     assert!(!partitions.all_at_bound(start, timeout));
@@ -259,10 +264,38 @@ fn others_run_ahead_of_an_open_transaction_for_as_long_as_one_lasts_and_no_furth
         ..Times::default()
     };
     partitions.observe(|p| (p == P1).then_some(Offset(1)));
-    assert_eq!(partitions.align(&times(360_000), &RULES, TRANSACTION), (vec![], vec![]));
+    assert_eq!(align(&mut partitions, &times(360_000)), (vec![], vec![]));
     assert!(!partitions.nothing_to_read());
-    assert_eq!(partitions.align(&times(360_001), &RULES, TRANSACTION), (vec![P0], vec![]));
+    assert_eq!(align(&mut partitions, &times(360_001)), (vec![P0], vec![]));
     assert!(partitions.nothing_to_read(), "a pause for a transaction's sake is no stall");
     partitions.hold(P1, Offset(0), true);
-    assert_eq!(partitions.align(&times(360_001), &RULES, TRANSACTION), (vec![], vec![P0]));
+    assert_eq!(align(&mut partitions, &times(360_001)), (vec![], vec![P0]));
+}
+
+#[test]
+fn a_partition_runs_no_further_ahead_of_those_of_other_instances() {
+    let mut partitions = two(Instant::now());
+    partitions.end(P1, Offset(0));
+    let times = Times { watermarks: vec![(P0, EventTimeMs(700_000))], ..Times::default() };
+    let mut elsewhere = Elsewhere::default();
+    elsewhere.note(Some(EventTimeMs(390_000)));
+    let aligned = partitions.align(&times, &elsewhere, &RULES, TRANSACTION);
+    assert_eq!(aligned, (vec![P0], vec![]));
+    elsewhere.note(Some(EventTimeMs(395_000)));
+    let aligned = partitions.align(&times, &elsewhere, &RULES, TRANSACTION);
+    assert_eq!(aligned, (vec![], vec![P0]), "it may be at 400 000 by now");
+}
+
+#[test]
+fn a_partition_that_is_not_announced_is_held_until_it_is() {
+    let now = Instant::now();
+    let mut partitions = Partitions::default();
+    let starts = [(P0, Offset(5)), (P1, Offset(0))];
+    assert_eq!(partitions.own(&starts, &BTreeMap::new(), 1, now), [P1]);
+    assert!(!partitions.waits_for(1));
+    assert!(partitions.waits_for(2));
+    assert_eq!(partitions.announce(1), []);
+    assert_eq!(partitions.announce(2), [P1]);
+    assert!(!partitions.waits_for(2));
+    assert_eq!(partitions.announce(2), [], "once");
 }

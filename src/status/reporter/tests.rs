@@ -8,7 +8,7 @@ use crate::{
     status::{CommitTime, Totals, Usage},
     window::{
         Completeness, Dimension, Partial, PartitionHead, PartitionState, PartitionTotals,
-        StateImage, UsageCounts, WindowMeta, WindowRules,
+        PublishedTotal, StateImage, UsageCounts, WindowRules,
     },
 };
 
@@ -48,36 +48,30 @@ fn windows_of(owns_all: bool) -> Windows {
         Arc::new(partial)
     };
     let state = PartitionState {
-        epoch: Epoch(1),
-        next_offset: Offset(5),
         watermark: Some(EventTimeMs(15)),
-        completeness: Completeness::FromStart,
-        topic: None,
+        ..PartitionState::new(Offset(5), Completeness::FromStart)
     };
+    let published = PublishedTotal { revision: 2, total: 3, late_events: 1 };
     let image = StateImage {
         epoch: Epoch(1),
         partials: [((P0, WindowStart(0)), counted(3)), ((P0, WindowStart(10)), counted(2))].into(),
         partitions: [(P0, state)].into(),
-        windows: [(WindowStart(0), WindowMeta { revision: 2, late_events: 1 })].into(),
+        windows: [(WindowStart(0), published)].into(),
         watermark: Some(EventTimeMs(15)),
-        horizon: None,
+        announced: if owns_all { 1 } else { 2 },
         past_usage: Arc::new(usage("iOS", 7)),
+        ..StateImage::default()
     };
-    Windows::new(RULES, &image, &[P0], owns_all)
+    Windows::new(RULES, &image, &[P0])
 }
 
 fn head(totals: PartitionTotals, next_offset: i64) -> PartitionHead {
-    PartitionHead {
-        next_offset: Offset(next_offset),
+    let state = PartitionState {
         watermark: Some(EventTimeMs(15)),
-        idle: true,
-        at_end: true,
-        lease_ms: 0,
-        adopted_horizon: None,
-        completeness: Completeness::FromStart,
-        totals,
-        topic: None,
-    }
+        idle_as_of: Some(EventTimeMs(20)),
+        ..PartitionState::new(Offset(next_offset), Completeness::FromStart)
+    };
+    PartitionHead { state, at_end: true, totals }
 }
 
 /// Twelve records in partition 0, of which one was no event, and ten in partition 1.

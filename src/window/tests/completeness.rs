@@ -14,7 +14,7 @@ fn after(start: i64) -> Completeness {
 
 /// What an epoch published, as (window, complete).
 fn published(run: &mut Run, events: &[(i32, i64)]) -> Vec<(i64, bool)> {
-    run.epoch(events).merge.records.iter().map(|record| (record.start.0, record.complete)).collect()
+    run.epoch(events).records().iter().map(|record| (record.start.0, record.complete)).collect()
 }
 
 #[test]

@@ -13,7 +13,7 @@ use super::{
     run::{RULES, image},
 };
 use crate::{
-    ids::{Epoch, EventTimeMs, Offset, PartitionId, WindowStart},
+    ids::{EventTimeMs, Offset, PartitionId, WindowStart},
     limits,
 };
 
@@ -30,14 +30,9 @@ fn change(p: i32, locations: std::ops::Range<usize>) -> PartitionChange {
     PartitionChange {
         partition: PartitionId(p),
         state: PartitionState {
-            epoch: Epoch(1),
-            next_offset: Offset(partial.total as i64),
             watermark: Some(EventTimeMs(WINDOW.0)),
-            completeness: Completeness::FromStart,
-            topic: None,
+            ..PartitionState::new(Offset(partial.total as i64), Completeness::FromStart)
         },
-        idle_as_of: None,
-        horizon: None,
         partials: BTreeMap::from([(WINDOW, Arc::new(partial))]),
         dropped: BTreeSet::new(),
     }
@@ -45,18 +40,18 @@ fn change(p: i32, locations: std::ops::Range<usize>) -> PartitionChange {
 
 fn merger() -> Merger {
     let image: StateImage = image(&[Completeness::FromStart; 2]);
-    Merger::new(RULES, &image, &[PartitionId(0), PartitionId(1)], true)
+    Merger::new(RULES, &image)
 }
 
 /// Merges one epoch after the other; returns the window's sum.
 fn merged(epochs: &[&[PartitionChange]]) -> Partial {
     let mut merger = merger();
     for changes in epochs {
-        let input = MergerInput { horizon: None, now_ms: 0, close_all: false };
+        let input = MergerInput { partitions: 0, now_ms: 0, close_all: false };
         let merge = merger.prepare(changes, input);
         merger.commit(&merge);
     }
-    Partial::clone(&merger.published(WINDOW).sum)
+    Partial::clone(&merger.last_record(WINDOW).sum)
 }
 
 #[test]

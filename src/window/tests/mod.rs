@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Partial, PartialKey, PartitionState, Prepared, StateImage, WindowRules, Windows,
-    merger::MergedWindow,
+    merged_window::MergedWindow,
 };
 use crate::ids::{Epoch, EventTimeMs, PartitionId, WindowStart};
 
@@ -44,12 +44,47 @@ impl Windows {
 }
 
 impl StateImage {
+    /// Applies what an epoch has changed. Applying it again changes nothing.
     fn take(&mut self, prepared: &Prepared) {
-        self.apply(prepared.epoch, &prepared.partitions, &prepared.merge.change);
+        self.epoch = prepared.epoch;
+        for change in &prepared.partitions {
+            let p = change.partition;
+            self.partitions.insert(p, change.state);
+            for start in &change.dropped {
+                self.partials.remove(&(p, *start));
+            }
+            let counts = change.partials.iter();
+            self.partials.extend(counts.map(|(start, sum)| ((p, *start), Arc::clone(sum))));
+        }
+        let Some(change) = prepared.merge.as_ref().map(|merge| &merge.change) else { return };
+        self.windows.extend(change.published.iter().map(|(start, total)| (*start, *total)));
+        self.windows.retain(|start, _| !change.dropped.contains(start));
+        self.partials.retain(|(_, start), _| !change.dropped.contains(start));
+        (self.watermark, self.horizon) = (change.watermark, change.horizon);
+        (self.forgotten, self.announced) = (change.forgotten, change.announced);
+        if let Some(usage) = &change.past_usage {
+            self.past_usage = Arc::clone(usage);
+        }
+    }
+}
+
+impl Windows {
+    /// The lowest horizon that the partitions have adopted.
+    fn adopted(&self) -> Option<EventTimeMs> {
+        self.partitions().map(|(_, state)| state.horizon).min().flatten()
+    }
+
+    /// Number of windows that are not forgotten.
+    fn retained_windows(&self) -> usize {
+        self.merger().windows().len()
+    }
+
+    fn open_windows(&self) -> usize {
+        self.facts().open_windows
     }
 }
 
 fn reopened(rules: WindowRules, image: &StateImage) -> Windows {
     let owned: Vec<_> = image.partitions.keys().copied().collect();
-    Windows::new(rules, image, &owned, true)
+    Windows::new(rules, image, &owned)
 }

@@ -1,101 +1,207 @@
-//! State that moves with its partitions.
+//! State that moves with its partitions, and several instances that share them.
+
+use std::sync::Arc;
 
 use super::{
-    super::{Completeness, StateImage, Windows},
-    run::{RULES, Run, delta, summary},
+    super::{
+        Completeness, GroupFacts, News, PartitionHead, PartitionNews, PartitionTotals, StateImage,
+        Windows,
+    },
+    run::{RULES, Run, delta, image, summary},
 };
 use crate::ids::{EventTimeMs, Offset, PartitionId, WindowStart};
 
-fn owning(image: &StateImage, owned: &[i32], owns_all: bool) -> Run {
+/// The instances of a group, and the journal between them.
+struct Group {
+    runs: Vec<Run>,
+    journal: StateImage,
+}
+
+fn owning(image: &StateImage, owned: &[i32]) -> Run {
     let owned: Vec<_> = owned.iter().copied().map(PartitionId).collect();
-    let windows = Windows::new(RULES, image, &owned, owns_all);
+    let windows = Windows::new(RULES, image, &owned);
     Run { windows, image: image.clone(), ..Run::of(0) }
 }
 
-/// Two partitions with events at 3 and 12, window 0 closed.
-fn shared_image() -> StateImage {
-    let mut run = Run::of(2);
-    run.epoch(&[(0, 3), (0, 12), (0, 15), (1, 4), (1, 15)]);
-    run.image
+impl Group {
+    /// Of a journal in which nothing is announced. The first instance merges.
+    fn new(owned: &[&[i32]]) -> Self {
+        let count: usize = owned.iter().map(|owned| owned.len()).sum();
+        let begin = image(&vec![Completeness::FromStart; count]);
+        let runs = owned.iter().map(|owned| {
+            let mut own = begin.clone();
+            own.partitions.retain(|p, _| owned.contains(&p.0));
+            owning(&own, owned)
+        });
+        Self { runs: runs.collect(), journal: StateImage::default() }
+    }
+
+    /// An epoch of one instance, which the others read. Returns what it published.
+    fn epoch(&mut self, instance: usize, events: &[(i32, i64)]) -> Vec<(i64, u32, u64, u64)> {
+        let prepared = self.runs[instance].epoch(events);
+        self.journal.take(&prepared);
+        for run in self.runs.iter_mut() {
+            run.windows.take(news(&self.journal));
+        }
+        prepared.records().iter().map(summary).collect()
+    }
+
+    fn facts(&self, instance: usize) -> GroupFacts {
+        self.runs[instance].windows.facts()
+    }
+}
+
+/// All that a journal says.
+fn news(journal: &StateImage) -> News {
+    let partitions = journal.partitions.iter().map(|(p, state)| {
+        let windows = journal.partials_of(*p).map(|((_, start), sum)| (*start, Arc::clone(sum)));
+        let totals = PartitionTotals::default();
+        let head = PartitionHead { state: *state, at_end: false, totals };
+        (*p, PartitionNews { head, windows: windows.collect() })
+    });
+    let open = journal.open_windows();
+    let group = GroupFacts {
+        watermark: journal.watermark,
+        horizon: journal.horizon,
+        forgotten: journal.forgotten,
+        announced: journal.announced,
+        open_windows: open.len(),
+        lowest_open: open.first().copied(),
+    };
+    News { partitions: partitions.collect(), group: Some(group) }
 }
 
 #[test]
-fn partitions_that_are_not_owned_are_left_alone_and_nothing_is_complete() {
-    let mut run = owning(&shared_image(), &[0], false);
-    assert_eq!(run.windows.partitions().count(), 1);
-    run.close_all = true;
-    let prepared = run.epoch(&[]);
-    assert_eq!(prepared.merge.records.iter().map(summary).collect::<Vec<_>>(), [(10, 1, 3, 0)]);
-    assert!(!prepared.merge.records[0].complete);
-    assert_eq!(prepared.partitions.len(), 1);
-    assert_eq!(run.image.partitions.len(), 2, "the other's state stays in the image");
+fn the_merger_waits_for_a_head_of_every_partition_that_is_announced() {
+    let mut group = Group::new(&[&[0], &[1, 2]]);
+    // The brokers have named three partitions.
+    let mut input = group.runs[0].input(&[(0, 3), (0, 40)]);
+    input.partitions = 3;
+    let prepared = group.runs[0].windows.prepare(input);
+    assert!(prepared.records().is_empty());
+    group.runs[0].windows.commit(&prepared);
+    group.journal.take(&prepared);
+    assert_eq!(group.facts(0).announced, 3);
+    group.epoch(1, &[(1, 60), (2, 50)]);
+    assert_eq!(group.facts(0).watermark, None);
+    assert_eq!(group.epoch(0, &[]), [(0, 1, 1, 0)]);
+    assert_eq!(group.facts(0).watermark, Some(EventTimeMs(40)));
 }
 
 #[test]
-fn revisions_go_on_where_the_image_left_them_also_without_partials() {
-    let image = shared_image();
-    let mut run = owning(&image, &[0, 1], true);
-    assert_eq!(run.published(&[(1, 5)]), [(0, 2, 3, 1)]);
+fn the_merger_adds_up_what_others_have_counted() {
+    let mut group = Group::new(&[&[0, 1], &[2]]);
+    group.epoch(1, &[]);
+    assert_eq!(group.epoch(0, &[(0, 3), (1, 4), (0, 16), (1, 17)]), []);
+    assert_eq!(group.facts(0).watermark, None, "nothing is known of partition 2");
+    assert_eq!(group.epoch(1, &[(2, 5), (2, 15)]), [], "it does not merge");
+    assert_eq!(group.facts(1).lowest_open, Some(WindowStart(0)));
+    assert_eq!(group.epoch(0, &[]), [(0, 1, 3, 0)]);
+    assert!(group.runs[0].windows.newest_closed(1)[0].complete);
+    assert_eq!(group.facts(1).watermark, Some(EventTimeMs(15)));
+    assert_eq!(group.facts(1).lowest_open, Some(WindowStart(10)));
 
-    let mut without = image.clone();
-    without.partials.clear();
-    let mut run = owning(&without, &[1], true);
-    assert_eq!((run.windows.retained_windows(), run.windows.open_windows()), (1, 0));
-    assert_eq!(run.published(&[(1, 5)]), [(0, 2, 1, 1)]);
-    run.epoch(&[(1, 60)]);
-    run.epoch(&[(1, 61)]);
-    run.epoch(&[(1, 62)]);
-    assert!(run.image.windows.is_empty(), "its memory is dropped like any other");
-}
-
-/// Partition 0 went away with an open window; its events were in no record when it came back
-/// after the horizon had passed them.
-#[test]
-fn what_a_partition_that_is_away_has_counted_is_published() {
-    let mut run = owning(&shared_image(), &[1], false);
-    assert_eq!(run.published(&[(1, 40)]), [(10, 1, 3, 0)], "two of them are partition 0's");
-    run.epoch(&[(1, 60)]);
-    run.epoch(&[(1, 61)]);
-    run.epoch(&[(1, 62)]);
-    assert_eq!(run.windows.horizon(), Some(EventTimeMs(31)));
-    let mut run = owning(&run.image, &[0, 1], true);
-    assert_eq!(run.published(&[(0, 63)]), []);
-    assert!(run.image.partials.keys().all(|(p, start)| p.0 == 1 || start.0 == 60));
+    assert!(!group.runs[0].windows.has_news());
+    group.epoch(1, &[(2, 6)]);
+    assert!(group.runs[0].windows.has_news());
+    assert_eq!(group.epoch(0, &[]), [(0, 2, 4, 1)], "an event of another instance that came late");
+    assert!(!group.runs[0].windows.has_news());
 }
 
 #[test]
-fn a_partition_that_comes_back_behind_the_horizon_leaves_its_old_counts() {
-    let mut run = owning(&shared_image(), &[1], false);
-    run.epoch(&[(1, 40)]);
-    run.epoch(&[(1, 41)]);
-    run.epoch(&[(1, 41)]);
-    let horizon = Some(EventTimeMs(11));
-    assert_eq!(run.windows.horizon(), horizon);
-    let old = (PartitionId(0), WindowStart(0));
-    assert!(run.image.partials.contains_key(&old));
+fn nothing_is_forgotten_before_every_owner_has_adopted_the_horizon() {
+    let mut group = Group::new(&[&[0], &[1]]);
+    group.epoch(1, &[(1, 3)]);
+    group.epoch(0, &[(0, 4)]);
+    group.epoch(1, &[(1, 60)]);
+    assert_eq!(group.epoch(0, &[(0, 61)]), [(0, 1, 2, 0)]);
+    let horizon = Some(EventTimeMs(30));
+    assert_eq!(group.facts(0).horizon, horizon);
+    group.epoch(0, &[(0, 62)]);
+    group.epoch(0, &[(0, 63)]);
+    let forgotten = group.facts(0).forgotten;
+    assert!(forgotten < Some(EventTimeMs(10)), "instance 1 may still count: {forgotten:?}");
+    // It adopts the horizon with this epoch, and counts what came before.
+    group.epoch(1, &[(1, 5)]);
+    assert_eq!(group.epoch(0, &[(0, 64)]), [(0, 2, 3, 1)]);
+    assert_eq!(group.facts(0).forgotten, horizon);
+    assert_eq!(group.journal.windows.len(), 0, "published and forgotten in one epoch");
+    assert_eq!(group.runs[0].windows.usage().map(|usage| usage.iter().count()), Some(3));
+    let prepared = group.runs[1].epoch(&[]);
+    assert!(prepared.partitions[0].dropped.contains(&WindowStart(0)));
+}
 
-    let mut run = owning(&run.image, &[0, 1], true);
-    assert_eq!(run.windows.contents().partials.get(&old), None);
-    assert_eq!(run.windows.lowest_open_window(), Some(WindowStart(40)));
-    run.epoch(&[(0, 42)]);
-    assert!(!run.image.partials.contains_key(&old));
-    assert!(run.epoch(&[(0, 43)]).partitions[0].dropped.is_empty(), "once");
+#[test]
+fn a_new_merger_publishes_what_is_due_or_more_than_was_published() {
+    let mut group = Group::new(&[&[0], &[1]]);
+    group.epoch(1, &[(1, 3), (1, 16)]);
+    assert_eq!(group.epoch(0, &[(0, 4), (0, 17)]), [(0, 1, 2, 0)]);
+    group.epoch(1, &[(1, 5)]);
+    // Instance 1 takes over everything.
+    let mut heir = owning(&group.journal, &[0, 1]);
+    assert_eq!(heir.published(&[]), [(0, 2, 3, 1)]);
+    assert_eq!(heir.published(&[]), []);
+}
+
+#[test]
+fn a_sum_below_the_published_one_is_not_published() {
+    let mut group = Group::new(&[&[0], &[1]]);
+    group.epoch(1, &[(1, 3), (1, 16)]);
+    assert_eq!(group.epoch(0, &[(0, 4), (0, 17)]), [(0, 1, 2, 0)]);
+    group.journal.partials.remove(&(PartitionId(1), WindowStart(0)));
+    let run = owning(&group.journal, &[0]);
+    let shrunk = |run: &Run| {
+        let merge = run.windows.prepare(run.input(&[])).merge.expect("it merges");
+        assert!(merge.records.is_empty());
+        merge.shrunk
+    };
+    assert_eq!(shrunk(&run), [WindowStart(0)]);
+
+    let state = group.journal.partitions.get_mut(&PartitionId(1)).expect("it has a head");
+    state.completeness = Completeness::After(WindowStart(0));
+    let run = owning(&group.journal, &[0]);
+    assert_eq!(shrunk(&run), [], "its partition says that it has lost counts");
+    group.journal.partitions.remove(&PartitionId(1));
+    let run = owning(&group.journal, &[0]);
+    assert_eq!(shrunk(&run), [], "or does not say anything");
+}
+
+#[test]
+fn what_a_partition_has_lost_is_taken_out_of_open_windows() {
+    let mut group = Group::new(&[&[0], &[1]]);
+    group.epoch(1, &[(1, 3)]);
+    group.epoch(0, &[(0, 4)]);
+    group.journal.partials.remove(&(PartitionId(1), WindowStart(0)));
+    group.runs[0].windows.take(news(&group.journal));
+    let open = group.runs[0].windows.newest_open(5);
+    assert_eq!(open.iter().map(summary).collect::<Vec<_>>(), [(0, 0, 1, 0)]);
+}
+
+#[test]
+fn an_epoch_of_one_among_several_is_never_empty() {
+    let mut group = Group::new(&[&[0], &[1]]);
+    group.epoch(1, &[]);
+    group.epoch(0, &[]);
+    for run in &group.runs {
+        assert!(!run.windows.prepare(run.input(&[])).is_empty, "others wait for its heads");
+    }
 }
 
 #[test]
 fn a_slower_partition_does_not_take_the_watermark_back() {
-    let mut run = owning(&shared_image(), &[1], false);
-    run.epoch(&[(1, 40)]);
-    let mut run = owning(&run.image, &[0, 1], true);
-    assert_eq!(run.windows.watermark(), Some(EventTimeMs(40)));
-    run.epoch(&[(0, 16)]);
+    let mut run = Run::of(1);
+    run.epoch(&[(0, 40)]);
+    let state = super::PartitionState::new(Offset(0), Completeness::FromStart);
+    run.image.partitions.insert(PartitionId(1), state);
+    let mut run = owning(&run.image, &[0, 1]);
+    run.epoch(&[(1, 16)]);
     assert_eq!(run.windows.watermark(), Some(EventTimeMs(40)));
 }
 
 #[test]
 #[should_panic(expected = "recovery gives every owned partition a state")]
 fn an_owned_partition_without_state_is_a_bug() {
-    drop(owning(&shared_image(), &[2], true));
+    drop(owning(&image(&[Completeness::FromStart]), &[2]));
 }
 
 #[test]
@@ -105,6 +211,6 @@ fn several_workers_may_report_one_partition() {
     input.deltas = vec![delta(0, &[(0, 3), (2, 15)]), delta(0, &[(1, 4)]), delta(0, &[(3, 5)])];
     input.progress[0].next_offset = Offset(4);
     let prepared = run.windows.prepare(input);
-    assert_eq!(prepared.merge.records.iter().map(summary).collect::<Vec<_>>(), [(0, 1, 3, 0)]);
+    assert_eq!(prepared.records().iter().map(summary).collect::<Vec<_>>(), [(0, 1, 3, 0)]);
     assert_eq!(prepared.partitions[0].partials.len(), 2);
 }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::{
     super::{
         Completeness, EpochInput, Partial, PartitionDelta, PartitionProgress, PerDimension,
-        Prepared, StateImage, UsageCounts, WindowRules, Windows, merger::MergedWindow,
+        Prepared, StateImage, UsageCounts, WindowRules, Windows, merged_window::MergedWindow,
     },
     model::{Event, Expected, Model, ModelEpoch},
     reopened,
@@ -143,6 +143,7 @@ impl Pipeline {
             deltas: self.deltas(workers),
             progress: progress.collect(),
             horizon: barrier,
+            partitions: 0,
             now_ms: self.now_ms,
             close_all,
         });
@@ -178,8 +179,7 @@ impl Pipeline {
                 self.image.partitions[&PartitionId(p as i32)].next_offset.0
             });
         } else {
-            let newest =
-                prepared.merge.records.iter().map(|record| (record.start, record.sum.total));
+            let newest = prepared.records().iter().map(|record| (record.start, record.sum.total));
             self.published.extend(newest);
             self.check_state()?;
         }
@@ -191,12 +191,9 @@ impl Pipeline {
 
     fn check_records(&self, prepared: &Prepared) -> Result<(), TestCaseError> {
         let expected = self.model.records();
-        let got: Vec<_> = prepared.merge.records.iter().map(Expected::of).collect();
+        let got: Vec<_> = prepared.records().iter().map(Expected::of).collect();
         prop_assert_eq!(got, expected);
-        prop_assert_eq!(
-            prepared.is_empty,
-            self.read.is_empty() && prepared.merge.records.is_empty()
-        );
+        prop_assert_eq!(prepared.is_empty, self.read.is_empty() && prepared.records().is_empty());
         Ok(())
     }
 
@@ -207,14 +204,14 @@ impl Pipeline {
         let horizon = model.horizon(last);
         let watermark = model.watermark(last);
         prop_assert_eq!(windows.watermark(), watermark);
-        prop_assert_eq!(windows.horizon(), horizon);
+        prop_assert_eq!(windows.adopted(), horizon);
         let behind = watermark.map(|w| EventTimeMs(w.0 - self.model.rules.allowed_lateness_ms));
-        prop_assert_eq!(windows.next_horizon(), behind.max(horizon));
+        prop_assert_eq!(windows.horizon(), behind.max(horizon));
 
         let (retained, open) = model.retained(last);
         prop_assert_eq!(windows.retained_windows(), retained.len());
         prop_assert_eq!(windows.open_windows(), open.len());
-        prop_assert_eq!(windows.lowest_open_window(), open.first().copied());
+        prop_assert_eq!(windows.facts().lowest_open, open.first().copied());
 
         let mut usage = UsageCounts::default();
         let events = model.epochs.iter().flat_map(|epoch| &epoch.events);
@@ -224,7 +221,7 @@ impl Pipeline {
                 counts.add(values[dimension], 1);
             }
         }
-        prop_assert_eq!(windows.usage(), usage);
+        prop_assert_eq!(windows.usage(), Some(usage));
 
         let again = reopened(model.rules, &self.image);
         prop_assert_eq!(again.usage(), windows.usage());

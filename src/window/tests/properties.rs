@@ -89,7 +89,7 @@ proptest! {
                         })
                         .collect();
                     let in_force = pipeline.in_force;
-                    let next = pipeline.windows.next_horizon().max(in_force);
+                    let next = pipeline.windows.horizon().max(in_force);
                     let barrier = if new_horizon { next } else { in_force };
                     pipeline.cut(&idle, workers, barrier, false, outcome)?;
                 }
@@ -128,16 +128,17 @@ proptest! {
                 deltas,
                 progress: (0..PARTITIONS).map(progress).collect(),
                 horizon: None,
+                partitions: 0,
                 now_ms: 0,
                 close_all: false,
             });
-            let bytes: Vec<_> = prepared.merge.records.iter().map(|record| {
+            let bytes: Vec<_> = prepared.records().iter().map(|record| {
                 let mut bytes = Vec::new();
                 record.encode(&mut bytes, usize::MAX);
                 bytes
             }).collect();
-            let records = prepared.merge.records;
-            changes.push((prepared.partitions, prepared.merge.change, records, bytes));
+            let merge = prepared.merge.expect("it merges");
+            changes.push((prepared.partitions, merge.change, merge.records, bytes));
         }
         prop_assert_eq!(&changes[0], &changes[1]);
         prop_assert_eq!(&changes[0], &changes[2]);
@@ -160,7 +161,7 @@ proptest! {
             .map(|window| Arc::clone(&window.sum)).collect();
         let copies: Vec<_> = sums.iter().map(|sum| Partial::clone(sum)).collect();
         pipeline.read(0, second);
-        let barrier = pipeline.windows.next_horizon();
+        let barrier = pipeline.windows.horizon();
         pipeline.cut(&BTreeMap::new(), 2, barrier, true, Outcome::Rollback)?;
         prop_assert_eq!(before.contents(), pipeline.windows.contents());
         for (sum, copy) in sums.iter().zip(&copies) {

@@ -6,20 +6,14 @@ use super::super::{
     Completeness, EpochInput, Partial, PartitionDelta, PartitionProgress, PartitionState, Prepared,
     StateImage, WindowRecord, WindowRules, Windows,
 };
-use crate::ids::{Epoch, EventTimeMs, Offset, PartitionId, WindowStart};
+use crate::ids::{EventTimeMs, Offset, PartitionId, WindowStart};
 
 pub(super) const RULES: WindowRules =
     WindowRules { size_ms: 10, grace_ms: 5, allowed_lateness_ms: 30 };
 
 /// An image in which every partition starts with the given completeness at offset 0.
 pub(super) fn image(partitions: &[Completeness]) -> StateImage {
-    let state = |completeness: &Completeness| PartitionState {
-        epoch: Epoch(0),
-        next_offset: Offset(0),
-        watermark: None,
-        completeness: *completeness,
-        topic: None,
-    };
+    let state = |completeness: &Completeness| PartitionState::new(Offset(0), *completeness);
     let states = (0..).map(PartitionId).zip(partitions.iter().map(state));
     StateImage { partitions: states.collect(), ..StateImage::default() }
 }
@@ -55,7 +49,7 @@ impl Run {
         let image = image(partitions);
         let owned: Vec<_> = image.partitions.keys().copied().collect();
         Self {
-            windows: Windows::new(rules, &image, &owned, true),
+            windows: Windows::new(rules, &image, &owned),
             image,
             idle: BTreeSet::new(),
             idle_as_of: EventTimeMs(i64::MAX),
@@ -91,7 +85,8 @@ impl Run {
             epoch: self.windows.epoch().next(),
             deltas,
             progress,
-            horizon: self.windows.next_horizon(),
+            horizon: self.windows.horizon(),
+            partitions: 0,
             now_ms: self.now_ms,
             close_all: self.close_all,
         }
@@ -107,7 +102,7 @@ impl Run {
 
     /// Runs an epoch and returns what it published, as (window, revision, total, late).
     pub(super) fn published(&mut self, events: &[(i32, i64)]) -> Vec<(i64, u32, u64, u64)> {
-        self.epoch(events).merge.records.iter().map(summary).collect()
+        self.epoch(events).records().iter().map(summary).collect()
     }
 }
 

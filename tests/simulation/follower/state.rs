@@ -7,8 +7,8 @@ use logintide::{
     journal::{Condition, Content, MergerRecord, PartitionRecord, RecordKind, Stream},
     replica::Followed,
     window::{
-        Completeness, MergerHead, Partial, PartitionHead, PartitionTotals, PublishedTotal,
-        WindowRules,
+        Completeness, MergerHead, Partial, PartitionHead, PartitionState, PartitionTotals,
+        PublishedTotal, WindowRules,
     },
 };
 
@@ -48,7 +48,7 @@ impl State {
         let content = self.streams.entry(stream).or_insert_with(|| new(stream));
         match content {
             Content::Partition(record) => {
-                record.head.next_offset.0 += 1;
+                record.head.state.next_offset.0 += 1;
                 record.head.totals.records_in += 1;
                 for start in starts {
                     Arc::make_mut(record.windows.entry(*start).or_default()).merge(event);
@@ -137,15 +137,9 @@ fn new(stream: Stream) -> Content {
         return Content::Merger(MergerRecord { head, past_usage: None, windows });
     };
     let head = PartitionHead {
-        next_offset: Offset(0),
-        watermark: None,
-        idle: false,
+        state: PartitionState::new(Offset(0), Completeness::FromStart),
         at_end: false,
-        lease_ms: 30_000,
-        adopted_horizon: None,
-        completeness: Completeness::FromStart,
         totals: PartitionTotals::default(),
-        topic: None,
     };
     Content::Partition(PartitionRecord { head, windows: BTreeMap::new() })
 }

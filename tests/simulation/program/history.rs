@@ -14,7 +14,7 @@ use logintide::{
 
 use super::{
     guest::Guest,
-    house::{INSTANCES, Repeats, bearable},
+    house::{Repeats, bearable},
     input::Feed,
     losses::{self, Loss},
     oracle::Outputs,
@@ -92,7 +92,7 @@ impl History {
         for (topic, name) in names.iter() {
             kafka.create_topic(name, plan.partitions[topic]);
         }
-        let slots = (0..INSTANCES).map(|number| Slot::new(number, &plan)).collect();
+        let slots = (0..plan.instances).map(|number| Slot::new(number, &plan)).collect();
         let input = &names[Topic::Input];
         let feed = Feed::new(input, plan.partitions[Topic::Input], &plan, &mut random);
         Self {

@@ -35,9 +35,6 @@ use super::{
 };
 use crate::kafka::{Faults, Random, SimClient};
 
-/// Instances of a group: window state is that of one process.
-pub(crate) const INSTANCES: usize = 1;
-
 /// Messages of a worker's queue: few, so that the source's outbox is used.
 const WORKER_QUEUE: usize = 2;
 /// Bytes of an arena.
@@ -173,12 +170,16 @@ impl House {
             rules: self.plan.rules,
             instance: InstanceId::parse(&self.name()).expect("valid"),
             identity: self.identity(),
-            lease: IDLE_TIMEOUT + 2 * COMMIT_INTERVAL,
             timing: timing(),
             on_topic_recreated: OnTopicRecreated::Fail,
             stats_interval: None,
             board: Board::new(),
-            replica: ReplicaLink { requests, followed, positions: replica.positions() },
+            replica: ReplicaLink {
+                requests,
+                followed,
+                positions: replica.positions(),
+                news: replica.news(),
+            },
             committer: consumer.committer(),
             budget: Arc::clone(&budget),
             output_pool,

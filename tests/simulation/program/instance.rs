@@ -119,9 +119,9 @@ impl Instance {
         !self.budget.has_room() || self.budget.wants_early_cut()
     }
 
-    /// Whether it reads what it owns: no takeover is under way.
+    /// Whether it reads what it owns, or owns nothing: no takeover is under way.
     pub(crate) fn is_reading(&self) -> bool {
-        self.control.health().assigned() > 0
+        self.control.health().assigned() > 0 || self.source.as_ref().is_some_and(Source::stands_by)
     }
 
     /// Whether all of its parts have ended.

@@ -31,6 +31,7 @@ const SMALL_POOL_BYTES: usize = 32 << 10;
 pub(crate) const MOST_PARTITIONS: usize = 6;
 const MOST_PARTITIONS_AT_FIRST: usize = 4;
 const MOST_WORKERS: usize = 3;
+const MOST_INSTANCES: usize = 8;
 
 /// What a scheduler may do to a process or to the brokers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +111,8 @@ impl Trouble {
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) delivery: Delivery,
+    /// Instances of the group.
+    pub(crate) instances: usize,
     /// Partitions of every topic.
     pub(crate) partitions: PerTopic<usize>,
     /// Records that are written to the input.
@@ -123,6 +126,16 @@ pub(crate) struct Plan {
     pub(crate) troubles: Vec<Trouble>,
     /// One round in so many has trouble.
     pub(crate) trouble_one_in: u32,
+}
+
+/// How many instances there are: mostly few, because a history goes further with few.
+fn instances(random: &mut Random) -> usize {
+    match random.below(10) {
+        0..3 => 1,
+        3..6 => 2,
+        6..9 => 3,
+        _ => 1 + random.below(MOST_INSTANCES),
+    }
 }
 
 impl Plan {
@@ -145,6 +158,7 @@ impl Plan {
         };
         Self {
             delivery,
+            instances: instances(random),
             partitions,
             records: 10 + random.below(40),
             is_orderly,

@@ -34,7 +34,11 @@ fn modes(fault: Fault) -> &'static [Delivery] {
         | Fault::RecordWithoutOffset
         | Fault::SeqRestarted
         | Fault::RestoreFromForgotten
-        | Fault::PositionsFirst => &[ExactlyOnce],
+        | Fault::PositionsFirst
+        | Fault::ForgottenUnasked
+        | Fault::HeadlessIgnored
+        | Fault::ReadUnannounced
+        | Fault::SmallerPublished => &[ExactlyOnce],
     }
 }
 
