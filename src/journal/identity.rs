@@ -9,8 +9,9 @@ use super::{
     header::KIND_IDENTITY,
     heads,
     key::Key,
+    writer::Written,
 };
-use crate::ids::TopicId;
+use crate::ids::{PartitionId, TopicId};
 
 /// What a journal belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +62,11 @@ impl Identity {
     /// Key of its record; it lies in journal partition 0.
     pub fn key() -> Vec<u8> {
         Key::Identity.encode()
+    }
+
+    /// Its record.
+    pub fn record(&self) -> Written {
+        Written { partition: PartitionId(0), chunks: vec![(Self::key(), self.encode())] }
     }
 
     /// Value of its record.

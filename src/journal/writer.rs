@@ -38,6 +38,8 @@ struct Tail {
     epoch: Option<Epoch>,
     /// `None` until there is one to go on from: the next record is a snapshot.
     snapshot: Option<LastSnapshot>,
+    /// Readers miss records: the next one is a snapshot.
+    is_damaged: bool,
     bytes_since: u64,
     snapshot_at_ms: i64,
     /// The journal partition's end when the snapshot began, as far as it was read.
@@ -118,6 +120,7 @@ impl Writer {
             seq: chain.tail_seq(),
             epoch: chain.applied_by().map(|(epoch, _)| epoch),
             snapshot,
+            is_damaged: false,
             bytes_since,
             snapshot_at_ms: now_ms,
             snapshot_position: None,
@@ -130,6 +133,17 @@ impl Writer {
     /// Whether a stream was taken over.
     pub fn owns(&self, stream: Stream) -> bool {
         self.tails.contains_key(&stream)
+    }
+
+    /// Notes that readers miss records of a stream. Whether it is owned.
+    pub fn repair(&mut self, stream: Stream) -> bool {
+        let tail = self.tails.get_mut(&stream);
+        tail.map(|tail| tail.is_damaged = true).is_some()
+    }
+
+    /// Notes that readers may miss records of any stream.
+    pub fn repair_all(&mut self) {
+        self.tails.values_mut().for_each(|tail| tail.is_damaged = true);
     }
 
     /// Begins an epoch's records.
@@ -151,7 +165,7 @@ impl Writer {
             age_ms: moment.now_ms.saturating_sub(tail.snapshot_at_ms),
             has_grown: tail.snapshot_position != Some(self.position(stream, moment)),
         };
-        let is_due = self.schedule.is_due(stream, since);
+        let is_due = tail.is_damaged || self.schedule.is_due(stream, since);
         if is_due { RecordKind::Snapshot } else { RecordKind::Epoch }
     }
 
@@ -183,6 +197,7 @@ impl Writer {
                 let place = place_after(tail.snapshot, chunks);
                 let (seq, bytes) = (tail.seq, body.len() as u64);
                 tail.snapshot = Some(LastSnapshot { seq, bytes, place });
+                tail.is_damaged = false;
                 tail.bytes_since = 0;
                 tail.snapshot_at_ms = moment.now_ms;
                 tail.snapshot_position = Some(position);

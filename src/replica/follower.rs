@@ -14,7 +14,7 @@ use tracing::warn;
 
 use super::{
     copying::Copying,
-    news_board::NewsBoard,
+    news_board::{Damage, NewsBoard},
     request::Followed,
     skips::Skips,
     sums,
@@ -23,7 +23,9 @@ use super::{
 use crate::{
     error::RunError,
     ids::{Incarnation, Offset, PartitionId, TopicId},
-    journal::{Applied, Condition, Identity, JournalError, Skipped, Stream, Streams, Taken},
+    journal::{
+        Applied, Condition, Identity, JournalError, Skipped, Stream, Streams, Taken, chunk_seq,
+    },
     kafka::Record,
     state::{Copied, CopiedJournal, JournalCopy},
     status::Group,
@@ -63,8 +65,9 @@ pub(super) struct Follower {
     ends: BTreeMap<PartitionId, Offset>,
     copying: Copying,
     skips: Skips,
-    /// Partitions with news, and whether there is any news.
+    /// Partitions with news, what is missing, and whether there is any news.
     changed: BTreeSet<PartitionId>,
+    damage: Damage,
     has_news: bool,
 }
 
@@ -94,6 +97,7 @@ impl Follower {
             copying: Copying::new(copy),
             skips: Skips::default(),
             changed: BTreeSet::new(),
+            damage: Damage::default(),
             has_news: false,
         }
     }
@@ -202,8 +206,12 @@ impl Follower {
                 }
                 self.view.apply(applied, timestamp_ms);
             }
-            Ok(Taken::Waiting | Taken::Skipped(Skipped::Gap | Skipped::Fragment)) => {
+            Ok(Taken::Waiting | Taken::Skipped(Skipped::Fragment)) => self.copying.keep(record),
+            Ok(Taken::Skipped(Skipped::Gap)) => {
                 self.copying.keep(record);
+                let stream = value.and_then(chunk_seq).map(|(stream, _)| stream);
+                self.damage.gaps.extend(stream);
+                self.has_news = true;
             }
             Ok(Taken::Skipped(Skipped::Forked)) => {
                 let what = format!(
@@ -290,6 +298,8 @@ impl Follower {
             return;
         }
         if position > Offset(0) {
+            self.damage.lost_end = true;
+            self.has_news = true;
             warn!(
                 topic = self.topic, %partition, %position, log_start = %start,
                 "the journal no longer has the next offset of a partition: it has lost its end, or \
@@ -351,7 +361,7 @@ impl Follower {
             let PartitionView { head, windows, .. } = self.view.partition(p)?.clone();
             Some((p, PartitionNews { head, windows }))
         });
-        board.add(news, self.view.facts());
+        board.add(news, self.view.facts(), std::mem::take(&mut self.damage));
     }
 
     /// The answer to a request.

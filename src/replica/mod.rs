@@ -33,7 +33,7 @@ use self::{
     takeover::Takeover,
 };
 pub use self::{
-    news_board::NewsBoard,
+    news_board::{Damage, Heard, NewsBoard},
     positions::Positions,
     request::{BeginAt, FollowRequest, Followed},
     view::{MergerView, PartitionView, View, Written},

@@ -4,16 +4,20 @@
 //! Holds: what is here was applied to the replica's view, and newer states replace older ones, so
 //! that a sink that comes late misses nothing.
 
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{
-        AtomicBool,
-        Ordering::{Acquire, Release},
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{
+            AtomicBool,
+            Ordering::{Acquire, Release},
+        },
     },
 };
 
 use crate::{
     ids::PartitionId,
+    journal::Stream,
     window::{GroupFacts, News, PartitionNews},
 };
 
@@ -21,7 +25,32 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct NewsBoard {
     has_some: AtomicBool,
-    news: Mutex<News>,
+    heard: Mutex<Heard>,
+}
+
+/// What has been heard since it was last taken.
+#[derive(Debug, Default)]
+pub struct Heard {
+    /// What was applied.
+    pub news: News,
+    /// What nobody can read any more.
+    pub damage: Damage,
+}
+
+/// Records that are missing in the journal: only who owns the streams can write them again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Damage {
+    /// Whether a log has lost its end: it may be any stream.
+    pub lost_end: bool,
+    /// Streams with a gap.
+    pub gaps: BTreeSet<Stream>,
+}
+
+impl Damage {
+    /// Whether there is none.
+    pub fn is_none(&self) -> bool {
+        !self.lost_end && self.gaps.is_empty()
+    }
 }
 
 impl NewsBoard {
@@ -30,20 +59,23 @@ impl NewsBoard {
         &self,
         partitions: impl Iterator<Item = (PartitionId, PartitionNews)>,
         group: GroupFacts,
+        damage: Damage,
     ) {
-        let mut news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
-        news.partitions.extend(partitions);
-        news.group = Some(group);
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.news.partitions.extend(partitions);
+        heard.news.group = Some(group);
+        heard.damage.lost_end |= damage.lost_end;
+        heard.damage.gaps.extend(damage.gaps);
         self.has_some.store(true, Release);
     }
 
     /// Takes all that is new; `None` when nothing is.
-    pub fn take(&self) -> Option<News> {
+    pub fn take(&self) -> Option<Heard> {
         if !self.has_some.load(Acquire) {
             return None;
         }
-        let mut news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         self.has_some.store(false, Release);
-        Some(std::mem::take(&mut *news))
+        Some(std::mem::take(&mut *heard))
     }
 }

@@ -27,6 +27,7 @@ use crate::{
     journal::Writer,
     limits,
     metrics::{self, Metric},
+    replica::{Damage, Heard},
     status::{CommitTime, EpochReport, Reporter},
     window::{PartitionTotals, StateImage, Windows},
 };
@@ -52,7 +53,7 @@ pub(super) struct Context<C: Client> {
     /// The journal's topic id, as of the last takeover.
     pub(super) journal: Option<TopicId>,
     /// Whether the next epoch is committed even if nothing moved: it is the first one after a
-    /// takeover.
+    /// takeover, or the journal has lost records.
     pub(super) must_commit: bool,
     /// The last epoch whose commit is known; `windows` and `totals` are as of it.
     pub(super) committed_epoch: Option<Epoch>,
@@ -220,9 +221,27 @@ impl<C: Client> Context<C> {
 
     /// Takes what the replica has read since; not while an epoch is prepared. Whether there was any.
     pub(super) fn take_news(&mut self) -> bool {
-        let Some(news) = self.settings.replica.news.take() else { return false };
+        let Some(Heard { news, damage }) = self.settings.replica.news.take() else { return false };
         self.windows.take(news);
+        self.repair(&damage);
         true
+    }
+
+    /// Has owned streams written whole of which readers miss records.
+    fn repair(&mut self, damage: &Damage) {
+        let Some(writer) = self.writer.as_mut().filter(|_| !damage.is_none()) else { return };
+        if damage.lost_end {
+            writer.repair_all();
+        }
+        let owned = damage.gaps.iter().filter(|stream| writer.repair(**stream)).count();
+        if damage.lost_end || owned > 0 {
+            self.must_commit = true;
+            tracing::warn!(
+                lost_end = damage.lost_end,
+                streams = owned,
+                "the journal has lost records: what this instance owns is written whole again"
+            );
+        }
     }
 
     /// Event-time facts as of the last committed epoch, and of what others have committed.
@@ -235,7 +254,7 @@ impl<C: Client> Context<C> {
             lowest_open: facts.lowest_open,
             open_windows: facts.open_windows,
             announced: facts.announced,
-            has_news: self.windows.has_news(),
+            has_news: self.must_commit || self.windows.has_news(),
         }
     }
 

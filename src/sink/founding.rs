@@ -13,8 +13,6 @@ use super::{
 use crate::{
     client::{Client, Clock},
     failpoint::{self, Point},
-    ids::PartitionId,
-    journal::{Identity, Written},
     topics::Topic,
 };
 
@@ -31,8 +29,7 @@ impl<C: Client> Founding<C> {
         takeover: Box<Takeover>,
     ) -> Result<Stage<C>, EpochFailure> {
         cx.settings.identity.began_ms = cx.clock.now_ms();
-        let record = (Identity::key(), cx.settings.identity.encode());
-        cx.outputs.journal(Written { partition: PartitionId(0), chunks: vec![record] });
+        cx.outputs.journal(cx.settings.identity.record());
         let awaited = cx.outputs.complete();
         cx.outputs.pump()?;
         let began = cx.clock.now();

@@ -79,7 +79,9 @@ pub(super) fn write<C: Client>(
     }
     if let Some(merge) = &prepared.merge {
         let head = merger_head(&merge.change, rules);
+        let mut is_snapshot = false;
         written.push(records.write(Stream::Merger, |kind| {
+            is_snapshot = kind == RecordKind::Snapshot;
             let (past_usage, windows) = match kind {
                 RecordKind::Epoch => {
                     (merge.change.past_usage.clone(), merge.change.published.clone())
@@ -90,6 +92,10 @@ pub(super) fn write<C: Client>(
             };
             Content::Merger(MergerRecord { head, past_usage, windows })
         }));
+        if is_snapshot {
+            // Written once, it could be lost for good with the journal's end.
+            written.push(cx.settings.identity.record());
+        }
     }
     let commits = records.finish();
     let mut bytes = 0;

@@ -104,7 +104,7 @@ impl Reading {
         let Some(identity) = &followed.identity else {
             return Founding::begin(cx, takeover);
         };
-        cx.settings.identity.journal_partitions = identity.journal_partitions;
+        cx.settings.identity.clone_from(identity);
         Ok(open(cx, *takeover))
     }
 }
