@@ -22,16 +22,19 @@ pub struct JournalCommit {
     pub restore_from: Offset,
     /// The partition's watermark.
     pub watermark: Option<EventTimeMs>,
+    /// Of input partition 0: windows that end at or before this are forgotten.
+    pub forgotten: Option<EventTimeMs>,
 }
 
 impl JournalCommit {
-    /// `2:<instance>:<epoch>:<8 hex of the journal's topic id>:<restore_from>:<watermark>`. The
-    /// watermark is in milliseconds; it and the id are empty when there is none.
+    /// `2:<instance>:<epoch>:<8 hex of the journal's topic id>:<restore_from>:<watermark>:<forgotten
+    /// up to>`. Times are in milliseconds; they and the id are empty when there is none.
     pub fn encode(&self) -> String {
-        let Self { instance, epoch, journal, restore_from, watermark } = self;
+        let Self { instance, epoch, journal, restore_from, watermark, forgotten } = self;
         let journal = journal.map(|mark| mark.to_string()).unwrap_or_default();
-        let watermark = watermark.map(|time| time.to_string()).unwrap_or_default();
-        format!("{VERSION}:{instance}:{epoch}:{journal}:{restore_from}:{watermark}")
+        let [watermark, forgotten] = [watermark, forgotten]
+            .map(|time| time.map(|time| time.to_string()).unwrap_or_default());
+        format!("{VERSION}:{instance}:{epoch}:{journal}:{restore_from}:{watermark}:{forgotten}")
     }
 
     /// Reads what `encode` wrote; `None` when it is anything else, the metadata of builds without a
@@ -47,11 +50,12 @@ impl JournalCommit {
             mark => Some(TopicMark::parse(mark)?),
         };
         let restore_from = Offset(parts.next()?.parse().ok().filter(|offset| *offset >= 0)?);
-        let watermark = match parts.next()? {
-            "" => None,
-            time => Some(EventTimeMs(time.parse().ok()?)),
+        let time = |text: &str| match text {
+            "" => Some(None),
+            time => time.parse().ok().map(|time| Some(EventTimeMs(time))),
         };
-        let parsed = Self { instance, epoch, journal, restore_from, watermark };
+        let (watermark, forgotten) = (time(parts.next()?)?, time(parts.next()?)?);
+        let parsed = Self { instance, epoch, journal, restore_from, watermark, forgotten };
         parts.next().is_none().then_some(parsed)
     }
 }
@@ -65,13 +69,14 @@ mod tests {
 
     fn commit() -> impl Strategy<Value = JournalCommit> {
         let numbers = (0..=HIGHEST_EPOCH, any::<Option<u128>>(), 0..=i64::MAX);
-        ("[a-zA-Z0-9._-]{1,128}", numbers, any::<Option<i64>>()).prop_map(
-            |(instance, (epoch, id, restore_from), watermark)| JournalCommit {
+        ("[a-zA-Z0-9._-]{1,128}", numbers, any::<[Option<i64>; 2]>()).prop_map(
+            |(instance, (epoch, id, restore_from), [watermark, forgotten])| JournalCommit {
                 instance: InstanceId::parse(&instance).expect("valid"),
                 epoch: Epoch(epoch),
                 journal: id.map(|id| TopicId(id).mark()),
                 restore_from: Offset(restore_from),
                 watermark: watermark.map(EventTimeMs),
+                forgotten: forgotten.map(EventTimeMs),
             },
         )
     }
@@ -100,10 +105,11 @@ mod tests {
             journal: Some(TopicId(0x9ea0_2647 << 96).mark()),
             restore_from: Offset(4711),
             watermark: Some(EventTimeMs(-5)),
+            forgotten: Some(EventTimeMs(-10)),
         };
-        assert_eq!(commit.encode(), "2:host-00c0ffee:17:9ea02647:4711:-5");
-        let bare = JournalCommit { journal: None, watermark: None, ..commit };
-        assert_eq!(bare.encode(), "2:host-00c0ffee:17::4711:");
+        assert_eq!(commit.encode(), "2:host-00c0ffee:17:9ea02647:4711:-5:-10");
+        let bare = JournalCommit { journal: None, watermark: None, forgotten: None, ..commit };
+        assert_eq!(bare.encode(), "2:host-00c0ffee:17::4711::");
     }
 
     #[test]
@@ -113,13 +119,13 @@ mod tests {
             "a:17:100:5:start:5:5:9ea02647",
             "2:17:100:5:start:5:5:9ea02647",
             "2:17:100:5:start:5:5",
-            "3:a:17:9ea02647:4711:5",
-            "2:a:17:9ea02647:4711",
-            "2:a:17:9ea02647:4711:5:",
-            "2:a:-1:9ea02647:4711:5",
-            "2:a:17:9ea0264:4711:5",
-            "2:a:17:9ea02647:-1:5",
-            "2:a:9223372036854775808:9ea02647:0:5",
+            "3:a:17:9ea02647:4711:5:",
+            "2:a:17:9ea02647:4711:5",
+            "2:a:17:9ea02647:4711:5::",
+            "2:a:-1:9ea02647:4711:5:",
+            "2:a:17:9ea0264:4711:5:",
+            "2:a:17:9ea02647:-1:5:",
+            "2:a:9223372036854775808:9ea02647:0:5:",
         ] {
             assert_eq!(JournalCommit::parse(text), None, "{text}");
         }

@@ -151,7 +151,13 @@ impl Writer {
         let merges = self.owns(Stream::Merger);
         let owns_first = self.owns(Stream::Partition(PartitionId(0)));
         assert_eq!(owns_first, merges, "the owner of input partition 0 merges");
-        EpochRecords { writer: self, moment, committed: BTreeMap::new(), merged: false }
+        EpochRecords {
+            writer: self,
+            moment,
+            committed: BTreeMap::new(),
+            merged: false,
+            forgotten: None,
+        }
     }
 
     fn kind(&self, stream: Stream, moment: &Moment) -> RecordKind {
@@ -247,7 +253,9 @@ pub struct EpochRecords<'w> {
     moment: Moment,
     /// Per partition that has its record: the offset and the watermark of its head.
     committed: BTreeMap<PartitionId, (Offset, Option<EventTimeMs>)>,
+    /// Whether the merger has its record, and what that says is forgotten.
     merged: bool,
+    forgotten: Option<EventTimeMs>,
 }
 
 impl EpochRecords<'_> {
@@ -265,7 +273,10 @@ impl EpochRecords<'_> {
                 let commit = (record.head.state.next_offset, record.head.state.watermark);
                 self.committed.insert(p, commit).is_some()
             }
-            (Stream::Merger, Content::Merger(_)) => std::mem::replace(&mut self.merged, true),
+            (Stream::Merger, Content::Merger(record)) => {
+                self.forgotten = record.head.forgotten;
+                std::mem::replace(&mut self.merged, true)
+            }
             _ => panic!("the content does not belong into stream {stream}"),
         };
         assert!(!twice, "stream {stream} has one record in an epoch");
@@ -274,7 +285,7 @@ impl EpochRecords<'_> {
 
     /// What is committed of every owned partition. Panics when a stream has no record.
     pub fn finish(self) -> BTreeMap<PartitionId, PartitionCommit> {
-        let Self { writer, moment, committed, merged } = self;
+        let Self { writer, moment, committed, merged, forgotten } = self;
         let written = committed.len() + usize::from(merged);
         assert_eq!(written, writer.tails.len(), "every owned stream has a record");
         let merger = writer.tails.get(&Stream::Merger).map(|tail| tail.restore_from);
@@ -287,6 +298,7 @@ impl EpochRecords<'_> {
                 journal: writer.journal,
                 restore_from,
                 watermark,
+                forgotten: forgotten.filter(|_| p.0 == 0),
             };
             (p, PartitionCommit { offset, metadata })
         };

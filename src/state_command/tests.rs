@@ -139,6 +139,7 @@ fn metadata(journal: Option<TopicId>) -> String {
         epoch: Epoch(3),
         journal: journal.map(TopicId::mark),
         restore_from: Offset(0),
+        forgotten: None,
         watermark: None,
     }
     .encode()

@@ -93,7 +93,7 @@ fn a_commit_has_the_offset_of_its_record_and_names_the_journal() {
     assert!(records[2].bytes() > records[0].bytes());
     let commit = &commits[&PartitionId(1)];
     assert_eq!(commit.offset, Offset(7));
-    assert_eq!(commit.metadata.encode(), "2:a:7:9ea02647:101:");
+    assert_eq!(commit.metadata.encode(), "2:a:7:9ea02647:101::");
     assert_eq!(JournalCommit::parse(&commit.metadata.encode()), Some(commit.metadata.clone()));
 }
 

@@ -100,12 +100,18 @@ impl Loss {
         if lacks_merger {
             self.forgotten = Some(over);
         }
-        // A window that had closed everywhere was published, and takes late events no more. A
-        // partition without a watermark may have held all of them open.
-        let lowest = watermarks.iter().copied().min().flatten();
-        let first =
-            lowest.map(|at| window.window_of(EventTimeMs(at.0.saturating_sub(window.grace_ms))));
-        let from = first.max(published.map(|end| window.window_of(end)));
+        let from = if is_of_one(request) {
+            // A window that had closed everywhere was published, with all that was counted. A
+            // partition without a watermark may have held all of them open.
+            let lowest = watermarks.iter().copied().min().flatten();
+            let closed = lowest.map(|at| EventTimeMs(at.0.saturating_sub(window.grace_ms)));
+            let closed = closed.map(|at| window.window_of(at));
+            closed.max(published.map(|end| window.window_of(end)))
+        } else {
+            // What one instance has counted last, the merger may not have had.
+            let merged = commit_of(request, PartitionId(0)).and_then(|(_, commit)| commit);
+            merged.and_then(|commit| commit.forgotten).map(|end| window.window_of(end))
+        };
         tracing::error!(
             partitions = ?lost.iter().map(|partition| partition.0).collect::<Vec<_>>(),
             merger = lacks_merger,
@@ -155,6 +161,14 @@ impl Loss {
         );
         Ok(())
     }
+}
+
+/// Whether one epoch of one instance has committed all partitions.
+fn is_of_one(request: &RecoverRequest) -> bool {
+    let commits = request.committed.iter().map(|known| JournalCommit::parse(&known.metadata));
+    let mut commits = commits.map(|commit| commit.map(|commit| (commit.instance, commit.epoch)));
+    let first = commits.next().flatten();
+    first.is_some() && commits.all(|commit| commit == first)
 }
 
 /// Whether the merger's stream is lost: there was an epoch that it must have a record of.

@@ -242,7 +242,8 @@ impl History {
         self.sizes.full += usize::from(slot.is_full());
         for windows in losses::take() {
             let named_at_ms = self.kafka.with(|cluster| cluster.now_ms());
-            self.losses.push(Loss { windows, named_at_ms });
+            let is_alone = self.plan.instances == 1;
+            self.losses.push(Loss { windows, named_at_ms, is_alone });
         }
         if is_over {
             self.bury(number);

@@ -11,17 +11,20 @@ use tracing::{
 };
 use tracing_subscriber::{Layer, filter::LevelFilter, fmt, layer::Context, prelude::*, registry};
 
-/// Windows that have lost counts, unless they were published before.
+/// Windows that have lost counts. What one instance alone has published before stands.
 #[derive(Debug, Clone)]
 pub(crate) struct Loss {
     pub(crate) windows: Range<i64>,
     pub(crate) named_at_ms: i64,
+    /// Whether there is one instance alone.
+    pub(crate) is_alone: bool,
 }
 
 impl Loss {
     /// Whether a window may have lost counts whose first record is of this time.
     pub(crate) fn is_of(&self, window: i64, published_ms: Option<i64>) -> bool {
-        self.windows.contains(&window) && published_ms.is_none_or(|at| at > self.named_at_ms)
+        let stands = self.is_alone && published_ms.is_some_and(|at| at <= self.named_at_ms);
+        self.windows.contains(&window) && !stands
     }
 }
 
