@@ -41,8 +41,8 @@ pub(super) struct Waiting;
 #[derive(Debug)]
 pub(super) struct Reading {
     request: Box<RecoverRequest>,
-    /// How far it was, and since when.
-    positions: BTreeMap<PartitionId, Offset>,
+    /// How far it was where it has not read enough, and since when.
+    behind: BTreeMap<PartitionId, Offset>,
     since: Instant,
 }
 
@@ -61,8 +61,17 @@ pub(super) fn recover<C: Client>(
     };
     // A replica that is gone reports its own reason.
     drop(cx.settings.replica.requests.send(follow));
-    let positions = cx.settings.replica.positions.get();
-    Stage::Reading(Reading { request, positions, since: cx.clock.now() })
+    let behind = behind(cx, &request);
+    Stage::Reading(Reading { request, behind, since: cx.clock.now() })
+}
+
+/// Positions of the journal partitions that are not read up to their ends. Others go on: somebody
+/// writes there all the time.
+fn behind<C: Client>(cx: &Context<C>, request: &RecoverRequest) -> BTreeMap<PartitionId, Offset> {
+    let mut positions = cx.settings.replica.positions.get();
+    let ends = &request.journal.ends;
+    positions.retain(|partition, position| ends.get(partition).is_some_and(|end| *position < *end));
+    positions
 }
 
 impl Reading {
@@ -72,9 +81,9 @@ impl Reading {
                 return self.followed(cx, &followed);
             }
         }
-        let (positions, now) = (cx.settings.replica.positions.get(), cx.clock.now());
-        if positions != self.positions {
-            (self.positions, self.since) = (positions, now);
+        let (behind, now) = (behind(cx, &self.request), cx.clock.now());
+        if behind != self.behind {
+            (self.behind, self.since) = (behind, now);
         } else if now - self.since >= cx.settings.timing.follow() {
             // No transaction hides it for so long: the ends may not be there any more.
             let why = "the journal does not reach its former end";

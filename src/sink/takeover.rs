@@ -303,6 +303,7 @@ fn from_memory(rules: &Rules<'_>, request: &RecoverRequest, followed: &Followed)
     let Memory { windows, totals, .. } = rules.memory;
     let mut image = image_of(request, followed);
     windows.overwrite(&mut image);
+    image.forget(&rules.window);
     let chain = |stream| {
         // Whatever the journal still has is older: each stream begins with a snapshot.
         let mut chain = followed.chains.get(&stream).cloned().unwrap_or_default();
@@ -334,9 +335,7 @@ fn begin(
     let loss = Loss::of(rules, request, followed, known, standings, &image)?;
     image.horizon = image.horizon.max(loss.forgotten);
     image.forgotten = image.forgotten.max(loss.forgotten);
-    let forgotten = image.forgotten;
-    image.partials.retain(|(_, start), _| !rules.window.is_late(*start, forgotten));
-    image.windows.retain(|start, _| !rules.window.is_late(*start, forgotten));
+    image.forget(&rules.window);
     let (mut starts, mut totals) = (Vec::new(), BTreeMap::new());
     for (known, facts) in known.iter().zip(&request.partitions) {
         let standing = standings[&known.partition];

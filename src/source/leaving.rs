@@ -32,7 +32,12 @@ impl Leaving {
     /// The sink has undone the incarnation.
     pub(super) fn undone<C: Client>(self, cx: &mut Context<C>) -> Result<Phase, Halt> {
         match self.0 {
-            After::Ask(asking) => Ok(Phase::Asking(asking)),
+            After::Ask(asking) => {
+                // Nothing is read yet, but the group has its answer: without one it could not
+                // rebalance, and a takeover may wait for what only a rebalance brings.
+                cx.consumer.assign(&[]).map_err(|error| fatal(&error))?;
+                Ok(Phase::Asking(asking))
+            }
             After::Unassign { close } => {
                 cx.consumer.unassign().map_err(|error| fatal(&error))?;
                 Ok(if close { Phase::Closed } else { Phase::Unassigned })

@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Partial, PerDimension, PublishedTotal, ValueCounts};
+use super::{Partial, PerDimension, PublishedTotal, ValueCounts, WindowRules};
 use crate::ids::{Epoch, EventTimeMs, Offset, PartitionId, TopicId, WindowStart};
 
 /// Key of a partial result: state moves with its input partition.
@@ -137,6 +137,13 @@ impl StateImage {
         p: PartitionId,
     ) -> impl Iterator<Item = (&PartialKey, &Arc<Partial>)> {
         self.partials.range((p, WindowStart(i64::MIN))..=(p, WindowStart(i64::MAX)))
+    }
+
+    /// Drops windows that are forgotten, whoever still has counts of them.
+    pub fn forget(&mut self, rules: &WindowRules) {
+        let forgotten = self.forgotten;
+        self.partials.retain(|(_, start), _| !rules.is_late(*start, forgotten));
+        self.windows.retain(|start, _| !rules.is_late(*start, forgotten));
     }
 
     /// Windows with counts that were not published.
