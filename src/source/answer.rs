@@ -102,6 +102,12 @@ pub(super) fn committed_offsets(
     Ok(known.collect())
 }
 
+/// The input's number of partitions.
+pub(super) fn partitions_of_input<C: Client>(cx: &Context<C>) -> Result<u32, KafkaError> {
+    let (total, _) = input_topic(cx, limits::RECOVERY_QUERY_TIMEOUT)?;
+    Ok(total as u32)
+}
+
 /// The input's number of partitions, and its id.
 fn input_topic<C: Client>(
     cx: &Context<C>,

@@ -4,7 +4,7 @@
 //! Out: partitions given back or asked for.
 //! Holds: only here and when partitions were lost is anything unassigned.
 
-use super::{Halt, asking::Asking, context::Context, fatal, phase::Phase};
+use super::{Halt, asking::Asking, context::Context, fatal, phase::Phase, standing_by::StandingBy};
 use crate::client::{Client, RecordConsumer};
 
 /// The incarnation is over; the sink has not said yet that it is undone.
@@ -44,7 +44,7 @@ impl Leaving {
             }
             After::StandBy => {
                 cx.consumer.assign(&[]).map_err(|error| fatal(&error))?;
-                Ok(Phase::StandingBy)
+                Ok(Phase::StandingBy(StandingBy::default()))
             }
             After::Join => {
                 cx.consumer.subscribe().map_err(|error| fatal(&error))?;

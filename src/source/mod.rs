@@ -24,6 +24,7 @@ mod recovering;
 mod router;
 mod running;
 mod search;
+mod standing_by;
 mod topics;
 mod unassigned;
 mod unreadable;
@@ -175,7 +176,7 @@ impl<C: Client> Source<C> {
     /// Whether the group has given it no partition.
     #[cfg(feature = "test-support")]
     pub fn stands_by(&self) -> bool {
-        matches!(self.phase, Phase::StandingBy)
+        matches!(self.phase, Phase::StandingBy(_))
     }
 }
 

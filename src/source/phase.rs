@@ -16,6 +16,7 @@ use super::{
     leaving::{After, Leaving},
     recovering::Recovering,
     running::Running,
+    standing_by::StandingBy,
 };
 use crate::{
     client::Client,
@@ -39,7 +40,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) enum Phase {
     Unassigned,
-    StandingBy,
+    StandingBy(StandingBy),
     /// The incarnation is over; the sink has to undo it.
     Leaving(Leaving),
     /// The broker is asked where to go on.
@@ -60,6 +61,7 @@ impl Phase {
             Self::Asking(phase) => phase.step(cx),
             Self::Running(phase) => phase.step(cx),
             Self::Ending(phase) => phase.step(cx),
+            Self::StandingBy(phase) => Ok(Self::StandingBy(phase.step(cx))),
             phase => Ok(phase),
         }
     }
@@ -242,7 +244,7 @@ impl Phase {
             }
             Self::Recovering(phase) => Some(phase.known().partitions.clone()),
             Self::Unassigned
-            | Self::StandingBy
+            | Self::StandingBy(_)
             | Self::Leaving(_)
             | Self::Asking(_)
             | Self::Closed => None,
@@ -285,7 +287,7 @@ impl Phase {
     pub(super) fn waits_for<C: Client>(&self, cx: &Context<C>) -> Waiting {
         match self {
             Self::Unassigned => Waiting::Assignment,
-            Self::StandingBy => Waiting::Standby,
+            Self::StandingBy(_) => Waiting::Standby,
             Self::Leaving(_) if cx.control.activity().registering.load(Relaxed) => {
                 Waiting::Registration
             }

@@ -35,6 +35,8 @@ struct Position {
     /// It stands still until it is assigned again.
     is_stuck: bool,
     is_missing: bool,
+    /// It is not a place in the log any more.
+    is_truncated: bool,
     high_watermark: Option<i64>,
 }
 
@@ -77,6 +79,7 @@ impl Reading {
             end_told: None,
             is_stuck: false,
             is_missing: false,
+            is_truncated: false,
             high_watermark: None,
         };
         self.positions = starts.map(|(partition, next)| (partition, position(next))).collect();
@@ -99,6 +102,14 @@ impl Reading {
     pub(crate) fn resume(&mut self, partition: i32) {
         if let Some(position) = self.positions.get_mut(&partition) {
             position.is_paused = false;
+        }
+    }
+
+    /// A log has lost its end. A client sees by the leader's epoch that its position is of a former
+    /// log, also when the log has grown past it by then (KIP-320).
+    pub(crate) fn truncated(&mut self, partition: i32, end: i64) {
+        if let Some(position) = self.positions.get_mut(&partition) {
+            position.is_truncated |= position.next > end;
         }
     }
 
@@ -143,7 +154,12 @@ impl Reading {
         if !topics.is_led(&place, now) {
             return;
         }
-        match log.read(position.next, self.uncommitted, most) {
+        let read = if position.is_truncated {
+            Err(OutOfRange)
+        } else {
+            log.read(position.next, self.uncommitted, most)
+        };
+        match read {
             Err(OutOfRange) => {
                 position.is_stuck = true;
                 self.queue.push_back((partition, Fetched::OutOfRange(position.next)));

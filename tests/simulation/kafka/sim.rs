@@ -209,7 +209,13 @@ impl SimKafka {
     pub(crate) fn lose_end(&self, topic: &str, partition: i32, from: i64) {
         self.with(|cluster| {
             let log = cluster.topics.log_mut(&Place::new(topic, partition));
-            log.expect("the partition exists").lose_end(from);
+            let log = log.expect("the partition exists");
+            log.lose_end(from);
+            let end = log.high_watermark();
+            let reading = cluster.consumers.values_mut().map(|it| &mut it.reading);
+            for reading in reading.filter(|it| it.topic() == topic) {
+                reading.truncated(partition, end);
+            }
         });
     }
 
