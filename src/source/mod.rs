@@ -83,6 +83,8 @@ pub struct SourceSettings {
     pub on_unreadable_batch: OnUnreadableBatch,
     /// Stop at the end offsets seen at the start.
     pub exit_at_end: bool,
+    /// Whether a stop gives up this instance's place in the group.
+    pub leave_on_stop: bool,
     /// Whether the cluster can be asked for topics' ids: a mock cluster cannot.
     pub has_topic_ids: bool,
     /// Names of the topics.
@@ -156,7 +158,11 @@ impl<C: Client> Source<C> {
         match turn(&mut cx, phase) {
             Ok(Phase::Closed) => {
                 cx.control.health().set_phase(metrics::PipelinePhase::Stopping);
-                cx.consumer.close();
+                // Whatever is committed of this incarnation is committed by now.
+                match cx.settings.leave_on_stop {
+                    true => cx.consumer.leave(),
+                    false => cx.consumer.close(),
+                }
                 Ok(None)
             }
             Ok(phase) => Ok(Some(Self { cx, phase })),

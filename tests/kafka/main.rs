@@ -22,6 +22,8 @@ mod group;
 mod headers;
 mod hostile;
 mod journal_topic;
+mod leaving;
+mod members;
 mod mistakes;
 mod open_transactions;
 mod operation;
