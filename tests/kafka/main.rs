@@ -21,6 +21,7 @@ mod faults;
 mod group;
 mod headers;
 mod hostile;
+mod instances;
 mod journal_topic;
 mod leaving;
 mod members;
