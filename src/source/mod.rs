@@ -159,9 +159,10 @@ impl<C: Client> Source<C> {
             Ok(Phase::Closed) => {
                 cx.control.health().set_phase(metrics::PipelinePhase::Stopping);
                 // Whatever is committed of this incarnation is committed by now.
-                match cx.settings.leave_on_stop {
-                    true => cx.consumer.leave(),
-                    false => cx.consumer.close(),
+                if cx.settings.leave_on_stop {
+                    cx.consumer.leave();
+                } else {
+                    cx.consumer.close();
                 }
                 Ok(None)
             }

@@ -30,8 +30,18 @@ impl Instance {
         assert!(self.served.is_none(), "instance {} runs already", self.name);
         self.runs += 1;
         let flags = [&["--instance-id", &self.name], flags].concat();
-        let log = scenario.dir.path().join(format!("{}-{:03}.log", self.name, self.runs));
+        let log = self.log_file(scenario).expect("it has had a run");
         self.served = Some(scenario.serve_instance(&self.name, self.port, &flags, log));
+    }
+
+    pub fn is_running(&self) -> bool {
+        self.served.is_some()
+    }
+
+    /// The log of the run that goes on, else of the last one.
+    pub fn log_file(&self, scenario: &Scenario) -> Option<PathBuf> {
+        let name = format!("{}-{:03}.log", self.name, self.runs);
+        (self.runs > 0).then(|| scenario.dir.path().join(name))
     }
 
     /// The run that goes on.
@@ -76,7 +86,7 @@ impl Instance {
 
     /// Waits until it has so many partitions.
     pub fn wait_for_partitions(&self, count: u32) {
-        self.served().wait_for("logintide_assigned_partitions", |n| n == f64::from(count));
+        self.served().wait_for("logintide_assigned_partitions", |n| n as u32 == count);
     }
 
     /// Removes its folder.

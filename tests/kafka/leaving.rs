@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use testkit::{Scenario, Served};
+use testkit::{Instance, Scenario};
 
 use crate::members::{members, wait_until_stable};
 
@@ -11,14 +11,8 @@ const SESSION: &[&str] = &["--session-timeout", "5m", "-X", "transaction.timeout
 /// How long the place of an instance that has left may still be seen.
 const SOON_GONE: Duration = Duration::from_secs(2);
 
-fn start(scenario: &Scenario, instance: &str, flags: &[&str]) -> Served {
-    let own = ["--instance-id", instance];
-    scenario.serve_group("group", instance, &[&own, SESSION, flags].concat())
-}
-
-fn stopped(running: Served) -> Instant {
-    running.stop();
-    Instant::now()
+fn start(scenario: &Scenario, instance: &mut Instance, flags: &[&str]) {
+    instance.start(scenario, &[SESSION, flags].concat());
 }
 
 #[test]
@@ -26,22 +20,25 @@ fn stopped(running: Served) -> Instant {
 fn a_stop_keeps_the_place_unless_it_is_to_leave() {
     let scenario = Scenario::new("leave");
     scenario.produce(&["--count", "2000"]);
-    let keeps = start(&scenario, "one", &[]);
-    keeps.wait_for_events(2000.0);
-    let gone = stopped(keeps);
+    let mut one = Instance::new("one");
+    start(&scenario, &mut one, &[]);
+    one.served().wait_for_events(2000.0);
+    one.stop();
+    let gone = Instant::now();
     while gone.elapsed() < SOON_GONE {
         assert_eq!(members(&scenario), ["one"]);
     }
-    let mut leaves = start(&scenario, "one", &["--leave-on-stop"]);
-    leaves.wait_for_line(" reading partitions=");
+    start(&scenario, &mut one, &["--leave-on-stop"]);
+    one.served_mut().wait_for_line(" reading partitions=");
     assert_eq!(members(&scenario), ["one"]);
-    let gone = stopped(leaves);
-    assert!(members(&scenario).is_empty());
+    one.stop();
+    let gone = Instant::now();
+    assert_eq!(members(&scenario), [""; 0]);
     assert!(gone.elapsed() < SOON_GONE);
     // The end of a bounded run is a stop too.
-    let flags = ["--instance-id", "one", "--exit-at-end", "--leave-on-stop"];
-    scenario.start_group("group", "one", &[&flags, SESSION].concat()).ends_with(0);
-    assert!(members(&scenario).is_empty());
+    start(&scenario, &mut one, &["--exit-at-end", "--leave-on-stop"]);
+    one.served_mut().ends_with(0);
+    assert_eq!(members(&scenario), [""; 0]);
     println!("{}", scenario.verify(&["--expect-complete"]));
 }
 
@@ -50,18 +47,18 @@ fn a_stop_keeps_the_place_unless_it_is_to_leave() {
 fn others_have_the_partitions_of_an_instance_that_leaves_at_once() {
     let scenario = Scenario::new("leave-others");
     scenario.produce(&["--count", "2000"]);
-    let first = start(&scenario, "one", &["--leave-on-stop"]);
-    let second = start(&scenario, "two", &["--leave-on-stop"]);
-    wait_until_stable(&scenario, 2);
-    for process in [&first, &second] {
-        process.wait_for("logintide_assigned_partitions", |partitions| partitions == 4.0);
+    let [mut one, mut two] = ["one", "two"].map(Instance::new);
+    for instance in [&mut one, &mut two] {
+        start(&scenario, instance, &["--leave-on-stop"]);
     }
-    let gone = stopped(first);
-    second.wait_for("logintide_assigned_partitions", |partitions| partitions == 8.0);
+    wait_until_stable(&scenario, 2);
+    one.stop();
+    let gone = Instant::now();
+    two.wait_for_partitions(8);
     println!("all partitions after {:?}", gone.elapsed());
     assert_eq!(members(&scenario), ["two"]);
-    second.stop();
-    assert!(members(&scenario).is_empty());
+    two.stop();
+    assert_eq!(members(&scenario), [""; 0]);
 }
 
 #[test]
@@ -69,11 +66,17 @@ fn others_have_the_partitions_of_an_instance_that_leaves_at_once() {
 fn a_group_that_is_stopped_as_a_whole_is_left_by_all() {
     let scenario = Scenario::new("leave-all");
     scenario.produce(&["--count", "2000"]);
-    let start = |instance| start(&scenario, instance, &["--leave-on-stop"]);
-    let mut all = ["one", "two", "three"].map(start);
+    let mut all = ["one", "two", "three"].map(Instance::new);
+    for instance in &mut all {
+        start(&scenario, instance, &["--leave-on-stop"]);
+    }
     wait_until_stable(&scenario, 3);
     // The leaving of one is a rebalance in the middle of which the others are to leave.
-    all.iter().for_each(|process| process.signal("-TERM"));
-    all.iter_mut().for_each(|process| process.ends_with(0));
+    for instance in &all {
+        instance.served().signal("-TERM");
+    }
+    for instance in &mut all {
+        instance.served_mut().ends_with(0);
+    }
     assert_eq!(members(&scenario), [""; 0]);
 }
