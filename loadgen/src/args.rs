@@ -32,7 +32,7 @@ pub(crate) enum Command {
     Latency(LatencyArgs),
     /// Report how fast a topic grows, without the beginning and the end
     Rate(RateArgs),
-    /// Fail if an open transaction hides anything of these topics from read_committed readers
+    /// Fail if an open transaction hides records of these topics
     Settled(SettledArgs),
 }
 
