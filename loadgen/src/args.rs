@@ -4,7 +4,10 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{generate::Plan, latency::LatencyArgs, messages::MessageOutput, rate::RateArgs};
+use crate::{
+    generate::Plan, latency::LatencyArgs, messages::MessageOutput, rate::RateArgs,
+    settled::SettledArgs,
+};
 
 /// Generates login events, verifies a processor's outputs, and copies topics as a baseline.
 ///
@@ -29,6 +32,8 @@ pub(crate) enum Command {
     Latency(LatencyArgs),
     /// Report how fast a topic grows, without the beginning and the end
     Rate(RateArgs),
+    /// Fail if an open transaction hides records of these topics
+    Settled(SettledArgs),
 }
 
 /// The connection to Kafka.

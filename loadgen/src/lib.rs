@@ -17,6 +17,7 @@ mod produce;
 mod progress;
 mod rate;
 mod rules;
+mod settled;
 mod stop;
 mod usage;
 mod verify;
@@ -53,6 +54,7 @@ pub fn run_command_line() -> ExitCode {
             Command::Copy(args) => copy::run(&args, &stop),
             Command::Latency(args) => latency::run(&args, &stop),
             Command::Rate(args) => rate::run(&args, &stop),
+            Command::Settled(args) => settled::run(&args, &stop),
         },
     );
     match outcome {

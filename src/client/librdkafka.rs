@@ -147,6 +147,10 @@ impl RecordConsumer for Consumer {
     fn close(self) {
         Consumer::close(self);
     }
+
+    fn leave(self) {
+        Consumer::leave(self);
+    }
 }
 
 impl OffsetCommitter for Committer {

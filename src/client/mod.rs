@@ -161,6 +161,9 @@ pub trait RecordConsumer: Debug {
 
     /// See [`kafka::Consumer::close`](crate::kafka::Consumer::close).
     fn close(self);
+
+    /// See [`kafka::Consumer::leave`](crate::kafka::Consumer::leave).
+    fn leave(self);
 }
 
 /// See [`kafka::Committer`](crate::kafka::Committer).

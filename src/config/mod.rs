@@ -47,6 +47,8 @@ pub struct RunConfig {
     pub group_id: String,
     /// Name of this instance in the group, in its transactional ids and in what it commits.
     pub instance_id: InstanceId,
+    /// Whether a stop gives up this instance's place in the group.
+    pub leave_on_stop: bool,
     /// The topics' names, all different.
     pub topics: PerTopic<String>,
     /// Worker threads, at least 1.

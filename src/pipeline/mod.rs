@@ -257,6 +257,7 @@ fn start(
         start_from: config.start_from,
         on_unreadable_batch: config.on_unreadable_batch,
         exit_at_end: config.exit_at_end,
+        leave_on_stop: config.leave_on_stop,
         has_topic_ids: !MockCluster::has_id(&parts.facts.cluster_id),
         topics: config.topics.clone(),
         outputs: PerOutput::from_fn(|topic| parts.facts.outputs[topic].partitions),

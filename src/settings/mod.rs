@@ -109,6 +109,7 @@ fn load(
             grace_ms: layers.required(&t::GRACE).as_millis() as i64,
             allowed_lateness_ms: layers.required(&t::ALLOWED_LATENESS).as_millis() as i64,
         },
+        leave_on_stop: layers.required(&t::LEAVE_ON_STOP),
         idle_timeout: layers.required(&t::IDLE_TIMEOUT),
         commit_interval: layers.required(&t::COMMIT_INTERVAL),
         timing: times::timing(&layers).expect("a wrong value is a problem"),

@@ -55,6 +55,10 @@ settings! {
                    allow 6s to 30m unless they are set otherwise")
             .more("The limits of transactions, of a stop and of a rebalance \
                    [follow from it](#times-that-follow-from-the-session).");
+        LEAVE_ON_STOP: bool = switch("leave-on-stop")
+            .help("Leave the group at a stop, after the last commit: others have the partitions \
+                   about a second later; otherwise the place is kept for a session")
+            .more("For an instance that is not to come back soon.");
     }
     "Topics" {
         INPUT_TOPIC: String = topic(Topic::Input);

@@ -132,7 +132,8 @@ fn defaults_are_the_documented_ones() {
     assert!(config.http_token.is_none());
     assert_eq!(config.stats_interval.map(|d| d.as_secs()), Some(10));
     assert_eq!(config.log_format, LogFormat::Text);
-    assert!(!config.create_topics && !config.exit_at_end && config.client_properties.is_empty());
+    assert!(!config.create_topics && !config.exit_at_end && !config.leave_on_stop);
+    assert!(config.client_properties.is_empty());
 }
 
 #[test]
@@ -140,7 +141,7 @@ fn settings_reach_the_configuration() {
     let line = "--group-id g --instance-id i-1 --input-topic in --late-topic l --workers 3 \
         --window 1m --grace 0s --allowed-lateness 1h --idle-timeout 2s --commit-interval 1s \
         --start-from 2024-11-02T13:00:00Z --state-dir /s --session-timeout 20s \
-        --on-topic-recreated begin \
+        --on-topic-recreated begin --leave-on-stop \
         --memory-budget 64MiB --timezone Europe/Berlin --timestamp-style rfc3339 \
         --field user_id=sub,timestamp=iat --field ip=addr --max-future 0s --http off --exit-at-end \
         --stats-interval off --on-unreadable-batch skip --log-format json --create-topics \
@@ -170,7 +171,7 @@ fn settings_reach_the_configuration() {
     assert_eq!(config.stall_timeout.as_secs(), 30);
     assert_eq!((config.http, config.stats_interval), (None, None));
     assert_eq!(config.log_format, LogFormat::Json);
-    assert!(config.create_topics && config.exit_at_end);
+    assert!(config.create_topics && config.exit_at_end && config.leave_on_stop);
     assert_eq!((config.new_topic_partitions, config.new_topic_replication), (Some(12), Some(3)));
     let property = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     assert_eq!(

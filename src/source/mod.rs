@@ -84,6 +84,8 @@ pub struct SourceSettings {
     pub on_unreadable_batch: OnUnreadableBatch,
     /// Stop at the end offsets seen at the start.
     pub exit_at_end: bool,
+    /// Whether a stop gives up this instance's place in the group.
+    pub leave_on_stop: bool,
     /// Whether the cluster can be asked for topics' ids: a mock cluster cannot.
     pub has_topic_ids: bool,
     /// Names of the topics.
@@ -157,7 +159,12 @@ impl<C: Client> Source<C> {
         match turn(&mut cx, phase) {
             Ok(Phase::Closed) => {
                 cx.control.health().set_phase(metrics::PipelinePhase::Stopping);
-                cx.consumer.close();
+                // Whatever is committed of this incarnation is committed by now.
+                if cx.settings.leave_on_stop {
+                    cx.consumer.leave();
+                } else {
+                    cx.consumer.close();
+                }
                 Ok(None)
             }
             Ok(phase) => Ok(Some(Self { cx, phase })),

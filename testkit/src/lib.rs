@@ -8,6 +8,7 @@
 pub mod broker;
 pub mod browser;
 pub mod http;
+pub mod instance;
 pub mod interrupt;
 pub mod ports;
 pub mod process;
@@ -22,6 +23,7 @@ use std::time::Duration;
 pub use broker::KafkaLocal;
 pub use browser::Browser;
 pub use http::{get, metric};
+pub use instance::Instance;
 pub use ports::free_port;
 pub use process::{Process, text};
 pub use scenario::{Scenario, WITHOUT_TOPICS, brokers};

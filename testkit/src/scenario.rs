@@ -140,6 +140,16 @@ impl Scenario {
         command
     }
 
+    /// Fails when an open transaction hides anything of an output or the journal; not started.
+    pub fn settled_command(&self) -> Command {
+        let mut command = self.loadgen_command(&["settled"]);
+        let outputs = ["processed", "aggregated", "dead-letter", "late", "group-journal"];
+        for name in outputs {
+            command.args(["--topic", &self.topic(name)]);
+        }
+        command
+    }
+
     /// Waits until the judge, with these flags, finds nothing missing or wrong.
     pub fn wait_until_verified(&self, process: &Process, flags: &[&str]) {
         let deadline = Instant::now() + SOON;

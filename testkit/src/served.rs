@@ -3,6 +3,7 @@
 use std::{
     cell::Cell,
     ops::{Deref, DerefMut},
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -49,6 +50,20 @@ impl Scenario {
     /// As `start_group`, with an HTTP server.
     pub fn serve_group(&self, group: &str, state: &str, flags: &[&str]) -> Served {
         self.served(group, state, ports::free_port(), flags, &[])
+    }
+
+    /// An instance of the scenario's group, with the folder of this name, and a port of earlier
+    /// runs.
+    pub(crate) fn serve_instance(
+        &self,
+        name: &str,
+        port: u16,
+        flags: &[&str],
+        log: PathBuf,
+    ) -> Served {
+        let address = format!("127.0.0.1:{port}");
+        let command = self.command("group", name, &[&["--http", &address], flags].concat());
+        Served { process: Process::spawn(command, log), port }
     }
 
     fn served(

@@ -49,6 +49,7 @@ scripts! {
     dead_static: static_members::dead_static, static_members::DEAD_STATIC;
     replaced: static_members::replaced, static_members::REPLACED;
     returned: static_members::returned, static_members::RETURNED;
+    gone_for_good: static_members::gone_for_good, static_members::GONE_FOR_GOOD;
     listed: departed::listed, departed::LISTED;
     ended_by_others: departed::ended_by_others, departed::ENDED_BY_OTHERS;
     unanswered: groups::unanswered, groups::UNANSWERED;

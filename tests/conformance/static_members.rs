@@ -133,3 +133,41 @@ pub(crate) fn returned<S: Stage>(play: &mut Play<S>) {
     });
     play.note(format!("the other goes on: {}", event.is_none()));
 }
+
+pub(crate) const GONE_FOR_GOOD: &[&str] = &[
+    "first assigned [0, 1]",
+    "both [\"assigned [0]\", \"assigned [1]\"]",
+    "members [\"a\"]",
+    "then revoked [0]",
+    "before the session was over: true",
+    "all assigned [0, 1]",
+    "members []",
+];
+
+/// A static member gives up its place, beside another one and as the last of all.
+pub(crate) fn gone_for_good<S: Stage>(play: &mut Play<S>) {
+    use logintide::client::{Client, Clock, Questions};
+    let settings = play.consumer_settings(None);
+    let client = play.stage.client();
+    let admin = client.uncommitted(&settings.client).expect("a client");
+    let members = || {
+        let group = admin.describe_group(&settings.group_id, PATIENCE).expect("an answer");
+        group.members.into_iter().map(|it| it.instance_id).collect::<Vec<_>>()
+    };
+    let mut first = play.consumer(Some("a"));
+    let offered = play.join(&mut first);
+    play.note(format!("first {offered}"));
+    let mut second = play.consumer(Some("b"));
+    join_second(play, &mut first, &mut second);
+    let gone = client.clock().now();
+    second.leave();
+    play.note(format!("members {:?}", members()));
+    let revoked = play.rebalance(&mut first);
+    play.note(format!("then {}", named(&revoked)));
+    play.note(format!("before the session was over: {}", client.clock().since(gone) < SESSION));
+    first.unassign().expect("unassign");
+    let all = play.take_offer(&mut first);
+    play.note(format!("all {all}"));
+    first.leave();
+    play.note(format!("members {:?}", members()));
+}

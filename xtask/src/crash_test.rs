@@ -1,10 +1,12 @@
-//! `cargo xtask crash-test`: kills logintide at random moments, then has everything recounted.
+//! `cargo xtask crash-test`: kills instances at random moments, then has everything recounted.
 //!
-//! In:    a seed: events, moments of the kills and numbers of workers come from it.
+//! In:    a seed: events, mishaps, their moments and numbers of workers come from it.
 //! Holds: what it starts ends with it; logs and state are kept only when it fails.
 
+mod fleet;
 mod plan;
 mod runs;
+mod table;
 
 use std::{
     fmt,
@@ -20,12 +22,14 @@ use crate::shell::{self, Misuse};
 pub(crate) use plan::WorkerCounts;
 use runs::Runs;
 
-/// Kills logintide by SIGKILL again and again while events come in, then recounts every output
+/// Kills logintide again and again while events come in, then recounts every output
 ///
-/// Four kills in five come 0.3 to 3 s after the run began to read, the others within 0.8 s after
-/// its launch: during start and recovery. The events' rate is such that they last until the last
-/// kill. Before every third start the state folder is removed. A last run ends by itself at the end
-/// of the input; then `loadgen verify` judges.
+/// One instance gets SIGKILL: four times in five 0.3 to 3 s after it began to read, the others
+/// within 0.8 s after its launch, during start and recovery. Several instances of one group share
+/// the input; every 1.5 to 5 s one of them gets SIGKILL or SIGTERM, with or without
+/// --leave-on-stop. Each is started again at once, and before every third start its state folder is
+/// removed. The events' rate is such that they last until the last mishap. When all is read and all
+/// windows are closed, all are stopped. `loadgen verify` judges, and no transaction may be open.
 ///
 /// Exit codes: 0 exact, 1 not exact or a step failed (the logs are kept then), 2 wrong usage.
 #[derive(Args)]
@@ -34,12 +38,21 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "MODE", value_enum)]
     pub(crate) delivery: Delivery,
 
-    /// How often it is killed
+    /// How many instances share the input
+    #[arg(long, value_name = "N", default_value_t = Self::INSTANCES,
+        value_parser = value_parser!(u64).range(1..=Self::MOST_INSTANCES))]
+    pub(crate) instances: u64,
+
+    /// How often an instance is killed, stopped or paused
     #[arg(long, value_name = "N", default_value_t = Self::KILLS,
         value_parser = value_parser!(u64).range(..Self::TOO_MANY))]
     pub(crate) kills: u64,
 
-    /// Events, moments of the kills and worker counts come from it
+    /// One mishap in six is a pause: SIGSTOP for longer than the session, then SIGCONT
+    #[arg(long)]
+    pub(crate) pause: bool,
+
+    /// Events, mishaps, their moments and worker counts come from it
     #[arg(long, value_name = "S", default_value_t = Self::SEED)]
     pub(crate) seed: u64,
 
@@ -52,7 +65,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FROM-TO", default_value = Self::WORKERS)]
     pub(crate) workers: WorkerCounts,
 
-    /// The state folder is removed before every N-th start; 0: it stays
+    /// A state folder is removed before every N-th start; 0: none is
     #[arg(long, value_name = "N", default_value_t = Self::LOSE_STATE)]
     pub(crate) lose_state: usize,
 
@@ -72,6 +85,8 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
+    const INSTANCES: u64 = 1;
+    const MOST_INSTANCES: u64 = 9;
     const KILLS: u64 = 30;
     const SEED: u64 = 1;
     const COUNT: u64 = 500_000;
@@ -99,14 +114,17 @@ impl fmt::Display for Delivery {
 
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let began = Instant::now();
-    let Arguments { delivery, kills, seed, count, .. } = arguments;
+    let Arguments { delivery, instances, kills, seed, count, .. } = arguments;
     let programs = find_programs(arguments.bin_dir.as_deref())?;
     eprintln!("programs: {}", programs.display());
     Runs::prepare(arguments, &programs, began)?
         .run()
         .map_err(|error| anyhow!("{error:#} (seed {seed})"))?;
     let seconds = began.elapsed().as_secs();
-    println!("exact after {kills} kills: {count} events, {delivery}, seed {seed}, {seconds} s");
+    println!(
+        "exact after {kills} mishaps: instances {instances}, {count} events, {delivery}, seed \
+         {seed}, {seconds} s"
+    );
     Ok(ExitCode::SUCCESS)
 }
 

@@ -19,14 +19,12 @@ use crate::{
     client::{self, Reporter},
     messages::MessageOutput,
     progress::RunProgress,
+    settled,
     stop::Stop,
 };
 
 /// Timeout of one poll.
 const POLL_TIMEOUT: Duration = Duration::from_millis(100);
-
-/// Timeout of a query for the end of a partition.
-const ENDS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Records between two updates of the progress.
 const LOOK_EVERY: u64 = 4_096;
@@ -163,10 +161,7 @@ impl Topic {
 
     /// The end of each partition for this reader.
     fn ends(&self, reader: &BaseConsumer<Reporter>) -> Result<Vec<i64>> {
-        let end = |partition| reader.fetch_watermarks(&self.name, partition, ENDS_TIMEOUT);
-        let ends = (0..self.partitions as i32).map(|partition| Ok(end(partition)?.1));
-        let ends: Result<_, KafkaError> = ends.collect();
-        ends.with_context(|| format!("cannot query the ends of {}", self.name))
+        settled::ends(reader, &self.name, self.partitions)
     }
 }
 

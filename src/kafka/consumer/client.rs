@@ -36,10 +36,10 @@ use super::{
 use crate::{
     ids::{Offset, PartitionId},
     kafka::native::{
-        ConsumerSettings, Event, KafkaError, NativeClient, Queue, c_string, check, first_error,
-        is_broker_away, list_entries, offset_list, partition_list,
+        ConsumerSettings, Event, GroupMetadata, KafkaError, NativeClient, Queue, c_string, check,
+        first_error, is_broker_away, list_entries, offset_list, partition_list,
     },
-    limits::{CONSUMER_CLOSE_DEADLINE, CONSUMER_SERVE_EVENTS},
+    limits::{CONSUMER_CLOSE_DEADLINE, CONSUMER_CLOSE_POLL, CONSUMER_SERVE_EVENTS},
 };
 
 /// The group consumer. See the module's head.
@@ -322,10 +322,44 @@ impl Consumer {
         Ok(())
     }
 
-    /// Leaves the group and ends the client, within `CONSUMER_CLOSE_DEADLINE` plus the timeout of
-    /// a running commit. Dropping does the same.
+    /// Ends the client, within `CONSUMER_CLOSE_DEADLINE` plus the timeout of a running commit. A
+    /// dynamic member leaves the group; a static one keeps its place for a session. Dropping does
+    /// the same.
     pub fn close(self) {
         drop(self);
+    }
+
+    /// As [`Self::close`], and a static member leaves the group too. It takes up to a
+    /// `CONSUMER_CLOSE_DEADLINE` longer, where the group cannot be left at once.
+    pub fn leave(mut self) {
+        let deadline = Instant::now() + CONSUMER_CLOSE_DEADLINE;
+        if let Err(error) = self.give_up_place(deadline) {
+            warn!(%error, "the group was not left; this instance's place is kept for a session");
+        }
+    }
+
+    /// Returns when librdkafka has sent that the member leaves, or is none.
+    ///
+    /// NOTE: librdkafka sends nothing for a static member once it closes: `rd_kafka_unsubscribe`
+    /// has to have had its effect before. That is when the member's id is gone, after the group's
+    /// request to give back what is assigned was answered.
+    fn give_up_place(&mut self, deadline: Instant) -> Result<(), KafkaError> {
+        const OPERATION: &str = "leave the group";
+        if self.rebalances.is_unanswered() {
+            self.unassign()?;
+        }
+        // SAFETY: the client is alive.
+        check(OPERATION, unsafe { rd::rd_kafka_unsubscribe(self.client.ptr()) })?;
+        while GroupMetadata::of(&self.client, OPERATION).is_ok() {
+            if Instant::now() >= deadline {
+                return Err(self.client.timeout(OPERATION, CONSUMER_CLOSE_DEADLINE));
+            }
+            self.serve(CONSUMER_CLOSE_POLL, &mut |_| {})?;
+            while self.next_rebalance().is_some() {
+                self.unassign()?;
+            }
+        }
+        Ok(())
     }
 }
 

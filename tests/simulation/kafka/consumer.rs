@@ -119,12 +119,19 @@ impl SimConsumer {
     }
 }
 
-/// Ends a consumer: only a dynamic member says so to its group.
-fn close(cluster: &mut Cluster, id: ConsumerId) {
+/// Whose group is told that a consumer ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Goodbye {
+    DynamicMembers,
+    Everybody,
+}
+
+fn close(cluster: &mut Cluster, id: ConsumerId, goodbye: Goodbye) {
     let Some(consuming) = cluster.consumers.remove(&id) else { return };
     let claim = consuming.membership.claim().clone();
     let reaches = cluster.processes[consuming.process].reaches();
-    if claim.instance_id.is_none() && !claim.member_id.is_empty() && reaches {
+    let says_so = goodbye == Goodbye::Everybody || claim.instance_id.is_none();
+    if says_so && !claim.member_id.is_empty() && reaches {
         joining::leave(cluster, &consuming.group, &claim.member_id);
     }
     joining::refresh(cluster, id);
@@ -133,7 +140,7 @@ fn close(cluster: &mut Cluster, id: ConsumerId) {
 impl Drop for SimConsumer {
     fn drop(&mut self) {
         if let Some(id) = self.id.take() {
-            close(&mut self.cluster.borrow_mut(), id);
+            close(&mut self.cluster.borrow_mut(), id, Goodbye::DynamicMembers);
         }
     }
 }
@@ -280,7 +287,7 @@ impl RecordConsumer for SimConsumer {
             cluster.consumers.insert(id, consuming);
         }
         if let Some(old) = self.id.replace(Some(id)) {
-            close(&mut cluster, old);
+            close(&mut cluster, old, Goodbye::DynamicMembers);
         }
         Ok(())
     }
@@ -291,6 +298,13 @@ impl RecordConsumer for SimConsumer {
 
     fn close(self) {
         drop(self);
+    }
+
+    fn leave(self) {
+        if let Some(id) = self.id.take() {
+            let mut cluster = self.cluster.borrow_mut();
+            close(&mut cluster, id, Goodbye::Everybody);
+        }
     }
 }
 

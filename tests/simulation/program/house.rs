@@ -211,6 +211,7 @@ impl House {
             start_from: StartFrom::Earliest,
             on_unreadable_batch: OnUnreadableBatch::Fail,
             exit_at_end: false,
+            leave_on_stop: false,
             has_topic_ids: true,
             topics: names(),
             outputs: self.plan.outputs(),

@@ -1,4 +1,5 @@
-//! When each run is killed and how many workers it has: everything random, all from the seed.
+//! What happens when to which instance, and how many workers its runs have: everything random, all
+//! from the seed.
 
 use std::{fmt, ops::RangeInclusive, str::FromStr, time::Duration};
 
@@ -7,12 +8,20 @@ use std::{fmt, ops::RangeInclusive, str::FromStr, time::Duration};
 const START_ALLOWANCE: Duration = Duration::from_secs(1);
 const FIRST_START_ALLOWANCE: Duration = Duration::from_secs(5);
 
-/// One kill in so many comes during start and recovery.
-const KILLS_PER_KILL_AT_LAUNCH: u64 = 5;
+/// Of one instance, one mishap in so many comes during start and recovery.
+const MISHAPS_PER_MISHAP_AT_LAUNCH: u64 = 5;
 /// Milliseconds after the launch.
 const AFTER_LAUNCH_MS: RangeInclusive<u64> = 20..=800;
 /// Milliseconds after the run began to read.
 const AFTER_READING_MS: RangeInclusive<u64> = 300..=3_000;
+/// Milliseconds between two mishaps of several instances: some find a start or a rebalance that the
+/// one before has caused.
+const BETWEEN_MS: RangeInclusive<u64> = 1_500..=5_000;
+
+/// Session of several instances: the shortest that brokers allow.
+pub(super) const SESSION: Duration = Duration::from_secs(6);
+/// How long an instance is paused: its session ends, and the others take its partitions over.
+pub(super) const PAUSE: Duration = Duration::from_secs(10);
 
 /// Numbers of workers that a run may have.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,10 +48,12 @@ impl fmt::Display for WorkerCounts {
     }
 }
 
-/// What the time until a kill counts from.
+/// What the time until a mishap counts from.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Since {
+    /// The launch of the last instance that was started, or the end of the last pause.
     Launch,
+    /// The moment when that instance began to read.
     Reading,
 }
 
@@ -55,69 +66,149 @@ impl fmt::Display for Since {
     }
 }
 
-/// One run that ends by SIGKILL.
-#[derive(Debug, PartialEq)]
-pub(super) struct Kill {
+/// What happens to an instance. After all but a pause it is started again at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    Kill,
+    /// Killed, and the state folder is removed.
+    LoseState,
+    /// SIGTERM; the place in the group is kept.
+    Stop,
+    /// SIGTERM to a run with `--leave-on-stop`: others get its partitions for a moment.
+    Leave,
+    /// SIGSTOP for longer than a session, then SIGCONT.
+    Pause,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Kill => "SIGKILL",
+            Self::LoseState => "SIGKILL, folder removed",
+            Self::Stop => "SIGTERM",
+            Self::Leave => "SIGTERM, leaves the group",
+            Self::Pause => "SIGSTOP, SIGCONT",
+        })
+    }
+}
+
+/// One mishap.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Mishap {
+    pub(super) instance: usize,
+    pub(super) kind: Kind,
     pub(super) since: Since,
     pub(super) after: Duration,
+    /// Of the run that follows.
     pub(super) workers: u64,
 }
 
-/// All runs; no two in succession have the same number of workers, if there is a choice.
+/// What is drawn.
+#[derive(Clone, Debug)]
+pub(super) struct Terms {
+    pub(super) seed: u64,
+    pub(super) mishaps: u64,
+    pub(super) instances: usize,
+    pub(super) workers: WorkerCounts,
+    /// Every so many starts a state folder is removed; 0: none.
+    pub(super) lose_state: usize,
+    pub(super) with_pauses: bool,
+}
+
+/// All mishaps, and with what each instance begins.
 #[derive(Debug, PartialEq)]
 pub(super) struct Plan {
     seed: u64,
-    pub(super) kills: Vec<Kill>,
-    /// Of the last run, which is not killed.
-    pub(super) last_workers: u64,
+    /// Workers of each instance's first run.
+    pub(super) first_workers: Vec<u64>,
+    pub(super) mishaps: Vec<Mishap>,
 }
 
 impl Plan {
-    pub(super) fn draw(seed: u64, kills: u64, workers: &WorkerCounts) -> Self {
-        let mut random = Random(seed);
-        let mut before = 0;
-        let mut draw_workers = |random: &mut Random| {
-            let drawn = loop {
-                let drawn = random.draw(&workers.0);
-                if drawn != before || workers.0.start() == workers.0.end() {
-                    break drawn;
-                }
-            };
-            before = drawn;
-            drawn
-        };
-        let kills = (0..kills)
-            .map(|_| {
-                let workers = draw_workers(&mut random);
-                let (since, after_ms) = match random.draw(&(1..=KILLS_PER_KILL_AT_LAUNCH)) {
-                    1 => (Since::Launch, AFTER_LAUNCH_MS),
-                    _ => (Since::Reading, AFTER_READING_MS),
-                };
-                let after = Duration::from_millis(random.draw(&after_ms));
-                Kill { since, after, workers }
-            })
-            .collect();
-        Self { seed, kills, last_workers: draw_workers(&mut random) }
+    /// No two runs of an instance in succession have the same number of workers, if there is a
+    /// choice.
+    pub(super) fn draw(terms: &Terms) -> Self {
+        let mut random = Random(terms.seed);
+        let mut workers = vec![0; terms.instances];
+        for workers in &mut workers {
+            *workers = terms.workers.other_than(*workers, &mut random);
+        }
+        let first_workers = workers.clone();
+        let last = terms.instances as u64 - 1;
+        let mishaps = (1..=terms.mishaps as usize).map(|number| {
+            let instance = random.draw(&(0..=last)) as usize;
+            let (since, after_ms) = terms.draw_moment(&mut random);
+            let after = Duration::from_millis(random.draw(&after_ms));
+            let kind = terms.draw_kind(number, &mut random);
+            workers[instance] = terms.workers.other_than(workers[instance], &mut random);
+            Mishap { instance, kind, since, after, workers: workers[instance] }
+        });
+        let mishaps = mishaps.collect();
+        Self { seed: terms.seed, first_workers, mishaps }
     }
 
-    /// About how long it takes until the last kill.
+    /// Whether the run of an instance that begins after so many mishaps is to leave the group when
+    /// it is stopped.
+    pub(super) fn leaves(&self, instance: usize, mishaps: usize) -> bool {
+        let mut following = self.mishaps[mishaps..].iter();
+        let ends = |it: &&Mishap| it.instance == instance && it.kind != Kind::Pause;
+        following.find(ends).is_some_and(|mishap| mishap.kind == Kind::Leave)
+    }
+
+    /// About how long it takes until the last mishap.
     pub(super) fn expected(&self) -> Duration {
-        let each = self.kills.iter().map(|kill| match kill.since {
-            Since::Launch => kill.after,
-            Since::Reading => START_ALLOWANCE + kill.after,
+        let each = self.mishaps.iter().map(|mishap| {
+            let start = match mishap.since {
+                Since::Launch => Duration::ZERO,
+                Since::Reading => START_ALLOWANCE,
+            };
+            let pause = if mishap.kind == Kind::Pause { PAUSE } else { Duration::ZERO };
+            start + mishap.after + pause
         });
         FIRST_START_ALLOWANCE + each.sum::<Duration>()
     }
 }
 
+impl Terms {
+    fn draw_moment(&self, random: &mut Random) -> (Since, RangeInclusive<u64>) {
+        if self.instances > 1 {
+            return (Since::Launch, BETWEEN_MS);
+        }
+        match random.draw(&(1..=MISHAPS_PER_MISHAP_AT_LAUNCH)) {
+            1 => (Since::Launch, AFTER_LAUNCH_MS),
+            _ => (Since::Reading, AFTER_READING_MS),
+        }
+    }
+
+    /// The folder is lost before the start that follows the mishap of this number, from 1.
+    fn draw_kind(&self, number: usize, random: &mut Random) -> Kind {
+        let drawn = random.draw(&(1..=6));
+        if self.lose_state > 0 && (number + 1).is_multiple_of(self.lose_state) {
+            return Kind::LoseState;
+        }
+        match drawn {
+            1 if self.with_pauses => Kind::Pause,
+            2 | 3 if self.instances > 1 => Kind::Stop,
+            4 if self.instances > 1 => Kind::Leave,
+            _ => Kind::Kill,
+        }
+    }
+}
+
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "seed {}: {} kills", self.seed, self.kills.len())?;
-        for (index, Kill { since, after, .. }) in self.kills.iter().enumerate() {
-            let before = if index == 0 { " at" } else { "," };
-            write!(f, "{before} {since} + {} ms", after.as_millis())?;
+        write!(f, "seed {}: {} mishaps", self.seed, self.mishaps.len())
+    }
+}
+
+impl WorkerCounts {
+    fn other_than(&self, before: u64, random: &mut Random) -> u64 {
+        loop {
+            let drawn = random.draw(&self.0);
+            if drawn != before || self.0.start() == self.0.end() {
+                return drawn;
+            }
         }
-        Ok(())
     }
 }
 
@@ -137,10 +228,17 @@ impl Random {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn counts(text: &str) -> Result<WorkerCounts, String> {
         text.parse()
+    }
+
+    fn terms(seed: u64, mishaps: u64, instances: usize) -> Terms {
+        let workers = WorkerCounts(1..=3);
+        Terms { seed, mishaps, instances, workers, lose_state: 3, with_pauses: false }
     }
 
     #[test]
@@ -156,39 +254,89 @@ mod tests {
 
     #[test]
     fn the_seed_decides_the_plan() {
-        let workers = WorkerCounts(1..=4);
-        assert_eq!(Plan::draw(7, 30, &workers), Plan::draw(7, 30, &workers));
-        assert_ne!(Plan::draw(7, 30, &workers), Plan::draw(8, 30, &workers));
-    }
-
-    #[test]
-    fn a_plan_has_kills_of_both_kinds_and_other_workers_in_each_run() {
-        let plan = Plan::draw(1, 1_000, &WorkerCounts(1..=3));
-        let mut counts: Vec<u64> = plan.kills.iter().map(|kill| kill.workers).collect();
-        counts.push(plan.last_workers);
-        assert!(counts.windows(2).all(|pair| pair[0] != pair[1]), "{counts:?}");
-        assert!((1..=3).all(|count| counts.contains(&count)));
-        let at_launch = plan.kills.iter().filter(|kill| kill.since == Since::Launch).count();
-        assert!((150..250).contains(&at_launch), "{at_launch} of 1000");
-        for kill in &plan.kills {
-            let moments = match kill.since {
-                Since::Launch => AFTER_LAUNCH_MS,
-                Since::Reading => AFTER_READING_MS,
-            };
-            assert!(moments.contains(&(kill.after.as_millis() as u64)), "{kill:?}");
+        for instances in [1, 3] {
+            let plan = |seed| Plan::draw(&terms(seed, 30, instances));
+            assert_eq!(plan(7), plan(7));
+            assert_ne!(plan(7), plan(8));
         }
     }
 
     #[test]
-    fn one_worker_count_is_no_choice() {
-        let plan = Plan::draw(1, 3, &WorkerCounts(2..=2));
-        assert!(plan.kills.iter().all(|kill| kill.workers == 2));
+    fn every_run_of_an_instance_has_another_number_of_workers() {
+        let plan = Plan::draw(&terms(1, 1_000, 3));
+        let mut now = plan.first_workers.clone();
+        for mishap in &plan.mishaps {
+            assert_ne!(now[mishap.instance], mishap.workers, "{mishap:?}");
+            assert!((1..=3).contains(&mishap.workers));
+            now[mishap.instance] = mishap.workers;
+        }
+        let one = Terms { workers: WorkerCounts(2..=2), ..terms(1, 3, 2) };
+        assert!(Plan::draw(&one).mishaps.iter().all(|mishap| mishap.workers == 2));
     }
 
     #[test]
-    fn a_plan_without_kills_is_shown_and_takes_a_start() {
-        let plan = Plan::draw(1, 0, &WorkerCounts(1..=4));
-        assert_eq!(plan.to_string(), "seed 1: 0 kills");
+    fn one_instance_is_killed_at_launch_and_while_it_reads() {
+        let plan = Plan::draw(&terms(1, 1_000, 1));
+        let at_launch = plan.mishaps.iter().filter(|it| it.since == Since::Launch).count();
+        assert!((150..250).contains(&at_launch), "{at_launch} of 1000");
+        for mishap in &plan.mishaps {
+            let moments = match mishap.since {
+                Since::Launch => AFTER_LAUNCH_MS,
+                Since::Reading => AFTER_READING_MS,
+            };
+            assert!(moments.contains(&(mishap.after.as_millis() as u64)), "{mishap:?}");
+            assert!([Kind::Kill, Kind::LoseState].contains(&mishap.kind), "{mishap:?}");
+        }
+        // The second mishap is the one before the third start.
+        let lost = plan.mishaps.iter().map(|mishap| mishap.kind == Kind::LoseState);
+        assert_eq!(lost.take(6).collect::<Vec<_>>(), [false, true, false, false, true, false]);
+    }
+
+    #[test]
+    fn all_kinds_of_mishaps_come_to_all_of_several_instances() {
+        let with_pauses = Terms { with_pauses: true, ..terms(1, 1_000, 3) };
+        for (terms, kinds) in [(with_pauses, 5), (terms(1, 1_000, 3), 4)] {
+            let mut times = BTreeMap::new();
+            for mishap in Plan::draw(&terms).mishaps {
+                assert!(BETWEEN_MS.contains(&(mishap.after.as_millis() as u64)));
+                *times.entry((mishap.kind, mishap.instance)).or_insert(0) += 1;
+            }
+            assert_eq!(times.len(), kinds * 3, "{times:?}");
+            assert!(times.values().all(|times| *times > 15), "{times:?}");
+        }
+    }
+
+    #[test]
+    fn a_run_leaves_the_group_if_that_is_how_it_ends() {
+        let mishap = |instance, kind| Mishap {
+            instance,
+            kind,
+            since: Since::Launch,
+            after: Duration::ZERO,
+            workers: 1,
+        };
+        let mishaps = vec![
+            mishap(0, Kind::Kill),
+            mishap(1, Kind::Pause),
+            mishap(1, Kind::Leave),
+            mishap(0, Kind::Leave),
+        ];
+        let plan = Plan { seed: 1, first_workers: vec![1, 1], mishaps };
+        assert!(!plan.leaves(0, 0), "it is killed");
+        assert!(plan.leaves(0, 1));
+        assert!(plan.leaves(1, 0), "a pause is no end");
+        assert!(!plan.leaves(1, 3), "nothing ends it");
+    }
+
+    #[test]
+    fn a_plan_takes_its_starts_moments_and_pauses() {
+        let plan = Plan::draw(&terms(1, 0, 1));
+        assert_eq!(plan.to_string(), "seed 1: 0 mishaps");
         assert_eq!(plan.expected(), FIRST_START_ALLOWANCE);
+        let after = Duration::from_secs(2);
+        let mishap = |kind| Mishap { instance: 0, kind, since: Since::Launch, after, workers: 1 };
+        let mishaps = vec![mishap(Kind::Kill), mishap(Kind::Pause)];
+        let plan = Plan { seed: 1, first_workers: vec![1], mishaps };
+        assert_eq!(plan.expected(), FIRST_START_ALLOWANCE + 2 * after + PAUSE);
     }
 }

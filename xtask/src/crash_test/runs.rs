@@ -1,8 +1,8 @@
-//! The runs of a crash test: production, kills, the last run, the judge.
+//! The course of a crash test: production, mishaps, the end of all instances, the judge.
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, ExitStatus},
     time::{Duration, Instant},
 };
@@ -12,7 +12,9 @@ use testkit::{KafkaLocal, Process, Scenario, interrupt, process};
 
 use super::{
     Arguments, Delivery,
-    plan::{Kill, Plan, Since},
+    fleet::Fleet,
+    plan::{Kind, Mishap, Plan, SESSION, Since, Terms},
+    table::Table,
 };
 
 /// Seconds of event time that all events span: enough windows to close during the kills, and more
@@ -29,17 +31,20 @@ const SHARES: [&str; 8] = [
     "--share-poison",
     "0.01",
 ];
-/// logintide's line once it reads.
-const READS: &str = " reading partitions=";
 /// How often the end of a process is looked for.
 const POLL: Duration = Duration::from_millis(100);
-/// The same for the moment that a kill counts from.
-const READS_POLL: Duration = Duration::from_millis(20);
+/// The same for the moment that a mishap counts from.
+const MOMENT_POLL: Duration = Duration::from_millis(20);
+/// How long the instances may take for the rest, once nothing is produced any more.
+const REST: Duration = Duration::from_mins(2);
+/// Silence after which the last windows close. Production never pauses for so long.
+const IDLE_TIMEOUT: &str = "3s";
 
 /// Everything of one crash test. Dropped without `exact`, it keeps its folder.
 pub(super) struct Runs {
     arguments: Arguments,
     plan: Plan,
+    fleet: Fleet,
     scenario: Scenario,
     /// The broker, unless one was given.
     kafka: Option<KafkaLocal>,
@@ -54,7 +59,14 @@ impl Runs {
         programs: &Path,
         began: Instant,
     ) -> anyhow::Result<Self> {
-        let plan = Plan::draw(arguments.seed, arguments.kills, &arguments.workers);
+        let plan = Plan::draw(&Terms {
+            seed: arguments.seed,
+            mishaps: arguments.kills,
+            instances: arguments.instances as usize,
+            workers: arguments.workers.clone(),
+            lose_state: arguments.lose_state,
+            with_pauses: arguments.pause,
+        });
         let given = arguments.brokers.clone().filter(|brokers| !brokers.is_empty());
         let (kafka, brokers) = if let Some(brokers) = given {
             (None, brokers)
@@ -72,17 +84,16 @@ impl Runs {
             let topics = scenario.topic("*");
             eprintln!("broker: {brokers} (given); the topics {topics} stay there");
         }
-        let folder = scenario.dir.path();
-        fs::create_dir(folder.join("logs")).context("the folder for logs")?;
         // Copies: all runs are of the same build, whatever is built meanwhile.
-        let copies = folder.join("bin");
+        let copies = scenario.dir.path().join("bin");
         fs::create_dir(&copies).context("the folder for programs")?;
         for name in ["logintide", "loadgen"] {
             fs::copy(programs.join(name), copies.join(name)).context(name)?;
         }
         let scenario = scenario.with_programs(&copies);
         let deadline = began + Duration::from_secs(arguments.max_seconds);
-        Ok(Self { arguments, plan, scenario, kafka, deadline, exact: false })
+        let fleet = Fleet::new(arguments.instances as usize, flags_of_all(&arguments));
+        Ok(Self { arguments, plan, fleet, scenario, kafka, deadline, exact: false })
     }
 
     /// # Errors
@@ -90,34 +101,55 @@ impl Runs {
     pub(super) fn run(mut self) -> anyhow::Result<()> {
         eprintln!("{}", self.plan);
         let mut producer = self.start_production()?;
-        let (began, kills) = (Instant::now(), self.plan.kills.len());
+        let mut table = Table::new(&self.fleet.names());
+        for (instance, workers) in self.plan.first_workers.clone().into_iter().enumerate() {
+            let leaves = self.plan.leaves(instance, 0);
+            self.fleet.launch(&self.scenario, instance, workers, leaves);
+        }
+        let (began, mishaps) = (Instant::now(), self.plan.mishaps.clone());
         let mut in_time = 0;
-        for (index, kill) in self.plan.kills.iter().enumerate() {
-            let number = index + 1;
-            let loses = self.lose_state(number)?;
-            let running = self.launch(number, kill.workers, &[]);
-            let note = self.kill_at_its_moment(number, kill, running)?;
+        for (done, mishap) in (1..).zip(&mishaps) {
+            self.await_moment(mishap)?;
+            let at = began.elapsed();
+            let note = self.fleet.inflict(&self.scenario, mishap)?;
             in_time += usize::from(producer.ended().is_none());
+            table.count(mishap);
             eprintln!(
-                "kill {number:3} of {kills} at {}, {} after {}, {} workers{loses}{note}",
-                seconds(began.elapsed()),
-                seconds(kill.after),
-                kill.since,
-                kill.workers
+                "mishap {done:3} of {} at {}: {}{note}",
+                mishaps.len(),
+                seconds(at),
+                self.named(mishap)
             );
+            if mishap.kind != Kind::Pause {
+                let leaves = self.plan.leaves(mishap.instance, done);
+                self.fleet.launch(&self.scenario, mishap.instance, mishap.workers, leaves);
+            }
         }
         self.await_success(&mut producer, "loadgen produce failed")?;
-        self.run_to_the_end(kills + 1)?;
-        self.judge()?;
-        if in_time < kills {
-            let late = kills - in_time;
+        let rest = self.await_rest()?;
+        self.fleet.stop();
+        println!("{table}");
+        self.judge(rest)?;
+        if in_time < mishaps.len() {
+            let late = mishaps.len() - in_time;
             eprintln!(
-                "note: the events came to an end before {late} of the kills; the machine is slow, \
-                 or others use it"
+                "note: the events came to an end before {late} of the mishaps; the machine is \
+                 slow, or others use it"
             );
         }
         self.exact = true;
         Ok(())
+    }
+
+    /// For the line about a mishap.
+    fn named(&self, mishap: &Mishap) -> String {
+        let Mishap { instance, kind, since, after, workers } = mishap;
+        let name = self.fleet.names()[*instance];
+        let follows = match kind {
+            Kind::Pause => String::new(),
+            _ => format!("; {workers} workers follow"),
+        };
+        format!("{name} {kind}, {} after {since}{follows}", seconds(*after))
     }
 
     fn event_flags(&self) -> Vec<String> {
@@ -146,89 +178,70 @@ impl Runs {
         Ok(self.spawn(produce, "produce"))
     }
 
-    /// Removes the state folder, if this start is one without. For the line about the kill.
-    fn lose_state(&self, number: usize) -> anyhow::Result<&'static str> {
-        let every = self.arguments.lose_state;
-        let folder = self.scenario.state_dir();
-        if every == 0 || !number.is_multiple_of(every) || !folder.exists() {
-            return Ok("");
-        }
-        fs::remove_dir_all(folder).context("the state folder")?;
-        Ok(", without the folder")
-    }
-
-    /// The run of this number, counted from 1.
-    fn launch(&self, number: usize, workers: u64, flags: &[&str]) -> Process {
-        let mut command = self.scenario.command("group", "state", flags);
-        command.args(["--delivery", &self.arguments.delivery.to_string()]);
-        command.args(["--workers", &workers.to_string()]);
-        Process::spawn(command, self.run_log(number))
-    }
-
-    /// Returns how long it took until it read, for the line about the kill.
-    fn kill_at_its_moment(
-        &self,
-        number: usize,
-        kill: &Kill,
-        mut running: Process,
-    ) -> anyhow::Result<String> {
-        let launched = Instant::now();
-        let mut note = String::new();
-        if kill.since == Since::Reading {
-            while !running.log().contains(READS) {
-                self.check_alive(number, &mut running)?;
-                self.check_time()?;
-                interrupt::sleep(READS_POLL);
+    fn await_moment(&mut self, mishap: &Mishap) -> anyhow::Result<()> {
+        let mut from = self.fleet.launched();
+        if mishap.since == Since::Reading {
+            while !self.fleet.reads(mishap.instance) {
+                self.check_alive()?;
+                interrupt::sleep(MOMENT_POLL);
             }
-            note = format!("; it read {} after its launch", seconds(launched.elapsed()));
+            from = Instant::now();
         }
-        interrupt::sleep(kill.after);
-        self.check_alive(number, &mut running)?;
-        running.kill();
-        Ok(note)
+        while from.elapsed() < mishap.after {
+            self.check_alive()?;
+            interrupt::sleep(MOMENT_POLL);
+        }
+        self.check_alive()
     }
 
-    fn run_to_the_end(&self, number: usize) -> anyhow::Result<()> {
-        let workers = self.plan.last_workers;
-        let mut running = self.launch(number, workers, &["--exit-at-end"]);
-        eprintln!("last run, to the end of the input, {workers} workers");
-        let status = self.await_end(&mut running)?;
-        if !status.success() {
-            self.show_runs();
-            bail!("the last run failed ({status})");
+    /// Waits until everything is read and every window closed. What is still to be done if that
+    /// does not come.
+    fn await_rest(&mut self) -> anyhow::Result<Option<String>> {
+        let began = Instant::now();
+        loop {
+            self.check_alive()?;
+            let unfinished = self.fleet.unfinished(self.arguments.count);
+            if unfinished.is_none() {
+                eprintln!(
+                    "all is read and closed {} after the last event",
+                    seconds(began.elapsed())
+                );
+            }
+            if unfinished.is_none() || began.elapsed() > REST {
+                return Ok(unfinished);
+            }
+            interrupt::sleep(POLL);
         }
-        Ok(())
     }
 
-    fn judge(&self) -> anyhow::Result<()> {
+    /// Recounts everything, whatever the instances have left undone.
+    fn judge(&self, unfinished: Option<String>) -> anyhow::Result<()> {
         let mut verify = self.scenario.verify_command(&["--expect-complete"]);
         verify.args(["--count", &self.arguments.count.to_string()]).args(self.event_flags());
         if self.arguments.delivery == Delivery::AtLeastOnce {
             verify.arg("--allow-duplicates");
         }
-        let mut judge = self.spawn(verify, "verify");
-        let status = self.await_end(&mut judge)?;
-        print!("{}", judge.log());
-        if !status.success() {
+        let mut wrong: Vec<String> = Vec::new();
+        wrong.extend(unfinished.map(|what| format!("not finished after {REST:?}: {what}")));
+        for (name, command) in [("verify", verify), ("settled", self.scenario.settled_command())] {
+            let mut judge = self.spawn(command, name);
+            let status = self.await_end(&mut judge)?;
+            print!("{}", judge.log());
+            if !status.success() {
+                wrong.push(format!("{status} of loadgen {name}"));
+            }
+        }
+        if !wrong.is_empty() {
             self.show_runs();
-            let kills = self.plan.kills.len();
-            bail!("NOT EXACT after {kills} kills, {status} of loadgen verify");
+            bail!("NOT EXACT after {} mishaps: {}", self.plan.mishaps.len(), wrong.join("; "));
         }
         Ok(())
     }
 
     // ---- processes ------------------------------------------------------------------------------
 
-    fn logs(&self) -> PathBuf {
-        self.scenario.dir.path().join("logs")
-    }
-
-    fn run_log(&self, number: usize) -> PathBuf {
-        self.logs().join(format!("run-{number:03}.log"))
-    }
-
     fn spawn(&self, command: Command, name: &str) -> Process {
-        Process::spawn(command, self.logs().join(name).with_extension("log"))
+        Process::spawn(command, self.scenario.dir.path().join(name).with_extension("log"))
     }
 
     fn check_time(&self) -> anyhow::Result<()> {
@@ -239,10 +252,11 @@ impl Runs {
         Ok(())
     }
 
-    fn check_alive(&self, number: usize, running: &mut Process) -> anyhow::Result<()> {
-        if let Some(status) = running.ended() {
+    fn check_alive(&mut self) -> anyhow::Result<()> {
+        self.check_time()?;
+        if let Some((name, status)) = self.fleet.ended() {
             self.show_runs();
-            bail!("run {number} ended by itself ({status})");
+            bail!("{name} ended by itself ({status})");
         }
         Ok(())
     }
@@ -266,18 +280,17 @@ impl Runs {
         Ok(())
     }
 
-    /// Shows how the logs of the last run and of the one before end.
+    /// Shows how the log of each instance ends.
     fn show_runs(&self) {
-        let logs = (1..=self.plan.kills.len() + 1).map(|number| self.run_log(number));
-        let logs: Vec<_> = logs.filter(|log| log.exists()).collect();
-        logs[logs.len().saturating_sub(2)..].iter().for_each(|log| show_end(log));
+        self.fleet.logs(&self.scenario).iter().for_each(|log| show_end(log));
     }
 
     /// Keeps logs and state, but not the programs.
     fn keep(&mut self) {
         if let Some(kafka) = &self.kafka {
             // The broker's log goes with its folder. What cannot be copied is not the failure.
-            let _ = fs::copy(kafka.folder().join("broker.log"), self.logs().join("broker.log"));
+            let folder = self.scenario.dir.path();
+            let _ = fs::copy(kafka.folder().join("broker.log"), folder.join("broker.log"));
         }
         let _ = fs::remove_dir_all(self.scenario.dir.path().join("bin"));
         self.scenario.dir.disable_cleanup(true);
@@ -291,6 +304,16 @@ impl Drop for Runs {
             self.keep();
         }
     }
+}
+
+fn flags_of_all(arguments: &Arguments) -> Vec<String> {
+    let delivery = arguments.delivery.to_string();
+    let mut flags = vec!["--delivery", &delivery, "--idle-timeout", IDLE_TIMEOUT];
+    let session = format!("{}s", SESSION.as_secs());
+    if arguments.instances > 1 || arguments.pause {
+        flags.extend(["--session-timeout", &session]);
+    }
+    flags.into_iter().map(str::to_owned).collect()
 }
 
 fn show_end(log: &Path) {

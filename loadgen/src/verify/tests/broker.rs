@@ -1,4 +1,4 @@
-//! The three commands on a real broker, with the honest processor between them.
+//! The commands on a real broker, with the honest processor between them.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::{
     args::{Cli, Command, KafkaArgs, TimestampStyle},
     client, copy, latency,
     messages::MessageOutput,
-    produce, rate,
+    produce, rate, settled,
     stop::Stop,
     verify,
 };
@@ -65,6 +65,7 @@ impl Topics {
             Command::Copy(args) => copy::run(&args, &stop),
             Command::Latency(args) => latency::run(&args, &stop),
             Command::Rate(args) => rate::run(&args, &stop),
+            Command::Settled(args) => settled::run(&args, &stop),
         };
         outcome.unwrap_or_else(|failure| panic!("{line}: {failure:?}"))
     }
@@ -224,6 +225,26 @@ fn a_copy_has_the_same_keys_and_values() {
         ));
         assert!(contents(&topics, &copied) == expected, "{way} the second run copied again");
     }
+}
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn an_open_transaction_keeps_a_topic_from_being_settled() {
+    let mut topics = Topics::new("settled");
+    let topic = topics.name("input", None);
+    topics.run(&format!("produce --topic {topic} --create-topic 3 --count 300 --transactional"));
+    let line = format!("settled --topic {topic} --timeout 1s");
+    assert_eq!(topics.run(&line), Outcome::Fine);
+    let id = [("transactional.id", topic.as_str())];
+    let producer: BaseProducer = client::config(&topics.kafka, &id).create().expect("valid");
+    producer.init_transactions(PATIENCE).expect("registered");
+    producer.begin_transaction().expect("begun");
+    let record = BaseRecord::<[u8], [u8]>::to(&topic).partition(1).payload(b"open");
+    producer.send(record).map_err(|(error, _)| error).expect("room for one record");
+    producer.flush(PATIENCE).expect("delivered");
+    assert_eq!(topics.run(&line), Outcome::Wrong);
+    producer.abort_transaction(PATIENCE).expect("aborted");
+    assert_eq!(topics.run(&line), Outcome::Fine);
 }
 
 #[test]
