@@ -15,6 +15,8 @@ use std::{
 use logintide::metrics::{Metric, MetricKind};
 use serde_json::Value;
 
+const UNIT: &str = "deploy/systemd/logintide@.service";
+
 fn path(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
 }
@@ -123,14 +125,14 @@ fn every_flag_and_variable_exists() {
     let mut named = variables(&text("README.md"));
     let templates = files("deploy/helm/logintide");
     let kubernetes = files("deploy/kubernetes");
-    let others = ["docker-compose.yml", "Dockerfile", "deploy/systemd/logintide.service"];
+    let others = ["docker-compose.yml", "Dockerfile", UNIT];
     let docs = ["docs/OPERATING.md", "docs/SECURITY.md", "deploy/logs/README.md"];
     let all = templates.iter().chain(&kubernetes).map(String::as_str).chain(others).chain(docs);
     for file in all {
         named.extend(variables(&text(file)));
     }
     let compose = yaml("docker-compose.yml");
-    let unit = text("deploy/systemd/logintide.service");
+    let unit = text(UNIT);
     let start = unit.lines().find(|line| line.starts_with("ExecStart=")).expect("a start");
     named.extend(flags(start));
     named.extend(flags(&compose["services"]["logintide"]["command"].to_string()));
