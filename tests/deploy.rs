@@ -226,7 +226,9 @@ fn ports_and_topics_are_the_programs() {
     topics.push(journal.replace("<group-id>", &default_of(&help, "--group-id")));
     let compose = yaml("docker-compose.yml");
     let logintide = &compose["services"]["logintide"];
-    assert_eq!(logintide["ports"][0], format!("127.0.0.1:{port}:{port}"));
+    let published = word(&logintide["ports"][0]);
+    let (from, to) = (format!("127.0.0.1:{port}-"), format!(":{port}"));
+    assert!(published.starts_with(&from) && published.ends_with(&to), "{published}");
     assert_eq!(logintide["environment"]["LOGINTIDE_HTTP"], format!("0.0.0.0:{port}"));
     let script = text("docker-compose.yml");
     let made: Vec<&str> = script
@@ -246,8 +248,9 @@ fn ports_and_topics_are_the_programs() {
     }
     assert!(text("Dockerfile").contains(&format!("\nEXPOSE {port}\n")));
     let prometheus = yaml("deploy/prometheus/prometheus.yml");
-    let target = &prometheus["scrape_configs"][0]["static_configs"][0]["targets"][0];
-    assert_eq!(*target, format!("logintide:{port}"));
+    let found = &prometheus["scrape_configs"][0]["dns_sd_configs"][0];
+    assert_eq!((word(&found["names"][0]), word(&found["type"])), ("logintide", "A"));
+    assert_eq!(found["port"].to_string(), port);
     let defaults = [
         ("delivery", "--delivery"),
         ("commitInterval", "--commit-interval"),
@@ -314,6 +317,25 @@ fn containers_are_pinned_on_loopback_and_checked() {
     let version = version.split_once('<').expect("its end").0;
     let kafka = default_image(word(&services["kafka"]["image"]));
     assert_eq!(kafka, format!("apache/kafka:{version}"));
+}
+
+#[test]
+fn every_container_and_pod_is_an_instance_of_its_own() {
+    let compose = yaml("docker-compose.yml");
+    let logintide = &compose["services"]["logintide"];
+    assert!(logintide["container_name"].is_null() && logintide["hostname"].is_null());
+    // The default is made of the container's name.
+    assert!(logintide["environment"]["LOGINTIDE_INSTANCE_ID"].is_null());
+    // Without a name before it, a volume is of one container.
+    assert_eq!(list(&logintide["volumes"]), ["/var/lib/logintide"]);
+    let pod = text("deploy/helm/logintide/templates/statefulset.yaml");
+    let name =
+        "LOGINTIDE_INSTANCE_ID\n              valueFrom: {fieldRef: {fieldPath: metadata.name}}";
+    assert!(pod.contains(name));
+    let unit = text(UNIT);
+    for own in ["LOGINTIDE_INSTANCE_ID=%H-%i", "LOGINTIDE_HTTP=127.0.0.1:%i", "=logintide/%i\n"] {
+        assert!(unit.contains(own), "the unit has no {own}");
+    }
 }
 
 #[test]

@@ -67,7 +67,9 @@ pub(super) fn unit() -> anyhow::Result<()> {
     fs::write(&path, text)?;
     let analyze = || deploy_tools::command("systemd-analyze");
     // Without the flag, a setting that is ignored for an error in it is only a warning.
-    deploy_tools::output(analyze().args(["verify", "--man=no", "--recursive-errors=no"]).arg(&path))?;
+    deploy_tools::output(
+        analyze().args(["verify", "--man=no", "--recursive-errors=no"]).arg(&path),
+    )?;
     let threshold = format!("--threshold={EXPOSURE_TENTHS}");
     deploy_tools::output(analyze().args(["security", "--offline=yes", &threshold, UNIT]))?;
     Ok(())
