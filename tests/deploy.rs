@@ -254,6 +254,7 @@ fn ports_and_topics_are_the_programs() {
     let defaults = [
         ("delivery", "--delivery"),
         ("commitInterval", "--commit-interval"),
+        ("sessionTimeout", "--session-timeout"),
         ("memoryBudget", "--memory-budget"),
         ("window", "--window"),
         ("grace", "--grace"),

@@ -12,9 +12,10 @@ const MANIFESTS: &str = "deploy/kubernetes/logintide.yaml";
 pub(super) const CUSTOM: &str = "ServiceMonitor,ScaledObject";
 
 /// Settings that the chart must refuse, and what it must say then.
-const REFUSED: [(&[&str], &str); 7] = [
+const REFUSED: [(&[&str], &str); 8] = [
     (&["replicaCount=0"], "/replicaCount"),
     (&["leaveOnStop=never"], "/leaveOnStop"),
+    (&["sessionTimeout=26s"], "below sessionTimeout and 20 s"),
     (&["autoscaling.minReplicas=9"], "above autoscaling.maxReplicas"),
     (&["autoscaling.type=hpa", "autoscaling.minReplicas=0"], "cannot scale to zero"),
     (&["http.open=false"], "not on loopback"),
@@ -23,9 +24,10 @@ const REFUSED: [(&[&str], &str); 7] = [
 ];
 
 /// Settings, and a line that the chart renders with them or, behind a `!`, does not render.
-const RENDERED: [(&[&str], &str); 13] = [
+const RENDERED: [(&[&str], &str); 14] = [
     (&[], "  replicas: 1"),
     (&["replicaCount=3"], "  replicas: 3"),
+    (&["sessionTimeout=25s"], "      terminationGracePeriodSeconds: 45"),
     (&["replicaCount=3", "autoscaling.type=keda"], "!  replicas: 3"),
     (&[], "!            - --leave-on-stop"),
     (&["leaveOnStop=true"], "            - --leave-on-stop"),

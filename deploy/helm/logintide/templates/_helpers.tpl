@@ -27,6 +27,9 @@ scaleDown:
 {{- end }}
 
 {{- define "logintide.refuse" -}}
+{{- if lt (int .Values.terminationGracePeriodSeconds) (add (trimSuffix "s" .Values.sessionTimeout) 20 | int) }}
+{{- fail "terminationGracePeriodSeconds is below sessionTimeout and 20 s: a stop that takes its time would be killed" }}
+{{- end }}
 {{- if gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas) }}
 {{- fail "autoscaling.minReplicas is above autoscaling.maxReplicas" }}
 {{- end }}
