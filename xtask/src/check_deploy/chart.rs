@@ -53,12 +53,10 @@ pub(super) fn chart() -> anyhow::Result<()> {
     }
     for (settings, expected) in RENDERED {
         let rendered = render_with(settings)?;
-        let (line, is_there) = match expected.strip_prefix('!') {
-            Some(line) => (line, false),
-            None => (expected, true),
-        };
-        let found = rendered.lines().any(|rendered| rendered == line);
-        ensure!(found == is_there, "{}: {line:?}, found: {found}", settings.join(" "));
+        let wanted = expected.trim_start_matches('!');
+        let found = rendered.lines().any(|rendered| rendered == wanted);
+        let verb = if found { "renders" } else { "does not render" };
+        ensure!(found == (wanted == expected), "{}: {verb} {wanted:?}", settings.join(" "));
     }
     for (settings, words) in REFUSED {
         let Err(refusal) = render_with(settings) else {
