@@ -15,6 +15,8 @@ use std::{
 use logintide::metrics::{Metric, MetricKind};
 use serde_json::Value;
 
+const UNIT: &str = "deploy/systemd/logintide@.service";
+
 fn path(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
 }
@@ -123,14 +125,14 @@ fn every_flag_and_variable_exists() {
     let mut named = variables(&text("README.md"));
     let templates = files("deploy/helm/logintide");
     let kubernetes = files("deploy/kubernetes");
-    let others = ["docker-compose.yml", "Dockerfile", "deploy/systemd/logintide.service"];
+    let others = ["docker-compose.yml", "Dockerfile", UNIT];
     let docs = ["docs/OPERATING.md", "docs/SECURITY.md", "deploy/logs/README.md"];
     let all = templates.iter().chain(&kubernetes).map(String::as_str).chain(others).chain(docs);
     for file in all {
         named.extend(variables(&text(file)));
     }
     let compose = yaml("docker-compose.yml");
-    let unit = text("deploy/systemd/logintide.service");
+    let unit = text(UNIT);
     let start = unit.lines().find(|line| line.starts_with("ExecStart=")).expect("a start");
     named.extend(flags(start));
     named.extend(flags(&compose["services"]["logintide"]["command"].to_string()));
@@ -224,7 +226,9 @@ fn ports_and_topics_are_the_programs() {
     topics.push(journal.replace("<group-id>", &default_of(&help, "--group-id")));
     let compose = yaml("docker-compose.yml");
     let logintide = &compose["services"]["logintide"];
-    assert_eq!(logintide["ports"][0], format!("127.0.0.1:{port}:{port}"));
+    let published = word(&logintide["ports"][0]);
+    let (from, to) = (format!("127.0.0.1:{port}-"), format!(":{port}"));
+    assert!(published.starts_with(&from) && published.ends_with(&to), "{published}");
     assert_eq!(logintide["environment"]["LOGINTIDE_HTTP"], format!("0.0.0.0:{port}"));
     let script = text("docker-compose.yml");
     let made: Vec<&str> = script
@@ -244,11 +248,13 @@ fn ports_and_topics_are_the_programs() {
     }
     assert!(text("Dockerfile").contains(&format!("\nEXPOSE {port}\n")));
     let prometheus = yaml("deploy/prometheus/prometheus.yml");
-    let target = &prometheus["scrape_configs"][0]["static_configs"][0]["targets"][0];
-    assert_eq!(*target, format!("logintide:{port}"));
+    let found = &prometheus["scrape_configs"][0]["dns_sd_configs"][0];
+    assert_eq!((word(&found["names"][0]), word(&found["type"])), ("logintide", "A"));
+    assert_eq!(found["port"].to_string(), port);
     let defaults = [
         ("delivery", "--delivery"),
         ("commitInterval", "--commit-interval"),
+        ("sessionTimeout", "--session-timeout"),
         ("memoryBudget", "--memory-budget"),
         ("window", "--window"),
         ("grace", "--grace"),
@@ -312,6 +318,25 @@ fn containers_are_pinned_on_loopback_and_checked() {
     let version = version.split_once('<').expect("its end").0;
     let kafka = default_image(word(&services["kafka"]["image"]));
     assert_eq!(kafka, format!("apache/kafka:{version}"));
+}
+
+#[test]
+fn every_container_and_pod_is_an_instance_of_its_own() {
+    let compose = yaml("docker-compose.yml");
+    let logintide = &compose["services"]["logintide"];
+    assert!(logintide["container_name"].is_null() && logintide["hostname"].is_null());
+    // The default is made of the container's name.
+    assert!(logintide["environment"]["LOGINTIDE_INSTANCE_ID"].is_null());
+    // Without a name before it, a volume is of one container.
+    assert_eq!(list(&logintide["volumes"]), ["/var/lib/logintide"]);
+    let pod = text("deploy/helm/logintide/templates/statefulset.yaml");
+    let name =
+        "LOGINTIDE_INSTANCE_ID\n              valueFrom: {fieldRef: {fieldPath: metadata.name}}";
+    assert!(pod.contains(name));
+    let unit = text(UNIT);
+    for own in ["LOGINTIDE_INSTANCE_ID=%H-%i", "LOGINTIDE_HTTP=127.0.0.1:%i", "=logintide/%i\n"] {
+        assert!(unit.contains(own), "the unit has no {own}");
+    }
 }
 
 #[test]

@@ -24,7 +24,7 @@ const COMMANDS: &[&[&str]] = &[
 const FOREIGN: &[(&str, &[&str])] = &[
     ("cargo", &["--release", "--workspace", "--locked", "--test", "--ignored", "--nocapture"]),
     ("criterion", &["--measurement-time", "--warm-up-time"]),
-    ("docker", &["--build", "--cpuset-cpus"]),
+    ("docker", &["--build", "--cpuset-cpus", "--scale"]),
     ("helm", &["--install", "--namespace", "--set"]),
     (
         "kafka-acls.sh",
@@ -40,6 +40,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
         ],
     ),
     ("kafka-topics.sh", &["--describe"]),
+    ("kubectl", &["--cascade"]),
     ("perf", &["--call-graph", "--sort"]),
     ("systemctl", &["--now"]),
     ("useradd", &["--system", "--home-dir", "--shell"]),

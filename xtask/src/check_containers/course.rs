@@ -25,8 +25,9 @@ const UNHEALTHY: Duration = Duration::from_secs(90);
 const GRACE: Duration = Duration::from_secs(45);
 /// Events that are sent at once, beside those of the load generator.
 const BURST: u64 = 20_000;
+/// Those of the input topic in the compose file.
+const PARTITIONS: u64 = 8;
 
-const LOGINTIDE: u16 = 9464;
 const PROMETHEUS: u16 = 9090;
 const ALERTMANAGER: u16 = 9093;
 const GRAFANA: u16 = 3000;
@@ -51,14 +52,15 @@ pub(super) fn run(project: &Project<'_>) -> anyhow::Result<()> {
             .try_for_each(|service| project.wait_for_health(service, "healthy", HEALTHY).map(drop))
     })?;
     step("user, capabilities, root and volume are confined", || image::confinement(project))?;
-    step("logintide is ready", ready)?;
+    step("logintide is ready", || ready(project))?;
     step(&format!("{BURST} events are sent and audited"), || burst(project))?;
-    step("a window is published", a_window)?;
+    step("a window is published", || a_window(project))?;
     step("Prometheus scrapes, and knows Alertmanager", || peers(project))?;
     step("a process that hangs becomes unhealthy, and healthy again", || hang(project))?;
     step("SIGTERM ends it in time; a restart keeps its state", || restart(project))?;
     step("SIGKILL; a restart keeps its state", || crash(project))?;
-    step("a new container keeps the volume", || recreate(project))?;
+    step("a new container goes on with the group's state", || recreate(project))?;
+    step("three instances share the partitions, and give them back", || scale(project))?;
     step("the judge finds each event exactly once", || verdict(project))
 }
 
@@ -73,41 +75,42 @@ fn say_what_stands_in(project: &Project<'_>) {
 
 // ---- what logintide answers --------------------------------------------------------------------
 
-fn api(path: &str) -> anyhow::Result<Value> {
-    let body = get(LOGINTIDE, path).with_context(|| format!("{path}: nobody answers"))?;
+fn api(project: &Project<'_>, path: &str) -> anyhow::Result<Value> {
+    let body =
+        get(project.http_port()?, path).with_context(|| format!("{path}: nobody answers"))?;
     serde_json::from_str(&body).with_context(|| format!("{path} answers {body:?}"))
 }
 
-fn ready() -> anyhow::Result<()> {
+fn ready(project: &Project<'_>) -> anyhow::Result<()> {
     // Nobody may answer for a moment after a start.
     wait("/readyz does not say ready", SOON, || {
-        Ok(api("/readyz").is_ok_and(|answer| answer["ready"] == true))
+        Ok(api(project, "/readyz").is_ok_and(|answer| answer["ready"] == true))
     })?;
-    ensure!(api("/healthz")?["healthy"] == true, "ready, but not healthy");
-    let page = get(LOGINTIDE, "/").context("the dashboard")?;
+    ensure!(api(project, "/healthz")?["healthy"] == true, "ready, but not healthy");
+    let page = get(project.http_port()?, "/").context("the dashboard")?;
     ensure!(page.contains("<title>"), "/ is not the dashboard");
     Ok(())
 }
 
 /// What came in, of an audit that balances.
-fn audited() -> anyhow::Result<u64> {
-    let audit = api("/api/v1/audit")?;
+fn audited(project: &Project<'_>) -> anyhow::Result<u64> {
+    let audit = api(project, "/api/v1/audit")?;
     let total = &audit["total"];
     ensure!(audit["balanced"] == true && total["difference"] == 0, "out of balance: {audit}");
     total["in"].as_u64().with_context(|| format!("no total: {audit}"))
 }
 
 /// Waits until this many more came in.
-fn wait_for_events(more: u64) -> anyhow::Result<()> {
-    let before = audited()?;
+fn wait_for_events(project: &Project<'_>, more: u64) -> anyhow::Result<()> {
+    let before = audited(project)?;
     wait(&format!("not {more} events more than {before}"), SOON, || {
-        Ok(audited()? >= before + more)
+        Ok(audited(project)? >= before + more)
     })?;
     Ok(())
 }
 
 fn burst(project: &Project<'_>) -> anyhow::Result<()> {
-    let before = audited()?;
+    let before = audited(project)?;
     let count = format!("--count={BURST}");
     let produce = ["produce", "--brokers=kafka:19092", "--topic=user-login", "--rate=5000", &count];
     let flags = ["--share-odd=0.05", "--share-poison=0.01"];
@@ -115,17 +118,17 @@ fn burst(project: &Project<'_>) -> anyhow::Result<()> {
         "burst",
         &[&["run", "--rm", "--no-deps", "--no-TTY", "loadgen"], &produce[..], &flags].concat(),
     )?;
-    wait("the events did not come through", SOON, || Ok(audited()? >= before + BURST))?;
-    let total = &api("/api/v1/audit")?["total"];
+    wait("the events did not come through", SOON, || Ok(audited(project)? >= before + BURST))?;
+    let total = &api(project, "/api/v1/audit")?["total"];
     ensure!(total["dead_lettered"].as_u64() > Some(0), "no poison was dead-lettered: {total}");
     println!("          {total}");
     Ok(())
 }
 
-fn a_window() -> anyhow::Result<()> {
+fn a_window(project: &Project<'_>) -> anyhow::Result<()> {
     let mut shown = Value::Null;
     wait("no published window", SOON, || {
-        let windows = api("/api/v1/windows")?["windows"].clone();
+        let windows = api(project, "/api/v1/windows")?["windows"].clone();
         let all = windows.as_array().context("a list of windows")?;
         let published = all.iter().find(|window| window["state"] != "open");
         shown = published.cloned().unwrap_or_default();
@@ -136,18 +139,19 @@ fn a_window() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The first value that Prometheus answers.
+fn queried(query: &str) -> Value {
+    let answer = get(PROMETHEUS, &format!("/api/v1/query?query={query}"));
+    let answer = answer.and_then(|body| serde_json::from_str::<Value>(&body).ok());
+    answer.unwrap_or_default()["data"]["result"][0]["value"][1].take()
+}
+
 fn peers(project: &Project<'_>) -> anyhow::Result<()> {
-    let query = |query: &str| {
-        let answer = get(PROMETHEUS, &format!("/api/v1/query?query={query}"));
-        answer.and_then(|body| serde_json::from_str::<Value>(&body).ok()).unwrap_or_default()
-    };
     wait("Prometheus does not scrape logintide", SOON, || {
-        let up = query("up%7Bjob%3D%22logintide%22%7D");
-        Ok(up["data"]["result"][0]["value"][1] == "1")
+        Ok(queried("up%7Bjob%3D%22logintide%22%7D") == "1")
     })?;
     wait("Prometheus has no event counted", SOON, || {
-        let events = query("logintide_events_processed_total%3E0");
-        Ok(events["data"]["result"][0]["value"].is_array())
+        Ok(queried("logintide_events_processed_total%3E0").is_string())
     })?;
     let rules = get(PROMETHEUS, "/api/v1/rules").unwrap_or_default();
     ensure!(rules.contains("LogintideDown"), "Prometheus has no rules: {rules}");
@@ -177,18 +181,18 @@ fn hang(project: &Project<'_>) -> anyhow::Result<()> {
     project.docker(&["kill", "--signal", "CONT", &container])?;
     println!("          unhealthy {} s after SIGSTOP", hung?.as_secs());
     project.wait_for_health("logintide", "healthy", HEALTHY)?;
-    ready()?;
-    wait_for_events(100)
+    ready(project)?;
+    wait_for_events(project, 100)
 }
 
 /// Whether the state survived, by the log since the last start.
 fn kept_its_state(project: &Project<'_>) -> anyhow::Result<()> {
-    ready()?;
+    ready(project)?;
     let log = project.log("logintide")?;
     ensure!(!log.contains("journal has lost"), "the state was lost:\n{log}");
     let reading = log.lines().find(|line| line.contains("\"reading\""));
     println!("          {}", reading.context("the log does not say what is read")?);
-    wait_for_events(100)
+    wait_for_events(project, 100)
 }
 
 fn restart(project: &Project<'_>) -> anyhow::Result<()> {
@@ -225,10 +229,32 @@ fn recreate(project: &Project<'_>) -> anyhow::Result<()> {
     kept_its_state(project)
 }
 
+/// Three containers read, Prometheus finds all of them, and each knows the whole group; then the
+/// first one is alone again.
+fn scale(project: &Project<'_>) -> anyhow::Result<()> {
+    let up = ["up", "--detach", "--no-build", "--no-deps", "--no-recreate", "logintide"];
+    project.run("scale-up", &[&up[..], &["--scale", "logintide=3"]].concat())?;
+    wait("Prometheus does not find three instances with partitions", SOON, || {
+        Ok(queried("count(logintide_assigned_partitions%3E0)") == "3")
+    })?;
+    wait("they do not share all partitions", SOON, || {
+        Ok(queried("sum(logintide_assigned_partitions)") == PARTITIONS.to_string().as_str())
+    })?;
+    wait_for_events(project, 100)?;
+    project.run("scale-down", &[&up[..], &["--scale", "logintide=1"]].concat())?;
+    let given_back = wait("the first one has not all partitions", SOON, || {
+        Ok(api(project, "/readyz").is_ok_and(|own| own["assigned_partitions"] == PARTITIONS))
+    })?;
+    println!("          all partitions are back {} ms after the stop", given_back.as_millis());
+    wait_for_events(project, 100)
+}
+
 /// The load ends, and the load generator's own judge recounts all topics.
 fn verdict(project: &Project<'_>) -> anyhow::Result<()> {
     project.run("stop-load", &["stop", "loadgen"])?;
-    wait("there is a lag", SOON, || Ok(api("/api/v1/status")?["snapshot"]["lag_records"] == 0))?;
+    wait("there is a lag", SOON, || {
+        Ok(api(project, "/api/v1/status")?["snapshot"]["lag_records"] == 0)
+    })?;
     let began = Instant::now();
     let flags = ["run", "--rm", "--no-deps", "--no-TTY", "loadgen", "verify"];
     let verify = [&flags[..], &["--brokers=kafka:19092", "--expect-complete"]].concat();

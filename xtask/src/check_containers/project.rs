@@ -88,6 +88,13 @@ impl<'a> Project<'a> {
         Ok(all[0].clone())
     }
 
+    /// The port of this machine that leads to the HTTP port of the first logintide.
+    pub(super) fn http_port(&self) -> anyhow::Result<u16> {
+        let address = deploy_tools::output(&mut self.compose(&["port", "logintide", "9464"]))?;
+        let (_, port) = address.trim().rsplit_once(':').context("docker compose port")?;
+        port.parse().with_context(|| format!("docker compose port prints {address:?}"))
+    }
+
     /// What a command in a service's container prints.
     pub(super) fn exec(&self, service: &str, arguments: &[&str]) -> anyhow::Result<String> {
         let container = self.container(service)?;

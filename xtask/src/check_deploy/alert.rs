@@ -112,7 +112,11 @@ fn prepare(
         "prometheus/prometheus.yml",
         "prometheus.yml",
         &[
-            ("logintide:9464", &local(http)),
+            ("dns_sd_configs:", "static_configs:"),
+            (
+                "{names: [logintide], type: A, port: 9464, refresh_interval: 5s}",
+                &format!("targets: [\"{}\"]", local(http)),
+            ),
             ("alertmanager:9093", &local(alertmanager)),
             ("scrape_interval: 5s", "scrape_interval: 1s"),
             ("evaluation_interval: 5s", "evaluation_interval: 1s"),

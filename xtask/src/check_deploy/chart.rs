@@ -12,13 +12,33 @@ const MANIFESTS: &str = "deploy/kubernetes/logintide.yaml";
 pub(super) const CUSTOM: &str = "ServiceMonitor,ScaledObject";
 
 /// Settings that the chart must refuse, and what it must say then.
-const REFUSED: [(&[&str], &str); 6] = [
-    (&["replicaCount=2"], "more than one replica is refused"),
-    (&["autoscaling.type=keda", "autoscaling.maxReplicas=3"], "more than one replica is refused"),
+const REFUSED: [(&[&str], &str); 8] = [
+    (&["replicaCount=0"], "/replicaCount"),
+    (&["leaveOnStop=never"], "/leaveOnStop"),
+    (&["sessionTimeout=26s"], "below sessionTimeout and 20 s"),
+    (&["autoscaling.minReplicas=9"], "above autoscaling.maxReplicas"),
     (&["autoscaling.type=hpa", "autoscaling.minReplicas=0"], "cannot scale to zero"),
     (&["http.open=false"], "not on loopback"),
     (&["wrokers=2"], "additional properties 'wrokers'"),
     (&["kafka.brokers=kafka"], "/kafka/brokers"),
+];
+
+/// Settings, and a line that the chart renders with them or, behind a `!`, does not render.
+const RENDERED: [(&[&str], &str); 14] = [
+    (&[], "  replicas: 1"),
+    (&["replicaCount=3"], "  replicas: 3"),
+    (&["sessionTimeout=25s"], "      terminationGracePeriodSeconds: 45"),
+    (&["replicaCount=3", "autoscaling.type=keda"], "!  replicas: 3"),
+    (&[], "!            - --leave-on-stop"),
+    (&["leaveOnStop=true"], "            - --leave-on-stop"),
+    (&["autoscaling.type=hpa"], "            - --leave-on-stop"),
+    (&["autoscaling.type=keda"], "            - --leave-on-stop"),
+    (&["autoscaling.type=keda", "leaveOnStop=false"], "!            - --leave-on-stop"),
+    (&["autoscaling.type=keda"], "          stabilizationWindowSeconds: 300"),
+    (&["autoscaling.type=keda"], "        ensureEvenDistributionOfPartitions: \"true\""),
+    (&["autoscaling.kedaAuthentication=a"], "!      authenticationRef: {name: \"a\"}"),
+    (&[], "          emptyDir: {sizeLimit: 2Gi}"),
+    (&["persistence.enabled=true"], "!          emptyDir: {sizeLimit: 2Gi}"),
 ];
 
 /// Lints and renders the chart with each of its sample values, and has it refuse what it must.
@@ -31,13 +51,26 @@ pub(super) fn chart() -> anyhow::Result<()> {
         deploy_tools::output(helm.args(lint).args(["--values", &values]))?;
         render(&["--values", &values])?;
     }
+    for (settings, expected) in RENDERED {
+        let rendered = render_with(settings)?;
+        let wanted = expected.trim_start_matches('!');
+        let found = rendered.lines().any(|rendered| rendered == wanted);
+        let verb = if found { "renders" } else { "does not render" };
+        ensure!(found == (wanted == expected), "{}: {verb} {wanted:?}", settings.join(" "));
+    }
     for (settings, words) in REFUSED {
-        let flags: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
-        let Err(refusal) = render(&flags) else { bail!("not refused: {}", settings.join(" ")) };
+        let Err(refusal) = render_with(settings) else {
+            bail!("not refused: {}", settings.join(" "))
+        };
         let text = format!("{refusal:#}");
         ensure!(text.contains(words), "{}: expected {words:?}\n{text}", settings.join(" "));
     }
     Ok(())
+}
+
+fn render_with(settings: &[&str]) -> anyhow::Result<String> {
+    let flags: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
+    render(&flags)
 }
 
 /// The plain manifests are what the chart renders, and Kafka's address is a setting.
@@ -76,7 +109,7 @@ pub(super) fn schemas() -> anyhow::Result<()> {
         fs::write(&path, render(&["--values", &values])?)?;
         conform(&path)?;
     }
-    fs::write(&path, render(&["--set", "autoscaling.type=hpa"])?)?;
+    fs::write(&path, render_with(&["autoscaling.type=hpa"])?)?;
     conform(&path)
 }
 

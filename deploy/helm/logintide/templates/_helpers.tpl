@@ -14,9 +14,24 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 
+{{- define "logintide.leaves" -}}
+{{- if eq (toString .Values.leaveOnStop) "auto" }}{{ ne .Values.autoscaling.type "none" }}{{ else }}{{ .Values.leaveOnStop }}{{ end }}
+{{- end }}
+
+{{/* Both autoscalers: each pod that goes is a rebalance, and lag goes up and down. */}}
+{{- define "logintide.scaling" -}}
+scaleDown:
+  stabilizationWindowSeconds: 300
+  policies:
+    - {type: Pods, value: 1, periodSeconds: 60}
+{{- end }}
+
 {{- define "logintide.refuse" -}}
-{{- if or (gt (int .Values.replicaCount) 1) (and (ne .Values.autoscaling.type "none") (gt (int .Values.autoscaling.maxReplicas) 1)) }}
-{{- fail "more than one replica is refused (replicaCount, autoscaling.maxReplicas): instances of one group each count only their own partitions' events, so windows would be split and marked incomplete; raise workers and resources instead" }}
+{{- if lt (int .Values.terminationGracePeriodSeconds) (add (trimSuffix "s" .Values.sessionTimeout) 20 | int) }}
+{{- fail "terminationGracePeriodSeconds is below sessionTimeout and 20 s: a stop that takes its time would be killed" }}
+{{- end }}
+{{- if gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas) }}
+{{- fail "autoscaling.minReplicas is above autoscaling.maxReplicas" }}
 {{- end }}
 {{- if and (eq .Values.autoscaling.type "hpa") (lt (int .Values.autoscaling.minReplicas) 1) }}
 {{- fail "autoscaling.minReplicas 0 needs autoscaling.type keda: a HorizontalPodAutoscaler cannot scale to zero" }}
