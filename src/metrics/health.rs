@@ -62,7 +62,7 @@ pub struct Health {
 pub struct HealthReport {
     /// No thread is missing, the pipeline is not stalled, and no wait takes too long.
     pub healthy: bool,
-    /// Healthy, running and assigned: records are being read.
+    /// Healthy, and records are being read; or the group has given it nothing, and it stands by.
     pub ready: bool,
     /// There is work but no progress, or a wait has taken longer than `--stall-timeout`.
     pub stalled: bool,
@@ -175,11 +175,9 @@ impl Health {
             }
         };
         let threads_ready = self.threads_started.load(Acquire) >= self.threads_expected;
-        let ready = healthy
-            && threads_ready
-            && !broker_away
-            && phase == PipelinePhase::Running
-            && assigned_partitions > 0;
+        let reads = phase == PipelinePhase::Running && assigned_partitions > 0;
+        let stands_by = phase != PipelinePhase::Stopping && waiting == Waiting::Standby;
+        let ready = healthy && threads_ready && !broker_away && (reads || stands_by);
         let committed_epoch = self.committed_epoch.load(Acquire).checked_sub(1);
         HealthReport { healthy, ready, stalled, reason, assigned_partitions, committed_epoch }
     }
@@ -245,8 +243,10 @@ mod tests {
         health.set_stalled(false);
         health.set_waiting(Waiting::Standby);
         let report = health.report();
-        assert!(report.healthy && !report.ready);
+        assert!(report.healthy && report.ready, "it takes over at once");
         assert!(report.reason.starts_with("standing by"), "{}", report.reason);
+        health.set_phase(PipelinePhase::Stopping);
+        assert!(!health.report().ready);
     }
 
     #[test]

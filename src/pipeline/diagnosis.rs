@@ -154,7 +154,7 @@ impl Questions {
         let others = others(&group, self.instance.as_str());
         let who = if others.is_empty() { "unknown".to_owned() } else { others };
         Cause::of_cluster(format!(
-            "the members of group {} (--group-id) are {who}; stop them if this process should read",
+            "the members of group {} (--group-id) are {who}; this one takes over when one of them ends",
             self.group
         ))
     }
