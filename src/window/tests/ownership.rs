@@ -40,7 +40,7 @@ impl Group {
     fn epoch(&mut self, instance: usize, events: &[(i32, i64)]) -> Vec<(i64, u32, u64, u64)> {
         let prepared = self.runs[instance].epoch(events);
         self.journal.take(&prepared);
-        for run in self.runs.iter_mut() {
+        for run in &mut self.runs {
             run.windows.take(news(&self.journal));
         }
         prepared.records().iter().map(summary).collect()
@@ -178,13 +178,14 @@ fn what_a_partition_has_lost_is_taken_out_of_open_windows() {
 }
 
 #[test]
-fn an_epoch_of_one_among_several_is_never_empty() {
+fn who_owns_everything_is_alone() {
     let mut group = Group::new(&[&[0], &[1]]);
-    group.epoch(1, &[]);
     group.epoch(0, &[]);
-    for run in &group.runs {
-        assert!(!run.windows.prepare(run.input(&[])).is_empty, "others wait for its heads");
-    }
+    assert!(group.runs[0].windows.is_alone(), "nothing is known of the other one");
+    group.epoch(1, &[]);
+    assert!(!group.runs[0].windows.is_alone());
+    assert!(!group.runs[1].windows.is_alone());
+    assert!(owning(&group.journal, &[0, 1]).windows.is_alone());
 }
 
 #[test]
