@@ -79,6 +79,11 @@ impl Windows {
     pub fn take(&mut self, news: News) {
         for (p, partition) in news.partitions {
             if self.ledger.owns(p) {
+                // What was said by this instance itself. It may be older than what is here.
+                self.ledger.share(p, &partition.windows);
+                if let Some(merger) = &mut self.merger {
+                    merger.share(p, &partition.windows);
+                }
                 continue;
             }
             if let Some(merger) = &mut self.merger {

@@ -178,6 +178,30 @@ fn what_a_partition_has_lost_is_taken_out_of_open_windows() {
 }
 
 #[test]
+fn what_is_the_same_in_the_journal_is_in_memory_once() {
+    let mut group = Group::new(&[&[0]]);
+    group.epoch(0, &[(0, 3), (0, 12)]);
+    let mut decoded = group.journal.clone();
+    for partial in decoded.partials.values_mut() {
+        *partial = Arc::new(partial.as_ref().clone());
+    }
+    group.runs[0].epoch(&[(0, 13)]);
+    group.runs[0].windows.take(news(&decoded));
+    let windows = &group.runs[0].windows;
+    for (start, is_shared) in [(0, true), (10, false)] {
+        let key = (PartitionId(0), WindowStart(start));
+        let same = Arc::ptr_eq(&windows.ledger().partials()[&key], &decoded.partials[&key]);
+        assert_eq!(same, is_shared, "window {start}");
+    }
+    assert_eq!(windows.ledger().partials()[&(PartitionId(0), WindowStart(10))].total, 2);
+    let of_partials = windows.ledger().partials();
+    let bytes: usize = of_partials.values().map(|partial| partial.memory_bytes()).sum();
+    assert_eq!(windows.ledger().memory_bytes(), bytes);
+    let sums = group.runs[0].windows.newest_open(5);
+    assert_eq!(sums.iter().map(summary).collect::<Vec<_>>(), [(10, 0, 2, 0), (0, 0, 1, 0)]);
+}
+
+#[test]
 fn who_owns_everything_is_alone() {
     let mut group = Group::new(&[&[0], &[1]]);
     group.epoch(0, &[]);
