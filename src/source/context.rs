@@ -167,8 +167,8 @@ impl<C: Client> Context<C> {
     }
 
     /// The group says that another process has this one's instance id. When its own session had run
-    /// out before, that may be the answer to a heartbeat of its former membership: it joins again.
-    /// Otherwise, and the second time, it stops.
+    /// out before, that may be the answer to a heartbeat of its former membership: it joins again,
+    /// unless a namesake has committed. Otherwise, and the second time, it stops.
     pub(super) fn replaced(&mut self, error: &KafkaError) -> Result<Phase, Halt> {
         if !self.lost {
             return Err(Halt::Failed(RunError::Failed(format!(
@@ -182,10 +182,10 @@ impl<C: Client> Context<C> {
         tracing::warn!(
             %error,
             "the group knows another member of this name, after this one's session had run out: \
-             joining again"
+             joining again, unless that one has committed"
         );
         self.consumer.renew(&self.settings.consumer).map_err(|error| fatal(&error))?;
-        self.leave(After::Join)
+        self.leave(After::Rejoin)
     }
 
     /// Logs a lasting fault, once every few seconds.

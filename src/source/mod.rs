@@ -21,6 +21,7 @@ mod partitions;
 mod phase;
 mod probe;
 mod recovering;
+mod rejoining;
 mod router;
 mod running;
 mod search;

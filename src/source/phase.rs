@@ -15,6 +15,7 @@ use super::{
     intake::ReadFault,
     leaving::{After, Leaving},
     recovering::Recovering,
+    rejoining::Rejoining,
     running::Running,
     standing_by::StandingBy,
 };
@@ -36,11 +37,14 @@ use crate::{
 ///     │                       └──── revoked, committed ── Ending ◄──revoke, stop, end── Running
 ///     └────────────────────────────────────────────────────┴─► Closed
 /// ```
-/// `StandingBy` is an `Unassigned` to which the group has given an empty assignment.
+/// `StandingBy` is an `Unassigned` to which the group has given an empty assignment. `Rejoining` comes
+/// before `Unassigned` where the group knows a namesake.
 #[derive(Debug)]
 pub(super) enum Phase {
     Unassigned,
     StandingBy(StandingBy),
+    /// The group knows a namesake.
+    Rejoining(Rejoining),
     /// The incarnation is over; the sink has to undo it.
     Leaving(Leaving),
     /// The broker is asked where to go on.
@@ -61,6 +65,7 @@ impl Phase {
             Self::Asking(phase) => phase.step(cx),
             Self::Running(phase) => phase.step(cx),
             Self::Ending(phase) => phase.step(cx),
+            Self::Rejoining(phase) => phase.step(cx),
             Self::StandingBy(phase) => Ok(Self::StandingBy(phase.step(cx))),
             phase => Ok(phase),
         }
@@ -245,6 +250,7 @@ impl Phase {
             Self::Recovering(phase) => Some(phase.known().partitions.clone()),
             Self::Unassigned
             | Self::StandingBy(_)
+            | Self::Rejoining(_)
             | Self::Leaving(_)
             | Self::Asking(_)
             | Self::Closed => None,
@@ -293,7 +299,7 @@ impl Phase {
             }
             Self::Leaving(_) => Waiting::Workers,
             Self::Asking(asking) if asking.is_pausing(cx.intake.now()) => Waiting::Nothing,
-            Self::Asking(_) => Waiting::Offsets,
+            Self::Asking(_) | Self::Rejoining(_) => Waiting::Offsets,
             Self::Recovering(_) => Waiting::State,
             Self::Running(_) | Self::Ending(_) | Self::Closed => Waiting::Nothing,
         }
