@@ -48,8 +48,8 @@ pub(crate) struct SettledArgs {
     timeout: SignedDuration,
 }
 
-/// The end of each partition for this reader: the last stable offset with `read_committed`, else the
-/// high watermark.
+/// The end of each partition for this reader: with `read_committed` the last stable offset, else
+/// the high watermark.
 pub(crate) fn ends(
     reader: &BaseConsumer<Reporter>,
     topic: &str,

@@ -175,9 +175,9 @@ impl Health {
             }
         };
         let threads_ready = self.threads_started.load(Acquire) >= self.threads_expected;
-        let reads = phase == PipelinePhase::Running && assigned_partitions > 0;
+        let is_reading = phase == PipelinePhase::Running && assigned_partitions > 0;
         let stands_by = phase != PipelinePhase::Stopping && waiting == Waiting::Standby;
-        let ready = healthy && threads_ready && !broker_away && (reads || stands_by);
+        let ready = healthy && threads_ready && !broker_away && (is_reading || stands_by);
         let committed_epoch = self.committed_epoch.load(Acquire).checked_sub(1);
         HealthReport { healthy, ready, stalled, reason, assigned_partitions, committed_epoch }
     }

@@ -39,9 +39,9 @@ use crate::{
     kafka::{self, Admin, ClientSettings, Consumer, KafkaError, MockCluster},
     limits,
     metrics::{self, Health, Metric},
-    replica::{Replica, ReplicaChannels},
+    replica::Replica,
     signals::{self, Wish},
-    sink::{ReplicaLink, Sink, SinkSettings},
+    sink::{Sink, SinkSettings},
     source::{Source, SourceChannels, SourceSettings},
     state::{CopyOf, JournalCopy, RecordCopy, SledTable, StateError, StateFolder},
     status::Board,
@@ -268,16 +268,8 @@ fn start(
     };
     let channels = SourceChannels { workers, sink: to_sink, from_sink };
     let control = Arc::clone(&parts.control);
-    let (requests, replica_input) = unbounded();
-    let (to_sink, followed) = unbounded();
-    let channels_of_replica = ReplicaChannels { requests: replica_input, followed: to_sink };
-    let replica_settings = parts.replica();
-    let replica = Replica::new(
-        replica_settings,
-        Librdkafka::default(),
-        channels_of_replica,
-        Arc::clone(&control),
-    )?;
+    let (replica, replica_link) =
+        Replica::new(parts.replica(), Librdkafka::default(), Arc::clone(&control))?;
     let Parts { config, admin, folder, board, .. } = parts;
     let sink_settings = SinkSettings {
         workers: config.workers,
@@ -289,12 +281,7 @@ fn start(
         on_topic_recreated: config.on_topic_recreated,
         stats_interval: config.stats_interval,
         board,
-        replica: ReplicaLink {
-            requests,
-            followed,
-            positions: replica.positions(),
-            news: replica.news(),
-        },
+        replica: replica_link,
         committer: consumer.committer(),
         budget,
         output_pool,

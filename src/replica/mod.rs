@@ -9,6 +9,7 @@
 
 mod copying;
 mod follower;
+mod link;
 mod memory;
 mod news_board;
 mod positions;
@@ -24,15 +25,17 @@ use std::{
     time::Instant,
 };
 
-use crossbeam_channel::{Receiver, Sender, TryRecvError};
+use crossbeam_channel::TryRecvError;
 
 use self::{
     follower::{Follower, Then},
+    link::SinkLink,
     memory::MemoryWatch,
     reader::JournalReader,
     takeover::Takeover,
 };
 pub use self::{
+    link::ReplicaLink,
     news_board::{Damage, Heard, NewsBoard},
     positions::Positions,
     request::{BeginAt, FollowRequest, Followed},
@@ -66,27 +69,16 @@ pub struct ReplicaSettings {
     pub board: Arc<Board>,
 }
 
-/// The replica's channels.
-#[derive(Debug)]
-pub struct ReplicaChannels {
-    /// From the sink.
-    pub requests: Receiver<FollowRequest>,
-    /// To the sink.
-    pub followed: Sender<Followed>,
-}
-
 /// The replica.
 #[derive(Debug)]
 pub struct Replica<C: Client> {
     client: C,
-    channels: ReplicaChannels,
+    link: SinkLink,
     control: Arc<Control>,
     follower: Follower,
     reader: JournalReader<C::Consumer>,
     takeover: Option<Takeover>,
     memory: MemoryWatch,
-    positions: Arc<Positions>,
-    news: Arc<NewsBoard>,
     board: Arc<Board>,
     /// When the group is shown again; not before all of the journal was read.
     next_show: Option<Instant>,
@@ -106,46 +98,35 @@ pub enum Step<C: Client> {
 }
 
 impl<C: Client> Replica<C> {
-    /// A replica that has read nothing.
+    /// A replica that has read nothing, and the sink's way to it.
     ///
     /// # Errors
     /// `Refused` when a setting of the consumer is.
     pub fn new(
         settings: ReplicaSettings,
         client: C,
-        channels: ReplicaChannels,
         control: Arc<Control>,
-    ) -> Result<Self, RunError> {
+    ) -> Result<(Self, ReplicaLink), RunError> {
         let ReplicaSettings { consumer, partitions, rules, memory_limit, copy, board } = settings;
         assert!(!consumer.reads_uncommitted, "only what was committed is followed");
         let follower = Follower::new(&consumer.topic, partitions, rules, copy);
         let consumer =
             client.consumer(&consumer).map_err(|error| RunError::Refused(error.to_string()))?;
-        Ok(Self {
+        let (of_replica, of_sink) = link::link(partitions);
+        let replica = Self {
             client,
-            channels,
+            link: of_replica,
             control,
             follower,
             reader: JournalReader::new(consumer),
             takeover: None,
             memory: MemoryWatch::new(memory_limit),
-            positions: Arc::new(Positions::new(partitions)),
-            news: Arc::default(),
             board,
             next_show: None,
             topics_version: 0,
             has_begun: false,
-        })
-    }
-
-    /// How far it has followed.
-    pub fn positions(&self) -> Arc<Positions> {
-        Arc::clone(&self.positions)
-    }
-
-    /// What it has read, for the sink.
-    pub fn news(&self) -> Arc<NewsBoard> {
-        Arc::clone(&self.news)
+        };
+        Ok((replica, of_sink))
     }
 
     /// Runs until nobody can ask any more.
@@ -182,8 +163,8 @@ impl<C: Client> Replica<C> {
         self.reader.turn(&mut self.follower, self.client.clock())?;
         self.memory.look(self.follower.memory_bytes())?;
         let follower = &self.follower;
-        self.positions.set(follower.partitions().map(|p| follower.position(p)));
-        self.follower.tell(&self.news);
+        self.link.positions.set(follower.partitions().map(|p| follower.position(p)));
+        self.follower.tell(&self.link.news);
         self.answer();
         self.show();
         self.follower.write_copy(self.client.clock().now(), false);
@@ -209,7 +190,7 @@ impl<C: Client> Replica<C> {
     /// can ask any more.
     fn hear(&mut self) -> bool {
         loop {
-            match self.channels.requests.try_recv() {
+            match self.link.requests.try_recv() {
                 Ok(request) => {
                     let waiting = self.takeover.as_ref().map(Takeover::request);
                     if waiting.is_none_or(|waiting| waiting.incarnation <= request.incarnation) {
@@ -245,7 +226,7 @@ impl<C: Client> Replica<C> {
         if takeover.is_reached(&self.follower, &self.reader) {
             let followed = self.follower.followed(takeover.request().incarnation);
             // A sink that is gone reports its own reason.
-            let _ = self.channels.followed.send(followed);
+            let _ = self.link.followed.send(followed);
             self.takeover = None;
         } else {
             takeover.say(&self.follower, self.client.clock().now());

@@ -47,7 +47,7 @@ use crate::{
     ids::InstanceId,
     journal::Identity,
     limits::{self, Timing},
-    replica::{FollowRequest, Followed, NewsBoard, Positions},
+    replica::ReplicaLink,
     status::Board,
     window::WindowRules,
 };
@@ -80,19 +80,6 @@ pub struct SinkSettings<C: Client> {
     pub budget: Arc<Budget>,
     /// Where emptied output arenas go.
     pub output_pool: Pool<Emptied<Span>>,
-}
-
-/// The sink's way to the replica.
-#[derive(Debug)]
-pub struct ReplicaLink {
-    /// What is to be read.
-    pub requests: Sender<FollowRequest>,
-    /// What was read.
-    pub followed: Receiver<Followed>,
-    /// How far the replica has come.
-    pub positions: Arc<Positions>,
-    /// What it has read since that was last taken.
-    pub news: Arc<NewsBoard>,
 }
 
 /// The sink.

@@ -73,6 +73,7 @@ impl Open {
         let truncated = cx.outputs.take_truncated();
         let mut report = report_of(&mut aligned, truncated, cx.clock.now());
         let accounts = heads::accounts(cx, &aligned);
+        let is_last = matches!(aligned.cut.reason, CutReason::Revoke | CutReason::Stop);
         let prepared = prepare(cx, aligned);
         if let Some(merge) = &prepared.merge {
             refuse_shrunk(cx, &merge.shrunk)?;
@@ -80,7 +81,9 @@ impl Open {
             report.capped_values = merge.capped;
         }
         cx.undecided = Some(report);
-        if prepared.is_empty && !collecting.sent && !cx.must_commit {
+        // Others wait for heads, but not for those of who goes.
+        let is_awaited = cx.must_commit || !cx.windows.is_alone() && !is_last;
+        if prepared.is_empty && !collecting.sent && !is_awaited {
             return Self::finish(cx, collecting, 0);
         }
         cx.last_written = prepared.epoch;

@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use self::owned::{Hold, Owned};
+use self::owned::{Hold, Owned, Pause};
 pub(crate) use self::{elsewhere::Elsewhere, owned::Asked};
 use crate::{
     epoch::{CutPartition, Times},
@@ -71,22 +71,25 @@ impl Partitions {
             let unannounced =
                 partition.0 as u32 >= announced && !failpoint::is_planted(Fault::ReadUnannounced);
             held.extend(unannounced.then_some(*partition));
-            self.set(*partition, Owned { bound, unannounced, ..Owned::new(*next, now) });
+            let pause = unannounced.then_some(Pause::Unannounced);
+            self.set(*partition, Owned { pause, bound, ..Owned::new(*next, now) });
         }
         held
     }
 
     /// Whether some wait for an announcement that has come.
     pub(crate) fn waits_for(&self, announced: u32) -> bool {
-        self.each().any(|(p, owned)| owned.unannounced && (p.0 as u32) < announced)
+        let is_held = |owned: &Owned| owned.pause == Some(Pause::Unannounced);
+        self.each().any(|(p, owned)| is_held(owned) && (p.0 as u32) < announced)
     }
 
     /// So many partitions are announced. Returns those that may be read now.
     pub(crate) fn announce(&mut self, announced: u32) -> Vec<PartitionId> {
         let mut read = Vec::new();
         for (number, owned) in self.owned.iter_mut().enumerate().take(announced as usize) {
-            if let Some(owned) = owned.as_mut().filter(|owned| owned.unannounced) {
-                owned.unannounced = false;
+            if let Some(owned) = owned
+                && owned.pause.take_if(|pause| *pause == Pause::Unannounced).is_some()
+            {
                 read.push(PartitionId(number as i32));
             }
         }
@@ -206,7 +209,7 @@ impl Partitions {
     pub(crate) fn nothing_to_read(&self) -> bool {
         let waits = || self.each().any(|(_, owned)| owned.expects_more());
         self.each().all(|(_, owned)| owned.at_end)
-            || self.each().all(|(_, owned)| owned.at_end || owned.paused) && waits()
+            || self.each().all(|(_, owned)| owned.at_end || owned.pause.is_some()) && waits()
     }
 
     /// Notes the ends of the logs. `log_end` gives what the last fetch of a partition saw.
@@ -308,15 +311,18 @@ impl Partitions {
         let slowest = self.each().filter_map(behind).chain(elsewhere.reference()).min();
         let (mut pause, mut resume) = (Vec::new(), Vec::new());
         for (number, owned) in self.owned.iter_mut().enumerate() {
-            let Some(owned) = owned.as_mut().filter(|owned| !owned.unannounced) else { continue };
+            let Some(owned) = owned else { continue };
+            if owned.pause == Some(Pause::Unannounced) {
+                continue;
+            }
             let partition = PartitionId(number as i32);
             let ahead = match (slowest, watermarks.get(&partition)) {
                 (Some(slowest), Some(own)) => own.0 - slowest.0,
                 _ => 0,
             };
             let hold = ahead > rules.allowed_lateness_ms.max(2 * rules.size_ms);
-            if hold != owned.paused {
-                owned.paused = hold;
+            if hold != owned.pause.is_some() {
+                owned.pause = hold.then_some(Pause::Ahead);
                 if hold { &mut pause } else { &mut resume }.push(partition);
             }
         }

@@ -84,6 +84,18 @@ impl Ledger {
         self.partitions.contains_key(&p)
     }
 
+    /// Keeps the journal's copy of what is the same there, so that it is in memory once.
+    pub fn share(&mut self, p: PartitionId, counts: &BTreeMap<WindowStart, Arc<Partial>>) {
+        let Some(owned) = self.partitions.get_mut(&p) else { return };
+        for (start, partial) in &mut owned.partials {
+            if let Some(same) = counts.get(start).filter(|other| partial.is_same(other)) {
+                self.memory_bytes += same.memory_bytes();
+                self.memory_bytes -= partial.memory_bytes();
+                *partial = Arc::clone(same);
+            }
+        }
+    }
+
     /// All partial results.
     pub(super) fn partials(&self) -> BTreeMap<super::PartialKey, Arc<Partial>> {
         let all = self.partitions.iter().flat_map(|(p, owned)| {

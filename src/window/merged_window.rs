@@ -92,6 +92,13 @@ impl MergedWindow {
         self.parts.get(&p).is_some_and(|part| Arc::ptr_eq(part, partial))
     }
 
+    /// Keeps another copy of a part that is the same.
+    pub(super) fn share(&mut self, p: PartitionId, partial: &Arc<Partial>) {
+        if let Some(part) = self.parts.get_mut(&p).filter(|part| part.is_same(partial)) {
+            *part = Arc::clone(partial);
+        }
+    }
+
     /// Beyond a dimension's cap the names that are kept depend on the order of adding.
     pub(super) fn settle_names(&mut self) {
         if self.sum.capped() > 0 {

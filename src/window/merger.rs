@@ -191,6 +191,15 @@ impl Merger {
         }
     }
 
+    /// Keeps the journal's copy of what an owned partition has counted, where it is the same.
+    pub fn share(&mut self, p: PartitionId, counts: &BTreeMap<WindowStart, Arc<Partial>>) {
+        for (start, partial) in counts {
+            if let Some(window) = self.windows.get_mut(start) {
+                window.share(p, partial);
+            }
+        }
+    }
+
     /// Whether there is something to say although no partition of one's own has moved.
     pub fn has_news(&self) -> bool {
         self.known() > self.announced || self.windows.values().any(MergedWindow::has_grown)

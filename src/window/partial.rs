@@ -5,6 +5,8 @@
 //! Holds: each dimension's counts add up to `total`; merging is associative and commutative (the
 //! names kept beyond a dimension's cap excepted).
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Dimension, PerDimension, UserSketch, ValueCounts};
@@ -61,6 +63,12 @@ impl Partial {
             counts.continues(&before.counts[dimension])
         };
         self.total >= before.total && self.counts.iter().all(grows)
+    }
+
+    /// Whether another one, in another place, says the same.
+    pub(super) fn is_same(self: &Arc<Self>, other: &Arc<Self>) -> bool {
+        // The total decides mostly, and the names are put in order for a comparison.
+        !Arc::ptr_eq(self, other) && self.total == other.total && **self == **other
     }
 
     /// Bytes in memory, this struct and its heap. Constant time.

@@ -32,7 +32,7 @@ pub struct Windows {
 pub struct Prepared {
     /// The epoch.
     pub epoch: Epoch,
-    /// The epoch has neither output nor progress, and nobody else waits for word of it. It need not
+    /// The epoch has neither output nor progress. Unless somebody waits for word of it, it need not
     /// be committed; what it would drop is dropped with a later one.
     pub is_empty: bool,
     /// What it changes of each owned partition.
@@ -79,6 +79,11 @@ impl Windows {
     pub fn take(&mut self, news: News) {
         for (p, partition) in news.partitions {
             if self.ledger.owns(p) {
+                // What was said by this instance itself. It may be older than what is here.
+                self.ledger.share(p, &partition.windows);
+                if let Some(merger) = &mut self.merger {
+                    merger.share(p, &partition.windows);
+                }
                 continue;
             }
             if let Some(merger) = &mut self.merger {
@@ -110,7 +115,7 @@ impl Windows {
         let has_output = merge.as_ref().is_some_and(|merge| !merge.records.is_empty());
         Prepared {
             epoch,
-            is_empty: self.is_alone() && !self.ledger.is_moved_by(&changes) && !has_output,
+            is_empty: !self.ledger.is_moved_by(&changes) && !has_output,
             partitions: changes,
             merge,
         }

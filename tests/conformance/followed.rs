@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
 use logintide::{
     client::{Client, Clock, Questions, RecordProducer},
     control::Control,
@@ -12,7 +11,7 @@ use logintide::{
     },
     kafka::{ClientSettings, OutRecord},
     metrics::Health,
-    replica::{FollowRequest, Followed, Replica, ReplicaChannels, ReplicaSettings, Step},
+    replica::{FollowRequest, Followed, Replica, ReplicaLink, ReplicaSettings, Step},
     state::{CopyOf, RecordCopy, SledTable},
     status::Board,
     window::{
@@ -190,8 +189,7 @@ fn topic_id<S: Stage>(play: &Play<S>) -> Option<TopicId> {
 /// A replica, and the sink's ends of its channels.
 struct Running<C: Client> {
     replica: Option<Replica<C>>,
-    requests: Sender<FollowRequest>,
-    followed: Receiver<Followed>,
+    link: ReplicaLink,
     has_answer: Option<Followed>,
 }
 
@@ -210,13 +208,10 @@ impl<C: Client> Running<C> {
             copy: Some(Box::new(RecordCopy::new(SledTable::new(folder), of))),
             board: Board::new(),
         };
-        let (requests, asked) = unbounded();
-        let (answer, followed) = unbounded();
-        let channels = ReplicaChannels { requests: asked, followed: answer };
         let control = Control::new(Health::new(1), 1);
-        let replica = Replica::new(settings, play.stage.client(), channels, control);
-        let replica = Some(replica.expect("the settings are right"));
-        Self { replica, requests, followed, has_answer: None }
+        let replica = Replica::new(settings, play.stage.client(), control);
+        let (replica, link) = replica.expect("the settings are right");
+        Self { replica: Some(replica), link, has_answer: None }
     }
 
     fn step(&mut self) {
@@ -234,11 +229,11 @@ impl<C: Client> Running<C> {
         let journal = topic_id(play);
         let incarnation = Incarnation(incarnation);
         let request = FollowRequest { incarnation, journal, until, begin: BTreeMap::new() };
-        self.requests.send(request).expect("it listens");
+        self.link.requests.send(request).expect("it listens");
     }
 
     fn answered(&mut self) -> Option<&Followed> {
-        if let Ok(followed) = self.followed.try_recv() {
+        if let Ok(followed) = self.link.followed.try_recv() {
             self.has_answer = Some(followed);
         }
         self.has_answer.as_ref()
@@ -261,14 +256,14 @@ impl<C: Client> Running<C> {
     }
 
     fn positions(&self) -> BTreeMap<PartitionId, Offset> {
-        self.replica.as_ref().expect("it runs").positions().get()
+        self.link.positions.get()
     }
 
     /// Ends it as the pipeline does; returns how far it has come.
     fn stop(mut self) -> BTreeMap<PartitionId, Offset> {
         let positions = self.positions();
         let replica = self.replica.take().expect("it runs");
-        drop(self.requests);
+        drop(self.link.requests);
         assert!(matches!(replica.step(), Ok(Step::Ended)), "nobody can ask any more");
         positions
     }

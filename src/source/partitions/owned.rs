@@ -20,9 +20,7 @@ pub(super) struct Owned {
     /// When a broker was asked that last answered for this partition, if nothing has failed since.
     pub(super) answered: Option<Asked>,
     pub(super) last_record: Instant,
-    pub(super) paused: bool,
-    /// It is not read before the merger has announced it.
-    pub(super) unannounced: bool,
+    pub(super) pause: Option<Pause>,
     pub(super) routed: u64,
     pub(super) tombstones: u64,
     /// Offset after which a bounded run is done with this partition.
@@ -35,6 +33,15 @@ pub(super) struct Owned {
     pub(super) held: Option<Hold>,
     /// Lag, hold and whether it was at its end as of the last cut.
     pub(super) told: (Option<u64>, bool, bool),
+}
+
+/// Why a partition is not read for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pause {
+    /// The merger has not announced it.
+    Unannounced,
+    /// It is too far ahead in event time.
+    Ahead,
 }
 
 /// The moment before a question was sent: its answer says nothing of what came later.
@@ -60,8 +67,7 @@ impl Owned {
             at_end: false,
             answered: None,
             last_record: now,
-            paused: false,
-            unannounced: false,
+            pause: None,
             routed: 0,
             tombstones: 0,
             bound: None,

@@ -40,7 +40,7 @@ impl Group {
     fn epoch(&mut self, instance: usize, events: &[(i32, i64)]) -> Vec<(i64, u32, u64, u64)> {
         let prepared = self.runs[instance].epoch(events);
         self.journal.take(&prepared);
-        for run in self.runs.iter_mut() {
+        for run in &mut self.runs {
             run.windows.take(news(&self.journal));
         }
         prepared.records().iter().map(summary).collect()
@@ -178,13 +178,38 @@ fn what_a_partition_has_lost_is_taken_out_of_open_windows() {
 }
 
 #[test]
-fn an_epoch_of_one_among_several_is_never_empty() {
-    let mut group = Group::new(&[&[0], &[1]]);
-    group.epoch(1, &[]);
-    group.epoch(0, &[]);
-    for run in &group.runs {
-        assert!(!run.windows.prepare(run.input(&[])).is_empty, "others wait for its heads");
+fn what_is_the_same_in_the_journal_is_in_memory_once() {
+    let mut group = Group::new(&[&[0]]);
+    group.epoch(0, &[(0, 3), (0, 12)]);
+    let mut decoded = group.journal.clone();
+    for partial in decoded.partials.values_mut() {
+        *partial = Arc::new(partial.as_ref().clone());
     }
+    group.runs[0].epoch(&[(0, 13)]);
+    group.runs[0].windows.take(news(&decoded));
+    let windows = &group.runs[0].windows;
+    for (start, is_shared) in [(0, true), (10, false)] {
+        let key = (PartitionId(0), WindowStart(start));
+        let same = Arc::ptr_eq(&windows.ledger().partials()[&key], &decoded.partials[&key]);
+        assert_eq!(same, is_shared, "window {start}");
+    }
+    assert_eq!(windows.ledger().partials()[&(PartitionId(0), WindowStart(10))].total, 2);
+    let of_partials = windows.ledger().partials();
+    let bytes: usize = of_partials.values().map(|partial| partial.memory_bytes()).sum();
+    assert_eq!(windows.ledger().memory_bytes(), bytes);
+    let sums = group.runs[0].windows.newest_open(5);
+    assert_eq!(sums.iter().map(summary).collect::<Vec<_>>(), [(10, 0, 2, 0), (0, 0, 1, 0)]);
+}
+
+#[test]
+fn who_owns_everything_is_alone() {
+    let mut group = Group::new(&[&[0], &[1]]);
+    group.epoch(0, &[]);
+    assert!(group.runs[0].windows.is_alone(), "nothing is known of the other one");
+    group.epoch(1, &[]);
+    assert!(!group.runs[0].windows.is_alone());
+    assert!(!group.runs[1].windows.is_alone());
+    assert!(owning(&group.journal, &[0, 1]).windows.is_alone());
 }
 
 #[test]

@@ -2,16 +2,14 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender};
 use logintide::{
     control::Control,
     error::RunError,
     ids::{Offset, PartitionId},
     kafka::{ClientSettings, ConsumerSettings},
     metrics::Health,
-    replica::{
-        FollowRequest, Followed, Positions, Replica, ReplicaChannels, ReplicaSettings, Step,
-    },
+    replica::{FollowRequest, Followed, Positions, Replica, ReplicaLink, ReplicaSettings, Step},
     state::{CopyOf, JournalCopy, MemoryDisk, RecordCopy},
     status::Board,
 };
@@ -49,8 +47,6 @@ impl<'a> Start<'a> {
 
     pub(crate) fn start(self) -> Running {
         let client = self.kafka.process();
-        let (requests, asked) = unbounded();
-        let (answer, followed) = unbounded();
         let settings = ReplicaSettings {
             consumer: consumer_settings(),
             partitions: self.partitions,
@@ -60,13 +56,13 @@ impl<'a> Start<'a> {
             board: Board::new(),
         };
         let control = Control::new(Health::new(1), 1);
-        let channels = ReplicaChannels { requests: asked, followed: answer };
-        let replica = Replica::new(settings, client.clone(), channels, Arc::clone(&control));
-        let replica = replica.expect("the settings are right");
+        let replica = Replica::new(settings, client.clone(), Arc::clone(&control));
+        let (replica, ReplicaLink { requests, followed, positions, .. }) =
+            replica.expect("the settings are right");
         Running {
             kafka: self.kafka.clone(),
             client,
-            positions: replica.positions(),
+            positions,
             replica: Some(replica),
             requests: Some(requests),
             followed,

@@ -26,17 +26,24 @@ pub(crate) enum Fetched {
     Missing,
 }
 
+/// What is wrong with a position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    /// There is no such partition.
+    Missing,
+    /// It is not a place in the log any more.
+    Truncated,
+    /// It stands still until it is assigned again.
+    Stuck,
+}
+
 #[derive(Debug)]
 struct Position {
     next: i64,
     is_paused: bool,
     /// Where its end was reported last.
     end_told: Option<i64>,
-    /// It stands still until it is assigned again.
-    is_stuck: bool,
-    is_missing: bool,
-    /// It is not a place in the log any more.
-    is_truncated: bool,
+    trouble: Option<Trouble>,
     high_watermark: Option<i64>,
 }
 
@@ -77,9 +84,7 @@ impl Reading {
             next,
             is_paused: false,
             end_told: None,
-            is_stuck: false,
-            is_missing: false,
-            is_truncated: false,
+            trouble: None,
             high_watermark: None,
         };
         self.positions = starts.map(|(partition, next)| (partition, position(next))).collect();
@@ -108,8 +113,9 @@ impl Reading {
     /// A log has lost its end. A client sees by the leader's epoch that its position is of a former
     /// log, also when the log has grown past it by then (KIP-320).
     pub(crate) fn truncated(&mut self, partition: i32, end: i64) {
-        if let Some(position) = self.positions.get_mut(&partition) {
-            position.is_truncated |= position.next > end;
+        let position = self.positions.get_mut(&partition).filter(|it| it.next > end);
+        if let Some(position) = position.filter(|it| it.trouble != Some(Trouble::Stuck)) {
+            position.trouble = Some(Trouble::Truncated);
         }
     }
 
@@ -140,28 +146,28 @@ impl Reading {
 
     fn fetch_from(&mut self, topics: &Topics, partition: i32, most: usize, now: Duration) {
         let position = self.positions.get_mut(&partition).expect("assigned");
-        if position.is_paused || position.is_stuck {
+        if position.is_paused || position.trouble == Some(Trouble::Stuck) {
             return;
         }
         let place = Place::new(&self.topic, partition);
         let Some(log) = topics.log(&place) else {
-            if !std::mem::replace(&mut position.is_missing, true) {
+            if position.trouble.replace(Trouble::Missing) != Some(Trouble::Missing) {
                 self.queue.push_back((partition, Fetched::Missing));
             }
             return;
         };
-        position.is_missing = false;
+        position.trouble.take_if(|trouble| *trouble == Trouble::Missing);
         if !topics.is_led(&place, now) {
             return;
         }
-        let read = if position.is_truncated {
+        let read = if position.trouble == Some(Trouble::Truncated) {
             Err(OutOfRange)
         } else {
             log.read(position.next, self.uncommitted, most)
         };
         match read {
             Err(OutOfRange) => {
-                position.is_stuck = true;
+                position.trouble = Some(Trouble::Stuck);
                 self.queue.push_back((partition, Fetched::OutOfRange(position.next)));
             }
             Ok(batch) => {

@@ -20,8 +20,8 @@ use logintide::{
     kafka::{ClientSettings, ConsumerSettings, ProducerSettings, Transactional},
     limits::Timing,
     metrics::Health,
-    replica::{Replica, ReplicaChannels, ReplicaSettings},
-    sink::{OutputSettings, OutputTopic, ReplicaLink, Sink, SinkSettings},
+    replica::{Replica, ReplicaSettings},
+    sink::{OutputSettings, OutputTopic, Sink, SinkSettings},
     source::{Source, SourceChannels, SourceSettings},
     state::{CopyOf, MemoryDisk, RecordCopy},
     status::Board,
@@ -160,10 +160,7 @@ impl House {
             let worker = Worker::new(settings, to_sink.clone(), Arc::clone(&control));
             threads.push((worker.with_clock(client.clock().clone()), input));
         }
-        let (requests, replica_input) = unbounded();
-        let (to_sink_followed, followed) = unbounded();
-        let channels = ReplicaChannels { requests: replica_input, followed: to_sink_followed };
-        let replica = Replica::new(self.replica(), client.clone(), channels, Arc::clone(&control))?;
+        let (replica, link) = Replica::new(self.replica(), client.clone(), Arc::clone(&control))?;
         let sink_settings = SinkSettings {
             workers,
             outputs: self.outputs(),
@@ -174,12 +171,7 @@ impl House {
             on_topic_recreated: OnTopicRecreated::Fail,
             stats_interval: None,
             board: Board::new(),
-            replica: ReplicaLink {
-                requests,
-                followed,
-                positions: replica.positions(),
-                news: replica.news(),
-            },
+            replica: link,
             committer: consumer.committer(),
             budget: Arc::clone(&budget),
             output_pool,

@@ -24,6 +24,8 @@ pub(crate) struct Sizes {
     pub(crate) deleted: usize,
     pub(crate) cut: usize,
     pub(crate) losses: usize,
+    /// Histories in which all instances had to be started again.
+    pub(crate) helped: usize,
     /// Virtual time.
     pub(crate) seconds: u64,
 }
@@ -42,6 +44,7 @@ impl AddAssign for Sizes {
         self.deleted += other.deleted;
         self.cut += other.cut;
         self.losses += other.losses;
+        self.helped += other.helped;
         self.seconds += other.seconds;
     }
 }
@@ -56,6 +59,7 @@ impl Sizes {
             && self.starts > histories
             && self.troubles > histories
             && self.windows > histories
+            && self.helped <= 1 + histories / 10_000
             && (failures.min(losses) > 0 || histories < 1_000)
             && ![late, revisions, full, added, deleted, cut].into_iter().any(is_rare)
     }
@@ -67,7 +71,7 @@ impl fmt::Display for Sizes {
             f,
             "{} s of virtual time: {} records, {} starts, {} troubles, {} failed processes, {} \
              windows, {} revisions, {} late events, {} rounds with little memory, {} partitions \
-             added, {} journals deleted, {} cut, {} losses",
+             added, {} journals deleted, {} cut, {} losses, {} helped",
             self.seconds,
             self.inputs,
             self.starts,
@@ -80,7 +84,8 @@ impl fmt::Display for Sizes {
             self.added,
             self.deleted,
             self.cut,
-            self.losses
+            self.losses,
+            self.helped
         )
     }
 }
