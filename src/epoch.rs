@@ -9,6 +9,7 @@ mod alignment;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Instant,
 };
 
@@ -117,8 +118,6 @@ pub enum CutReason {
     Revoke,
     /// The process stops.
     Stop,
-    /// The bounded input is at its end: every window closes.
-    EndOfInput,
 }
 
 /// One partition's share of a cut.
@@ -256,6 +255,18 @@ pub struct RecoverRequest {
     pub partitions: Vec<RecoverPartition>,
     /// The topic's id; `None` where the brokers do not support ids.
     pub topic: Option<TopicId>,
+    /// Where a bounded run is to end, if this instance owns input partition 0 and wants one.
+    pub run_ends: Option<RunEnds>,
+}
+
+/// Where a bounded run is to end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunEnds {
+    /// End of the log of every partition, records of open transactions included.
+    pub ends: BTreeMap<PartitionId, Offset>,
+    /// Whether they count in place of those of a run that goes on: the logs have become shorter, or
+    /// are others.
+    pub replaces: bool,
 }
 
 /// Where reading continues.
@@ -287,6 +298,10 @@ pub struct Times {
     pub announced: u32,
     /// Whether this instance merges and has something to say of what others have committed.
     pub has_news: bool,
+    /// Where the bounded run ends that is not done, if there is one.
+    pub run_ends: Option<Arc<BTreeMap<PartitionId, Offset>>>,
+    /// Whether a bounded run is done that was not when this process began.
+    pub run_is_over: bool,
 }
 
 /// An epoch the sink has finished.

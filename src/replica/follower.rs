@@ -69,6 +69,8 @@ pub(super) struct Follower {
     changed: BTreeSet<PartitionId>,
     damage: Damage,
     has_news: bool,
+    /// All partitions were read up to their ends once.
+    is_caught_up: bool,
 }
 
 const FIRST: PartitionId = PartitionId(0);
@@ -99,6 +101,7 @@ impl Follower {
             changed: BTreeSet::new(),
             damage: Damage::default(),
             has_news: false,
+            is_caught_up: false,
         }
     }
 
@@ -156,6 +159,7 @@ impl Follower {
         self.view = View::new(self.rules);
         self.ends.clear();
         self.unread.clear();
+        self.is_caught_up = false;
     }
 
     /// Which partitions are to be read, and from where.
@@ -314,6 +318,7 @@ impl Follower {
         self.remove_streams(partition, |_| true);
         self.streams.begin_at(partition, offset);
         self.ends.remove(&partition);
+        self.is_caught_up = false;
         self.copying.drop_partition(partition);
     }
 
@@ -324,6 +329,7 @@ impl Follower {
         let offset = offset.min(self.streams.resume_from(partition));
         self.streams.read_again(partition, offset);
         self.ends.remove(&partition);
+        self.is_caught_up = false;
     }
 
     fn remove_streams(&mut self, partition: PartitionId, is_gone: impl Fn(Condition) -> bool) {
@@ -342,26 +348,32 @@ impl Follower {
 
     /// The group, for people. `with_sums`: windows and usage as well.
     pub(super) fn group(&self, with_sums: bool) -> Group {
-        Group {
-            since_ms: self.identity.as_ref().map(|identity| identity.began_ms),
-            watermark: self.view.merger().and_then(|merger| merger.head.watermark),
-            totals: self.view.totals(),
-            heads: self.view.partitions().map(|(p, view)| (p, view.head)).collect(),
-            sums: with_sums.then(|| sums::of(&self.view, self.rules)),
-        }
+        let since_ms = self.identity.as_ref().map(|identity| identity.began_ms);
+        sums::group(&self.view, self.rules, since_ms, with_sums)
     }
 
     /// Tells the sink what is new since it was last told.
     pub(super) fn tell(&mut self, board: &NewsBoard) {
+        self.tell_run(board);
         if !std::mem::take(&mut self.has_news) {
             return;
         }
-        let changed = std::mem::take(&mut self.changed);
-        let news = changed.into_iter().filter_map(|p| {
+        let news = std::mem::take(&mut self.changed).into_iter().filter_map(|p| {
             let PartitionView { head, windows, .. } = self.view.partition(p)?.clone();
             Some((p, PartitionNews { head, windows }))
         });
         board.add(news, self.view.facts(), std::mem::take(&mut self.damage));
+    }
+
+    /// Tells the sink the newest bounded run; not those that history has.
+    fn tell_run(&mut self, board: &NewsBoard) {
+        let is_at_end = || self.knows_partitions() && self.partitions().all(|p| self.is_at_end(p));
+        if !self.is_caught_up && !is_at_end() {
+            return;
+        }
+        if !std::mem::replace(&mut self.is_caught_up, true) || self.has_news {
+            board.set_run(self.view.run());
+        }
     }
 
     /// The answer to a request.

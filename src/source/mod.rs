@@ -22,6 +22,7 @@ mod phase;
 mod probe;
 mod recovering;
 mod router;
+mod run_watch;
 mod running;
 mod search;
 mod standing_by;

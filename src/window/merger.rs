@@ -123,6 +123,11 @@ impl Merger {
         self.announced.max(named(&self.partitions))
     }
 
+    /// Every partition that has a head.
+    pub fn partitions(&self) -> &BTreeMap<PartitionId, PartitionState> {
+        &self.partitions
+    }
+
     /// Windows not closed yet, lowest first.
     pub fn open(&self) -> &BTreeSet<WindowStart> {
         &self.open

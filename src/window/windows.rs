@@ -188,6 +188,11 @@ impl Windows {
         self.ledger.partitions()
     }
 
+    /// The state of every partition that has a head, where this instance merges.
+    pub fn merged(&self) -> Option<&BTreeMap<PartitionId, PartitionState>> {
+        self.merger.as_ref().map(Merger::partitions)
+    }
+
     /// The newest heads of partitions that others own.
     pub fn others(&self) -> &BTreeMap<PartitionId, PartitionHead> {
         &self.others
