@@ -236,21 +236,21 @@ impl<C: Client> Context<C> {
     /// is new.
     pub(super) fn learn_runs(&mut self) -> bool {
         let newest = self.settings.replica.news.take_run();
-        let newest = newest.filter(|_| self.windows.merged().is_none());
+        let newest = newest.filter(|_| self.windows.merger().is_none());
         newest.is_some_and(|newest| self.runs.learn(newest))
     }
 
     /// Whether the bounded run is at its end with an epoch, or with what is committed if none is
     /// cut.
     pub(super) fn reaches_run_end(&self, cut: Option<&EpochCut>) -> bool {
-        let Some(merged) = self.windows.merged() else { return false };
+        let Some(merger) = self.windows.merger() else { return false };
         let cut = cut.map_or(&[][..], |cut| &cut.partitions);
-        let topic = merged.get(&PartitionId(0)).and_then(|state| state.topic);
+        let topic = merger.partition(PartitionId(0)).and_then(|state| state.topic);
         self.runs.is_reached(|p| {
             let own = cut.iter().find(|own| own.progress.partition == p);
             // One of a topic that had this one's name is at no place in this one.
-            let committed = merged
-                .get(&p)
+            let committed = merger
+                .partition(p)
                 .filter(|state| state.topic.zip(topic).is_none_or(|(of, is)| of == is));
             own.map(|own| own.progress.next_offset).or(committed.map(|state| state.next_offset))
         })

@@ -25,6 +25,10 @@ impl Standings {
         self.0.insert(p, state);
     }
 
+    pub(super) fn get(&self, p: PartitionId) -> Option<&PartitionState> {
+        self.0.get(&p)
+    }
+
     /// Number of partitions that heads name.
     pub(super) fn named(&self) -> u32 {
         self.0.keys().next_back().map_or(0, |p| p.0 as u32 + 1)
