@@ -14,7 +14,7 @@ use tracing::warn;
 
 use super::{
     copying::Copying,
-    news_board::{Damage, NewsBoard},
+    news_board::{Damage, Knowledge, NewsBoard},
     request::Followed,
     skips::Skips,
     sums,
@@ -69,8 +69,7 @@ pub(super) struct Follower {
     changed: BTreeSet<PartitionId>,
     damage: Damage,
     has_news: bool,
-    /// All partitions were read up to their ends once.
-    is_caught_up: bool,
+    knowledge: Knowledge,
 }
 
 const FIRST: PartitionId = PartitionId(0);
@@ -101,7 +100,7 @@ impl Follower {
             changed: BTreeSet::new(),
             damage: Damage::default(),
             has_news: false,
-            is_caught_up: false,
+            knowledge: Knowledge::History,
         }
     }
 
@@ -159,7 +158,7 @@ impl Follower {
         self.view = View::new(self.rules);
         self.ends.clear();
         self.unread.clear();
-        self.is_caught_up = false;
+        self.knowledge = Knowledge::History;
     }
 
     /// Which partitions are to be read, and from where.
@@ -318,7 +317,7 @@ impl Follower {
         self.remove_streams(partition, |_| true);
         self.streams.begin_at(partition, offset);
         self.ends.remove(&partition);
-        self.is_caught_up = false;
+        self.knowledge = Knowledge::History;
         self.copying.drop_partition(partition);
     }
 
@@ -329,7 +328,7 @@ impl Follower {
         let offset = offset.min(self.streams.resume_from(partition));
         self.streams.read_again(partition, offset);
         self.ends.remove(&partition);
-        self.is_caught_up = false;
+        self.knowledge = Knowledge::History;
     }
 
     fn remove_streams(&mut self, partition: PartitionId, is_gone: impl Fn(Condition) -> bool) {
@@ -348,8 +347,7 @@ impl Follower {
 
     /// The group, for people. `with_sums`: windows and usage as well.
     pub(super) fn group(&self, with_sums: bool) -> Group {
-        let since_ms = self.identity.as_ref().map(|identity| identity.began_ms);
-        sums::group(&self.view, self.rules, since_ms, with_sums)
+        sums::group(&self.view, self.rules, self.identity.as_ref(), with_sums)
     }
 
     /// Tells the sink what is new since it was last told.
@@ -367,11 +365,12 @@ impl Follower {
 
     /// Tells the sink the newest bounded run; not those that history has.
     fn tell_run(&mut self, board: &NewsBoard) {
-        let is_at_end = || self.knows_partitions() && self.partitions().all(|p| self.is_at_end(p));
-        if !self.is_caught_up && !is_at_end() {
-            return;
+        let before = self.knowledge;
+        if self.knows_partitions() && self.partitions().all(|p| self.is_at_end(p)) {
+            self.knowledge = Knowledge::Present;
         }
-        if !std::mem::replace(&mut self.is_caught_up, true) || self.has_news {
+        let is_new = self.has_news || self.knowledge != before;
+        if is_new && self.knowledge == Knowledge::Present {
             board.set_run(self.view.run());
         }
     }

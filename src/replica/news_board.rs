@@ -30,6 +30,15 @@ pub struct NewsBoard {
     run: Mutex<Option<BoundedRun>>,
 }
 
+/// What a replica knows of the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Knowledge {
+    /// Some of what was there when it began to read is missing.
+    History,
+    /// It has been at the end of every partition.
+    Present,
+}
+
 /// What has been heard since it was last taken.
 #[derive(Debug, Default)]
 pub struct Heard {
@@ -78,7 +87,6 @@ impl NewsBoard {
     }
 
     /// The newest bounded run, if that was noted since it was last taken.
-    #[expect(clippy::option_option, reason = "nothing new, and that there was no run yet")]
     pub fn take_run(&self) -> Option<Option<BoundedRun>> {
         if !self.has_run.load(Acquire) {
             return None;

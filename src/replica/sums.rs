@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::view::View;
 use crate::{
     ids::WindowStart,
+    journal::Identity,
     limits,
     status::{Group, Usage, WindowSums, WindowView},
     window::{Partial, UsageCounts, WindowRecord, WindowRules},
@@ -17,11 +18,11 @@ use crate::{
 pub(super) fn group(
     view: &View,
     rules: WindowRules,
-    since_ms: Option<i64>,
+    identity: Option<&Identity>,
     with_sums: bool,
 ) -> Group {
     Group {
-        since_ms,
+        since_ms: identity.map(|identity| identity.began_ms),
         watermark: view.merger().and_then(|merger| merger.head.watermark),
         totals: view.totals(),
         heads: view.partitions().map(|(p, view)| (p, view.head)).collect(),

@@ -53,7 +53,8 @@ pub(super) fn totals(accounts: &Accounts) -> BTreeMap<PartitionId, PartitionTota
     accounts.iter().map(|(partition, account)| (*partition, account.totals)).collect()
 }
 
-/// Queues the journal's records of an epoch; `ends_run`: the bounded run is done with it. Returns what is committed with them, and their bytes.
+/// Queues the journal's records of an epoch; `ends_run`: the bounded run is done with it. Returns
+/// what is committed with them, and their bytes.
 pub(super) fn write<C: Client>(
     cx: &mut Context<C>,
     prepared: &Prepared,

@@ -55,8 +55,8 @@ impl Partitions {
         self.owned.clear();
     }
 
-    /// Owns these partitions from these offsets on. Returns those that must not be read yet, because
-    /// fewer are announced.
+    /// Owns these partitions from these offsets on. Returns those that must not be read yet: fewer
+    /// are announced.
     pub(crate) fn own(
         &mut self,
         starts: &[(PartitionId, Offset)],

@@ -55,6 +55,6 @@ impl Recovering {
         if let Some(wanted) = &mut cx.run_ends {
             wanted.replaces = false;
         }
-        Ok(Phase::Running(Running::begin(cx, self.known, recovered)?))
+        Ok(Phase::Running(Running::begin(cx, &self.known, recovered)?))
     }
 }

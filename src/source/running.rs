@@ -43,7 +43,7 @@ pub(super) struct Running {
 impl Running {
     pub(super) fn begin<C: Client>(
         cx: &mut Context<C>,
-        known: Known,
+        known: &Known,
         recovered: Recovered,
     ) -> Result<Self, Halt> {
         let now = cx.now();

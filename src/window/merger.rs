@@ -225,8 +225,7 @@ impl Merger {
     /// Adds an epoch's changes, closes what is due and forgets what every partition had passed
     /// before it.
     pub fn prepare(&self, changes: &[PartitionChange], input: MergerInput) -> PreparedMerge {
-        let mut partitions = self.partitions.clone();
-        changes.iter().for_each(|change| partitions.insert(change.partition, change.state));
+        let partitions = self.partitions.with(changes);
         let announced = self.announced.max(input.partitions).max(partitions.named());
         let closing = self.closing(announced, &partitions, input);
         let watermark = closing.watermark;

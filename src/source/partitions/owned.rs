@@ -1,7 +1,7 @@
 //! One partition that is read: position, idleness, and what hides its records. Owned by the source
 //! thread.
 //!
-//! In:  what the table notes. Out: whether it is idle, before its bound, or waits for a transaction.
+//! In:  what the table notes. Out: whether it is idle, before its bound, or held by a transaction.
 //! Holds: a hold counts only at the offset for which it was found.
 
 use std::time::{Duration, Instant};

@@ -50,7 +50,9 @@ impl Runs {
         self.there = feed.written().len();
         self.ended += 1;
         kafka.with(|cluster| cluster.note(|| format!("run {} has ended", self.ended)));
-        slots.iter_mut().for_each(|slot| slot.wake(kafka, random));
+        for slot in slots {
+            slot.wake(kafka, random);
+        }
         Ok(())
     }
 }
