@@ -23,6 +23,7 @@ mod probe;
 mod recovering;
 mod rejoining;
 mod router;
+mod run_watch;
 mod running;
 mod search;
 mod standing_by;

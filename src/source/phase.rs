@@ -92,8 +92,12 @@ impl Phase {
             (Self::Ending(phase), ToSource::Committed(done)) => phase.committed(cx, &done),
             (Self::Running(phase), ToSource::News { times, .. }) => phase.news(cx, times),
             (Self::Ending(phase), ToSource::News { times, .. }) => Ok(phase.news(times)),
-            // Nobody reads any more.
-            (Self::Closed, ToSource::News { .. }) => Ok(Self::Closed),
+            (Self::StandingBy(phase), ToSource::News { times, .. }) => Ok(phase.news(cx, &times)),
+            // Nothing is read.
+            (
+                phase @ (Self::Unassigned | Self::Asking(_) | Self::Recovering(_) | Self::Closed),
+                ToSource::News { .. },
+            ) => Ok(phase),
             (phase, ToSource::RollBack { reason, .. }) => phase.roll_back(cx, &reason),
             (phase, message) => panic!("the sink says {message:?} to a source in {phase:?}"),
         }
