@@ -105,10 +105,10 @@ fn a_process_to_which_no_partition_is_given_stands_by_in_good_health() {
     sleep(Duration::from_secs(12));
     assert!(stands_by(&idle), "{}", idle.tail());
     idle.wait_for("logintide_healthy", |n| n > 0.0);
-    assert_eq!(idle.metric("logintide_ready"), Some(0.0));
+    assert_eq!(idle.metric("logintide_ready"), Some(1.0));
     assert_eq!(idle.metric("logintide_stalls_total"), Some(0.0));
     reader.stop();
-    idle.wait_for("logintide_ready", |n| n > 0.0);
+    idle.wait_for("logintide_assigned_partitions", |n| n > 0.0);
     idle.stop();
 }
 
