@@ -49,10 +49,10 @@ impl Answer {
             cx.run_ends = None;
             cx.unreadable.clear();
         }
-        // A broker that has not heard of new partitions yet must not hide what is committed of them.
+        // A broker that has not heard of new partitions yet must not hide what is committed there.
         let named = partitions.iter().map(|partition| partition.0 + 1);
-        let all: Vec<_> =
-            (0..named.chain([total]).max().unwrap_or(total)).map(PartitionId).collect();
+        let count = named.fold(total, i32::max);
+        let all: Vec<_> = (0..count).map(PartitionId).collect();
         cx.serve();
         let committed = committed_offsets(&cx.consumer, &all)?;
         cx.serve();

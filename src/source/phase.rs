@@ -37,8 +37,8 @@ use crate::{
 ///     │                       └──── revoked, committed ── Ending ◄──revoke, stop, end── Running
 ///     └────────────────────────────────────────────────────┴─► Closed
 /// ```
-/// `StandingBy` is an `Unassigned` to which the group has given an empty assignment. `Rejoining` comes
-/// before `Unassigned` where the group knows a namesake.
+/// `StandingBy` is an `Unassigned` to which the group has given an empty assignment. `Rejoining`
+/// comes before `Unassigned` where the group knows a namesake.
 #[derive(Debug)]
 pub(super) enum Phase {
     Unassigned,

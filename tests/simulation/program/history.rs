@@ -23,7 +23,7 @@ use super::{
         WINDOW_MS, names,
     },
     runs::Runs,
-    sizes::Sizes,
+    sizes::{Outcome, Sizes},
     slot::Slot,
 };
 use crate::kafka::{Cluster, Faults, Random, SimKafka};
@@ -50,15 +50,6 @@ const BOUNDED_ONE_IN: u32 = 6;
 /// a stream.
 const GROWING: [Topic; 5] =
     [Topic::Input, Topic::Input, Topic::Processed, Topic::DeadLetter, Topic::Late];
-
-/// What a history has come to.
-#[derive(Debug, Default)]
-pub(crate) struct Outcome {
-    /// The first promise that is broken.
-    pub(crate) broken: Option<String>,
-    pub(crate) sizes: Sizes,
-    pub(crate) trace: Vec<String>,
-}
 
 /// A history under way.
 pub(crate) struct History {

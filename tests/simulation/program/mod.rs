@@ -25,8 +25,8 @@ use std::{
 use logintide::config::Delivery;
 
 use self::{
-    history::{Outcome, play},
-    sizes::Sizes,
+    history::play,
+    sizes::{Outcome, Sizes},
 };
 use crate::kafka::Cluster;
 

@@ -32,6 +32,15 @@ pub(crate) struct Sizes {
     pub(crate) seconds: u64,
 }
 
+/// What a history has come to.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    /// The first promise that is broken.
+    pub(crate) broken: Option<String>,
+    pub(crate) sizes: Sizes,
+    pub(crate) trace: Vec<String>,
+}
+
 impl AddAssign for Sizes {
     fn add_assign(&mut self, other: Self) {
         self.inputs += other.inputs;
