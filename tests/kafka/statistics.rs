@@ -49,7 +49,6 @@ fn metrics_and_statistics_line_tell_the_same_as_the_judge() {
     assert!(text.is_ascii() || !text.contains(|c: char| c.is_control() && c != '\n'), "{text}");
     // The replica has read the journal's beginning a moment after the first epoch.
     running.wait_for_line("group_since=\"2");
-    let log = running.log();
     for field in [
         "events_per_second=",
         "watermark_delay_s=",
@@ -58,7 +57,7 @@ fn metrics_and_statistics_line_tell_the_same_as_the_judge() {
         "dead_letters=\"not_json",
         "latency_p50_ms=",
     ] {
-        assert!(log.contains(field), "{field} is not in\n{log}");
+        running.wait_for_line(field);
     }
     running.stop();
     scenario.start(&["--exit-at-end"]).ends_with(0);
