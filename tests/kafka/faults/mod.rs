@@ -7,6 +7,7 @@
 mod cluster;
 mod disk;
 mod fencing;
+mod instances;
 mod journal;
 mod journal_end;
 mod late_copies;
