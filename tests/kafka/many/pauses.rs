@@ -1,11 +1,15 @@
 //! How long output stands still while partitions change hands.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
 
 use logintide::ids::PartitionId;
 use serde_json::Value;
 use testkit::Scenario;
 
+use super::group::{Group, SESSION, TAKEOVER};
 use crate::faults::topics::read;
 
 /// Number, partition and Kafka timestamp of every event of a topic that has a number.
@@ -21,19 +25,66 @@ fn numbered(scenario: &Scenario, topic: &str) -> Vec<(u64, PartitionId, i64)> {
 }
 
 /// The longest time in which no enriched event of one input partition was written, by their Kafka
-/// timestamps.
-pub(crate) fn longest_pause(scenario: &Scenario) -> Duration {
+/// timestamps: before a moment, and from then on.
+fn longest_pauses(scenario: &Scenario, moment_ms: i64) -> [Duration; 2] {
     let input = numbered(scenario, "input");
     let origin: BTreeMap<_, _> = input.iter().map(|(number, from, _)| (number, from)).collect();
     let mut written: BTreeMap<_, Vec<i64>> = BTreeMap::new();
     for (number, _, at_ms) in numbered(scenario, "processed") {
-        if let Some(partition) = origin.get(&number) {
-            written.entry(partition).or_default().push(at_ms);
+        written.entry(origin[&number]).or_default().push(at_ms);
+    }
+    let mut longest = [0, 0];
+    for times in written.values_mut() {
+        times.sort_unstable();
+        for pair in times.windows(2) {
+            let longest = &mut longest[usize::from(pair[1] >= moment_ms)];
+            *longest = (pair[1] - pair[0]).max(*longest);
         }
     }
-    let longest = written.values_mut().filter_map(|times| {
-        times.sort_unstable();
-        times.windows(2).map(|pair| pair[1] - pair[0]).max()
-    });
-    Duration::from_millis(longest.max().unwrap_or_default() as u64)
+    longest.map(|ms| Duration::from_millis(ms as u64))
+}
+
+/// The longest pause of a partition from the change on, in a group of so many that is under way.
+fn paused(count: usize, running: usize, change: impl FnOnce(&mut Group)) -> Duration {
+    let mut group = Group::new(Scenario::new("paused"), count, &["--leave-on-stop"]);
+    for number in 0..running {
+        group.start(number);
+    }
+    group.all_go_on();
+    let moment_ms = now_ms();
+    change(&mut group);
+    group.wait_for_all(8);
+    group.all_go_on();
+    group.is_exact();
+    let [before, from_then] = longest_pauses(group.scenario(), moment_ms);
+    println!("{running} of {count}: paused for {from_then:?}; before that for {before:?}");
+    from_then
+}
+
+fn now_ms() -> i64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.expect("the clock is right").as_millis() as i64
+}
+
+/// Where a session has to end first, this comes on top of it.
+fn is_short(pause: Duration, session: Duration) {
+    assert!(pause < session + TAKEOVER, "{pause:?}");
+}
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn output_waits_shortly_for_an_instance_that_joins() {
+    is_short(paused(3, 2, |group| group.start(2)), Duration::ZERO);
+}
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn output_waits_shortly_for_an_instance_that_leaves() {
+    is_short(paused(3, 3, |group| group.instances[0].stop()), Duration::ZERO);
+}
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn output_waits_for_no_more_than_the_session_of_an_instance_that_is_killed() {
+    is_short(paused(3, 3, |group| group.instances[0].kill()), SESSION);
 }
