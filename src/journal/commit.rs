@@ -27,8 +27,9 @@ pub struct JournalCommit {
 }
 
 impl JournalCommit {
-    /// `2:<instance>:<epoch>:<8 hex of the journal's topic id>:<restore_from>:<watermark>:<forgotten
-    /// up to>`. Times are in milliseconds; they and the id are empty when there is none.
+    /// `2:<instance>:<epoch>:<journal>:<restore_from>:<watermark>:<forgotten>`, the journal as the
+    /// first 8 hex digits of its topic's id. Times are in milliseconds; they and the id are empty
+    /// when there is none.
     pub fn encode(&self) -> String {
         let Self { instance, epoch, journal, restore_from, watermark, forgotten } = self;
         let journal = journal.map(|mark| mark.to_string()).unwrap_or_default();

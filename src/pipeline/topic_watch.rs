@@ -81,9 +81,12 @@ impl TopicWatch {
             }
         }
         let partitions = |topic| self.topics[topic].partitions.ok_or(topic);
-        if let Ok(outputs) = PerOutput::try_from_fn(partitions) {
+        if let (Ok(input_partitions), Ok(outputs)) =
+            (partitions(Topic::Input), PerOutput::try_from_fn(partitions))
+        {
             let (input, journal) = (self.topics[Topic::Input].id, self.topics[Topic::Journal].id);
-            self.control.topics().publish(SeenTopics { input, journal, outputs });
+            let seen = SeenTopics { input, input_partitions, journal, outputs };
+            self.control.topics().publish(seen);
         }
     }
 }

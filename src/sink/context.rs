@@ -219,7 +219,8 @@ impl<C: Client> Context<C> {
         }
     }
 
-    /// Takes what the replica has read since; not while an epoch is prepared. Whether there was any.
+    /// Takes what the replica has read since, which is not done while an epoch is prepared. Whether
+    /// there was any.
     pub(super) fn take_news(&mut self) -> bool {
         let Some(Heard { news, damage }) = self.settings.replica.news.take() else { return false };
         self.windows.take(news);

@@ -47,7 +47,10 @@ impl Answer {
             cx.bounds.clear();
             cx.unreadable.clear();
         }
-        let all: Vec<_> = (0..total).map(PartitionId).collect();
+        // A broker that has not heard of new partitions yet must not hide what is committed of them.
+        let named = partitions.iter().map(|partition| partition.0 + 1);
+        let all: Vec<_> =
+            (0..named.chain([total]).max().unwrap_or(total)).map(PartitionId).collect();
         cx.serve();
         let committed = committed_offsets(&cx.consumer, &all)?;
         cx.serve();

@@ -95,8 +95,7 @@ impl Asking {
     fn answered<C: Client>(self, cx: &mut Context<C>, answer: Answer) -> Result<Phase, Halt> {
         let partitions = &self.partitions;
         let (since, journal) = (self.since.unwrap_or_else(|| cx.now()), answer.journal.topic);
-        let all = answer.committed.len();
-        let others = (partitions.len() < all).then_some(all as u32);
+        let all = answer.committed.len() as u32;
         let request = RecoverRequest {
             incarnation: cx.incarnation,
             attempt: self.answered,
@@ -109,7 +108,7 @@ impl Asking {
         cx.topics.uses(answer.topic, journal);
         cx.topics.adopt(&cx.settings.topics, cx.unused_epoch, &mut cx.intake.lanes)?;
         cx.intake.lanes.tell_sink(ToSink::Recover(Box::new(request)))?;
-        let known = Known { partitions: partitions.clone(), ends: answer.ends, others };
+        let known = Known { partitions: partitions.clone(), ends: answer.ends, all };
         let question =
             Self { answered: self.answered + 1, since: Some(since), failed: false, ..self };
         Ok(Phase::Recovering(Recovering::new(known, question)))

@@ -25,8 +25,8 @@ pub(super) struct Known {
     pub(super) partitions: Vec<PartitionId>,
     /// End of each log, records of open transactions included; of a bounded run only.
     pub(super) ends: BTreeMap<PartitionId, Offset>,
-    /// The input's partitions, if it has more than these.
-    pub(super) others: Option<u32>,
+    /// Number of the input's partitions.
+    pub(super) all: u32,
 }
 
 impl Recovering {

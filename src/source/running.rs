@@ -32,9 +32,10 @@ pub(super) struct Running {
     epochs: Epochs,
     open_transactions: OpenTransactions,
     next_probe: Instant,
-    /// The input's partitions, if it has more than those that are read, until it is known who has
-    /// the others.
-    others: Option<u32>,
+    /// For so many partitions of the input it is known that somebody has each.
+    owned_by_somebody: u32,
+    /// Number of the input's partitions, as far as it is known.
+    all: u32,
     elsewhere: Elsewhere,
 }
 
@@ -50,6 +51,8 @@ impl Running {
             }
         }
         let now = cx.now();
+        // Its own are; they may be all.
+        let recovered_count = recovered.starts.len() as u32;
         let announced = recovered.times.announced;
         let held = cx.intake.partitions.own(&recovered.starts, &cx.bounds, announced, now);
         cx.consumer.assign(&recovered.starts).map_err(|error| fatal(&error))?;
@@ -66,7 +69,8 @@ impl Running {
             epochs: Epochs::begin(cx, recovered, now),
             open_transactions: OpenTransactions::default(),
             next_probe: now,
-            others: known.others,
+            owned_by_somebody: recovered_count,
+            all: known.all,
             elsewhere: Elsewhere::default(),
         })
     }
@@ -103,8 +107,9 @@ impl Running {
         done: &CommittedEpoch,
     ) -> Result<Phase, Halt> {
         self.epochs.committed(cx, done);
-        if let Some(all) = self.others {
-            self.others = unassigned::join_for(cx, all).err();
+        self.all = self.all.max(cx.topics.input_partitions());
+        if self.owned_by_somebody < self.all && unassigned::join_for(cx, self.all).is_ok() {
+            self.owned_by_somebody = self.all;
         }
         self.align(cx)?;
         Ok(Phase::Running(self))

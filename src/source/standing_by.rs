@@ -11,20 +11,26 @@ use crate::{client::Client, limits};
 /// Stands by until the group assigns something.
 #[derive(Debug, Default)]
 pub(super) struct StandingBy {
-    is_answered: bool,
+    /// For so many partitions of the input it is known that somebody has each.
+    owned_by_somebody: u32,
     next_try: Option<Instant>,
 }
 
 impl StandingBy {
     pub(super) fn step<C: Client>(self, cx: &mut Context<C>) -> Self {
         let now = cx.now();
-        if self.is_answered || self.next_try.is_some_and(|at| now < at) {
+        // Nothing is open that another topic could make void.
+        let _other_topic = cx.topics.look(cx.control.topics(), &cx.settings.topics);
+        let is_known =
+            self.owned_by_somebody > 0 && self.owned_by_somebody >= cx.topics.input_partitions();
+        if is_known || self.next_try.is_some_and(|at| now < at) {
             return self;
         }
-        let is_answered = match partitions_of_input(cx) {
-            Ok(all) => unassigned::join_for(cx, all).is_ok(),
-            Err(error) => !error.is_retriable(),
+        let all = partitions_of_input(cx).map(|all| all.max(cx.topics.input_partitions()));
+        let owned_by_somebody = match all {
+            Ok(all) if unassigned::join_for(cx, all).is_ok() => all,
+            _ => self.owned_by_somebody,
         };
-        Self { is_answered, next_try: Some(cx.now() + limits::ASK_AGAIN_PAUSE) }
+        Self { owned_by_somebody, next_try: Some(cx.now() + limits::ASK_AGAIN_PAUSE) }
     }
 }

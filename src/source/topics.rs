@@ -22,6 +22,8 @@ pub(super) struct KnownTopics {
     input: Option<TopicId>,
     /// The journal, likewise.
     journal: Option<TopicId>,
+    /// The input's partitions as last seen; 0 before the first look.
+    input_partitions: u32,
     /// The output topics' partitions as last seen, and those that are in use.
     seen: PerOutput<i32>,
     in_use: PerOutput<i32>,
@@ -29,7 +31,14 @@ pub(super) struct KnownTopics {
 
 impl KnownTopics {
     pub(super) fn new(outputs: PerOutput<i32>) -> Self {
-        Self { version: 0, input: None, journal: None, seen: outputs, in_use: outputs }
+        Self {
+            version: 0,
+            input: None,
+            journal: None,
+            input_partitions: 0,
+            seen: outputs,
+            in_use: outputs,
+        }
     }
 
     /// Takes in what has changed since the last look. Returns why everything has to be recovered,
@@ -37,6 +46,7 @@ impl KnownTopics {
     pub(super) fn look(&mut self, board: &TopicBoard, names: &PerTopic<String>) -> Option<String> {
         let seen = board.newer(&mut self.version)?;
         self.seen = seen.outputs;
+        self.input_partitions = seen.input_partitions as u32;
         let recreated = |topic: Topic, now: Option<TopicId>, used: Option<TopicId>| {
             let (now, used) = now.zip(used).filter(|(now, used)| now != used)?;
             let name = &names[topic];
@@ -46,6 +56,11 @@ impl KnownTopics {
         };
         recreated(Topic::Input, seen.input, self.input)
             .or_else(|| recreated(Topic::Journal, seen.journal, self.journal))
+    }
+
+    /// Partitions of the input as last seen; 0 before the first look.
+    pub(super) fn input_partitions(&self) -> u32 {
+        self.input_partitions
     }
 
     /// Notes which topics are used from now on.

@@ -20,6 +20,8 @@ use crate::ids::TopicId;
 pub struct SeenTopics {
     /// The input topic's id; `None` where the brokers do not support ids.
     pub input: Option<TopicId>,
+    /// Its partitions.
+    pub input_partitions: i32,
     /// The journal's id; `None` where the brokers do not support ids.
     pub journal: Option<TopicId>,
     /// Partitions of each output topic. The journal's are those that it had when it was first seen
@@ -64,7 +66,7 @@ mod tests {
     fn each_change_is_heard_of_once() {
         let board = TopicBoard::default();
         let outputs = PerOutput::from_fn(|_| 1);
-        let first = SeenTopics { input: None, journal: None, outputs };
+        let first = SeenTopics { input: None, input_partitions: 1, journal: None, outputs };
         let mut version = 0;
         assert_eq!(board.newer(&mut version), None);
         board.publish(first);

@@ -109,8 +109,9 @@ impl Ledger {
         self.memory_bytes
     }
 
-    /// Works out what an epoch changes, by partition. Windows up to `forgotten` are dropped. Panics when its input breaks an invariant: a
-    /// partition that is not owned, missing or gone back, an event at or behind the horizon.
+    /// Works out what an epoch changes, by partition. Windows up to `forgotten` are dropped. Panics
+    /// when its input breaks an invariant: a partition that is not owned, missing or gone back, an
+    /// event at or behind the horizon.
     pub fn prepare(
         &self,
         input: EpochInput,

@@ -17,7 +17,8 @@ use super::{
     MergerChange, Partial, PartitionChange, PartitionState, PublishedTotal, StateImage,
     UsageCounts, WindowRecord, WindowRules,
     merged_window::MergedWindow,
-    watermark::{self, Closing, PartitionTime},
+    standings::Standings,
+    watermark::{self, Closing},
 };
 use crate::{
     failpoint::{self, Fault},
@@ -34,7 +35,7 @@ pub struct Merger {
     horizon: Option<EventTimeMs>,
     forgotten: Option<EventTimeMs>,
     /// Every partition that has a head. One that is announced and is not here holds everything.
-    partitions: BTreeMap<PartitionId, PartitionState>,
+    partitions: Standings,
     windows: BTreeMap<WindowStart, MergedWindow>,
     /// The windows with revision 0.
     open: BTreeSet<WindowStart>,
@@ -68,7 +69,7 @@ pub struct PreparedMerge {
     /// Windows whose sum is below what was published, although no partition has lost anything of
     /// them.
     pub shrunk: Vec<WindowStart>,
-    partitions: BTreeMap<PartitionId, PartitionState>,
+    partitions: Standings,
     windows: BTreeMap<WindowStart, MergedWindow>,
 }
 
@@ -90,7 +91,7 @@ impl Merger {
             watermark: image.watermark,
             horizon: image.horizon,
             forgotten: image.forgotten,
-            partitions: image.partitions.clone(),
+            partitions: Standings::of(&image.partitions),
             open: open.map(|(start, _)| *start).collect(),
             past_usage: Arc::clone(&image.past_usage),
             memory_bytes: windows.values().map(MergedWindow::memory_bytes).sum(),
@@ -120,7 +121,7 @@ impl Merger {
 
     /// Number of input partitions, those among them that have a head and are not announced yet.
     pub fn known(&self) -> u32 {
-        self.announced.max(named(&self.partitions))
+        self.announced.max(self.partitions.named())
     }
 
     /// Windows not closed yet, lowest first.
@@ -211,7 +212,7 @@ impl Merger {
         let adopted = if failpoint::is_planted(Fault::ForgottenUnasked) {
             self.horizon
         } else {
-            adopted(self.known(), &self.partitions)
+            self.partitions.adopted(self.known())
         };
         self.forgotten.max(adopted.min(self.horizon))
     }
@@ -221,16 +222,15 @@ impl Merger {
     pub fn prepare(&self, changes: &[PartitionChange], input: MergerInput) -> PreparedMerge {
         let own = changes.iter().map(|change| (change.partition, change.state));
         let mut partitions = self.partitions.clone();
-        partitions.extend(own);
-        let announced = self.announced.max(input.partitions).max(named(&partitions));
+        own.for_each(|(p, state)| partitions.insert(p, state));
+        let announced = self.announced.max(input.partitions).max(partitions.named());
         let closing = self.closing(announced, &partitions, input);
         let watermark = closing.watermark;
         let behind = |at: EventTimeMs| at.0.saturating_sub(self.rules.allowed_lateness_ms);
         let behind = watermark.map(|at| EventTimeMs(behind(at)));
-        let highest = partitions.values().map(|state| state.horizon).max().flatten();
         let mut change = MergerChange {
             watermark,
-            horizon: self.horizon.max(behind).max(highest),
+            horizon: self.horizon.max(behind).max(partitions.highest_horizon()),
             forgotten: self.to_forget(),
             announced,
             ..MergerChange::default()
@@ -267,7 +267,7 @@ impl Merger {
             } else {
                 window.has_grown()
             };
-            let is_complete = is_complete(change.announced, &merge.partitions, start);
+            let is_complete = merge.partitions.are_complete(change.announced, start);
             if window.has_shrunk() {
                 if failpoint::is_planted(Fault::SmallerPublished) {
                     // Falls through: the smaller total is published.
@@ -345,7 +345,7 @@ impl Merger {
 
     /// The last record of a window, as published; of an open one, what it has so far.
     pub fn last_record(&self, start: WindowStart) -> WindowRecord {
-        let is_complete = is_complete(self.announced, &self.partitions, start);
+        let is_complete = self.partitions.are_complete(self.announced, start);
         self.record(start, &self.windows[&start], is_complete)
     }
 
@@ -362,30 +362,14 @@ impl Merger {
         windows
     }
 
-    fn closing(
-        &self,
-        announced: u32,
-        partitions: &BTreeMap<PartitionId, PartitionState>,
-        input: MergerInput,
-    ) -> Closing {
-        let all = if failpoint::is_planted(Fault::HeadlessIgnored) {
-            partitions.keys().copied().collect()
-        } else {
-            (0..announced as i32).map(PartitionId).collect::<Vec<_>>()
-        };
-        let times = all.iter().map(|p| {
-            let state = partitions.get(p);
-            PartitionTime {
-                watermark: state.and_then(|state| state.watermark),
-                idle_as_of: state.and_then(|state| state.idle_as_of),
-            }
-        });
+    fn closing(&self, announced: u32, partitions: &Standings, input: MergerInput) -> Closing {
+        let times = partitions.times(announced);
         let now = EventTimeMs(input.now_ms);
         Closing {
             idle_clock: watermark::all_idle_as_of(times.clone()).map(|as_of| as_of.min(now)),
             watermark: watermark::global(self.watermark, times),
             // Nobody counts in what all have passed.
-            horizon: adopted(announced, partitions),
+            horizon: partitions.adopted(announced),
             close_all: input.close_all,
         }
     }
@@ -400,27 +384,6 @@ impl Merger {
             sum: Arc::clone(&window.sum),
         }
     }
-}
-
-/// Number of partitions that heads name.
-fn named(partitions: &BTreeMap<PartitionId, PartitionState>) -> u32 {
-    partitions.keys().next_back().map_or(0, |p| p.0 as u32 + 1)
-}
-
-/// The lowest horizon that so many partitions have adopted; none while one has no head.
-fn adopted(count: u32, partitions: &BTreeMap<PartitionId, PartitionState>) -> Option<EventTimeMs> {
-    let all = (0..count as i32).map(PartitionId);
-    all.map(|p| partitions.get(&p).and_then(|state| state.horizon)).min().flatten()
-}
-
-/// Whether a window has all input of all announced partitions.
-fn is_complete(
-    announced: u32,
-    partitions: &BTreeMap<PartitionId, PartitionState>,
-    start: WindowStart,
-) -> bool {
-    let has_all = |p| partitions.get(&p).is_some_and(|state| !state.completeness.may_miss(start));
-    announced > 0 && (0..announced as i32).map(PartitionId).all(has_all)
 }
 
 fn usage_with<'a>(

@@ -22,6 +22,7 @@ mod partial;
 mod record;
 mod rules;
 mod sketch;
+mod standings;
 mod watermark;
 mod windows;
 

@@ -153,7 +153,12 @@ fn a_topic_that_was_created_anew_is_read_from_its_start_without_a_takeover() {
     assert_eq!(shown, author.request(2).until, "the new one is read in the middle");
     let outputs = PerOutput::from_fn(|_| 1);
     let journal = author.request(2).journal;
-    running.control.topics().publish(SeenTopics { input: None, journal, outputs });
+    running.control.topics().publish(SeenTopics {
+        input: None,
+        input_partitions: 1,
+        journal,
+        outputs,
+    });
     running.step().expect("it goes on");
     assert!(running.positions().values().any(|position| *position < shown[&PartitionId(0)]));
     running.run_for(Duration::from_millis(100));

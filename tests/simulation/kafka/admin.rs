@@ -79,12 +79,14 @@ impl Questions for SimAdmin {
         const OPERATION: &str = "describe topics";
         self.question(OPERATION, timeout, |cluster| {
             let now = cluster.now();
+            let is_late = cluster.random.one_in(2);
             let describe = |name: &&str| {
                 let topic = cluster.topics.get(name);
                 let topic = topic.ok_or_else(|| code::error(OPERATION, UNKNOWN_TOPIC_OR_PART))?;
                 let is_led =
                     |partition: &i32| cluster.topics.is_led(&Place::new(name, *partition), now);
-                let partitions = topic.logs.len();
+                let former = topic.former(now).filter(|_| is_late);
+                let partitions = former.unwrap_or(topic.logs.len());
                 let led = (0..partitions as i32).filter(is_led).count();
                 Ok(TopicReplicas {
                     name: (*name).to_owned(),

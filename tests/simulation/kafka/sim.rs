@@ -15,6 +15,9 @@ use super::{
     topics::Place,
 };
 
+/// How long brokers may not have heard of new partitions, at most.
+const METADATA_LAG: Duration = Duration::from_secs(3);
+
 #[derive(Debug, Clone)]
 pub(crate) struct SimKafka {
     cluster: Rc<RefCell<Cluster>>,
@@ -157,7 +160,8 @@ impl SimKafka {
 
     pub(crate) fn add_partitions(&self, name: &str, partitions: usize) {
         self.with(|cluster| {
-            cluster.topics.get_mut(name).expect("the topic exists").grow(partitions);
+            let until = cluster.now() + cluster.random.between((Duration::ZERO, METADATA_LAG));
+            cluster.topics.get_mut(name).expect("the topic exists").grow_until(partitions, until);
         });
     }
 

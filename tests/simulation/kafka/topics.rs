@@ -27,6 +27,8 @@ pub(crate) struct Topic {
     leaderless_until: Vec<Duration>,
     /// Bytes of the largest record that it takes.
     pub(crate) largest_record: usize,
+    /// How many partitions it had before, and until when brokers may say so.
+    former: Option<(usize, Duration)>,
 }
 
 /// Kafka's default of `max.message.bytes`.
@@ -48,6 +50,7 @@ impl Topics {
             logs: Vec::new(),
             leaderless_until: Vec::new(),
             largest_record: LARGEST_RECORD,
+            former: None,
         };
         topic.grow(partitions);
         self.by_name.insert(name.to_owned(), topic);
@@ -92,6 +95,17 @@ impl Topics {
 }
 
 impl Topic {
+    /// Adds partitions up to a number of them, which brokers hear of until then at the latest.
+    pub(crate) fn grow_until(&mut self, partitions: usize, until: Duration) {
+        self.former = Some((self.logs.len(), until));
+        self.grow(partitions);
+    }
+
+    /// How many partitions it had before, if brokers may still say so.
+    pub(crate) fn former(&self, now: Duration) -> Option<usize> {
+        self.former.filter(|(_, until)| now < *until).map(|(partitions, _)| partitions)
+    }
+
     /// Adds partitions up to a number of them.
     pub(crate) fn grow(&mut self, partitions: usize) {
         assert!(partitions >= self.logs.len(), "partitions only grow");

@@ -215,7 +215,12 @@ impl History {
         });
         let (input, journal) = (ids[Topic::Input], ids[Topic::Journal]);
         let outputs = self.plan.outputs();
-        let seen = SeenTopics { input: input.map(TopicId), journal: journal.map(TopicId), outputs };
+        let seen = SeenTopics {
+            input: input.map(TopicId),
+            input_partitions: self.plan.partitions[Topic::Input] as i32,
+            journal: journal.map(TopicId),
+            outputs,
+        };
         self.slots.iter().for_each(|slot| slot.sees(&self.kafka, seen));
     }
 
