@@ -347,6 +347,7 @@ impl Follower {
             watermark: self.view.merger().and_then(|merger| merger.head.watermark),
             totals: self.view.totals(),
             heads: self.view.partitions().map(|(p, view)| (p, view.head)).collect(),
+            last_published: self.view.last_published().clone(),
             sums: with_sums.then(|| sums::of(&self.view, self.rules)),
         }
     }
