@@ -34,7 +34,9 @@ fn an_instance_without_partitions_is_ready_shows_everything_and_takes_over() {
     let by = group.instances.iter().position(|instance| !has_partitions(instance));
     let by = by.expect("one has no partition");
     let readers: Vec<_> = (0..3).filter(|number| *number != by).collect();
-    readers.iter().for_each(|number| goes_on(&group.instances[*number]));
+    for number in &readers {
+        goes_on(&group.instances[*number]);
+    }
 
     let standing = group.instances[by].served();
     let ready = standing.until("it is ready", || {
