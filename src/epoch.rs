@@ -1,16 +1,19 @@
-//! The messages of the epoch protocol, and the alignment of workers. Pure.
+//! The messages of the epoch protocol. Pure.
 //!
 //! An epoch is the unit of commit. The source ends it with a barrier through every worker's queue
 //! and an `EpochCut` to the sink; the sink completes it when the cut and all workers' answers are
 //! in.
-//! Holds: epochs complete in order and once; per partition, records in = processed + dead-lettered;
-//! messages of an older incarnation are dropped.
+//! Holds: epochs complete in order; messages of an older incarnation are dropped.
+
+mod alignment;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Instant,
 };
 
+pub use self::alignment::{AlignedEpoch, Alignment};
 use crate::{
     batch::{InputBatch, OutputBatch, RejectBatch},
     event::{Field, RejectReason, SoftProblem},
@@ -115,8 +118,6 @@ pub enum CutReason {
     Revoke,
     /// The process stops.
     Stop,
-    /// The bounded input is at its end: every window closes.
-    EndOfInput,
 }
 
 /// One partition's share of a cut.
@@ -254,6 +255,18 @@ pub struct RecoverRequest {
     pub partitions: Vec<RecoverPartition>,
     /// The topic's id; `None` where the brokers do not support ids.
     pub topic: Option<TopicId>,
+    /// Where a bounded run is to end, if this instance owns input partition 0 and wants one.
+    pub run_ends: Option<RunEnds>,
+}
+
+/// Where a bounded run is to end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunEnds {
+    /// End of the log of every partition, records of open transactions included.
+    pub ends: BTreeMap<PartitionId, Offset>,
+    /// Whether they count in place of those of a run that goes on: the logs have become shorter, or
+    /// are others.
+    pub replaces: bool,
 }
 
 /// Where reading continues.
@@ -285,6 +298,10 @@ pub struct Times {
     pub announced: u32,
     /// Whether this instance merges and has something to say of what others have committed.
     pub has_news: bool,
+    /// Where the bounded run ends that is not done, if there is one.
+    pub run_ends: Option<Arc<BTreeMap<PartitionId, Offset>>>,
+    /// Whether a bounded run is done that was not when this process began.
+    pub run_is_over: bool,
 }
 
 /// An epoch the sink has finished.
@@ -296,105 +313,4 @@ pub struct CommittedEpoch {
     pub times: Times,
     /// What it wrote into the journal, bytes.
     pub journal_bytes: usize,
-}
-
-/// A complete epoch: the cut and every worker's answer.
-#[derive(Debug)]
-pub struct AlignedEpoch {
-    /// The source's report.
-    pub cut: EpochCut,
-    /// The workers' reports, in the order they arrived.
-    pub workers: Vec<WorkerEpoch>,
-}
-
-impl AlignedEpoch {
-    /// The counts of all workers, added up per partition.
-    pub fn counts(&self) -> BTreeMap<PartitionId, PartitionCounts> {
-        let mut sums: BTreeMap<PartitionId, PartitionCounts> = BTreeMap::new();
-        for (partition, counts) in self.workers.iter().flat_map(|worker| &worker.counts) {
-            let sum = sums.entry(*partition).or_default();
-            sum.processed += counts.processed;
-            sum.dead_lettered += counts.dead_lettered;
-            sum.late += counts.late;
-        }
-        sums
-    }
-
-    /// The conservation invariant: every routed record was processed or dead-lettered, per
-    /// partition; no partition was counted that is not owned.
-    pub fn assert_conserved(&self) {
-        let counts = self.counts();
-        for cut in &self.cut.partitions {
-            let made = counts.get(&cut.progress.partition).copied().unwrap_or_default();
-            assert_eq!(
-                cut.routed,
-                made.processed + made.dead_lettered,
-                "epoch {}: partition {}: records routed = processed + dead-lettered",
-                self.cut.epoch,
-                cut.progress.partition
-            );
-        }
-        assert!(
-            counts.keys().all(|p| self.cut.partitions.iter().any(|c| c.progress.partition == *p)),
-            "epoch {}: a worker counted a partition that is not owned",
-            self.cut.epoch
-        );
-    }
-}
-
-/// Collects the reports of one epoch. One epoch at a time is enough: the source cuts the next one
-/// only after the sink has answered that this one is committed.
-#[derive(Debug)]
-pub struct Alignment {
-    workers: usize,
-    epoch: Epoch,
-    cut: Option<EpochCut>,
-    answers: Vec<WorkerEpoch>,
-}
-
-impl Alignment {
-    /// Collects `workers` answers per epoch, beginning with `epoch`.
-    pub fn new(workers: usize, epoch: Epoch) -> Self {
-        Self { workers, epoch, cut: None, answers: Vec::with_capacity(workers) }
-    }
-
-    /// The epoch that is open: its records may be sent, later ones wait.
-    pub fn open_epoch(&self) -> Epoch {
-        self.epoch
-    }
-
-    /// Takes the source's report.
-    pub fn offer_cut(&mut self, cut: EpochCut) {
-        assert_eq!(cut.epoch, self.epoch, "the source cuts the open epoch only");
-        assert!(self.cut.is_none(), "an epoch is cut once");
-        self.cut = Some(cut);
-    }
-
-    /// Takes a worker's report.
-    pub fn offer_worker(&mut self, answer: WorkerEpoch) {
-        assert_eq!(answer.epoch, self.epoch, "workers answer the open epoch only");
-        let answered = self.answers.iter().any(|other| other.worker == answer.worker);
-        assert!(!answered, "a worker answers an epoch once");
-        self.answers.push(answer);
-    }
-
-    /// The open epoch once it is complete. It stays open until `finish`.
-    pub fn take_complete(&mut self) -> Option<AlignedEpoch> {
-        if self.answers.len() < self.workers {
-            return None;
-        }
-        let cut = self.cut.take()?;
-        Some(AlignedEpoch { cut, workers: std::mem::take(&mut self.answers) })
-    }
-
-    /// Opens the next epoch, after the one before is committed.
-    pub fn finish(&mut self) {
-        assert!(self.cut.is_none() && self.answers.is_empty(), "an epoch finishes once complete");
-        self.epoch = self.epoch.next();
-    }
-
-    /// Bytes of the deltas that were collected and not taken yet.
-    pub fn waiting_delta_bytes(&self) -> usize {
-        self.answers.iter().map(|answer| answer.delta_bytes).sum()
-    }
 }

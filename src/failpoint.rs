@@ -176,6 +176,8 @@ pub enum Fault {
     ReadUnannounced,
     /// A sum below the published one is published.
     SmallerPublished,
+    /// A process ends because of a bounded run that was done before it began.
+    YesterdaysRun,
 }
 
 #[cfg(any(test, feature = "test-support"))]
@@ -199,6 +201,7 @@ impl Fault {
         Self::HeadlessIgnored,
         Self::ReadUnannounced,
         Self::SmallerPublished,
+        Self::YesterdaysRun,
     ];
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Times, offsets and window starts are signed, counts and lengths unsigned.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::bytes::{ByteReader, ByteWriter, Flaw, flaw};
 use crate::{
@@ -68,7 +68,7 @@ pub(super) fn write_merger(writer: &mut ByteWriter, head: &MergerHead) {
     writer.option(head.run.as_ref(), |writer, run| {
         writer.unsigned(run.number);
         writer.unsigned(run.ends.len() as u64);
-        for (p, end) in &run.ends {
+        for (p, end) in run.ends.iter() {
             writer.signed(p.0.into());
             writer.signed(end.0);
         }
@@ -105,7 +105,7 @@ fn read_run(reader: &mut ByteReader) -> Result<BoundedRun, Flaw> {
         }
         ends.insert(PartitionId(p), Offset(reader.signed()?));
     }
-    Ok(BoundedRun { number, ends, done: reader.flag()? })
+    Ok(BoundedRun { number, ends: Arc::new(ends), done: reader.flag()? })
 }
 
 fn read_completeness(reader: &mut ByteReader) -> Result<Completeness, Flaw> {

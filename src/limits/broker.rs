@@ -74,6 +74,10 @@ pub const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 /// records of the others must not wait for queries most of the time.
 pub const PROBE_RETRY_PAUSE: Duration = Duration::from_secs(3);
 
+/// Time between two looks of a bounded run's merger, once it has nothing to read, at whether the
+/// others' logs still reach the run's ends. One that has lost its end to a broker is rare.
+pub const RUN_LOOK_INTERVAL: Duration = Duration::from_secs(10);
+
 /// How long reading a partition may fail with the same data error before the batch is probed:
 /// librdkafka itself has fetched it again three times by then.
 pub const UNREADABLE_PATIENCE: Duration = Duration::from_secs(2);

@@ -14,7 +14,7 @@ use tracing::warn;
 
 use super::{
     copying::Copying,
-    news_board::{Damage, NewsBoard},
+    news_board::{Damage, Knowledge, NewsBoard},
     request::Followed,
     skips::Skips,
     sums,
@@ -69,6 +69,7 @@ pub(super) struct Follower {
     changed: BTreeSet<PartitionId>,
     damage: Damage,
     has_news: bool,
+    knowledge: Knowledge,
 }
 
 const FIRST: PartitionId = PartitionId(0);
@@ -99,6 +100,7 @@ impl Follower {
             changed: BTreeSet::new(),
             damage: Damage::default(),
             has_news: false,
+            knowledge: Knowledge::History,
         }
     }
 
@@ -156,6 +158,7 @@ impl Follower {
         self.view = View::new(self.rules);
         self.ends.clear();
         self.unread.clear();
+        self.knowledge = Knowledge::History;
     }
 
     /// Which partitions are to be read, and from where.
@@ -314,6 +317,7 @@ impl Follower {
         self.remove_streams(partition, |_| true);
         self.streams.begin_at(partition, offset);
         self.ends.remove(&partition);
+        self.knowledge = Knowledge::History;
         self.copying.drop_partition(partition);
     }
 
@@ -324,6 +328,7 @@ impl Follower {
         let offset = offset.min(self.streams.resume_from(partition));
         self.streams.read_again(partition, offset);
         self.ends.remove(&partition);
+        self.knowledge = Knowledge::History;
     }
 
     fn remove_streams(&mut self, partition: PartitionId, is_gone: impl Fn(Condition) -> bool) {
@@ -342,27 +347,32 @@ impl Follower {
 
     /// The group, for people. `with_sums`: windows and usage as well.
     pub(super) fn group(&self, with_sums: bool) -> Group {
-        Group {
-            since_ms: self.identity.as_ref().map(|identity| identity.began_ms),
-            watermark: self.view.merger().and_then(|merger| merger.head.watermark),
-            totals: self.view.totals(),
-            heads: self.view.partitions().map(|(p, view)| (p, view.head)).collect(),
-            last_published: self.view.last_published().clone(),
-            sums: with_sums.then(|| sums::of(&self.view, self.rules)),
-        }
+        sums::group(&self.view, self.rules, self.identity.as_ref(), with_sums)
     }
 
     /// Tells the sink what is new since it was last told.
     pub(super) fn tell(&mut self, board: &NewsBoard) {
+        self.tell_run(board);
         if !std::mem::take(&mut self.has_news) {
             return;
         }
-        let changed = std::mem::take(&mut self.changed);
-        let news = changed.into_iter().filter_map(|p| {
+        let news = std::mem::take(&mut self.changed).into_iter().filter_map(|p| {
             let PartitionView { head, windows, .. } = self.view.partition(p)?.clone();
             Some((p, PartitionNews { head, windows }))
         });
         board.add(news, self.view.facts(), std::mem::take(&mut self.damage));
+    }
+
+    /// Tells the sink the newest bounded run; not those that history has.
+    fn tell_run(&mut self, board: &NewsBoard) {
+        let before = self.knowledge;
+        if self.knows_partitions() && self.partitions().all(|p| self.is_at_end(p)) {
+            self.knowledge = Knowledge::Present;
+        }
+        let is_new = self.has_news || self.knowledge != before;
+        if is_new && self.knowledge == Knowledge::Present {
+            board.set_run(self.view.run());
+        }
     }
 
     /// The answer to a request.

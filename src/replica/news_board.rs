@@ -18,7 +18,7 @@ use std::{
 use crate::{
     ids::PartitionId,
     journal::Stream,
-    window::{GroupFacts, News, PartitionNews},
+    window::{BoundedRun, GroupFacts, News, PartitionNews},
 };
 
 /// News of the journal.
@@ -26,6 +26,17 @@ use crate::{
 pub struct NewsBoard {
     has_some: AtomicBool,
     heard: Mutex<Heard>,
+    has_run: AtomicBool,
+    run: Mutex<Option<BoundedRun>>,
+}
+
+/// What a replica knows of the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Knowledge {
+    /// Some of what was there when it began to read is missing.
+    History,
+    /// It has been at the end of every partition.
+    Present,
 }
 
 /// What has been heard since it was last taken.
@@ -67,6 +78,22 @@ impl NewsBoard {
         heard.damage.lost_end |= damage.lost_end;
         heard.damage.gaps.extend(damage.gaps);
         self.has_some.store(true, Release);
+    }
+
+    /// Notes the newest bounded run, as all of the journal has it.
+    pub(super) fn set_run(&self, newest: Option<BoundedRun>) {
+        *self.run.lock().unwrap_or_else(PoisonError::into_inner) = newest;
+        self.has_run.store(true, Release);
+    }
+
+    /// The newest bounded run, if that was noted since it was last taken.
+    pub fn take_run(&self) -> Option<Option<BoundedRun>> {
+        if !self.has_run.load(Acquire) {
+            return None;
+        }
+        let run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+        self.has_run.store(false, Release);
+        Some(run.clone())
     }
 
     /// Takes all that is new; `None` when nothing is.

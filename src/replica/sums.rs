@@ -8,13 +8,31 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::view::View;
 use crate::{
     ids::WindowStart,
+    journal::Identity,
     limits,
-    status::{Usage, WindowSums, WindowView},
+    status::{Group, Usage, WindowSums, WindowView},
     window::{Partial, UsageCounts, WindowRecord, WindowRules},
 };
 
+/// The group as it is shown. `with_sums`: windows and usage as well.
+pub(super) fn group(
+    view: &View,
+    rules: WindowRules,
+    identity: Option<&Identity>,
+    with_sums: bool,
+) -> Group {
+    Group {
+        since_ms: identity.map(|identity| identity.began_ms),
+        watermark: view.merger().and_then(|merger| merger.head.watermark),
+        totals: view.totals(),
+        heads: view.partitions().map(|(p, view)| (p, view.head)).collect(),
+        last_published: view.last_published().clone(),
+        sums: with_sums.then(|| of(view, rules)),
+    }
+}
+
 /// Adds up everything that the view holds.
-pub(super) fn of(view: &View, rules: WindowRules) -> WindowSums {
+fn of(view: &View, rules: WindowRules) -> WindowSums {
     let merger = view.merger();
     let past_usage = merger.map(|merger| UsageCounts::clone(&merger.past_usage));
     let mut usage = past_usage.unwrap_or_default();

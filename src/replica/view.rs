@@ -15,8 +15,8 @@ use crate::{
     journal::{Applied, Content, Record, Stream},
     limits,
     window::{
-        GroupFacts, MergerHead, Partial, PartitionHead, PartitionTotals, PublishedTotal,
-        UsageCounts, WindowRules,
+        BoundedRun, GroupFacts, MergerHead, Partial, PartitionHead, PartitionTotals,
+        PublishedTotal, UsageCounts, WindowRules,
     },
 };
 
@@ -135,6 +135,11 @@ impl View {
     /// What is known of the merger.
     pub fn merger(&self) -> Option<&MergerView> {
         self.merger.as_ref()
+    }
+
+    /// The newest bounded run.
+    pub fn run(&self) -> Option<BoundedRun> {
+        self.merger.as_ref().and_then(|merger| merger.head.run.clone())
     }
 
     /// Windows that end at or before this are forgotten by everyone.

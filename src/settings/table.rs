@@ -105,7 +105,8 @@ settings! {
                    closed")
             .more("Records in transactions that are open then are waited for, at most the \
                    brokers' `transaction.max.timeout.ms` and 15 s from when all else is read; \
-                   the exit code is 1 if they do not end.");
+                   the exit code is 1 if they do not end. Instances of a group \
+                   [end together](OPERATING.md#several-instances).");
         ON_UNREADABLE_BATCH: OnUnreadableBatch = choice("on-unreadable-batch", "REACTION")
             .default("fail")
             .help("What follows a batch of the input that cannot be read; its records count as a \

@@ -14,13 +14,14 @@ use crossbeam_channel::Sender;
 
 use super::{
     EpochFailure, SinkSettings,
+    bounded_run::Runs,
     outputs::Outputs,
     takeover::{Memory, Rules},
 };
 use crate::{
     client::{Client, Clock, RecordProducer},
     control::Control,
-    epoch::{Times, ToSource, WorkerEpoch},
+    epoch::{EpochCut, Times, ToSource, WorkerEpoch},
     error::RunError,
     failpoint::{self, Point},
     ids::{Epoch, EventTimeMs, Incarnation, PartitionId, TopicId},
@@ -59,6 +60,8 @@ pub(super) struct Context<C: Client> {
     pub(super) committed_epoch: Option<Epoch>,
     /// The last epoch that may have been committed.
     pub(super) last_written: Epoch,
+    /// The group's bounded runs.
+    pub(super) runs: Runs,
     /// Of an epoch that is complete: whether its commit was done is not known. When it is left like
     /// that, the committed offsets tell.
     pub(super) undecided: Option<EpochReport>,
@@ -100,6 +103,7 @@ impl<C: Client> Context<C> {
             must_commit: false,
             committed_epoch: None,
             last_written: Epoch::default(),
+            runs: Runs::default(),
             undecided: None,
             reporter,
             control,
@@ -228,6 +232,30 @@ impl<C: Client> Context<C> {
         true
     }
 
+    /// Takes what the replica has read of bounded runs, where another instance merges. Whether that
+    /// is new.
+    pub(super) fn learn_runs(&mut self) -> bool {
+        let newest = self.settings.replica.news.take_run();
+        let newest = newest.filter(|_| self.windows.merger().is_none());
+        newest.is_some_and(|newest| self.runs.learn(newest))
+    }
+
+    /// Whether the bounded run is at its end with an epoch, or with what is committed if none is
+    /// cut.
+    pub(super) fn reaches_run_end(&self, cut: Option<&EpochCut>) -> bool {
+        let Some(merger) = self.windows.merger() else { return false };
+        let cut = cut.map_or(&[][..], |cut| &cut.partitions);
+        let topic = merger.partition(PartitionId(0)).and_then(|state| state.topic);
+        self.runs.is_reached(|p| {
+            let own = cut.iter().find(|own| own.progress.partition == p);
+            // One of a topic that had this one's name is at no place in this one.
+            let committed = merger
+                .partition(p)
+                .filter(|state| state.topic.zip(topic).is_none_or(|(of, is)| of == is));
+            own.map(|own| own.progress.next_offset).or(committed.map(|state| state.next_offset))
+        })
+    }
+
     /// Has owned streams written whole of which readers miss records.
     fn repair(&mut self, damage: &Damage) {
         let Some(writer) = self.writer.as_mut().filter(|_| !damage.is_none()) else { return };
@@ -255,7 +283,9 @@ impl<C: Client> Context<C> {
             lowest_open: facts.lowest_open,
             open_windows: facts.open_windows,
             announced: facts.announced,
-            has_news: self.must_commit || self.windows.has_news(),
+            has_news: self.must_commit || self.windows.has_news() || self.reaches_run_end(None),
+            run_ends: self.runs.ends().cloned(),
+            run_is_over: self.runs.is_over(),
         }
     }
 

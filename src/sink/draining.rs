@@ -33,6 +33,8 @@ pub(super) struct Completed<C: Client> {
     pub(super) journal_bytes: usize,
     /// What has become of each partition's records, this epoch's among them.
     pub(super) totals: BTreeMap<PartitionId, PartitionTotals>,
+    /// Whether the bounded run is done with it.
+    pub(super) ends_run: bool,
     /// Since when its commit is tried.
     pub(super) committing: Option<Instant>,
 }
@@ -102,6 +104,9 @@ impl<C: Client> Draining<C> {
         cx.windows.commit(&completed.prepared);
         cx.committed_epoch = Some(completed.prepared.epoch);
         cx.totals = completed.totals;
+        if completed.ends_run {
+            cx.runs.set_done();
+        }
         cx.settings.budget.set_ledger(cx.windows.memory_bytes());
         (cx.must_commit, cx.sealed, cx.has_shrunk) = (false, None, false);
         if cx.outputs.connection().may_have_late_copies() {

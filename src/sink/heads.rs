@@ -14,7 +14,9 @@ use crate::{
         Content, MergerRecord, Moment, PartitionCommit, PartitionRecord, RecordKind, Stream,
         Written,
     },
-    window::{MergerChange, MergerHead, PartitionHead, PartitionTotals, Prepared, WindowRules},
+    window::{
+        BoundedRun, MergerChange, MergerHead, PartitionHead, PartitionTotals, Prepared, WindowRules,
+    },
 };
 
 /// What is not in the window state, per owned partition.
@@ -51,11 +53,13 @@ pub(super) fn totals(accounts: &Accounts) -> BTreeMap<PartitionId, PartitionTota
     accounts.iter().map(|(partition, account)| (*partition, account.totals)).collect()
 }
 
-/// Queues the journal's records of an epoch. Returns what is committed with them, and their bytes.
+/// Queues the journal's records of an epoch; `ends_run`: the bounded run is done with it. Returns
+/// what is committed with them, and their bytes.
 pub(super) fn write<C: Client>(
     cx: &mut Context<C>,
     prepared: &Prepared,
     accounts: &Accounts,
+    ends_run: bool,
 ) -> (BTreeMap<PartitionId, PartitionCommit>, usize) {
     let moment = Moment {
         epoch: prepared.epoch,
@@ -78,7 +82,7 @@ pub(super) fn write<C: Client>(
         }));
     }
     if let Some(merge) = &prepared.merge {
-        let head = merger_head(&merge.change, rules);
+        let head = merger_head(&merge.change, cx.runs.after(ends_run), rules);
         let mut is_snapshot = false;
         written.push(records.write(Stream::Merger, |kind| {
             is_snapshot = kind == RecordKind::Snapshot;
@@ -106,13 +110,13 @@ pub(super) fn write<C: Client>(
     (commits, bytes)
 }
 
-fn merger_head(change: &MergerChange, rules: WindowRules) -> MergerHead {
+fn merger_head(change: &MergerChange, run: Option<BoundedRun>, rules: WindowRules) -> MergerHead {
     MergerHead {
         watermark: change.watermark,
         horizon: change.horizon,
         forgotten: change.forgotten,
         partitions: change.announced,
-        run: None,
+        run,
         rules,
     }
 }

@@ -8,6 +8,7 @@
 //! nothing is written to disk.
 
 mod ahead;
+mod bounded_run;
 mod collecting;
 mod connection;
 mod context;

@@ -50,9 +50,10 @@ impl Open {
             return Ok(Stage::Open(self));
         }
         let has_news = cx.take_news();
+        let has_run = cx.learn_runs();
         match self.0.alignment.take_complete() {
             Some(aligned) => self.complete(cx, aligned),
-            None if has_news && !cx.windows.is_alone() => {
+            None if has_run || has_news && !cx.windows.is_alone() => {
                 let (incarnation, times) = (cx.incarnation, cx.times());
                 cx.tell_source(ToSource::News { incarnation, times });
                 Ok(Stage::Open(self))
@@ -74,7 +75,8 @@ impl Open {
         let mut report = report_of(&mut aligned, truncated, cx.clock.now());
         let accounts = heads::accounts(cx, &aligned);
         let is_last = matches!(aligned.cut.reason, CutReason::Revoke | CutReason::Stop);
-        let prepared = prepare(cx, aligned);
+        let ends_run = cx.reaches_run_end(Some(&aligned.cut));
+        let prepared = prepare(cx, aligned, ends_run);
         if let Some(merge) = &prepared.merge {
             refuse_shrunk(cx, &merge.shrunk)?;
             report.windows = merge.records.iter().map(WindowView::of).collect();
@@ -82,13 +84,13 @@ impl Open {
         }
         cx.undecided = Some(report);
         // Others wait for heads, but not for those of who goes.
-        let is_awaited = cx.must_commit || !cx.windows.is_alone() && !is_last;
+        let is_awaited = cx.must_commit || ends_run || !cx.windows.is_alone() && !is_last;
         if prepared.is_empty && !collecting.sent && !is_awaited {
             return Self::finish(cx, collecting, 0);
         }
         cx.last_written = prepared.epoch;
         cx.outputs.windows(prepared.records());
-        let (commits, journal_bytes) = heads::write(cx, &prepared, &accounts);
+        let (commits, journal_bytes) = heads::write(cx, &prepared, &accounts, ends_run);
         // Before anything of the next epoch is sent.
         let awaited = cx.outputs.complete();
         cx.outputs.pump()?;
@@ -107,6 +109,7 @@ impl Open {
             awaited,
             journal_bytes,
             committing: None,
+            ends_run,
             prepared,
         };
         collecting.take_held(cx, true);
@@ -162,7 +165,7 @@ fn refuse_shrunk<C: Client>(
     ))))
 }
 
-fn prepare<C: Client>(cx: &mut Context<C>, aligned: AlignedEpoch) -> Prepared {
+fn prepare<C: Client>(cx: &mut Context<C>, aligned: AlignedEpoch, close_all: bool) -> Prepared {
     let AlignedEpoch { cut, workers } = aligned;
     let input = EpochInput {
         epoch: cut.epoch,
@@ -171,7 +174,7 @@ fn prepare<C: Client>(cx: &mut Context<C>, aligned: AlignedEpoch) -> Prepared {
         horizon: cut.horizon,
         partitions: cx.partitions,
         now_ms: cut.cut_at_ms,
-        close_all: cut.reason == CutReason::EndOfInput,
+        close_all,
     };
     let prepared = cx.windows.prepare(input);
     cx.free_waiting();

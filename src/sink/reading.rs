@@ -20,7 +20,7 @@ use super::{
     founding::Founding,
     open::Open,
     stage::Stage,
-    takeover::{Decision, Takeover, begin_at, decide},
+    takeover::{Decision, Takeover, begin_at, decide, is_whole},
 };
 use crate::{
     client::{Client, Clock},
@@ -34,8 +34,26 @@ use crate::{
 };
 
 /// Nothing of an older incarnation is left; the source asks the brokers.
-#[derive(Debug)]
-pub(super) struct Waiting;
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    /// Whether the source knows that the bounded run is over.
+    has_told: bool,
+}
+
+impl Waiting {
+    /// An instance that stands by ends with the others.
+    pub(super) fn step<C: Client>(mut self, cx: &mut Context<C>) -> Stage<C> {
+        if let Some(newest) = cx.settings.replica.news.take_run() {
+            cx.runs.learn(newest);
+        }
+        if cx.runs.is_over() && !self.has_told {
+            self.has_told = true;
+            let (incarnation, times) = (cx.incarnation, cx.times());
+            cx.tell_source(ToSource::News { incarnation, times });
+        }
+        Stage::Waiting(self)
+    }
+}
 
 /// The replica reads.
 #[derive(Debug)]
@@ -110,6 +128,12 @@ impl Reading {
             }
             Decision::Begin(takeover) => takeover,
         };
+        if is_whole(&request, followed, Stream::Merger) {
+            cx.runs.learn(followed.merger.as_ref().and_then(|merger| merger.head.run.clone()));
+        }
+        if let Some(wanted) = &request.run_ends {
+            cx.runs.want(wanted);
+        }
         let Some(identity) = &followed.identity else {
             return Founding::begin(cx, takeover);
         };
@@ -128,7 +152,7 @@ fn ask_again<C: Client>(
 ) -> Stage<C> {
     tracing::info!(attempt = request.attempt + 1, why, "taking over: asking again");
     cx.tell_source(ToSource::AskAgain { incarnation: cx.incarnation, writers });
-    Stage::Waiting(Waiting)
+    Stage::Waiting(Waiting::default())
 }
 
 /// Opens the first epoch where a takeover says.

@@ -58,7 +58,8 @@ impl<C: Client> Stage<C> {
             Self::Founding(stage) => stage.step(cx),
             Self::Open(stage) => stage.step(cx),
             Self::Draining(stage) => stage.step(cx),
-            Self::Waiting(_) | Self::Failed => Ok(self),
+            Self::Waiting(stage) => Ok(stage.step(cx)),
+            Self::Failed => Ok(self),
         }
     }
 

@@ -224,7 +224,7 @@ fn known<'a>(
 }
 
 /// Whether all of a stream is there that is committed: every epoch writes all that it owns.
-fn is_whole(request: &RecoverRequest, followed: &Followed, stream: Stream) -> bool {
+pub(super) fn is_whole(request: &RecoverRequest, followed: &Followed, stream: Stream) -> bool {
     let chain = followed.chains.get(&stream).filter(|it| it.condition() == Condition::Whole);
     let read = chain.and_then(Chain::applied_by).map(|(epoch, _)| epoch);
     let commit = commit_beside(request, stream).and_then(|(_, commit)| commit);

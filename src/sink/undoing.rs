@@ -57,6 +57,6 @@ impl Undoing {
         cx.control.activity().registering.store(false, Relaxed);
         failpoint::reached(Point::Undone);
         cx.tell_source(ToSource::Undone(cx.incarnation));
-        Ok(Stage::Waiting(Waiting))
+        Ok(Stage::Waiting(Waiting::default()))
     }
 }

@@ -10,7 +10,7 @@ use super::context::Context;
 use crate::{
     client::{Client, Questions, RecordConsumer},
     config::StartFrom,
-    epoch::{Committed, JournalFacts, RecoverPartition},
+    epoch::{Committed, JournalFacts, RecoverPartition, RunEnds},
     failpoint::{self, Fault},
     ids::{Offset, PartitionId, TopicId},
     kafka::KafkaError,
@@ -18,14 +18,15 @@ use crate::{
     topics::Topic,
 };
 
+/// Who has this partition merges.
+pub(super) const MERGERS: PartitionId = PartitionId(0);
+
 /// What the broker said.
 #[derive(Debug)]
 pub(super) struct Answer {
     /// Of every partition of the topic.
     pub(super) committed: Vec<Committed>,
     pub(super) partitions: Vec<RecoverPartition>,
-    /// Ends of a bounded run; none of a partition whose bound is known.
-    pub(super) ends: BTreeMap<PartitionId, Offset>,
     pub(super) topic: Option<TopicId>,
     pub(super) journal: JournalFacts,
 }
@@ -41,10 +42,11 @@ impl Answer {
     ) -> Result<Self, KafkaError> {
         let timeout = limits::RECOVERY_QUERY_TIMEOUT;
         let (total, topic) = input_topic(cx, timeout)?;
-        if cx.topics.is_another(topic) {
+        let is_another = cx.topics.is_another(topic);
+        if is_another {
             // What was known by offsets of a topic that had this one's name.
             cx.fresh_starts.clear();
-            cx.bounds.clear();
+            cx.run_ends = None;
             cx.unreadable.clear();
         }
         // A broker that has not heard of new partitions yet must not hide what is committed of them.
@@ -87,7 +89,11 @@ impl Answer {
             let first = cx.fresh_starts.entry(facts.partition);
             facts.fresh_start = *first.or_insert(facts.fresh_start);
         }
-        Ok(Self { committed, partitions: recover, ends: bounds(cx, partitions)?, topic, journal })
+        if cx.settings.exit_at_end && cx.run_ends.is_none() && partitions.contains(&MERGERS) {
+            cx.serve();
+            cx.run_ends = Some(RunEnds { ends: run_ends(cx, &all)?, replaces: is_another });
+        }
+        Ok(Self { committed, partitions: recover, topic, journal })
     }
 }
 
@@ -145,17 +151,11 @@ fn journal<C: Client>(cx: &Context<C>) -> Result<JournalFacts, KafkaError> {
     Ok(JournalFacts { topic, ends: everything.all_ends(name, &all, timeout)? })
 }
 
-/// The ends of the logs at which a bounded run is done; none for another run, and of no partition
-/// whose bound is known.
-fn bounds<C: Client>(
+/// The ends of the input's logs, records of open transactions included.
+pub(super) fn run_ends<C: Client>(
     cx: &Context<C>,
-    partitions: &[PartitionId],
+    all: &[PartitionId],
 ) -> Result<BTreeMap<PartitionId, Offset>, KafkaError> {
-    let unknown = |partition: &&PartitionId| !cx.bounds.contains_key(partition);
-    let unknown: Vec<_> = partitions.iter().filter(unknown).copied().collect();
-    if !cx.settings.exit_at_end || unknown.is_empty() {
-        return Ok(BTreeMap::new());
-    }
     let everything = cx.client.uncommitted(&cx.settings.consumer.client)?;
-    everything.all_ends(&cx.settings.topic, &unknown, limits::RECOVERY_QUERY_TIMEOUT)
+    everything.all_ends(&cx.settings.topic, all, limits::RECOVERY_QUERY_TIMEOUT)
 }

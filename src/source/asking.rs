@@ -104,11 +104,12 @@ impl Asking {
             journal: answer.journal,
             partitions: answer.partitions,
             topic: answer.topic,
+            run_ends: cx.run_ends.clone(),
         };
         cx.topics.uses(answer.topic, journal);
         cx.topics.adopt(&cx.settings.topics, cx.unused_epoch, &mut cx.intake.lanes)?;
         cx.intake.lanes.tell_sink(ToSink::Recover(Box::new(request)))?;
-        let known = Known { partitions: partitions.clone(), ends: answer.ends, all };
+        let known = Known { partitions: partitions.clone(), all };
         let question =
             Self { answered: self.answered + 1, since: Some(since), failed: false, ..self };
         Ok(Phase::Recovering(Recovering::new(known, question)))

@@ -26,7 +26,7 @@ use super::{
 use crate::{
     client::{Client, Clock, RecordConsumer},
     control::Control,
-    epoch::ToSource,
+    epoch::{RunEnds, ToSource},
     error::RunError,
     ids::{Epoch, Incarnation, Offset, PartitionId},
     kafka::KafkaError,
@@ -52,8 +52,8 @@ pub(super) struct Context<C: Client> {
     pub(super) lost: bool,
     /// Where partitions without a commit begin, kept until there is one.
     pub(super) fresh_starts: BTreeMap<PartitionId, Offset>,
-    /// End offsets of a bounded run.
-    pub(super) bounds: BTreeMap<PartitionId, Offset>,
+    /// Where a bounded run is to end, once that was asked for: if this instance merges.
+    pub(super) run_ends: Option<RunEnds>,
     /// For so many partitions the group was joined anew.
     pub(super) joined_for: u32,
     pub(super) topics: KnownTopics,
@@ -84,7 +84,7 @@ impl<C: Client> Context<C> {
             rollbacks: 0,
             lost: false,
             fresh_starts: BTreeMap::new(),
-            bounds: BTreeMap::new(),
+            run_ends: None,
             joined_for: 0,
             topics,
             unreadable: Unreadable::default(),
@@ -167,8 +167,8 @@ impl<C: Client> Context<C> {
     }
 
     /// The group says that another process has this one's instance id. When its own session had run
-    /// out before, that may be the answer to a heartbeat of its former membership: it joins again.
-    /// Otherwise, and the second time, it stops.
+    /// out before, that may be the answer to a heartbeat of its former membership: it joins again,
+    /// unless a namesake has committed. Otherwise, and the second time, it stops.
     pub(super) fn replaced(&mut self, error: &KafkaError) -> Result<Phase, Halt> {
         if !self.lost {
             return Err(Halt::Failed(RunError::Failed(format!(
@@ -182,10 +182,10 @@ impl<C: Client> Context<C> {
         tracing::warn!(
             %error,
             "the group knows another member of this name, after this one's session had run out: \
-             joining again"
+             joining again, unless that one has committed"
         );
         self.consumer.renew(&self.settings.consumer).map_err(|error| fatal(&error))?;
-        self.leave(After::Join)
+        self.leave(After::Rejoin)
     }
 
     /// Logs a lasting fault, once every few seconds.

@@ -25,6 +25,7 @@ use crate::{
 pub(super) enum Reason {
     Revoke,
     Stop,
+    /// The bounded run is over.
     EndOfInput,
     /// A bounded run ends short of its bounds.
     HangingTransaction,
@@ -34,8 +35,7 @@ impl From<Reason> for CutReason {
     fn from(reason: Reason) -> Self {
         match reason {
             Reason::Revoke => Self::Revoke,
-            Reason::Stop | Reason::HangingTransaction => Self::Stop,
-            Reason::EndOfInput => Self::EndOfInput,
+            Reason::Stop | Reason::EndOfInput | Reason::HangingTransaction => Self::Stop,
         }
     }
 }

@@ -4,7 +4,10 @@
 //! Out: partitions given back or asked for.
 //! Holds: only here and when partitions were lost is anything unassigned.
 
-use super::{Halt, asking::Asking, context::Context, fatal, phase::Phase, standing_by::StandingBy};
+use super::{
+    Halt, asking::Asking, context::Context, fatal, phase::Phase, rejoining::Rejoining,
+    standing_by::StandingBy,
+};
 use crate::client::{Client, RecordConsumer};
 
 /// The incarnation is over; the sink has not said yet that it is undone.
@@ -20,8 +23,8 @@ pub(super) enum After {
     Unassign { close: bool },
     /// Take the empty assignment.
     StandBy,
-    /// Join the group with a new consumer.
-    Join,
+    /// Join the group with a new consumer, unless another process has this one's name.
+    Rejoin,
 }
 
 impl Leaving {
@@ -46,10 +49,7 @@ impl Leaving {
                 cx.consumer.assign(&[]).map_err(|error| fatal(&error))?;
                 Ok(Phase::StandingBy(StandingBy::default()))
             }
-            After::Join => {
-                cx.consumer.subscribe().map_err(|error| fatal(&error))?;
-                Ok(Phase::Unassigned)
-            }
+            After::Rejoin => Ok(Phase::Rejoining(Rejoining::new(cx.now()))),
         }
     }
 }

@@ -185,9 +185,7 @@ impl Drop for OpenTransactions {
 
 /// Why a bounded run ends short of its bounds. What was read is committed.
 pub(super) fn hanging_transaction<C: Client>(cx: &Context<C>, longest: Duration) -> Halt {
-    let (now, idle_timeout) = (cx.intake.now(), cx.settings.idle_timeout);
-    let left = cx.intake.partitions.hanging_before_bound(now, idle_timeout);
-    let left = left.unwrap_or_default();
+    let left = cx.intake.partitions.hanging_before_bound().unwrap_or_default();
     let offsets: i64 = left.iter().map(|(_, _, left)| left).sum();
     let mut list = String::new();
     for (partition, at, _) in left.iter().take(NAMED_PARTITIONS) {

@@ -55,26 +55,34 @@ impl Partitions {
         self.owned.clear();
     }
 
-    /// Owns these partitions from these offsets on. `bounds` are the end offsets of a bounded run.
-    /// Returns those that must not be read yet, because fewer are announced.
+    /// Owns these partitions from these offsets on. Returns those that must not be read yet: fewer
+    /// are announced.
     pub(crate) fn own(
         &mut self,
         starts: &[(PartitionId, Offset)],
-        bounds: &BTreeMap<PartitionId, Offset>,
         announced: u32,
         now: Instant,
     ) -> Vec<PartitionId> {
         self.clear();
         let mut held = Vec::new();
         for (partition, next) in starts {
-            let bound = bounds.get(partition).copied();
             let unannounced =
                 partition.0 as u32 >= announced && !failpoint::is_planted(Fault::ReadUnannounced);
             held.extend(unannounced.then_some(*partition));
             let pause = unannounced.then_some(Pause::Unannounced);
-            self.set(*partition, Owned { pause, bound, ..Owned::new(*next, now) });
+            self.set(*partition, Owned { pause, ..Owned::new(*next, now) });
         }
         held
+    }
+
+    /// Takes where the bounded run ends that is not done, if there is one.
+    pub(crate) fn bound(&mut self, ends: Option<&BTreeMap<PartitionId, Offset>>) {
+        for (number, owned) in self.owned.iter_mut().enumerate() {
+            if let Some(owned) = owned {
+                let end = ends.and_then(|ends| ends.get(&PartitionId(number as i32)));
+                owned.bound = end.copied();
+            }
+        }
     }
 
     /// Whether some wait for an announcement that has come.
@@ -183,25 +191,13 @@ impl Partitions {
         at_end
     }
 
-    /// Whether every partition has reached its bound.
-    pub(crate) fn all_at_bound(&self, now: Instant, idle_timeout: Duration) -> bool {
-        self.each().all(|(_, owned)| owned.is_at_bound(now, idle_timeout))
-    }
-
     /// The partitions that have not reached their bound and never will by themselves, with the
     /// offsets that are left, if it is only for them that a bounded run goes on.
-    pub(crate) fn hanging_before_bound(
-        &self,
-        now: Instant,
-        idle_timeout: Duration,
-    ) -> Option<Vec<(PartitionId, Offset, i64)>> {
-        let short = self.each().filter(|(_, owned)| !owned.is_at_bound(now, idle_timeout));
-        short
-            .map(|(partition, owned)| {
-                let left = owned.bound.map_or(0, |bound| bound.0 - owned.next.0);
-                owned.is_hanging().then_some((partition, owned.next, left))
-            })
-            .collect()
+    pub(crate) fn hanging_before_bound(&self) -> Option<Vec<(PartitionId, Offset, i64)>> {
+        let short = self.each().filter_map(|(p, owned)| Some((p, owned, owned.before_bound()?)));
+        let hanging =
+            short.map(|(p, owned, left)| owned.is_hanging().then_some((p, owned.next, left)));
+        hanging.collect::<Option<Vec<_>>>().filter(|hanging| !hanging.is_empty())
     }
 
     /// Whether there is nothing to read: every partition stands at the end of its log, or is paused

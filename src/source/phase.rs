@@ -15,6 +15,7 @@ use super::{
     intake::ReadFault,
     leaving::{After, Leaving},
     recovering::Recovering,
+    rejoining::Rejoining,
     running::Running,
     standing_by::StandingBy,
 };
@@ -36,11 +37,14 @@ use crate::{
 ///     │                       └──── revoked, committed ── Ending ◄──revoke, stop, end── Running
 ///     └────────────────────────────────────────────────────┴─► Closed
 /// ```
-/// `StandingBy` is an `Unassigned` to which the group has given an empty assignment.
+/// `StandingBy` is an `Unassigned` to which the group has given an empty assignment. `Rejoining` comes
+/// before `Unassigned` where the group knows a namesake.
 #[derive(Debug)]
 pub(super) enum Phase {
     Unassigned,
     StandingBy(StandingBy),
+    /// The group knows a namesake.
+    Rejoining(Rejoining),
     /// The incarnation is over; the sink has to undo it.
     Leaving(Leaving),
     /// The broker is asked where to go on.
@@ -61,6 +65,7 @@ impl Phase {
             Self::Asking(phase) => phase.step(cx),
             Self::Running(phase) => phase.step(cx),
             Self::Ending(phase) => phase.step(cx),
+            Self::Rejoining(phase) => phase.step(cx),
             Self::StandingBy(phase) => Ok(Self::StandingBy(phase.step(cx))),
             phase => Ok(phase),
         }
@@ -87,8 +92,12 @@ impl Phase {
             (Self::Ending(phase), ToSource::Committed(done)) => phase.committed(cx, &done),
             (Self::Running(phase), ToSource::News { times, .. }) => phase.news(cx, times),
             (Self::Ending(phase), ToSource::News { times, .. }) => Ok(phase.news(times)),
-            // Nobody reads any more.
-            (Self::Closed, ToSource::News { .. }) => Ok(Self::Closed),
+            (Self::StandingBy(phase), ToSource::News { times, .. }) => Ok(phase.news(cx, &times)),
+            // Nothing is read.
+            (
+                phase @ (Self::Unassigned | Self::Asking(_) | Self::Recovering(_) | Self::Closed),
+                ToSource::News { .. },
+            ) => Ok(phase),
             (phase, ToSource::RollBack { reason, .. }) => phase.roll_back(cx, &reason),
             (phase, message) => panic!("the sink says {message:?} to a source in {phase:?}"),
         }
@@ -245,6 +254,7 @@ impl Phase {
             Self::Recovering(phase) => Some(phase.known().partitions.clone()),
             Self::Unassigned
             | Self::StandingBy(_)
+            | Self::Rejoining(_)
             | Self::Leaving(_)
             | Self::Asking(_)
             | Self::Closed => None,
@@ -293,7 +303,7 @@ impl Phase {
             }
             Self::Leaving(_) => Waiting::Workers,
             Self::Asking(asking) if asking.is_pausing(cx.intake.now()) => Waiting::Nothing,
-            Self::Asking(_) => Waiting::Offsets,
+            Self::Asking(_) | Self::Rejoining(_) => Waiting::Offsets,
             Self::Recovering(_) => Waiting::State,
             Self::Running(_) | Self::Ending(_) | Self::Closed => Waiting::Nothing,
         }

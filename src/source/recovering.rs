@@ -2,13 +2,13 @@
 //!
 //! In:  the sink's answer to a `Recover` request. Out: the first epoch, or the same question again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::{Halt, asking::Asking, context::Context, phase::Phase, running::Running};
 use crate::{
     client::Client,
     epoch::Recovered,
-    ids::{InstanceId, Offset, PartitionId},
+    ids::{InstanceId, PartitionId},
 };
 
 /// The sink was asked and has not answered yet.
@@ -23,8 +23,6 @@ pub(super) struct Recovering {
 #[derive(Debug)]
 pub(super) struct Known {
     pub(super) partitions: Vec<PartitionId>,
-    /// End of each log, records of open transactions included; of a bounded run only.
-    pub(super) ends: BTreeMap<PartitionId, Offset>,
     /// Number of the input's partitions.
     pub(super) all: u32,
 }
@@ -54,6 +52,9 @@ impl Recovering {
         cx: &mut Context<C>,
         recovered: Recovered,
     ) -> Result<Phase, Halt> {
-        Ok(Phase::Running(Running::begin(cx, self.known, recovered)?))
+        if let Some(wanted) = &mut cx.run_ends {
+            wanted.replaces = false;
+        }
+        Ok(Phase::Running(Running::begin(cx, &self.known, recovered)?))
     }
 }

@@ -16,6 +16,7 @@ use super::{
     partitions::{Asked, Elsewhere},
     phase::Phase,
     recovering::Known,
+    run_watch::{Found, RunWatch},
     unassigned,
 };
 use crate::{
@@ -37,24 +38,21 @@ pub(super) struct Running {
     /// Number of the input's partitions, as far as it is known.
     all: u32,
     elsewhere: Elsewhere,
+    run_watch: RunWatch,
 }
 
 impl Running {
     pub(super) fn begin<C: Client>(
         cx: &mut Context<C>,
-        known: Known,
+        known: &Known,
         recovered: Recovered,
     ) -> Result<Self, Halt> {
-        if cx.settings.exit_at_end {
-            for (partition, end) in known.ends {
-                cx.bounds.entry(partition).or_insert(end);
-            }
-        }
         let now = cx.now();
         // Its own are; they may be all.
         let recovered_count = recovered.starts.len() as u32;
         let announced = recovered.times.announced;
-        let held = cx.intake.partitions.own(&recovered.starts, &cx.bounds, announced, now);
+        let held = cx.intake.partitions.own(&recovered.starts, announced, now);
+        cx.intake.partitions.bound(recovered.times.run_ends.as_deref());
         cx.consumer.assign(&recovered.starts).map_err(|error| fatal(&error))?;
         if !held.is_empty() {
             cx.consumer.pause(&held).map_err(|error| fatal(&error))?;
@@ -72,14 +70,17 @@ impl Running {
             owned_by_somebody: recovered_count,
             all: known.all,
             elsewhere: Elsewhere::default(),
+            run_watch: RunWatch::new(now),
         })
     }
 
     pub(super) fn step<C: Client>(mut self, cx: &mut Context<C>) -> Result<Phase, Halt> {
-        if cx.settings.exit_at_end
-            && let Some(reason) = end_of_input(cx)
-        {
-            return Ok(self.end(cx, reason, cx.settings.timing.last_commit()));
+        match self.run_watch.look(cx, self.epochs.times()) {
+            Found::Nothing => {}
+            Found::End(reason) => {
+                return Ok(self.end(cx, reason, cx.settings.timing.last_commit()));
+            }
+            Found::Shorter(what) => return Phase::Running(self).roll_back(cx, &what),
         }
         self.probe_silent(cx);
         self.open_transactions.watch(cx);
@@ -129,6 +130,7 @@ impl Running {
     fn align<C: Client>(&mut self, cx: &mut Context<C>) -> Result<(), Halt> {
         let times = self.epochs.times();
         self.elsewhere.note(times.lowest_elsewhere);
+        cx.intake.partitions.bound(times.run_ends.as_deref());
         let transaction = self.open_transactions.longest();
         let (pause, resume) =
             cx.intake.partitions.align(times, &self.elsewhere, &cx.settings.rules, transaction);
@@ -185,16 +187,4 @@ impl Running {
             }
         }
     }
-}
-
-/// Why a bounded run ends now: it has read everything up to its bounds, or all but what hanging
-/// transactions hide.
-fn end_of_input<C: Client>(cx: &Context<C>) -> Option<Reason> {
-    let (now, idle_timeout) = (cx.intake.now(), cx.settings.idle_timeout);
-    let partitions = &cx.intake.partitions;
-    if partitions.all_at_bound(now, idle_timeout) {
-        return Some(Reason::EndOfInput);
-    }
-    let hanging = partitions.hanging_before_bound(now, idle_timeout);
-    hanging.map(|_| Reason::HangingTransaction)
 }

@@ -1,12 +1,12 @@
 //! The group has given this instance no partition. Owned by the source thread.
 //!
 //! In:  how many partitions the input has, and what the members have. Out: a new join, if nobody
-//! has some of them: this instance may be the group's leader.
+//! has some of them: this instance may be the group's leader; the end, with the bounded run.
 
 use std::time::Instant;
 
-use super::{answer::partitions_of_input, context::Context, unassigned};
-use crate::{client::Client, limits};
+use super::{answer::partitions_of_input, context::Context, phase::Phase, unassigned};
+use crate::{client::Client, epoch::Times, limits};
 
 /// Stands by until the group assigns something.
 #[derive(Debug, Default)]
@@ -17,6 +17,14 @@ pub(super) struct StandingBy {
 }
 
 impl StandingBy {
+    /// Others have committed something.
+    pub(super) fn news<C: Client>(self, cx: &Context<C>, times: &Times) -> Phase {
+        if cx.settings.exit_at_end && times.run_is_over {
+            return Phase::Closed;
+        }
+        Phase::StandingBy(self)
+    }
+
     pub(super) fn step<C: Client>(self, cx: &mut Context<C>) -> Self {
         let now = cx.now();
         // Nothing is open that another topic could make void.

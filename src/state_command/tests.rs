@@ -82,7 +82,7 @@ fn merger_content(epoch: i64) -> Content {
         horizon: Some(EventTimeMs(NINE_O_CLOCK)),
         forgotten: None,
         partitions: 3,
-        run: Some(BoundedRun { number: 4, ends: BTreeMap::new(), done: true }),
+        run: Some(BoundedRun { number: 4, ends: Arc::default(), done: true }),
         rules: WindowRules { size_ms: 10_000, grace_ms: 2500, allowed_lateness_ms: 60_000 },
     };
     let total = PublishedTotal { revision: 2, total: 7, late_events: 1 };

@@ -4,7 +4,7 @@
 //! Pure data, made by the sink and read by every instance. All values are absolute.
 //! Holds: a head and the counts of its record are of the same epoch.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{PartitionState, WindowRules};
 use crate::ids::{EventTimeMs, Offset, PartitionId};
@@ -58,7 +58,7 @@ pub struct BoundedRun {
     /// Counts the runs of the group, from 1.
     pub number: u64,
     /// Per input partition the offset to read up to.
-    pub ends: BTreeMap<PartitionId, Offset>,
+    pub ends: Arc<BTreeMap<PartitionId, Offset>>,
     /// All windows are closed and published.
     pub done: bool,
 }

@@ -124,6 +124,11 @@ impl Merger {
         self.announced.max(self.partitions.named())
     }
 
+    /// State of a partition that has a head.
+    pub fn partition(&self, p: PartitionId) -> Option<&PartitionState> {
+        self.partitions.get(p)
+    }
+
     /// Windows not closed yet, lowest first.
     pub fn open(&self) -> &BTreeSet<WindowStart> {
         &self.open
@@ -220,14 +225,12 @@ impl Merger {
     /// Adds an epoch's changes, closes what is due and forgets what every partition had passed
     /// before it.
     pub fn prepare(&self, changes: &[PartitionChange], input: MergerInput) -> PreparedMerge {
-        let own = changes.iter().map(|change| (change.partition, change.state));
-        let mut partitions = self.partitions.clone();
-        own.for_each(|(p, state)| partitions.insert(p, state));
+        let partitions = self.partitions.with(changes);
         let announced = self.announced.max(input.partitions).max(partitions.named());
         let closing = self.closing(announced, &partitions, input);
         let watermark = closing.watermark;
-        let behind = |at: EventTimeMs| at.0.saturating_sub(self.rules.allowed_lateness_ms);
-        let behind = watermark.map(|at| EventTimeMs(behind(at)));
+        let lateness_ms = self.rules.allowed_lateness_ms;
+        let behind = watermark.map(|at| EventTimeMs(at.0.saturating_sub(lateness_ms)));
         let mut change = MergerChange {
             watermark,
             horizon: self.horizon.max(behind).max(partitions.highest_horizon()),
@@ -268,14 +271,12 @@ impl Merger {
                 window.has_grown()
             };
             let is_complete = merge.partitions.are_complete(change.announced, start);
-            if window.has_shrunk() {
-                if failpoint::is_planted(Fault::SmallerPublished) {
-                    // Falls through: the smaller total is published.
-                } else {
-                    merge.shrunk.extend(is_complete.then_some(start));
-                    continue;
-                }
-            } else if !is_due {
+            let has_shrunk = window.has_shrunk();
+            if has_shrunk && !failpoint::is_planted(Fault::SmallerPublished) {
+                merge.shrunk.extend(is_complete.then_some(start));
+                continue;
+            }
+            if !is_due && !has_shrunk {
                 continue;
             }
             let mut window = window.clone();
@@ -292,11 +293,8 @@ impl Merger {
         let of_epoch = merge.windows.keys().take_while(is_forgotten);
         let dropped: BTreeSet<_> =
             self.windows.keys().take_while(is_forgotten).chain(of_epoch).copied().collect();
-        let gone = || {
-            dropped
-                .iter()
-                .map(|start| merge.windows.get(start).unwrap_or_else(|| &self.windows[start]))
-        };
+        let last = |start| merge.windows.get(start).unwrap_or_else(|| &self.windows[start]);
+        let gone = || dropped.iter().map(last);
         for window in gone() {
             let is_said = !window.is_open() || window.sum.total == 0;
             assert!(is_said, "a window is forgotten without having been published");

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{PartitionState, watermark::PartitionTime};
+use super::{PartitionChange, PartitionState, watermark::PartitionTime};
 use crate::{
     failpoint::{self, Fault},
     ids::{EventTimeMs, PartitionId, WindowStart},
@@ -23,6 +23,17 @@ impl Standings {
 
     pub(super) fn insert(&mut self, p: PartitionId, state: PartitionState) {
         self.0.insert(p, state);
+    }
+
+    /// As they are after these changes.
+    pub(super) fn with(&self, changes: &[PartitionChange]) -> Self {
+        let mut partitions = self.0.clone();
+        partitions.extend(changes.iter().map(|change| (change.partition, change.state)));
+        Self(partitions)
+    }
+
+    pub(super) fn get(&self, p: PartitionId) -> Option<&PartitionState> {
+        self.0.get(&p)
     }
 
     /// Number of partitions that heads name.

@@ -188,6 +188,11 @@ impl Windows {
         self.ledger.partitions()
     }
 
+    /// What adds up all partitions, if this instance does.
+    pub fn merger(&self) -> Option<&Merger> {
+        self.merger.as_ref()
+    }
+
     /// The newest heads of partitions that others own.
     pub fn others(&self) -> &BTreeMap<PartitionId, PartitionHead> {
         &self.others
@@ -249,10 +254,5 @@ impl Windows {
     #[cfg(test)]
     pub(super) fn ledger(&self) -> &Ledger {
         &self.ledger
-    }
-
-    #[cfg(test)]
-    pub(super) fn merger(&self) -> &Merger {
-        self.merger.as_ref().expect("it merges")
     }
 }

@@ -88,6 +88,11 @@ impl Instance {
         self.take().stop();
     }
 
+    /// Waits until it ends by itself, with this exit code.
+    pub fn ends_with(&mut self, code: i32) {
+        self.take().ends_with(code);
+    }
+
     /// SIGTERM; returns how it ended.
     pub fn terminate(&mut self) -> ExitStatus {
         let mut served = self.take();

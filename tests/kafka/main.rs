@@ -9,6 +9,7 @@
 
 mod backfill;
 mod batches;
+mod bounded;
 mod check;
 mod client;
 mod codecs;

@@ -77,7 +77,7 @@ fn run() -> impl Strategy<Value = BoundedRun> {
     let ends = btree_map(any::<i32>(), any::<i64>(), 0..5);
     (any::<u64>(), ends, any::<bool>()).prop_map(|(number, ends, done)| BoundedRun {
         number,
-        ends: ends.into_iter().map(|(p, end)| (PartitionId(p), Offset(end))).collect(),
+        ends: Arc::new(ends.into_iter().map(|(p, end)| (PartitionId(p), Offset(end))).collect()),
         done,
     })
 }

@@ -107,7 +107,10 @@ fn partition_head(is_reading: bool) -> PartitionHead {
 fn merger_head(is_bounded: bool) -> MergerHead {
     let run = BoundedRun {
         number: 1,
-        ends: BTreeMap::from([(PartitionId(0), Offset(4711)), (PartitionId(1), Offset(0))]),
+        ends: Arc::new(BTreeMap::from([
+            (PartitionId(0), Offset(4711)),
+            (PartitionId(1), Offset(0)),
+        ])),
         done: false,
     };
     MergerHead {

@@ -142,6 +142,7 @@ impl Group {
             journal: JournalFacts { topic: Some(JOURNAL), ends: [(P0, Offset(9))].into() },
             partitions: [P0, P1].map(facts).into(),
             topic: Some(INPUT),
+            run_ends: None,
         }
     }
 

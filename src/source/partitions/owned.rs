@@ -1,7 +1,7 @@
 //! One partition that is read: position, idleness, and what hides its records. Owned by the source
 //! thread.
 //!
-//! In:  what the table notes. Out: whether it is idle, at its bound, or waits for a transaction.
+//! In:  what the table notes. Out: whether it is idle, before its bound, or held by a transaction.
 //! Holds: a hold counts only at the offset for which it was found.
 
 use std::time::{Duration, Instant};
@@ -143,11 +143,8 @@ impl Owned {
         self.at_end && self.is_silent(now, idle_timeout) && self.answered.is_none_or(is_old)
     }
 
-    /// Whether a bounded run is done with it: at its bound, or at the end of a log that has become
-    /// shorter than that.
-    pub(super) fn is_at_bound(&self, now: Instant, idle_timeout: Duration) -> bool {
-        let knows_end = self.log_end.is_some() && !self.hides_records();
-        let is_shorter = || knows_end && self.idle_as_of(now, idle_timeout).is_some();
-        self.bound.is_none_or(|bound| self.next >= bound || is_shorter())
+    /// Offsets to its bound, if it has not reached it.
+    pub(super) fn before_bound(&self) -> Option<i64> {
+        self.bound.map(|bound| bound.0 - self.next.0).filter(|left| *left > 0)
     }
 }

@@ -13,7 +13,7 @@ const TRANSACTION: Duration = Duration::from_mins(1);
 
 fn two(now: Instant) -> Partitions {
     let mut partitions = Partitions::default();
-    let held = partitions.own(&[(P0, Offset(5)), (P1, Offset(0))], &BTreeMap::new(), 2, now);
+    let held = partitions.own(&[(P0, Offset(5)), (P1, Offset(0))], 2, now);
     assert_eq!(held, []);
     partitions
 }
@@ -197,26 +197,27 @@ fn a_partition_whose_records_an_open_transaction_hides_is_not_idle() {
 #[test]
 fn a_bound_behind_an_open_transaction_is_waited_for_unless_that_hangs() {
     let start = Instant::now();
-    let timeout = Duration::from_secs(10);
-    let (mut partitions, mut now) = (Partitions::default(), start);
+    let mut partitions = Partitions::default();
     let bounds = BTreeMap::from([(P0, Offset(8)), (P1, Offset(0))]);
-    let held = partitions.own(&[(P0, Offset(5)), (P1, Offset(0))], &bounds, 2, start);
+    let held = partitions.own(&[(P0, Offset(5)), (P1, Offset(0))], 2, start);
     assert_eq!(held, []);
     partitions.observe(|p| Some(bounds[&p]));
     partitions.end(P0, Offset(5));
-    assert!(!partitions.all_at_bound(now, timeout));
-    now += timeout;
-    partitions.answered(&[(P0, Offset(5))], asked(now));
-    assert!(!partitions.all_at_bound(now, timeout), "silent, but not at its bound");
-    partitions.hold(P0, Offset(5), false);
-    assert_eq!(partitions.hanging_before_bound(now, timeout), None);
     partitions.hold(P0, Offset(5), true);
-    assert!(!partitions.all_at_bound(now, timeout));
-    let left = partitions.hanging_before_bound(now, timeout);
-    assert_eq!(left, Some(vec![(P0, Offset(5), 3)]));
+    assert_eq!(partitions.hanging_before_bound(), None, "there is no bound");
+    partitions.bound(Some(&bounds));
+    partitions.hold(P0, Offset(5), false);
+    assert_eq!(partitions.hanging_before_bound(), None);
+    partitions.hold(P0, Offset(5), true);
+    assert_eq!(partitions.hanging_before_bound(), Some(vec![(P0, Offset(5), 3)]));
+    partitions.bound(Some(&BTreeMap::from([(P0, Offset(8)), (P1, Offset(1))])));
+    assert_eq!(partitions.hanging_before_bound(), None, "another one is read");
+    partitions.bound(Some(&bounds));
     // Aborted or committed, the end lies behind the marker and so behind the bound.
     partitions.end(P0, Offset(9));
-    assert!(partitions.all_at_bound(now, timeout));
+    assert_eq!(partitions.hanging_before_bound(), None);
+    partitions.bound(None);
+    assert_eq!(partitions.hanging_before_bound(), None);
 }
 
 /// A leader that moves: no fetch says where the log ends.
@@ -225,34 +226,17 @@ fn an_end_that_is_not_known_for_a_moment_hides_as_much_as_before() {
     let start = Instant::now();
     let timeout = Duration::from_secs(10);
     let late = start + Duration::from_secs(20);
-    let bounds = BTreeMap::from([(P0, Offset(9))]);
     let mut partitions = Partitions::default();
-    let held = partitions.own(&[(P0, Offset(5))], &bounds, 2, start);
+    let held = partitions.own(&[(P0, Offset(5))], 2, start);
     assert_eq!(held, []);
     partitions.end(P0, Offset(5));
     partitions.answered(&[(P0, Offset(5))], asked(late));
-    assert!(!partitions.all_at_bound(late, timeout), "nobody knows yet what there is");
     partitions.observe(|_| Some(Offset(9)));
-    partitions.observe(|_| None);
-    assert!(!partitions.all_at_bound(late, timeout));
-    assert!(partitions.cut(late, timeout, |_| None)[0].progress.idle_as_of.is_none());
-    partitions.observe(|_| Some(Offset(5)));
-    assert!(partitions.all_at_bound(late, timeout), "the rest was aborted and cut off");
-}
-
-#[test]
-fn a_log_that_ends_before_its_bound_is_done_once_it_is_idle() {
-    let start = Instant::now();
-    let timeout = Duration::from_secs(10);
-    let mut partitions = Partitions::default();
-    let held = partitions.own(&[(P0, Offset(5))], &BTreeMap::from([(P0, Offset(8))]), 2, start);
-    assert_eq!(held, []);
-    partitions.observe(|_| Some(Offset(6)));
-    partitions.end(P0, Offset(6));
-    assert!(!partitions.all_at_bound(start, timeout));
-    let now = start + timeout;
-    partitions.answered(&[(P0, Offset(6))], asked(now));
-    assert!(partitions.all_at_bound(now, timeout));
+    let mut is_idle = |end: Option<Offset>| {
+        partitions.cut(late, timeout, |_| end)[0].progress.idle_as_of.is_some()
+    };
+    assert!(!is_idle(None));
+    assert!(is_idle(Some(Offset(5))), "the rest was aborted and cut off");
 }
 
 #[test]
@@ -291,7 +275,7 @@ fn a_partition_that_is_not_announced_is_held_until_it_is() {
     let now = Instant::now();
     let mut partitions = Partitions::default();
     let starts = [(P0, Offset(5)), (P1, Offset(0))];
-    assert_eq!(partitions.own(&starts, &BTreeMap::new(), 1, now), [P1]);
+    assert_eq!(partitions.own(&starts, 1, now), [P1]);
     assert!(!partitions.waits_for(1));
     assert!(partitions.waits_for(2));
     assert_eq!(partitions.announce(1), []);

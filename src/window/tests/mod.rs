@@ -37,8 +37,8 @@ impl Windows {
             horizon: self.horizon(),
             partials: self.ledger().partials(),
             partitions: self.partitions().map(|(p, state)| (p, *state)).collect(),
-            windows: self.merger().windows(),
-            open: self.merger().open().iter().copied().collect(),
+            windows: self.merger().expect("it merges").windows(),
+            open: self.merger().expect("it merges").open().iter().copied().collect(),
         }
     }
 }
@@ -76,7 +76,7 @@ impl Windows {
 
     /// Number of windows that are not forgotten.
     fn retained_windows(&self) -> usize {
-        self.merger().windows().len()
+        self.merger().expect("it merges").windows().len()
     }
 
     fn open_windows(&self) -> usize {

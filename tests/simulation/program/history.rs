@@ -22,6 +22,7 @@ use super::{
         GROUP, IDLE_TIMEOUT, MOST_PARTITIONS, Plan, SESSION, TRANSACTION_TIMEOUT, Trouble,
         WINDOW_MS, names,
     },
+    runs::Runs,
     sizes::Sizes,
     slot::Slot,
 };
@@ -43,6 +44,8 @@ const PAUSE: Duration = Duration::from_millis(120);
 const LONG_PAUSE: Duration = Duration::from_millis(250);
 /// One round in so many has a look at the topics: every few seconds.
 const LOOK_ONE_IN: u32 = 40;
+/// One history in so many has bounded runs.
+const BOUNDED_ONE_IN: u32 = 6;
 /// Topics that may get more partitions; the records of a window stay in one partition, and those of
 /// a stream.
 const GROWING: [Topic; 5] =
@@ -66,6 +69,8 @@ pub(crate) struct History {
     slots: Vec<Slot>,
     feed: Feed,
     guest: Option<Guest>,
+    /// Of processes that end by themselves.
+    runs: Option<Runs>,
     losses: Vec<Loss>,
     last_failure: Option<String>,
     sizes: Sizes,
@@ -76,8 +81,8 @@ pub(crate) fn play(seed: u64, delivery: Delivery, look: fn(&mut Cluster)) -> Out
     losses::listen(false);
     losses::take();
     let mut history = History::new(seed, delivery, look);
-    history.trouble();
-    let broken = history.calm().and_then(|()| history.judge()).err();
+    let troubled = history.trouble();
+    let broken = troubled.and_then(|()| history.calm()).and_then(|()| history.judge()).err();
     history.end();
     let trace = history.kafka.with(Cluster::take_trace);
     Outcome { broken, sizes: history.sizes, trace }
@@ -86,7 +91,11 @@ pub(crate) fn play(seed: u64, delivery: Delivery, look: fn(&mut Cluster)) -> Out
 impl History {
     fn new(seed: u64, delivery: Delivery, look: fn(&mut Cluster)) -> Self {
         let mut random = Random::new(seed ^ 0x0051_4d15);
-        let plan = Plan::new(delivery, &mut random);
+        let mut plan = Plan::new(delivery, &mut random);
+        // By chance of its own, so that the other histories are what they were.
+        if Random::new(seed ^ 0x0e4d).one_in(BOUNDED_ONE_IN) {
+            plan = plan.bounded();
+        }
         let kafka = SimKafka::new(seed);
         kafka.with(look);
         kafka.with(|cluster| cluster.note(|| format!("{plan:?}")));
@@ -96,7 +105,11 @@ impl History {
         }
         let slots = (0..plan.instances).map(|number| Slot::new(number, &plan)).collect();
         let input = &names[Topic::Input];
-        let feed = Feed::new(input, plan.partitions[Topic::Input], &plan, &mut random);
+        let mut feed = Feed::new(input, plan.partitions[Topic::Input], &plan, &mut random);
+        let runs = plan.is_bounded.then(|| {
+            (0..random.below(20)).for_each(|_| feed.write(&kafka, &mut random));
+            Runs::begin(&feed)
+        });
         Self {
             kafka,
             names,
@@ -105,6 +118,7 @@ impl History {
             slots,
             feed,
             guest: None,
+            runs,
             losses: Vec::new(),
             last_failure: None,
             sizes: Sizes::default(),
@@ -120,7 +134,7 @@ impl History {
     }
 
     /// The time in which things go wrong: while the input is written, and a little longer.
-    fn trouble(&mut self) {
+    fn trouble(&mut self) -> Result<(), String> {
         if self.plan.troubles.contains(&Trouble::Weather) && self.random.one_in(2) {
             self.kafka.set_faults(bearable(self.plan.weather(&mut self.random)));
         }
@@ -134,8 +148,18 @@ impl History {
                 self.make_trouble();
             }
             self.round();
+            self.advance_runs()?;
             self.pass(PAUSE);
         }
+        Ok(())
+    }
+
+    fn advance_runs(&mut self) -> Result<(), String> {
+        let Some(runs) = &mut self.runs else { return Ok(()) };
+        let kafka = (&self.kafka, &self.names);
+        runs.advance(kafka, &self.feed, &mut self.slots, &mut self.random)?;
+        self.sizes.runs = runs.ended();
+        Ok(())
     }
 
     fn pass(&mut self, most: Duration) {
@@ -275,6 +299,7 @@ impl History {
         // What is cut off behind a transaction that hid it has been seen by nobody, its writer
         // included. Another start finds that it is missing.
         let mut helps_at = self.plan.may_need_help().then_some(now + HELP);
+        let before = self.sizes.runs;
         // Since when everything is committed, by instances that all run.
         let mut since = None;
         loop {
@@ -286,7 +311,13 @@ impl History {
                 (0..self.slots.len()).for_each(|number| self.bury(number));
             }
             self.pass(if since.is_some() { LONG_PAUSE } else { PAUSE });
-            if !self.is_committed() {
+            self.advance_runs()?;
+            // What was written while one went on is left to the next one.
+            let left = self.runs.as_ref().map(|runs| (before + 2).saturating_sub(runs.ended()));
+            if left == Some(0) {
+                return Ok(());
+            }
+            if left.is_some() || !self.is_committed() {
                 since = None;
             } else if self.is_closed(*since.get_or_insert(self.now())) {
                 return Ok(());

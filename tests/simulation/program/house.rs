@@ -202,7 +202,7 @@ impl House {
             idle_timeout: IDLE_TIMEOUT,
             start_from: StartFrom::Earliest,
             on_unreadable_batch: OnUnreadableBatch::Fail,
-            exit_at_end: false,
+            exit_at_end: self.plan.is_bounded,
             leave_on_stop: false,
             has_topic_ids: true,
             topics: names(),

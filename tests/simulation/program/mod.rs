@@ -13,6 +13,7 @@ mod losses;
 mod oracle;
 mod plan;
 mod planted;
+mod runs;
 mod sizes;
 mod slot;
 

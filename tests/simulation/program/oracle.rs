@@ -95,6 +95,15 @@ impl Outputs {
         self.check_totals(inputs, losses)
     }
 
+    /// The first of these records that is in no place.
+    pub(crate) fn first_missing(&self, inputs: &[Input]) -> Option<usize> {
+        let is_there =
+            |number: &usize| self.processed.contains_key(number) || self.dead.contains_key(number);
+        let is_missing =
+            |(number, input): &(usize, &Input)| input.kind != Kind::Tombstone && !is_there(number);
+        inputs.iter().enumerate().find(is_missing).map(|(number, _)| number)
+    }
+
     /// Every record is in one place, and there once.
     fn check_records(&self, inputs: &[Input], repeats: Repeats) -> Result<(), String> {
         for (number, input) in inputs.iter().enumerate() {

@@ -126,6 +126,8 @@ pub(crate) struct Plan {
     pub(crate) troubles: Vec<Trouble>,
     /// One round in so many has trouble.
     pub(crate) trouble_one_in: u32,
+    /// Processes end by themselves at the end of the input.
+    pub(crate) is_bounded: bool,
 }
 
 /// How many instances there are: mostly few, because a history goes further with few.
@@ -166,7 +168,16 @@ impl Plan {
             rules,
             troubles,
             trouble_one_in: *random.pick(&[3, 6, 12]),
+            is_bounded: false,
         }
+    }
+
+    /// The same, with processes that end by themselves: each such end closes every window, so that
+    /// later events revise it.
+    pub(crate) fn bounded(mut self) -> Self {
+        // What is cut off unseen is found by a new start only.
+        self.troubles.retain(|trouble| *trouble != Trouble::CutJournal);
+        Self { is_bounded: true, is_orderly: false, ..self }
     }
 
     /// Whether every window has all partitions.

@@ -38,7 +38,8 @@ fn modes(fault: Fault) -> &'static [Delivery] {
         | Fault::ForgottenUnasked
         | Fault::HeadlessIgnored
         | Fault::ReadUnannounced
-        | Fault::SmallerPublished => &[ExactlyOnce],
+        | Fault::SmallerPublished
+        | Fault::YesterdaysRun => &[ExactlyOnce],
     }
 }
 

@@ -26,6 +26,8 @@ pub(crate) struct Sizes {
     pub(crate) losses: usize,
     /// Histories in which all instances had to be started again.
     pub(crate) helped: usize,
+    /// How often all processes of a group have ended by themselves.
+    pub(crate) runs: usize,
     /// Virtual time.
     pub(crate) seconds: u64,
 }
@@ -45,6 +47,7 @@ impl AddAssign for Sizes {
         self.cut += other.cut;
         self.losses += other.losses;
         self.helped += other.helped;
+        self.runs += other.runs;
         self.seconds += other.seconds;
     }
 }
@@ -54,14 +57,14 @@ impl Sizes {
     pub(crate) fn are_worth_it(&self, histories: u64) -> bool {
         let histories = histories as usize;
         let is_rare = |count: usize| histories > 100 && count * 100 < histories;
-        let Self { late, revisions, failures, full, added, deleted, cut, losses, .. } = *self;
+        let Self { late, revisions, failures, full, added, deleted, cut, losses, runs, .. } = *self;
         self.inputs >= 10 * histories
             && self.starts > histories
             && self.troubles > histories
             && self.windows > histories
             && self.helped <= 1 + histories / 10_000
             && (failures.min(losses) > 0 || histories < 1_000)
-            && ![late, revisions, full, added, deleted, cut].into_iter().any(is_rare)
+            && ![late, revisions, full, added, deleted, cut, runs].into_iter().any(is_rare)
     }
 }
 
@@ -71,7 +74,7 @@ impl fmt::Display for Sizes {
             f,
             "{} s of virtual time: {} records, {} starts, {} troubles, {} failed processes, {} \
              windows, {} revisions, {} late events, {} rounds with little memory, {} partitions \
-             added, {} journals deleted, {} cut, {} losses, {} helped",
+             added, {} journals deleted, {} cut, {} losses, {} helped, {} bounded runs",
             self.seconds,
             self.inputs,
             self.starts,
@@ -85,7 +88,8 @@ impl fmt::Display for Sizes {
             self.deleted,
             self.cut,
             self.losses,
-            self.helped
+            self.helped,
+            self.runs
         )
     }
 }

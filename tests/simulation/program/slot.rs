@@ -24,7 +24,8 @@ pub(crate) struct Slot {
     number: usize,
     house: House,
     running: Option<Running>,
-    starts_at: Duration,
+    /// When the next process starts; `None` when the last one has ended by itself.
+    starts_at: Option<Duration>,
 }
 
 /// A process, and what is done to it.
@@ -35,12 +36,13 @@ struct Running {
     cut_until: Option<Duration>,
     /// What takes all of its memory.
     full_until: Option<(Duration, Permit)>,
+    is_stopped: bool,
 }
 
 impl Slot {
     pub(crate) fn new(number: usize, plan: &Plan) -> Self {
         let house = House::new(number, plan);
-        Self { number, house, running: None, starts_at: Duration::ZERO }
+        Self { number, house, running: None, starts_at: Some(Duration::ZERO) }
     }
 
     pub(crate) fn is_running(&self) -> bool {
@@ -59,7 +61,18 @@ impl Slot {
 
     /// Whether a process is to be started.
     pub(crate) fn is_due(&self, now: Duration) -> bool {
-        self.running.is_none() && self.starts_at <= now
+        self.running.is_none() && self.starts_at.is_some_and(|at| at <= now)
+    }
+
+    /// Whether its last process has ended by itself.
+    pub(crate) fn is_resting(&self) -> bool {
+        self.running.is_none() && self.starts_at.is_none()
+    }
+
+    /// Another process starts soon.
+    pub(crate) fn wake(&mut self, kafka: &SimKafka, random: &mut Random) {
+        let pause = random.between((Duration::ZERO, Duration::from_secs(2)));
+        self.starts_at = Some(kafka.clock().elapsed() + pause);
     }
 
     /// A topic has a partition more, for processes that start later.
@@ -90,7 +103,10 @@ impl Slot {
             }
             Trouble::KillAtRequest => kafka.kill_after(process, random.below(12) as u32),
             Trouble::BreakDisk => self.house.break_disk(random.below(8)),
-            Trouble::Stop => running.instance.stop(),
+            Trouble::Stop => {
+                running.is_stopped = true;
+                running.instance.stop();
+            }
             _ => {}
         }
     }
@@ -149,8 +165,14 @@ impl Slot {
             });
         });
         let instance = self.house.build(&client, workers).expect("an instance can be made");
-        let (paused_until, cut_until, full_until) = (None, None, None);
-        self.running = Some(Running { client, instance, paused_until, cut_until, full_until });
+        self.running = Some(Running {
+            client,
+            instance,
+            paused_until: None,
+            cut_until: None,
+            full_until: None,
+            is_stopped: false,
+        });
     }
 
     /// Some turns of its parts, in any order. True: the process is over.
@@ -174,16 +196,21 @@ impl Slot {
         self.running.as_ref().is_some_and(|running| running.instance.is_full())
     }
 
-    /// Ends a process where it stands, if one runs; another one starts some time later. Returns why
-    /// it had failed.
+    /// Ends a process where it stands, if one runs; another one starts some time later, unless it
+    /// has ended by itself. Returns why it had failed.
     pub(crate) fn bury(&mut self, kafka: &SimKafka, random: &mut Random) -> Option<String> {
         let running = self.running.take()?;
+        let process = running.client.process();
+        let is_orderly = running.instance.is_over() && !kafka.is_dead(process);
         // NOTE: before the parts are dropped.
-        kafka.kill(running.client.process());
+        kafka.kill(process);
         let failure = running.instance.failure().map(ToString::to_string);
+        let has_ended = is_orderly && failure.is_none() && !running.is_stopped;
         drop(running);
-        let pause = random.between((Duration::ZERO, Duration::from_secs(2)));
-        self.starts_at = kafka.clock().elapsed() + pause;
+        self.wake(kafka, random);
+        if has_ended {
+            self.starts_at = None;
+        }
         failure
     }
 
