@@ -26,6 +26,7 @@ pub(super) fn group(
         watermark: view.merger().and_then(|merger| merger.head.watermark),
         totals: view.totals(),
         heads: view.partitions().map(|(p, view)| (p, view.head)).collect(),
+        last_published: view.last_published().clone(),
         sums: with_sums.then(|| of(view, rules)),
     }
 }

@@ -13,6 +13,7 @@ use std::{
 use crate::{
     ids::{Epoch, EventTimeMs, InstanceId, PartitionId, WindowStart},
     journal::{Applied, Content, Record, Stream},
+    limits,
     window::{
         BoundedRun, GroupFacts, MergerHead, Partial, PartitionHead, PartitionTotals,
         PublishedTotal, UsageCounts, WindowRules,
@@ -60,13 +61,21 @@ pub struct View {
     rules: WindowRules,
     partitions: BTreeMap<PartitionId, PartitionView>,
     merger: Option<MergerView>,
+    /// What was published last of the newest windows that were forgotten.
+    last_published: BTreeMap<WindowStart, PublishedTotal>,
     memory_bytes: usize,
 }
 
 impl View {
     /// Of a group of which nothing is known.
     pub fn new(rules: WindowRules) -> Self {
-        Self { rules, partitions: BTreeMap::new(), merger: None, memory_bytes: 0 }
+        Self {
+            rules,
+            partitions: BTreeMap::new(),
+            merger: None,
+            last_published: BTreeMap::new(),
+            memory_bytes: 0,
+        }
     }
 
     /// Takes a record that continues its stream. `at_ms`: its Kafka timestamp.
@@ -138,6 +147,11 @@ impl View {
         self.merger.as_ref().and_then(|merger| merger.head.forgotten)
     }
 
+    /// What was published last of the newest windows that were forgotten, as far as it was read.
+    pub fn last_published(&self) -> &BTreeMap<WindowStart, PublishedTotal> {
+        &self.last_published
+    }
+
     /// What is true of the group.
     pub fn facts(&self) -> GroupFacts {
         let head = self.merger.as_ref().map(|merger| &merger.head);
@@ -179,7 +193,11 @@ impl View {
         let (rules, forgotten) = (self.rules, self.forgotten());
         let is_forgotten = |start: &WindowStart| rules.is_late(*start, forgotten);
         if let Some(merger) = &mut self.merger {
-            merger.windows.retain(|start, _| !is_forgotten(start));
+            let gone = merger.windows.extract_if(.., |start, _| is_forgotten(start));
+            self.last_published.extend(gone);
+            while self.last_published.len() > limits::RECENT_WINDOWS {
+                self.last_published.pop_first();
+            }
         }
         for view in self.partitions.values_mut() {
             view.windows.retain(|start, partial| {
@@ -297,9 +315,12 @@ pub(super) mod tests {
     fn what_everyone_has_forgotten_is_dropped_whoever_names_it_later() {
         let mut view = View::new(RULES);
         view.apply(Applied::Next(partition(0, &[(0, 1), (10, 2), (20, 3)])), 0);
-        view.apply(Applied::Next(merger(None, &[0, 10])), 0);
-        view.apply(Applied::Next(merger(Some(20), &[20])), 0);
+        view.apply(Applied::Next(merger(None, &[0])), 0);
+        assert!(view.last_published().is_empty());
+        // Window 10 is published and forgotten at once.
+        view.apply(Applied::Next(merger(Some(20), &[10, 20])), 0);
         assert_eq!(totals(&view, 0), [(20, 3)]);
+        assert_eq!(view.last_published().keys().map(|start| start.0).collect::<Vec<_>>(), [0, 10]);
         let published = &view.merger().expect("it is there").windows;
         assert_eq!(published.keys().map(|start| start.0).collect::<Vec<_>>(), [20]);
         view.apply(Applied::Snapshot(partition(1, &[(10, 7), (20, 8)])), 0);

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use super::WindowSums;
 use crate::{
-    ids::{EventTimeMs, PartitionId},
-    window::{PartitionHead, PartitionTotals},
+    ids::{EventTimeMs, PartitionId, WindowStart},
+    window::{PartitionHead, PartitionTotals, PublishedTotal},
 };
 
 /// The group as far as the replica has followed.
@@ -22,6 +22,8 @@ pub(crate) struct Group {
     pub totals: PartitionTotals,
     /// The newest head of every input partition that has one.
     pub heads: BTreeMap<PartitionId, PartitionHead>,
+    /// What was published last of the newest windows that are forgotten.
+    pub last_published: BTreeMap<WindowStart, PublishedTotal>,
     /// Its windows and usage, if they were asked for.
     pub sums: Option<WindowSums>,
 }

@@ -195,6 +195,7 @@ impl Reporter {
         let (p50_ms, p99_ms) = (latency.end_to_end.p50_ms, latency.end_to_end.p99_ms);
         let point = HistoryPoint { at_ms, events_per_second, lag_records, p50_ms, p99_ms };
         let WindowSums { open_count, open, usage, .. } = self.window_sums(windows, &group);
+        self.recent_windows.drop_outdated(&group.last_published);
         Snapshot {
             at_ms,
             started_at_ms: self.started_at_ms,

@@ -8,6 +8,8 @@ use crate::{SOON, Scenario, Served, ports};
 pub struct Instance {
     name: String,
     port: u16,
+    /// Its way to the brokers, if it has one of its own.
+    way: Option<String>,
     runs: usize,
     served: Option<Served>,
 }
@@ -15,7 +17,13 @@ pub struct Instance {
 impl Instance {
     /// An instance with this id, not started.
     pub fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), port: ports::free_port(), runs: 0, served: None }
+        let port = ports::free_port();
+        Self { name: name.to_owned(), port, way: None, runs: 0, served: None }
+    }
+
+    /// Gives it another way to the brokers than the scenario's.
+    pub fn set_way(&mut self, brokers: &str) {
+        self.way = Some(brokers.to_owned());
     }
 
     pub fn name(&self) -> &str {
@@ -27,11 +35,24 @@ impl Instance {
     /// # Panics
     /// When it runs.
     pub fn start(&mut self, scenario: &Scenario, flags: &[&str]) {
+        self.start_with(scenario, flags, &[]);
+    }
+
+    /// As `start`, with variables of the environment.
+    ///
+    /// # Panics
+    /// When it runs.
+    pub fn start_with(&mut self, scenario: &Scenario, flags: &[&str], variables: &[(&str, &str)]) {
         assert!(self.served.is_none(), "instance {} runs already", self.name);
         self.runs += 1;
-        let flags = [&["--instance-id", &self.name], flags].concat();
+        let address = format!("127.0.0.1:{}", self.port);
+        let own = ["--instance-id", &self.name, "--http", &address];
+        let way = self.way.as_deref().unwrap_or(scenario.way());
+        let flags = [&own[..], flags].concat();
+        let mut command = scenario.command_through(way, "group", &self.name, &flags);
+        command.envs(variables.iter().copied());
         let log = self.log_file(scenario).expect("it has had a run");
-        self.served = Some(scenario.serve_instance(&self.name, self.port, &flags, log));
+        self.served = Some(Served::spawn(command, log, self.port));
     }
 
     pub fn is_running(&self) -> bool {

@@ -63,6 +63,11 @@ impl Scenario {
         &self.brokers
     }
 
+    /// The processor's way to the brokers.
+    pub fn way(&self) -> &str {
+        &self.way
+    }
+
     pub fn topic(&self, name: &str) -> String {
         format!("{}-{name}", self.prefix)
     }
@@ -93,11 +98,16 @@ impl Scenario {
         command
     }
 
-    /// `loadgen produce` to the input topic, which it creates with 8 partitions; not started.
+    /// `loadgen produce` to the input topic, which it creates with 8 partitions if the flags do
+    /// not say how many; not started.
     pub fn produce_command(&self, flags: &[&str]) -> Command {
         let input = self.topic("input");
-        let arguments = ["produce", "--topic", &input, "--create-topic", "8"];
-        self.loadgen_command(&[&arguments, flags].concat())
+        let mut command = self.loadgen_command(&["produce", "--topic", &input]);
+        if !flags.contains(&"--create-topic") {
+            command.args(["--create-topic", "8"]);
+        }
+        command.args(flags);
+        command
     }
 
     /// Starts `loadgen produce` in the background.
@@ -205,8 +215,12 @@ impl Scenario {
 
     /// A subcommand of `logintide` that uses the brokers, not started.
     pub fn logintide(&self, subcommand: &str) -> Command {
+        self.logintide_through(&self.way, subcommand)
+    }
+
+    fn logintide_through(&self, way: &str, subcommand: &str) -> Command {
         let mut command = programs::command(&self.programs, "logintide");
-        command.args([subcommand, "--brokers", &self.way]);
+        command.args([subcommand, "--brokers", way]);
         // A broker that a whole suite keeps busy may answer nobody for longer than the default. A
         // test that is about sessions has a flag, which counts.
         command.env("LOGINTIDE_SESSION_TIMEOUT", "20s");
@@ -215,7 +229,18 @@ impl Scenario {
 
     /// `logintide run`, not started.
     pub fn command(&self, group: &str, state: &str, flags: &[&str]) -> Command {
-        let mut command = self.logintide("run");
+        self.command_through(&self.way, group, state, flags)
+    }
+
+    /// As `command`, with another way to the brokers.
+    pub(crate) fn command_through(
+        &self,
+        way: &str,
+        group: &str,
+        state: &str,
+        flags: &[&str],
+    ) -> Command {
+        let mut command = self.logintide_through(way, "run");
         command
             .args(["--group-id", &self.topic(group)])
             .args(self.topic_flags())

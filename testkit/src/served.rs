@@ -4,6 +4,7 @@ use std::{
     cell::Cell,
     ops::{Deref, DerefMut},
     path::PathBuf,
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -52,20 +53,6 @@ impl Scenario {
         self.served(group, state, ports::free_port(), flags, &[])
     }
 
-    /// An instance of the scenario's group, with the folder of this name, and a port of earlier
-    /// runs.
-    pub(crate) fn serve_instance(
-        &self,
-        name: &str,
-        port: u16,
-        flags: &[&str],
-        log: PathBuf,
-    ) -> Served {
-        let address = format!("127.0.0.1:{port}");
-        let command = self.command("group", name, &[&["--http", &address], flags].concat());
-        Served { process: Process::spawn(command, log), port }
-    }
-
     fn served(
         &self,
         group: &str,
@@ -82,6 +69,11 @@ impl Scenario {
 }
 
 impl Served {
+    /// Starts a command that serves this port.
+    pub(crate) fn spawn(command: Command, log: PathBuf, port: u16) -> Self {
+        Self { process: Process::spawn(command, log), port }
+    }
+
     pub fn port(&self) -> u16 {
         self.port
     }

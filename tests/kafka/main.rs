@@ -25,6 +25,7 @@ mod hostile;
 mod instances;
 mod journal_topic;
 mod leaving;
+mod many;
 mod members;
 mod mistakes;
 mod open_transactions;

@@ -5,10 +5,14 @@ use testkit::{Scenario, until};
 
 use crate::client::support::{PATIENCE, client};
 
-/// What the coordinator says of the scenario's `group`.
+/// What the coordinator says of the scenario's `group`, once there is one.
 pub(crate) fn described(scenario: &Scenario) -> GroupDescription {
     let admin = Admin::new(&client(scenario.brokers(), &[])).expect("an admin client");
-    describe_group(&admin, &scenario.topic("group"), PATIENCE).expect("the coordinator answers")
+    let group = scenario.topic("group");
+    until("the coordinator answers", || match describe_group(&admin, &group, PATIENCE) {
+        Err(error) if error.is_retriable() => None,
+        answer => Some(answer.expect("a description")),
+    })
 }
 
 /// Instance ids of the members, in order.
@@ -21,9 +25,14 @@ pub(crate) fn members(scenario: &Scenario) -> Vec<String> {
 
 /// Waits until the group is stable with so many members, each of which has partitions.
 pub(crate) fn wait_until_stable(scenario: &Scenario, count: usize) {
-    until(&format!("a stable group of {count}"), || {
+    wait_until_so_many_have_partitions(scenario, count, count);
+}
+
+/// Waits until the group is stable with so many members, and so many of them have partitions.
+pub(crate) fn wait_until_so_many_have_partitions(scenario: &Scenario, count: usize, with: usize) {
+    until(&format!("a stable group of {count}, {with} with partitions"), || {
         let group = described(scenario);
-        let all_have = group.members.iter().all(|member| !member.assigned.is_empty());
-        (group.state == "Stable" && group.members.len() == count && all_have).then_some(())
+        let have = group.members.iter().filter(|member| !member.assigned.is_empty()).count();
+        (group.state == "Stable" && group.members.len() == count && have == with).then_some(())
     });
 }

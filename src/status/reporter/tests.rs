@@ -90,6 +90,7 @@ fn group() -> Group {
         watermark: Some(EventTimeMs(15)),
         totals: sum,
         heads: BTreeMap::from([(P0, head(of_0, 12)), (P1, head(of_1, 10))]),
+        last_published: BTreeMap::new(),
         sums: None,
     }
 }
@@ -207,6 +208,12 @@ fn who_reads_some_partitions_shows_the_windows_and_the_usage_of_all() {
     let closed: Vec<_> = all.recent_windows.iter().map(|w| (w.start_ms, w.total_events)).collect();
     assert_eq!(closed, [(10, 8), (0, 9)]);
     assert_eq!(all.usage.top[Dimension::Device], [("web".to_owned(), 17)]);
+    // Window 10 was published anew and forgotten before it was added up again.
+    let last = |revision, total| PublishedTotal { revision, total, late_events: 0 };
+    let last_published = [(WindowStart(0), last(3, 9)), (WindowStart(10), last(4, 11))].into();
+    reporter.board.set_group(Group { last_published, ..group() });
+    let shown = seen(&mut reporter, &windows).recent_windows.clone();
+    assert_eq!(shown.iter().map(|w| w.start_ms).collect::<Vec<_>>(), [0]);
     // Once it reads all of them, it has the sums itself.
     let windows = self::windows();
     reporter.taken_over(&windows);

@@ -7,12 +7,13 @@
 mod cluster;
 mod disk;
 mod fencing;
+mod grown;
+mod instances;
 mod journal;
 mod journal_end;
 mod late_copies;
 mod network;
 mod outage;
-mod rebalance;
 mod retention;
 mod startup;
 mod state;

@@ -12,7 +12,9 @@ use std::{
 
 use logintide::{
     ids::{Offset, PartitionId},
-    kafka::{Admin, ClientSettings, Consumer, ConsumerSettings, DrainEvent, Flow, find_topics},
+    kafka::{
+        Admin, ClientSettings, Consumer, ConsumerSettings, DrainEvent, Flow, Record, find_topics,
+    },
 };
 use serde_json::Value;
 use testkit::{SOON, Scenario, text};
@@ -74,11 +76,7 @@ pub(crate) fn committed(scenario: &Scenario) -> BTreeMap<PartitionId, (i64, Stri
 }
 
 /// Hands every committed record of a topic, from its log's start to its end now.
-fn read(
-    scenario: &Scenario,
-    topic: &str,
-    mut each: impl FnMut(PartitionId, i64, &[u8], Option<&[u8]>),
-) {
+pub(crate) fn read(scenario: &Scenario, topic: &str, mut each: impl FnMut(&Record<'_>)) {
     let ends = log_ends(scenario, topic);
     let (mut consumer, _) = reader(scenario, topic);
     let starts: Vec<_> = ends.iter().map(|(p, (low, _))| (*p, Offset(*low))).collect();
@@ -90,8 +88,7 @@ fn read(
         consumer.drain(Duration::from_millis(20), |event| {
             let (partition, next) = match event {
                 DrainEvent::Record(record) => {
-                    let key = record.key.unwrap_or_default();
-                    each(record.partition, record.offset, key, record.value);
+                    each(&record);
                     (record.partition, record.offset + 1)
                 }
                 DrainEvent::EndOfPartition { partition, offset } => (partition, offset.0),
@@ -111,8 +108,12 @@ fn read(
 /// The newest record of every window.
 pub(crate) fn newest_windows(scenario: &Scenario) -> BTreeMap<i64, Window> {
     let mut windows: BTreeMap<i64, Window> = BTreeMap::new();
-    read(scenario, "aggregated", |_, _, key, value| {
-        let start = std::str::from_utf8(key).expect("a key").parse().expect("a window's start");
+    read(scenario, "aggregated", |record| {
+        let Record { key, value, .. } = record;
+        let start = std::str::from_utf8(key.unwrap_or_default())
+            .expect("a key")
+            .parse()
+            .expect("a window's start");
         let value: Value = serde_json::from_slice(value.expect("a value")).expect("JSON");
         let window = Window {
             revision: value["revision"].as_u64().expect("a revision"),
@@ -137,16 +138,16 @@ pub(crate) struct Event {
 /// Every event of a topic with plain events.
 pub(crate) fn events(scenario: &Scenario, topic: &str) -> Vec<Event> {
     let mut events = Vec::new();
-    read(scenario, topic, |partition, offset, _, value| {
-        let value: Value = serde_json::from_slice(value.expect("a value")).expect("JSON");
+    read(scenario, topic, |record| {
+        let value: Value = serde_json::from_slice(record.value.expect("a value")).expect("JSON");
         let time = &value["timestamp"];
         let seconds = time.as_f64().or_else(|| time.as_str()?.parse().ok());
         let seconds = seconds.unwrap_or_else(|| panic!("no event time in {value}")).floor() as i64;
         events.push(Event {
             number: value["event_no"].as_u64().expect("an event number"),
             window: seconds.div_euclid(WINDOW_S) * WINDOW_S,
-            partition,
-            offset,
+            partition: record.partition,
+            offset: record.offset,
         });
     });
     events
