@@ -114,19 +114,21 @@ impl Copying {
         kept.seqs.insert(key, seq);
     }
 
-    /// Keeps a record that a stream's state may be made of.
+    /// Keeps a record that what is known may be made of.
     pub(super) fn keep(&mut self, record: &Record<'_>) {
         let (Some(key), Some(value), true) = (record.key, record.value, self.copy.is_some()) else {
             return;
         };
-        let Some((stream, seq)) = chunk_seq(value) else { return };
         let copied = CopiedRecord {
             offset: Offset(record.offset),
             appended_ms: record.timestamp_ms,
             value: value.to_vec(),
         };
         self.pending_bytes += key.len() + value.len();
-        self.note(record.partition, stream, key.to_vec(), seq);
+        // What an instance says of itself is of no stream, and stays until there is a newer one.
+        if let Some((stream, seq)) = chunk_seq(value) {
+            self.note(record.partition, stream, key.to_vec(), seq);
+        }
         self.records.insert((record.partition, key.to_vec()), Some(copied));
     }
 

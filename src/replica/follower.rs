@@ -139,8 +139,10 @@ impl Follower {
             for (key, record) in &copied.records {
                 let (offset, appended_ms) = (record.offset, record.appended_ms);
                 let taken = self.streams.take(partition, offset, Some(key), Some(&record.value));
-                if let Taken::Applied(applied) = taken.map_err(|error| error.to_string())? {
-                    self.view.apply(applied, appended_ms);
+                match taken.map_err(|error| error.to_string())? {
+                    Taken::Applied(applied) => self.view.apply(applied, appended_ms),
+                    Taken::Instance(name, said) => self.view.take_instance(name, said),
+                    _ => {}
                 }
             }
             self.streams.go_on_at(partition, copied.position);
@@ -223,6 +225,10 @@ impl Follower {
             }
             Ok(Taken::Skipped(Skipped::BeforePosition | Skipped::NoValue | Skipped::Old)) => {}
             Ok(Taken::Identity(identity)) => return self.take_identity(identity),
+            Ok(Taken::Instance(name, said)) => {
+                self.copying.keep(record);
+                self.view.take_instance(name, said);
+            }
             Err(error @ JournalError::NewerFormat { .. }) => {
                 return Err(RunError::Refused(error.to_string()));
             }
