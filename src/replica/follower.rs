@@ -13,6 +13,7 @@ use std::{
 use tracing::warn;
 
 use super::{
+    cluster::cluster,
     copying::Copying,
     news_board::{Damage, NewsBoard},
     request::Followed,
@@ -346,13 +347,15 @@ impl Follower {
         self.view.memory_bytes()
     }
 
-    /// The group, for people. `with_sums`: windows and usage as well.
-    pub(super) fn group(&self, with_sums: bool) -> Group {
+    /// The group at this moment, for people. `with_sums`: windows and usage as well.
+    pub(super) fn group(&self, with_sums: bool, at_ms: i64) -> Group {
+        let identity = self.identity.as_ref();
         Group {
-            since_ms: self.identity.as_ref().map(|identity| identity.began_ms),
+            since_ms: identity.map(|identity| identity.began_ms),
             watermark: self.view.merger().and_then(|merger| merger.head.watermark),
             totals: self.view.totals(),
             heads: self.view.partitions().map(|(p, view)| (p, view.head)).collect(),
+            cluster: identity.map(|identity| cluster(&self.view, identity, at_ms)),
             sums: with_sums.then(|| sums::of(&self.view, self.rules)),
         }
     }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::WindowSums;
+use super::{Cluster, WindowSums};
 use crate::{
     ids::{EventTimeMs, PartitionId},
     window::{PartitionHead, PartitionTotals},
@@ -22,6 +22,8 @@ pub(crate) struct Group {
     pub totals: PartitionTotals,
     /// The newest head of every input partition that has one.
     pub heads: BTreeMap<PartitionId, PartitionHead>,
+    /// Who reads what; `None` before the identity was read.
+    pub cluster: Option<Cluster>,
     /// Its windows and usage, if they were asked for.
     pub sums: Option<WindowSums>,
 }

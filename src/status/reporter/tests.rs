@@ -17,7 +17,7 @@ const P1: PartitionId = PartitionId(1);
 const RULES: WindowRules = WindowRules { size_ms: 10, grace_ms: 0, allowed_lateness_ms: 100 };
 
 fn reporter() -> Reporter {
-    Reporter::new(None, Health::new(0), Board::new())
+    Reporter::new(&InstanceId::parse("one").expect("valid"), None, Health::new(0), Board::new())
 }
 
 /// What is seen now.
@@ -90,6 +90,7 @@ fn group() -> Group {
         watermark: Some(EventTimeMs(15)),
         totals: sum,
         heads: BTreeMap::from([(P0, head(of_0, 12)), (P1, head(of_1, 10))]),
+        cluster: None,
         sums: None,
     }
 }
