@@ -18,9 +18,6 @@ const WINDOWS_SHOWN = 12;
 /** Windows that the page knows, as many as the server has. */
 const WINDOWS_KEPT = 380;
 
-/** Newest windows that are asked for again: those that are open, and some that may be revised. */
-const WINDOWS_AGAIN = 40;
-
 /** Time between two questions for what is not in the stream. */
 const ASK_MS = 3000;
 
@@ -52,6 +49,8 @@ const state = {
   newestWindows: [],
   /** Windows with their values, by their start. */
   windows: new Map(),
+  /** The start from which on they are asked for again: that of the first one that is open. */
+  againFromMs: null,
   askedAt: -ASK_MS,
 };
 
@@ -122,10 +121,10 @@ function showHistory(event) {
 async function askForMore() {
   if (performance.now() - state.askedAt < ASK_MS) return;
   state.askedAt = performance.now();
-  const limit = state.windows.size === 0 ? WINDOWS_KEPT : WINDOWS_AGAIN;
+  const from = state.againFromMs === null ? '' : `&from=${state.againFromMs / 1000}`;
   try {
     const [cluster, { windows }] = await Promise.all([
-      get('/api/v1/cluster'), get(`/api/v1/windows?limit=${limit}`),
+      get('/api/v1/cluster'), get(`/api/v1/windows?limit=${WINDOWS_KEPT}${from}`),
     ]);
     panels.instances(cluster);
     for (const window of windows) state.windows.set(window.start_ms, window);
@@ -133,6 +132,8 @@ async function askForMore() {
     const dropped = kept.splice(0, Math.max(0, kept.length - WINDOWS_KEPT));
     for (const { start_ms: startMs } of dropped) state.windows.delete(startMs);
     const closed = kept.filter((window) => window.state === 'closed');
+    const again = kept.find((window) => window.state === 'open') ?? kept.at(-1);
+    state.againFromMs = again?.start_ms ?? null;
     for (const area of areas) area.draw(closed);
   } catch {
     // The stream says whether the server is away; these are asked for again.
@@ -154,6 +155,7 @@ async function onEvent(event) {
     state.isAway = false;
     state.startedAtMs = snapshot.started_at_ms;
     state.windows.clear();
+    state.againFromMs = null;
     state.askedAt = -ASK_MS;
     await loadHistory();
   }
