@@ -253,27 +253,15 @@ fn a_stop_while_the_broker_is_away_is_clean_and_logged_as_json() {
 
 #[test]
 fn cluster_names_what_is_wrong_with_its_address() {
-    for (url, expected) in [
-        (
-            "127.0.0.1:9464",
-            "invalid value '127.0.0.1:9464' for '--url': expected an address such as",
-        ),
-        ("https://h:9464", "an instance speaks plain HTTP"),
+    for (flags, expected) in [
+        (&["--url", "h:9464"][..], "invalid value 'h:9464' for '--url': expected an address"),
+        (&["--url", "https://h:9464"], "an instance speaks plain HTTP"),
+        (&["--url", "http://h:9464", "--http-token", "short"], "'--http-token'"),
+        (&[], "missing value for '--brokers'"),
     ] {
-        let text = refused(logintide(&["cluster", "--url", url]));
+        let text = refused(logintide(&[&["cluster"], flags].concat()));
         assert!(text.contains(expected), "{text}");
     }
-    let text = refused(logintide(&["cluster"]));
-    assert!(text.contains("missing value for '--brokers'"), "{text}");
-    let flags = ["--url", "http://127.0.0.1:1", "--http-token", "short"];
-    let text = refused(logintide(&[&["cluster"], &flags[..]].concat()));
-    assert!(text.contains("'--http-token'") && !text.contains("short'"), "{text}");
-    let output = logintide(&["cluster", "--url", "http://127.0.0.1:1"])
-        .output()
-        .expect("the program starts");
-    let text = String::from_utf8(output.stderr).expect("UTF-8");
-    assert_eq!(output.status.code(), Some(1), "{text}");
-    assert!(text.contains("no instance answers at http://127.0.0.1:1 (--url)"), "{text}");
 }
 
 #[test]

@@ -8,8 +8,8 @@ use libfuzzer_sys::fuzz_target;
 use logintide::{
     ids::{Offset, PartitionId},
     journal::{
-        Applied, Condition, FORMAT_VERSION, Identity, InstanceRecord, RecordKind, Skipped, Stream, Streams, Taken,
-        chunk_seq,
+        Applied, Condition, FORMAT_VERSION, Identity, InstanceRecord, RecordKind, Skipped, Stream,
+        Streams, Taken, chunk_seq,
         fuzzing::{self, Claims, RawRecord},
     },
 };
