@@ -133,9 +133,9 @@ fn any_instance_answers_for_the_group_also_after_one_is_lost() {
             known == own
         };
         cluster_of(instance, is_known);
-        let merges = if cluster["merger"] == instance.name() { 1.0 } else { 0.0 };
-        instance.served().wait_for("logintide_group_merges", |value| value == merges);
-        instance.served().wait_for("logintide_group_instances", |value| value == 3.0);
+        let merges = u32::from(cluster["merger"] == instance.name());
+        instance.served().wait_for("logintide_group_merges", |n| n as u32 == merges);
+        instance.served().wait_for("logintide_group_instances", |n| n as u32 == 3);
         assert_eq!(instance.served().metric("logintide_group_partitions_unowned"), Some(0.0));
     }
     let printed = |flags: &[&str]| {
@@ -157,7 +157,7 @@ fn any_instance_answers_for_the_group_also_after_one_is_lost() {
     for instance in &fleet[..2] {
         let cluster = cluster_of(instance, is_two);
         assert!(["one", "two"].iter().any(|name| cluster["merger"] == *name), "{cluster:#}");
-        instance.served().wait_for("logintide_group_instances", |value| value == 2.0);
+        instance.served().wait_for("logintide_group_instances", |n| n as u32 == 2);
     }
     produced.kill();
 }
