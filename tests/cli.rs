@@ -78,6 +78,7 @@ fn help_names_commands_exit_codes_and_groups() {
         "check-config",
         "redrive",
         "state",
+        "cluster",
         "Exit codes: 0 clean, 1 failure while running, 2 usage",
     ] {
         assert!(text.contains(part), "{part}: {text}");
@@ -251,9 +252,26 @@ fn a_stop_while_the_broker_is_away_is_clean_and_logged_as_json() {
 }
 
 #[test]
+fn cluster_names_what_is_wrong_with_its_address() {
+    for (flags, expected) in [
+        (&["--url", "h:9464"][..], "invalid value 'h:9464' for '--url': expected an address"),
+        (&["--url", "https://h:9464"], "an instance speaks plain HTTP"),
+        (&["--url", "http://h:9464", "--http-token", "short"], "'--http-token'"),
+        (&[], "missing value for '--brokers'"),
+    ] {
+        let text = refused(logintide(&[&["cluster"], flags].concat()));
+        assert!(text.contains(expected), "{text}");
+    }
+}
+
+#[test]
 fn commands_name_the_address_at_which_nobody_answers() {
-    let commands =
-        [&["redrive", "--all"][..], &["state", "show"], &["state", "reset", "--journal"]];
+    let commands = [
+        &["redrive", "--all"][..],
+        &["state", "show"],
+        &["state", "reset", "--journal"],
+        &["cluster"],
+    ];
     let children = commands.map(|arguments| {
         let mut command = logintide(arguments);
         command.args(["--brokers", "127.0.0.1:1"]).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -16,6 +16,7 @@ const COMMANDS: &[&[&str]] = &[
     &["redrive"],
     &["state", "show"],
     &["state", "reset"],
+    &["cluster"],
     &["completions"],
     &["man"],
 ];

@@ -8,8 +8,8 @@ use libfuzzer_sys::fuzz_target;
 use logintide::{
     ids::{Offset, PartitionId},
     journal::{
-        Applied, Condition, FORMAT_VERSION, Identity, RecordKind, Skipped, Stream, Streams, Taken,
-        chunk_seq,
+        Applied, Condition, FORMAT_VERSION, Identity, InstanceRecord, RecordKind, Skipped, Stream,
+        Streams, Taken, chunk_seq,
         fuzzing::{self, Claims, RawRecord},
     },
 };
@@ -79,6 +79,10 @@ impl Steps<'_> {
                 Step::Read(PartitionId(0), vec![(Identity::key(), value)])
             }
             2 => Step::Empty(partition, self.0.bytes()?.to_vec()),
+            7 => {
+                let value = [&[FORMAT_VERSION, 4], self.0.bytes()?].concat();
+                Step::Read(partition, vec![(b"instance/a".to_vec(), value)])
+            }
             3 => Step::Again(partition, Offset(i64::from(self.0.byte()?))),
             _ => self.sealed()?,
         })
@@ -119,6 +123,12 @@ fn check(before: Option<u64>, taken: &Taken) {
                 Some(&value),
             );
             assert_eq!(read, Ok(Taken::Identity(identity.clone())));
+        }
+        Taken::Instance(name, said) => {
+            let (key, value) = (InstanceRecord::key(name), said.encode());
+            let read =
+                Streams::new(PARTITIONS).take(PartitionId(0), Offset(0), Some(&key), Some(&value));
+            assert_eq!(read, Ok(Taken::Instance(name.clone(), said.clone())));
         }
         Taken::Waiting | Taken::Skipped(_) => {}
     }

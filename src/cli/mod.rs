@@ -20,7 +20,7 @@ use crate::{
     output::StartLogging,
     redrive::{self, RedriveArgs},
     settings::RunArgs,
-    state_command::{self, StateArgs},
+    state_command::{self, ClusterArgs, StateArgs},
 };
 
 /// Reads login events from Kafka, enriches each and counts them in event-time windows, without
@@ -55,6 +55,8 @@ enum Command {
     Redrive(Box<RedriveArgs>),
     /// Show the committed state of a group, or clear it
     State(StateArgs),
+    /// Show the instances of a group, and what each reads
+    Cluster(Box<ClusterArgs>),
     /// Print the completions of a shell
     Completions(CompletionsArgs),
     /// Print a manual page, or write all into a folder
@@ -77,6 +79,7 @@ impl Cli {
             Command::CheckConfig(args) => check::run(&args, start_logging),
             Command::Redrive(args) => redrive::run(&args, start_logging),
             Command::State(args) => state_command::run(&args, start_logging),
+            Command::Cluster(args) => state_command::run_cluster(&args, start_logging),
             Command::Completions(args) => generate::completions(&args),
             Command::Man(args) => generate::man(&args),
         }

@@ -12,6 +12,11 @@ use crate::limits;
 pub struct HttpToken(String);
 
 impl HttpToken {
+    /// The value of the `Authorization` header that presents it.
+    pub(crate) fn header(&self) -> String {
+        format!("Bearer {}", self.0)
+    }
+
     /// Whether `presented` is this token.
     pub fn is(&self, presented: &[u8]) -> bool {
         self.0.as_bytes().ct_eq(presented).into()

@@ -3,6 +3,8 @@
 //! On the http thread. Times are milliseconds since the Unix epoch. All counts cover committed
 //! epochs only; the snapshot says which are the group's, and which this process's.
 
+use std::collections::BTreeMap;
+
 use axum::{Json, extract::State, response::IntoResponse};
 use serde::Serialize;
 
@@ -29,6 +31,18 @@ impl<'a> Status<'a> {
 pub(super) async fn status(State(app): State<App>) -> impl IntoResponse {
     let snapshot = app.context.board.newest();
     Json(Status::new(&app.context, &snapshot)).into_response()
+}
+
+/// The answer of `/api/v1/cluster`; one without instances before the journal was read.
+pub(super) async fn cluster(State(app): State<App>) -> impl IntoResponse {
+    let (group, snapshot) = (app.context.board.group(), app.context.board.newest());
+    let mut cluster = group.cluster.clone().unwrap_or_default();
+    let partitions = snapshot.partitions.iter();
+    let lags: BTreeMap<_, _> = partitions.map(|of| (of.partition, of.lag_records)).collect();
+    for partition in cluster.instances.iter_mut().flat_map(|instance| &mut instance.partitions) {
+        partition.lag_records = lags.get(&partition.partition).copied().flatten();
+    }
+    Json(cluster)
 }
 
 /// Records in, and their outcomes.

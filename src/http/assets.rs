@@ -24,7 +24,7 @@ pub(super) struct Asset {
 const JS: &str = "text/javascript; charset=utf-8";
 
 /// All files of the dashboard.
-pub(super) const ASSETS: [Asset; 8] = [
+pub(super) const ASSETS: [Asset; 9] = [
     Asset {
         path: "/",
         content_type: "text/html; charset=utf-8",
@@ -37,6 +37,7 @@ pub(super) const ASSETS: [Asset; 8] = [
     },
     Asset { path: "/app.js", content_type: JS, text: include_str!("assets/app.js") },
     Asset { path: "/api.js", content_type: JS, text: include_str!("assets/api.js") },
+    Asset { path: "/areas.js", content_type: JS, text: include_str!("assets/areas.js") },
     Asset { path: "/chart.js", content_type: JS, text: include_str!("assets/chart.js") },
     Asset { path: "/panels.js", content_type: JS, text: include_str!("assets/panels.js") },
     Asset { path: "/text.js", content_type: JS, text: include_str!("assets/text.js") },
@@ -81,6 +82,8 @@ mod tests {
                 let card = format!("<h3>{title}</h3><ol class=\"bars\" id=\"{id}\"></ol>");
                 assert!(page.text.contains(&card), "{card}");
             }
+            let areas = format!("<figure class=\"areas\" id=\"areas-{name}\">");
+            assert!(page.text.contains(&areas), "{areas}");
         }
     }
 }

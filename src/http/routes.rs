@@ -22,6 +22,7 @@ pub(super) const PATHS: &[&str] = &[
     "/readyz",
     "/metrics",
     "/api/v1/status",
+    "/api/v1/cluster",
     "/api/v1/windows",
     "/api/v1/windows/{start}",
     "/api/v1/audit",
@@ -33,6 +34,7 @@ pub(super) const PATHS: &[&str] = &[
 pub(super) fn router(app: App) -> Router {
     let api = Router::new()
         .route("/v1/status", get(api::status))
+        .route("/v1/cluster", get(api::cluster))
         .route("/v1/windows", get(windows::list))
         .route("/v1/windows/{start}", get(windows::one))
         .route("/v1/audit", get(api::audit))

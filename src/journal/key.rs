@@ -7,7 +7,7 @@
 use std::fmt;
 
 use crate::{
-    ids::PartitionId,
+    ids::{InstanceId, PartitionId},
     limits::{JOURNAL_CHUNKS_MAX, JOURNAL_RING_SLOTS},
 };
 
@@ -101,10 +101,12 @@ impl Spot {
 }
 
 /// A record's key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Key {
     /// Whose journal this is.
     Identity,
+    /// What an instance says of itself.
+    Instance(InstanceId),
     /// One chunk of an epoch record or a snapshot.
     Chunk {
         /// Its stream.
@@ -118,14 +120,16 @@ pub(super) enum Key {
 
 const MERGER: &str = "m";
 const IDENTITY: &str = "identity";
+const INSTANCE: &str = "instance";
 const SNAPSHOT_A: &str = "snapshot-a";
 const SNAPSHOT_B: &str = "snapshot-b";
 
 impl Key {
     /// Its bytes.
-    pub(super) fn encode(self) -> Vec<u8> {
+    pub(super) fn encode(&self) -> Vec<u8> {
         let text = match self {
             Self::Identity => IDENTITY.to_owned(),
+            Self::Instance(name) => format!("{INSTANCE}/{name}"),
             Self::Chunk { stream, spot, index } => match spot {
                 Spot::Ring(slot) => format!("{stream}/{slot}/{index}"),
                 Spot::Snapshot(Place::A) => format!("{stream}/{SNAPSHOT_A}/{index}"),
@@ -140,6 +144,9 @@ impl Key {
         let text = str::from_utf8(bytes).ok()?;
         if text == IDENTITY {
             return Some(Self::Identity);
+        }
+        if let Some((INSTANCE, name)) = text.split_once('/') {
+            return InstanceId::parse(name).map(Self::Instance);
         }
         let mut parts = text.split('/');
         let stream = Stream::parse(parts.next()?)?;
@@ -178,13 +185,15 @@ mod tests {
         ];
         let chunk = (stream, spot, 0..JOURNAL_CHUNKS_MAX)
             .prop_map(|(stream, spot, index)| Key::Chunk { stream, spot, index });
-        prop_oneof![1 => Just(Key::Identity), 9 => chunk]
+        let instance = "[a-zA-Z0-9._-]{1,20}"
+            .prop_map(|name| Key::Instance(InstanceId::parse(&name).expect("valid")));
+        prop_oneof![1 => Just(Key::Identity), 1 => instance, 9 => chunk]
     }
 
     proptest! {
         #[test]
         fn a_key_comes_back(key in key()) {
-            prop_assert_eq!(Key::parse(&key.encode()), Some(key));
+            prop_assert_eq!(Key::parse(&key.encode()), Some(key.clone()));
             if let Key::Chunk { stream, .. } = key {
                 prop_assert_eq!(Stream::of_number(stream.number()), Some(stream));
             }
@@ -205,6 +214,8 @@ mod tests {
         assert_eq!(chunk(stream, Spot::of_epoch_record(300)), b"17/44/2");
         assert_eq!(chunk(Stream::Merger, Spot::Snapshot(Place::B)), b"m/snapshot-b/2");
         assert_eq!(Key::Identity.encode(), b"identity");
+        let name = InstanceId::parse("node-1").expect("valid");
+        assert_eq!(Key::Instance(name).encode(), b"instance/node-1");
     }
 
     #[test]
@@ -212,6 +223,10 @@ mod tests {
         for text in [
             "",
             "identity/",
+            "instance",
+            "instance/",
+            "instance/a/0",
+            "instance/a b",
             "m",
             "m/0",
             "m/0/0/0",

@@ -3,7 +3,8 @@
 //! In:  what an epoch changed, from the sink; Kafka records in offset order, from the replica.
 //! Out: keys and values for the epoch's transaction; the records that continue a stream.
 //! It holds one stream per input partition and one for the merger. A stream is a chain of records
-//! with consecutive numbers, and now and then one of them, a snapshot, holds everything.
+//! with consecutive numbers, and now and then one of them, a snapshot, holds everything. Beside the
+//! streams it says whose journal it is, and what each instance is.
 //! Holds: a record counts as a whole or not at all; a stream can be restored from its newest
 //! snapshot on, whatever the cleaner has removed. docs/JOURNAL-FORMAT.md has every byte.
 
@@ -18,6 +19,7 @@ pub mod fuzzing;
 mod header;
 mod heads;
 mod identity;
+mod instance;
 mod key;
 mod schedule;
 mod streams;
@@ -33,6 +35,7 @@ pub use self::{
     error::JournalError,
     header::{RecordKind, chunk_seq},
     identity::{Identity, IdentityPart},
+    instance::InstanceRecord,
     key::Stream,
     streams::{Applied, Record, Skipped, Streams, Taken},
     writer::{EpochRecords, Moment, PartitionCommit, Writer, Written},

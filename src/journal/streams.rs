@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Chain, Condition, Content, FORMAT_VERSION, Identity, JournalError, Stream,
+    Chain, Condition, Content, FORMAT_VERSION, Identity, InstanceRecord, JournalError, Stream,
     bytes::{ByteReader, Flaw, flaw},
     chain::Link,
     chunks::{Collected, OpenRecords},
@@ -80,6 +80,8 @@ pub enum Taken {
     Skipped(Skipped),
     /// Whose journal this is.
     Identity(Identity),
+    /// What an instance says of itself.
+    Instance(InstanceId, InstanceRecord),
 }
 
 /// How far all streams of a journal have been followed.
@@ -218,6 +220,9 @@ impl Streams {
         }
         let (stream, spot, index) = match key {
             Key::Identity => return Identity::decode(reader).map(Taken::Identity),
+            Key::Instance(name) => {
+                return InstanceRecord::decode(reader).map(|said| Taken::Instance(name, said));
+            }
             Key::Chunk { stream, spot, index } => (stream, spot, index),
         };
         let chunk = Chunk::decode(reader)?;

@@ -51,6 +51,9 @@ pub const REDRIVE_EXAMPLES: usize = 5;
 /// others, and the cleaner never moves it.
 pub const IDENTITY_SEARCH_RECORDS: usize = 100;
 
+/// Longest answer of an instance to `cluster`: some thousand partitions have 1 MiB.
+pub const CLUSTER_ANSWER_BYTES: u64 = 16 * 1024 * 1024;
+
 /// How often `state` reads the journal when a stream seems to have a gap: while it is read, the
 /// cleaner may remove a snapshot that a newer one has replaced.
 pub const JOURNAL_READINGS: usize = 3;

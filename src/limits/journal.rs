@@ -95,6 +95,10 @@ pub const JOURNAL_EPOCH_BYTES: usize = 4 * 1024 * 1024;
 /// So many commit intervals an epoch lasts at most, if a transaction may last four such epochs.
 pub const EPOCH_INTERVALS_MOST: u32 = 4;
 
+/// Longest epochs in a row without a record of a partition, while others have one in each, after
+/// which its owner counts as gone: a slow commit and a rollback are no reason to say so.
+pub const SILENT_EPOCHS: u32 = 3;
+
 /// How long a broker holds back the answer to a fetch of the journal while nothing is written. A
 /// broker takes one request of a connection at a time, and a client has one fetch on its way: what
 /// is asked at a takeover, and what is read from another offset on, waits for that answer.

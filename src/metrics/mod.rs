@@ -166,6 +166,18 @@ metrics_table! {
         "Bytes of the memory pool that batches, deltas and the ledger hold.";
     BudgetPool: Gauge "budget_pool_bytes" []
         "Size of the memory pool.";
+    GroupInstances: Gauge "group_instances" []
+        "Instances of the group that write.";
+    GroupPartitionsUnowned: Gauge "group_partitions_unowned" []
+        "Input partitions that no instance that writes owns.";
+    GroupOldestHead: Gauge "group_oldest_head_seconds" []
+        "Seconds since the journal has had a record of the input partition that waits longest.";
+    GroupMerges: Gauge "group_merges" []
+        "1 while this instance merges for the group, else 0.";
+    GroupVersionsDiffer: Gauge "group_versions_differ" []
+        "1 while instances of the group have different versions, else 0.";
+    GroupSettingsDiffer: Gauge "group_settings_differ" []
+        "Settings that differ between instances of the group and must not.";
     Healthy: Gauge "healthy" []
         "1 while /healthz answers 200, else 0.";
     Ready: Gauge "ready" []

@@ -243,6 +243,7 @@ fn start(
         threads.spawn_service("http", stop, move || http::serve(listener, context, stopped))?;
     }
     let (output_settings, identity) = (parts.outputs(), parts.identity());
+    let introduction = parts.introduction();
     let registers = output_settings.producer.transactional.is_some();
     let source_settings = SourceSettings {
         topic: config.topics[Topic::Input].clone(),
@@ -276,6 +277,7 @@ fn start(
         outputs: output_settings,
         rules: config.window,
         instance: config.instance_id.clone(),
+        introduction,
         identity,
         timing: config.timing,
         on_topic_recreated: config.on_topic_recreated,

@@ -3,13 +3,15 @@
 //! In:  the configuration, what the brokers said, the state folder. Out: the settings of the
 //! clients that the threads make. Main thread.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::BrokerFacts;
 use crate::{
+    clock,
     config::{Delivery, RunConfig},
     control::Control,
-    journal::Identity,
+    ids::Epoch,
+    journal::{Identity, InstanceRecord},
     kafka::{
         Admin, ClientSettings, ConsumerSettings, MockCluster, ProducerSettings, Transactional,
     },
@@ -54,6 +56,23 @@ impl Parts {
             first_partitions: self.facts.input_partitions as u32,
             // Set when the journal is begun.
             began_ms: 0,
+        }
+    }
+
+    /// What this instance says of itself. The epoch is that of the record.
+    pub(super) fn introduction(&self) -> InstanceRecord {
+        let milliseconds = |time: Duration| time.as_millis() as u64;
+        let config = &self.config;
+        InstanceRecord {
+            epoch: Epoch::default(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_ms: clock::now_ms(),
+            http: config.http.map(|address| address.to_string()),
+            rules: config.window,
+            exactly_once: config.delivery == Delivery::ExactlyOnce,
+            commit_interval_ms: milliseconds(config.commit_interval),
+            idle_timeout_ms: milliseconds(config.idle_timeout),
+            session_timeout_ms: milliseconds(config.timing.session()),
         }
     }
 

@@ -114,19 +114,21 @@ impl Copying {
         kept.seqs.insert(key, seq);
     }
 
-    /// Keeps a record that a stream's state may be made of.
+    /// Keeps a record that what is known may be made of.
     pub(super) fn keep(&mut self, record: &Record<'_>) {
         let (Some(key), Some(value), true) = (record.key, record.value, self.copy.is_some()) else {
             return;
         };
-        let Some((stream, seq)) = chunk_seq(value) else { return };
         let copied = CopiedRecord {
             offset: Offset(record.offset),
             appended_ms: record.timestamp_ms,
             value: value.to_vec(),
         };
         self.pending_bytes += key.len() + value.len();
-        self.note(record.partition, stream, key.to_vec(), seq);
+        // What an instance says of itself is of no stream, and stays until there is a newer one.
+        if let Some((stream, seq)) = chunk_seq(value) {
+            self.note(record.partition, stream, key.to_vec(), seq);
+        }
         self.records.insert((record.partition, key.to_vec()), Some(copied));
     }
 
@@ -186,5 +188,91 @@ impl Copying {
         metrics::observe(Metric::StateFlushSeconds, began.elapsed().as_micros() as u64, 1);
         metrics::set(Metric::StateSize, copy.size_bytes() as f64);
         self.positions.extend(change.positions);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::follower::Follower, *};
+    use crate::{
+        headers::HeaderBlock,
+        ids::{Epoch, InstanceId},
+        journal::{Chain, Content, Identity, InstanceRecord, Moment, PartitionRecord, Writer},
+        kafka::Headers,
+        state::{CopyOf, MemoryDisk, RecordCopy},
+        window::{Completeness, PartitionHead, PartitionState, PartitionTotals, WindowRules},
+    };
+
+    const P0: PartitionId = PartitionId(0);
+    const RULES: WindowRules = WindowRules { size_ms: 10, grace_ms: 0, allowed_lateness_ms: 0 };
+
+    /// Key and value of each record of a journal: whose it is, a partition, and who has it.
+    fn journal() -> Vec<(Vec<u8>, Vec<u8>)> {
+        let identity = Identity {
+            cluster_id: "c".to_owned(),
+            group_id: "g".to_owned(),
+            topic: "t".to_owned(),
+            topic_id: None,
+            window_size_ms: RULES.size_ms,
+            journal_partitions: 1,
+            first_partitions: 2,
+            began_ms: 0,
+        };
+        let instance = InstanceId::parse("one").expect("valid");
+        let mut writer = Writer::new(instance.clone(), None, 1);
+        let stream = Stream::Partition(PartitionId(1));
+        writer.take_over(stream, &Chain::default(), Offset(0), 0);
+        let moment = Moment { epoch: Epoch(1), now_ms: 0, positions: BTreeMap::new() };
+        let state = PartitionState::new(Offset(7), Completeness::FromStart);
+        let head = PartitionHead { state, at_end: false, totals: PartitionTotals::default() };
+        let of_partition = writer.begin(moment).write(stream, |_| {
+            Content::Partition(PartitionRecord { head, windows: BTreeMap::new() })
+        });
+        let said = InstanceRecord {
+            epoch: Epoch(1),
+            version: "1.0.0".to_owned(),
+            started_ms: 5,
+            http: None,
+            rules: RULES,
+            exactly_once: true,
+            commit_interval_ms: 1000,
+            idle_timeout_ms: 30_000,
+            session_timeout_ms: 10_000,
+        };
+        [identity.record(), of_partition, said.record(&instance, P0)]
+            .into_iter()
+            .flat_map(|written| written.chunks)
+            .collect()
+    }
+
+    fn follower(disk: &MemoryDisk) -> Follower {
+        let [cluster_id, group_id, topic] = ["c", "g", "j"].map(str::to_owned);
+        let copy = RecordCopy::new(disk.table(), CopyOf { cluster_id, group_id, topic });
+        Follower::new("j", 1, RULES, Some(Box::new(copy)))
+    }
+
+    #[test]
+    fn what_an_instance_said_is_known_after_a_start_from_the_copy() {
+        let (disk, now) = (MemoryDisk::default(), Instant::now());
+        let mut before = follower(&disk);
+        for (offset, (key, value)) in (0..).zip(journal()) {
+            let record = Record {
+                partition: P0,
+                offset,
+                timestamp_ms: 9,
+                key: Some(&key),
+                value: Some(&value),
+                headers: Headers::of_block(HeaderBlock::NONE),
+            };
+            before.take(&record, now).expect("as written");
+        }
+        before.end(P0, Offset(3));
+        before.write_copy(now, true);
+        let known = before.group(false, 10).cluster.expect("the identity was read");
+        let about = known.instances[0].about.as_ref().expect("it has said");
+        assert_eq!((about.version.as_str(), about.started_at_ms), ("1.0.0", 5));
+        let mut after = follower(&disk);
+        after.load_copy();
+        assert_eq!(after.group(false, 10).cluster, Some(known));
     }
 }

@@ -141,8 +141,10 @@ impl Follower {
             for (key, record) in &copied.records {
                 let (offset, appended_ms) = (record.offset, record.appended_ms);
                 let taken = self.streams.take(partition, offset, Some(key), Some(&record.value));
-                if let Taken::Applied(applied) = taken.map_err(|error| error.to_string())? {
-                    self.view.apply(applied, appended_ms);
+                match taken.map_err(|error| error.to_string())? {
+                    Taken::Applied(applied) => self.view.apply(applied, appended_ms),
+                    Taken::Instance(name, said) => self.view.take_instance(name, said),
+                    _ => {}
                 }
             }
             self.streams.go_on_at(partition, copied.position);
@@ -226,6 +228,10 @@ impl Follower {
             }
             Ok(Taken::Skipped(Skipped::BeforePosition | Skipped::NoValue | Skipped::Old)) => {}
             Ok(Taken::Identity(identity)) => return self.take_identity(identity),
+            Ok(Taken::Instance(name, said)) => {
+                self.copying.keep(record);
+                self.view.take_instance(name, said);
+            }
             Err(error @ JournalError::NewerFormat { .. }) => {
                 return Err(RunError::Refused(error.to_string()));
             }
@@ -345,9 +351,9 @@ impl Follower {
         self.view.memory_bytes()
     }
 
-    /// The group, for people. `with_sums`: windows and usage as well.
-    pub(super) fn group(&self, with_sums: bool) -> Group {
-        sums::group(&self.view, self.rules, self.identity.as_ref(), with_sums)
+    /// The group at this moment, for people. `with_sums`: windows and usage as well.
+    pub(super) fn group(&self, with_sums: bool, at_ms: i64) -> Group {
+        sums::group(&self.view, self.rules, self.identity.as_ref(), (with_sums, at_ms))
     }
 
     /// Tells the sink what is new since it was last told.

@@ -7,6 +7,7 @@
 //! Holds: nothing is known here that was not committed; all journal partitions are followed all
 //! the time; the thread ends when nobody can ask any more.
 
+mod cluster;
 mod copying;
 mod follower;
 mod link;
@@ -27,6 +28,7 @@ use std::{
 
 use crossbeam_channel::TryRecvError;
 
+pub(crate) use self::cluster::cluster;
 use self::{
     follower::{Follower, Then},
     link::SinkLink,
@@ -213,7 +215,8 @@ impl<C: Client> Replica<C> {
             Some(at) => now >= at,
         };
         if is_due && self.takeover.is_none() {
-            self.board.set_group(self.follower.group(self.board.wants_sums()));
+            let at_ms = self.client.clock().now_ms();
+            self.board.set_group(self.follower.group(self.board.wants_sums(), at_ms));
             let done = self.client.clock().now();
             let took = done.saturating_duration_since(now);
             self.next_show = Some(done + limits::GROUP_INTERVAL.max(took * limits::GROUP_PAUSE));

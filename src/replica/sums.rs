@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::view::View;
+use super::{cluster::cluster, view::View};
 use crate::{
     ids::WindowStart,
     journal::Identity,
@@ -14,12 +14,12 @@ use crate::{
     window::{Partial, UsageCounts, WindowRecord, WindowRules},
 };
 
-/// The group as it is shown. `with_sums`: windows and usage as well.
+/// The group as it is shown at this moment. `with_sums`: windows and usage as well.
 pub(super) fn group(
     view: &View,
     rules: WindowRules,
     identity: Option<&Identity>,
-    with_sums: bool,
+    (with_sums, at_ms): (bool, i64),
 ) -> Group {
     Group {
         since_ms: identity.map(|identity| identity.began_ms),
@@ -27,6 +27,7 @@ pub(super) fn group(
         totals: view.totals(),
         heads: view.partitions().map(|(p, view)| (p, view.head)).collect(),
         last_published: view.last_published().clone(),
+        cluster: identity.map(|identity| cluster(view, identity, at_ms)),
         sums: with_sums.then(|| of(view, rules)),
     }
 }

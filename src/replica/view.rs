@@ -12,7 +12,7 @@ use std::{
 
 use crate::{
     ids::{Epoch, EventTimeMs, InstanceId, PartitionId, WindowStart},
-    journal::{Applied, Content, Record, Stream},
+    journal::{Applied, Content, InstanceRecord, Record, Stream},
     limits,
     window::{
         BoundedRun, GroupFacts, MergerHead, Partial, PartitionHead, PartitionTotals,
@@ -29,6 +29,8 @@ pub struct Written {
     pub epoch: Epoch,
     /// The record's Kafka timestamp, milliseconds since the Unix epoch.
     pub at_ms: i64,
+    /// The first one since which it has written the stream without a pause, as far as was read.
+    pub since_ms: i64,
 }
 
 /// What the journal says of an input partition.
@@ -63,6 +65,8 @@ pub struct View {
     merger: Option<MergerView>,
     /// What was published last of the newest windows that were forgotten.
     last_published: BTreeMap<WindowStart, PublishedTotal>,
+    /// What instances say of themselves; one that no longer owns a stream is dropped at times.
+    instances: BTreeMap<InstanceId, InstanceRecord>,
     memory_bytes: usize,
 }
 
@@ -74,6 +78,7 @@ impl View {
             partitions: BTreeMap::new(),
             merger: None,
             last_published: BTreeMap::new(),
+            instances: BTreeMap::new(),
             memory_bytes: 0,
         }
     }
@@ -84,11 +89,13 @@ impl View {
             Applied::Snapshot(record) => (true, record),
             Applied::Next(record) => (false, record),
         };
-        let written = Written { writer, epoch, at_ms };
+        let written = self.written(stream, writer, epoch, at_ms);
         match (stream, content) {
             (Stream::Partition(p), Content::Partition(record)) => {
-                let before = self.partitions.remove(&p).map(|before| before.windows);
-                let mut windows = before.unwrap_or_default();
+                let before = self.partitions.remove(&p);
+                let former = before.as_ref().map(|before| &before.written.writer);
+                let is_taken_over = former.is_some_and(|former| *former != written.writer);
+                let mut windows = before.map(|before| before.windows).unwrap_or_default();
                 self.memory_bytes -= bytes_of(&windows);
                 if is_snapshot {
                     windows.clear();
@@ -97,6 +104,9 @@ impl View {
                 self.drop_forgotten(&mut windows);
                 self.memory_bytes += bytes_of(&windows);
                 self.partitions.insert(p, PartitionView { head: record.head, windows, written });
+                if is_taken_over {
+                    self.drop_departed();
+                }
             }
             (Stream::Merger, Content::Merger(record)) => {
                 let before = self.merger.take().filter(|_| !is_snapshot);
@@ -109,6 +119,19 @@ impl View {
             }
             (stream, _) => panic!("a record of stream {stream} has another stream's content"),
         }
+    }
+
+    /// Takes what an instance says of itself.
+    pub fn take_instance(&mut self, name: InstanceId, said: InstanceRecord) {
+        let is_newer = self.instances.get(&name).is_none_or(|before| before.epoch <= said.epoch);
+        if is_newer {
+            self.instances.insert(name, said);
+        }
+    }
+
+    /// What an instance has said of itself, if that was read.
+    pub fn instance(&self, name: &InstanceId) -> Option<&InstanceRecord> {
+        self.instances.get(name)
     }
 
     /// Drops what is known of a stream: it is read again, or was lost.
@@ -208,6 +231,26 @@ impl View {
                 !drops
             });
         }
+    }
+
+    fn written(&self, stream: Stream, writer: InstanceId, epoch: Epoch, at_ms: i64) -> Written {
+        let before = match stream {
+            Stream::Merger => self.merger.as_ref().map(|merger| &merger.written),
+            Stream::Partition(p) => self.partitions.get(&p).map(|partition| &partition.written),
+        };
+        let pause_ms = self.instances.get(&writer).map(InstanceRecord::patience_ms);
+        let goes_on = before.filter(|before| {
+            before.writer == writer && Some(at_ms.saturating_sub(before.at_ms)) <= pause_ms
+        });
+        let since_ms = goes_on.map_or(at_ms, |before| before.since_ms);
+        Written { writer, epoch, at_ms, since_ms }
+    }
+
+    /// Drops what instances have said that own nothing any more.
+    fn drop_departed(&mut self) {
+        let owners: BTreeSet<_> =
+            self.partitions.values().map(|view| &view.written.writer).collect();
+        self.instances.retain(|name, _| owners.contains(name));
     }
 
     fn drop_forgotten(&self, windows: &mut BTreeMap<WindowStart, Arc<Partial>>) {

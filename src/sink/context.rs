@@ -87,7 +87,7 @@ impl<C: Client> Context<C> {
             .map_err(|error| RunError::Kafka(error.to_string()))?;
         let windows = Windows::new(settings.rules, &StateImage::default(), &[]);
         let (health, board) = (Arc::clone(control.health()), Arc::clone(&settings.board));
-        let reporter = Reporter::new(settings.stats_interval, health, board);
+        let reporter = Reporter::new(&settings.instance, settings.stats_interval, health, board);
         Ok(Self {
             settings,
             clock,

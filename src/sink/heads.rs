@@ -11,8 +11,8 @@ use crate::{
     epoch::{AlignedEpoch, CutPartition},
     ids::PartitionId,
     journal::{
-        Content, MergerRecord, Moment, PartitionCommit, PartitionRecord, RecordKind, Stream,
-        Written,
+        Content, InstanceRecord, MergerRecord, Moment, PartitionCommit, PartitionRecord,
+        RecordKind, Stream, Written,
     },
     window::{
         BoundedRun, MergerChange, MergerHead, PartitionHead, PartitionTotals, Prepared, WindowRules,
@@ -70,16 +70,23 @@ pub(super) fn write<C: Client>(
     let writer = cx.writer.as_mut().expect("there is one once partitions are taken over");
     let mut records = writer.begin(moment);
     let mut written: Vec<Written> = Vec::with_capacity(prepared.partitions.len() + 1);
-    for change in &prepared.partitions {
+    // The first epoch of an owner: what was committed before it is not known here.
+    let mut introduces = cx.committed_epoch.is_none();
+    for (n, change) in prepared.partitions.iter().enumerate() {
         let Account { at_end, totals } = accounts[&change.partition];
         let head = PartitionHead { state: change.state, at_end, totals };
         written.push(records.write(Stream::Partition(change.partition), |kind| {
+            introduces |= n == 0 && kind == RecordKind::Snapshot;
             let windows = match kind {
                 RecordKind::Epoch => change.partials.clone(),
                 RecordKind::Snapshot => cx.windows.counts_after(change),
             };
             Content::Partition(PartitionRecord { head, windows })
         }));
+    }
+    if let Some(beside) = written.first().map(|first| first.partition).filter(|_| introduces) {
+        let said = InstanceRecord { epoch: prepared.epoch, ..cx.settings.introduction.clone() };
+        written.push(said.record(&cx.settings.instance, beside));
     }
     if let Some(merge) = &prepared.merge {
         let head = merger_head(&merge.change, cx.runs.after(ends_run), rules);

@@ -46,7 +46,7 @@ use crate::{
     epoch::{ToSink, ToSource},
     error::RunError,
     ids::InstanceId,
-    journal::Identity,
+    journal::{Identity, InstanceRecord},
     limits::{self, Timing},
     replica::ReplicaLink,
     status::Board,
@@ -63,6 +63,8 @@ pub struct SinkSettings<C: Client> {
     pub rules: WindowRules,
     /// Who commits: goes into the journal and the commit's metadata.
     pub instance: InstanceId,
+    /// What this instance says of itself, in its first epoch and now and then.
+    pub introduction: InstanceRecord,
     /// Whose journal it must be; what is written into one that is new.
     pub identity: Identity,
     /// How long commits are tried and asked for.

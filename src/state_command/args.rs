@@ -1,17 +1,18 @@
-//! Arguments of `logintide state`, and the checked places that they name.
+//! Arguments of `logintide state` and `logintide cluster`, and the checked places that they name.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
 use crate::{
-    config::{LogFormat, Problems, Surroundings, default_state_dir},
+    config::{HttpToken, LogFormat, Problems, Surroundings, default_state_dir},
     error::RunError,
     kafka::ClientSettings,
     settings::{
         Flags, Layers, Setting, Subset, client_properties,
         table::{
-            BROKERS, CLIENT, CONFIG, GROUP_ID, INPUT_TOPIC, JOURNAL_TOPIC, LOG_FORMAT, STATE_DIR,
+            BROKERS, CLIENT, CONFIG, GROUP_ID, HTTP_TOKEN, INPUT_TOPIC, JOURNAL_TOPIC, LOG_FORMAT,
+            STATE_DIR,
         },
         variable,
     },
@@ -147,7 +148,83 @@ impl ResetArgs {
     }
 }
 
-fn journal_place(flags: &Flags<Everywhere>) -> Result<JournalPlace, RunError> {
+const CLUSTER_EXAMPLES: &str = "\
+Examples:
+  logintide cluster --brokers kafka:9092
+  logintide cluster --config /etc/logintide.toml --json
+  logintide cluster --url http://127.0.0.1:9464
+
+Without --url the journal is read outside of the group, with the rights that `state show` needs. An
+instance has the same at hand, and knows the lag of the partitions that it reads.";
+
+/// The settings that say where the journal is, and the token of an instance.
+#[derive(Debug)]
+struct Anywhere;
+
+impl Subset for Anywhere {
+    fn settings() -> Vec<&'static dyn Setting> {
+        vec![
+            &BROKERS,
+            &GROUP_ID,
+            &INPUT_TOPIC,
+            &JOURNAL_TOPIC,
+            &HTTP_TOKEN,
+            &LOG_FORMAT,
+            &CONFIG,
+            &CLIENT,
+        ]
+    }
+}
+
+/// Those that an instance is asked with.
+#[derive(Debug)]
+struct Token;
+
+impl Subset for Token {
+    fn settings() -> Vec<&'static dyn Setting> {
+        vec![&HTTP_TOKEN, &CONFIG]
+    }
+}
+
+/// Arguments of `cluster`.
+#[derive(Debug, Args)]
+#[command(after_help = CLUSTER_EXAMPLES)]
+#[command(mut_arg("group-id", |arg| arg.help("Consumer group whose instances are shown")))]
+#[command(mut_arg("http-token", |arg| arg.help("Token of the instance at --url")))]
+pub(crate) struct ClusterArgs {
+    #[command(flatten)]
+    settings: Flags<Anywhere>,
+    /// Print JSON, as /api/v1/cluster does
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Ask the instance with this --http, instead of reading the journal
+    #[arg(long, value_name = "http://HOST:PORT")]
+    url: Option<String>,
+}
+
+impl ClusterArgs {
+    /// The instance to ask.
+    pub(super) fn url(&self) -> Option<&str> {
+        self.url.as_deref()
+    }
+
+    /// The group's journal.
+    pub(super) fn journal_place(&self) -> Result<JournalPlace, RunError> {
+        journal_place(&self.settings)
+    }
+
+    /// The token of the instance to ask, if there is one.
+    pub(super) fn token(&self) -> Result<Option<HttpToken>, RunError> {
+        let mut problems = Problems::new();
+        let layers = Layers::gather(&self.settings.narrowed::<Token>(), &variable, &mut problems);
+        match problems.into_error() {
+            Some(error) => Err(RunError::Refused(error.to_string())),
+            None => Ok(layers.get(&HTTP_TOKEN)),
+        }
+    }
+}
+
+fn journal_place<S: Subset>(flags: &Flags<S>) -> Result<JournalPlace, RunError> {
     let mut problems = Problems::new();
     let layers = Layers::gather(flags, &variable, &mut problems);
     let properties = client_properties(&layers, &mut problems);

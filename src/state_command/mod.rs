@@ -1,4 +1,5 @@
-//! `logintide state show` and `state reset`: print the committed state of a group, or clear it.
+//! `logintide state show`, `state reset` and `cluster`: print the committed state of a group or its
+//! instances, or clear it.
 //!
 //! On the main thread of a process of its own, outside of the group. In: the journal in Kafka, or
 //! an instance's local copy of it. Out: text or JSON on stdout.
@@ -6,6 +7,9 @@
 //! state folder fails while a process works in it.
 
 mod args;
+mod ask;
+mod cluster;
+mod cluster_text;
 mod group_state;
 mod journal;
 mod report;
@@ -16,7 +20,10 @@ mod tests;
 mod text;
 
 use self::args::Action;
-pub(crate) use self::args::StateArgs;
+pub(crate) use self::{
+    args::{ClusterArgs, StateArgs},
+    cluster::run as run_cluster,
+};
 use crate::{error::RunError, output::StartLogging, state::StateError};
 
 /// Runs the command.

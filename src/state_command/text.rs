@@ -247,14 +247,16 @@ fn complete(head: &HeadReport) -> String {
     }
 }
 
-fn time(event_time: Option<EventTimeMs>) -> String {
+/// A moment for a reader.
+pub(super) fn time(event_time: Option<EventTimeMs>) -> String {
     let Some(time) = event_time else { return "-".to_owned() };
     // Beyond the calendar the number itself is the honest answer.
     Timestamp::from_millisecond(time.0)
         .map_or_else(|_| format!("{time} ms"), |time| format!("{time:.3}"))
 }
 
-fn seconds(ms: i64) -> String {
+/// A duration for a reader.
+pub(super) fn seconds(ms: i64) -> String {
     if ms % 1000 == 0 { format!("{} s", ms / 1000) } else { format!("{ms} ms") }
 }
 

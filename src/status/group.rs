@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::WindowSums;
+use super::{Cluster, WindowSums};
 use crate::{
     ids::{EventTimeMs, PartitionId, WindowStart},
     window::{PartitionHead, PartitionTotals, PublishedTotal},
@@ -24,6 +24,8 @@ pub(crate) struct Group {
     pub heads: BTreeMap<PartitionId, PartitionHead>,
     /// What was published last of the newest windows that are forgotten.
     pub last_published: BTreeMap<WindowStart, PublishedTotal>,
+    /// Who reads what; `None` before the identity was read.
+    pub cluster: Option<Cluster>,
     /// Its windows and usage, if they were asked for.
     pub sums: Option<WindowSums>,
 }

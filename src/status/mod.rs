@@ -7,6 +7,7 @@
 //! Holds: committed epochs are counted, and nothing else. What is said of the group is of one
 //! moment, what is said of the process too; the group may be a moment behind.
 
+mod cluster;
 mod epoch_report;
 mod group;
 mod history;
@@ -27,6 +28,7 @@ use std::sync::{
 };
 
 pub(crate) use self::{
+    cluster::{AboutInstance, Cluster, ClusterInstance, ClusterPartition, ClusterRun},
     epoch_report::{CommitTime, EpochReport, PartitionReport},
     group::Group,
     reporter::Reporter,

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     clock,
     event::{Field, RejectReason, SoftProblem},
-    ids::PartitionId,
+    ids::{InstanceId, PartitionId},
     limits,
     metrics::{Health, Metric, PipelinePhase, Waiting, add, add_labeled, set, set_labeled},
     window::Windows,
@@ -31,6 +31,7 @@ use crate::{
 /// The sink's reporter.
 #[derive(Debug)]
 pub(crate) struct Reporter {
+    instance: InstanceId,
     health: Arc<Health>,
     board: Arc<Board>,
     started_at_ms: i64,
@@ -53,9 +54,15 @@ pub(crate) struct Reporter {
 
 impl Reporter {
     /// A reporter of a process that has just begun. `interval`: that of the statistics line.
-    pub(crate) fn new(interval: Option<Duration>, health: Arc<Health>, board: Arc<Board>) -> Self {
+    pub(crate) fn new(
+        instance: &InstanceId,
+        interval: Option<Duration>,
+        health: Arc<Health>,
+        board: Arc<Board>,
+    ) -> Self {
         let started_at_ms = clock::now_ms();
         Self {
+            instance: instance.clone(),
             health,
             board,
             started_at_ms,
@@ -188,6 +195,9 @@ impl Reporter {
             set(Metric::WatermarkDelay, (at_ms - watermark.0) as f64 / 1000.0);
         }
         let group = self.board.group();
+        if let Some(cluster) = &group.cluster {
+            cluster.set_metrics(self.instance.as_str(), at_ms);
+        }
         let watermark_ms = windows.watermark().map(|time| time.0);
         let latency = self.stages.percentiles(now);
         let events_per_second = self.history.rate(now, self.process.records.events_in);

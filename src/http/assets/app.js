@@ -1,6 +1,7 @@
 // The dashboard: follows the server's stream and passes each snapshot to the parts of the page.
 
 import { follow, forgetToken, get, setToken } from '/api.js';
+import { Areas } from '/areas.js';
 import { Chart } from '/chart.js';
 import * as panels from '/panels.js';
 import { byId, count, known, millis, rate, setText, short, span, time } from '/text.js';
@@ -13,6 +14,14 @@ const POINTS = 600;
 
 /** Windows on a page of the table, as many as an event of the stream has. */
 const WINDOWS_SHOWN = 12;
+
+/** Windows that the page knows, as many as the server has. */
+const WINDOWS_KEPT = 380;
+
+/** Time between two questions for what is not in the stream. */
+const ASK_MS = 3000;
+
+const areas = ['locations', 'devices', 'versions'].map((dimension) => new Areas(dimension));
 
 const charts = [
   new Chart(byId('chart-rate'), [
@@ -38,6 +47,11 @@ const state = {
   /** Older windows that the table shows instead of the newest ones. */
   older: null,
   newestWindows: [],
+  /** Windows with their values, by their start. */
+  windows: new Map(),
+  /** The start from which on they are asked for again: that of the first one that is open. */
+  againFromMs: null,
+  askedAt: -ASK_MS,
 };
 
 function showHealth(kind, sentence) {
@@ -103,6 +117,29 @@ function showHistory(event) {
   for (const chart of charts) chart.draw(state.history, event.snapshot.at_ms);
 }
 
+/** Asks for the instances and for usage over time, which are not in the stream. */
+async function askForMore() {
+  if (performance.now() - state.askedAt < ASK_MS) return;
+  state.askedAt = performance.now();
+  const from = state.againFromMs === null ? '' : `&from=${state.againFromMs / 1000}`;
+  try {
+    const [cluster, { windows }] = await Promise.all([
+      get('/api/v1/cluster'), get(`/api/v1/windows?limit=${WINDOWS_KEPT}${from}`),
+    ]);
+    panels.instances(cluster);
+    for (const window of windows) state.windows.set(window.start_ms, window);
+    const kept = [...state.windows.values()].sort((a, b) => a.start_ms - b.start_ms);
+    const dropped = kept.splice(0, Math.max(0, kept.length - WINDOWS_KEPT));
+    for (const { start_ms: startMs } of dropped) state.windows.delete(startMs);
+    const closed = kept.filter((window) => window.state === 'closed');
+    const again = kept.find((window) => window.state === 'open') ?? kept.at(-1);
+    state.againFromMs = again?.start_ms ?? null;
+    for (const area of areas) area.draw(closed);
+  } catch {
+    // The stream says whether the server is away; these are asked for again.
+  }
+}
+
 async function onEvent(event) {
   const { about, health, snapshot } = event;
   if (state.version !== null && state.version !== about.version) {
@@ -117,6 +154,9 @@ async function onEvent(event) {
   if (state.isAway || state.startedAtMs !== snapshot.started_at_ms) {
     state.isAway = false;
     state.startedAtMs = snapshot.started_at_ms;
+    state.windows.clear();
+    state.againFromMs = null;
+    state.askedAt = -ASK_MS;
     await loadHistory();
   }
   if (state.atMs !== snapshot.at_ms) {
@@ -130,6 +170,7 @@ async function onEvent(event) {
   setText(byId('about'), `${about.input_topic}, group ${about.group_id}`);
   state.newestWindows = event.windows;
   show(event);
+  void askForMore();
 }
 
 function show(event) {

@@ -15,7 +15,8 @@ const BOTTOM = 22;
 const SPANS = [1, 2, 5, 10];
 const MINUTE_MS = 60000;
 
-function svg(tag, attributes, parent) {
+/** An element of SVG. */
+export function svg(tag, attributes, parent) {
   const element = document.createElementNS(NS, tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   parent?.append(element);
@@ -23,7 +24,7 @@ function svg(tag, attributes, parent) {
 }
 
 /** The next round number, where the axis ends. */
-function ceiling(highest) {
+export function ceiling(highest) {
   if (!(highest > 0)) return 1;
   const unit = 10 ** Math.floor(Math.log10(highest));
   return [1, 2, 2.5, 5, 10].find((step) => step * unit >= highest) * unit;

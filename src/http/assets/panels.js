@@ -1,13 +1,10 @@
 // The lists and tables of the page: each function shows part of a snapshot.
 
 import * as text from '/text.js';
-import { byId, fill, keyed, make, row, setText } from '/text.js';
+import { byId, fill, keyed, make, row, setText, visible } from '/text.js';
 
 /** Values of a dimension that the page shows; the API has more. */
 const BARS = 8;
-
-/** A name; an invisible one is put in quotation marks. */
-const visible = (name) => (/^[\s\p{C}]*$/u.test(name) ? `“${name}”` : name);
 
 /** The most frequent values of each dimension, in the list that has its name. */
 export function usage(prefix, dimensions) {
@@ -133,6 +130,33 @@ export function partitions(list) {
   });
   byId('partitions-empty').hidden = list.length > 0;
   byId('partitions').hidden = list.length === 0;
+}
+
+/** The instances of the group, as `/api/v1/cluster` answers. */
+export function instances(cluster) {
+  const list = cluster.instances;
+  const classes = ['', '', 'n', 'n', 'n', '', ''];
+  const key = (of) => of.instance_id;
+  keyed(byId('instances').tBodies[0], list, key, () => row(classes), (tr, of) => {
+    tr.dataset.state = of.silent ? 'bad' : '';
+    const state = of.merges ? 'Publishes windows' : 'Reads';
+    const numbers = of.partitions.map(({ partition }) => partition).join(', ');
+    fill(tr, [
+      of.instance_id, of.silent ? 'Silent' : state, text.count(of.partitions.length),
+      text.count(of.epoch), text.span(cluster.at_ms - of.written_at_ms),
+      of.about?.version ?? '–', of.about?.http ?? '–',
+    ]);
+    tr.children[2].title = numbers;
+  });
+  byId('instances-empty').hidden = list.length > 0;
+  byId('instances').hidden = list.length === 0;
+  const wrong = [];
+  const unowned = cluster.unowned_partitions;
+  if (unowned.length > 0) wrong.push(`Nobody writes partition ${unowned.join(', ')}.`);
+  if (cluster.differences.length > 0) {
+    wrong.push(`Instances differ in ${cluster.differences.join(', ')}.`);
+  }
+  setText(byId('instances-problem'), wrong.join(' '));
 }
 
 /** In = processed + dead letters + tombstones. */

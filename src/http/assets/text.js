@@ -61,6 +61,9 @@ export function time(ms) {
   return date.toISOString().slice(0, 19).replace('T', ' ');
 }
 
+/** A name; an invisible one is put in quotation marks. */
+export const visible = (name) => (/^[\s\p{C}]*$/u.test(name) ? `“${name}”` : name);
+
 export const byId = (id) => document.getElementById(id);
 
 /** Changes text only where it differs, so that a screen reader announces only changes. */

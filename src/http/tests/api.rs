@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::{bounds::Stream, *};
 use crate::{
     status::{
-        DeadLetters, HistoryPoint, PartitionStatus, ProcessCounts, Sample, Snapshot, Totals, Usage,
-        WindowView,
+        Cluster, ClusterInstance, ClusterPartition, DeadLetters, Group, HistoryPoint,
+        PartitionStatus, ProcessCounts, Sample, Snapshot, Totals, Usage, WindowView,
     },
     window::Dimension,
 };
@@ -194,6 +194,44 @@ fn the_audit_says_what_became_of_everything() {
     assert_eq!(body["partitions"][1]["difference"], 10, "a hole in one partition is seen");
     assert_eq!(body["balanced"], false);
     assert_eq!(body["since_ms"], 1_730_600_000_000_i64);
+    server.stop();
+}
+
+#[test]
+fn the_cluster_has_the_lag_that_this_process_knows() {
+    let server = serving();
+    assert_eq!(server.get("/api/v1/cluster").json()["instances"], json!([]), "nothing was read");
+    let partition = |partition| ClusterPartition {
+        partition,
+        next_offset: 7,
+        watermark_ms: None,
+        lag_records: None,
+        written_at_ms: 5,
+    };
+    let instance = |name: &str, partitions: &[i32]| ClusterInstance {
+        instance_id: name.to_owned(),
+        epoch: 3,
+        written_at_ms: 5,
+        merges: name == "one",
+        silent: false,
+        about: None,
+        partitions: partitions.iter().map(|p| partition(*p)).collect(),
+    };
+    let cluster = Cluster {
+        at_ms: 9,
+        instances: vec![instance("one", &[0]), instance("two", &[1, 2])],
+        ..Cluster::default()
+    };
+    server.board.set_group(Group { cluster: Some(cluster), ..Group::default() });
+    let mut snapshot = snapshot();
+    snapshot.partitions[1].lag_records = Some(4);
+    server.board.publish(snapshot);
+    let body = server.get("/api/v1/cluster").json();
+    assert_eq!((&body["at_ms"], &body["merger"]), (&json!(9), &Value::Null));
+    assert_eq!(body["instances"][0]["partitions"][0]["lag_records"], Value::Null);
+    let [known, unknown] = [0, 1].map(|n| body["instances"][1]["partitions"][n].clone());
+    assert_eq!((&known["partition"], &known["lag_records"]), (&json!(1), &json!(4)));
+    assert_eq!((&unknown["next_offset"], &unknown["lag_records"]), (&json!(7), &Value::Null));
     server.stop();
 }
 

@@ -8,8 +8,8 @@ use proptest::{
 };
 
 use crate::{
-    ids::{EventTimeMs, InstanceId, Offset, PartitionId, TopicId, WindowStart},
-    journal::{Content, Identity, MergerRecord, PartitionRecord, Stream},
+    ids::{Epoch, EventTimeMs, InstanceId, Offset, PartitionId, TopicId, WindowStart},
+    journal::{Content, Identity, InstanceRecord, MergerRecord, PartitionRecord, Stream},
     window::{
         BoundedRun, Completeness, MergerHead, Partial, PartitionHead, PartitionState,
         PartitionTotals, PublishedTotal, WindowRules,
@@ -123,6 +123,27 @@ pub(super) fn content() -> impl Strategy<Value = (Stream, Content)> {
         .prop_map(|(p, record)| (partition(p), Content::Partition(record)));
     let merger = merger_record().prop_map(|record| (Stream::Merger, Content::Merger(record)));
     prop_oneof![2 => partition, 1 => merger]
+}
+
+pub(super) fn instance_record() -> impl Strategy<Value = InstanceRecord> {
+    let texts = ("\\PC{0,20}", proptest::option::of("\\PC{0,20}"));
+    (texts, any::<[u64; 4]>(), any::<[i64; 4]>(), any::<bool>()).prop_map(
+        |((version, http), numbers, signed, exactly_once)| InstanceRecord {
+            epoch: Epoch(numbers[0]),
+            version,
+            started_ms: signed[0],
+            http,
+            rules: WindowRules {
+                size_ms: signed[1],
+                grace_ms: signed[2],
+                allowed_lateness_ms: signed[3],
+            },
+            exactly_once,
+            commit_interval_ms: numbers[1],
+            idle_timeout_ms: numbers[2],
+            session_timeout_ms: numbers[3],
+        },
+    )
 }
 
 pub(super) fn identity() -> impl Strategy<Value = Identity> {

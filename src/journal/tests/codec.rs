@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use proptest::{collection::vec, prelude::*, sample::Index};
 
-use super::any::{content, identity, instance};
+use super::any::{content, identity, instance, instance_record};
 use crate::{
     ids::{Epoch, Offset, PartitionId},
     journal::{
-        Applied, Chain, Content, FORMAT_VERSION, Identity, IdentityPart, JournalError, Moment,
-        Stream, Streams, Taken, Writer, Written, chunk_seq,
+        Applied, Chain, Content, FORMAT_VERSION, Identity, IdentityPart, InstanceRecord,
+        JournalError, Moment, Stream, Streams, Taken, Writer, Written, chunk_seq,
     },
 };
 
@@ -64,6 +64,28 @@ proptest! {
         prop_assert_eq!(taken, Ok(Taken::Identity(identity)));
     }
 
+    #[test]
+    fn what_an_instance_says_comes_back_or_is_refused(
+        said in instance_record(),
+        change in proptest::option::of((any::<Index>(), any::<u8>())),
+    ) {
+        let (key, mut value) = (InstanceRecord::key(&instance("a")), said.encode());
+        if let Some((at, byte)) = change {
+            let at = at.index(value.len());
+            value[at] = byte;
+        }
+        let mut streams = Streams::new(PARTITIONS);
+        let taken = streams.take(PartitionId(2), Offset(0), Some(&key), Some(&value));
+        match taken {
+            Ok(Taken::Instance(name, read)) => {
+                prop_assert!(name == instance("a") && (change.is_some() || read == said));
+                prop_assert_eq!(read.encode(), value, "one form");
+            }
+            other => prop_assert!(change.is_some() && other.is_err(), "{:?}", other),
+        }
+        prop_assert_eq!(streams.chains().count(), 0, "it is of no stream");
+    }
+
     /// Changed bytes are refused, or they are a record that can be written again.
     #[test]
     fn changed_bytes_are_refused_or_decoded(
@@ -115,9 +137,9 @@ proptest! {
 
     #[test]
     fn any_bytes_are_refused_or_decoded(
-        key in "(m|[0-9])/([0-9]{1,3}|snapshot-[ab])/[0-9]|identity|\\PC{0,9}",
+        key in "(m|[0-9])/([0-9]{1,3}|snapshot-[ab])/[0-9]|identity|instance/[a-z]|\\PC{0,9}",
         mut value in vec(any::<u8>(), 0..80),
-        kind in 0..5_u8,
+        kind in 0..6_u8,
     ) {
         for (at, byte) in [FORMAT_VERSION, kind].into_iter().enumerate().take(value.len()) {
             value[at] = byte;

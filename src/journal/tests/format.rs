@@ -6,8 +6,8 @@ use super::any::{instance, partition};
 use crate::{
     ids::{Epoch, EventTimeMs, Offset, PartitionId, TopicId, WindowStart},
     journal::{
-        Applied, Chain, Content, Identity, MergerRecord, Moment, PartitionRecord, RecordKind,
-        Stream, Streams, Taken, Writer, Written,
+        Applied, Chain, Content, Identity, InstanceRecord, MergerRecord, Moment, PartitionRecord,
+        RecordKind, Stream, Streams, Taken, Writer, Written,
     },
     window::{
         BoundedRun, Completeness, MergerHead, Partial, PartitionHead, PartitionState,
@@ -32,6 +32,18 @@ fn examples() -> Vec<Example> {
         began_ms: 1_730_653_309_000,
     };
     let mut examples = vec![("Identity", Identity::key(), identity.encode())];
+    let said = InstanceRecord {
+        epoch: Epoch(300),
+        version: "0.1.0".to_owned(),
+        started_ms: 1_730_653_309_000,
+        http: Some("0.0.0.0:9464".to_owned()),
+        rules: WindowRules { size_ms: 10_000, grace_ms: 7_000, allowed_lateness_ms: 300_000 },
+        exactly_once: true,
+        commit_interval_ms: 1000,
+        idle_timeout_ms: 30_000,
+        session_timeout_ms: 10_000,
+    };
+    examples.push(("Instance", InstanceRecord::key(&instance("node-1")), said.encode()));
     let mut writer = Writer::new(instance("node-1"), None, 8);
     let streams = [partition(0), Stream::Merger];
     for stream in streams {
@@ -168,7 +180,9 @@ fn the_examples_are_read() {
         let partition = if title.starts_with("Second") { PartitionId(1) } else { PartitionId(0) };
         let taken = streams.take(partition, Offset(offset), Some(&key), Some(&value));
         match (title, taken.expect("as written")) {
-            ("Identity", Taken::Identity(_)) | ("Second chunk of a record", Taken::Skipped(_)) => {}
+            ("Identity", Taken::Identity(_))
+            | ("Instance", Taken::Instance(..))
+            | ("Second chunk of a record", Taken::Skipped(_)) => {}
             (_, Taken::Applied(Applied::Snapshot(record) | Applied::Next(record))) => {
                 let is_snapshot = title.starts_with("Snapshot");
                 let kind = if is_snapshot { RecordKind::Snapshot } else { RecordKind::Epoch };

@@ -17,7 +17,7 @@ const P1: PartitionId = PartitionId(1);
 const RULES: WindowRules = WindowRules { size_ms: 10, grace_ms: 0, allowed_lateness_ms: 100 };
 
 fn reporter() -> Reporter {
-    Reporter::new(None, Health::new(0), Board::new())
+    Reporter::new(&InstanceId::parse("one").expect("valid"), None, Health::new(0), Board::new())
 }
 
 /// What is seen now.
@@ -91,6 +91,7 @@ fn group() -> Group {
         totals: sum,
         heads: BTreeMap::from([(P0, head(of_0, 12)), (P1, head(of_1, 10))]),
         last_published: BTreeMap::new(),
+        cluster: None,
         sums: None,
     }
 }

@@ -331,3 +331,65 @@ fn the_page_is_named_and_ordered_for_those_who_do_not_see_it() {
     assert!(label.as_str().is_some_and(|label| label.contains("rate now")), "{label}");
     served.stop();
 }
+
+/// Whether the band of this colour of a dimension has any height at this share of its width.
+fn has_band(browser: &Browser, dimension: &str, colour: &str, share: f64) -> bool {
+    let script = format!(
+        "const svg = document.querySelector('#areas-{dimension} svg');
+         const path = svg.querySelector('.band.{colour}');
+         const box = path.getBBox();
+         const x = box.x + box.width * {share};
+         return Array.from({{ length: 1200 }}, (_, at) => at / 8).some((y) => (
+           path.isPointInFill(new DOMPoint(x, y))));"
+    );
+    browser.run(&script) == true
+}
+
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS) and chromedriver; run scripts/test"]
+fn areas_show_a_device_type_that_disappears_and_the_table_who_reads() {
+    let scenario = Scenario::new("page-areas");
+    scenario.produce(&["--seed", "78", "--count", "0"]);
+    // Forty windows of 10 s; in the second half there is no Android.
+    let event = |n: i64| {
+        let device = if n % 3 == 0 && n < 200 { "android" } else { "iOS" };
+        let (user_id, timestamp) = (format!("u{n}"), 1_730_653_310 + n);
+        let values = json!({"user_id": user_id, "timestamp": timestamp, "locale": "CA",
+            "device_type": device, "app_version": "2.3.0"});
+        values.to_string()
+    };
+    let values: Vec<String> = (0..400).map(event).collect();
+    produce(scenario.brokers(), &scenario.topic("input"), 0, &values);
+    let served = scenario.serve(&["--idle-timeout", "1s", "--instance-id", "node-7"]);
+    has_read(&served, 400.0);
+    let browser = Browser::start(scenario.dir.path());
+    browser.goto(&served.origin());
+    let keys = |dimension: &str| browser.texts(&format!("#areas-{dimension} .key"));
+    browser.wait_until("at the last window", |browser| {
+        let when = browser.texts("#areas-devices .when");
+        when == ["Window from 2024-11-03 17:08:20 UTC"]
+    });
+    assert_eq!(keys("devices"), ["iOS10", "android0"], "counts of the newest window");
+    assert_eq!(
+        (keys("locations"), keys("versions")),
+        (vec!["CA10".to_owned()], vec!["2.3.010".to_owned()])
+    );
+    let bands = |share| ["a0", "a1"].map(|colour| has_band(&browser, "devices", colour, share));
+    assert_eq!((bands(0.25), bands(0.75)), ([true, true], [true, false]));
+    let label = "return document.querySelector('#areas-devices svg').getAttribute('aria-label')";
+    assert_eq!(
+        browser.run(label),
+        "devices per window, 40 windows: iOS newest 10, highest 10; android newest 0, highest 4"
+    );
+    browser.wait_until("naming the instance", |browser| {
+        browser.texts("#instances tbody th") == ["node-7"]
+    });
+    let row = browser.texts("#instances tbody td");
+    assert_eq!(
+        (&*row[0], &*row[1], &*row[4]),
+        ("Publishes windows", "8", env!("CARGO_PKG_VERSION"))
+    );
+    assert!(browser.text("instances-problem").is_empty());
+    assert_clean(&browser, &served.origin());
+    served.stop();
+}

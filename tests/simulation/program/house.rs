@@ -15,8 +15,8 @@ use logintide::{
     control::Control,
     error::RunError,
     event::EventConfig,
-    ids::{InstanceId, WorkerId},
-    journal::Identity,
+    ids::{Epoch, InstanceId, WorkerId},
+    journal::{Identity, InstanceRecord},
     kafka::{ClientSettings, ConsumerSettings, ProducerSettings, Transactional},
     limits::Timing,
     metrics::Health,
@@ -166,6 +166,7 @@ impl House {
             outputs: self.outputs(),
             rules: self.plan.rules,
             instance: InstanceId::parse(&self.name()).expect("valid"),
+            introduction: self.introduction(),
             identity: self.identity(),
             timing: timing(),
             on_topic_recreated: OnTopicRecreated::Fail,
@@ -233,6 +234,21 @@ impl House {
             memory_limit: POOL_BYTES,
             copy: Some(Box::new(RecordCopy::new(self.disk.table(), of))),
             board: Board::new(),
+        }
+    }
+
+    fn introduction(&self) -> InstanceRecord {
+        let milliseconds = |time: Duration| time.as_millis() as u64;
+        InstanceRecord {
+            epoch: Epoch::default(),
+            version: "simulated".to_owned(),
+            started_ms: 0,
+            http: None,
+            rules: self.plan.rules,
+            exactly_once: self.plan.delivery == Delivery::ExactlyOnce,
+            commit_interval_ms: milliseconds(COMMIT_INTERVAL),
+            idle_timeout_ms: milliseconds(IDLE_TIMEOUT),
+            session_timeout_ms: milliseconds(SESSION),
         }
     }
 
