@@ -13,12 +13,8 @@ use std::{
 use tracing::warn;
 
 use super::{
-    copying::Copying,
-    news_board::{Damage, Knowledge, NewsBoard},
-    request::Followed,
-    skips::Skips,
-    sums,
-    view::{PartitionView, View},
+    copying::Copying, news_board::NewsBoard, request::Followed, skips::Skips, sums, untold::Untold,
+    view::View,
 };
 use crate::{
     error::RunError,
@@ -65,11 +61,8 @@ pub(super) struct Follower {
     ends: BTreeMap<PartitionId, Offset>,
     copying: Copying,
     skips: Skips,
-    /// Partitions with news, what is missing, and whether there is any news.
-    changed: BTreeSet<PartitionId>,
-    damage: Damage,
-    has_news: bool,
-    knowledge: Knowledge,
+    /// What the sink was not told yet.
+    untold: Untold,
 }
 
 const FIRST: PartitionId = PartitionId(0);
@@ -97,10 +90,7 @@ impl Follower {
             ends: BTreeMap::new(),
             copying: Copying::new(copy),
             skips: Skips::default(),
-            changed: BTreeSet::new(),
-            damage: Damage::default(),
-            has_news: false,
-            knowledge: Knowledge::History,
+            untold: Untold::default(),
         }
     }
 
@@ -160,7 +150,7 @@ impl Follower {
         self.view = View::new(self.rules);
         self.ends.clear();
         self.unread.clear();
-        self.knowledge = Knowledge::History;
+        self.untold.reads_history();
     }
 
     /// Which partitions are to be read, and from where.
@@ -205,18 +195,14 @@ impl Follower {
                 if let Applied::Snapshot(snapshot) = &applied {
                     self.copying.stands_on(snapshot.stream, snapshot.seq);
                 }
-                self.has_news = true;
-                if let Stream::Partition(p) = applied.record().stream {
-                    self.changed.insert(p);
-                }
+                self.untold.applied(applied.record().stream);
                 self.view.apply(applied, timestamp_ms);
             }
             Ok(Taken::Waiting | Taken::Skipped(Skipped::Fragment)) => self.copying.keep(record),
             Ok(Taken::Skipped(Skipped::Gap)) => {
                 self.copying.keep(record);
                 let stream = value.and_then(chunk_seq).map(|(stream, _)| stream);
-                self.damage.gaps.extend(stream);
-                self.has_news = true;
+                self.untold.misses(stream);
             }
             Ok(Taken::Skipped(Skipped::Forked)) => {
                 let what = format!(
@@ -307,8 +293,7 @@ impl Follower {
             return;
         }
         if position > Offset(0) {
-            self.damage.lost_end = true;
-            self.has_news = true;
+            self.untold.lost_end();
             warn!(
                 topic = self.topic, %partition, %position, log_start = %start,
                 "the journal no longer has the next offset of a partition: it has lost its end, or \
@@ -323,7 +308,7 @@ impl Follower {
         self.remove_streams(partition, |_| true);
         self.streams.begin_at(partition, offset);
         self.ends.remove(&partition);
-        self.knowledge = Knowledge::History;
+        self.untold.reads_history();
         self.copying.drop_partition(partition);
     }
 
@@ -334,7 +319,7 @@ impl Follower {
         let offset = offset.min(self.streams.resume_from(partition));
         self.streams.read_again(partition, offset);
         self.ends.remove(&partition);
-        self.knowledge = Knowledge::History;
+        self.untold.reads_history();
     }
 
     fn remove_streams(&mut self, partition: PartitionId, is_gone: impl Fn(Condition) -> bool) {
@@ -358,27 +343,8 @@ impl Follower {
 
     /// Tells the sink what is new since it was last told.
     pub(super) fn tell(&mut self, board: &NewsBoard) {
-        self.tell_run(board);
-        if !std::mem::take(&mut self.has_news) {
-            return;
-        }
-        let news = std::mem::take(&mut self.changed).into_iter().filter_map(|p| {
-            let PartitionView { head, windows, .. } = self.view.partition(p)?.clone();
-            Some((p, PartitionNews { head, windows }))
-        });
-        board.add(news, self.view.facts(), std::mem::take(&mut self.damage));
-    }
-
-    /// Tells the sink the newest bounded run; not those that history has.
-    fn tell_run(&mut self, board: &NewsBoard) {
-        let before = self.knowledge;
-        if self.knows_partitions() && self.partitions().all(|p| self.is_at_end(p)) {
-            self.knowledge = Knowledge::Present;
-        }
-        let is_new = self.has_news || self.knowledge != before;
-        if is_new && self.knowledge == Knowledge::Present {
-            board.set_run(self.view.run());
-        }
+        let has_caught_up = self.knows_partitions() && self.partitions().all(|p| self.is_at_end(p));
+        self.untold.tell(&self.view, has_caught_up, board);
     }
 
     /// The answer to a request.

@@ -19,6 +19,7 @@ mod request;
 mod skips;
 mod sums;
 mod takeover;
+mod untold;
 mod view;
 
 use std::{

@@ -30,15 +30,6 @@ pub struct NewsBoard {
     run: Mutex<Option<BoundedRun>>,
 }
 
-/// What a replica knows of the journal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Knowledge {
-    /// Some of what was there when it began to read is missing.
-    History,
-    /// It has been at the end of every partition.
-    Present,
-}
-
 /// What has been heard since it was last taken.
 #[derive(Debug, Default)]
 pub struct Heard {

@@ -94,7 +94,7 @@ fn stopped_while_another_instance_took_over_it_joins_again() {
     // What it had open never counts, and it takes its share again.
     first.wait_for_line("joined again");
     for member in [&first, &second] {
-        member.wait_for("logintide_assigned_partitions", |n| n == 4.0);
+        member.wait_for("logintide_assigned_partitions", |n| n as u64 == 4);
     }
     first.stop();
     finish(&scenario, produced, second, "two", "second");
