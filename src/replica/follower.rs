@@ -19,13 +19,11 @@ use super::{
 use crate::{
     error::RunError,
     ids::{Incarnation, Offset, PartitionId, TopicId},
-    journal::{
-        Applied, Condition, Identity, JournalError, Skipped, Stream, Streams, Taken, chunk_seq,
-    },
+    journal::{Applied, Condition, Identity, JournalError, Skipped, Streams, Taken, chunk_seq},
     kafka::Record,
     state::{Copied, CopiedJournal, JournalCopy},
     status::Group,
-    window::{PartitionNews, WindowRules},
+    window::WindowRules,
 };
 
 /// What is to be done after a record or an end.
