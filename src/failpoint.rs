@@ -172,8 +172,6 @@ pub enum Fault {
     ForgottenUnasked,
     /// A partition without a head holds neither the watermark nor windows.
     HeadlessIgnored,
-    /// A partition is read before the merger has announced it.
-    ReadUnannounced,
     /// A sum below the published one is published.
     SmallerPublished,
     /// A process ends because of a bounded run that was done before it began.
@@ -199,7 +197,6 @@ impl Fault {
         Self::PositionsFirst,
         Self::ForgottenUnasked,
         Self::HeadlessIgnored,
-        Self::ReadUnannounced,
         Self::SmallerPublished,
         Self::YesterdaysRun,
     ];

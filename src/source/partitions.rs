@@ -20,7 +20,6 @@ use self::owned::{Hold, Owned, Pause};
 pub(crate) use self::{elsewhere::Elsewhere, owned::Asked};
 use crate::{
     epoch::{CutPartition, Times},
-    failpoint::{self, Fault},
     ids::{EventTimeMs, Offset, PartitionId},
     window::{PartitionProgress, WindowRules},
 };
@@ -66,8 +65,7 @@ impl Partitions {
         self.clear();
         let mut held = Vec::new();
         for (partition, next) in starts {
-            let unannounced =
-                partition.0 as u32 >= announced && !failpoint::is_planted(Fault::ReadUnannounced);
+            let unannounced = partition.0 as u32 >= announced;
             held.extend(unannounced.then_some(*partition));
             let pause = unannounced.then_some(Pause::Unannounced);
             self.set(*partition, Owned { pause, ..Owned::new(*next, now) });

@@ -37,7 +37,6 @@ fn modes(fault: Fault) -> &'static [Delivery] {
         | Fault::PositionsFirst
         | Fault::ForgottenUnasked
         | Fault::HeadlessIgnored
-        | Fault::ReadUnannounced
         | Fault::SmallerPublished
         | Fault::YesterdaysRun => &[ExactlyOnce],
     }
