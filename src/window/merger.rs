@@ -66,8 +66,7 @@ pub struct PreparedMerge {
     pub closes_by_silence: bool,
     /// Occurrences newly counted as `other` because a dimension's cap was reached.
     pub capped: u64,
-    /// Windows whose sum is below what was published, although no partition has lost anything of
-    /// them.
+    /// Windows below what was published, of which no partition says that it has lost anything.
     pub shrunk: Vec<WindowStart>,
     partitions: Standings,
     windows: BTreeMap<WindowStart, MergedWindow>,
@@ -211,8 +210,7 @@ impl Merger {
         self.known() > self.announced || self.windows.values().any(MergedWindow::has_grown)
     }
 
-    /// Windows that end at or before this can be forgotten: every partition has adopted a horizon
-    /// behind them, and what it has counted in them is here.
+    /// Windows up to this can be forgotten: every partition has adopted it, and its counts are here.
     pub fn to_forget(&self) -> Option<EventTimeMs> {
         let adopted = if failpoint::is_planted(Fault::ForgottenUnasked) {
             self.horizon
@@ -261,6 +259,10 @@ impl Merger {
 
     /// Publishes what is due, and what has grown since it was published.
     fn publish(&self, merge: &mut PreparedMerge, change: &mut MergerChange, closing: Closing) {
+        // Nobody knows yet what a new partition has of any window.
+        if !merge.partitions.have_heads(change.announced) {
+            return;
+        }
         let mut starts: BTreeSet<_> = self.windows.keys().copied().collect();
         starts.extend(merge.windows.keys());
         for start in starts {

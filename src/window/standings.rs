@@ -65,6 +65,12 @@ impl Standings {
         count > 0 && self.each(count).all(|(_, state)| state.is_some_and(has_all))
     }
 
+    /// Whether each of so many partitions has a head.
+    pub(super) fn have_heads(&self, count: u32) -> bool {
+        failpoint::is_planted(Fault::HeadlessIgnored)
+            || self.each(count).all(|(_, state)| state.is_some())
+    }
+
     /// The event time of each.
     pub(super) fn times(&self, count: u32) -> impl Iterator<Item = PartitionTime> + Clone {
         let ignored = failpoint::is_planted(Fault::HeadlessIgnored);

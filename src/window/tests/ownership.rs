@@ -89,6 +89,22 @@ fn the_merger_waits_for_a_head_of_every_partition_that_is_announced() {
 }
 
 #[test]
+fn no_revision_is_published_before_a_new_partition_has_a_head() {
+    let mut group = Group::new(&[&[0], &[1], &[2]]);
+    group.epoch(1, &[(1, 16)]);
+    assert_eq!(group.epoch(0, &[(0, 3), (0, 17)]), [(0, 1, 1, 0)]);
+    let mut input = group.runs[0].input(&[(0, 4)]);
+    input.partitions = 3;
+    let prepared = group.runs[0].windows.prepare(input);
+    assert!(prepared.records().is_empty(), "it would say that it is incomplete");
+    group.runs[0].windows.commit(&prepared);
+    group.journal.take(&prepared);
+    group.epoch(2, &[(2, 5)]);
+    assert_eq!(group.epoch(0, &[]), [(0, 2, 3, 2)]);
+    assert!(group.runs[0].windows.newest_closed(1)[0].complete);
+}
+
+#[test]
 fn the_merger_adds_up_what_others_have_counted() {
     let mut group = Group::new(&[&[0, 1], &[2]]);
     group.epoch(1, &[]);

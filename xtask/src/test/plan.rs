@@ -272,7 +272,7 @@ impl Plan<'_> {
             for name in program.ignored()?.into_iter().filter(|name| !name.contains("child::")) {
                 let is_own = OWN_BROKER_TESTS.iter().any(|module| name.starts_with(module));
                 if only.is_some_and(|only| !name.contains(only)) {
-                } else if name.starts_with(FAULT_TESTS) && !faults_too {
+                } else if name.contains(FAULT_TESTS) && !faults_too {
                     suite.faults.push((number, name));
                 } else if name.starts_with(BROWSER_TESTS) && !browser {
                     suite.browser.push(name);

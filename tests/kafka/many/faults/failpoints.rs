@@ -11,7 +11,7 @@ use std::{
 use logintide::failpoint::Point;
 use testkit::{SOON, Scenario};
 
-use super::group::{Group, JUDGED, SESSION, goes_on};
+use super::super::group::{Group, JUDGED, SESSION, goes_on};
 
 const EPOCH: &[Point] = &[
     Point::Cut,

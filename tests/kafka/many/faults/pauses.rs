@@ -9,7 +9,7 @@ use logintide::ids::PartitionId;
 use serde_json::Value;
 use testkit::Scenario;
 
-use super::group::{Group, SESSION};
+use super::super::group::{Group, SESSION};
 use crate::faults::topics::read;
 
 /// Number, partition and Kafka timestamp of every event of a topic that has a number.

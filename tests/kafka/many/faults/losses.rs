@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use testkit::Scenario;
 
-use super::group::{Group, SESSION, TAKEOVER};
+use super::super::group::{Group, SESSION, TAKEOVER};
 
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]

@@ -2,7 +2,7 @@
 
 use testkit::Scenario;
 
-use super::group::{Group, JUDGED};
+use super::super::group::{Group, JUDGED};
 use crate::{faults::topics::log_ends, topic_admin};
 
 /// Events of now, in their order: with one instance none of them is late, however long it takes
