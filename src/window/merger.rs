@@ -210,7 +210,7 @@ impl Merger {
         self.known() > self.announced || self.windows.values().any(MergedWindow::has_grown)
     }
 
-    /// Windows up to this can be forgotten: every partition has adopted it, and its counts are here.
+    /// Windows up to this can be forgotten: all have adopted it, and what they counted is here.
     pub fn to_forget(&self) -> Option<EventTimeMs> {
         let adopted = if failpoint::is_planted(Fault::ForgottenUnasked) {
             self.horizon
