@@ -210,12 +210,12 @@ impl Merger {
         self.known() > self.announced || self.windows.values().any(MergedWindow::has_grown)
     }
 
-    /// Windows up to this can be forgotten: all have adopted it, and what they counted is here.
-    pub fn to_forget(&self) -> Option<EventTimeMs> {
+    /// Windows up to this can be forgotten: all of so many `partitions`, or more, have adopted it.
+    pub fn to_forget(&self, partitions: u32) -> Option<EventTimeMs> {
         let adopted = if failpoint::is_planted(Fault::ForgottenUnasked) {
             self.horizon
         } else {
-            self.partitions.adopted(self.known())
+            self.partitions.adopted(self.known().max(partitions))
         };
         self.forgotten.max(adopted.min(self.horizon))
     }
@@ -232,7 +232,7 @@ impl Merger {
         let mut change = MergerChange {
             watermark,
             horizon: self.horizon.max(behind).max(partitions.highest_horizon()),
-            forgotten: self.to_forget(),
+            forgotten: self.to_forget(input.partitions),
             announced,
             ..MergerChange::default()
         };
@@ -272,13 +272,13 @@ impl Merger {
             } else {
                 window.has_grown()
             };
-            let is_complete = merge.partitions.are_complete(change.announced, start);
             let has_shrunk = window.has_shrunk();
-            if has_shrunk && !failpoint::is_planted(Fault::SmallerPublished) {
-                merge.shrunk.extend(is_complete.then_some(start));
+            if !is_due && !has_shrunk {
                 continue;
             }
-            if !is_due && !has_shrunk {
+            let is_complete = merge.partitions.are_complete(change.announced, start);
+            if has_shrunk && !failpoint::is_planted(Fault::SmallerPublished) {
+                merge.shrunk.extend(is_complete.then_some(start));
                 continue;
             }
             let mut window = window.clone();

@@ -108,7 +108,8 @@ impl Windows {
     pub fn prepare(&self, input: EpochInput) -> Prepared {
         let EpochInput { epoch, now_ms, close_all, partitions, .. } = input;
         assert!(epoch > self.epoch, "epoch {epoch} comes after {}", self.epoch);
-        let forgotten = self.merger.as_ref().map_or(self.facts.forgotten, Merger::to_forget);
+        let forgotten = self.merger.as_ref();
+        let forgotten = forgotten.map_or(self.facts.forgotten, |it| it.to_forget(partitions));
         let changes = self.ledger.prepare(input, forgotten);
         let input = MergerInput { partitions, now_ms, close_all };
         let merge = self.merger.as_ref().map(|merger| merger.prepare(&changes, input));

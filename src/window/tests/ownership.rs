@@ -105,6 +105,28 @@ fn no_revision_is_published_before_a_new_partition_has_a_head() {
 }
 
 #[test]
+fn nothing_is_forgotten_before_a_new_partition_has_a_head() {
+    let mut group = Group::new(&[&[0], &[1], &[2]]);
+    group.epoch(1, &[(1, 3)]);
+    group.epoch(0, &[(0, 4)]);
+    group.epoch(1, &[(1, 60)]);
+    assert_eq!(group.epoch(0, &[(0, 61)]), [(0, 1, 2, 0)]);
+    group.epoch(0, &[(0, 62)]);
+    // Its last count of the window, and the horizon behind it, in one epoch.
+    group.epoch(1, &[(1, 5)]);
+    let mut input = group.runs[0].input(&[]);
+    input.partitions = 3;
+    let prepared = group.runs[0].windows.prepare(input);
+    let merge = prepared.merge.as_ref().expect("it merges");
+    assert!(merge.records.is_empty() && !merge.change.dropped.contains(&WindowStart(0)));
+    group.runs[0].windows.commit(&prepared);
+    group.journal.take(&prepared);
+    group.epoch(2, &[]);
+    group.epoch(2, &[(2, 70)]);
+    assert_eq!(group.epoch(0, &[]), [(0, 2, 3, 1)]);
+}
+
+#[test]
 fn the_merger_adds_up_what_others_have_counted() {
     let mut group = Group::new(&[&[0, 1], &[2]]);
     group.epoch(1, &[]);
