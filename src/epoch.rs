@@ -145,6 +145,8 @@ pub struct EpochCut {
     pub epoch: Epoch,
     /// Every owned partition.
     pub partitions: Vec<CutPartition>,
+    /// Partitions of the input as last seen, owned or not; 0 before anybody has looked.
+    pub input_partitions: u32,
     /// The horizon that the barrier carries.
     pub horizon: Option<EventTimeMs>,
     /// Wall clock of the cut, milliseconds.

@@ -130,6 +130,11 @@ impl Writer {
         assert!(before.is_none(), "stream {stream} is taken over once");
     }
 
+    /// The streams that were taken over.
+    pub fn streams(&self) -> impl Iterator<Item = Stream> {
+        self.tails.keys().copied()
+    }
+
     /// Whether a stream was taken over.
     pub fn owns(&self, stream: Stream) -> bool {
         self.tails.contains_key(&stream)

@@ -5,7 +5,7 @@
 //! that a sink that comes late misses nothing.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Mutex, PoisonError,
         atomic::{
@@ -16,7 +16,7 @@ use std::{
 };
 
 use crate::{
-    ids::PartitionId,
+    ids::{Epoch, PartitionId},
     journal::Stream,
     window::{BoundedRun, GroupFacts, News, PartitionNews},
 };
@@ -35,6 +35,8 @@ pub struct NewsBoard {
 pub struct Heard {
     /// What was applied.
     pub news: News,
+    /// The epochs that it is from.
+    pub applied: BTreeMap<Stream, Epoch>,
     /// What nobody can read any more.
     pub damage: Damage,
 }
@@ -59,13 +61,15 @@ impl NewsBoard {
     /// Adds what is new.
     pub(super) fn add(
         &self,
-        partitions: impl Iterator<Item = (PartitionId, PartitionNews)>,
+        partitions: Vec<(PartitionId, PartitionNews)>,
         group: GroupFacts,
+        applied: Vec<(Stream, Epoch)>,
         damage: Damage,
     ) {
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         heard.news.partitions.extend(partitions);
         heard.news.group = Some(group);
+        heard.applied.extend(applied);
         heard.damage.lost_end |= damage.lost_end;
         heard.damage.gaps.extend(damage.gaps);
         self.has_some.store(true, Release);

@@ -10,7 +10,7 @@ use super::{
     news_board::{Damage, NewsBoard},
     view::{PartitionView, View},
 };
-use crate::{ids::PartitionId, journal::Stream, window::PartitionNews};
+use crate::{journal::Stream, window::PartitionNews};
 
 /// What a replica knows of the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -22,11 +22,11 @@ enum Knowledge {
     Present,
 }
 
-/// Partitions with news, and what is missing.
+/// Streams with news, and what is missing.
 #[derive(Debug, Default)]
 pub(super) struct Untold {
     has_news: bool,
-    changed: BTreeSet<PartitionId>,
+    changed: BTreeSet<Stream>,
     damage: Damage,
     knowledge: Knowledge,
 }
@@ -35,9 +35,7 @@ impl Untold {
     /// A record was applied.
     pub(super) fn applied(&mut self, stream: Stream) {
         self.has_news = true;
-        if let Stream::Partition(p) = stream {
-            self.changed.insert(p);
-        }
+        self.changed.insert(stream);
     }
 
     /// A stream has a gap.
@@ -63,11 +61,19 @@ impl Untold {
         if !mem::take(&mut self.has_news) {
             return;
         }
-        let news = mem::take(&mut self.changed).into_iter().filter_map(|p| {
-            let PartitionView { head, windows, .. } = view.partition(p)?.clone();
-            Some((p, PartitionNews { head, windows }))
-        });
-        board.add(news, view.facts(), mem::take(&mut self.damage));
+        let (mut news, mut applied) = (Vec::new(), Vec::new());
+        for stream in mem::take(&mut self.changed) {
+            let written = match stream {
+                Stream::Merger => view.merger().map(|merger| &merger.written),
+                Stream::Partition(p) => view.partition(p).map(|view| {
+                    let PartitionView { head, windows, written } = view;
+                    news.push((p, PartitionNews { head: *head, windows: windows.clone() }));
+                    written
+                }),
+            };
+            applied.extend(written.map(|written| (stream, written.epoch)));
+        }
+        board.add(news, view.facts(), applied, mem::take(&mut self.damage));
     }
 
     fn tell_run(&mut self, view: &View, has_caught_up: bool, board: &NewsBoard) {

@@ -73,11 +73,16 @@ impl Runs {
         self.newest.as_ref().is_some_and(|run| run.done && is_ours(run))
     }
 
-    /// Whether there is a run that is not done, and every partition has reached its end. `next`
-    /// gives the next offset of one that has a head.
-    pub(super) fn is_reached(&self, next: impl Fn(PartitionId) -> Option<Offset>) -> bool {
+    /// Whether there is a run that is not done, and every partition has reached its end. `all`: so
+    /// many are known; a takeover will add those that the run does not name. `next` gives the next
+    /// offset of one that has a head.
+    pub(super) fn is_reached(
+        &self,
+        all: u32,
+        next: impl Fn(PartitionId) -> Option<Offset>,
+    ) -> bool {
         let is_reached = |(p, end): (&PartitionId, &Offset)| next(*p).is_some_and(|at| at >= *end);
-        self.ends().is_some_and(|ends| ends.iter().all(is_reached))
+        self.ends().is_some_and(|ends| ends.len() >= all as usize && ends.iter().all(is_reached))
     }
 
     /// The newest run as an epoch's head names it; `is_done`: with this epoch.
@@ -167,7 +172,7 @@ mod tests {
     fn a_run_is_reached_when_every_partition_has_a_head_at_its_end() {
         let mut runs = Runs::default();
         let is_reached = |runs: &Runs, p0: i64, p1: Option<i64>| {
-            runs.is_reached(|p| if p == P0 { Some(Offset(p0)) } else { p1.map(Offset) })
+            runs.is_reached(2, |p| if p == P0 { Some(Offset(p0)) } else { p1.map(Offset) })
         };
         assert!(!is_reached(&runs, 9, Some(9)), "there is none");
         runs.learn(Some(run(1, false)));
@@ -176,6 +181,7 @@ mod tests {
         {
             assert_eq!(is_reached(&runs, p0, p1), expected, "{p0} {p1:?}");
         }
+        assert!(!runs.is_reached(3, |_| Some(Offset(9))), "a partition is not named");
         runs.learn(Some(run(1, true)));
         assert!(!is_reached(&runs, 5, Some(7)), "it is done");
     }

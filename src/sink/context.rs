@@ -5,7 +5,7 @@
 //! incarnations is about what was committed, never about an open epoch.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Instant,
 };
@@ -16,6 +16,7 @@ use super::{
     EpochFailure, SinkSettings,
     bounded_run::Runs,
     outputs::Outputs,
+    read_back::ReadBack,
     takeover::{Memory, Rules},
 };
 use crate::{
@@ -60,6 +61,8 @@ pub(super) struct Context<C: Client> {
     pub(super) committed_epoch: Option<Epoch>,
     /// The last epoch that may have been committed.
     pub(super) last_written: Epoch,
+    /// Whether what was committed can be read.
+    pub(super) read_back: ReadBack,
     /// The group's bounded runs.
     pub(super) runs: Runs,
     /// Of an epoch that is complete: whether its commit was done is not known. When it is left like
@@ -103,6 +106,7 @@ impl<C: Client> Context<C> {
             must_commit: false,
             committed_epoch: None,
             last_written: Epoch::default(),
+            read_back: ReadBack::default(),
             runs: Runs::default(),
             undecided: None,
             reporter,
@@ -226,8 +230,15 @@ impl<C: Client> Context<C> {
     /// Takes what the replica has read since, which is not done while an epoch is prepared. Whether
     /// there was any.
     pub(super) fn take_news(&mut self) -> bool {
-        let Some(Heard { news, damage }) = self.settings.replica.news.take() else { return false };
+        let misses = self.read_back.misses(self.clock.now(), self.settings.timing.follow());
+        if misses {
+            self.repair(&Damage { lost_end: true, gaps: BTreeSet::new() });
+        }
+        let Some(heard) = self.settings.replica.news.take() else { return misses };
+        let Heard { news, applied, damage } = heard;
         self.windows.take(news);
+        let owned = self.writer.iter().flat_map(Writer::streams);
+        self.read_back.applied(applied, owned, self.clock.now());
         self.repair(&damage);
         true
     }
@@ -244,9 +255,10 @@ impl<C: Client> Context<C> {
     /// cut.
     pub(super) fn reaches_run_end(&self, cut: Option<&EpochCut>) -> bool {
         let Some(merger) = self.windows.merger() else { return false };
+        let all = cut.map_or(0, |cut| cut.input_partitions).max(self.partitions);
         let cut = cut.map_or(&[][..], |cut| &cut.partitions);
         let topic = merger.partition(PartitionId(0)).and_then(|state| state.topic);
-        self.runs.is_reached(|p| {
+        self.runs.is_reached(all, |p| {
             let own = cut.iter().find(|own| own.progress.partition == p);
             // One of a topic that had this one's name is at no place in this one.
             let committed = merger

@@ -103,6 +103,7 @@ impl<C: Client> Draining<C> {
         let Self { collecting, completed } = self;
         cx.windows.commit(&completed.prepared);
         cx.committed_epoch = Some(completed.prepared.epoch);
+        cx.read_back.committed(completed.prepared.epoch, cx.clock.now());
         cx.totals = completed.totals;
         if completed.ends_run {
             cx.runs.set_done();

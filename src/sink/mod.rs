@@ -18,6 +18,7 @@ mod founding;
 mod heads;
 mod open;
 mod outputs;
+mod read_back;
 mod reading;
 mod rejects;
 mod stage;

@@ -53,7 +53,7 @@ impl Open {
         let has_run = cx.learn_runs();
         match self.0.alignment.take_complete() {
             Some(aligned) => self.complete(cx, aligned),
-            None if has_run || has_news && !cx.windows.is_alone() => {
+            None if has_run || has_news && (!cx.windows.is_alone() || cx.must_commit) => {
                 let (incarnation, times) = (cx.incarnation, cx.times());
                 cx.tell_source(ToSource::News { incarnation, times });
                 Ok(Stage::Open(self))

@@ -19,6 +19,7 @@ use super::{
     context::Context,
     founding::Founding,
     open::Open,
+    read_back::ReadBack,
     stage::Stage,
     takeover::{Decision, Takeover, begin_at, decide, is_whole},
 };
@@ -167,6 +168,7 @@ pub(super) fn open<C: Client>(cx: &mut Context<C>, takeover: Takeover) -> Stage<
     cx.windows = Windows::new(cx.settings.rules, &image, &owned);
     // What came before is in the image; what comes now is newer.
     cx.take_news();
+    cx.read_back = ReadBack::default();
     cx.reporter.taken_over(&cx.windows);
     cx.settings.budget.set_ledger(cx.windows.memory_bytes());
     (cx.totals, cx.sealed, cx.must_commit) = (totals, sealed, true);

@@ -51,7 +51,8 @@ impl Answer {
         }
         // A broker that has not heard of new partitions yet must not hide what is committed there.
         let named = partitions.iter().map(|partition| partition.0 + 1);
-        let count = named.fold(total, i32::max);
+        let seen = if is_another { 0 } else { cx.topics.input_partitions() as i32 };
+        let count = named.fold(total.max(seen), i32::max);
         let all: Vec<_> = (0..count).map(PartitionId).collect();
         cx.serve();
         let committed = committed_offsets(&cx.consumer, &all)?;
@@ -89,9 +90,9 @@ impl Answer {
             let first = cx.fresh_starts.entry(facts.partition);
             facts.fresh_start = *first.or_insert(facts.fresh_start);
         }
-        if cx.settings.exit_at_end && cx.run_ends.is_none() && partitions.contains(&MERGERS) {
+        if cx.settings.exit_at_end && partitions.contains(&MERGERS) {
             cx.serve();
-            cx.run_ends = Some(RunEnds { ends: run_ends(cx, &all)?, replaces: is_another });
+            bound_run(cx, &all, is_another)?;
         }
         Ok(Self { committed, partitions: recover, topic, journal })
     }
@@ -149,6 +150,24 @@ fn journal<C: Client>(cx: &Context<C>) -> Result<JournalFacts, KafkaError> {
     }
     let everything = cx.client.uncommitted(&cx.settings.consumer.client)?;
     Ok(JournalFacts { topic, ends: everything.all_ends(name, &all, timeout)? })
+}
+
+/// Notes where the bounded run ends in partitions of which that is not known yet.
+fn bound_run<C: Client>(
+    cx: &mut Context<C>,
+    all: &[PartitionId],
+    is_another: bool,
+) -> Result<(), KafkaError> {
+    let known = cx.run_ends.as_ref().map(|known| &known.ends);
+    let is_new = |p: &PartitionId| known.is_none_or(|ends| !ends.contains_key(p));
+    let new: Vec<_> = all.iter().copied().filter(is_new).collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    let ends = run_ends(cx, &new)?;
+    let begin = RunEnds { ends: BTreeMap::new(), replaces: is_another };
+    cx.run_ends.get_or_insert(begin).ends.extend(ends);
+    Ok(())
 }
 
 /// The ends of the input's logs, records of open transactions included.

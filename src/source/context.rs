@@ -54,8 +54,8 @@ pub(super) struct Context<C: Client> {
     pub(super) fresh_starts: BTreeMap<PartitionId, Offset>,
     /// Where a bounded run is to end, once that was asked for: if this instance merges.
     pub(super) run_ends: Option<RunEnds>,
-    /// For so many partitions the group was joined anew.
-    pub(super) joined_for: u32,
+    /// When the group was last joined anew for partitions that nobody has.
+    pub(super) joined_at: Option<Instant>,
     pub(super) topics: KnownTopics,
     pub(super) unreadable: Unreadable<C::Consumer>,
     pub(super) departed: Departed<C::Producer>,
@@ -85,7 +85,7 @@ impl<C: Client> Context<C> {
             lost: false,
             fresh_starts: BTreeMap::new(),
             run_ends: None,
-            joined_for: 0,
+            joined_at: None,
             topics,
             unreadable: Unreadable::default(),
             departed: Departed::new(),

@@ -115,6 +115,7 @@ impl Epochs {
             incarnation: cx.incarnation,
             epoch,
             partitions,
+            input_partitions: cx.topics.input_partitions(),
             horizon,
             cut_at_ms: cx.intake.now_ms(),
             reason,

@@ -37,6 +37,8 @@ pub(super) struct Running {
     owned_by_somebody: u32,
     /// Number of the input's partitions, as far as it is known.
     all: u32,
+    /// When it is asked next whether somebody has each of them.
+    next_look_for_owners: Instant,
     elsewhere: Elsewhere,
     run_watch: RunWatch,
 }
@@ -69,6 +71,7 @@ impl Running {
             next_probe: now,
             owned_by_somebody: recovered_count,
             all: known.all,
+            next_look_for_owners: now + limits::ASK_AGAIN_PAUSE,
             elsewhere: Elsewhere::default(),
             run_watch: RunWatch::new(now),
         })
@@ -83,6 +86,7 @@ impl Running {
             Found::Shorter(what) => return Phase::Running(self).roll_back(cx, &what),
         }
         self.probe_silent(cx);
+        self.look_for_owners(cx);
         self.open_transactions.watch(cx);
         if self.epochs.waits_for_commit() {
             return Ok(Phase::Running(self));
@@ -108,10 +112,6 @@ impl Running {
         done: &CommittedEpoch,
     ) -> Result<Phase, Halt> {
         self.epochs.committed(cx, done);
-        self.all = self.all.max(cx.topics.input_partitions());
-        if self.owned_by_somebody < self.all && unassigned::join_for(cx, self.all).is_ok() {
-            self.owned_by_somebody = self.all;
-        }
         self.align(cx)?;
         Ok(Phase::Running(self))
     }
@@ -157,6 +157,18 @@ impl Running {
         offset: Offset,
     ) -> Option<Vec<PartitionId>> {
         self.epochs.is_committed(partition, offset).then(|| self.epochs.partitions())
+    }
+
+    /// Finds out whether every partition of the input has an owner.
+    fn look_for_owners<C: Client>(&mut self, cx: &mut Context<C>) {
+        self.all = self.all.max(cx.topics.input_partitions());
+        if self.owned_by_somebody >= self.all || cx.intake.now() < self.next_look_for_owners {
+            return;
+        }
+        match unassigned::join_for(cx, self.all) {
+            None => self.owned_by_somebody = self.all,
+            Some(next_look) => self.next_look_for_owners = next_look,
+        }
     }
 
     /// Asks the brokers whether they still answer for partitions that have fallen silent, and once

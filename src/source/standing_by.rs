@@ -35,10 +35,12 @@ impl StandingBy {
             return self;
         }
         let all = partitions_of_input(cx).map(|all| all.max(cx.topics.input_partitions()));
-        let owned_by_somebody = match all {
-            Ok(all) if unassigned::join_for(cx, all).is_ok() => all,
-            _ => self.owned_by_somebody,
+        let Ok(all) = all else {
+            return Self { next_try: Some(cx.now() + limits::ASK_AGAIN_PAUSE), ..self };
         };
-        Self { owned_by_somebody, next_try: Some(cx.now() + limits::ASK_AGAIN_PAUSE) }
+        match unassigned::join_for(cx, all) {
+            None => Self { owned_by_somebody: all, next_try: None },
+            next_try => Self { next_try, ..self },
+        }
     }
 }

@@ -2,10 +2,10 @@
 //!
 //! A static member that comes back within its session takes its former place, and no leader works
 //! out an assignment: partitions that were added meanwhile would wait for the next rebalance.
-//! In:  the members' assignments. Out: a new join, once per number of partitions; what is read is
+//! In:  the members' assignments. Out: a new join, at most one per session timeout; what is read is
 //! committed and given back before, as in every rebalance.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Instant};
 
 use super::context::Context;
 use crate::{
@@ -15,37 +15,37 @@ use crate::{
     limits,
 };
 
-/// Joins the group anew if nobody has some of so many partitions.
-///
-/// # Errors
-/// The number of partitions, when it is to be asked again.
-pub(super) fn join_for<C: Client>(cx: &mut Context<C>, all: u32) -> Result<(), u32> {
-    if cx.joined_for == all {
-        return Ok(());
+/// Joins the group anew if nobody has some of so many partitions. Returns when to look again; never
+/// when each of them has an owner.
+pub(super) fn join_for<C: Client>(cx: &mut Context<C>, all: u32) -> Option<Instant> {
+    // A join may have got lost, and then the former place is all that the member has.
+    let next_join = cx.joined_at.map(|at| at + cx.settings.timing.session());
+    if let Some(next_join) = next_join.filter(|next| cx.now() < *next) {
+        return Some(next_join);
     }
+    let soon = cx.now() + limits::ASK_AGAIN_PAUSE;
     let name = &cx.settings.consumer.group_id;
     let group = match cx.admin.describe_group(name, limits::BROKER_QUERY_TIMEOUT) {
         Ok(group) => group,
-        Err(error) if error.is_retriable() => return Err(all),
+        Err(error) if error.is_retriable() => return Some(soon),
         // Who may not ask has been told at the takeover.
-        Err(_) => return Ok(()),
+        Err(_) => return None,
     };
     if group.state != STABLE {
-        return Err(all);
+        return Some(soon);
     }
     let missing = missing(&group, &cx.settings.topic, all);
-    if missing.is_empty() {
-        return Ok(());
-    }
+    let first = missing.first()?;
     tracing::warn!(
         partitions = missing.len(),
-        first = %missing[0],
+        %first,
         "partitions of the input were given to nobody: they were added while an instance was away; \
          joining the group anew"
     );
-    cx.consumer.subscribe().map_err(|_| all)?;
-    cx.joined_for = all;
-    Ok(())
+    if cx.consumer.subscribe().is_ok() {
+        cx.joined_at = Some(cx.now());
+    }
+    Some(soon)
 }
 
 const STABLE: &str = "Stable";

@@ -160,9 +160,25 @@ impl SimKafka {
 
     pub(crate) fn add_partitions(&self, name: &str, partitions: usize) {
         self.with(|cluster| {
-            let until = cluster.now() + cluster.random.between((Duration::ZERO, METADATA_LAG));
-            cluster.topics.get_mut(name).expect("the topic exists").grow_until(partitions, until);
+            let now = cluster.now();
+            let until = now + cluster.random.between((Duration::ZERO, METADATA_LAG));
+            let topic = cluster.topics.get_mut(name).expect("the topic exists");
+            topic.grow_until(partitions, until, now);
         });
+    }
+
+    /// Lets all brokers know of all partitions.
+    pub(crate) fn tell_all_partitions(&self) {
+        self.with(|cluster| cluster.topics.tell_all());
+    }
+
+    /// So many partitions of a topic are known to all brokers.
+    pub(crate) fn known_partitions(&self, name: &str) -> usize {
+        self.with(|cluster| {
+            let former = cluster.topics.get(name).and_then(|topic| topic.former(cluster.now()));
+            let all = cluster.topics.partitions(name).expect("the topic exists");
+            former.unwrap_or(all as usize)
+        })
     }
 
     /// Appends a record as somebody without transactions would; returns its offset.

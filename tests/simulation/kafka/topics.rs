@@ -80,6 +80,11 @@ impl Topics {
         self.get(name).map(|topic| topic.logs.len() as i32)
     }
 
+    /// Brokers have heard of all partitions.
+    pub(crate) fn tell_all(&mut self) {
+        self.by_name.values_mut().for_each(|topic| topic.former = None);
+    }
+
     /// Whether somebody leads the partition.
     pub(crate) fn is_led(&self, place: &Place, now: Duration) -> bool {
         let topic = self.get(&place.topic);
@@ -96,8 +101,9 @@ impl Topics {
 
 impl Topic {
     /// Adds partitions up to a number of them, which brokers hear of until then at the latest.
-    pub(crate) fn grow_until(&mut self, partitions: usize, until: Duration) {
-        self.former = Some((self.logs.len(), until));
+    pub(crate) fn grow_until(&mut self, partitions: usize, until: Duration, now: Duration) {
+        let known = self.former(now).unwrap_or(self.logs.len());
+        self.former = Some((known, until));
         self.grow(partitions);
     }
 

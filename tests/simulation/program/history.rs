@@ -14,6 +14,7 @@ use logintide::{
 
 use super::{
     guest::Guest,
+    house::timing,
     house::{Repeats, bearable},
     input::Feed,
     losses::{self, Loss},
@@ -30,8 +31,6 @@ use crate::kafka::{Cluster, Faults, Random, SimKafka};
 
 /// How long everything may take to end once the trouble is over.
 const PATIENCE: Duration = Duration::from_mins(4);
-/// When a journal that was cut under several instances is helped by new starts.
-const HELP: Duration = Duration::from_mins(1);
 /// Failures of a process that are accepted after the trouble is over: it was in the middle of one.
 const LAST_FAILURES: usize = 3;
 /// What the windows of the last events need to close, beyond their end and the grace: a leader that
@@ -99,7 +98,7 @@ impl History {
         let mut feed = Feed::new(input, plan.partitions[Topic::Input], &plan, &mut random);
         let runs = plan.is_bounded.then(|| {
             (0..random.below(20)).for_each(|_| feed.write(&kafka, &mut random));
-            Runs::begin(&feed)
+            Runs::begin(&kafka, input, &feed)
         });
         Self {
             kafka,
@@ -284,23 +283,16 @@ impl History {
     fn calm(&mut self) -> Result<(), String> {
         self.note(|| "the trouble is over".to_owned());
         self.kafka.set_faults(Faults::none());
+        self.kafka.tell_all_partitions();
         let now = self.now();
         self.slots.iter_mut().for_each(|slot| slot.calm(&self.kafka));
         let (deadline, failures) = (now + PATIENCE, self.sizes.failures);
-        // What is cut off behind a transaction that hid it has been seen by nobody, its writer
-        // included. Another start finds that it is missing.
-        let mut helps_at = self.plan.may_need_help().then_some(now + HELP);
         let before = self.sizes.runs;
         // Since when everything is committed, by instances that all run.
         let mut since = None;
         loop {
             self.look_at_topics();
             self.round();
-            let helps = helps_at.take_if(|at| *at <= self.kafka.clock().elapsed());
-            if helps.is_some() && since.is_none() {
-                self.sizes.helped += 1;
-                (0..self.slots.len()).for_each(|number| self.bury(number));
-            }
             self.pass(if since.is_some() { LONG_PAUSE } else { PAUSE });
             self.advance_runs()?;
             // What was written while one went on is left to the next one.
@@ -341,7 +333,9 @@ impl History {
         let needed = WINDOW_MS + self.plan.rules.grace_ms;
         let last = self.feed.written().iter().map(|input| input.time_ms + needed).max();
         let now_ms = self.kafka.with(|cluster| cluster.now_ms());
-        self.now() >= committed_at + IDLE_TIMEOUT + CLOSING
+        // What was cut off before anybody has read it is missed by its writer only, and late.
+        let unread = self.plan.loses_journal().then(|| timing().follow()).unwrap_or_default();
+        self.now() >= committed_at + IDLE_TIMEOUT + unread + CLOSING
             && last.is_none_or(|last| now_ms >= last + CLOSING.as_millis() as i64)
     }
 

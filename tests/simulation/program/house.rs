@@ -288,7 +288,8 @@ impl House {
     }
 }
 
-fn timing() -> Timing {
+/// How long the parts wait for one another.
+pub(super) fn timing() -> Timing {
     Timing::of(SESSION, COMMIT_INTERVAL).with_transaction(TRANSACTION_TIMEOUT)
 }
 

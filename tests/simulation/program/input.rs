@@ -19,6 +19,7 @@ pub(crate) enum Kind {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Input {
     pub(crate) kind: Kind,
+    pub(crate) partition: i32,
     /// Event time, milliseconds.
     pub(crate) time_ms: i64,
     pub(crate) user: usize,
@@ -85,9 +86,10 @@ impl Feed {
             _ => Kind::Valid,
         };
         let (time_ms, user) = (now_ms - self.delay_ms(random), random.below(self.users));
-        let input = Input { kind, time_ms, user };
+        let mut input = Input { kind, partition: 0, time_ms, user };
         let value = value(self.written.len(), input, random);
         let partition = self.partition(random);
+        input.partition = partition;
         let key = random.one_in(2).then_some(b"k".as_slice());
         kafka.append_record(&self.topic, partition, key, value.as_deref().map(str::as_bytes));
         self.written.push(input);
@@ -121,7 +123,7 @@ impl Feed {
 
 /// A record's value; `None` is a tombstone.
 fn value(number: usize, input: Input, random: &mut Random) -> Option<String> {
-    let Input { kind, time_ms, user } = input;
+    let Input { kind, time_ms, user, .. } = input;
     match kind {
         Kind::Valid => {
             let device = random.pick(&["android", "iOS"]);

@@ -95,13 +95,16 @@ impl Outputs {
         self.check_totals(inputs, losses)
     }
 
-    /// The first of these records that is in no place.
-    pub(crate) fn first_missing(&self, inputs: &[Input]) -> Option<usize> {
+    /// The first of these records, by their numbers, that is in no place.
+    pub(crate) fn first_missing<'a>(
+        &self,
+        mut inputs: impl Iterator<Item = (usize, &'a Input)>,
+    ) -> Option<usize> {
         let is_there =
             |number: &usize| self.processed.contains_key(number) || self.dead.contains_key(number);
         let is_missing =
             |(number, input): &(usize, &Input)| input.kind != Kind::Tombstone && !is_there(number);
-        inputs.iter().enumerate().find(is_missing).map(|(number, _)| number)
+        inputs.find(is_missing).map(|(number, _)| number)
     }
 
     /// Every record is in one place, and there once.

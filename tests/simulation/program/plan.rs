@@ -191,11 +191,6 @@ impl Plan {
         self.troubles.iter().any(|trouble| trouble.loses_journal())
     }
 
-    /// Whether several instances lose parts of the journal.
-    pub(crate) fn may_need_help(&self) -> bool {
-        self.instances > 1 && self.loses_journal()
-    }
-
     /// Whether topics become others while they are used.
     pub(crate) fn changes_topics(&self) -> bool {
         let changes = [Trouble::AddPartition, Trouble::DeleteJournal];

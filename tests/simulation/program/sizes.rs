@@ -24,8 +24,6 @@ pub(crate) struct Sizes {
     pub(crate) deleted: usize,
     pub(crate) cut: usize,
     pub(crate) losses: usize,
-    /// Histories in which all instances had to be started again.
-    pub(crate) helped: usize,
     /// How often all processes of a group have ended by themselves.
     pub(crate) runs: usize,
     /// Virtual time.
@@ -55,7 +53,6 @@ impl AddAssign for Sizes {
         self.deleted += other.deleted;
         self.cut += other.cut;
         self.losses += other.losses;
-        self.helped += other.helped;
         self.runs += other.runs;
         self.seconds += other.seconds;
     }
@@ -71,7 +68,6 @@ impl Sizes {
             && self.starts > histories
             && self.troubles > histories
             && self.windows > histories
-            && self.helped <= 1 + histories / 10_000
             && (failures.min(losses) > 0 || histories < 1_000)
             && ![late, revisions, full, added, deleted, cut, runs].into_iter().any(is_rare)
     }
@@ -83,7 +79,7 @@ impl fmt::Display for Sizes {
             f,
             "{} s of virtual time: {} records, {} starts, {} troubles, {} failed processes, {} \
              windows, {} revisions, {} late events, {} rounds with little memory, {} partitions \
-             added, {} journals deleted, {} cut, {} losses, {} helped, {} bounded runs",
+             added, {} journals deleted, {} cut, {} losses, {} bounded runs",
             self.seconds,
             self.inputs,
             self.starts,
@@ -97,7 +93,6 @@ impl fmt::Display for Sizes {
             self.deleted,
             self.cut,
             self.losses,
-            self.helped,
             self.runs
         )
     }
