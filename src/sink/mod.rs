@@ -88,7 +88,8 @@ pub struct SinkSettings<C: Client> {
 
 /// The sink.
 pub struct Sink<C: Client> {
-    cx: Context<C>,
+    // It is moved in every turn.
+    cx: Box<Context<C>>,
     stage: Stage<C>,
 }
 
@@ -100,7 +101,7 @@ impl<C: Client> Sink<C> {
         to_source: Sender<ToSource>,
         control: Arc<Control>,
     ) -> Result<Self, RunError> {
-        let cx = Context::new(settings, client, to_source, control)?;
+        let cx = Box::new(Context::new(settings, client, to_source, control)?);
         Ok(Self { cx, stage: Stage::Failed })
     }
 

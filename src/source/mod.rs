@@ -118,7 +118,8 @@ pub struct SourceChannels {
 /// The source.
 #[derive(Debug)]
 pub struct Source<C: Client> {
-    cx: Context<C>,
+    // It is moved in every turn.
+    cx: Box<Context<C>>,
     phase: Phase,
 }
 
@@ -143,7 +144,7 @@ impl<C: Client> Source<C> {
         let intake = Intake::new(lanes, router, client.clock().now());
         let clients = (client, consumer, admin);
         let cx = Context::new(settings, clients, intake, channels.from_sink, control);
-        Self { cx, phase: Phase::Unassigned }
+        Self { cx: Box::new(cx), phase: Phase::Unassigned }
     }
 
     /// Runs until a stop is asked for or, with `exit_at_end`, the input is at its end.

@@ -1,7 +1,7 @@
 //! The end of a bounded run, as one instance sees it. Owned by the source thread.
 //!
 //! In:  event-time facts of the sink, where the partitions stand. Out: why this instance ends; that
-//! a log has become shorter than the run, which nobody could ever read.
+//! the run has to end elsewhere: a log has become shorter, or a partition is new.
 //! Holds: an instance ends when the run is over for the whole group, not when its own partitions
 //! are read.
 
@@ -31,8 +31,8 @@ pub(super) enum Found {
     Nothing,
     /// This instance ends now.
     End(Reason),
-    /// The run would never end: it begins anew, up to the ends of today.
-    Shorter(String),
+    /// The run would never end like that: a takeover asks where.
+    OtherEnds(String),
 }
 
 impl RunWatch {
@@ -58,6 +58,11 @@ impl RunWatch {
         let merges = cx.intake.partitions.positions().contains_key(&MERGERS);
         if !merges || !cx.intake.partitions.nothing_to_read() {
             return Found::Nothing;
+        }
+        let (named, all) = (ends.len(), cx.topics.input_partitions());
+        if named < all as usize {
+            let what = format!("the run has the ends of {named} partitions, and there are {all}");
+            return Found::OtherEnds(what);
         }
         let all: Vec<_> = ends.keys().copied().collect();
         match run_ends(cx, &all) {
@@ -86,5 +91,5 @@ fn shorter<C: Client>(
     );
     let ends = ends.iter().map(|(p, end)| (*p, end_now(p, *end))).collect();
     cx.run_ends = Some(RunEnds { ends, replaces: true });
-    Found::Shorter(what)
+    Found::OtherEnds(what)
 }

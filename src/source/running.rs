@@ -83,7 +83,7 @@ impl Running {
             Found::End(reason) => {
                 return Ok(self.end(cx, reason, cx.settings.timing.last_commit()));
             }
-            Found::Shorter(what) => return Phase::Running(self).roll_back(cx, &what),
+            Found::OtherEnds(what) => return Phase::Running(self).roll_back(cx, &what),
         }
         self.probe_silent(cx);
         self.look_for_owners(cx);
