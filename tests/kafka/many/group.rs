@@ -4,7 +4,7 @@
 //! Holds: the instances that are there at the end read and close everything by themselves, and all
 //! of them say so; then the judge must find nothing missing, doubled, wrong or hidden.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::Value;
 use testkit::{Instance, Process, Scenario, until};
@@ -12,14 +12,8 @@ use testkit::{Instance, Process, Scenario, until};
 use super::readable::wait_until_readable;
 use crate::{faults::topics::log_ends, members::wait_until_stable};
 
-/// The shortest session that brokers allow.
-pub(crate) const SESSION: Duration = Duration::from_secs(6);
-/// The group notices the end of a session at the next heartbeat of a member that lives; then all
-/// join anew and take the partitions over.
-pub(crate) const TAKEOVER: Duration = Duration::from_secs(3);
-
-/// Windows that close while events come, and events that are too late for theirs. All is closed
-/// soon after the last event.
+/// The shortest session that brokers allow; windows that close while events come, and events that
+/// are too late for theirs. All is closed soon after the last event.
 const FLAGS: &[&str] = &[
     "--session-timeout",
     "6s",
@@ -154,23 +148,14 @@ impl Group {
         others.into_iter().for_each(goes_on);
     }
 
-    /// That the others have the partitions of an instance that is lost, and everything that is
-    /// written can be read, so soon.
-    pub(crate) fn is_taken_over(&self, lost: Instant, partitions: u32, within: Duration) {
+    /// Waits until the others have the partitions of an instance that is lost, and everything that
+    /// is written can be read. How soon that must be, the simulation judges by its own clock.
+    pub(crate) fn is_taken_over(&self, lost: Instant, partitions: u32) {
         self.wait_for_all(partitions);
         println!("all partitions after {:?}", lost.elapsed());
         wait_until_readable(&self.scenario);
-        let took = lost.elapsed();
-        println!("all can be read after {took:?}");
-        assert!(took < within, "{took:?}\n{}", self.tails());
+        println!("all can be read after {:?}", lost.elapsed());
         self.running().for_each(goes_on);
-    }
-
-    fn tails(&self) -> String {
-        let tail = |instance: &Instance| {
-            format!("---- {}\n{}\n", instance.name(), instance.served().tail())
-        };
-        self.running().map(tail).collect()
     }
 
     /// Production ends; waits until each instance shows that all is read and closed.

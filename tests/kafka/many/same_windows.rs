@@ -10,52 +10,61 @@ use crate::{
     members::wait_until_stable,
 };
 
-const COUNT: u64 = 30_000;
-
 /// The same events each time: ten minutes of event time, more than the allowed lateness, none of
 /// them behind the grace.
-const EVENTS: &[&str] = &[
-    "--seed",
-    "93",
-    "--count",
-    "30000",
-    "--users",
-    "2000",
-    "--start-time",
-    "2024-11-02T15:00:01Z",
-    "--events-per-second-of-event-time",
-    "50",
-    "--run-length",
-    "20",
-    "--rate",
-    "5000",
-];
-const LATE: &[&str] = &["--share-late", "0.1", "--late-by", "9m"];
+const ORDERLY: Wave = Wave { seed: "93", count: 30_000, start: "2024-11-02T15:00:01Z" };
+/// After those, events of two minutes that are too late for their windows.
+const TOO_LATE: Wave = Wave { seed: "94", count: 6_000, start: "2024-11-02T15:00:01Z" };
+/// And events that revise theirs.
+const LATE: Wave = Wave { seed: "95", count: 6_000, start: "2024-11-02T15:07:01Z" };
 
 /// Many epochs, and no window closes because of a silence that a slow machine makes.
 const FLAGS: &[&str] =
-    &["--session-timeout", "6s", "--idle-timeout", "1h", "--commit-interval", "100ms"];
+    &["--session-timeout", "1m", "--idle-timeout", "1h", "--commit-interval", "100ms"];
 
-/// So many instances process the events; a bounded run of all of them closes the last windows.
-fn processed(count: usize, produce: &[&str], judge: &[&str]) -> Scenario {
+/// Events that are written at once.
+struct Wave {
+    seed: &'static str,
+    count: u64,
+    start: &'static str,
+}
+
+impl Wave {
+    fn produce(&self, scenario: &Scenario) {
+        let (count, rate) = (self.count.to_string(), "5000");
+        let what = ["--seed", self.seed, "--count", &count, "--start-time", self.start];
+        let how = ["--users", "2000", "--run-length", "20", "--rate", rate];
+        let speed = ["--events-per-second-of-event-time", "50"];
+        scenario.produce(&[&what[..], &how, &speed].concat());
+    }
+}
+
+/// So many instances process the waves, one after the other, and start anew before each: what was
+/// committed of one decides what is too late in the next. A bounded run of all of them closes the
+/// last windows.
+fn processed(count: usize, waves: &[Wave], judge: &[&str]) -> Scenario {
     let scenario = Scenario::new("same-windows");
     scenario.produce(&["--count", "0"]);
     let names = ["one", "two", "three", "four"];
     let mut instances: Vec<_> = names.into_iter().take(count).map(Instance::new).collect();
-    for instance in &mut instances {
-        instance.start(&scenario, FLAGS);
+    let mut written = 0;
+    for wave in waves {
+        for instance in &mut instances {
+            instance.start(&scenario, FLAGS);
+        }
+        wait_until_stable(&scenario, count);
+        wave.produce(&scenario);
+        written += wave.count;
+        for instance in &instances {
+            let served = instance.served();
+            served.wait_for("logintide_events_in_total", |n| n > 0.0);
+            served.until("all is read", || {
+                let totals = &served.api("status")["snapshot"]["totals"];
+                (totals["events_in"] == written).then_some(())
+            });
+        }
+        instances.iter_mut().for_each(Instance::stop);
     }
-    wait_until_stable(&scenario, count);
-    scenario.produce(produce);
-    for instance in &instances {
-        let served = instance.served();
-        served.wait_for("logintide_events_in_total", |n| n > 0.0);
-        served.until("all is read", || {
-            let totals = &served.api("status")["snapshot"]["totals"];
-            (totals["events_in"] == COUNT).then_some(())
-        });
-    }
-    instances.iter_mut().for_each(Instance::stop);
     for instance in &mut instances {
         instance.start(&scenario, &[FLAGS, &["--exit-at-end"]].concat());
     }
@@ -84,7 +93,7 @@ fn records(scenario: &Scenario) -> BTreeMap<Vec<u8>, String> {
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
 fn orderly_events_make_the_same_windows_in_one_two_and_four_instances() {
-    let all = [1, 2, 4].map(|count| processed(count, EVENTS, &["--expect-late", "none"]));
+    let all = [1, 2, 4].map(|count| processed(count, &[ORDERLY], &["--expect-late", "none"]));
     let records = all.each_ref().map(records);
     assert!(records[0].len() >= 60, "{} windows", records[0].len());
     for (several, scenario) in records[1..].iter().zip(&all[1..]) {
@@ -97,9 +106,9 @@ fn orderly_events_make_the_same_windows_in_one_two_and_four_instances() {
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
 fn windows_and_late_events_together_are_the_same_in_one_two_and_four_instances() {
-    let produce = [EVENTS, LATE].concat();
     let sums = [1, 2, 4].map(|count| {
-        let scenario = processed(count, &produce, &["--expect-late", "some"]);
+        let waves = [ORDERLY, TOO_LATE, LATE];
+        let scenario = processed(count, &waves, &["--expect-late", "some"]);
         let mut sums = recount(&events(&scenario, "late"));
         for (start, window) in newest_windows(&scenario) {
             *sums.entry(start).or_default() += window.total;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Instant};
 
 use testkit::{Instance, Scenario};
 
-use super::group::{Group, LIVE, SESSION, TAKEOVER, goes_on, status};
+use super::group::{Group, LIVE, goes_on, status};
 use crate::members::wait_until_so_many_have_partitions;
 
 /// Revision and total of every window that an instance lists.
@@ -51,7 +51,7 @@ fn an_instance_without_partitions_is_ready_shows_everything_and_takes_over() {
 
     let lost = Instant::now();
     group.instances[readers[0]].kill();
-    group.is_taken_over(lost, 2, SESSION + TAKEOVER);
+    group.is_taken_over(lost, 2);
     assert!(has_partitions(&group.instances[by]));
     group.drain();
     // What nobody can revise any more may be missing, but not be an older revision.

@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     /// Leaves out the tests that need a broker, and lists them
     #[arg(long)]
     without_kafka: bool,
-    /// Instead, in about an hour: the slow tests that break the network, brokers, disks and
+    /// Instead, in more than an hour: the slow tests that break the network, brokers, disks and
     /// processes (they need Java and Maven, or `KAFKA_HOME`), 30 kills at random moments in each
     /// delivery mode, all benchmarks compile, and a minute of fuzzing each
     #[arg(long, conflicts_with_all = ["all", "without_kafka"])]

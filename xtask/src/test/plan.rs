@@ -22,8 +22,9 @@ use crate::{check_readme, shell};
 
 /// The tests can kill the program at every step of its protocol; a release has no such places.
 const FEATURES: &[&str] = &["--features", "test-support"];
-/// Random histories of the epoch protocol, of each delivery mode.
-const HISTORIES: &str = "100000";
+/// Random histories of each delivery mode: in the ordinary checks, and where time does not matter.
+const HISTORIES: u32 = 50_000;
+const MORE_HISTORIES: u32 = 150_000;
 /// Tests that start and stop a broker of their own with `scripts/kafka-local`, whatever the rest
 /// uses. They take the longest, so they begin first.
 const OWN_BROKER_TESTS: [&str; 2] = ["outage::", "security::"];
@@ -146,11 +147,7 @@ impl Plan<'_> {
         if !self.arguments.all {
             return Ok(());
         }
-        let simulation = programs.iter().find(|program| program.name == "simulation");
-        let simulation = simulation.context("there is a test program simulation")?;
-        // Says how many of each delivery mode it ran.
-        let mut command = simulation.command(["histories", "--nocapture"]);
-        steps.run("100 000 histories", command.env("LOGINTIDE_HISTORIES", HISTORIES))?;
+        self.histories(programs, HISTORIES)?;
         // On the pinned stable compiler, and without the coverage that only running them needs.
         let mut fuzz = shell::cargo(["check", "--manifest-path", "fuzz/Cargo.toml", "--locked"]);
         fuzz.arg("--target-dir").arg(shell::target_dir());
@@ -163,6 +160,17 @@ impl Plan<'_> {
             }
         }
         self.deployment(running)
+    }
+
+    /// Random histories of the program on a simulated Kafka, so many of each delivery mode.
+    fn histories(&self, programs: &[TestProgram], each: u32) -> anyhow::Result<()> {
+        let simulation = programs.iter().find(|program| program.name == "simulation");
+        let simulation = simulation.context("there is a test program simulation")?;
+        // Says how many of each mode it ran.
+        let mut command = simulation.command(["histories", "--nocapture"]);
+        command.env("LOGINTIDE_HISTORIES", each.to_string());
+        self.steps.run(&format!("2 x {each} histories"), &mut command)?;
+        Ok(())
     }
 
     /// The files under deploy/.
@@ -229,6 +237,7 @@ impl Plan<'_> {
             let mut job = self.kills(30, 500_000, delivery, &running);
             steps.run(&job.name, &mut job.command)?;
         }
+        self.histories(&programs, MORE_HISTORIES)?;
         let mut benches = shell::cargo(["bench", "--workspace", "--no-run", "--locked"]);
         steps.run("benchmarks compile", &mut benches)?;
         let mut fuzz = shell::cargo(["build", "--manifest-path", "fuzz/Cargo.toml", "--locked"]);

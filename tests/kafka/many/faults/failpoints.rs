@@ -5,13 +5,13 @@ use std::{
     os::unix::process::ExitStatusExt,
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use logintide::failpoint::Point;
 use testkit::{SOON, Scenario};
 
-use super::super::group::{Group, JUDGED, SESSION, goes_on};
+use super::super::group::{Group, JUDGED, goes_on};
 
 const EPOCH: &[Point] = &[
     Point::Cut,
@@ -38,10 +38,6 @@ const TRANSACTION: &[&str] = &["-X", "transaction.timeout.ms=600000"];
 /// Points that are tested at the same time, each with a group of its own: most of what a test does
 /// is to wait.
 const AT_ONCE: usize = 3;
-
-/// Where so many start and take over at the same time, each may need longer; still far less than
-/// the transaction that is left open.
-const SOON_AMONG_MANY: Duration = Duration::from_secs(3 * SESSION.as_secs());
 
 fn each(points: &[Point], test: impl Fn(usize, Point) + Sync) {
     let next = AtomicUsize::new(0);
@@ -78,7 +74,7 @@ fn killed(number: usize, point: Point, skip: usize, delivery: &str, judge: &[&st
     assert_eq!(status.signal(), Some(9), "{points}: {status}\n{}", served.tail());
     assert!(served.log().contains("failpoint: killed"), "{points}\n{}", served.tail());
     group.instances[victim].kill();
-    group.is_taken_over(lost, 8, SOON_AMONG_MANY);
+    group.is_taken_over(lost, 8);
     println!("{} {delivery}: taken over after {:?}", point.name(), lost.elapsed());
     group.is_exact_with(&[JUDGED, judge].concat());
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use testkit::Scenario;
 
-use super::super::group::{Group, SESSION, TAKEOVER};
+use super::super::group::Group;
 
 #[test]
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
@@ -14,7 +14,7 @@ fn the_merger_is_killed_and_its_folder_lost_and_all_is_exact() {
     group.instances[merger].kill();
     let lost = Instant::now();
     group.instances[merger].lose_state(group.scenario());
-    group.is_taken_over(lost, 8, SESSION + TAKEOVER);
+    group.is_taken_over(lost, 8);
     assert_ne!(group.merger(), merger);
     group.start(merger);
     group.all_go_on();

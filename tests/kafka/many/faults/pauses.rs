@@ -9,7 +9,7 @@ use logintide::ids::PartitionId;
 use serde_json::Value;
 use testkit::Scenario;
 
-use super::super::group::{Group, SESSION};
+use super::super::group::Group;
 use crate::faults::topics::read;
 
 /// Number, partition and Kafka timestamp of every event of a topic that has a number.
@@ -72,6 +72,8 @@ fn now_ms() -> i64 {
     now.expect("the clock is right").as_millis() as i64
 }
 
+/// That of a group, unless a test says another one.
+const SESSION: Duration = Duration::from_secs(6);
 /// Far longer than a rebalance takes: no pause of these waits for its end.
 const LONG_SESSION: &[&str] = &["--session-timeout", "30s"];
 
