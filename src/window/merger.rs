@@ -306,11 +306,11 @@ impl Merger {
         change.dropped = dropped;
     }
 
-    /// What is published of every window once a merge is applied.
+    /// What is published of every window once a merge is applied. Those that it forgets are among
+    /// them: who reads that learns what was published last of them.
     pub fn published_after(&self, merge: &PreparedMerge) -> BTreeMap<WindowStart, PublishedTotal> {
         let mut published = self.published();
         published.extend(merge.change.published.iter().map(|(start, total)| (*start, *total)));
-        published.retain(|start, _| !merge.change.dropped.contains(start));
         published
     }
 

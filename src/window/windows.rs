@@ -133,7 +133,7 @@ impl Windows {
         self.ledger.counts_after(change)
     }
 
-    /// What is published of every window once a merge is applied.
+    /// What is published of every window once a merge is applied, those that it forgets among them.
     pub fn published_after(&self, merge: &PreparedMerge) -> BTreeMap<WindowStart, PublishedTotal> {
         self.merger.as_ref().map(|merger| merger.published_after(merge)).unwrap_or_default()
     }

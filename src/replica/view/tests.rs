@@ -101,6 +101,10 @@ fn what_everyone_has_forgotten_is_dropped_whoever_names_it_later() {
     assert_eq!(published.keys().map(|start| start.0).collect::<Vec<_>>(), [20]);
     view.apply(Applied::Snapshot(partition(1, &[(10, 7), (20, 8)])), 0);
     assert_eq!(totals(&view, 1), [(20, 8)]);
+    // A snapshot names what it forgets as well.
+    view.apply(Applied::Snapshot(merger(Some(30), &[20])), 0);
+    assert_eq!(view.last_published().keys().map(|start| start.0).collect::<Vec<_>>(), [0, 10, 20]);
+    assert!(view.merger().expect("it is there").windows.is_empty());
 }
 
 proptest! {

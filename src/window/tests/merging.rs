@@ -87,3 +87,27 @@ fn beyond_the_cap_the_order_of_arrival_does_not_matter() {
         assert_eq!(merged(&epochs), sum);
     }
 }
+
+#[test]
+fn what_a_merge_forgets_is_in_its_snapshot_as_it_was_published_last() {
+    let mut merger = merger();
+    let goes_on = |horizon: Option<EventTimeMs>| {
+        [0, 1].map(|p| {
+            let mut change = change(p, 0..3);
+            change.state.watermark = Some(EventTimeMs(1_000));
+            change.state.horizon = horizon;
+            change
+        })
+    };
+    let forgets = (0..4).find_map(|_| {
+        let input = MergerInput { partitions: 0, now_ms: 0, close_all: false };
+        let merge = merger.prepare(&goes_on(merger.horizon()), input);
+        let (forgets, after) =
+            (merge.change.dropped.contains(&WINDOW), merger.published_after(&merge));
+        merger.commit(&merge);
+        forgets.then_some(after)
+    });
+    let after = forgets.expect("the window is forgotten");
+    assert_eq!(after[&WINDOW].total, 6);
+    assert!(!merger.published().contains_key(&WINDOW));
+}
