@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use testkit::Process;
 
 use super::{
     figures::Figures,
@@ -59,18 +60,47 @@ pub(crate) fn measure(bench: &mut Workbench) -> anyhow::Result<Figures> {
     Ok(figures)
 }
 
-/// Events go through while a reader takes their times.
-fn live(bench: &mut Workbench, case: &str) -> anyhow::Result<Vec<(&'static str, f64)>> {
-    let plan = bench.plan().clone();
+/// Measures so many instances of a group in this round, and adds the percentiles.
+pub(crate) fn add_of_instances(
+    bench: &mut Workbench,
+    round: u32,
+    (case, delivery): (&str, &str),
+    instances: &[&str],
+    figures: &mut Figures,
+) -> anyhow::Result<()> {
+    let percentiles = bench.measured(round, |bench| {
+        create_topics(bench);
+        let group = bench.unique("live");
+        let flags = [&INTERVAL[..], &["--workers", "1", "--delivery", delivery]].concat();
+        let started = instances.iter().map(|instance| {
+            bench.spawn(bench.instance_of("logintide", (&group, instance), "live", &flags))
+        });
+        let mut runs: Vec<_> = started.collect();
+        runs.iter_mut().for_each(|run| run.wait_for_line(Lines::READING));
+        through(bench, runs, OUTPUTS[0])
+    })?;
+    for (name, ms) in percentiles {
+        figures.push(case, &format!("{name}_ms"), ms);
+    }
+    Ok(())
+}
+
+const INTERVAL: [&str; 2] = ["--commit-interval", "100ms"];
+
+fn create_topics(bench: &mut Workbench) {
     bench.fill("live", 8, 0, &[]);
     bench.create_like("live", &[&OUTPUTS[..], &["out-copy"]].concat());
+}
+
+/// Events go through one program while a reader takes their times.
+fn live(bench: &mut Workbench, case: &str) -> anyhow::Result<Vec<(&'static str, f64)>> {
+    create_topics(bench);
     let group = bench.unique("live");
-    let interval = ["--commit-interval", "100ms"];
     let (run, read_from) = match case {
         "none" => (None, "live"),
         "copy" => {
             let mut copy = bench.tool("loadgen", &["copy", "--from", "live", "--to", "out-copy"]);
-            copy.args(["--group-id", &group]).args(interval);
+            copy.args(["--group-id", &group]).args(INTERVAL);
             // It writes nothing about its group; the first seconds do not count.
             (Some(bench.spawn(copy)), "out-copy")
         }
@@ -79,12 +109,22 @@ fn live(bench: &mut Workbench, case: &str) -> anyhow::Result<Vec<(&'static str, 
                 Some((delivery, _)) => (delivery, BEFORE),
                 None => (case, "logintide"),
             };
-            let flags = [&interval[..], &["--delivery", delivery]].concat();
+            let flags = [&INTERVAL[..], &["--delivery", delivery]].concat();
             let mut run = bench.spawn(bench.run_of(program, &group, "live", &flags));
             run.wait_for_line(Lines::READING);
             (Some(run), OUTPUTS[0])
         }
     };
+    through(bench, run.into_iter().collect(), read_from)
+}
+
+/// Writes the input, takes the times of what is read, and ends what runs.
+fn through(
+    bench: &Workbench,
+    runs: Vec<Process>,
+    read_from: &str,
+) -> anyhow::Result<Vec<(&'static str, f64)>> {
+    let plan = bench.plan();
     let mut produce = bench.loadgen("produce");
     produce.args(["--topic", "live", "--rate", &PER_SECOND.to_string()]);
     produce.args(["--count", &(PER_SECOND * plan.latency_s).to_string()]);
@@ -97,9 +137,7 @@ fn live(bench: &mut Workbench, case: &str) -> anyhow::Result<Vec<(&'static str, 
     latency.args(["--skip", &format!("{}s", plan.latency_skip_s)]);
     let report = bench.complete(latency);
     produce.ends_with(0);
-    if let Some(run) = run {
-        run.stop();
-    }
+    runs.into_iter().for_each(Process::stop);
     bench.drop_topics("out-.*|live");
     percentiles(&report).with_context(|| format!("loadgen latency printed: {report}"))
 }

@@ -52,10 +52,10 @@ impl Measured {
     }
 }
 
-/// Measures a command that takes so many events; the output grows by as many records.
+/// Measures commands that together take so many events; the output grows by as many records.
 fn measure(
     bench: &Workbench,
-    command: Command,
+    commands: Vec<Command>,
     events: u64,
     output: &str,
 ) -> anyhow::Result<Measured> {
@@ -69,23 +69,29 @@ fn measure(
     };
     let broker_before_s = broker_cpu_s();
     let began = Instant::now();
-    let mut process = bench.spawn(command);
+    let mut processes: Vec<_> = commands.into_iter().map(|command| bench.spawn(command)).collect();
     let (mut peak_kib, mut threads) = (0, HashMap::new());
-    // An ended process keeps its times until it is waited for.
     let own_cpu_s = loop {
-        let now = usage::process(process.pid()).context("nobody else waits for the process")?;
-        if now.has_ended {
-            break now.cpu_s;
+        let (mut cpu_s, mut kib, mut have_ended) = (0.0, 0, true);
+        for process in &processes {
+            // An ended process keeps its times until it is waited for.
+            let now = usage::process(process.pid()).context("nobody else waits for the process")?;
+            cpu_s += now.cpu_s;
+            have_ended &= now.has_ended;
+            kib += usage::peak_kib(process.pid()).unwrap_or(0);
+            for (number, name, usage) in usage::threads(process.pid()) {
+                threads.insert(number, (name, usage.cpu_s));
+            }
+            assert!(began.elapsed() < LONGEST, "still running\n{}", process.tail());
         }
-        peak_kib = usage::peak_kib(process.pid()).unwrap_or(0).max(peak_kib);
-        for (number, name, usage) in usage::threads(process.pid()) {
-            threads.insert(number, (name, usage.cpu_s));
+        if have_ended {
+            break cpu_s;
         }
-        assert!(began.elapsed() < LONGEST, "still running\n{}", process.tail());
+        peak_kib = peak_kib.max(kib);
         pause(LOOK);
     };
     let wall_s = began.elapsed().as_secs_f64();
-    process.ends_with(0);
+    processes.iter_mut().for_each(|process| process.ends_with(0));
     let broker_cpu_s = broker_cpu_s() - broker_before_s;
     watcher.ends_with(0);
     let log = watcher.log();
@@ -102,7 +108,7 @@ fn measure(
     })
 }
 
-/// A run of logintide over a filled topic.
+/// A run of a group of logintide over a filled topic.
 #[derive(Clone, Copy)]
 pub(crate) struct Job<'a> {
     pub(crate) program: &'a str,
@@ -110,6 +116,8 @@ pub(crate) struct Job<'a> {
     pub(crate) events: u64,
     pub(crate) delivery: &'a str,
     pub(crate) flags: &'a [&'a str],
+    /// Names of the instances.
+    pub(crate) instances: &'a [&'a str],
     /// The output that grows by as many records.
     pub(crate) watched: &'a str,
     /// Only these cores, as taskset names them.
@@ -119,8 +127,16 @@ pub(crate) struct Job<'a> {
 impl<'a> Job<'a> {
     /// At-least-once, from the topic `in`.
     pub(crate) fn new(events: u64) -> Self {
-        let (program, input, delivery) = ("logintide", "in", "at-least-once");
-        Self { program, input, events, delivery, flags: &[], watched: OUTPUTS[0], cores: None }
+        Self {
+            program: "logintide",
+            input: "in",
+            events,
+            delivery: "at-least-once",
+            flags: &[],
+            instances: &["one"],
+            watched: OUTPUTS[0],
+            cores: None,
+        }
     }
 
     pub(crate) fn input(self, input: &'a str) -> Self {
@@ -132,23 +148,33 @@ impl<'a> Job<'a> {
         bench.measured(round, |bench| {
             bench.create_like(self.input, &OUTPUTS);
             let flags = [&["--exit-at-end", "--delivery", self.delivery], self.flags].concat();
-            let mut command = bench.run_of(self.program, &bench.unique("run"), self.input, &flags);
-            if let Some(cores) = self.cores {
-                let mut pinned = Command::new("taskset");
-                pinned.args(["-c", cores]).arg(command.get_program()).args(command.get_args());
-                for (name, value) in command.get_envs() {
-                    match value {
-                        Some(value) => pinned.env(name, value),
-                        None => pinned.env_remove(name),
-                    };
+            let group = bench.unique("run");
+            let commands = self.instances.iter().map(|instance| {
+                let command =
+                    bench.instance_of(self.program, (&group, instance), self.input, &flags);
+                match self.cores {
+                    Some(cores) => pinned(&command, cores),
+                    None => command,
                 }
-                command = pinned;
-            }
-            let measured = measure(bench, command, self.events, self.watched)?;
+            });
+            let measured = measure(bench, commands.collect(), self.events, self.watched)?;
             bench.drop_topics("out-.*");
             Ok(measured)
         })
     }
+}
+
+/// The same command on these cores only.
+fn pinned(command: &Command, cores: &str) -> Command {
+    let mut pinned = Command::new("taskset");
+    pinned.args(["-c", cores]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => pinned.env(name, value),
+            None => pinned.env_remove(name),
+        };
+    }
+    pinned
 }
 
 /// Measures an ordinary copy of the topic `in` (`loadgen copy`) by this program.
@@ -162,7 +188,7 @@ pub(crate) fn copy(
         bench.create_like("in", &["out-copy"]);
         let mut command = bench.tool(program, &["copy", "--from", "in", "--to", "out-copy"]);
         command.args(["--group-id", &bench.unique("copy"), "--exit-at-end"]).args(flags);
-        let measured = measure(bench, command, bench.plan().events, "out-copy")?;
+        let measured = measure(bench, vec![command], bench.plan().events, "out-copy")?;
         bench.drop_topics("out-.*");
         Ok(measured)
     })
@@ -178,7 +204,7 @@ pub(crate) fn upper_bound(
         bench.create_like("in", &["out-bound"]);
         let mut command = bench.tool("upper_bound", &["--from", "in", "--to", "out-bound"]);
         command.args(["--group-id", &bench.unique("bound")]).args(flags);
-        let measured = measure(bench, command, bench.plan().events, "out-bound")?;
+        let measured = measure(bench, vec![command], bench.plan().events, "out-bound")?;
         bench.drop_topics("out-.*");
         Ok(measured)
     })

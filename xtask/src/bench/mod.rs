@@ -12,6 +12,7 @@ mod figures;
 mod growth;
 mod hard;
 mod host;
+mod instances;
 mod latency;
 mod measure;
 mod memory;
@@ -93,6 +94,8 @@ enum Section {
     Starts,
     /// One core and two, more workers, more brokers, and what each thread costs
     Scaling,
+    /// Two instances of a group beside one, and how long events take through them
+    Instances,
     /// Partitions, event size, users; locales, windows, late events, the slow path
     Growth,
     /// Cases that must stay fast: one user, dead letters, large events, a backlog
@@ -121,6 +124,7 @@ impl Section {
             Self::Latency => latency::measure(bench),
             Self::Starts => starts::measure(bench),
             Self::Scaling => scaling::measure(bench),
+            Self::Instances => instances::measure(bench),
             Self::Growth => growth::measure(bench),
             Self::Hard => hard::measure(bench),
             Self::Memory => Ok(memory::measure(bench)),

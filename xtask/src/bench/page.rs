@@ -10,8 +10,8 @@ use std::{fs, path::PathBuf};
 use anyhow::{Context, bail, ensure};
 
 use super::{
-    figures::Figures, growth, hard, latency, memory, pairs, plot::Plot, recorded, run::Run,
-    scaling, starts,
+    figures::Figures, growth, hard, instances, latency, memory, pairs, plot::Plot, recorded,
+    run::Run, scaling, starts,
 };
 use crate::shell;
 
@@ -42,6 +42,11 @@ const TABLES: &[Table] = &[
     Table { name: "starts", section: "starts", make: Make::One(|f| starts::STARTS.upright(f)) },
     Table { name: "scaling", section: "scaling", make: Make::One(|f| scaling::RATES.across(f)) },
     Table { name: "threads", section: "scaling", make: Make::One(|f| scaling::THREADS.across(f)) },
+    Table {
+        name: "instances",
+        section: "instances",
+        make: Make::One(|f| instances::INSTANCES.upright(f)),
+    },
     Table { name: "settings", section: "growth", make: Make::One(|f| growth::SETTINGS.across(f)) },
     Table { name: "hard", section: "hard", make: Make::One(|f| hard::CASES.across(f)) },
     Table { name: "backlog", section: "hard", make: Make::One(|f| hard::BACKLOG.upright(f)) },

@@ -138,9 +138,15 @@ impl Workbench {
     /// Starts so many brokers; those that ran end. One alone has a heap as in production and writes
     /// its pauses to its log.
     pub(crate) fn start_broker(&mut self, nodes: u16) {
+        self.start_broker_with(nodes, &[]);
+    }
+
+    /// As `start_broker`, with settings of the brokers.
+    pub(crate) fn start_broker_with(&mut self, nodes: u16, settings: &[&str]) {
         self.stop_broker();
         let mut broker = KafkaLocal::new(nodes);
         broker.set_quiet();
+        settings.iter().for_each(|setting| broker.set(setting));
         // What a run wrote goes when its topics go, not in the midst of another one a minute later.
         broker.set("log.segment.delete.delay.ms=1000");
         if nodes == 1 {
@@ -240,6 +246,17 @@ impl Workbench {
         input: &str,
         flags: &[&str],
     ) -> Command {
+        self.instance_of(program, (group, "one"), input, flags)
+    }
+
+    /// The same as one of several instances of a group.
+    pub(crate) fn instance_of(
+        &self,
+        program: &str,
+        (group, instance): (&str, &str),
+        input: &str,
+        flags: &[&str],
+    ) -> Command {
         let mut command = self.tool(program, &["run"]);
         command.args(["--group-id", group, "--input-topic", input, "--http", "off"]);
         // The group's journal: all other topics are there.
@@ -248,13 +265,18 @@ impl Workbench {
         {
             command.args([&format!("--{flag}-topic"), topic]);
         }
-        command.arg("--state-dir").arg(self.scratch.path().join("state").join(group)).args(flags);
+        command.args(["--instance-id", instance]).arg("--state-dir");
+        command.arg(self.state_dir(group, instance)).args(flags);
         command
     }
 
-    /// Removes the state folder of a group.
+    fn state_dir(&self, group: &str, instance: &str) -> PathBuf {
+        self.scratch.path().join("state").join(group).join(instance)
+    }
+
+    /// Removes the state folder of a group's only instance.
     pub(crate) fn lose_state(&self, group: &str) {
-        let folder = self.scratch.path().join("state").join(group);
+        let folder = self.state_dir(group, "one");
         fs::remove_dir_all(folder).expect("the group had a folder");
     }
 

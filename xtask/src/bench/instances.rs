@@ -1,0 +1,66 @@
+//! The section `instances`: two instances with a worker each beside one with two, over one topic
+//! and at a steady rate.
+
+use super::{
+    figures::Figures,
+    latency,
+    measure::Job,
+    table::{Layout, Show},
+    workbench::Workbench,
+};
+
+/// How long the group waits for its first members, so that both read from the start.
+const JOIN_TOGETHER: &str = "group.initial.rebalance.delay.ms=2000";
+
+const TWO: &[&str] = &["one", "two"];
+
+/// Each case, its delivery, and the instances' names.
+const CASES: &[(&str, &str, &[&str])] = &[
+    ("at-least-once", "at-least-once", &["one"]),
+    ("at-least-once, two", "at-least-once", TWO),
+    ("exactly-once", "exactly-once", &["one"]),
+    ("exactly-once, two", "exactly-once", TWO),
+];
+
+pub(crate) const INSTANCES: Layout = Layout {
+    corner: "",
+    cases: &[
+        ("at-least-once", "one, 2 workers, at-least-once"),
+        ("at-least-once, two", "two, a worker each"),
+        ("exactly-once", "one, 2 workers, exactly-once"),
+        ("exactly-once, two", "two, a worker each"),
+    ],
+    measures: &[
+        ("steady_k_per_s", "steady, k/s", Show::Spread(0)),
+        ("own_us", "own CPU, µs", Show::Median(2)),
+        ("broker_us", "broker CPU, µs", Show::Median(2)),
+        ("p50_ms", "p50, ms", Show::Median(1)),
+        ("p99_ms", "p99, ms", Show::Spread(1)),
+    ],
+};
+
+pub(crate) fn measure(bench: &mut Workbench) -> anyhow::Result<Figures> {
+    let plan = bench.plan().clone();
+    let mut figures = Figures::default();
+    bench.start_broker_with(1, &[JOIN_TOGETHER]);
+    eprintln!("instances: producing {} events", plan.events);
+    bench.fill("in", 8, plan.events, &[]);
+    for round in 0..=plan.rounds {
+        eprintln!("instances: round {round} of {}", plan.rounds);
+        for &(case, delivery, instances) in CASES {
+            let flags: &[_] = &["--workers", if instances.len() == 1 { "2" } else { "1" }];
+            let job = Job { delivery, instances, flags, ..Job::new(plan.events) };
+            let measured = job.run(bench, round)?;
+            if round > 0 {
+                measured.add_to(&mut figures, case);
+            }
+        }
+    }
+    for round in 1..=plan.rounds {
+        eprintln!("instances: latency, round {round} of {}", plan.rounds);
+        for &(case, delivery, instances) in CASES {
+            latency::add_of_instances(bench, round, (case, delivery), instances, &mut figures)?;
+        }
+    }
+    Ok(figures)
+}
