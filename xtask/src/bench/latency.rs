@@ -76,7 +76,9 @@ pub(crate) fn add_of_instances(
             bench.spawn(bench.instance_of("logintide", (&group, instance), "live", &flags))
         });
         let mut runs: Vec<_> = started.collect();
-        runs.iter_mut().for_each(|run| run.wait_for_line(Lines::READING));
+        for run in &mut runs {
+            run.wait_for_line(Lines::READING);
+        }
         through(bench, runs, OUTPUTS[0])
     })?;
     for (name, ms) in percentiles {

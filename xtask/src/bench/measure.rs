@@ -91,7 +91,9 @@ fn measure(
         pause(LOOK);
     };
     let wall_s = began.elapsed().as_secs_f64();
-    processes.iter_mut().for_each(|process| process.ends_with(0));
+    for process in &mut processes {
+        process.ends_with(0);
+    }
     let broker_cpu_s = broker_cpu_s() - broker_before_s;
     watcher.ends_with(0);
     let log = watcher.log();

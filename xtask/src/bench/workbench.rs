@@ -146,7 +146,9 @@ impl Workbench {
         self.stop_broker();
         let mut broker = KafkaLocal::new(nodes);
         broker.set_quiet();
-        settings.iter().for_each(|setting| broker.set(setting));
+        for setting in settings {
+            broker.set(setting);
+        }
         // What a run wrote goes when its topics go, not in the midst of another one a minute later.
         broker.set("log.segment.delete.delay.ms=1000");
         if nodes == 1 {
