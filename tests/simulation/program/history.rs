@@ -4,6 +4,8 @@
 //! Holds: every choice is the seed's; once the trouble is over, everything has to end by itself
 //! within a bounded time.
 
+mod groups;
+
 use std::time::Duration;
 
 use logintide::{
@@ -14,8 +16,7 @@ use logintide::{
 
 use super::{
     guest::Guest,
-    house::timing,
-    house::{Repeats, bearable},
+    house::{Repeats, bearable, timing},
     input::Feed,
     losses::{self, Loss},
     oracle::Outputs,
@@ -86,6 +87,10 @@ impl History {
         if Random::new(seed ^ 0x0e4d).one_in(BOUNDED_ONE_IN) {
             plan = plan.bounded();
         }
+        Self::of(seed, plan, random, look)
+    }
+
+    fn of(seed: u64, plan: Plan, mut random: Random, look: fn(&mut Cluster)) -> Self {
         let kafka = SimKafka::new(seed);
         kafka.with(look);
         kafka.with(|cluster| cluster.note(|| format!("{plan:?}")));

@@ -74,11 +74,21 @@ impl Feed {
         }
         for _ in 0..(1 + random.below(3)).min(self.left) {
             self.left -= 1;
-            self.write_one(kafka, random);
+            self.write_one(kafka, random, Self::partition);
         }
     }
 
-    fn write_one(&mut self, kafka: &SimKafka, random: &mut Random) {
+    /// Writes a record to this partition, besides those of the plan.
+    pub(crate) fn write_to(&mut self, kafka: &SimKafka, random: &mut Random, partition: i32) {
+        self.write_one(kafka, random, |_, _| partition);
+    }
+
+    fn write_one(
+        &mut self,
+        kafka: &SimKafka,
+        random: &mut Random,
+        choose: impl Fn(&Self, &mut Random) -> i32,
+    ) {
         let now_ms = kafka.with(|cluster| cluster.now_ms());
         let kind = match random.below(12) {
             0 => Kind::Invalid,
@@ -88,7 +98,7 @@ impl Feed {
         let (time_ms, user) = (now_ms - self.delay_ms(random), random.below(self.users));
         let mut input = Input { kind, partition: 0, time_ms, user };
         let value = value(self.written.len(), input, random);
-        let partition = self.partition(random);
+        let partition = choose(self, random);
         input.partition = partition;
         let key = random.one_in(2).then_some(b"k".as_slice());
         kafka.append_record(&self.topic, partition, key, value.as_deref().map(str::as_bytes));

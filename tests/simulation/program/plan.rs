@@ -172,6 +172,22 @@ impl Plan {
         }
     }
 
+    /// A group of so many instances to which nothing happens.
+    pub(crate) fn of_group(
+        delivery: Delivery,
+        instances: usize,
+        input_partitions: usize,
+        records: usize,
+    ) -> Self {
+        let any = Self::new(delivery, &mut Random::new(0));
+        let partitions = PerTopic::from_fn(|topic| match topic {
+            Topic::Input => input_partitions,
+            _ => 2,
+        });
+        let (memory_bytes, troubles, is_orderly) = (POOL_BYTES, Vec::new(), false);
+        Self { instances, partitions, records, memory_bytes, troubles, is_orderly, ..any }
+    }
+
     /// The same, with processes that end by themselves: each such end closes every window, so that
     /// later events revise it.
     pub(crate) fn bounded(mut self) -> Self {
