@@ -87,7 +87,7 @@ mod tests {
         assert!(!back.misses(begin, WITHIN), "nothing was committed");
         back.committed(Epoch(4), begin);
         applied(&mut back, [Some(4), Some(3)], begin);
-        assert!(!back.misses(begin + WITHIN - Duration::from_millis(1), WITHIN));
+        assert!(!back.misses(begin + WITHIN / 2, WITHIN));
         assert!(back.misses(begin + WITHIN, WITHIN));
         assert!(!back.misses(begin + WITHIN * 2, WITHIN), "it is said once");
         back.committed(Epoch(5), begin + WITHIN * 2);

@@ -339,7 +339,7 @@ impl History {
         let last = self.feed.written().iter().map(|input| input.time_ms + needed).max();
         let now_ms = self.kafka.with(|cluster| cluster.now_ms());
         // What was cut off before anybody has read it is missed by its writer only, and late.
-        let unread = self.plan.loses_journal().then(|| timing().follow()).unwrap_or_default();
+        let unread = if self.plan.loses_journal() { timing().follow() } else { Duration::ZERO };
         self.now() >= committed_at + IDLE_TIMEOUT + unread + CLOSING
             && last.is_none_or(|last| now_ms >= last + CLOSING.as_millis() as i64)
     }

@@ -185,7 +185,7 @@ impl Plan {
             _ => 2,
         });
         let (memory_bytes, troubles, is_orderly) = (POOL_BYTES, Vec::new(), false);
-        Self { instances, partitions, records, memory_bytes, troubles, is_orderly, ..any }
+        Self { instances, partitions, records, is_orderly, memory_bytes, troubles, ..any }
     }
 
     /// The same, with processes that end by themselves: each such end closes every window, so that

@@ -26,8 +26,6 @@ pub(crate) const RESIDENT: Layout = Layout {
         ("at-least-once", "at-least-once"),
         ("exactly-once, 256 partitions", "exactly-once, 256 partitions"),
         ("at-least-once, 256 partitions", "at-least-once, 256 partitions"),
-        ("exactly-once, slow broker", "exactly-once, slow broker"),
-        ("at-least-once, slow broker", "at-least-once, slow broker"),
     ],
     measures: &[
         ("most_mib", "at most, MiB", Show::Spread(0)),

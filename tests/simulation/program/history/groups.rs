@@ -13,6 +13,7 @@ use super::{
         house::Repeats,
         oracle::Outputs,
         plan::{Plan, SESSION},
+        slot::Slot,
     },
     History, PATIENCE,
 };
@@ -80,7 +81,7 @@ fn what_a_lost_instance_had_can_be_read_within_its_session_and_three_seconds() {
         slot.bury(&history.kafka, &mut history.random);
         let lost = history.now();
         history.goes_through();
-        longest = longest.max(history.now() - lost);
+        longest = longest.max(history.now().saturating_sub(lost));
         history.becomes_exact();
     }
     println!("at most {longest:?}, session {SESSION:?}");
@@ -92,7 +93,7 @@ fn sixteen_instances_read_256_partitions() {
     for delivery in [Delivery::ExactlyOnce, Delivery::AtLeastOnce] {
         let mut history = History::of_group(1, Plan::of_group(delivery, 16, 256, 400));
         history.goes_through();
-        assert!(history.slots.iter().all(|slot| slot.is_reading()));
+        assert!(history.slots.iter().all(Slot::is_reading));
         history.becomes_exact();
     }
 }
