@@ -221,10 +221,9 @@ impl Scenario {
     fn logintide_through(&self, way: &str, subcommand: &str) -> Command {
         let mut command = programs::command(&self.programs, "logintide");
         command.args([subcommand, "--brokers", way]);
-        // A broker that a whole suite keeps busy may answer nobody for longer than the default, and
-        // the last commit of a stop has as long. A test that is about sessions has a flag, which
-        // counts.
-        command.env("LOGINTIDE_SESSION_TIMEOUT", "1m");
+        // A broker that a whole suite keeps busy may answer nobody for longer than the default. A
+        // test that is about sessions has a flag, which counts.
+        command.env("LOGINTIDE_SESSION_TIMEOUT", "20s");
         command
     }
 

@@ -6,7 +6,7 @@ const MIXED: &[&str] = &[
     "--seed",
     "7",
     "--rate",
-    "20000",
+    "8000",
     "--users",
     "20000",
     "--events-per-second-of-event-time",
@@ -28,7 +28,8 @@ const MIXED: &[&str] = &[
 /// Input goes on until all is done that needs it, however slow the machine is: only a commit moves
 /// the horizon that makes an event late.
 fn run_until(scenario: &Scenario, at_least: f64, committed: &str, flags: &[&str]) {
-    let running = scenario.serve(flags);
+    // The last commit of a stop has as long as a session.
+    let running = scenario.serve(&[flags, &["--session-timeout", "1m"]].concat());
     let metric = format!("logintide_events_{committed}_total");
     running.wait_for(&metric, |events| events >= at_least);
     running.stop();

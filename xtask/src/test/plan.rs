@@ -166,8 +166,9 @@ impl Plan<'_> {
     fn histories(&self, programs: &[TestProgram], each: u32) -> anyhow::Result<()> {
         let simulation = programs.iter().find(|program| program.name == "simulation");
         let simulation = simulation.context("there is a test program simulation")?;
-        // Says how many of each mode it ran.
-        let mut command = simulation.command(["histories", "--nocapture"]);
+        // Says how many of each mode it ran. It computes all the time: what waits for a broker goes
+        // first.
+        let mut command = nice(&simulation.command(["histories", "--nocapture"]));
         command.env("LOGINTIDE_HISTORIES", each.to_string());
         self.steps.run(&format!("2 x {each} histories"), &mut command)?;
         Ok(())
