@@ -41,6 +41,22 @@ pub fn threads(pid: u32) -> Vec<(u32, String, Usage)> {
     tasks.filter_map(|task| of(&task.path())).collect()
 }
 
+/// Threads of this machine that run or want to, but for those that give way (`nice`).
+pub fn runnable() -> usize {
+    let is_counted = |task: &Path| {
+        let stat = fs::read_to_string(task.join("stat")).ok()?;
+        // After the name: the state, and as 17th the niceness.
+        let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split_whitespace().collect();
+        let niceness: i32 = fields.get(16)?.parse().ok()?;
+        Some(*fields.first()? == "R" && niceness <= 0)
+    };
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let tasks = processes.flat_map(|process| {
+        fs::read_dir(process.path().join("task")).into_iter().flatten().flatten()
+    });
+    tasks.filter(|task| is_counted(&task.path()) == Some(true)).count()
+}
+
 /// Resident memory, KiB; `None` when the process is gone or has ended.
 pub fn resident_kib(pid: u32) -> Option<u64> {
     memory_kib(pid, "VmRSS:")

@@ -4,11 +4,13 @@
 //! In:  tests by program and name.
 //! Out: one line per test as it ends, the output of those that failed, the slowest.
 //! Holds: every test has an end; one that takes longer than `LONGEST_TEST` is killed and has
-//! failed.
+//! failed. Those that compute keep further ones from starting: a broker that gets no processor
+//! answers nobody.
 
 use std::{
     fs::File,
     io::Write,
+    num::NonZero,
     path::Path,
     process::{Command, ExitStatus, Stdio},
     sync::{
@@ -20,11 +22,19 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use testkit::usage;
 
 use crate::shell;
 
 /// The slowest test of the suite takes two minutes on two busy cores. More is a test that hangs.
 const LONGEST_TEST: Duration = Duration::from_mins(20);
+/// So many tests run whatever the load is.
+const LEAST_AT_ONCE: usize = 2;
+/// Threads per processor that want it, at which no further test starts.
+const BUSY_THREADS: usize = 2;
+/// The load is a mean of so many looks, with a pause before each.
+const LOOKS: usize = 8;
+const LOOK_PAUSE: Duration = Duration::from_millis(100);
 /// How many of the slowest tests the log names.
 const SLOWEST: usize = 12;
 
@@ -57,12 +67,22 @@ pub(super) fn run(
     let (log, ended) = (Mutex::new(log), Mutex::new(Vec::<Ended>::new()));
     let number = AtomicUsize::new(0);
     let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let (gate, running) = (Mutex::new(()), AtomicUsize::new(0));
+    let take = || {
+        // One at a time, so that each sees what the one before it has started.
+        let _gate = gate.lock().unwrap_or_else(PoisonError::into_inner);
+        while running.load(Ordering::Relaxed) >= LEAST_AT_ONCE && is_busy() {}
+        let job = next()?;
+        running.fetch_add(1, Ordering::Relaxed);
+        Some(job)
+    };
     let work = || -> anyhow::Result<()> {
-        while let Some(mut job) = next() {
+        while let Some(mut job) = take() {
             let number = number.fetch_add(1, Ordering::Relaxed) + 1;
             let output = tempfile::NamedTempFile::new_in(folder).context("a temporary file")?;
             let began = Instant::now();
             let status = run_one(&mut job.command, output.path())?;
+            running.fetch_sub(1, Ordering::Relaxed);
             let took = began.elapsed();
             let failed = !status.success();
             let verdict = if failed { "FAILED" } else { "ok" };
@@ -94,6 +114,16 @@ pub(super) fn run(
     let mut ended = ended.into_inner().unwrap_or_else(PoisonError::into_inner);
     let log = log.into_inner().unwrap_or_else(PoisonError::into_inner);
     report(&mut ended, log)
+}
+
+/// Whether what runs keeps all processors busy. Takes most of a second.
+fn is_busy() -> bool {
+    let processors = thread::available_parallelism().map_or(1, NonZero::get);
+    let look = |_| {
+        thread::sleep(LOOK_PAUSE);
+        usage::runnable()
+    };
+    (0..LOOKS).map(look).sum::<usize>() > LOOKS * BUSY_THREADS * processors
 }
 
 /// Writes the slowest and the failed ones into the log.
