@@ -47,6 +47,16 @@ fn a_wrong_flag() {
 }
 
 #[test]
+fn a_state_folder_that_is_a_file_is_named_before_a_broker_answers() {
+    let place = Place::new();
+    fs::write(place.dir.path().join("state"), "mine").expect("writable");
+    let output = place.command(&["--http", "off"]).output().expect("the program starts");
+    let stderr = String::from_utf8(output.stderr).expect("UTF-8");
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("the state folder state (--state-dir) cannot be used"), "{stderr}");
+}
+
+#[test]
 fn typos_in_a_file() {
     let place = Place::new();
     let text = "wimdow = \"10s\"\ngroup_id = \"g\"\nworkers = \"two\"\ngrace = 7\n\

@@ -43,7 +43,7 @@ use crate::{
     signals::{self, Wish},
     sink::{Sink, SinkSettings},
     source::{Source, SourceChannels, SourceSettings},
-    state::{CopyOf, JournalCopy, RecordCopy, SledTable, StateError, StateFolder},
+    state::{self, CopyOf, JournalCopy, RecordCopy, SledTable, StateError, StateFolder},
     status::Board,
     topics::{PerOutput, Topic},
     worker::{Worker, WorkerSettings},
@@ -90,6 +90,10 @@ pub(crate) fn run_on(
     let Shared { control, board } = shared;
     kafka::release_freed_pages_after(limits::FREED_PAGES_KEPT);
     let metrics = metrics::install();
+    // What is wrong with the folder is said at once, not when a broker answers at last.
+    if let Some(error) = state::peek(&config.state_dir).problems.into_iter().next() {
+        return Err(unfit(error));
+    }
     let client = client_settings(&config);
     let admin = Admin::new(&client).map_err(refused)?;
     let Some(facts) = broker::prepare(&config, &admin, &control)? else {
@@ -172,13 +176,16 @@ fn warn_if_memory_is_short(config: &RunConfig, facts: &BrokerFacts) {
     }
 }
 
+fn unfit(error: StateError) -> RunError {
+    RunError::with_exit_code(error.exit_code(), error)
+}
+
 /// Takes the state folder, with the local copy of the journal in it.
 fn open_state(
     config: &RunConfig,
     facts: &BrokerFacts,
 ) -> Result<(StateFolder, Box<dyn JournalCopy>), RunError> {
-    let refuse = |error: StateError| RunError::with_exit_code(error.exit_code(), error);
-    let folder = StateFolder::open(&config.state_dir).map_err(refuse)?;
+    let folder = StateFolder::open(&config.state_dir).map_err(unfit)?;
     let of = CopyOf {
         cluster_id: facts.cluster_id.clone(),
         group_id: config.group_id.clone(),
