@@ -20,6 +20,7 @@ mod rules;
 mod settled;
 mod stop;
 mod usage;
+mod values;
 mod verify;
 
 use std::process::ExitCode;

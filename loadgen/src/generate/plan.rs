@@ -4,7 +4,7 @@
 use clap::Args;
 use jiff::SignedDuration;
 
-use crate::args::{duration, share};
+use crate::values::{duration, share};
 
 /// The flags that determine the events.
 #[derive(Args, Clone, Debug)]
@@ -46,7 +46,7 @@ pub(crate) struct Plan {
 
     /// Event time of the first event: epoch seconds or RFC 3339 [default with --rate alone: now;
     /// else such that the last event is now; verify: found in the topic]
-    #[arg(long, value_name = "TIME", value_parser = crate::args::start_time)]
+    #[arg(long, value_name = "TIME", value_parser = crate::values::start_time)]
     pub(crate) start_time: Option<i64>,
 
     /// Event times are up to this much older than scheduled
