@@ -1,6 +1,8 @@
 //! The command line. A check that needs several flags is made where they are used, and fails with
 //! exit code 2 as well.
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 
@@ -38,6 +40,8 @@ pub(crate) enum Command {
     Rate(RateArgs),
     /// Fail if an open transaction hides records of these topics
     Settled(SettledArgs),
+    /// Print the default population, to be changed and given to `produce --population`
+    Population,
 }
 
 /// The connection to Kafka.
@@ -117,6 +121,11 @@ pub(crate) struct ProduceArgs {
     /// Send only the two documented records, one valid and one invalid
     #[arg(long, conflicts_with_all = ["count", "duration", "rate"], help_heading = "How much")]
     pub(crate) sample: bool,
+
+    /// With --population: write one JSON line per event of an attack, and per event of a user that
+    /// looks unusual; the events themselves do not say it
+    #[arg(long, value_name = "FILE", requires = "population", help_heading = "Events")]
+    pub(crate) labels: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) plan: Plan,
@@ -346,6 +355,10 @@ mod tests {
             "loadgen produce --partition-shares 100,0",
             "loadgen copy --from a",
             "loadgen produce --share-late 2",
+            "loadgen produce --labels file",
+            "loadgen produce --flat-hours",
+            "loadgen produce --population /does/not/exist.toml",
+            "loadgen produce --population default --required-only",
             "loadgen produce -X nonsense",
         ] {
             let error = Cli::try_parse_from(line.split(' ')).expect_err(line);
