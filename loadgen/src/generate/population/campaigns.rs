@@ -52,9 +52,9 @@ impl Campaigns {
         let (least, most) = clock.events_in(of.minutes * MINUTE_MS);
         if least < of.logins as f64 + 1.0 {
             return Err(format!(
-                "the population's campaigns.{name}: {} logins in {} minutes, but at night that time \
-                 has {least:.1} events; raise `minutes` or --events-per-second-of-event-time, lower \
-                 `logins`, or set `per_day` to 0",
+                "the population's campaigns.{name}: {} logins in {} minutes, but at night that \
+                 time has {least:.1} events; raise `minutes` or \
+                 --events-per-second-of-event-time, lower `logins`, or set `per_day` to 0",
                 of.logins, of.minutes
             ));
         }
