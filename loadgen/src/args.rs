@@ -1,12 +1,18 @@
 //! The command line. A check that needs several flags is made where they are used, and fails with
 //! exit code 2 as well.
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use crate::{
-    generate::Plan, latency::LatencyArgs, messages::MessageOutput, rate::RateArgs,
+    generate::Plan,
+    latency::LatencyArgs,
+    messages::MessageOutput,
+    rate::RateArgs,
     settled::SettledArgs,
+    values::{duration, property, rate, share},
 };
 
 /// Generates login events, verifies a processor's outputs, and copies topics as a baseline.
@@ -34,6 +40,8 @@ pub(crate) enum Command {
     Rate(RateArgs),
     /// Fail if an open transaction hides records of these topics
     Settled(SettledArgs),
+    /// Print the default population, to be changed and given to `produce --population`
+    Population,
 }
 
 /// The connection to Kafka.
@@ -113,6 +121,11 @@ pub(crate) struct ProduceArgs {
     /// Send only the two documented records, one valid and one invalid
     #[arg(long, conflicts_with_all = ["count", "duration", "rate"], help_heading = "How much")]
     pub(crate) sample: bool,
+
+    /// With --population: write one JSON line per event of an attack, and per event of a user that
+    /// looks unusual; the events themselves do not say it
+    #[arg(long, value_name = "FILE", requires = "population", help_heading = "Events")]
+    pub(crate) labels: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) plan: Plan,
@@ -319,43 +332,6 @@ pub(crate) enum TimestampStyle {
     Rfc3339,
 }
 
-/// A duration with units, not negative.
-pub(crate) fn duration(text: &str) -> Result<SignedDuration, String> {
-    match text.parse::<SignedDuration>() {
-        Ok(duration) if !duration.is_negative() => Ok(duration),
-        _ => Err("expected a number with a unit, such as 500ms, 10s, 5m or 1h30m".to_owned()),
-    }
-}
-
-/// A share: 0 to 1.
-pub(crate) fn share(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
-        _ => Err("expected a number from 0 to 1, such as 0.05".to_owned()),
-    }
-}
-
-/// A point in time in epoch seconds.
-pub(crate) fn start_time(text: &str) -> Result<i64, String> {
-    let time =
-        text.parse::<i64>().ok().or_else(|| Some(text.parse::<Timestamp>().ok()?.as_second()));
-    time.ok_or_else(|| {
-        "expected epoch seconds or an RFC 3339 time such as 2024-11-02T13:56:29Z".to_owned()
-    })
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(rate),
-        _ => Err("expected a number above 0".to_owned()),
-    }
-}
-
-fn property(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("expected property=value")?;
-    Ok((name.trim().to_owned(), value.to_owned()))
-}
-
 #[cfg(test)]
 mod tests {
     use clap::{CommandFactory as _, Parser as _};
@@ -365,18 +341,6 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn values_with_units_are_read_and_others_refused() {
-        assert_eq!(duration("500ms"), Ok(SignedDuration::from_millis(500)));
-        assert_eq!(duration("1h30m"), Ok(SignedDuration::from_secs(5_400)));
-        assert!(duration("10").is_err() && duration("-1s").is_err() && duration("").is_err());
-        assert_eq!(start_time("2023-09-12T00:45:51Z"), Ok(1_694_479_551));
-        assert_eq!(start_time("1694479551"), Ok(1_694_479_551));
-        assert!(start_time("yesterday").is_err());
-        assert!(share("1.1").is_err() && share("NaN").is_err());
-        assert!(rate("0").is_err() && rate("inf").is_err());
     }
 
     #[test]
@@ -391,6 +355,10 @@ mod tests {
             "loadgen produce --partition-shares 100,0",
             "loadgen copy --from a",
             "loadgen produce --share-late 2",
+            "loadgen produce --labels file",
+            "loadgen produce --flat-hours",
+            "loadgen produce --population /does/not/exist.toml",
+            "loadgen produce --population default --required-only",
             "loadgen produce -X nonsense",
         ] {
             let error = Cli::try_parse_from(line.split(' ')).expect_err(line);

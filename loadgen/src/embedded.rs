@@ -122,6 +122,7 @@ pub fn produce(load: &Load, stop: &Stop) -> Result<Sent, Failure> {
         duration: Some(signed(load.duration)?),
         rate: Some(load.rate),
         sample: false,
+        labels: None,
         plan: load.plan()?,
     };
     producing::quietly(&args, stop)
@@ -198,6 +199,8 @@ impl Load {
             seed: Some(self.seed),
             users: self.users,
             zipf: self.zipf,
+            population: None,
+            flat_hours: false,
             locales: 50,
             bare: false,
             required_only: false,

@@ -18,9 +18,10 @@ use rdkafka::{
 
 use crate::{
     Failure, Outcome,
-    args::{KafkaArgs, duration},
+    args::KafkaArgs,
     client::{self, Reporter},
     stop::Stop,
+    values::duration,
 };
 
 /// `loadgen latency`.

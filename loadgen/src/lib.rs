@@ -20,6 +20,7 @@ mod rules;
 mod settled;
 mod stop;
 mod usage;
+mod values;
 mod verify;
 
 use std::process::ExitCode;
@@ -55,6 +56,10 @@ pub fn run_command_line() -> ExitCode {
             Command::Latency(args) => latency::run(&args, &stop),
             Command::Rate(args) => rate::run(&args, &stop),
             Command::Settled(args) => settled::run(&args, &stop),
+            Command::Population => {
+                print!("{}", generate::DEFAULT_POPULATION);
+                Ok(Outcome::Fine)
+            }
         },
     );
     match outcome {

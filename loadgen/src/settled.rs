@@ -19,9 +19,10 @@ use rdkafka::{
 
 use crate::{
     Failure, Outcome,
-    args::{KafkaArgs, duration},
+    args::KafkaArgs,
     client::{self, Reporter},
     stop::Stop,
+    values::duration,
 };
 
 /// Timeout of a query for the end of a partition.

@@ -4,21 +4,18 @@
 //! In:  a login, its trace fields, a size to pad to. Out: JSON text.
 //! Holds: nothing is allocated or needs escaping; every value is plain ASCII.
 
-use super::rng::{Draw, Purpose, UuidText, mix, uuid_text};
+use std::io::Write as _;
+
+use super::{
+    rng::{Draw, Purpose, UuidText, mix, uuid_text},
+    states::STATES,
+};
 
 /// The original generator's only version.
-pub(super) const APP_VERSION: &str = "2.3.0";
+const APP_VERSION: &str = "2.3.0";
 
 /// Devices that one user logs in from.
 const DEVICES_PER_USER: u64 = 3;
-
-/// The names of US states in a login.
-const STATES: [&str; 50] = [
-    "AL", "AK", "AZ", "AR", "CA", "CO", "CT", "DE", "FL", "GA", "HI", "ID", "IL", "IN", "IA", "KS",
-    "KY", "LA", "ME", "MD", "MA", "MI", "MN", "MS", "MO", "MT", "NE", "NV", "NH", "NJ", "NM", "NY",
-    "NC", "ND", "OH", "OK", "OR", "PA", "RI", "SC", "SD", "TN", "TX", "UT", "VT", "VA", "WA", "WV",
-    "WI", "WY",
-];
 
 /// Extra fields that trace an event through the pipeline.
 #[derive(Clone, Copy)]
@@ -31,22 +28,57 @@ pub(crate) struct Trace {
 /// The beginning of the field that pads an event.
 const PAD: &[u8] = b", \"pad\": \"";
 
-pub(crate) struct Login {
+/// The id of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DeviceId<'a> {
+    Uuid(UuidText),
+    /// What an app sends that knows no id.
+    Placeholder(&'a str),
+}
+
+impl DeviceId<'_> {
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Uuid(text) => text,
+            Self::Placeholder(text) => text.as_bytes(),
+        }
+    }
+}
+
+/// An address that looks public.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Address {
+    V4([u8; 4]),
+    /// None of its groups is 0.
+    V6([u16; 8]),
+}
+
+impl Address {
+    /// Whether both are in one /24, or in one /64.
+    pub(super) fn is_in_network_of(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::V4(one), Self::V4(other)) => one[..3] == other[..3],
+            (Self::V6(one), Self::V6(other)) => one[..4] == other[..4],
+            _ => false,
+        }
+    }
+}
+
+pub(crate) struct Login<'a> {
     /// UUID of the user.
     pub(crate) user: UuidText,
-    /// UUID of the device.
-    pub(crate) device: UuidText,
+    pub(crate) app_version: &'a str,
+    pub(crate) device: DeviceId<'a>,
     /// `None` when the field is missing.
     pub(crate) device_type: Option<&'static str>,
     /// Number of the locale.
     pub(crate) locale: u32,
-    /// A public IPv4 address.
-    pub(crate) ip: [u8; 4],
+    pub(crate) ip: Address,
     /// Event time in epoch milliseconds.
     pub(crate) time_ms: i64,
 }
 
-impl Login {
+impl Login<'_> {
     /// A login of user number `user`. All random numbers are drawn for every login, used or not, so
     /// that the shares do not change the other values.
     pub(super) fn draw(
@@ -58,17 +90,17 @@ impl Login {
         draw: &mut Draw,
     ) -> Self {
         let device_no = draw.below(DEVICES_PER_USER);
-        let mut of_user = Draw::new(seed, user, Purpose::User);
         let mut of_device = Draw::new(seed, mix(user) ^ device_no, Purpose::Device);
         let device_type = if of_device.one_in(2) { "android" } else { "iOS" };
         let address = draw.number().to_le_bytes();
         Self {
-            user: uuid_text(of_user.number(), of_user.number()),
-            device: uuid_text(of_device.number(), of_device.number()),
+            user: user_id(seed, user),
+            app_version: APP_VERSION,
+            device: DeviceId::Uuid(uuid_text(of_device.number(), of_device.number())),
             device_type: (!without_device).then_some(device_type),
             locale: draw.below(u64::from(locales)) as u32,
             // 11 to 126 look like public addresses.
-            ip: [11 + address[0] % 116, address[1], address[2], address[3]],
+            ip: Address::V4([11 + address[0] % 116, address[1], address[2], address[3]]),
             time_ms,
         }
     }
@@ -79,18 +111,24 @@ impl Login {
     }
 }
 
+/// The id of user number `user`.
+pub(super) fn user_id(seed: u64, user: u64) -> UuidText {
+    let mut of_user = Draw::new(seed, user, Purpose::User);
+    uuid_text(of_user.number(), of_user.number())
+}
+
 /// Writes the plain record of a login, padded to at least `size` bytes.
 pub(super) fn write_plain(login: &Login, trace: Option<Trace>, size: usize, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"user_id\": \"");
     out.extend_from_slice(&login.user);
     out.extend_from_slice(b"\", \"app_version\": \"");
-    out.extend_from_slice(APP_VERSION.as_bytes());
+    out.extend_from_slice(login.app_version.as_bytes());
     out.extend_from_slice(b"\", \"ip\": \"");
     write_ip(login.ip, out);
     out.extend_from_slice(b"\", \"locale\": \"");
     write_locale(login.locale, out);
     out.extend_from_slice(b"\", \"device_id\": \"");
-    out.extend_from_slice(&login.device);
+    out.extend_from_slice(login.device.as_bytes());
     out.extend_from_slice(b"\", \"timestamp\": ");
     write_number(login.seconds(), out);
     if let Some(device_type) = login.device_type {
@@ -126,20 +164,32 @@ fn write_end(trace: Option<Trace>, size: usize, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
-/// Writes an address in dotted form.
-pub(super) fn write_ip(ip: [u8; 4], out: &mut Vec<u8>) {
-    for (index, part) in ip.into_iter().enumerate() {
-        if index > 0 {
-            out.push(b'.');
+/// Writes an address as people write it.
+pub(super) fn write_ip(ip: Address, out: &mut Vec<u8>) {
+    match ip {
+        Address::V4(parts) => {
+            for (index, part) in parts.into_iter().enumerate() {
+                if index > 0 {
+                    out.push(b'.');
+                }
+                write_number(part, out);
+            }
         }
-        write_number(part, out);
+        Address::V6(groups) => {
+            for (index, group) in groups.into_iter().enumerate() {
+                if index > 0 {
+                    out.push(b':');
+                }
+                write!(out, "{group:x}").expect("memory takes everything");
+            }
+        }
     }
 }
 
 /// Writes the name of a locale: a state, or `L` and five digits.
 pub(super) fn write_locale(locale: u32, out: &mut Vec<u8>) {
     if let Some(state) = STATES.get(locale as usize) {
-        return out.extend_from_slice(state.as_bytes());
+        return out.extend_from_slice(state.code.as_bytes());
     }
     out.push(b'L');
     let digits = locale.checked_ilog10().map_or(1, |log| log + 1);

@@ -4,23 +4,28 @@
 //! Out: one record at a time, into a buffer that the caller reuses.
 //! Holds: a record depends only on plan, number and scheduled send time, so `verify` can generate
 //! each one again. Every poison record breaks a rule of the input format; every other record,
-//! tombstones aside, keeps all rules. A plain event is made without allocation.
+//! tombstones aside, keeps all rules. A plain event is made without allocation. Labels are never in
+//! a value.
 
 mod event;
 mod odd;
 mod plan;
 mod poison;
+mod population;
 mod rng;
+mod states;
 
 #[cfg(test)]
 mod tests;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Error, Result, ensure};
 use rand_distr::{Distribution as _, Zipf};
 
 pub(crate) use event::Login;
 pub(crate) use plan::{Plan, Shares};
 pub(crate) use poison::WRONG_MESSAGE;
+use population::Population;
+pub(crate) use population::{DEFAULT as DEFAULT_POPULATION, Label, Mark, start_before};
 use rng::{Draw, Purpose};
 pub(crate) use rng::{UuidText, event_no_of, key_of, mix};
 
@@ -60,6 +65,8 @@ pub(crate) struct Record {
     pub(crate) time_ms: i64,
     /// Scheduled event time in epoch milliseconds: without disorder, lateness or lead.
     pub(crate) place_ms: i64,
+    /// What is known about the event of a population; never a part of the value.
+    pub(crate) label: Option<Label>,
 }
 
 impl Record {
@@ -72,6 +79,7 @@ impl Record {
             partition: 0,
             time_ms: 0,
             place_ms: 0,
+            label: None,
         }
     }
 
@@ -86,6 +94,7 @@ pub(crate) struct Generator {
     plan: Plan,
     seed: u64,
     users: Zipf<f64>,
+    population: Option<Population>,
     /// Upper bounds of the kinds' ranges in `[0, 1)`; a number above all of them means plain.
     bounds: [(f64, Kind); 7],
     ms_per_event: f64,
@@ -124,10 +133,13 @@ impl Generator {
             round += u64::from(share.unwrap_or(1));
             round
         });
+        let population = plan.population.as_ref();
+        let population = population.map(|file| Population::new(plan, file, start_s * 1_000));
         Ok(Self {
             turns: turns.collect(),
             plan: plan.clone(),
-            seed: plan.seed.unwrap_or(1),
+            seed: plan.seed(),
+            population: population.transpose().map_err(Error::msg)?,
             users: Zipf::new(plan.users as f64, plan.zipf).context("--users and --zipf")?,
             bounds,
             ms_per_event: 1_000.0 / plan.speed(),
@@ -190,7 +202,8 @@ impl Generator {
 
         let source =
             if record.kind == Kind::Duplicate { self.original(event_no) } else { event_no };
-        let login = self.login(source, record.time_ms);
+        let (login, label) = self.login_and_label(source, record.kind, record.time_ms);
+        record.label = label;
         let trace = (!self.plan.bare).then_some(event::Trace { event_no, sent_us });
         let mut shape = Draw::new(self.seed, event_no, Purpose::Shape);
         match record.kind {
@@ -214,7 +227,10 @@ impl Generator {
 
     /// Scheduled event time, in milliseconds from the start.
     fn undisturbed_ms(&self, event_no: u64) -> i64 {
-        (event_no as f64 * self.ms_per_event) as i64
+        match &self.population {
+            Some(population) => population.time_ms(event_no) - self.start_ms,
+            None => (event_no as f64 * self.ms_per_event) as i64,
+        }
     }
 
     /// Scheduled event time with disorder, in milliseconds from the start.
@@ -230,7 +246,27 @@ impl Generator {
         event_no - 1 - draw.below(event_no.min(DUPLICATE_REACH))
     }
 
-    fn login(&self, event_no: u64, time_ms: i64) -> Login {
+    fn login_and_label(
+        &self,
+        event_no: u64,
+        kind: Kind,
+        time_ms: i64,
+    ) -> (Login<'_>, Option<Label>) {
+        let Some(population) = &self.population else {
+            return (self.login(event_no, time_ms), None);
+        };
+        // The other kinds do not say all that an attacker does, or say it wrongly.
+        let is_plain = !matches!(kind, Kind::Odd | Kind::Poison | Kind::Tombstone);
+        let (mut login, label) = population.login(event_no, time_ms, is_plain);
+        let is_attack = matches!(label, Some(Label { mark: Mark::Attack { .. }, .. }));
+        let mut draw = Draw::new(self.seed, event_no, Purpose::Login);
+        if !is_attack && draw.unit() < self.plan.shares.share_missing_device {
+            login.device_type = None;
+        }
+        (login, label.filter(|_| !matches!(kind, Kind::Poison | Kind::Tombstone)))
+    }
+
+    fn login(&self, event_no: u64, time_ms: i64) -> Login<'_> {
         let mut draw = Draw::new(self.seed, event_no, Purpose::Login);
         let user = self.users.sample(&mut draw) as u64;
         let without_device = draw.unit() < self.plan.shares.share_missing_device;

@@ -15,7 +15,7 @@ use jiff::{
 };
 
 use super::{
-    event::{APP_VERSION, Login, Trace, write_ip, write_locale},
+    event::{Login, Trace, write_ip, write_locale},
     rng::Draw,
 };
 
@@ -100,10 +100,10 @@ fn known_fields(login: &Login, shape: &mut Draw) -> Vec<(&'static str, String)> 
     }
     let mut fields = vec![("user_id", text(&user, shape))];
     let usual = [
-        ("app_version", Some(APP_VERSION.to_owned())),
+        ("app_version", Some(login.app_version.to_owned())),
         ("ip", Some(ascii(&ip))),
         ("locale", Some(ascii(&locale))),
-        ("device_id", Some(ascii(&login.device))),
+        ("device_id", Some(ascii(login.device.as_bytes()))),
         ("device_type", login.device_type.map(str::to_owned)),
     ];
     for (name, usual) in usual {

@@ -1,13 +1,17 @@
 //! The plan of the events: seed, shares and times. Both `produce` and `verify` read it from the
 //! same flags. An event's bytes depend on the plan and its scheduled send time only.
 
+use std::sync::Arc;
+
 use clap::Args;
 use jiff::SignedDuration;
+use serde::{Serialize, Serializer};
 
-use crate::args::{duration, share};
+use super::population::{FEWEST_USERS, Population, PopulationFile};
+use crate::values::{duration, share};
 
 /// The flags that determine the events.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Serialize)]
 #[command(next_help_heading = "Events")]
 pub(crate) struct Plan {
     /// Seed of the random numbers; the same seed gives the same events [verify: predict them]
@@ -23,7 +27,20 @@ pub(crate) struct Plan {
     #[arg(long, value_name = "S", default_value_t = 1.0)]
     pub(crate) zipf: f64,
 
-    /// Number of different locales: up to 50 are US states, the others have made-up names
+    /// A population of stable users and labelled attackers: a TOML file, or `default`. Without it
+    /// place, network and device of each login are random
+    #[arg(long, value_name = "FILE|default", value_parser = population,
+          conflicts_with = "required_only")]
+    #[serde(skip)]
+    pub(crate) population: Option<Arc<PopulationFile>>,
+
+    /// With --population: events come evenly through the day, as a live run needs; by default their
+    /// times follow the hours of the population
+    #[arg(long, requires = "population")]
+    pub(crate) flat_hours: bool,
+
+    /// Number of different locales: up to 50 are US states, the others have made-up names [with
+    /// --population always the states]
     #[arg(long, value_name = "N", default_value_t = 50,
           value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) locales: u32,
@@ -46,11 +63,12 @@ pub(crate) struct Plan {
 
     /// Event time of the first event: epoch seconds or RFC 3339 [default with --rate alone: now;
     /// else such that the last event is now; verify: found in the topic]
-    #[arg(long, value_name = "TIME", value_parser = crate::args::start_time)]
+    #[arg(long, value_name = "TIME", value_parser = crate::values::start_time)]
     pub(crate) start_time: Option<i64>,
 
     /// Event times are up to this much older than scheduled
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
+    #[serde(serialize_with = "text")]
     pub(crate) disorder: SignedDuration,
 
     /// Records in a row that go to one partition before the next partition gets some
@@ -66,11 +84,12 @@ pub(crate) struct Plan {
 
     /// Shares of special records.
     #[command(flatten)]
+    #[serde(flatten)]
     pub(crate) shares: Shares,
 }
 
 /// Shares of special records among all, each from 0 to 1.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Serialize)]
 #[command(
     next_help_heading = "Shares (each 0 to 1; together at most 1, --share-missing-device aside)"
 )]
@@ -85,6 +104,7 @@ pub(crate) struct Shares {
 
     /// Largest age of a late event; ages are spread evenly from 0
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
+    #[serde(serialize_with = "text")]
     pub(crate) late_by: SignedDuration,
 
     /// Events whose time is ahead of the schedule
@@ -93,6 +113,7 @@ pub(crate) struct Shares {
 
     /// How far ahead an early event is
     #[arg(long, value_name = "DURATION", default_value = "59m", value_parser = duration)]
+    #[serde(serialize_with = "text")]
     pub(crate) early_by: SignedDuration,
 
     /// Events that repeat one of the last 1 000 logins
@@ -129,6 +150,11 @@ impl Plan {
     /// Event time per event when neither a speed nor a rate is given, in events per second.
     pub(crate) const DEFAULT_SPEED: f64 = 10_000.0;
 
+    /// The seed, or the default one.
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed.unwrap_or(1)
+    }
+
     /// The first contradiction in the plan, named with its flag.
     pub(crate) fn check(&self) -> Result<(), String> {
         let shares = &self.shares;
@@ -153,8 +179,31 @@ impl Plan {
         }
     }
 
+    /// Why the population does not fit the other flags, once the speed and the start are known.
+    pub(crate) fn check_population(&self) -> Result<(), String> {
+        let Some(file) = &self.population else { return Ok(()) };
+        if self.users < FEWEST_USERS {
+            return Err(format!("--users {}: --population needs {FEWEST_USERS}", self.users));
+        }
+        let Some(start_s) = self.start_time else {
+            return Err("--population needs --start-time: a login depends on its time; `produce` \
+                        prints it"
+                .to_owned());
+        };
+        Population::new(self, file, start_s.saturating_mul(1_000)).map(|_| ())
+    }
+
     /// Events per second of event time.
     pub(crate) fn speed(&self) -> f64 {
         self.events_per_second_of_event_time.unwrap_or(Self::DEFAULT_SPEED)
     }
+}
+
+fn population(name: &str) -> Result<Arc<PopulationFile>, String> {
+    PopulationFile::read(name).map(Arc::new)
+}
+
+/// A duration as its flag takes it.
+fn text<S: Serializer>(duration: &SignedDuration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{duration:#}"))
 }

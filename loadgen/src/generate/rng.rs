@@ -26,6 +26,24 @@ pub(crate) enum Purpose {
     Key = 6,
     User = 7,
     Transaction = 8,
+    // Of a population:
+    Visit = 9,
+    Person = 10,
+    Home = 11,
+    HomeMoved = 12,
+    HomeAddress = 13,
+    OwnDevice = 14,
+    DeviceReplaced = 15,
+    Tablet = 16,
+    Adoption = 17,
+    Network = 18,
+    Trip = 19,
+    Day = 20,
+    Exit = 21,
+    Attack = 22,
+    Campaign = 23,
+    CampaignLogin = 24,
+    Dormant = 25,
 }
 
 /// Scatters the bits of a number; a bijection.

@@ -11,6 +11,8 @@ fn plan(special: f64) -> Plan {
         seed: Some(7),
         users: 1_000,
         zipf: 1.0,
+        population: None,
+        flat_hours: false,
         locales: 60,
         bare: false,
         required_only: false,
@@ -320,4 +322,19 @@ fn locales_are_as_many_as_asked_for() {
         .collect();
     assert_eq!(names.len(), 300);
     assert!(names.contains("CA") && names.contains("L00299"), "{names:?}");
+}
+
+#[test]
+fn without_a_population_events_are_those_of_earlier_versions() {
+    let hash_of = |plan: &Plan| {
+        let generator = generator(plan);
+        let records = (0..2_000).map(|event_no| made(&generator, event_no));
+        records.fold(0_u64, |hash, record| {
+            let bytes = record.key.iter().chain(&record.value).copied();
+            let hash = bytes.fold(hash, |hash, byte| rng::mix(hash ^ u64::from(byte)));
+            rng::mix(hash ^ record.partition as u64 ^ record.place_ms as u64)
+        })
+    };
+    assert_eq!(hash_of(&plan(0.1)), 8_948_413_271_465_723_893);
+    assert_eq!(hash_of(&Plan { bare: true, seed: None, ..plan(0.0) }), 14_668_739_618_433_711_765);
 }

@@ -5,6 +5,7 @@
 //! (open loop), so latency measured from `sent_us` includes all waiting; the producer is
 //! idempotent, so the topic has each event once; on a signal it flushes everything sent and ends.
 
+mod labels;
 mod pace;
 mod sender;
 
@@ -16,11 +17,12 @@ use crate::{
     Failure, Outcome,
     args::{CreateArgs, KafkaArgs, KafkaTimestamp, ProduceArgs},
     client,
-    generate::{Generator, Plan, Record, key_of, mix},
+    generate::{Generator, Plan, Record, key_of, mix, start_before},
     progress::RunProgress,
     stop::Stop,
     usage::Usage,
 };
+use labels::LabelFile;
 use pace::Pace;
 use sender::Sender;
 
@@ -65,13 +67,31 @@ fn resolve(args: &ProduceArgs) -> Result<Plan, String> {
     if plan.shares.share_aborted > 0.0 && !args.transactional {
         return Err("--share-aborted needs --transactional".to_owned());
     }
+    if is_live && plan.population.is_some() && !plan.flat_hours {
+        return Err(
+            "--population: with --rate alone event times are those of the clock, and cannot \
+                    follow the hours of the population; add --flat-hours, or give \
+                    --events-per-second-of-event-time"
+                .to_owned(),
+        );
+    }
     let now_s = Timestamp::now().as_second();
-    plan.start_time.get_or_insert(match args.count {
+    let start_s = match args.count {
         _ if is_live => now_s,
-        Some(count) => now_s - (count as f64 / plan.speed()).ceil() as i64,
+        Some(count) => ends_at(&plan, now_s, count),
         None => now_s - ENDLESS_SPAN_S,
-    });
+    };
+    plan.start_time.get_or_insert(start_s);
+    plan.check_population()?;
     Ok(plan)
+}
+
+/// The start of a run of `count` events that ends at `end_s`, epoch seconds.
+fn ends_at(plan: &Plan, end_s: i64, count: u64) -> i64 {
+    let span_s = count as f64 / plan.speed();
+    plan.population.as_ref().map_or(end_s - span_s.ceil() as i64, |file| {
+        start_before(plan, file, end_s * 1_000, span_s * 1_000.0).div_euclid(1_000)
+    })
 }
 
 fn produce(args: &ProduceArgs, plan: &Plan, stop: &Stop) -> Result<Outcome> {
@@ -95,6 +115,8 @@ fn send(args: &ProduceArgs, plan: &Plan, stop: &Stop) -> Result<(Sent, Sender)> 
     let start_s = plan.start_time.context("the start time was just filled in")?;
     let generator = Generator::new(plan, start_s, partitions)?;
     let sender = Sender::new(args)?;
+    let labels = args.labels.as_ref().map(|path| LabelFile::create(path, plan));
+    let mut labels = labels.transpose()?;
     let pace = Pace::start(args.rate);
     let mut tally = Sent::default();
     let mut progress =
@@ -111,6 +133,11 @@ fn send(args: &ProduceArgs, plan: &Plan, stop: &Stop) -> Result<(Sent, Sender)> 
         }
         let time_ms = (args.kafka_timestamp == KafkaTimestamp::Event).then_some(record.place_ms);
         sender.send(record.partition, &record.key, record.payload(), time_ms)?;
+        if let Some(labels) = &mut labels
+            && !(args.transactional && generator.is_aborted(tally.records))
+        {
+            labels.note(tally.records, &record)?;
+        }
         tally.records += 1;
         tally.bytes += record.value.len() as u64;
         tally.note_time(record.time_ms);
@@ -126,6 +153,9 @@ fn send(args: &ProduceArgs, plan: &Plan, stop: &Stop) -> Result<(Sent, Sender)> 
         end_transaction(&sender, &generator, plan, &mut tally)?;
     }
     sender.flush()?;
+    if let Some(labels) = labels {
+        labels.finish()?;
+    }
     progress.finish();
     tally.seconds = pace.elapsed_s();
     tally.behind_s = pace.most_behind_s();
@@ -221,7 +251,7 @@ fn summarise(args: &ProduceArgs, plan: &Plan, tally: &Sent, before: &Usage) {
     println!(
         "to verify: the same event and share flags, --seed {} --count {} --start-time {} \
          --events-per-second-of-event-time {}{}",
-        plan.seed.unwrap_or(1),
+        plan.seed(),
         tally.records,
         plan.start_time.unwrap_or(0),
         plan.speed(),
@@ -271,6 +301,19 @@ mod tests {
     }
 
     #[test]
+    fn a_population_s_events_end_now_or_come_evenly() {
+        let line = "loadgen produce --population default --events-per-second-of-event-time 2 \
+                    --disorder 0s --count 100000";
+        let plan = resolved(line).expect("valid");
+        let start_s = plan.start_time.expect("filled in");
+        let generator = Generator::new(&plan, start_s, 1).expect("a valid plan");
+        let last_s = start_s + generator.time_from_start_ms(99_999) / 1_000;
+        assert!((-10..=0).contains(&(last_s - Timestamp::now().as_second())), "{last_s}");
+        let even = resolved("loadgen produce --population default --rate 500 --flat-hours");
+        assert!((even.expect("valid").speed() - 500.0).abs() < 1e-9);
+    }
+
+    #[test]
     fn contradictions_are_named() {
         for (line, named) in [
             ("loadgen produce --share-late 0.6 --share-odd 0.6", "shares"),
@@ -278,6 +321,12 @@ mod tests {
             ("loadgen produce --transactional --rate 1", "--transaction-size"),
             ("loadgen produce --zipf=-1", "--zipf"),
             ("loadgen produce --events-per-second-of-event-time 0", "--events-per-second"),
+            ("loadgen produce --population default --rate 5", "--flat-hours"),
+            ("loadgen produce --population default --users 50", "--users 50"),
+            (
+                "loadgen produce --population default --events-per-second-of-event-time 0.01",
+                "raise `minutes` or --events-per-second-of-event-time",
+            ),
         ] {
             let error = resolved(line).expect_err(line);
             assert!(error.contains(named), "{error}");

@@ -48,6 +48,9 @@ pub(crate) fn run(args: &VerifyArgs, stop: &Stop) -> Result<Outcome, Failure> {
 /// Recounts everything. Returns the report and the topics' names for it.
 pub(crate) fn judge(args: &VerifyArgs, stop: &Stop) -> Result<(Report, TopicNames), Failure> {
     args.plan.check().map_err(Failure::Usage)?;
+    if args.plan.seed.is_some() {
+        args.plan.check_population().map_err(Failure::Usage)?;
+    }
     let window_s = args.window.as_secs();
     if window_s < 1 || args.window.subsec_nanos() != 0 {
         return Err(Failure::Usage("--window: expected whole seconds, at least 1s".to_owned()));

@@ -66,6 +66,7 @@ impl Topics {
             Command::Latency(args) => latency::run(&args, &stop),
             Command::Rate(args) => rate::run(&args, &stop),
             Command::Settled(args) => settled::run(&args, &stop),
+            Command::Population => panic!("{line}: needs no broker"),
         };
         outcome.unwrap_or_else(|failure| panic!("{line}: {failure:?}"))
     }

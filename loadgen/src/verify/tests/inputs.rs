@@ -1,5 +1,6 @@
 //! What the seed predicts of the input.
 
+use clap::Parser as _;
 use jiff::tz::TimeZone;
 
 use super::{
@@ -7,7 +8,8 @@ use super::{
     world::{Owned, World, plan},
 };
 use crate::{
-    args::TimestampStyle,
+    Failure, Stop,
+    args::{Cli, Command, TimestampStyle},
     generate::{Generator, Plan, event_no_of},
 };
 
@@ -37,6 +39,27 @@ fn the_input_is_predicted_with_and_without_trace_fields_and_start_time() {
     world.expect(&[]);
     world.plan.start_time = Some(super::world::START_S + 1);
     assert!(matches!(input_mistakes(&world)[..], [(Mistake::InputWrong, 400..)]));
+}
+
+#[test]
+fn the_input_of_a_population_is_predicted() {
+    let cli = Cli::try_parse_from(["loadgen", "produce", "--population", "default"]);
+    let Command::Produce(args) = cli.expect("well-formed").command else { panic!("another") };
+    let start_time = Some(super::world::START_S);
+    let people = Plan { population: args.plan.population, start_time, ..plan() };
+    let mut world = World::of(&people, 1_000, &TimeZone::UTC, TimestampStyle::Naive);
+    world.expect(&[]);
+    world.plan.population = None;
+    assert!(matches!(input_mistakes(&world)[..], [(Mistake::InputWrong, 800..)]));
+}
+
+#[test]
+fn a_population_is_predicted_from_a_known_start_only() {
+    let cli = Cli::try_parse_from(["loadgen", "verify", "--seed", "1", "--population", "default"]);
+    let Command::Verify(args) = cli.expect("well-formed").command else { panic!("another") };
+    let refused = super::super::judge(&args, &Stop::default());
+    let Err(Failure::Usage(message)) = refused else { panic!("no start time") };
+    assert!(message.contains("--start-time"), "{message}");
 }
 
 #[test]

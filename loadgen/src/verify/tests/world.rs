@@ -59,6 +59,8 @@ pub(super) fn plan() -> Plan {
         seed: Some(SEED),
         users: 200,
         zipf: 1.0,
+        population: None,
+        flat_hours: false,
         locales: 50,
         bare: false,
         required_only: false,
