@@ -126,10 +126,12 @@ impl Detector {
             Rule::ALL.into_iter().filter_map(|rule| Some((rule, rule.judge(&seen)?))).collect();
         judgement.alerts = self.alerts(found, login, profile, shard);
         self.take_up(login, named, novelty, jump, &score, profile, shard);
-        judgement.over.extend(match Session::take_up(&mut profile.session, login, named, novelty) {
-            Turn::Goes => None,
-            Turn::Ends(session) | Turn::Apart(session) => Some(session),
-        });
+        judgement.over.extend(
+            match Session::take_up(&mut profile.session, login, named, novelty) {
+                Turn::Goes => None,
+                Turn::Ends(session) | Turn::Apart(session) => Some(session),
+            },
+        );
         judgement
     }
 
@@ -150,9 +152,9 @@ impl Detector {
         let to = login.place.zip(named.place)?;
         let is_habitual = |name| profile.places.count(name) >= settings.habitual;
         let is_excused = is_habitual(to.1);
-        profile.trusted.jump(to, login.at_s, settings.limits, |from| {
-            is_excused && is_habitual(from.name)
-        })
+        profile
+            .trusted
+            .jump(to, login.at_s, settings.limits, |from| is_excused && is_habitual(from.name))
     }
 
     /// What of the findings is said.

@@ -54,13 +54,7 @@ impl Devices {
     }
 
     /// Takes a login on a device up.
-    pub fn take_up(
-        &mut self,
-        device: Fingerprint,
-        login: &Login<'_>,
-        named: Named,
-        names: &Names,
-    ) {
+    pub fn take_up(&mut self, device: Fingerprint, login: &Login<'_>, named: Named, names: &Names) {
         let taken = self.slots.take_up(device, login.day());
         if let Some(removed) = taken.removed {
             self.facts.remove(removed);
@@ -120,8 +114,7 @@ impl DeviceFacts {
 }
 
 fn is_lower(named: Named, highest: Name, versions: &Names) -> bool {
-    let compare =
-        |version| version::compare(versions.text(version), versions.text(highest));
+    let compare = |version| version::compare(versions.text(version), versions.text(highest));
     named.app_version.and_then(compare).is_some_and(|it| it.is_lt())
 }
 
@@ -131,7 +124,7 @@ mod tests {
 
     fn named(names: &mut Names, device_type: u16, version: &str) -> Named {
         let app_version = names.number(version);
-        Named { device_type: Some(Name(device_type)), app_version, locale: None }
+        Named { device_type: Some(Name(device_type)), app_version, ..Named::default() }
     }
 
     #[test]

@@ -32,7 +32,10 @@ pub use self::{
     names::{Name, Names},
     ocsf::{LoginText, Origin, SCHEMA_VERSION, record, uid},
     profile::Profile,
-    rules::{Evidence, Finding, Rule, RuleSettings, Severity},
+    rules::{
+        Burst, Contradiction, Dormant, Evidence, Finding, Rotation, Rule, RuleSettings, Severity,
+        Switch, Travel, Unfamiliar,
+    },
     score::{Feature, Score},
     session::{Novelty, Session},
     shard::ShardState,

@@ -174,10 +174,9 @@ fn evidence(evidence: &Evidence, shard: &ShardState) -> (Value, Option<(LoginRef
         Evidence::Rotation { devices, logins } => {
             (json!({"devices": devices, "logins": logins, "minutes": 30}), None)
         }
-        Evidence::Burst { logins, mean_per_day } => (
-            json!({"logins": logins, "minutes": 10, "mean_per_day": tenth(*mean_per_day)}),
-            None,
-        ),
+        Evidence::Burst { logins, mean_per_day } => {
+            (json!({"logins": logins, "minutes": 10, "mean_per_day": tenth(*mean_per_day)}), None)
+        }
         Evidence::Silence(last) => (json!({}), Some((*last, json!({})))),
         Evidence::Score { score, threshold } => {
             let term = |(feature, term): &(super::Feature, f64)| {

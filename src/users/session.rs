@@ -124,9 +124,8 @@ mod tests {
     #[test]
     fn a_pause_ends_a_session_and_an_older_login_stands_apart() {
         let mut open = None;
-        let mut take = |at_s| {
-            Session::take_up(&mut open, &login(at_s), Named::default(), Novelty::default())
-        };
+        let mut take =
+            |at_s| Session::take_up(&mut open, &login(at_s), Named::default(), Novelty::default());
         assert_eq!([take(10_000), take(11_800), take(8_200)], [Turn::Goes, Turn::Goes, Turn::Goes]);
         let Turn::Apart(apart) = take(6_399) else { panic!("it is too old to join") };
         assert_eq!((apart.start_s, apart.end_s, apart.logins), (6_399, 6_399, 1));

@@ -65,8 +65,7 @@ impl One {
     fn after(days: i64) -> Self {
         let settings = DetectorSettings { learn_s: 0, learn_logins: 0, ..Default::default() };
         let detector = Detector::new(settings);
-        let mut one =
-            Self { detector, profile: Profile::default(), shard: ShardState::default() };
+        let mut one = Self { detector, profile: Profile::default(), shard: ShardState::default() };
         for day in 0..days {
             assert_eq!(one.take(&home(day * DAY)).alerts.len(), 0, "day {day}");
         }
@@ -83,10 +82,7 @@ impl One {
     }
 }
 
-use Rule::{
-    DeviceContradiction, DeviceRotation, DormantReturn, ImpossibleTravel, LoginBurst,
-    UnfamiliarLogin,
-};
+use Rule::{DeviceContradiction, DeviceRotation, DormantReturn, ImpossibleTravel, UnfamiliarLogin};
 use Severity::{High, Low, Medium};
 
 #[test]

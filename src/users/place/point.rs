@@ -94,16 +94,14 @@ mod tests {
     /// The angle between two vectors in space, times the radius.
     fn naive_km(one: Point, other: Point) -> f64 {
         let vector = |point: Point| {
-            let [lat, lon] = [point.lat, point.lon].map(|part| (f64::from(part) / 100.0).to_radians());
+            let [lat, lon] =
+                [point.lat, point.lon].map(|part| (f64::from(part) / 100.0).to_radians());
             [lat.cos() * lon.cos(), lat.cos() * lon.sin(), lat.sin()]
         };
         let (a, b) = (vector(one), vector(other));
         let dot: f64 = a.iter().zip(b).map(|(a, b)| a * b).sum();
-        let cross = [
-            a[1] * b[2] - a[2] * b[1],
-            a[2] * b[0] - a[0] * b[2],
-            a[0] * b[1] - a[1] * b[0],
-        ];
+        let cross =
+            [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
         let sine = cross.iter().map(|part| part * part).sum::<f64>().sqrt();
         EARTH_KM * sine.atan2(dot)
     }
@@ -149,7 +147,12 @@ mod tests {
             (point(4000, 0), point(-4000, 18_000), 0),
         ] {
             let found = one.haversine_km(other);
-            assert_eq!(found.to_bits(), bits, "{one:?} {other:?}: {found:?}, {:#x}", found.to_bits());
+            assert_eq!(
+                found.to_bits(),
+                bits,
+                "{one:?} {other:?}: {found:?}, {:#x}",
+                found.to_bits()
+            );
         }
     }
 

@@ -175,7 +175,8 @@ mod tests {
 
     #[test]
     fn centroids_are_on_the_right_side_of_the_antimeridian() {
-        let lon = |table: PlaceTable, code| table.place(code).expect(code).centre().lon_hundredths();
+        let lon =
+            |table: PlaceTable, code| table.place(code).expect(code).centre().lon_hundredths();
         assert!((-15_500..-15_000).contains(&lon(STATES, "AK")));
         assert!((9000..10_500).contains(&lon(COUNTRIES, "RU")));
         assert!((17_700..18_000).contains(&lon(COUNTRIES, "FJ")));

@@ -10,13 +10,11 @@ pub(super) fn judge(seen: &Seen<'_>) -> Option<Finding> {
         return None;
     }
     Some(match facts.contradiction(seen.named, seen.shard.versions())? {
-        device::Contradiction::Type(before) => Finding {
-            severity: Severity::High,
-            evidence: Evidence::DeviceType { before, last },
-        },
-        device::Contradiction::Version(highest) => Finding {
-            severity: Severity::Low,
-            evidence: Evidence::AppVersion { highest, last },
-        },
+        device::Contradiction::Type(before) => {
+            Finding { severity: Severity::High, evidence: Evidence::DeviceType { before, last } }
+        }
+        device::Contradiction::Version(highest) => {
+            Finding { severity: Severity::Low, evidence: Evidence::AppVersion { highest, last } }
+        }
     })
 }

@@ -15,7 +15,7 @@ mod unfamiliar;
 use serde::{Deserialize, Serialize};
 
 pub use self::settings::{
-    Burst, Contradiction, Dormant, RuleSettings, Rotation, Switch, Travel, Unfamiliar,
+    Burst, Contradiction, Dormant, Rotation, RuleSettings, Switch, Travel, Unfamiliar,
 };
 use super::{
     login::{Login, LoginRef, Named},
