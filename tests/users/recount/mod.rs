@@ -57,6 +57,7 @@ pub(crate) struct PlainAlert {
 }
 
 /// A session that is over, or that was open after the last login.
+#[expect(clippy::struct_excessive_bools, reason = "what the page says of a session")]
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct PlainSession {
     pub(crate) user: u64,

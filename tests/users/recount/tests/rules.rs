@@ -50,6 +50,18 @@ fn a_jump_leaves_the_trusted_place_until_both_are_habitual() {
 }
 
 #[test]
+fn a_place_that_was_jumped_to_is_not_trusted() {
+    let (mut logins, last) = ten_at("0");
+    logins.push(login(1, last + 3_600).place("9000"));
+    logins.push(login(1, last + 7_200).place("8000"));
+    let expected = [
+        "10 impossible_travel high 0: from 0 at 9 gap 9000",
+        "11 impossible_travel high 0: from 0 at 9 gap 8000",
+    ];
+    assert_eq!(alerts(&logins, &settings()), expected);
+}
+
+#[test]
 fn a_user_of_fourteen_days_can_travel_impossibly() {
     let at = |at_s: i64, place: &str| login(1, at_s).place(place);
     let logins = |at_s| [at(0, "0"), at(14 * DAY_S - 60, "0"), at(at_s, "700")];
@@ -65,6 +77,19 @@ fn five_places_among_the_last_ten_say_nothing_about_travel() {
         logins.extend(places.map(|place| login(1, last).place(place)));
         logins.push(login(1, last).place("5000"));
         assert_eq!(alerts(&logins, &settings()).len(), usize::from(fires));
+    }
+}
+
+#[test]
+fn the_eleventh_place_before_a_jump_has_left() {
+    for (fourths, fires) in [(6, false), (7, true)] {
+        let (mut logins, last) = ten_at("0");
+        logins.extend(["1", "2", "3"].map(|place| login(1, last).place(place)));
+        logins.extend(vec![login(1, last).place("4"); fourths]);
+        logins.push(login(1, last).place("5000"));
+        let mut given = alerts(&logins, &settings());
+        given.retain(|it| it.contains("impossible_travel"));
+        assert_eq!(given.len(), usize::from(fires));
     }
 }
 
@@ -86,6 +111,13 @@ fn a_device_has_two_types_and_a_highest_version() {
         "5 device_contradiction low 0: version 1.10 last 4",
     ];
     assert_eq!(alerts(&logins, &settings()), expected);
+}
+
+#[test]
+fn after_a_contradiction_the_lower_version_counts() {
+    let of = |hour: i64, name: &str| login(1, hour * 3_600).device(1).app_version(name);
+    let expected = "1 device_contradiction low 0: version 2 last 0";
+    assert_eq!(alerts(&[of(0, "2"), of(1, "1"), of(2, "1.0")], &settings()), [expected]);
 }
 
 #[test]
@@ -200,6 +232,17 @@ fn a_login_with_all_new_is_unfamiliar() {
     assert_eq!(alerts(&logins, &settings()), [expected]);
     logins.remove(0);
     assert!(alerts(&logins, &settings()).is_empty(), "four logins are too few");
+}
+
+#[test]
+fn a_login_is_unfamiliar_to_a_user_of_three_days() {
+    for (after_s, given) in [(3 * DAY_S - 1, 0), (3 * DAY_S, 1)] {
+        let mut logins: Vec<_> =
+            habit(1).into_iter().map(|it| PlainLogin { at_s: 36_000, ..it }).collect();
+        let at_s = 36_000 + after_s;
+        logins.push(PlainLogin { at_s, appended_s: at_s, ..unfamiliar(1) });
+        assert_eq!(alerts(&logins, &settings()).len(), given);
+    }
 }
 
 #[test]
