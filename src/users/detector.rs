@@ -8,9 +8,10 @@
 use arrayvec::ArrayVec;
 
 use super::{
+    device::Contradiction,
     login::{Login, Named},
     profile::Profile,
-    rules::{Evidence, Finding, Rule, RuleSettings, Seen},
+    rules::{Finding, Rule, RuleSettings, Seen},
     score::Score,
     session::{Novelty, Session, Turn},
     shard::ShardState,
@@ -170,9 +171,6 @@ impl Detector {
         let is_learning = self.is_learning(shard);
         let mut alerts = ArrayVec::new();
         for (rule, finding) in found {
-            if let (Evidence::DeviceType { .. }, Some(device)) = (&finding.evidence, login.device) {
-                shard.contradicted(device, login.user);
-            }
             let switch = rules.switch(rule);
             if is_learning || !switch.is_on {
                 continue;
@@ -200,6 +198,12 @@ impl Detector {
         profile: &mut Profile,
         shard: &mut ShardState,
     ) {
+        let known = login.device.and_then(|device| Some((device, profile.devices.find(device)?)));
+        if let Some((device, facts)) = known
+            && let Some(Contradiction::Type(_)) = facts.contradiction(named, shard.versions())
+        {
+            shard.contradicted(device, login.user);
+        }
         if profile.logins >= self.settings.rules.unfamiliar.min_logins {
             shard.scored(profile.logins, score.sum());
         }

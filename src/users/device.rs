@@ -62,7 +62,7 @@ impl Devices {
         if taken.index == self.facts.len() {
             self.facts.push(DeviceFacts {
                 types: named.device_type.into_iter().collect(),
-                version: named.app_version,
+                version: named.app_version.filter(|it| version::is_one(names.text(*it))),
                 last: login.reference(),
             });
         } else {
@@ -100,10 +100,9 @@ impl DeviceFacts {
         }
         if let Some(version) = named.app_version {
             let text = |name| versions.text(name);
-            let replaces = self.version.is_none_or(|highest| {
-                version::compare(text(version), text(highest)).is_some_and(|it| it.is_ne())
-            });
-            if replaces {
+            let highest = self.version.map_or("0", text);
+            let order = version::compare(text(version), highest);
+            if order.is_some_and(|it| it.is_ne() || self.version.is_none()) {
                 self.version = Some(version);
             }
         }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rules::Rule;
 
-/// The last alert of each rule that gave one.
+/// The last alert of each rule, and what was held back since.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Memory {
     alerts: ArrayVec<Past, { Rule::ALL.len() }>,
@@ -14,30 +14,38 @@ pub struct Memory {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Past {
     rule: Rule,
-    at_s: i64,
+    /// Event time of the last alert.
+    at_s: Option<i64>,
     held_back: u32,
 }
 
 impl Memory {
     /// Whether a rule's alert at an event time is held back.
     pub fn holds_back(&self, rule: Rule, at_s: i64, cooldown_s: i64) -> bool {
-        let past = self.alerts.iter().find(|past| past.rule == rule);
-        past.is_some_and(|past| past.at_s.abs_diff(at_s) < cooldown_s.unsigned_abs())
+        let last = self.alerts.iter().find(|past| past.rule == rule).and_then(|past| past.at_s);
+        last.is_some_and(|last| last.abs_diff(at_s) < cooldown_s.unsigned_abs())
     }
 
     /// Notes an alert that is held back.
     pub fn held_back(&mut self, rule: Rule) {
-        if let Some(past) = self.alerts.iter_mut().find(|past| past.rule == rule) {
-            past.held_back = past.held_back.saturating_add(1);
-        }
+        let past = self.past(rule);
+        past.held_back = past.held_back.saturating_add(1);
     }
 
     /// Notes an alert. Returns how many were held back since the last one.
     pub fn alerted(&mut self, rule: Rule, at_s: i64) -> u32 {
-        let index = self.alerts.iter().position(|past| past.rule == rule);
-        let before = index.map(|index| self.alerts.remove(index).held_back);
-        self.alerts.push(Past { rule, at_s, held_back: 0 });
-        before.unwrap_or(0)
+        let past = self.past(rule);
+        past.at_s = Some(at_s);
+        std::mem::take(&mut past.held_back)
+    }
+
+    fn past(&mut self, rule: Rule) -> &mut Past {
+        let known = self.alerts.iter().position(|past| past.rule == rule);
+        let index = known.unwrap_or_else(|| {
+            self.alerts.push(Past { rule, at_s: None, held_back: 0 });
+            self.alerts.len() - 1
+        });
+        &mut self.alerts[index]
     }
 }
 
@@ -56,5 +64,9 @@ mod tests {
         memory.held_back(rule);
         memory.held_back(rule);
         assert_eq!([memory.alerted(rule, 200), memory.alerted(rule, 300)], [2, 0]);
+        // By another limit than the cooldown, before there was any.
+        memory.held_back(Rule::DormantReturn);
+        assert!(!memory.holds_back(Rule::DormantReturn, 100, 60));
+        assert_eq!(memory.alerted(Rule::DormantReturn, 100), 1);
     }
 }

@@ -16,6 +16,11 @@ pub fn compare(one: &str, other: &str) -> Option<Ordering> {
     }
 }
 
+/// Whether a version can be compared.
+pub fn is_one(version: &str) -> bool {
+    compare(version, "0").is_some()
+}
+
 fn part(text: Option<&str>) -> Option<u32> {
     let Some(text) = text else { return Some(0) };
     let is_number = (1..=9).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_digit());

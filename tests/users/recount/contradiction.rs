@@ -48,7 +48,7 @@ impl DeviceFacts {
         }
         if let Some(version) = &login.app_version {
             let replaces = match &facts.highest {
-                None => true,
+                None => parts(version).is_some(),
                 Some(highest) => compare(version, highest).is_some_and(Ordering::is_ne),
             };
             if replaces {

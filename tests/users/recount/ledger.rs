@@ -9,7 +9,7 @@ const COOLDOWN_S: i64 = 3_600;
 /// What a rule gave for a user.
 #[derive(Default)]
 struct Given {
-    times: Vec<i64>,
+    last: Option<i64>,
     held_back: u32,
 }
 
@@ -23,18 +23,23 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    pub(super) fn unfamiliar_on(&self, day: i64) -> u64 {
-        self.unfamiliar.get(&day).copied().unwrap_or_default()
+    /// Forgets what a user had.
+    pub(super) fn forget(&mut self, user: u64) {
+        self.by_rule.retain(|(_, of), _| *of != user);
     }
 
-    /// Gives the alert or holds it back.
-    pub(super) fn take_up(&mut self, login: &PlainLogin, fired: Fired, learning: bool, day: i64) {
-        let given = self.by_rule.entry((fired.rule, login.user)).or_default();
-        let is_repeated = given.times.iter().any(|it| (login.at_s - it).abs() < COOLDOWN_S);
-        if learning || is_repeated {
-            given.held_back += 1;
+    /// Gives the alert or holds it back. `most`: alerts of `unfamiliar_login` on a day.
+    pub(super) fn take_up(&mut self, login: &PlainLogin, fired: Fired, day: i64, most: u64) {
+        let key = (fired.rule, login.user);
+        let given = self.by_rule.get(&key);
+        let last = given.and_then(|given| given.last);
+        let is_repeated = last.is_some_and(|last| (login.at_s - last).abs() < COOLDOWN_S);
+        let of_day = self.unfamiliar.get(&day).copied().unwrap_or_default();
+        if is_repeated || fired.rule == "unfamiliar_login" && of_day >= most {
+            self.by_rule.entry(key).or_default().held_back += 1;
             return;
         }
+        let given = self.by_rule.entry(key).or_default();
         self.alerts.push(PlainAlert {
             offset: login.offset,
             rule: fired.rule.to_owned(),
@@ -42,7 +47,7 @@ impl Ledger {
             held_back: given.held_back,
             evidence: fired.evidence,
         });
-        given.times.push(login.at_s);
+        given.last = Some(login.at_s);
         given.held_back = 0;
         if fired.rule == "unfamiliar_login" {
             *self.unfamiliar.entry(day).or_default() += 1;

@@ -38,9 +38,11 @@ pub(super) struct ShardCounts {
     versions: Values,
     logins: u64,
     hours: [u64; 24],
-    /// Logins of users who had one before, and those with a new device, or a new network.
-    of_known: u64,
+    /// Logins with a device that were not their profile's first, and those with a new one.
+    with_device: u64,
     new_devices: u64,
+    /// The same of networks.
+    with_network: u64,
     new_networks: u64,
 }
 
@@ -51,7 +53,8 @@ impl ShardCounts {
         self.versions.take_up(login.app_version.as_ref());
         self.logins += 1;
         self.hours[hour(login.at_s)] += 1;
-        self.of_known += u64::from(!is_first);
+        self.with_device += u64::from(!is_first && login.device.is_some());
+        self.with_network += u64::from(!is_first && login.network.is_some());
         self.new_devices += u64::from(new.device);
         self.new_networks += u64::from(new.network);
     }
@@ -72,11 +75,11 @@ impl ShardCounts {
         score += self.hour_term(hour(login.at_s), profile);
         let n = profile.n as f64;
         if login.device.is_some() {
-            let rate = self.rate(self.new_devices);
+            let rate = rate(self.new_devices, self.with_device);
             score += novelty(new.device, profile.new_devices as f64, n, rate);
         }
         if login.network.is_some() {
-            let rate = self.rate(self.new_networks);
+            let rate = rate(self.new_networks, self.with_network);
             score += novelty(new.network, profile.new_networks as f64, n, rate);
         }
         score
@@ -88,11 +91,11 @@ impl ShardCounts {
         let n_u = f64::from(profile.all_hours());
         surprise(three as f64 / 3.0, self.logins as f64, 24.0, c_u, n_u)
     }
+}
 
-    /// The page's rho.
-    fn rate(&self, new: u64) -> f64 {
-        (new as f64 + 1.0) / (self.of_known as f64 + 2.0)
-    }
+/// The page's rho.
+fn rate(new: u64, all: u64) -> f64 {
+    (new as f64 + 1.0) / (all as f64 + 2.0)
 }
 
 /// The term of a value: `c` of `n` logins of the shard had it, `c_u` of `n_u` of the user.

@@ -72,15 +72,16 @@ impl<'a> Shard<'a> {
         let score = self.score(&login, &profile, new);
         let fired = self.judge(&login, &profile, new, jump.as_ref(), score);
 
+        let learning = self.is_learning(watermark);
         self.take_up(&login, &profile, new, score);
         let rare_hour = profile.is_rare(hour(login.at_s));
         self.sessions.take_up(&login, new, rare_hour, watermark - lateness_s);
         profile.take_up(&login, new, jump.is_some(), self.settings.profile_ttl_s);
         self.profiles.insert(login.user, profile);
 
-        let learning = self.is_learning(watermark);
-        for fired in fired {
-            self.ledger.take_up(&login, fired, learning, day(watermark));
+        let most = 1_000_u64.div_ceil(u64::from(self.settings.shards));
+        for fired in fired.into_iter().filter(|_| !learning) {
+            self.ledger.take_up(&login, fired, day(watermark), most);
         }
     }
 
@@ -94,6 +95,7 @@ impl<'a> Shard<'a> {
             Some(there) if there.last >= login.at_s - self.settings.profile_ttl_s => there,
             _ => {
                 self.sessions.close(login.user);
+                self.ledger.forget(login.user);
                 Profile::new(login)
             }
         }
@@ -131,12 +133,7 @@ impl<'a> Shard<'a> {
         score: Option<f64>,
     ) -> Option<Fired> {
         let score = score?;
-        let most = 1_000_u64.div_ceil(u64::from(self.settings.shards));
-        let today = self.watermark.map(day)?;
-        if score < self.quantiles.least(profile.n)
-            || login.at_s - profile.first < 3 * DAY_S
-            || self.ledger.unfamiliar_on(today) >= most
-        {
+        if score < self.quantiles.least(profile.n) || login.at_s - profile.first < 3 * DAY_S {
             return None;
         }
         let evidence = format!("score {score:.6}");
@@ -157,7 +154,7 @@ impl<'a> Shard<'a> {
         }
     }
 
-    /// Whether the shard learns, this login among those that it has had.
+    /// Whether the shard learns, before it has taken up a login that has raised the watermark.
     fn is_learning(&self, watermark: i64) -> bool {
         let wanted = self.settings.learn_logins.div_ceil(u64::from(self.settings.shards));
         let first = self.first.expect("a login was read");
