@@ -1,16 +1,25 @@
-//! Where a login came from, by its `locale`, and the distance between two places.
+//! Where a login came from: by its `locale`, by its address, and the distance between two places.
 //!
-//! In:  the text of a login's field. Out: a [`Place`].
+//! In:  the texts of a login's fields, and files that an operator names. Out: a [`Place`], a
+//! [`Network`], whether a file lists an address or a device.
 //! Holds: nothing here panics on what a file or a login holds; a distance has the same bits on
 //! every machine; a code of a US state and one of a country are never equal.
 
 mod code;
 mod iso_countries;
+mod lists;
+mod network;
 mod point;
 mod table;
 mod us_states;
 
-pub use self::{code::PlaceCode, point::Point, table::PlaceTable};
+pub use self::{
+    code::PlaceCode,
+    lists::{DeviceList, ListError},
+    network::{Network, NetworkError, NetworkList, is_public, parse_address},
+    point::Point,
+    table::PlaceTable,
+};
 
 /// A circle on the map that the user of a login was in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
