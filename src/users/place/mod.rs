@@ -6,6 +6,7 @@
 //! every machine; a code of a US state and one of a country are never equal.
 
 mod code;
+mod geoip;
 mod iso_countries;
 mod lists;
 mod network;
@@ -15,6 +16,7 @@ mod us_states;
 
 pub use self::{
     code::PlaceCode,
+    geoip::{GeoHit, GeoIp, GeoIpError, GeoIpKind, ReloadingGeoIp},
     lists::{DeviceList, ListError},
     network::{Network, NetworkError, NetworkList, is_public, parse_address},
     point::Point,
