@@ -136,6 +136,34 @@ mod tests {
         assert_eq!(states.intersection(&countries).count(), 26 + 5);
     }
 
+    /// Another sine changes the last bits of a distance, and no whole kilometre between two places
+    /// of a table: an independent program comes to the same gaps.
+    #[test]
+    fn distances_between_places_are_far_from_whole_kilometres() {
+        let kilometres = |one: Point, other: Point| {
+            let [lat, lon, other_lat, other_lon] = [
+                one.lat_hundredths(),
+                one.lon_hundredths(),
+                other.lat_hundredths(),
+                other.lon_hundredths(),
+            ]
+            .map(|hundredths| (f64::from(hundredths) / 100.0).to_radians());
+            let half_sine_squared = |angle: f64| (angle / 2.0).sin().powi(2);
+            let h = half_sine_squared(other_lat - lat)
+                + lat.cos() * other_lat.cos() * half_sine_squared(other_lon - lon);
+            2.0 * 6371.0088 * h.sqrt().asin()
+        };
+        for rows in [&us_states::ROWS[..], &iso_countries::ROWS[..]] {
+            for (at, one) in rows.iter().enumerate() {
+                for other in &rows[..at] {
+                    let found = kilometres(one.centre, other.centre);
+                    assert!((found - found.round()).abs() > 1e-6, "{found}");
+                    assert_eq!(one.centre.distance_km(other.centre), found as u32);
+                }
+            }
+        }
+    }
+
     /// Towns at the far ends of places, some beyond the antimeridian.
     #[test]
     fn a_place_holds_its_towns() {
