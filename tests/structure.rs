@@ -54,6 +54,7 @@ const HOMES: &[(&str, &str)] = &[
     ("sled", "state"),
     ("axum", "http"),
     ("simd_json", "event"),
+    ("maxminddb", "users"),
     ("loadgen", "demo"),
     ("console", "demo"),
 ];

@@ -1,4 +1,4 @@
-//! Limits of what is known about users, and of the files that an operator names.
+//! Limits of what is known about users, and of the files that an operator names for it.
 
 use std::time::Duration;
 

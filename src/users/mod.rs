@@ -1,8 +1,10 @@
-//! Users: what a user's logins look like, and what does not look like them. Pure.
+//! Users: what a user's logins look like, and what does not look like them. Pure, but for the files
+//! that an operator names.
 //!
 //! In:  logins, as `processed-logins` has them, in the order of a partition.
 //! Out: a profile per user, sessions, alerts. docs/ALERTS.md defines all of it.
 //! Holds: the same logins give the same profiles, sessions and alerts, byte for byte.
+#![warn(missing_docs)]
 
 mod detector;
 mod device;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use logintide::users::{
-    Detector, DetectorSettings, Evidence, Fingerprint, Login, Profile, Rule, Session,
-    Severity, ShardState, UserKey, place::PlaceTable,
+    Detector, DetectorSettings, Evidence, Fingerprint, Login, Profile, Rule, Session, Severity,
+    ShardState, UserKey, place::PlaceTable,
 };
 
 use super::recount::{PlainAlert, PlainLogin, PlainSession, PlainSettings, recount};
@@ -210,8 +210,7 @@ fn random_histories_give_what_the_recount_gives() {
         let course = course(&mut draw);
         let logins = logins(&course, 1_500, &mut draw);
         let (alerts, mut sessions, of_late) = judge(&logins, &course.settings);
-        let (expected, mut recounted, recounted_late) =
-            recount(&logins, &course.settings, &gap_km);
+        let (expected, mut recounted, recounted_late) = recount(&logins, &course.settings, &gap_km);
         let first = alerts.iter().zip(&expected).find(|(alert, expected)| alert != expected);
         assert_eq!(first, None, "seed {seed}: {:?}", course.settings);
         assert_eq!(alerts.len(), expected.len(), "seed {seed}: {:?}", course.settings);

@@ -116,8 +116,8 @@ mod tests {
             ids in prop::collection::hash_set("[a-z0-9:-]{1,12}", 0..20),
             other in "[a-z0-9:-]{1,2}",
         ) {
-            let text: String = ids.iter().map(|id| format!(" {id}\r\n")).collect();
-            let list = DeviceList::parse(&text);
+            let lines: Vec<String> = ids.iter().map(|id| format!(" {id} ")).collect();
+            let list = DeviceList::parse(&lines.join("\r\n"));
             for id in ids.iter().chain([&other]) {
                 prop_assert_eq!(list.contains(id), ids.contains(id), "{}", id);
             }

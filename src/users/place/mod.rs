@@ -6,14 +6,24 @@
 //! every machine; a code of a US state and one of a country are never equal.
 
 mod code;
+mod geoip;
 mod iso_countries;
+mod lists;
+mod network;
 mod point;
 mod table;
 mod us_states;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::{code::PlaceCode, point::Point, table::PlaceTable};
+pub use self::{
+    code::PlaceCode,
+    geoip::{GeoHit, GeoIp, GeoIpError, GeoIpKind, ReloadingGeoIp},
+    lists::{DeviceList, ListError},
+    network::{Network, NetworkError, NetworkList, is_public, parse_address},
+    point::Point,
+    table::PlaceTable,
+};
 
 /// A circle on the map that the user of a login was in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

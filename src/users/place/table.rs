@@ -1,6 +1,6 @@
 //! Places by the `locale` of a login. Pure.
 //!
-//! The tables us_states.rs and iso_countries.rs are written by `cargo xtask render-places`: the
+//! The tables `us_states` and `iso_countries` are written by `cargo xtask render-places`: the
 //! centroid of a place's area on a sphere, and the distance from there to its farthest point. A
 //! country is what the geometry draws of it: far islands make its radius large, and its gap to
 //! others small. Parts that have a code of their own, such as Réunion (RE), are not in their
@@ -45,9 +45,9 @@ pub(super) struct Row {
 
 impl Row {
     /// The position in hundredths of a degree.
-    pub(super) const fn new(code: &[u8; 2], lat: i16, lon: i16, radius_km: u16) -> Self {
+    pub(super) const fn new(code: [u8; 2], lat: i16, lon: i16, radius_km: u16) -> Self {
         let centre = Point::from_hundredths(lat, lon).expect("a table's places are on earth");
-        Self { code: *code, centre, radius_km }
+        Self { code, centre, radius_km }
     }
 }
 
@@ -134,6 +134,34 @@ mod tests {
         assert_eq!((states.len(), countries.len()), (56, 250));
         // The five territories are countries in ISO 3166-1 too.
         assert_eq!(states.intersection(&countries).count(), 26 + 5);
+    }
+
+    /// Another sine changes the last bits of a distance, and no whole kilometre between two places
+    /// of a table: an independent program comes to the same gaps.
+    #[test]
+    fn distances_between_places_are_far_from_whole_kilometres() {
+        let kilometres = |one: Point, other: Point| {
+            let [lat, lon, other_lat, other_lon] = [
+                one.lat_hundredths(),
+                one.lon_hundredths(),
+                other.lat_hundredths(),
+                other.lon_hundredths(),
+            ]
+            .map(|hundredths| (f64::from(hundredths) / 100.0).to_radians());
+            let half_sine_squared = |angle: f64| (angle / 2.0).sin().powi(2);
+            let h = half_sine_squared(other_lat - lat)
+                + lat.cos() * other_lat.cos() * half_sine_squared(other_lon - lon);
+            2.0 * 6371.0088 * h.sqrt().asin()
+        };
+        for rows in [&us_states::ROWS[..], &iso_countries::ROWS[..]] {
+            for (at, one) in rows.iter().enumerate() {
+                for other in &rows[..at] {
+                    let found = kilometres(one.centre, other.centre);
+                    assert!((found - found.round()).abs() > 1e-6, "{found}");
+                    assert_eq!(one.centre.distance_km(other.centre), found as u32);
+                }
+            }
+        }
     }
 
     /// Towns at the far ends of places, some beyond the antimeridian.

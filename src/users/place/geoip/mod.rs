@@ -1,4 +1,4 @@
-//! Places by the address of a login, from a MaxMind DB that an operator names.
+//! Places by the address of a login, from a `.mmdb` file that an operator names.
 //!
 //! In:  the file of `--geoip`, addresses. Out: a [`GeoHit`] for an address that the file knows.
 //! Holds: the file is in memory as a whole and never changes there; a corrupt one ends no lookup
@@ -100,10 +100,13 @@ impl GeoIp {
 
     /// Reads the database in an open file; returns also what the file was like while it was read.
     fn read(file: &File) -> Result<(Self, Stamp), GeoIpError> {
-        let stamp = || file.metadata().map(|found| Stamp::of(&found)).map_err(GeoIpError::Unreadable);
+        let stamp = || Ok(Stamp::of(&file.metadata().map_err(GeoIpError::Unreadable)?));
         let before = stamp()?;
         let most = limits::GEOIP_FILE_MAX_BYTES;
-        let mut bytes = Vec::with_capacity(before.bytes.min(most) as usize + 1);
+        if before.bytes > most {
+            return Err(GeoIpError::TooLarge);
+        }
+        let mut bytes = Vec::with_capacity(before.bytes as usize + 1);
         // No more is taken of a device or a pipe either.
         file.take(most + 1).read_to_end(&mut bytes).map_err(GeoIpError::Unreadable)?;
         if bytes.len() as u64 > most {
@@ -118,9 +121,9 @@ impl GeoIp {
     /// Reads the database in a file's bytes.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, GeoIpError> {
         let reader = Reader::from_source(bytes).map_err(GeoIpError::NotMmdb)?;
-        let kind = &reader.metadata().database_type;
-        let kind = GeoIpKind::of_type(kind).ok_or_else(|| {
-            let shown = kind.chars().take(SHOWN_CHARS).flat_map(char::escape_debug);
+        let database_type = &reader.metadata().database_type;
+        let kind = GeoIpKind::of_type(database_type).ok_or_else(|| {
+            let shown = database_type.chars().take(SHOWN_CHARS).flat_map(char::escape_debug);
             GeoIpError::WrongType(shown.collect())
         })?;
         Ok(Self { reader, kind, failed: AtomicU64::new(0) })

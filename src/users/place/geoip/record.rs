@@ -24,7 +24,7 @@ pub(super) struct Record<'a> {
     #[serde(borrow)]
     subdivisions: Largest<'a>,
     location: Location,
-    autonomous_system_number: Option<u32>,
+    autonomous_system_number: Option<Number>,
     traits: Traits,
 }
 
@@ -37,16 +37,16 @@ struct Coded<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Location {
-    latitude: Option<f64>,
-    longitude: Option<f64>,
+    latitude: Option<Number>,
+    longitude: Option<Number>,
     /// Kilometres.
-    accuracy_radius: Option<u16>,
+    accuracy_radius: Option<Number>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Traits {
-    autonomous_system_number: Option<u32>,
+    autonomous_system_number: Option<Number>,
 }
 
 impl Record<'_> {
@@ -54,21 +54,63 @@ impl Record<'_> {
     /// country's; without a position the country's own place.
     pub(super) fn place(&self) -> Option<Place> {
         let country = self.country.iso_code?;
-        let whole = PlaceTable::IsoCountries.place(country);
-        let Location { latitude, longitude, accuracy_radius } = self.location;
-        let Some(centre) = latitude.zip(longitude).and_then(|(lat, lon)| Point::from_degrees(lat, lon))
-        else {
-            return whole;
+        let Some(centre) = self.location.centre() else {
+            return PlaceTable::IsoCountries.place(country);
         };
         let part = self.subdivisions.0.iso_code;
         let part = part.and_then(|part| PlaceCode::subdivision(country, part));
         let code = part.or_else(|| PlaceCode::from_country(country))?;
-        Some(Place::new(code, centre, accuracy_radius.unwrap_or(UNSAID_RADIUS_KM)))
+        Some(Place::new(code, centre, self.location.radius_km()))
     }
 
-    /// The number of the autonomous system.
+    /// The number of the autonomous system; 0 is none.
     pub(super) fn asn(&self) -> Option<u32> {
-        self.autonomous_system_number.or(self.traits.autonomous_system_number)
+        let found = self.autonomous_system_number.or(self.traits.autonomous_system_number);
+        found.map(|Number(asn)| asn as u32).filter(|asn| *asn > 0)
+    }
+}
+
+impl Location {
+    fn centre(&self) -> Option<Point> {
+        let (Number(latitude), Number(longitude)) = self.latitude.zip(self.longitude)?;
+        Point::from_degrees(latitude, longitude)
+    }
+
+    fn radius_km(&self) -> u16 {
+        self.accuracy_radius.map_or(UNSAID_RADIUS_KM, |Number(radius)| radius.ceil() as u16)
+    }
+}
+
+/// A number of any width: publishers differ in what they store one in. A cast of it takes the
+/// nearest value of the other type.
+#[derive(Debug, Clone, Copy)]
+struct Number(f64);
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AnyWidth;
+
+        impl Visitor<'_> for AnyWidth {
+            type Value = Number;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number")
+            }
+
+            fn visit_f64<E>(self, number: f64) -> Result<Number, E> {
+                Ok(Number(number))
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<Number, E> {
+                Ok(Number(number as f64))
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<Number, E> {
+                Ok(Number(number as f64))
+            }
+        }
+
+        deserializer.deserialize_any(AnyWidth)
     }
 }
 

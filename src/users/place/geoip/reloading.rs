@@ -58,8 +58,9 @@ impl ReloadingGeoIp {
     pub fn current(&mut self, now: Instant, wall: SystemTime) -> &Arc<GeoIp> {
         if now >= self.next_look {
             self.next_look = now + limits::GEOIP_LOOK_INTERVAL;
+            let look = self.look();
             let path = self.path.display();
-            match self.look() {
+            match look {
                 Look::Same => {}
                 Look::Replaced => tracing::info!(%path, "read the new --geoip database"),
                 Look::Refused(error) => tracing::warn!(
@@ -108,5 +109,63 @@ impl ReloadingGeoIp {
             "the --geoip database was built {days} days ago: replace it, addresses move"
         );
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use maxminddb_writer::metadata::IpVersion;
+
+    use super::*;
+    use crate::users::place::geoip::tests::{BUILT_S, database};
+
+    fn write_database(path: &Path) {
+        let beside = path.with_extension("new");
+        let bytes = database("GeoLite2-ASN", IpVersion::V4, &[]);
+        fs::write(&beside, bytes).expect("writable");
+        fs::rename(beside, path).expect("renamed");
+    }
+
+    fn built() -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(BUILT_S)
+    }
+
+    #[test]
+    fn a_change_is_reported_once() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("asn.mmdb");
+        write_database(&path);
+        let mut reloading =
+            ReloadingGeoIp::open(&path, Instant::now(), built()).expect("a database");
+        assert!(matches!(reloading.look(), Look::Same));
+        fs::write(&path, "text").expect("writable");
+        assert!(matches!(reloading.look(), Look::Refused(GeoIpError::NotMmdb(_))));
+        assert!(matches!(reloading.look(), Look::Same));
+        fs::remove_file(&path).expect("removed");
+        assert!(matches!(reloading.look(), Look::Refused(GeoIpError::Unreadable(_))));
+        assert!(matches!(reloading.look(), Look::Same));
+        write_database(&path);
+        assert!(matches!(reloading.look(), Look::Replaced));
+        assert!(matches!(reloading.look(), Look::Same));
+    }
+
+    #[test]
+    fn an_old_database_is_reported_once_until_it_is_replaced() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("asn.mmdb");
+        write_database(&path);
+        let mut reloading =
+            ReloadingGeoIp::open(&path, Instant::now(), built()).expect("a database");
+        let old = built() + limits::GEOIP_STALE_AGE;
+        assert!(!reloading.say_when_old(old - Duration::from_secs(1)));
+        assert!(reloading.say_when_old(old));
+        assert!(!reloading.say_when_old(old + Duration::from_hours(24)));
+        write_database(&path);
+        assert!(matches!(reloading.look(), Look::Replaced));
+        // A clock before the database's is no reason to say anything.
+        assert!(!reloading.say_when_old(UNIX_EPOCH));
+        assert!(reloading.say_when_old(old));
     }
 }

@@ -228,6 +228,7 @@ mod tests {
             ("2001:db8::/129", "expected a prefix from 0 to 128"),
             ("192.0.2.7/24", "write 192.0.2.0/24"),
             ("2001:db8::1/32", "write 2001:db8::/32"),
+            ("::ffff:192.0.2.0/90", "expected no bits behind the prefix"),
         ] {
             let error = text.parse::<Network>().expect_err(text).to_string();
             assert!(error.contains(expected), "{text}: {error}");

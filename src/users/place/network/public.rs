@@ -1,8 +1,8 @@
 //! Which addresses can have a place. Pure.
 //!
 //! IANA's registries of special-purpose addresses say which ones are not of one host in the
-//! internet: https://www.iana.org/assignments/iana-ipv4-special-registry and
-//! https://www.iana.org/assignments/iana-ipv6-special-registry.
+//! internet: <https://www.iana.org/assignments/iana-ipv4-special-registry> and
+//! <https://www.iana.org/assignments/iana-ipv6-special-registry>.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -11,7 +11,7 @@ use super::{first_v4, first_v6};
 /// Ranges of version 4 that have no place.
 const SPECIAL_V4: [(Ipv4Addr, u8); 15] = [
     // This network.
-    (Ipv4Addr::new(0, 0, 0, 0), 8),
+    (Ipv4Addr::UNSPECIFIED, 8),
     // Private; three ranges.
     (Ipv4Addr::new(10, 0, 0, 0), 8),
     (Ipv4Addr::new(172, 16, 0, 0), 12),
