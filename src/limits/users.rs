@@ -16,13 +16,22 @@ pub const GEOIP_LOOK_INTERVAL: Duration = Duration::from_secs(10);
 /// every month, and addresses move meanwhile.
 pub const GEOIP_STALE_AGE: Duration = Duration::from_hours(30 * 24);
 
-/// What a profile remembers of each kind. A person has one to three devices, a home, a work and some
-/// mobile networks; more than these are told apart by how new they are.
+/// Devices in a profile: a person has one to three, and replaces one in two or three years.
 pub const PROFILE_DEVICES: usize = 8;
+
+/// Networks in a profile: a home, a work and some mobile ones.
 pub const PROFILE_NETWORKS: usize = 8;
+
+/// Places in a profile, two of them usual.
 pub const PROFILE_PLACES: usize = 6;
+
+/// Locales in a profile, as many as places.
 pub const PROFILE_LOCALES: usize = 6;
+
+/// Device types in a profile: few exist.
 pub const PROFILE_TYPES: usize = 4;
+
+/// App versions in a profile: those of a few months.
 pub const PROFILE_VERSIONS: usize = 4;
 
 /// Places among which a rule looks for different ones.
@@ -47,18 +56,27 @@ pub const SESSION_GAP_S: i64 = 1_800;
 /// Values of each kind that a session tells apart.
 pub const SESSION_VALUES: usize = 8;
 
-/// Logins of a user from which on an hour can be rare, and the share below which it is.
+/// Logins of a user from which on an hour can be rare.
 pub const RARE_HOUR_LOGINS: u32 = 30;
+
+/// Share of a user's logins below which an hour is rare.
 pub const RARE_HOUR_SHARE: f64 = 0.01;
 
-/// Names that a shard numbers. There are 51 states, 250 countries or 3 600 subdivisions of them, a
-/// handful of device types, and a version a week for 20 years.
+/// Places that a shard numbers: 51 states, 250 countries, or some 3 600 parts of them.
 pub const SHARD_PLACES: u16 = 4_095;
+
+/// Locales that a shard numbers.
 pub const SHARD_LOCALES: u16 = 1_023;
+
+/// Device types that a shard numbers: a handful exist.
 pub const SHARD_TYPES: u16 = 63;
+
+/// App versions that a shard numbers: one a week for 20 years.
 pub const SHARD_VERSIONS: u16 = 1_023;
 
-/// Devices of a shard with a contradiction, and the users of one that are told apart: one more than
-/// make it shared by default, so that a setting up to 7 means something.
+/// Devices of a shard with a contradiction: they are rare, and an id that many phones have comes
+/// again soon.
 pub const SHARD_CONTRADICTED: usize = 1_024;
+
+/// Users of such a device that are told apart: twice as many as make it shared by default.
 pub const SHARED_USERS: usize = 8;

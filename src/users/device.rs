@@ -2,6 +2,8 @@
 //!
 //! Holds: the facts of a device stay beside its slot.
 
+use std::cmp::Ordering;
+
 use arrayvec::ArrayVec;
 use serde::{Deserialize, Serialize};
 
@@ -54,7 +56,13 @@ impl Devices {
     }
 
     /// Takes a login on a device up.
-    pub fn take_up(&mut self, device: Fingerprint, login: &Login<'_>, named: Named, names: &Names) {
+    pub fn take_up(
+        &mut self,
+        device: Fingerprint,
+        login: &Login<'_>,
+        named: Named,
+        versions: &Names,
+    ) {
         let taken = self.slots.take_up(device, login.day());
         if let Some(removed) = taken.removed {
             self.facts.remove(removed);
@@ -62,11 +70,11 @@ impl Devices {
         if taken.index == self.facts.len() {
             self.facts.push(DeviceFacts {
                 types: named.device_type.into_iter().collect(),
-                version: named.app_version.filter(|it| version::is_one(names.text(*it))),
+                version: named.app_version.filter(|it| version::is_one(versions.text(*it))),
                 last: login.reference(),
             });
         } else {
-            self.facts[taken.index].take_up(login, named, names);
+            self.facts[taken.index].take_up(login, named, versions);
         }
     }
 
@@ -114,26 +122,26 @@ impl DeviceFacts {
 
 fn is_lower(named: Named, highest: Name, versions: &Names) -> bool {
     let compare = |version| version::compare(versions.text(version), versions.text(highest));
-    named.app_version.and_then(compare).is_some_and(|it| it.is_lt())
+    named.app_version.and_then(compare).is_some_and(Ordering::is_lt)
 }
 
 #[cfg(test)]
 mod tests {
     use super::{super::tests::login, *};
 
-    fn named(names: &mut Names, device_type: u16, version: &str) -> Named {
-        let app_version = names.number(version);
+    fn named(versions: &mut Names, device_type: u16, version: &str) -> Named {
+        let app_version = versions.number(version);
         Named { device_type: Some(Name(device_type)), app_version, ..Named::default() }
     }
 
     #[test]
     fn a_device_contradicts_itself_once_for_each_type_and_each_step_down() {
-        let (mut devices, mut names) = (Devices::default(), Names::new(9));
+        let (mut devices, mut versions) = (Devices::default(), Names::new(9));
         let device = Fingerprint(7);
         let mut take = |device_type, version| {
-            let named = named(&mut names, device_type, version);
-            let found = devices.find(device).and_then(|it| it.contradiction(named, &names));
-            devices.take_up(device, &login(100), named, &names);
+            let named = named(&mut versions, device_type, version);
+            let found = devices.find(device).and_then(|it| it.contradiction(named, &versions));
+            devices.take_up(device, &login(100), named, &versions);
             found
         };
         assert_eq!([take(0, "2.9"), take(0, "2.10"), take(0, "2.10")], [None; 3]);
@@ -147,11 +155,11 @@ mod tests {
 
     #[test]
     fn facts_stay_beside_their_device_when_others_leave() {
-        let (mut devices, names) = (Devices::default(), Names::new(1));
+        let (mut devices, versions) = (Devices::default(), Names::new(1));
         for number in 0..12_u16 {
             let named = Named { device_type: Some(Name(number)), ..Named::default() };
             let at = login(i64::from(number) * 86_400);
-            devices.take_up(Fingerprint(number.into()), &at, named, &names);
+            devices.take_up(Fingerprint(number.into()), &at, named, &versions);
         }
         let kept = |devices: &Devices| -> Vec<_> {
             devices.iter().map(|(slot, facts)| (slot.value.0, facts.types[0].0)).collect()

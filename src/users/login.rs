@@ -62,7 +62,7 @@ impl Login<'_> {
 }
 
 /// UTC day of a time, days since the Unix epoch; 0 for a time before it.
-pub fn day_of(at_s: i64) -> u32 {
+pub(super) fn day_of(at_s: i64) -> u32 {
     u32::try_from(at_s.div_euclid(86_400)).unwrap_or(0)
 }
 

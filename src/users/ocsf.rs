@@ -60,7 +60,8 @@ pub fn uid(rule: Rule, origin: Origin<'_>, offset: i64) -> String {
     }
     hash.update(i64::from(origin.partition.0).to_be_bytes());
     hash.update(offset.to_be_bytes());
-    hash.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    let bits = hash.finalize()[..16].try_into().expect("it has 32 bytes");
+    format!("{:032x}", u128::from_be_bytes(bits))
 }
 
 /// The record of an alert about a login. `shard`: whose names the alert refers to.

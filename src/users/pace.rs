@@ -166,7 +166,9 @@ mod tests {
             for hour in hours {
                 packed.take_up(hour);
                 if plain[hour] == 15 {
-                    plain.iter_mut().for_each(|count| *count /= 2);
+                    for count in &mut plain {
+                        *count /= 2;
+                    }
                 }
                 plain[hour] += 1;
                 prop_assert_eq!(std::array::from_fn(|hour| packed.get(hour)), plain);

@@ -105,7 +105,7 @@ impl Profile {
         &mut self,
         login: &Login<'_>,
         named: Named,
-        names: &Names,
+        versions: &Names,
         novelty: Novelty,
         jumps: bool,
         ttl_s: i64,
@@ -120,7 +120,7 @@ impl Profile {
         let day = login.day();
         self.expire(day_of(self.last_s.saturating_sub(ttl_s)));
         if let Some(device) = login.device {
-            self.devices.take_up(device, login, named, names);
+            self.devices.take_up(device, login, named, versions);
         }
         if let Some(network) = login.network {
             self.networks.take_up(network, day);

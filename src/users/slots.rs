@@ -108,7 +108,9 @@ mod tests {
                 slots.take_up(value, day);
                 if let Some(at) = plain.iter().position(|kept| kept.0 == value) {
                     if plain[at].1 == 255 {
-                        plain.iter_mut().for_each(|kept| kept.1 = kept.1 / 2 + kept.1 % 2);
+                        for kept in &mut plain {
+                            kept.1 = kept.1 / 2 + kept.1 % 2;
+                        }
                     }
                     plain[at].1 += 1;
                     plain[at].2 = plain[at].2.max(day);

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 /// Compares two versions part by part, `2.10` above `2.9`, a missing part as 0. `None` when a part
 /// is not a number of at most nine digits.
-pub fn compare(one: &str, other: &str) -> Option<Ordering> {
+pub(super) fn compare(one: &str, other: &str) -> Option<Ordering> {
     let (mut ones, mut others) = (one.split('.'), other.split('.'));
     let mut order = Ordering::Equal;
     loop {
@@ -17,7 +17,7 @@ pub fn compare(one: &str, other: &str) -> Option<Ordering> {
 }
 
 /// Whether a version can be compared.
-pub fn is_one(version: &str) -> bool {
+pub(super) fn is_one(version: &str) -> bool {
     compare(version, "0").is_some()
 }
 
