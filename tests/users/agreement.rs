@@ -64,7 +64,7 @@ fn logins(course: &Course, count: i64, draw: &mut Draw) -> Vec<PlainLogin> {
     let mut now_s = 20_000 * DAY_S;
     let next = |offset| {
         now_s += match draw.below(400) {
-            0 => draw.below(100) as i64 * DAY_S,
+            0 => draw.below(200) as i64 * DAY_S,
             1..20 => draw.below(course.pause_s) as i64,
             _ => draw.below(course.pause_s / 8 + 1) as i64,
         };

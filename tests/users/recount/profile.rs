@@ -122,7 +122,7 @@ impl Profile {
         self.locales.take_up(login.locale.as_ref(), today);
         self.types.take_up(login.device_type.as_ref(), today);
         self.versions.take_up(login.app_version.as_ref(), today);
-        if self.hours.contains(&15) {
+        if self.hours[hour(login.at_s)] == 15 {
             for count in &mut self.hours {
                 *count /= 2;
             }
@@ -169,13 +169,16 @@ mod tests {
     }
 
     #[test]
-    fn hours_are_halved_once_one_has_reached_15() {
+    fn hours_are_halved_before_one_goes_beyond_15() {
         let mut times = vec![2 * 3_600; 15];
         times.extend([3 * 3_600; 3]);
-        // 15, then halved to 7 before the first of hour 3.
         let profile = after(&times);
-        assert_eq!((profile.hours[2], profile.hours[3]), (7, 3));
-        assert_eq!((profile.three_hours(1), profile.three_hours(4)), (7, 3));
+        assert_eq!((profile.hours[2], profile.hours[3]), (15, 3));
+        // Halved to 7 and 1 before the next of hour 2.
+        times.push(2 * 3_600);
+        let profile = after(&times);
+        assert_eq!((profile.hours[2], profile.hours[3]), (8, 1));
+        assert_eq!((profile.three_hours(1), profile.three_hours(4)), (8, 1));
     }
 
     #[test]
