@@ -236,3 +236,76 @@ fn technique(rule: Rule) -> (&'static str, &'static str) {
         Rule::DeviceRotation | Rule::LoginBurst => ("T1110", "Brute Force"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::users::{
+        Finding, Jump, Name, TrustedPlace,
+        place::{Place, PlaceTable},
+    };
+
+    const ORIGIN: Origin<'_> =
+        Origin { cluster_id: "cluster", topic: "processed-logins", partition: PartitionId(3) };
+
+    fn state(code: &str) -> Place {
+        PlaceTable::UsStates.place(code).expect("a state")
+    }
+
+    fn travel() -> Alert {
+        let from = TrustedPlace {
+            place: state("NY"),
+            name: Name(0),
+            login: LoginRef { at_s: 1_700_000_000, offset: 41 },
+        };
+        let evidence = Evidence::Travel(Jump { from, gap_km: 2_900, speed_kmh: 2_900.4 });
+        Alert {
+            rule: Rule::ImpossibleTravel,
+            finding: Finding { severity: Severity::High, evidence },
+            held_back: 2,
+        }
+    }
+
+    #[test]
+    fn an_id_follows_from_rule_and_place_alone() {
+        // Computed with another program over the bytes that docs/ALERTS.md names.
+        assert_eq!(uid(Rule::ImpossibleTravel, ORIGIN, 42), "11e91c225c51ab9f7ba5a3f849d7ba7b");
+        assert_ne!(uid(Rule::LoginBurst, ORIGIN, 42), uid(Rule::ImpossibleTravel, ORIGIN, 42));
+        assert_ne!(uid(Rule::LoginBurst, ORIGIN, 43), uid(Rule::LoginBurst, ORIGIN, 42));
+    }
+
+    #[test]
+    fn a_record_has_what_the_class_requires_and_both_logins() {
+        let login = LoginText {
+            time_ms: 1_700_003_600_500,
+            offset: 42,
+            user_id: "u-1",
+            ip: "203.0.113.7",
+            device_id: "d-9",
+            device_type: "iOS",
+            app_version: "2.3.0",
+            locale: "CA",
+        };
+        let record = record(&travel(), &login, ORIGIN, &ShardState::default());
+        let numbers = ["activity_id", "category_uid", "class_uid", "type_uid", "severity_id"];
+        let numbers = numbers.map(|name| record[name].as_i64().expect(name));
+        assert_eq!(numbers, [1, 2, 2004, 200_401, 4]);
+        assert_eq!(record["time"], 1_700_003_600_500_i64);
+        assert_eq!(record["metadata"]["version"], SCHEMA_VERSION);
+        assert_eq!(record["metadata"]["product"]["vendor_name"], "logintide");
+        assert_eq!(record["finding_info"]["uid"], uid(Rule::ImpossibleTravel, ORIGIN, 42));
+        assert_eq!(record["finding_info"]["attacks"][0]["technique"]["uid"], "T1078");
+        assert_eq!((&record["count"], &record["risk_score"]), (&json!(3), &json!(75)));
+        let evidences = record["evidences"].as_array().expect("a list");
+        assert_eq!(evidences[0]["data"]["ip"], "203.0.113.7");
+        let earlier = json!({
+            "time": 1_700_000_000_000_i64,
+            "topic": "processed-logins",
+            "partition": 3,
+            "offset": 41,
+            "place": "US-NY",
+        });
+        assert_eq!(evidences[1]["data"], earlier);
+        assert_eq!(evidences[2]["data"], json!({"gap_km": 2_900, "speed_kmh": 2_900.0}));
+    }
+}

@@ -7,9 +7,9 @@
 //! With glibc's, one distance in nine has other bits. Whole numbers instead would need tables of
 //! sines, and would be less exact.
 
-use serde::{Deserialize, Serialize};
-
 use std::f64::consts::PI;
+
+use serde::{Deserialize, Serialize};
 
 /// The earth's mean radius in kilometres (IUGG, R1). The earth is flatter than a sphere: distances
 /// are wrong by up to 0.6 %.
