@@ -42,5 +42,6 @@ pub mod state;
 pub(crate) mod state_command;
 pub mod status;
 pub mod topics;
+pub mod users;
 pub mod window;
 pub mod worker;

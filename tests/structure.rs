@@ -26,6 +26,7 @@ const LAYERS: &[&[&str]] = &[
     &["batch", "client", "config", "error", "status"],
     &["kafka", "state", "metrics"],
     &["journal"],
+    &["users"],
     &["topics", "window", "event"],
     &["budget", "failpoint", "headers", "ids", "latency", "limits", "clock", "plain", "signals"],
 ];
@@ -53,6 +54,7 @@ const HOMES: &[(&str, &str)] = &[
     ("sled", "state"),
     ("axum", "http"),
     ("simd_json", "event"),
+    ("maxminddb", "users"),
     ("loadgen", "demo"),
     ("console", "demo"),
 ];

@@ -11,12 +11,13 @@ mod demo;
 mod journal;
 mod people;
 mod timing;
+mod users;
 
 use std::time::Duration;
 
 #[cfg(feature = "demo")]
 pub use self::demo::*;
-pub use self::{broker::*, commands::*, journal::*, people::*, timing::*};
+pub use self::{broker::*, commands::*, journal::*, people::*, timing::*, users::*};
 
 /// Bytes of payload after which the source sends a worker's batch: about 1 200 ordinary events,
 /// enough that the cost of a channel operation vanishes, and small enough to stay in the L2 cache.

@@ -14,7 +14,7 @@ use clap::{Args, value_parser};
 use crate::shell;
 
 /// All targets.
-const TARGETS: [&str; 4] = ["router", "parse", "metadata", "journal"];
+const TARGETS: [&str; 5] = ["router", "parse", "metadata", "journal", "mmdb"];
 /// Where the programs, the corpus and the findings are, below the project's folder.
 const OUT: &str = "target/fuzz";
 

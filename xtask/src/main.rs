@@ -13,6 +13,7 @@ mod fuzz;
 mod instructions;
 mod record_screen;
 mod render_manifests;
+mod render_places;
 mod shell;
 mod test;
 
@@ -39,6 +40,7 @@ enum Tool {
     Instructions(instructions::Arguments),
     RecordScreen(record_screen::Arguments),
     RenderManifests(render_manifests::Arguments),
+    RenderPlaces(render_places::Arguments),
     Test(test::Arguments),
 }
 
@@ -74,6 +76,7 @@ fn run(tool: Tool) -> anyhow::Result<ExitCode> {
         Tool::Instructions(arguments) => instructions::run(&arguments),
         Tool::RecordScreen(arguments) => record_screen::run(arguments),
         Tool::RenderManifests(arguments) => render_manifests::run(&arguments),
+        Tool::RenderPlaces(arguments) => render_places::run(&arguments),
         Tool::Test(arguments) => test::run(arguments),
     }
 }
