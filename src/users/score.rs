@@ -120,8 +120,8 @@ fn likelihood(share: f64, values: f64, count: f64, total: u32) -> f64 {
     libm::log(anybody / user)
 }
 
-/// The term of a field with nearly unique values: `before` of the user's `logins` had a new one, and
-/// a `share` of all.
+/// The term of a field with nearly unique values: `before` of the user's `logins` had a new one,
+/// and a `share` of all.
 fn novel(is_new: bool, before: u32, logins: u32, share: f64) -> f64 {
     let usual = (f64::from(before) + 5.0 * share) / (f64::from(logins) + 5.0);
     libm::log(if is_new { 0.95 / usual } else { 0.05 / (1.0 - usual) })

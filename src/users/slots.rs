@@ -122,7 +122,8 @@ mod tests {
                     }
                     plain.push((value, 1, day));
                 }
-                let kept = slots.iter().map(|slot| (slot.value, u32::from(slot.count), slot.last_day));
+                let kept = slots.iter();
+                let kept = kept.map(|it| (it.value, u32::from(it.count), it.last_day));
                 prop_assert_eq!(kept.collect::<Vec<_>>(), plain.clone());
                 prop_assert_eq!(slots.total(), plain.iter().map(|kept| kept.1).sum::<u32>());
             }
