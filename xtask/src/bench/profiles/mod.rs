@@ -50,7 +50,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 50_000)]
     rate: u64,
     /// How long logins come
-    #[arg(long, value_name = "N", default_value_t = 90)]
+    #[arg(long, value_name = "N", default_value_t = 60)]
     seconds: u64,
     /// Rows in memory
     #[arg(long, value_name = "MIB", default_value_t = 512)]

@@ -291,3 +291,37 @@ fn read_index(mut records: &[u8], places: &mut [Place]) -> u64 {
     }
     last
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::workload::{key_of, logins_of, rows, value_of},
+        *,
+    };
+
+    /// A crash leaves any part of the last record: what the record before it says is still there.
+    #[test]
+    fn a_record_that_is_cut_off_does_not_count() {
+        const USERS: u64 = 5_000;
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut files = RangeFiles::open(folder.path(), USERS, 4 << 10).expect("begun");
+        files.load(&mut rows(USERS)).expect("loaded");
+        let key = key_of(0);
+        let index = folder.path().join("index");
+        let mut lengths = Vec::new();
+        for login in 1..=2 {
+            files.write(0..STRIPES, &[(key, value_of(key, login))], login).expect("written");
+            lengths.push(fs::metadata(&index).expect("an index").len());
+        }
+        drop(files);
+        let whole = fs::read(&index).expect("an index");
+        for length in lengths[0]..=lengths[1] {
+            fs::write(&index, &whole[..length as usize]).expect("cut off");
+            let files = RangeFiles::open(folder.path(), USERS, 4 << 10).expect("opened");
+            let expected = if length == lengths[1] { 2 } else { 1 };
+            let value = files.read(key).expect("read").expect("it was loaded");
+            let found = (files.position().expect("a position"), logins_of(key, &value));
+            assert_eq!(found, (expected, expected), "{length} of {}", whole.len());
+        }
+    }
+}
