@@ -54,9 +54,6 @@ pub(super) enum Kind {
     SledRanges8,
     /// The same with 32 KiB
     SledRanges32,
-    /// A row of fjall for each profile
-    #[cfg(feature = "fjall")]
-    FjallRows,
     /// Files of ranges of 4 KiB
     Files4,
     /// Files of ranges of 8 KiB
@@ -73,8 +70,6 @@ impl Kind {
             Self::SledRows => Box::new(SledRows::open(folder)?),
             Self::SledRanges8 => Box::new(SledRanges::open(folder, users, 8 << 10)?),
             Self::SledRanges32 => Box::new(SledRanges::open(folder, users, 32 << 10)?),
-            #[cfg(feature = "fjall")]
-            Self::FjallRows => Box::new(super::fjall_rows::FjallRows::open(folder)?),
             Self::Files4 => Box::new(RangeFiles::open(folder, users, 4 << 10)?),
             Self::Files8 => Box::new(RangeFiles::open(folder, users, 8 << 10)?),
             Self::Files16 => Box::new(RangeFiles::open(folder, users, 16 << 10)?),

@@ -5,8 +5,6 @@
 
 mod blob;
 mod cache;
-#[cfg(feature = "fjall")]
-mod fjall_rows;
 mod layout;
 mod phase;
 mod range_files;
@@ -70,7 +68,6 @@ const MEASURES: Layout = Layout {
         ("sled-rows", "sled, rows"),
         ("sled-ranges8", "sled, 8 KiB"),
         ("sled-ranges32", "sled, 32 KiB"),
-        ("fjall-rows", "fjall, rows"),
         ("files4", "files, 4 KiB"),
         ("files8", "files, 8 KiB"),
         ("files16", "files, 16 KiB"),
