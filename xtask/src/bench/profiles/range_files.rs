@@ -86,7 +86,7 @@ impl RangeFiles {
         }
         let mut segments = BTreeMap::new();
         for &number in &numbers {
-            let file = File::open(segment_path(folder, number))?;
+            let file = read_at_random(File::open(segment_path(folder, number))?)?;
             let bytes = file.metadata()?.len() as u32;
             let live = places.iter().filter(|place| place.segment == number).map(|p| p.bytes).sum();
             segments.insert(number, Segment { file, bytes, live });
@@ -103,6 +103,7 @@ impl RangeFiles {
     fn begin_segment(&mut self, number: u32) -> anyhow::Result<()> {
         let path = segment_path(&self.folder, number);
         let file = File::options().create_new(true).read(true).write(true).open(&path)?;
+        let file = read_at_random(file)?;
         File::open(&self.folder)?.sync_all()?;
         self.segments.insert(number, Segment { file, bytes: 0, live: 0 });
         Ok(())
@@ -242,6 +243,12 @@ impl Layout for RangeFiles {
     fn position(&self) -> anyhow::Result<u64> {
         Ok(self.position)
     }
+}
+
+/// Has the kernel read what is asked for and nothing beside it.
+fn read_at_random(file: File) -> io::Result<File> {
+    rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::Random)?;
+    Ok(file)
 }
 
 fn segment_path(folder: &Path, number: u32) -> PathBuf {
