@@ -32,6 +32,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Tool {
     Bench(bench::Arguments),
+    BenchProfiles(bench::profiles::Arguments),
     CheckContainers(check_containers::Arguments),
     CheckDeploy(check_deploy::Arguments),
     CheckReadme(check_readme::Arguments),
@@ -68,6 +69,7 @@ fn run(tool: Tool) -> anyhow::Result<ExitCode> {
     shell::end_with_signals()?;
     match tool {
         Tool::Bench(arguments) => bench::run(arguments),
+        Tool::BenchProfiles(arguments) => bench::profiles::run(&arguments),
         Tool::CheckContainers(arguments) => check_containers::run(&arguments),
         Tool::CheckDeploy(arguments) => check_deploy::run(arguments),
         Tool::CheckReadme(arguments) => check_readme::run(&arguments),

@@ -19,6 +19,7 @@ mod memory;
 mod page;
 mod pairs;
 mod plot;
+pub(crate) mod profiles;
 mod recorded;
 mod run;
 mod scaling;

@@ -145,16 +145,32 @@ impl Run {
         let commit = format!("{}{changed}", short.trim_end_matches('+'));
         let pom = fs::read_to_string(shell::root().join("scripts/kafka/pom.xml"))?;
         let kafka = pom.split_once("<kafka.version>").and_then(|(_, rest)| rest.split_once('<'));
+        Ok(Self {
+            kafka: kafka.map(|(version, _)| version.to_owned()),
+            librdkafka: after("librdkafka ").map(str::to_owned),
+            broker_heap: Some(workbench::broker_heap()),
+            ..Self::of(commit, if is_released { "as released" } else { "dist profile" })?
+        })
+    }
+
+    /// A run that measures nothing but this program, which was built so.
+    pub(crate) fn begin_alone(build: &str) -> anyhow::Result<Self> {
+        let mut git = shell::command("git");
+        git.args(["describe", "--always", "--exclude=*", "--abbrev=7", "--dirty=+"]);
+        Self::of(shell::output(&mut git)?.trim().to_owned(), build)
+    }
+
+    fn of(commit: String, build: &str) -> anyhow::Result<Self> {
         let words: Vec<_> = std::env::args().skip(1).collect();
         Ok(Self {
             date: shell::output(shell::command("date").args(["-u", "+%F"]))?.trim().to_owned(),
             machine: Machine::this()?,
             commit,
-            build: if is_released { "as released" } else { "dist profile" }.to_owned(),
+            build: build.to_owned(),
             command: format!("cargo xtask {}", words.join(" ")),
-            kafka: kafka.map(|(version, _)| version.to_owned()),
-            librdkafka: after("librdkafka ").map(str::to_owned),
-            broker_heap: Some(workbench::broker_heap()),
+            kafka: None,
+            librdkafka: None,
+            broker_heap: None,
             note: None,
             sections: BTreeMap::new(),
             name: String::new(),
