@@ -4,8 +4,7 @@
 //! standard library is that of the system's C library: its last bit differs between systems. So
 //! sines come from the crate `libm`, which computes them with additions, multiplications and
 //! divisions alone. IEEE 754 says the result of each to the last bit, and also of a square root.
-//! With glibc's, one distance in nine has other bits. Whole numbers instead would need tables of
-//! sines, and would be less exact.
+//! Whole numbers instead would need tables of sines, and would be less exact.
 
 use std::f64::consts::PI;
 
