@@ -1,6 +1,11 @@
 //! A row of sled for each profile: what has changed is written once a second.
 
-use std::{ops::Range, path::Path};
+use std::{
+    ops::Range,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context;
 
@@ -17,9 +22,24 @@ const POSITION: &[u8] = b"position";
 /// Rows that are written at once.
 const BATCH_ROWS: usize = 1000;
 
+/// A database that is dropped is let go of only when sled's own threads are done with it.
+const LOCK_WAIT: Duration = Duration::from_mins(1);
+
 pub(super) fn open(folder: &Path) -> anyhow::Result<sled::Db> {
     let config = sled::Config::new().path(folder).cache_capacity(SLED_CACHE_BYTES);
-    config.flush_every_ms(None).open().context("sled")
+    let config = config.flush_every_ms(None);
+    let began = Instant::now();
+    loop {
+        match config.open() {
+            Err(error)
+                if error.to_string().contains("could not acquire lock")
+                    && began.elapsed() < LOCK_WAIT =>
+            {
+                thread::sleep(Duration::from_millis(10));
+            }
+            opened => return opened.context("sled"),
+        }
+    }
 }
 
 /// Writes the position, once what it stands for is on disk.
