@@ -2,10 +2,10 @@
 //!
 //! In:  a request. Out: the brokers' answer within a timeout, or the error that is behind its
 //! absence. Used by whoever owns the client, one question at a time.
-//! Holds: asking for a topic never creates it.
+//! Holds: asking for a topic never creates it; a coordinator has one question at most.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     fmt,
     sync::Arc,
     time::{Duration, Instant},
@@ -24,6 +24,8 @@ use crate::{
 /// A client without group or records.
 pub struct Admin {
     refusal: Cell<Option<Refusal>>,
+    /// Where the answer of a coordinator arrives that was not waited for long enough.
+    unanswered: RefCell<Option<Queue>>,
     // NOTE: dropped in this order; the client goes last, with its last handle.
     events: Queue,
     client: Arc<NativeClient>,
@@ -77,7 +79,8 @@ impl Admin {
         let kind = RDKafkaType::RD_KAFKA_CONSUMER;
         let events = rd::RD_KAFKA_EVENT_ERROR | rd::RD_KAFKA_EVENT_STATS;
         let client = NativeClient::new(&config, kind, events, role)?;
-        Ok(Self { refusal: Cell::new(None), events: Queue::main(&client), client })
+        let (refusal, unanswered) = (Cell::new(None), RefCell::new(None));
+        Ok(Self { refusal, unanswered, events: Queue::main(&client), client })
     }
 
     /// For how long brokers have refused this client although they answer, why, and the remedy.
@@ -98,11 +101,40 @@ impl Admin {
         send(self.client.ptr(), answers.ptr());
         let answer = answers.poll(timeout);
         self.serve_events();
-        let answer = answer.ok_or_else(|| self.client.timeout(operation, timeout))?;
-        match answer.error_code() {
-            0 => Ok(answer),
-            code => Err(KafkaError::from_code(operation, code, answer.error_text())),
+        checked(operation, answer.ok_or_else(|| self.client.timeout(operation, timeout))?)
+    }
+
+    /// As `ask`, for a question to the coordinator of a group.
+    ///
+    /// NOTE: a question that librdkafka gives up before it could be sent aborts the process as soon
+    /// as the coordinator can be reached (confluentinc/librdkafka#4605). So its own timeout, which
+    /// `Options::of_coordinator` sets, is as long as it can be; here the wait ends earlier. The question
+    /// stays, and the next one is sent only after it was answered: an answer may be older than the
+    /// question that it would be taken for.
+    pub(super) fn ask_coordinator(
+        &self,
+        operation: &'static str,
+        timeout: Duration,
+        send: impl FnOnce(*mut rd::rd_kafka_t, *mut rd::rd_kafka_queue_t),
+    ) -> Result<Event, KafkaError> {
+        let began = Instant::now();
+        let mut unanswered = self.unanswered.borrow_mut();
+        if let Some(former) = &*unanswered
+            && former.poll(timeout).is_none()
+        {
+            self.serve_events();
+            return Err(self.client.timeout(operation, timeout));
         }
+        *unanswered = None;
+        let answers = Queue::new(&self.client);
+        send(self.client.ptr(), answers.ptr());
+        let answer = answers.poll(timeout.saturating_sub(began.elapsed()));
+        self.serve_events();
+        let Some(answer) = answer else {
+            *unanswered = Some(answers);
+            return Err(self.client.timeout(operation, timeout));
+        };
+        checked(operation, answer)
     }
 
     /// Asks a broker for the metadata of one topic, or of none.
@@ -152,5 +184,12 @@ impl Admin {
             KafkaError::Timeout { operation, .. } => self.client.timeout(operation, waited),
             other => other,
         }
+    }
+}
+
+fn checked(operation: &'static str, answer: Event) -> Result<Event, KafkaError> {
+    match answer.error_code() {
+        0 => Ok(answer),
+        code => Err(KafkaError::from_code(operation, code, answer.error_text())),
     }
 }

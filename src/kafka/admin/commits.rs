@@ -7,11 +7,12 @@
 
 use std::{ptr, time::Duration};
 
-use rdkafka::bindings as rd;
+use rdkafka::bindings::{self as rd, rd_kafka_admin_op_t as op};
 
 use super::{
     answers::{failure, unanswered},
     client::Admin,
+    options::Options,
     requests::Requests,
 };
 use crate::kafka::native::{KafkaError, array, c_string, entries};
@@ -33,10 +34,12 @@ pub fn commit_metadata(
             // SAFETY: the name is alive, and is copied. No list of partitions is all of them.
             Ok(unsafe { rd::rd_kafka_ListConsumerGroupOffsets_new(name.as_ptr(), ptr::null()) })
         })?;
-    let answer = admin.ask(OPERATION, timeout, |client, queue| {
-        let (groups, count) = (requests.ptr(), requests.len());
-        // SAFETY: client, queue and requests are alive; librdkafka copies the requests.
-        unsafe { rd::rd_kafka_ListConsumerGroupOffsets(client, groups, count, ptr::null(), queue) };
+    let kind = op::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS;
+    let options = Options::of_coordinator(admin.client(), kind)?;
+    let answer = admin.ask_coordinator(OPERATION, timeout, |client, queue| {
+        let (groups, count, options) = (requests.ptr(), requests.len(), options.ptr());
+        // SAFETY: client, options, queue and requests are alive; librdkafka copies what it needs.
+        unsafe { rd::rd_kafka_ListConsumerGroupOffsets(client, groups, count, options, queue) };
     })?;
     let mut count = 0;
     // SAFETY: the answer is alive, is this kind of result, and owns the groups with their errors

@@ -8,11 +8,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rdkafka::{bindings as rd, types::RDKafkaRespErr};
+use rdkafka::{
+    bindings::{self as rd, rd_kafka_admin_op_t as op},
+    types::RDKafkaRespErr,
+};
 
 use super::{
     answers::{failure, first_failure},
     client::Admin,
+    options::Options,
     requests::Requests,
     topics::{find_topics, wait_until},
 };
@@ -33,11 +37,11 @@ pub fn delete_group(admin: &Admin, group: &str, timeout: Duration) -> Result<boo
         // SAFETY: the name is alive, and is copied.
         Ok(unsafe { rd::rd_kafka_DeleteGroup_new(name.as_ptr()) })
     })?;
-    let answer = admin.ask(DELETE_GROUP, timeout, |client, queue| {
-        // SAFETY: client, queue and requests are alive; librdkafka copies the requests.
-        unsafe {
-            rd::rd_kafka_DeleteGroups(client, requests.ptr(), requests.len(), ptr::null(), queue);
-        }
+    let options = Options::of_coordinator(admin.client(), op::RD_KAFKA_ADMIN_OP_DELETEGROUPS)?;
+    let answer = admin.ask_coordinator(DELETE_GROUP, timeout, |client, queue| {
+        let (groups, count, options) = (requests.ptr(), requests.len(), options.ptr());
+        // SAFETY: client, options, queue and requests are alive; librdkafka copies what it needs.
+        unsafe { rd::rd_kafka_DeleteGroups(client, groups, count, options, queue) };
     })?;
     let mut count = 0;
     // SAFETY: the answer is alive, is this kind of result, and owns the groups with their errors.

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     ids::PartitionId,
     kafka::native::{KafkaError, array, c_string, owned_text},
+    limits::COORDINATOR_QUESTION_LIFE,
 };
 
 /// A member of a group.
@@ -77,8 +78,8 @@ pub fn describe_group(
     let name = c_string("the group", group)?;
     let mut names = [name.as_ptr()];
     let kind = op::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS;
-    let options = Options::new(admin.client(), kind, timeout)?;
-    let answer = admin.ask(OPERATION, timeout, |client, queue| {
+    let options = Options::new(admin.client(), kind, COORDINATOR_QUESTION_LIFE)?;
+    let answer = admin.ask_coordinator(OPERATION, timeout, |client, queue| {
         // SAFETY: name, client, options and queue are alive; librdkafka copies the name.
         unsafe {
             rd::rd_kafka_DescribeConsumerGroups(

@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use logintide::{
     ids::PartitionId,
-    kafka::{Admin, KafkaError, NewTopic, OutRecord, Producer, create_topics, topic_config},
+    kafka::{
+        Admin, KafkaError, NewTopic, OutRecord, Producer, commit_metadata, create_topics,
+        describe_group, topic_config,
+    },
 };
 
 use crate::{
-    client::support::{PATIENCE, client, flush, numbered, send_all, transactional_settings},
+    client::support::{PATIENCE, client, flush, numbered, send_all, transactional_settings, until},
     own_broker::OwnBroker,
 };
 
@@ -84,4 +87,27 @@ fn a_missing_acl_is_told_apart_from_other_refusals() {
     let producer = Producer::new(&settings).expect("producer");
     let error = producer.transactions().init(PATIENCE).expect_err("denied");
     assert!(error.is_fatal() && error.is_authorization(), "{error:?}");
+}
+
+/// librdkafka aborts the process when a coordinator comes back for whom a question has waited that
+/// it has given up meanwhile (confluentinc/librdkafka#4605).
+#[test]
+#[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
+fn a_coordinator_that_comes_back_after_a_question_was_given_up_ends_no_process() {
+    const SOON: Duration = Duration::from_millis(300);
+    let broker = OwnBroker::new();
+    broker.start();
+    let admin = Admin::new(&client(&broker.address(), &[])).expect("admin");
+    let group = "nobodys";
+    until("the coordinator answers", || describe_group(&admin, group, PATIENCE).ok());
+    for _ in 0..3 {
+        broker.kill();
+        for _ in 0..3 {
+            describe_group(&admin, group, SOON).expect_err("nobody answers");
+            commit_metadata(&admin, group, SOON).expect_err("nobody answers");
+        }
+        broker.start();
+        until("the coordinator answers", || describe_group(&admin, group, SOON).ok());
+        until("the coordinator answers", || commit_metadata(&admin, group, SOON).ok());
+    }
 }
