@@ -20,6 +20,7 @@ mod page;
 mod pairs;
 mod plot;
 pub(crate) mod profiles;
+mod rebalances;
 mod recorded;
 mod run;
 mod scaling;
@@ -97,6 +98,9 @@ enum Section {
     Scaling,
     /// Two instances of a group beside one, and how long events take through them
     Instances,
+    /// How long a reader waits while instances join and leave at 100 000 events per second, and for
+    /// windows of two instances
+    Rebalances,
     /// Partitions, event size, users; locales, windows, late events, the slow path
     Growth,
     /// Cases that must stay fast: one user, dead letters, large events, a backlog
@@ -114,7 +118,9 @@ impl Section {
         match self {
             Self::Memory => Conditions::new(1, Some(plan.backlog), host),
             // They choose how many events themselves.
-            Self::Latency | Self::Starts => Conditions::new(plan.rounds, None, host),
+            Self::Latency | Self::Starts | Self::Rebalances => {
+                Conditions::new(plan.rounds, None, host)
+            }
             _ => Conditions::new(plan.rounds, Some(plan.events), host),
         }
     }
@@ -126,6 +132,7 @@ impl Section {
             Self::Starts => starts::measure(bench),
             Self::Scaling => scaling::measure(bench),
             Self::Instances => instances::measure(bench),
+            Self::Rebalances => rebalances::measure(bench),
             Self::Growth => growth::measure(bench),
             Self::Hard => hard::measure(bench),
             Self::Memory => Ok(memory::measure(bench)),

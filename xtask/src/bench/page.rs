@@ -10,8 +10,8 @@ use std::{fs, path::PathBuf};
 use anyhow::{Context, bail, ensure};
 
 use super::{
-    figures::Figures, growth, hard, instances, latency, memory, pairs, plot::Plot, recorded,
-    run::Run, scaling, starts,
+    figures::Figures, growth, hard, instances, latency, memory, pairs, plot::Plot, rebalances,
+    recorded, run::Run, scaling, starts,
 };
 use crate::shell;
 
@@ -46,6 +46,11 @@ const TABLES: &[Table] = &[
         name: "instances",
         section: "instances",
         make: Make::One(|f| instances::INSTANCES.upright(f)),
+    },
+    Table {
+        name: "rebalances",
+        section: "rebalances",
+        make: Make::One(|f| rebalances::REBALANCES.upright(f)),
     },
     Table { name: "settings", section: "growth", make: Make::One(|f| growth::SETTINGS.across(f)) },
     Table { name: "hard", section: "hard", make: Make::One(|f| hard::CASES.across(f)) },
