@@ -22,18 +22,13 @@ pub(crate) const SETTINGS: Layout = Layout {
         ("late 20 percent", "20 % late"),
         ("slow path 20 percent", "20 % slow path"),
     ],
-    measures: &[
-        ("steady_k_per_s", "steady, k/s", Show::Median(0)),
-        ("own_us", "own CPU, µs", Show::Median(2)),
-    ],
+    measures: POINT,
 };
 
 /// What a point of these sections shows.
 pub(crate) const POINT: &[(&str, &str, Show)] = &[
     ("steady_k_per_s", "steady, k/s", Show::Median(0)),
     ("own_us", "own CPU, µs", Show::Median(2)),
-    ("broker_us", "broker CPU, µs", Show::Median(2)),
-    ("peak_mib", "peak memory, MiB", Show::Median(0)),
 ];
 
 pub(crate) const PARTITIONS: Plot = Plot {

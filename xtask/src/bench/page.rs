@@ -52,6 +52,7 @@ const TABLES: &[Table] = &[
         section: "rebalances",
         make: Make::One(|f| rebalances::REBALANCES.upright(f)),
     },
+    Table { name: "rebalances-most", section: "rebalances", make: Make::One(rebalances::sentence) },
     Table { name: "settings", section: "growth", make: Make::One(|f| growth::SETTINGS.across(f)) },
     Table { name: "hard", section: "hard", make: Make::One(|f| hard::CASES.across(f)) },
     Table { name: "backlog", section: "hard", make: Make::One(|f| hard::BACKLOG.upright(f)) },

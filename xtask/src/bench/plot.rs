@@ -108,7 +108,7 @@ impl Plot {
     }
 
     pub(crate) fn image(&self) -> String {
-        format!("![{}]({})", self.title, self.path())
+        format!("![Against {}]({})", self.name, self.path())
     }
 }
 

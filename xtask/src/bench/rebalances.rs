@@ -21,6 +21,21 @@ const REBALANCE_DELAY: &str = "group.initial.rebalance.delay.ms=3000";
 const ONE_THREE_ONE: &str = "one, three, one";
 const WINDOWS: &str = "windows of two";
 
+/// A sentence of the page.
+pub(crate) fn sentence(figures: &Figures) -> String {
+    let most = |case, measure| {
+        let spread = figures.spread(case, measure);
+        spread.map_or_else(|| "?".to_owned(), |spread| format!("{:.0}", spread.maximum))
+    };
+    format!(
+        "One instance, three, one again at 100 000/s: no partition stood still for longer than {} \
+         ms.\nWindows of two at 20 000/s came at most {} ms after their closing time. Goals: 3 s \
+         and 1 s.",
+        most(ONE_THREE_ONE, "standstill_ms"),
+        most(WINDOWS, "max_ms")
+    )
+}
+
 pub(crate) const REBALANCES: Layout = Layout {
     corner: "",
     cases: &[
