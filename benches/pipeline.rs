@@ -9,7 +9,7 @@ use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use logintide::{
     control::Control,
-    epoch::{ToSink, ToWorker},
+    epoch::{Inherited, ToSink, ToWorker},
     event::FieldNames,
     ids::Epoch,
     limits,
@@ -30,7 +30,8 @@ fn source(values: &[Vec<u8>], times: u64, memory: &Memory, workers: &[Sender<ToW
         workers[worker].send(ToWorker::Batch(batch)).expect("the workers live as long");
     };
     for worker in workers {
-        let begin = ToWorker::Begin { epoch: Epoch(1), horizon: None };
+        let begin =
+            ToWorker::Begin { epoch: Epoch(1), horizon: None, inherited: Inherited::default() };
         worker.send(begin).expect("the workers live as long");
     }
     let events = values.len() as i64 * times as i64;

@@ -17,20 +17,10 @@ pub use self::span::Span;
 use crate::{
     budget::Permit,
     event::Reject,
-    ids::{Epoch, Incarnation, PartitionId},
+    ids::{Epoch, Incarnation, PartitionId, Position},
     limits,
+    topics::Topic,
 };
-
-/// A record's origin in the input topic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Position {
-    /// Input partition.
-    pub partition: PartitionId,
-    /// Offset of the record itself.
-    pub offset: i64,
-    /// The record's Kafka timestamp, milliseconds; without one, the time at which it was read.
-    pub timestamp_ms: i64,
-}
 
 /// One input record in a batch.
 #[derive(Debug, Clone, Copy)]
@@ -52,13 +42,15 @@ pub struct InputBatch {
     pub permit: Permit,
 }
 
-/// Enriched records for one partition of processed-logins.
+/// Records for one partition of an output topic.
 #[derive(Debug)]
 pub struct OutputBatch {
     /// Incarnation the records were read in.
     pub incarnation: Incarnation,
     /// Epoch the records belong to.
     pub epoch: Epoch,
+    /// Output topic.
+    pub topic: Topic,
     /// Output partition.
     pub partition: PartitionId,
     /// Keys, values and headers.

@@ -21,6 +21,7 @@ use crate::{
         Epoch, EventTimeMs, Incarnation, InstanceId, Offset, PartitionId, TopicId, WindowStart,
         WorkerId,
     },
+    journal::{RowChanges, Rows},
     latency::EpochLatency,
     topics::PerOutput,
     window::{PartitionDelta, PartitionProgress},
@@ -38,8 +39,8 @@ pub enum ToWorker {
         /// Windows that end at or before this are late from here on.
         horizon: Option<EventTimeMs>,
     },
-    /// From the next record on, processed-logins has so many partitions. Sent between two epochs.
-    OutputPartitions(i32),
+    /// From the next record on, the output topics have so many partitions. Sent between two epochs.
+    OutputPartitions(PerOutput<i32>),
     /// Drop everything unfinished and answer the sink with `ResetDone`.
     Reset(Incarnation),
     /// An incarnation's first epoch begins.
@@ -48,7 +49,21 @@ pub enum ToWorker {
         epoch: Epoch,
         /// Horizon in force.
         horizon: Option<EventTimeMs>,
+        /// What was kept of the partitions before.
+        inherited: Inherited,
     },
+}
+
+/// The committed rows of partitions.
+pub type OwnedRows = Vec<(PartitionId, Arc<Rows>)>;
+
+/// What was kept of partitions before.
+#[derive(Debug, Clone, Default)]
+pub struct Inherited {
+    /// Rows of each partition that has any.
+    pub rows: OwnedRows,
+    /// Number of input partitions when the group began.
+    pub first_partitions: u32,
 }
 
 /// To the sink, from workers and the source.
@@ -177,6 +192,8 @@ pub struct WorkerEpoch {
     pub worker: WorkerId,
     /// What was counted, per partition.
     pub deltas: Vec<PartitionDelta>,
+    /// Rows that changed, each partition once.
+    pub rows: Vec<RowChanges>,
     /// How many records were made, per partition.
     pub counts: Vec<(PartitionId, PartitionCounts)>,
     /// Dead letters by reason, only those that occurred.
@@ -185,7 +202,7 @@ pub struct WorkerEpoch {
     pub soft: Vec<((Field, SoftProblem), u64)>,
     /// How old its records were, and how long its batches took.
     pub latency: EpochLatency,
-    /// Bytes of the deltas, as reported to the budget.
+    /// Bytes of the deltas and the rows, as reported to the budget.
     pub delta_bytes: usize,
 }
 
@@ -281,6 +298,8 @@ pub struct Recovered {
     pub epoch: Epoch,
     /// Event-time facts as of the last committed epoch.
     pub times: Times,
+    /// What was kept of the partitions before.
+    pub inherited: Inherited,
 }
 
 /// Event-time facts that the sink publishes with every epoch.

@@ -176,6 +176,10 @@ pub enum Fault {
     SmallerPublished,
     /// A process ends because of a bounded run that was done before it began.
     YesterdaysRun,
+    /// Rows are restored from where the streams are.
+    RowsFromSnapshot,
+    /// A worker keeps what it knows of users when everything else is rolled back.
+    RowsKept,
 }
 
 #[cfg(any(test, feature = "test-support"))]
@@ -199,6 +203,8 @@ impl Fault {
         Self::HeadlessIgnored,
         Self::SmallerPublished,
         Self::YesterdaysRun,
+        Self::RowsFromSnapshot,
+        Self::RowsKept,
     ];
 }
 

@@ -158,6 +158,17 @@ impl fmt::Display for InstanceId {
     }
 }
 
+/// A record's origin in the input topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// Input partition.
+    pub partition: PartitionId,
+    /// Offset of the record itself.
+    pub offset: i64,
+    /// The record's Kafka timestamp, milliseconds; without one, the time at which it was read.
+    pub timestamp_ms: i64,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

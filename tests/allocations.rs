@@ -10,16 +10,16 @@ use std::{
 use crossbeam_channel::{bounded, unbounded};
 use loadgen::embedded::{Load, LoadShares};
 use logintide::{
-    batch::{InputBatch, InputRecord, Pool, Position, Span},
+    batch::{InputBatch, InputRecord, Pool, Span},
     budget::Budget,
     control::Control,
-    epoch::{ToSink, ToWorker},
+    epoch::{Inherited, ToSink, ToWorker},
     event::{EventConfig, FieldNames},
-    ids::{Epoch, PartitionId, WorkerId},
+    ids::{Epoch, PartitionId, Position, WorkerId},
     metrics::Health,
     source::Router,
     window::WindowRules,
-    worker::{Worker, WorkerSettings},
+    worker::{CountingSettings, TaskSettings, Worker, WorkerSettings},
 };
 
 /// Counts this thread's allocations.
@@ -84,9 +84,11 @@ fn allocations(events: &[Vec<u8>]) -> (u64, usize) {
     let budget = Budget::new(256 << 20);
     let settings = WorkerSettings {
         id: WorkerId(0),
-        event: EventConfig::default(),
-        rules: WindowRules { size_ms: 10_000, grace_ms: 7_000, allowed_lateness_ms: 300_000 },
-        output_partitions: OUTPUT_PARTITIONS,
+        task: TaskSettings::Counting(CountingSettings {
+            event: EventConfig::default(),
+            rules: WindowRules { size_ms: 10_000, grace_ms: 7_000, allowed_lateness_ms: 300_000 },
+            output_partitions: OUTPUT_PARTITIONS as i32,
+        }),
         budget: Arc::clone(&budget),
         input_pool: Pool::new(256 << 10, Arc::default()),
         output_pool: Pool::new(256 << 10, Arc::default()),
@@ -97,7 +99,8 @@ fn allocations(events: &[Vec<u8>]) -> (u64, usize) {
         let batches: Vec<_> =
             events.chunks(BATCH_EVENTS).map(|some| batch(some, &budget)).collect();
         let (to_worker, input) = bounded(batches.len() + 1);
-        let begin = ToWorker::Begin { epoch: Epoch(1), horizon: None };
+        let begin =
+            ToWorker::Begin { epoch: Epoch(1), horizon: None, inherited: Inherited::default() };
         to_worker.send(begin).expect("there is room");
         for batch in batches {
             to_worker.send(ToWorker::Batch(batch)).expect("there is room");

@@ -5,19 +5,19 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crossbeam_channel::{bounded, unbounded};
 use logintide::{
-    batch::{InputBatch, InputRecord, Pool, Position, RejectKind, Span},
+    batch::{InputBatch, InputRecord, Pool, RejectKind, Span},
     budget::Budget,
     control::Control,
-    epoch::{ToSink, ToWorker, WorkerEpoch},
+    epoch::{Inherited, ToSink, ToWorker, WorkerEpoch},
     event::{EventConfig, FieldNames},
-    ids::{Epoch, Offset, PartitionId, WorkerId},
+    ids::{Epoch, Offset, PartitionId, Position, WorkerId},
     metrics::Health,
     source::Router,
     window::{
         Completeness, EpochInput, PartitionProgress, PartitionState, StateImage, WindowRules,
         Windows,
     },
-    worker::{Worker, WorkerSettings},
+    worker::{CountingSettings, TaskSettings, Worker, WorkerSettings},
 };
 use proptest::{collection::vec, prelude::*, sample::Index};
 
@@ -61,9 +61,11 @@ fn work(id: usize, records: &[(i64, &[u8])]) -> Made {
     let budget = Budget::new(64 << 20);
     let settings = WorkerSettings {
         id: WorkerId(id),
-        event: EventConfig::default(),
-        rules: RULES,
-        output_partitions: OUTPUT_PARTITIONS,
+        task: TaskSettings::Counting(CountingSettings {
+            event: EventConfig::default(),
+            rules: RULES,
+            output_partitions: OUTPUT_PARTITIONS as i32,
+        }),
         budget: Arc::clone(&budget),
         input_pool: Pool::new(256 << 10, Arc::default()),
         output_pool: Pool::new(256 << 10, Arc::default()),
@@ -78,7 +80,7 @@ fn work(id: usize, records: &[(i64, &[u8])]) -> Made {
         batch.records.push(InputRecord { position, span });
     }
     let (to_worker, input) = bounded(3);
-    let begin = ToWorker::Begin { epoch: Epoch(1), horizon: None };
+    let begin = ToWorker::Begin { epoch: Epoch(1), horizon: None, inherited: Inherited::default() };
     let barrier = ToWorker::Barrier { epoch: Epoch(1), horizon: None };
     for message in [begin, ToWorker::Batch(batch), barrier] {
         to_worker.send(message).expect("there is room");

@@ -11,6 +11,7 @@ use std::{
 const COMMANDS: &[&[&str]] = &[
     &[],
     &["run"],
+    &["users"],
     &["demo"],
     &["check-config"],
     &["redrive"],

@@ -25,8 +25,8 @@ const LAYERS: &[&[&str]] = &[
     &["epoch", "control", "output", "settings"],
     &["batch", "client", "config", "error", "status"],
     &["kafka", "state", "metrics"],
-    &["journal"],
     &["users"],
+    &["journal"],
     &["topics", "window", "event"],
     &["budget", "failpoint", "headers", "ids", "latency", "limits", "clock", "plain", "signals"],
 ];

@@ -9,16 +9,16 @@ use criterion::Throughput;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use loadgen::embedded::{Load, LoadShares};
 use logintide::{
-    batch::{Emptied, InputBatch, InputRecord, Pool, Position, Span},
+    batch::{Emptied, InputBatch, InputRecord, Pool, Span},
     budget::Budget,
     control::Control,
-    epoch::{ToSink, ToWorker},
+    epoch::{Inherited, ToSink, ToWorker},
     event::EventConfig,
-    ids::{Epoch, PartitionId, WorkerId},
+    ids::{Epoch, PartitionId, Position, WorkerId},
     limits,
     metrics::Health,
     window::WindowRules,
-    worker::{Worker, WorkerSettings},
+    worker::{CountingSettings, TaskSettings, Worker, WorkerSettings},
 };
 
 /// First event's time, epoch seconds.
@@ -79,9 +79,11 @@ impl Memory {
     pub(crate) fn worker(&self, number: usize) -> WorkerSettings {
         WorkerSettings {
             id: WorkerId(number),
-            event: EventConfig::default(),
-            rules: RULES,
-            output_partitions: PARTITIONS,
+            task: TaskSettings::Counting(CountingSettings {
+                event: EventConfig::default(),
+                rules: RULES,
+                output_partitions: PARTITIONS as i32,
+            }),
             budget: Arc::clone(&self.budget),
             input_pool: self.input.clone(),
             output_pool: self.output.clone(),
@@ -137,7 +139,7 @@ pub(crate) fn worker(
     memory: &Memory,
 ) -> (Worker, Sender<ToWorker>, Receiver<ToWorker>, Receiver<ToSink>) {
     let (to_worker, input) = unbounded();
-    let begin = ToWorker::Begin { epoch: Epoch(1), horizon: None };
+    let begin = ToWorker::Begin { epoch: Epoch(1), horizon: None, inherited: Inherited::default() };
     to_worker.send(begin).expect("it is open");
     for batch in batches(values, memory) {
         to_worker.send(ToWorker::Batch(batch)).expect("it is open");

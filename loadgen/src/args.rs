@@ -34,8 +34,8 @@ pub(crate) enum Command {
     Verify(Box<VerifyArgs>),
     /// Copy one topic to another record by record, and report the cost
     Copy(Box<CopyArgs>),
-    /// Read new records of a topic, and report how long they took: events since their scheduled send
-    /// times, windows since their closing times
+    /// Read new records of a topic, and report how long they took: events since their scheduled
+    /// send times, windows since their closing times
     Latency(LatencyArgs),
     /// Report how fast a topic grows, without the beginning and the end
     Rate(RateArgs),

@@ -10,7 +10,6 @@ use crate::{
         internal_topics::{InternalTopic, OFFSETS, Settings, TRANSACTIONS, TopicFacts, number},
         markers,
     },
-    topics::PerTopic,
 };
 
 /// The run as the broker would see it.
@@ -53,8 +52,7 @@ pub(super) fn judge(config: &RunConfig, facts: &Facts, own: Own, findings: &mut 
 }
 
 fn too_many_markers(config: &RunConfig, facts: &Facts, findings: &mut Findings) {
-    let partitions =
-        PerTopic::from_fn(|topic| facts.topics[topic].seen().map_or(0, |found| found.partitions));
+    let partitions = facts.topics.map(|_, topic| topic.seen().map_or(0, |found| found.partitions));
     let instances = facts.group.as_ref().map_or(1, |group| group.members.len());
     if let Some(hint) = markers::hint(config, &partitions, facts.cluster.brokers, instances) {
         findings.hint(hint);

@@ -79,12 +79,12 @@ pub(super) fn ask(
     let mut asked = Asked { admin, deadline, unseen: Vec::new() };
     let cluster = deadline.within(|left| describe_cluster(admin, left))?;
     let broker = asked.allowed(broker_config)?;
-    let names = PerTopic::from_fn(|topic| config.topics[topic].as_str());
-    let internal = [OFFSETS.name, TRANSACTIONS.name];
-    let mut topics = asked.topics(&[&names.values()[..], &internal].concat())?;
+    let names = config.topics.values().map(String::as_str);
+    let names: Vec<_> = names.chain([OFFSETS.name, TRANSACTIONS.name]).collect();
+    let mut topics = asked.topics(&names)?;
     let transactions_topic = topics.pop().expect("one answer per name");
     let offsets_topic = topics.pop().expect("one answer per name");
-    let topics = PerTopic::from_values(topics);
+    let topics = config.topics.with_values(topics);
     // NOTE: without the offsets' topic there are no groups, and a question about one creates it.
     let has_groups = !matches!(offsets_topic.replicas, Ok(None));
     let group = if has_groups {
@@ -96,7 +96,7 @@ pub(super) fn ask(
     let partitions: Vec<_> = (0..input_partitions).map(PartitionId).collect();
     let (committed, ends) = if has_groups && group.is_ok() && !partitions.is_empty() {
         let committed = asked.allowed(|_, left| consumer.committed(&partitions, left))?;
-        let input = names[Topic::Input];
+        let input = config.topics[Topic::Input].as_str();
         let ends = asked.allowed(|admin, left| log_ends(admin, input, &partitions, left))?;
         (committed.unwrap_or_default(), ends.unwrap_or_default())
     } else {

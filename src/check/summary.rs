@@ -17,7 +17,9 @@ pub(super) fn of_settings(config: &RunConfig, findings: &mut Findings) {
     let group = &config.group_id;
     let input = &config.topics[Topic::Input];
     findings.fact("read", format!("{input} on {} as group {group}", config.brokers));
-    let outputs = Topic::OUTPUTS.map(|topic| config.topics[topic].as_str()).join(", ");
+    let outputs = config.topics.iter().filter(|(topic, _)| topic.is_output());
+    let outputs: Vec<_> = outputs.map(|(_, name)| name.as_str()).collect();
+    let outputs = outputs.join(", ");
     let guarantee = match config.delivery {
         Delivery::ExactlyOnce => "exactly-once",
         Delivery::AtLeastOnce => "at-least-once",

@@ -62,7 +62,7 @@ fn facts() -> Facts {
             ("transaction.state.log.min.isr", "2"),
             ("offsets.topic.replication.factor", "3"),
         ])),
-        topics: PerTopic::from_fn(|topic| {
+        topics: PerTopic::of(&Topic::COUNTING, |topic| {
             let is_compacted = matches!(topic, Topic::Aggregated | Topic::Journal);
             sound(if is_compacted { "compact" } else { "delete" })
         }),
@@ -112,7 +112,7 @@ fn a_sound_cluster_has_neither_problems_nor_hints() {
 #[test]
 fn all_missing_topics_are_named_at_once_and_may_be_created() {
     let mut facts = facts();
-    facts.topics = PerTopic::from_fn(|_| MISSING);
+    facts.topics = PerTopic::of(&Topic::COUNTING, |_| MISSING);
     let (problems, _) = judged(&config(&[]), &facts);
     assert_eq!(problems.len(), 6);
     assert!(problems.iter().all(|text| text.contains("--create-topics")), "{problems:?}");

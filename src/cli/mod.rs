@@ -19,7 +19,7 @@ use crate::{
     kafka,
     output::StartLogging,
     redrive::{self, RedriveArgs},
-    settings::RunArgs,
+    settings::{RunArgs, UsersArgs},
     state_command::{self, ClusterArgs, StateArgs},
 };
 
@@ -49,6 +49,8 @@ enum Command {
     Demo(DemoArgs),
     /// Process events until SIGTERM, SIGINT or SIGHUP
     Run(Box<RunArgs>),
+    /// Keep a profile of each user, and say which logins do not look like it
+    Users(Box<UsersArgs>),
     /// Check the settings and the cluster, and name every problem; changes nothing
     CheckConfig(Box<CheckArgs>),
     /// Put dead letters back into the input topic, each once
@@ -76,6 +78,7 @@ impl Cli {
             #[cfg(feature = "demo")]
             Command::Demo(args) => demo::run(&args, start_logging),
             Command::Run(args) => run::run(&args, start_logging),
+            Command::Users(args) => run::users(&args, start_logging),
             Command::CheckConfig(args) => check::run(&args, start_logging),
             Command::Redrive(args) => redrive::run(&args, start_logging),
             Command::State(args) => state_command::run(&args, start_logging),

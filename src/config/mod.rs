@@ -35,6 +35,7 @@ use crate::{
     ids::InstanceId,
     limits::{self, Timing},
     topics::PerTopic,
+    users::place::PlaceTable,
     window::WindowRules,
 };
 
@@ -57,6 +58,8 @@ pub struct RunConfig {
     pub delivery: Delivery,
     /// Window size, grace and allowed lateness, milliseconds.
     pub window: WindowRules,
+    /// What is made of users; `None`: events are enriched and counted in windows.
+    pub users: Option<UsersConfig>,
     /// Silence at the end of a partition after which it no longer holds the watermark back.
     pub idle_timeout: Duration,
     /// Time between two epoch cuts.
@@ -96,6 +99,21 @@ pub struct RunConfig {
     pub exit_at_end: bool,
     /// Properties handed through to librdkafka.
     pub client_properties: ClientProperties,
+}
+
+/// What is made of users.
+#[derive(Debug, Clone)]
+pub struct UsersConfig {
+    /// What `locale` says.
+    pub places: PlaceTable,
+    /// Time after which a profile is forgotten.
+    pub profile_ttl: Duration,
+    /// Event time that a partition is read before it gives alerts.
+    pub learn: Duration,
+    /// Logins that are read before there are alerts.
+    pub learn_logins: u64,
+    /// How far behind the watermark a login still says something.
+    pub allowed_lateness: Duration,
 }
 
 /// Delivery guarantee of the outputs; window totals are exact either way.

@@ -58,7 +58,7 @@ impl Parts {
     ) -> Result<Self, RunError> {
         let failed = |error| RunError::Failed(format!("the embedded broker: {error}"));
         let broker = MockCluster::new(1).map_err(failed)?;
-        for topic in Topic::ALL {
+        for topic in Topic::COUNTING {
             broker.create_topic(&name_of(topic), partitions_of(topic)).map_err(failed)?;
         }
         let config: RunConfig = settings.config(&broker.brokers(), state_dir(folder), http);

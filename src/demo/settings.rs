@@ -165,9 +165,7 @@ pub(super) fn partitions_of(topic: Topic) -> i32 {
     match topic {
         Topic::Input => limits::DEMO_INPUT_PARTITIONS,
         Topic::Processed => limits::DEMO_PROCESSED_PARTITIONS,
-        Topic::Aggregated | Topic::DeadLetter | Topic::Late | Topic::Journal => {
-            limits::DEMO_SIDE_PARTITIONS
-        }
+        _ => limits::DEMO_SIDE_PARTITIONS,
     }
 }
 

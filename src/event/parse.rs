@@ -47,6 +47,10 @@ pub struct Event<'a> {
     pub device_type: &'a str,
     /// The version to count: the value, `unknown` or `other`.
     pub app_version: &'a str,
+    /// The address: the value, `unknown` or `other`; it may be none.
+    pub ip: &'a str,
+    /// The device: the value, `unknown` or `other`.
+    pub device_id: &'a str,
     /// Problems that are counted and do not reject the event.
     pub soft: SoftProblems,
     /// The positions of its members in the raw text.

@@ -48,14 +48,24 @@ impl<'a> Fields<'_, 'a> {
         let mut notes = Notes::default();
         let app_version = self.optional(Field::AppVersion, &mut notes)?;
         let device_type = self.optional(Field::DeviceType, &mut notes)?;
-        self.ip(&mut notes)?;
+        let ip = self.ip(&mut notes)?;
         let locale = self.optional(Field::Locale, &mut notes)?;
-        self.optional(Field::DeviceId, &mut notes)?;
+        let device_id = self.optional(Field::DeviceId, &mut notes)?;
         let Notes { soft, absent, replaced } = notes;
         let mut layout = self.found.layout;
         layout.rewrite |= !replaced.is_empty();
         (layout.absent, layout.replaced) = (absent, replaced);
-        Ok(Event { user_id, event_time, locale, device_type, app_version, soft, layout })
+        Ok(Event {
+            user_id,
+            event_time,
+            locale,
+            device_type,
+            app_version,
+            ip,
+            device_id,
+            soft,
+            layout,
+        })
     }
 
     #[inline(always)]
@@ -115,16 +125,20 @@ impl<'a> Fields<'_, 'a> {
     }
 
     #[inline(always)]
-    fn ip(self, notes: &mut Notes) -> Result<(), Reject> {
+    fn ip(self, notes: &mut Notes) -> Result<&'a str, Reject> {
         match self.found.value(Field::Ip) {
             Some(Node::String(address)) if !address.is_empty() => {
                 if !is_ip(address) {
                     notes.soft.insert(Field::Ip, SoftProblem::BadIp);
                 }
+                Ok(address)
             }
-            _ => (_, *notes) = self.unusual(Field::Ip, *notes)?,
+            _ => {
+                let counted;
+                (counted, *notes) = self.unusual(Field::Ip, *notes)?;
+                Ok(counted)
+            }
         }
-        Ok(())
     }
 
     /// The value to count for an optional field.

@@ -27,6 +27,7 @@ const KIND_EPOCH: u8 = 1;
 const KIND_SNAPSHOT: u8 = 2;
 pub(super) const KIND_IDENTITY: u8 = 3;
 pub(super) const KIND_INSTANCE: u8 = 4;
+pub(super) const KIND_ROW: u8 = 5;
 
 /// Which record a chunk is of.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use super::row::RowKey;
 use crate::{
     ids::{InstanceId, PartitionId},
     limits::{JOURNAL_CHUNKS_MAX, JOURNAL_RING_SLOTS},
@@ -107,6 +108,13 @@ pub(super) enum Key {
     Identity,
     /// What an instance says of itself.
     Instance(InstanceId),
+    /// A row of an input partition.
+    Row {
+        /// The partition.
+        partition: PartitionId,
+        /// Which of its rows.
+        row: RowKey,
+    },
     /// One chunk of an epoch record or a snapshot.
     Chunk {
         /// Its stream.
@@ -121,6 +129,7 @@ pub(super) enum Key {
 const MERGER: &str = "m";
 const IDENTITY: &str = "identity";
 const INSTANCE: &str = "instance";
+const ROW: &str = "row";
 const SNAPSHOT_A: &str = "snapshot-a";
 const SNAPSHOT_B: &str = "snapshot-b";
 
@@ -130,6 +139,7 @@ impl Key {
         let text = match self {
             Self::Identity => IDENTITY.to_owned(),
             Self::Instance(name) => format!("{INSTANCE}/{name}"),
+            Self::Row { partition, row } => format!("{partition}/{ROW}/{row}"),
             Self::Chunk { stream, spot, index } => match spot {
                 Spot::Ring(slot) => format!("{stream}/{slot}/{index}"),
                 Spot::Snapshot(Place::A) => format!("{stream}/{SNAPSHOT_A}/{index}"),
@@ -151,6 +161,11 @@ impl Key {
         let mut parts = text.split('/');
         let stream = Stream::parse(parts.next()?)?;
         let spot = match parts.next()? {
+            ROW => {
+                let Stream::Partition(partition) = stream else { return None };
+                let row = RowKey::parse(parts.next()?)?;
+                return parts.next().is_none().then_some(Self::Row { partition, row });
+            }
             SNAPSHOT_A => Spot::Snapshot(Place::A),
             SNAPSHOT_B => Spot::Snapshot(Place::B),
             slot => Spot::Ring(decimal(slot).filter(|slot| *slot < JOURNAL_RING_SLOTS)?),
@@ -187,7 +202,10 @@ mod tests {
             .prop_map(|(stream, spot, index)| Key::Chunk { stream, spot, index });
         let instance = "[a-zA-Z0-9._-]{1,20}"
             .prop_map(|name| Key::Instance(InstanceId::parse(&name).expect("valid")));
-        prop_oneof![1 => Just(Key::Identity), 1 => instance, 9 => chunk]
+        let row = prop_oneof![Just(RowKey::Partition), any::<u64>().prop_map(RowKey::Entity),];
+        let row =
+            (0..=i32::MAX, row).prop_map(|(p, row)| Key::Row { partition: PartitionId(p), row });
+        prop_oneof![1 => Just(Key::Identity), 1 => instance, 2 => row, 9 => chunk]
     }
 
     proptest! {
@@ -200,7 +218,9 @@ mod tests {
         }
 
         #[test]
-        fn a_key_has_one_form(text in "(m|[0-9]{0,11})/(snapshot-[abc]|[0-9]{0,4})/[0-9]{0,5}") {
+        fn a_key_has_one_form(
+            text in "(m|[0-9]{0,11})/(snapshot-[abc]|row|[0-9]{0,4})/([0-9]{0,5}|[0-9a-fA-F]{16})",
+        ) {
             if let Some(key) = Key::parse(text.as_bytes()) {
                 prop_assert_eq!(key.encode(), text.into_bytes());
             }
@@ -214,6 +234,9 @@ mod tests {
         assert_eq!(chunk(stream, Spot::of_epoch_record(300)), b"17/44/2");
         assert_eq!(chunk(Stream::Merger, Spot::Snapshot(Place::B)), b"m/snapshot-b/2");
         assert_eq!(Key::Identity.encode(), b"identity");
+        let row = |row| Key::Row { partition: PartitionId(17), row }.encode();
+        assert_eq!(row(RowKey::Entity(0xab)), b"17/row/00000000000000ab");
+        assert_eq!(row(RowKey::Partition), b"17/row/partition");
         let name = InstanceId::parse("node-1").expect("valid");
         assert_eq!(Key::Instance(name).encode(), b"instance/node-1");
     }
@@ -234,6 +257,10 @@ mod tests {
             "m/00/0",
             "m/0/4096",
             "m/snapshot/0",
+            "m/row/partition",
+            "1/row/ab",
+            "1/row/00000000000000AB",
+            "1/row/partition/0",
             "+1/0/0",
             "01/0/0",
             "2147483648/0/0",

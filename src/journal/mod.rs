@@ -3,10 +3,12 @@
 //! In:  what an epoch changed, from the sink; Kafka records in offset order, from the replica.
 //! Out: keys and values for the epoch's transaction; the records that continue a stream.
 //! It holds one stream per input partition and one for the merger. A stream is a chain of records
-//! with consecutive numbers, and now and then one of them, a snapshot, holds everything. Beside the
-//! streams it says whose journal it is, and what each instance is.
+//! with consecutive numbers, and now and then one of them, a snapshot, holds everything. Partitions
+//! may have rows as well, a record each. Beside these it says whose journal it is, and what each
+//! instance is.
 //! Holds: a record counts as a whole or not at all; a stream can be restored from its newest
-//! snapshot on, whatever the cleaner has removed. docs/JOURNAL-FORMAT.md has every byte.
+//! snapshot on, and rows from the log's start, whatever the cleaner has removed.
+//! docs/JOURNAL-FORMAT.md has every byte.
 
 mod bytes;
 mod chain;
@@ -21,6 +23,7 @@ mod heads;
 mod identity;
 mod instance;
 mod key;
+mod row;
 mod schedule;
 mod streams;
 mod writer;
@@ -37,6 +40,7 @@ pub use self::{
     identity::{Identity, IdentityPart},
     instance::InstanceRecord,
     key::Stream,
+    row::{RowChanges, RowKey, RowValue, Rows},
     streams::{Applied, Record, Skipped, Streams, Taken},
     writer::{EpochRecords, Moment, PartitionCommit, Writer, Written},
 };

@@ -10,12 +10,14 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Chain, Condition, Content, FORMAT_VERSION, Identity, InstanceRecord, JournalError, Stream,
+    Chain, Condition, Content, FORMAT_VERSION, Identity, InstanceRecord, JournalError, RowKey,
+    RowValue, Stream,
     bytes::{ByteReader, Flaw, flaw},
     chain::Link,
     chunks::{Collected, OpenRecords},
     header::{Chunk, RecordKind},
     key::{Key, Spot},
+    row,
 };
 use crate::ids::{Epoch, InstanceId, Offset, PartitionId};
 
@@ -82,6 +84,8 @@ pub enum Taken {
     Identity(Identity),
     /// What an instance says of itself.
     Instance(InstanceId, InstanceRecord),
+    /// A row of an input partition; `None`: it is removed.
+    Row(PartitionId, RowKey, Option<RowValue>),
 }
 
 /// How far all streams of a journal have been followed.
@@ -223,6 +227,10 @@ impl Streams {
             Key::Instance(name) => {
                 return InstanceRecord::decode(reader).map(|said| Taken::Instance(name, said));
             }
+            Key::Row { partition: of, row } => {
+                self.check_place(Stream::Partition(of), partition)?;
+                return row::decode(reader).map(|value| Taken::Row(of, row, value));
+            }
             Key::Chunk { stream, spot, index } => (stream, spot, index),
         };
         let chunk = Chunk::decode(reader)?;
@@ -233,10 +241,17 @@ impl Streams {
         if (chunk.id.stream, chunk.index) != (stream, index) || !is_place {
             return flaw("has a header that does not agree with its key");
         }
-        if stream.journal_partition(self.partitions) != partition {
-            return flaw(format!("belongs to another one of {} partitions", self.partitions));
-        }
+        self.check_place(stream, partition)?;
         self.followed.entry(stream).or_default().take(&chunk, spot, offset)
+    }
+}
+
+impl Streams {
+    fn check_place(&self, stream: Stream, partition: PartitionId) -> Result<(), Flaw> {
+        if stream.journal_partition(self.partitions) == partition {
+            return Ok(());
+        }
+        flaw(format!("belongs to another one of {} partitions", self.partitions))
     }
 }
 

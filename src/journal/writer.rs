@@ -9,13 +9,14 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Chain, Content, JournalCommit, RecordKind, Stream,
+    Chain, Content, JournalCommit, RecordKind, RowChanges, Stream,
     chain::LastSnapshot,
     header::{Chunk, RecordId},
     key::{Key, Place, Spot},
     schedule::{Schedule, Since},
 };
 use crate::{
+    failpoint::{self, Fault},
     ids::{Epoch, EventTimeMs, InstanceId, Offset, PartitionId, TopicMark},
     limits::{JOURNAL_CHUNK_BYTES, JOURNAL_CHUNKS_MAX},
 };
@@ -28,6 +29,8 @@ pub struct Writer {
     partitions: u32,
     schedule: Schedule,
     chunk_bytes: usize,
+    /// Whether partitions have rows. These are read from the log's start.
+    has_rows: bool,
     tails: BTreeMap<Stream, Tail>,
 }
 
@@ -91,7 +94,13 @@ impl Writer {
         assert!((1..=i32::MAX as u32).contains(&partitions), "a journal has partitions");
         let (schedule, tails) = (Schedule::default(), BTreeMap::new());
         let chunk_bytes = JOURNAL_CHUNK_BYTES;
-        Self { instance, journal, partitions, schedule, chunk_bytes, tails }
+        Self { instance, journal, partitions, schedule, chunk_bytes, has_rows: false, tails }
+    }
+
+    /// Of partitions that have rows.
+    #[must_use]
+    pub fn with_rows(self) -> Self {
+        Self { has_rows: true, ..self }
     }
 
     /// With chunks of so many bytes, and a snapshot after so many records at the latest.
@@ -195,7 +204,7 @@ impl Writer {
         let position = self.position(stream, moment);
         let chunks = body.len().div_ceil(self.chunk_bytes).max(1);
         assert!(chunks <= JOURNAL_CHUNKS_MAX as usize, "a record of {} bytes", body.len());
-        let Self { instance, partitions, chunk_bytes, tails, .. } = self;
+        let Self { instance, partitions, chunk_bytes, has_rows, tails, .. } = self;
         let tail = tails.get_mut(&stream).expect("its kind is known");
         assert!(tail.epoch < Some(moment.epoch), "stream {stream} has epoch {}", moment.epoch);
         (tail.seq, tail.epoch) = (tail.seq + 1, Some(moment.epoch));
@@ -212,7 +221,8 @@ impl Writer {
                 tail.bytes_since = 0;
                 tail.snapshot_at_ms = moment.now_ms;
                 tail.snapshot_position = Some(position);
-                tail.restore_from = position;
+                let is_planted = failpoint::is_planted(Fault::RowsFromSnapshot);
+                tail.restore_from = if *has_rows && !is_planted { Offset(0) } else { position };
                 Spot::Snapshot(place)
             }
         };
@@ -286,6 +296,14 @@ impl EpochRecords<'_> {
         };
         assert!(!twice, "stream {stream} has one record in an epoch");
         self.writer.write(stream, &content.encode(), &self.moment)
+    }
+
+    /// Writes the rows that an epoch changes, before the record of their partition.
+    pub fn rows(&self, changes: &RowChanges) -> Written {
+        let stream = Stream::Partition(changes.partition);
+        assert!(self.writer.owns(stream) && self.writer.has_rows, "{stream} has rows here");
+        assert!(!self.committed.contains_key(&changes.partition), "rows come before the record");
+        changes.records(self.writer.partitions)
     }
 
     /// What is committed of every owned partition. Panics when a stream has no record.

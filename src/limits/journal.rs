@@ -106,3 +106,7 @@ pub const REPLICA_FETCH_WAIT: Duration = Duration::from_millis(50);
 
 /// How long the replica waits for records when nothing else is due: how late a request is seen.
 pub const REPLICA_IDLE_WAIT: Duration = Duration::from_millis(10);
+
+/// What a row of a partition takes in memory beside its value and its entry: the hash table is half
+/// empty on average, and the allocation has a head.
+pub const ROW_OVERHEAD_BYTES: usize = 48;

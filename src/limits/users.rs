@@ -80,3 +80,7 @@ pub const SHARD_CONTRADICTED: usize = 1_024;
 
 /// Users of such a device that are told apart: twice as many as make it shared by default.
 pub const SHARED_USERS: usize = 8;
+
+/// How far the partitions of logins may be apart in event time, in steps of which a partition that
+/// is ahead waits for the others: a backlog is read evenly.
+pub const USERS_ALIGNMENT: Duration = Duration::from_mins(10);

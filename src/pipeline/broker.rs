@@ -130,7 +130,7 @@ fn warn_of_markers(config: &RunConfig, admin: &Admin, facts: &BrokerFacts) {
         return;
     }
     let Ok(cluster) = describe_cluster(admin, limits::BROKER_QUERY_TIMEOUT) else { return };
-    let partitions = PerTopic::from_fn(|topic| match topic {
+    let partitions = config.topics.map(|topic, _| match topic {
         Topic::Input => facts.input_partitions as usize,
         output => facts.outputs[output].partitions as usize,
     });
@@ -143,7 +143,7 @@ fn ask(config: &RunConfig, admin: &Admin) -> Result<Result<BrokerFacts, RunError
     let timeout = limits::BROKER_QUERY_TIMEOUT;
     // A cluster without an id gets the empty one; the state cannot tell it from other clusters.
     let cluster_id = cluster_id(admin, timeout)?.unwrap_or_default();
-    let names = PerTopic::from_fn(|topic| config.topics[topic].as_str());
+    let names = config.topics.map(|_, name| name.as_str());
     let mut counts = counts(admin, &names)?;
     let missing: Vec<&str> =
         names.iter().filter_map(|(topic, name)| counts[topic].is_none().then_some(*name)).collect();
@@ -159,7 +159,7 @@ fn ask(config: &RunConfig, admin: &Admin) -> Result<Result<BrokerFacts, RunError
         }
         counts = self::counts(admin, &names)?;
     }
-    let Ok(partitions) = PerTopic::try_from_fn(|topic| counts[topic].ok_or(topic)) else {
+    let Ok(partitions) = counts.try_map(|topic, count| count.ok_or(topic)) else {
         if config.create_topics {
             return Err(KafkaError::Timeout {
                 operation: "create topics",
@@ -175,11 +175,11 @@ fn ask(config: &RunConfig, admin: &Admin) -> Result<Result<BrokerFacts, RunError
     }
     settings.warn_of_compaction();
     let largest = settings.largest();
-    let outputs = PerOutput::from_fn(|topic| OutputTopic {
+    let outputs = largest.map(|topic, largest| OutputTopic {
         partitions: partitions[topic],
-        record_bytes: largest[topic].saturating_sub(limits::RECORD_OVERHEAD_BYTES),
+        record_bytes: largest.saturating_sub(limits::RECORD_OVERHEAD_BYTES),
     });
-    let batch_bytes = largest.values().iter().min().copied().expect("there are output topics");
+    let batch_bytes = largest.values().min().copied().expect("there are output topics");
     let input_partitions = partitions[Topic::Input];
     let journal_id = journal_id(config, admin, &cluster_id)?;
     Ok(Ok(BrokerFacts { cluster_id, input_partitions, outputs, journal_id, batch_bytes }))
@@ -220,8 +220,9 @@ fn journal_id(
 }
 
 fn counts(admin: &Admin, names: &PerTopic<&str>) -> Result<PerTopic<Option<i32>>, KafkaError> {
-    let found = find_topics(admin, names.values(), limits::BROKER_QUERY_TIMEOUT)?;
-    Ok(PerTopic::from_values(found.into_iter().map(|topic| topic.partitions).collect()))
+    let asked: Vec<_> = names.values().copied().collect();
+    let found = find_topics(admin, &asked, limits::BROKER_QUERY_TIMEOUT)?;
+    Ok(names.with_values(found.into_iter().map(|topic| topic.partitions).collect()))
 }
 
 /// The input's partitions, also of one that is to be created.

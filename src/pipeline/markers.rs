@@ -20,12 +20,14 @@ pub(crate) fn hint(
     brokers: usize,
     instances: usize,
 ) -> Option<String> {
-    let processed = match config.delivery {
-        Delivery::ExactlyOnce => partitions[Topic::Processed],
-        Delivery::AtLeastOnce => 0,
-    };
     // Those that every epoch writes to; the last one holds the group's offsets.
-    let markers = (processed + partitions[Topic::Journal] + 1) * instances.max(1);
+    let is_written = |topic| match topic {
+        Topic::Processed => config.delivery == Delivery::ExactlyOnce,
+        topic => topic == Topic::Journal,
+    };
+    let written = partitions.iter().filter(|(topic, _)| is_written(*topic));
+    let written: usize = written.map(|(_, partitions)| *partitions).sum();
+    let markers = (written + 1) * instances.max(1);
     let brokers = brokers.max(1);
     let most = limits::MARKERS_PER_SECOND * brokers;
     let fits = Duration::from_millis((markers * 1000).div_ceil(most) as u64);
@@ -47,8 +49,9 @@ mod tests {
 
     fn told(flags: &[&str], partitions: usize, brokers: usize, instances: usize) -> Option<String> {
         let line = [&["logintide", "run", "--brokers", "b:1"], flags].concat();
-        let partitions = PerTopic::from_fn(|_| partitions);
-        hint(&settings::of_line(&line), &partitions, brokers, instances)
+        let config = settings::of_line(&line);
+        let partitions = config.topics.map(|_, _| partitions);
+        hint(&config, &partitions, brokers, instances)
     }
 
     #[test]

@@ -42,10 +42,10 @@ use crate::{
     replica::Replica,
     signals::{self, Wish},
     sink::{Sink, SinkSettings},
-    source::{Source, SourceChannels, SourceSettings},
+    source::{Route, Source, SourceChannels, SourceSettings},
     state::{self, CopyOf, JournalCopy, RecordCopy, SledTable, StateError, StateFolder},
     status::Board,
-    topics::{PerOutput, Topic},
+    topics::Topic,
     worker::{Worker, WorkerSettings},
 };
 
@@ -162,7 +162,9 @@ fn handle_signals(control: Arc<Control>) -> Result<(), RunError> {
 /// Warns when the budget is small for the number of partitions, which is known only now. The run
 /// works all the same, so this is not an error.
 fn warn_if_memory_is_short(config: &RunConfig, facts: &BrokerFacts) {
-    let partitions = facts.outputs[Topic::Processed].partitions as usize;
+    // What has a record of each event; alerts are few.
+    let Some(processed) = facts.outputs.get(Topic::Processed) else { return };
+    let partitions = processed.partitions as usize;
     let roomy = MemoryPlan::roomy_mib(config.workers, partitions);
     if config.memory.total < roomy << 20 {
         tracing::warn!(
@@ -231,9 +233,7 @@ fn start(
         workers.push(to_worker);
         let settings = WorkerSettings {
             id: WorkerId(number),
-            event: config.event.clone(),
-            rules: config.window,
-            output_partitions: parts.facts.outputs[Topic::Processed].partitions as usize,
+            task: parts.task(),
             budget: Arc::clone(&budget),
             input_pool: input_pool.clone(),
             output_pool: output_pool.clone(),
@@ -257,7 +257,10 @@ fn start(
         instance: config.instance_id.to_string(),
         consumer: parts.consumer(),
         registration: registers.then(|| output_settings.producer.clone()),
-        fields: config.event.fields.clone(),
+        route: match config.users {
+            Some(_) => Route::ByPartition,
+            None => Route::ByUser(config.event.fields.clone()),
+        },
         rules: config.window,
         commit_interval: config.commit_interval,
         timing: config.timing,
@@ -268,7 +271,7 @@ fn start(
         leave_on_stop: config.leave_on_stop,
         has_topic_ids: !MockCluster::has_id(&parts.facts.cluster_id),
         topics: config.topics.clone(),
-        outputs: PerOutput::from_fn(|topic| parts.facts.outputs[topic].partitions),
+        outputs: parts.facts.outputs.map(|_, topic| topic.partitions),
         journal_partitions: parts.facts.outputs[Topic::Journal].partitions,
         budget: Arc::clone(&budget),
         most_bytes: parts.most_bytes(),
@@ -283,6 +286,7 @@ fn start(
         workers: config.workers,
         outputs: output_settings,
         rules: config.window,
+        has_rows: config.users.is_some(),
         instance: config.instance_id.clone(),
         introduction,
         identity,

@@ -5,11 +5,14 @@
 
 use std::{sync::Arc, time::Duration};
 
+use sha2::{Digest as _, Sha256};
+
 use super::BrokerFacts;
 use crate::{
     clock,
-    config::{Delivery, RunConfig},
+    config::{Delivery, RunConfig, UsersConfig},
     control::Control,
+    event::EventConfig,
     ids::Epoch,
     journal::{Identity, InstanceRecord},
     kafka::{
@@ -21,7 +24,19 @@ use crate::{
     state::{JournalCopy, StateFolder},
     status::Board,
     topics::Topic,
+    users::{DetectorSettings, ReadingSettings, RuleSettings, WatchSettings},
+    worker::{CountingSettings, ProfilingSettings, TaskSettings},
 };
+
+/// What makes the fingerprints of a group its own: the same in all of its processes.
+fn group_key(cluster_id: &str, group_id: &str) -> [u8; 16] {
+    let mut hash = Sha256::new();
+    for text in [cluster_id, group_id] {
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text);
+    }
+    hash.finalize()[..16].try_into().expect("it has 32 bytes")
+}
 
 /// Everything that is prepared before the first thread starts.
 pub(super) struct Parts {
@@ -57,6 +72,45 @@ impl Parts {
             // Set when the journal is begun.
             began_ms: 0,
         }
+    }
+
+    /// What workers make of records.
+    pub(super) fn task(&self) -> TaskSettings {
+        let Self { config, facts, .. } = self;
+        let event = config.event.clone();
+        match &config.users {
+            None => TaskSettings::Counting(CountingSettings {
+                event,
+                rules: config.window,
+                output_partitions: facts.outputs[Topic::Processed].partitions,
+            }),
+            Some(users) => TaskSettings::Profiling(Box::new(self.profiling(event, users))),
+        }
+    }
+
+    fn profiling(&self, event: EventConfig, users: &UsersConfig) -> ProfilingSettings {
+        let Self { config, facts, .. } = self;
+        let seconds = |time: Duration| time.as_secs() as i64;
+        let watch = WatchSettings {
+            event,
+            reading: ReadingSettings {
+                key: group_key(&facts.cluster_id, &config.group_id),
+                places: users.places,
+                ..ReadingSettings::default()
+            },
+            detector: DetectorSettings {
+                rules: RuleSettings::default(),
+                // The group's, as soon as it is known.
+                shards: 1,
+                learn_s: seconds(users.learn),
+                learn_logins: users.learn_logins,
+                profile_ttl_s: seconds(users.profile_ttl),
+                allowed_lateness_s: seconds(users.allowed_lateness),
+            },
+            cluster_id: facts.cluster_id.clone(),
+            topic: config.topics[Topic::Input].clone(),
+        };
+        ProfilingSettings { watch, outputs: facts.outputs.map(|_, topic| topic.partitions) }
     }
 
     /// What this instance says of itself. The epoch is that of the record.

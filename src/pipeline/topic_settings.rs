@@ -34,9 +34,10 @@ impl<'a> TopicSettings<'a> {
         if MockCluster::has_id(cluster_id) {
             return Ok(Self { config, settings: None });
         }
-        let names = PerOutput::from_fn(|topic| config.topics[topic].as_str());
-        let settings = match topic_config(admin, names.values(), limits::BROKER_QUERY_TIMEOUT) {
-            Ok(settings) => Some(PerOutput::from_values(settings)),
+        let names = config.topics.map(|_, name| name.as_str()).outputs();
+        let asked: Vec<_> = names.values().copied().collect();
+        let settings = match topic_config(admin, &asked, limits::BROKER_QUERY_TIMEOUT) {
+            Ok(settings) => Some(names.with_values(settings)),
             Err(error) if error.is_authorization() => {
                 tracing::info!(
                     %error,
@@ -58,7 +59,10 @@ impl<'a> TopicSettings<'a> {
         let of_journal = settings
             .and_then(|settings| journal_topic::problem(&self.config.brokers, journal, settings))
             .map(|what| format!("topic {journal}: {what}"));
-        of_journal.or_else(|| Topic::OUTPUTS.into_iter().find_map(|topic| self.too_small(topic)))
+        of_journal.or_else(|| {
+            let mut outputs = self.config.topics.topics().filter(|topic| topic.is_output());
+            outputs.find_map(|topic| self.too_small(topic))
+        })
     }
 
     /// Why a topic takes no record of the size that is needed.
@@ -80,7 +84,8 @@ impl<'a> TopicSettings<'a> {
     /// The largest batch of a record, bytes, that each topic accepts and the client sends.
     pub(super) fn largest(&self) -> PerOutput<usize> {
         let of_client = largest_sent(self.config);
-        PerOutput::from_fn(|topic| self.of_topic(topic).map_or(of_client, |n| n.min(of_client)))
+        let outputs = self.config.topics.map(|_, _| ()).outputs();
+        outputs.map(|topic, ()| self.of_topic(topic).map_or(of_client, |n| n.min(of_client)))
     }
 
     /// Warns of compacted side topics. A rejected record may have no key; a compacted topic refuses
@@ -124,9 +129,9 @@ mod tests {
 
     /// The journal with one setting that differs from the usual ones.
     fn with(name: &str, value: &str) -> PerOutput<Settings> {
-        let mut all = PerOutput::from_fn(|_| {
-            Settings::from([("max.message.bytes".to_owned(), "1048588".to_owned())])
-        });
+        let mut all = config(&[])
+            .topics
+            .map(|_, _| Settings::from([("max.message.bytes".to_owned(), "1048588".to_owned())]));
         all[Topic::Journal].insert("cleanup.policy".to_owned(), "compact".to_owned());
         all[Topic::Journal].insert(name.to_owned(), value.to_owned());
         all

@@ -17,7 +17,7 @@ use crate::{
     ids::TopicId,
     kafka::{Admin, ClientSettings, KafkaError, TopicReplicas, describe_topics},
     limits,
-    topics::{PerOutput, PerTopic, SeenTopics, Topic},
+    topics::{PerTopic, SeenTopics, Topic},
 };
 
 /// A topic as it was described last.
@@ -45,10 +45,8 @@ impl TopicWatch {
         facts: &BrokerFacts,
     ) -> Result<Self, RunError> {
         let admin = Admin::new(client).map_err(super::refused)?;
-        let mut topics = PerTopic::from_fn(|topic| {
-            let name: &String = &names[topic];
-            WatchedTopic { name: name.clone(), id: None, partitions: None }
-        });
+        let mut topics =
+            names.map(|_, name| WatchedTopic { name: name.clone(), id: None, partitions: None });
         let journal = &mut topics[Topic::Journal];
         journal.id = facts.journal_id;
         journal.partitions = Some(facts.outputs[Topic::Journal].partitions);
@@ -61,7 +59,7 @@ impl TopicWatch {
         if Instant::now() < self.next {
             return;
         }
-        let names = self.topics.values().each_ref().map(|known| known.name.as_str());
+        let names: Vec<_> = self.topics.values().map(|known| known.name.as_str()).collect();
         match describe_topics(&self.admin, &names, limits::BROKER_QUERY_TIMEOUT) {
             Ok(described) => self.take(described),
             Err(error) => tracing::debug!(%error, "cannot describe the topics"),
@@ -80,10 +78,9 @@ impl TopicWatch {
                 Err(error) => tracing::debug!(topic = known.name, %error, "cannot describe it"),
             }
         }
-        let partitions = |topic| self.topics[topic].partitions.ok_or(topic);
-        if let (Ok(input_partitions), Ok(outputs)) =
-            (partitions(Topic::Input), PerOutput::try_from_fn(partitions))
-        {
+        let partitions = |topic, known: &WatchedTopic| known.partitions.ok_or(topic);
+        if let Ok(partitions) = self.topics.try_map(partitions) {
+            let (input_partitions, outputs) = (partitions[Topic::Input], partitions.outputs());
             let (input, journal) = (self.topics[Topic::Input].id, self.topics[Topic::Journal].id);
             let seen = SeenTopics { input, input_partitions, journal, outputs };
             self.control.topics().publish(seen);

@@ -7,6 +7,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Instant,
 };
 
@@ -19,7 +20,9 @@ use super::{
 use crate::{
     error::RunError,
     ids::{Incarnation, Offset, PartitionId, TopicId},
-    journal::{Applied, Condition, Identity, JournalError, Skipped, Streams, Taken, chunk_seq},
+    journal::{
+        Applied, Condition, Identity, JournalError, Skipped, Stream, Streams, Taken, chunk_seq,
+    },
     kafka::Record,
     state::{Copied, CopiedJournal, JournalCopy},
     status::Group,
@@ -132,6 +135,9 @@ impl Follower {
                 match taken.map_err(|error| error.to_string())? {
                     Taken::Applied(applied) => self.view.apply(applied, appended_ms),
                     Taken::Instance(name, said) => self.view.take_instance(name, said),
+                    Taken::Row(partition, row, value) => {
+                        self.view.take_row(partition, row, value);
+                    }
                     _ => {}
                 }
             }
@@ -215,6 +221,10 @@ impl Follower {
             Ok(Taken::Instance(name, said)) => {
                 self.copying.keep(record);
                 self.view.take_instance(name, said);
+            }
+            Ok(Taken::Row(partition, row, value)) => {
+                self.copying.keep(record);
+                self.view.take_row(partition, row, value);
             }
             Err(error @ JournalError::NewerFormat { .. }) => {
                 return Err(RunError::Refused(error.to_string()));
@@ -304,6 +314,9 @@ impl Follower {
     /// Begins a partition at this offset. What was known of its streams is dropped.
     pub(super) fn begin_at(&mut self, partition: PartitionId, offset: Offset) {
         self.remove_streams(partition, |_| true);
+        let partitions = self.partitions;
+        let is_here = |p| Stream::Partition(p).journal_partition(partitions) == partition;
+        self.view.remove_rows(is_here);
         self.streams.begin_at(partition, offset);
         self.ends.remove(&partition);
         self.untold.reads_history();
@@ -353,6 +366,7 @@ impl Follower {
             chains: self.streams.chains().map(|(s, chain)| (s, chain.clone())).collect(),
             partitions: self.view.partitions().map(|(p, view)| (p, view.clone())).collect(),
             merger: self.view.merger().cloned(),
+            rows: self.view.all_rows().map(|(p, rows)| (p, Arc::clone(rows))).collect(),
         }
     }
 

@@ -27,9 +27,9 @@ impl MemoryWatch {
         let (mib, limit_mib) = (bytes >> 20, self.limit_bytes >> 20);
         if bytes > self.limit_bytes {
             return Err(RunError::Refused(format!(
-                "the windows of the whole group take {mib} MiB, more than --memory-budget \
-                 ({limit_mib} MiB): raise it in every instance, or have fewer or smaller windows \
-                 open with a shorter --allowed-lateness"
+                "the windows or profiles of the whole group take {mib} MiB, more than \
+                 --memory-budget ({limit_mib} MiB): raise it in every instance, or have fewer or \
+                 smaller windows open with a shorter --allowed-lateness"
             )));
         }
         let is_large = bytes > self.limit_bytes / REPLICA_MEMORY_NOTED_DIVISOR;
@@ -37,13 +37,14 @@ impl MemoryWatch {
             warn!(
                 mib,
                 limit_mib,
-                "the windows of the whole group take more than a quarter of --memory-budget; above \
-                 all of it the process ends"
+                "the windows or profiles of the whole group take more than a quarter of \
+                 --memory-budget; above all of it the process ends"
             );
         } else if !is_large && self.is_noted {
             info!(
                 mib,
-                "the windows of the whole group take less than a quarter of --memory-budget"
+                "the windows or profiles of the whole group take less than a quarter of \
+                 --memory-budget"
             );
         }
         self.is_noted = is_large;

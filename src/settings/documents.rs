@@ -5,7 +5,7 @@
 use std::{fs, path::Path};
 
 use super::{
-    row::{Fallback, Setting as _, Spec, TomlForm},
+    row::{Fallback, OfUsers, Setting as _, Spec, TomlForm},
     table::{FIELD, SECTIONS},
 };
 use crate::{config::alternatives, event::Field};
@@ -13,8 +13,9 @@ use crate::{config::alternatives, event::Field};
 const COLUMNS: usize = 100;
 
 const EXAMPLE_HEAD: &str = "\
-# Every setting of `logintide run` with its default. Use it by --config logintide.toml or
-# LOGINTIDE_CONFIG; a LOGINTIDE_... variable beats the file, and a flag beats both.
+# Every setting of `logintide run` with its default, and those of `logintide users` under Users. Use
+# it by --config logintide.toml or LOGINTIDE_CONFIG; a LOGINTIDE_... variable beats the file, and a
+# flag beats both.
 # Durations and sizes need a unit: 500ms, 10s, 1h30m, 256MiB.
 # `logintide run --config FILE --print-config` shows what holds, and where each value comes from.
 ";
@@ -106,18 +107,30 @@ fn example_of(spec: &Spec) -> String {
 
 /// The part of the reference between `BEGIN` and `END`.
 fn reference() -> String {
+    let all = sections().flat_map(|(_, settings)| settings);
+    let of_run = all.filter(|spec| spec.of_users == OfUsers::No);
+    let of_run: Vec<_> = of_run.map(|spec| format!("`{}`", spec.key())).collect();
+    let commands = format!(
+        "Settings under Users are of `logintide users` alone, which has all others too, without {}.",
+        of_run.join(", ")
+    );
     let sections = sections().map(|(heading, settings)| {
         let settings: String = settings.into_iter().map(reference_of).collect();
         format!("\n### {heading}\n\n{settings}")
     });
-    sections.collect::<String>() + "\n"
+    format!("\n{}{}\n", wrapped("", "", &commands), sections.collect::<String>())
 }
 
 fn reference_of(spec: &Spec) -> String {
     let key = spec.key();
     let name = match spec.default {
         _ if spec.is_table() => format!("* `[{key}]`, `{} {}`:", spec.flag(), spec.value_name),
-        Fallback::Text(default) => format!("* `{key}` (`{default}`):"),
+        Fallback::Text(default) => match spec.of_users {
+            OfUsers::Default(of_users) => {
+                format!("* `{key}` (`{default}`, of `users` `{of_users}`):")
+            }
+            _ => format!("* `{key}` (`{default}`):"),
+        },
         Fallback::Otherwise(holds) => format!("* `{key}` (default: {holds}):"),
         Fallback::After { setting, suffix } => {
             format!("* `{key}` (default: `<{setting}>{suffix}`):")

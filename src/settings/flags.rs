@@ -7,21 +7,46 @@ use std::{collections::BTreeMap, marker::PhantomData};
 
 use clap::{ArgMatches, Args, Command, FromArgMatches, parser::ValueSource};
 
-use super::{row::Setting, table};
+use super::{
+    row::{Fallback, OfUsers, Setting, Spec},
+    table,
+};
 
 /// Which settings a command takes.
 pub(crate) trait Subset {
     /// Their rows.
     fn settings() -> Vec<&'static dyn Setting>;
+
+    /// What holds when one of them is not given.
+    fn fallback(spec: &Spec) -> Fallback {
+        spec.default
+    }
 }
 
-/// Every setting, for `run` and `check-config`.
+/// The settings of `run` and `check-config`.
 #[derive(Debug)]
-pub(crate) struct AllSettings;
+pub(crate) struct RunSettings;
 
-impl Subset for AllSettings {
+impl Subset for RunSettings {
     fn settings() -> Vec<&'static dyn Setting> {
-        table::all().collect()
+        table::all().filter(|setting| setting.spec().of_users != OfUsers::Only).collect()
+    }
+}
+
+/// The settings of `users`.
+#[derive(Debug)]
+pub(crate) struct UsersSettings;
+
+impl Subset for UsersSettings {
+    fn settings() -> Vec<&'static dyn Setting> {
+        table::all().filter(|setting| setting.spec().of_users != OfUsers::No).collect()
+    }
+
+    fn fallback(spec: &Spec) -> Fallback {
+        match spec.of_users {
+            OfUsers::Default(text) => Fallback::Text(text),
+            _ => spec.default,
+        }
     }
 }
 
@@ -76,7 +101,10 @@ impl<S: Subset> FromArgMatches for Flags<S> {
 
 impl<S: Subset> Args for Flags<S> {
     fn augment_args(command: Command) -> Command {
-        command.args(S::settings().into_iter().map(|setting| setting.spec().arg()))
+        command.args(S::settings().into_iter().map(|setting| {
+            let spec = setting.spec();
+            spec.arg(S::fallback(spec))
+        }))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -89,7 +117,7 @@ impl<S: Subset> Args for Flags<S> {
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RunArgs {
     #[command(flatten)]
-    pub(super) settings: Flags<AllSettings>,
+    pub(super) settings: Flags<RunSettings>,
     /// Print the settings that hold, as a file for --config, with where each comes from; then end
     #[arg(long, help_heading = "Operation")]
     pub(super) print_config: bool,
@@ -101,6 +129,28 @@ impl RunArgs {
         self.print_config
     }
 }
+
+/// Flags of `users`.
+#[derive(Debug, Args)]
+#[command(after_help = USERS_EXAMPLES)]
+pub(crate) struct UsersArgs {
+    #[command(flatten)]
+    pub(super) settings: Flags<UsersSettings>,
+    /// Print the settings that hold, as a file for --config, with where each comes from; then end
+    #[arg(long, help_heading = "Operation")]
+    pub(crate) print_config: bool,
+}
+
+const USERS_EXAMPLES: &str = "\
+Examples:
+  Watch the logins that logintide run enriches, creating the topics that are missing:
+    logintide users --brokers localhost:9092 --create-topics
+
+  The same where locale is a state of the US, and a login may be ten minutes late:
+    logintide users --brokers kafka:9092 --places us-states --allowed-lateness 10m
+
+docs/ALERTS.md says what is said of a login. Every flag has a variable and a key of the file:
+file < variable < flag. Durations and sizes need a unit: 500ms, 10s, 256MiB.";
 
 const EXAMPLES: &str = "\
 Examples:

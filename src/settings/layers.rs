@@ -78,7 +78,8 @@ impl Layers {
                 layers.lay_pairs(spec, of_flags, Origin::Flag, problems);
                 continue;
             }
-            let default = layers.default(spec).map(|text| (text, Origin::Default));
+            let fallback = S::fallback(spec);
+            let default = layers.default(fallback).map(|text| (text, Origin::Default));
             let of_file = of_file.next_back().map(|v| (v.text.clone(), Origin::File(v.line)));
             let given = typed(flags, variable, spec).or(of_file);
             if let Some((text, origin)) = given.or(default) {
@@ -86,7 +87,7 @@ impl Layers {
                 if let Err(what) = setting.check(&layers.values[spec.name].text) {
                     problems.add(layers.invalid(setting, what + &layers.made_of(spec)));
                 }
-            } else if spec.default == Fallback::Required {
+            } else if fallback == Fallback::Required {
                 problems.add(format!(
                     "missing value for '{}': expected {}, for example {}; set the flag or {}",
                     spec.flag(),
@@ -123,8 +124,8 @@ impl Layers {
     }
 
     /// The text of a setting that is not given.
-    fn default(&self, spec: &Spec) -> Option<String> {
-        match spec.default {
+    fn default(&self, fallback: Fallback) -> Option<String> {
+        match fallback {
             Fallback::Text(text) => Some(text.to_owned()),
             Fallback::After { setting, suffix } => {
                 Some(self.values.get(setting)?.text.clone() + suffix)

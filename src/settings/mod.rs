@@ -24,19 +24,19 @@ use self::table as t;
 #[cfg(test)]
 pub(crate) use self::tests::of_line;
 pub(crate) use self::{
-    flags::{AllSettings, Flags, RunArgs, Subset},
+    flags::{Flags, RunArgs, Subset, UsersArgs},
     layers::Layers,
     print::print,
     row::Setting,
 };
 use crate::{
     config::{
-        ClientProperties, ConfigError, Problems, RunConfig, Surroundings, default_instance_id,
-        default_state_dir, secrets,
+        ClientProperties, ConfigError, Delivery, Problems, RunConfig, Surroundings, UsersConfig,
+        default_instance_id, default_state_dir, secrets,
     },
-    event::{EventConfig, FieldNames},
+    event::{EventConfig, FieldNames, TimestampStyle},
     limits,
-    topics::PerTopic,
+    topics::{PerTopic, Topic},
     window::WindowRules,
 };
 
@@ -45,6 +45,8 @@ pub(crate) struct Loaded {
     /// What the run is made of.
     pub config: RunConfig,
     layers: Layers,
+    /// The settings of the command.
+    settings: Vec<&'static dyn Setting>,
 }
 
 /// Reads a variable of the process.
@@ -55,7 +57,14 @@ pub(crate) fn variable(name: &str) -> Option<String> {
 impl RunArgs {
     /// Checks everything that flags, the process's variables and the file give.
     pub(crate) fn load(&self, surroundings: &Surroundings) -> Result<Loaded, ConfigError> {
-        load(&self.settings, &variable, surroundings)
+        load(&self.settings, &variable, surroundings, counting)
+    }
+}
+
+impl UsersArgs {
+    /// The same for `users`.
+    pub(crate) fn load(&self, surroundings: &Surroundings) -> Result<Loaded, ConfigError> {
+        load(&self.settings, &variable, surroundings, profiling)
     }
 }
 
@@ -69,14 +78,65 @@ pub(crate) fn preset(
     values: &[(&'static dyn Setting, &str)],
     surroundings: &Surroundings,
 ) -> RunConfig {
-    let loaded = load(&Flags::<AllSettings>::of(values), &|_| None, surroundings);
+    let loaded = load(&Flags::<flags::RunSettings>::of(values), &|_| None, surroundings, counting);
     loaded.unwrap_or_else(|error| panic!("a preset is right: {error}")).config
 }
 
-fn load(
-    flags: &Flags<AllSettings>,
+/// What differs between the commands.
+struct Work {
+    topics: PerTopic<String>,
+    delivery: Delivery,
+    window: WindowRules,
+    timezone: jiff::tz::TimeZone,
+    timestamp_style: TimestampStyle,
+    users: Option<UsersConfig>,
+}
+
+/// Events are enriched, and counted in windows.
+fn counting(layers: &Layers) -> Work {
+    Work {
+        topics: PerTopic::of(&Topic::COUNTING, |topic| layers.required(t::of_topic(topic))),
+        delivery: layers.required(&t::DELIVERY),
+        window: WindowRules {
+            size_ms: layers.required(&t::WINDOW).as_millis() as i64,
+            grace_ms: layers.required(&t::GRACE).as_millis() as i64,
+            allowed_lateness_ms: layers.required(&t::ALLOWED_LATENESS).as_millis() as i64,
+        },
+        timezone: layers.required(&t::TIMEZONE),
+        timestamp_style: layers.required(&t::TIMESTAMP_STYLE),
+        users: None,
+    }
+}
+
+/// Profiles of users are kept. Alerts are always exact: one that comes twice costs somebody's time.
+fn profiling(layers: &Layers) -> Work {
+    let allowed_lateness = layers.required(&t::ALLOWED_LATENESS);
+    Work {
+        topics: PerTopic::of(&Topic::PROFILING, |topic| layers.required(t::of_topic(topic))),
+        delivery: Delivery::ExactlyOnce,
+        // Of windows there are none; a partition that is ahead of the others waits for them.
+        window: WindowRules {
+            size_ms: limits::USERS_ALIGNMENT.as_millis() as i64,
+            grace_ms: 0,
+            allowed_lateness_ms: allowed_lateness.as_millis() as i64,
+        },
+        timezone: jiff::tz::TimeZone::UTC,
+        timestamp_style: TimestampStyle::Naive,
+        users: Some(UsersConfig {
+            places: layers.required(&t::PLACES),
+            profile_ttl: layers.required(&t::PROFILE_TTL),
+            learn: layers.required(&t::LEARN),
+            learn_logins: layers.required(&t::LEARN_LOGINS),
+            allowed_lateness,
+        }),
+    }
+}
+
+fn load<S: Subset>(
+    flags: &Flags<S>,
     variable: &dyn Fn(&str) -> Option<String>,
     surroundings: &Surroundings,
+    work: fn(&Layers) -> Work,
 ) -> Result<Loaded, ConfigError> {
     let mut problems = Problems::new();
     let layers = Layers::gather(flags, variable, &mut problems);
@@ -95,20 +155,18 @@ fn load(
     let instance_id = layers.get(&t::INSTANCE_ID).unwrap_or_else(|| {
         default_instance_id(&surroundings.host, &surroundings.current_dir.join(&state_dir))
     });
+    let Work { topics, delivery, window, timezone, timestamp_style, users } = work(&layers);
     let memory = layers.required(&t::MEMORY_BUDGET);
     let workers = layers.get(&t::WORKERS);
     let config = RunConfig {
         brokers: layers.required(&t::BROKERS),
         group_id: layers.required(&t::GROUP_ID),
         instance_id,
-        topics: PerTopic::from_fn(|topic| layers.required(t::of_topic(topic))),
+        topics,
         workers: workers.unwrap_or_else(|| surroundings.default_workers(&memory)),
-        delivery: layers.required(&t::DELIVERY),
-        window: WindowRules {
-            size_ms: layers.required(&t::WINDOW).as_millis() as i64,
-            grace_ms: layers.required(&t::GRACE).as_millis() as i64,
-            allowed_lateness_ms: layers.required(&t::ALLOWED_LATENESS).as_millis() as i64,
-        },
+        delivery,
+        window,
+        users,
         leave_on_stop: layers.required(&t::LEAVE_ON_STOP),
         idle_timeout: layers.required(&t::IDLE_TIMEOUT),
         commit_interval: layers.required(&t::COMMIT_INTERVAL),
@@ -120,8 +178,8 @@ fn load(
         memory,
         event: EventConfig {
             fields,
-            timezone: layers.required(&t::TIMEZONE),
-            timestamp_style: layers.required(&t::TIMESTAMP_STYLE),
+            timezone,
+            timestamp_style,
             max_future_ms: layers.required(&t::MAX_FUTURE).as_millis() as i64,
             max_event_bytes: limits::MAX_EVENT_BYTES,
         },
@@ -136,7 +194,7 @@ fn load(
         exit_at_end: layers.required(&t::EXIT_AT_END),
         client_properties,
     };
-    Ok(Loaded { config, layers })
+    Ok(Loaded { config, layers, settings: S::settings() })
 }
 
 fn fields(layers: &Layers, problems: &mut Problems) -> FieldNames {

@@ -11,7 +11,7 @@ use super::{
     Loaded,
     layers::{Entry, Layers, Origin, SettingText},
     row::{Fallback, Setting, Spec, TomlForm},
-    table::{self, CLIENT, INSTANCE_ID, STATE_DIR, WORKERS},
+    table::{CLIENT, INSTANCE_ID, STATE_DIR, WORKERS},
 };
 use crate::{
     config::{parse_switch, secrets},
@@ -20,8 +20,12 @@ use crate::{
 
 /// Writes the settings to `out`.
 pub(crate) fn print(out: &mut impl Write, loaded: &Loaded) -> io::Result<()> {
-    writeln!(out, "# What logintide run would do, as a file for --config.")?;
-    let (tables, settings): (Vec<_>, Vec<_>) = table::all()
+    let command = if loaded.config.users.is_some() { "users" } else { "run" };
+    writeln!(out, "# What logintide {command} would do, as a file for --config.")?;
+    let (tables, settings): (Vec<_>, Vec<_>) = loaded
+        .settings
+        .iter()
+        .copied()
         .filter(|setting| setting.spec().is_in_file)
         .partition(|setting| setting.spec().is_table());
     for setting in settings {

@@ -28,7 +28,7 @@ pub(super) enum TomlForm {
 
 /// What holds when a setting is not given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fallback {
+pub(crate) enum Fallback {
     /// This text.
     Text(&'static str),
     /// What this says in words.
@@ -37,6 +37,19 @@ pub(super) enum Fallback {
     After { setting: &'static str, suffix: &'static str },
     /// Nothing: it must be given.
     Required,
+}
+
+/// What a setting is to `logintide users`; all but its own are of `run` too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OfUsers {
+    /// Nothing.
+    No,
+    /// The same.
+    Same,
+    /// The same, with this default.
+    Default(&'static str),
+    /// It is of this command alone.
+    Only,
 }
 
 /// The part of a row that does not depend on the value's type.
@@ -62,6 +75,7 @@ pub(crate) struct Spec {
     pub(super) is_secret: bool,
     /// Whether it may stand in a file.
     pub(super) is_in_file: bool,
+    pub(super) of_users: OfUsers,
 }
 
 /// One row: a setting whose value is a `T`.
@@ -112,6 +126,7 @@ pub(super) const fn text<T>(
         short: None,
         is_secret: false,
         is_in_file: true,
+        of_users: OfUsers::No,
     };
     Row { spec, parse }
 }
@@ -196,6 +211,24 @@ impl<T> Row<T> {
         self
     }
 
+    /// It is a setting of `logintide users` too.
+    pub(super) const fn of_both(mut self) -> Self {
+        self.spec.of_users = OfUsers::Same;
+        self
+    }
+
+    /// The same, with another default there.
+    pub(super) const fn of_both_but(mut self, default: &'static str) -> Self {
+        self.spec.of_users = OfUsers::Default(default);
+        self
+    }
+
+    /// It is a setting of `logintide users` alone.
+    pub(super) const fn of_users(mut self) -> Self {
+        self.spec.of_users = OfUsers::Only;
+        self
+    }
+
     pub(super) const fn not_in_file(mut self) -> Self {
         self.spec.is_in_file = false;
         self
@@ -234,8 +267,8 @@ impl Spec {
 
     /// Its flag on the command line. Every text is taken there, so that all wrong values are
     /// reported together later.
-    pub(super) fn arg(&self) -> Arg {
-        let help = match self.default {
+    pub(super) fn arg(&self, default: Fallback) -> Arg {
+        let help = match default {
             Fallback::Otherwise(holds) if !self.is_table() => {
                 format!("{} [default: {holds}]", self.help)
             }
@@ -256,7 +289,7 @@ impl Spec {
             Some((letter, _)) => arg.short(letter),
             None => arg.long(self.name),
         };
-        if let Fallback::Text(text) = self.default {
+        if let Fallback::Text(text) = default {
             arg = arg.default_value(text);
         }
         match self.form {

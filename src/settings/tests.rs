@@ -4,7 +4,7 @@ mod contradictions;
 
 use clap::{Args, Command, FromArgMatches, ValueEnum};
 
-use super::*;
+use super::{row::OfUsers, *};
 use crate::{
     config::{
         Delivery, LogFormat, OnTopicRecreated, OnUnreadableBatch, StartFrom, possible_values,
@@ -58,7 +58,7 @@ fn loaded_on(
     let variable = |name: &str| {
         variables.iter().find(|(known, _)| *known == name).map(|(_, text)| (*text).to_owned())
     };
-    load(&args.settings, &variable, surroundings)
+    load(&args.settings, &variable, surroundings, counting)
 }
 
 fn problem(arguments: &[&str]) -> String {
@@ -68,9 +68,11 @@ fn problem(arguments: &[&str]) -> String {
 #[test]
 fn every_setting_has_the_variable_of_its_name_a_heading_and_a_text() {
     let run = definition();
+    let users = UsersArgs::augment_args(Command::new("users"));
     let mut names = std::collections::BTreeSet::new();
     for setting in t::all() {
         let spec = setting.spec();
+        let run = if spec.of_users == OfUsers::Only { &users } else { &run };
         let variable = format!("LOGINTIDE_{}", spec.name.replace('-', "_").to_ascii_uppercase());
         let arg = run.get_arguments().find(|arg| arg.get_id() == spec.name).expect(spec.name);
         assert_eq!(arg.get_env().and_then(|v| v.to_str()), Some(variable.as_str()));
@@ -112,7 +114,7 @@ fn defaults_are_the_documented_ones() {
         "user-login-late",
         "logintide-journal",
     ];
-    assert_eq!(config.topics.values(), &names);
+    assert_eq!(config.topics.values().collect::<Vec<_>>(), names);
     assert_eq!((config.workers, config.delivery), (6, Delivery::ExactlyOnce));
     let window = config.window;
     let rules = (window.size_ms, window.grace_ms, window.allowed_lateness_ms);
@@ -150,7 +152,7 @@ fn settings_reach_the_configuration() {
     let config = configured(&line.split_whitespace().collect::<Vec<_>>()).expect("right");
     assert_eq!((config.group_id.as_str(), config.instance_id.as_str()), ("g", "i-1"));
     let names = ["in", "processed-logins", "aggregated-usage", "user-login-dlq", "l", "g-journal"];
-    assert_eq!(config.topics.values(), &names);
+    assert_eq!(config.topics.values().collect::<Vec<_>>(), names);
     assert_eq!(config.workers, 3);
     let window = config.window;
     let rules = (window.size_ms, window.grace_ms, window.allowed_lateness_ms);

@@ -143,7 +143,7 @@ fn offer_samples<C: Client>(cx: &mut Context<C>, batch: &RejectBatch) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{budget::Budget, ids::PartitionId};
+    use crate::{budget::Budget, ids::PartitionId, topics::Topic};
 
     const OLD: Incarnation = Incarnation(1);
     const NEW: Incarnation = Incarnation(2);
@@ -152,9 +152,9 @@ mod tests {
     /// One batch of each kind.
     fn outputs(incarnation: Incarnation, epoch: Epoch) -> [Output; 2] {
         let budget = Budget::new(1 << 20);
-        let (partition, permit) = (PartitionId(0), budget.permit());
+        let (topic, partition, permit) = (Topic::Processed, PartitionId(0), budget.permit());
         let (arena, records) = (Vec::new(), Vec::new());
-        let enriched = OutputBatch { incarnation, epoch, partition, arena, records, permit };
+        let enriched = OutputBatch { incarnation, epoch, topic, partition, arena, records, permit };
         let (arena, records, permit) = (Vec::new(), Vec::new(), budget.permit());
         let rejected = RejectBatch { incarnation, epoch, arena, records, permit };
         [Output::Enriched(enriched), Output::Rejected(rejected)]

@@ -60,11 +60,12 @@ pub(super) struct Connection<C: Client> {
 impl<C: Client> Connection<C> {
     pub(super) fn new(client: &C, settings: &OutputSettings) -> Result<Self, KafkaError> {
         let mut producer = client.producer(&settings.producer)?;
-        let handles = PerOutput::try_from_fn(|topic| match (topic, &settings.topics[topic]) {
-            // Its records repeat each other: heads, and the names of values.
-            (Topic::Journal, name) => producer.compressed_topic(name),
-            (_, name) => producer.topic(name),
-        })?;
+        let handles =
+            settings.facts.try_map(|topic, _| match (topic, &settings.topics[topic]) {
+                // Its records repeat each other: heads, and the names of values.
+                (Topic::Journal, name) => producer.compressed_topic(name),
+                (_, name) => producer.topic(name),
+            })?;
         let transactional = settings.producer.transactional.as_ref();
         Ok(Self {
             handles,
@@ -83,6 +84,12 @@ impl<C: Client> Connection<C> {
         &self.producer
     }
 
+    /// What librdkafka has accepted of all topics up to now.
+    pub(super) fn mark(&self) -> <C::Producer as RecordProducer>::Mark {
+        let handles: Vec<_> = self.handles.values().copied().collect();
+        self.producer.mark(&handles)
+    }
+
     pub(super) fn handles(&self) -> &PerOutput<<C::Producer as RecordProducer>::Topic> {
         &self.handles
     }
@@ -92,7 +99,7 @@ impl<C: Client> Connection<C> {
     /// what was accepted and what was delivered.
     pub(super) fn is_clean(&self) -> bool {
         let open = matches!(self.transaction, Transaction::Open { .. });
-        let all = self.producer.mark(self.handles.values());
+        let all = self.mark();
         !open
             && self.producer.in_flight() == 0
             && (self.producer.has_delivered(&all) || failpoint::is_planted(Fault::ProducerKept))

@@ -12,7 +12,7 @@ use crate::{
     ids::PartitionId,
     journal::{
         Content, InstanceRecord, MergerRecord, Moment, PartitionCommit, PartitionRecord,
-        RecordKind, Stream, Written,
+        RecordKind, RowChanges, Stream, Written,
     },
     window::{
         BoundedRun, MergerChange, MergerHead, PartitionHead, PartitionTotals, Prepared, WindowRules,
@@ -58,6 +58,7 @@ pub(super) fn totals(accounts: &Accounts) -> BTreeMap<PartitionId, PartitionTota
 pub(super) fn write<C: Client>(
     cx: &mut Context<C>,
     prepared: &Prepared,
+    rows: &[RowChanges],
     accounts: &Accounts,
     ends_run: bool,
 ) -> (BTreeMap<PartitionId, PartitionCommit>, usize) {
@@ -69,7 +70,8 @@ pub(super) fn write<C: Client>(
     let rules = cx.settings.rules;
     let writer = cx.writer.as_mut().expect("there is one once partitions are taken over");
     let mut records = writer.begin(moment);
-    let mut written: Vec<Written> = Vec::with_capacity(prepared.partitions.len() + 1);
+    let mut written: Vec<Written> = Vec::with_capacity(prepared.partitions.len() + rows.len() + 1);
+    written.extend(rows.iter().map(|changes| records.rows(changes)));
     // The first epoch of an owner: what was committed before it is not known here.
     let mut introduces = cx.committed_epoch.is_none();
     for (n, change) in prepared.partitions.iter().enumerate() {
@@ -84,7 +86,9 @@ pub(super) fn write<C: Client>(
             Content::Partition(PartitionRecord { head, windows })
         }));
     }
-    if let Some(beside) = written.first().map(|first| first.partition).filter(|_| introduces) {
+    if let Some(beside) =
+        written.get(rows.len()).map(|first| first.partition).filter(|_| introduces)
+    {
         let said = InstanceRecord { epoch: prepared.epoch, ..cx.settings.introduction.clone() };
         written.push(said.record(&cx.settings.instance, beside));
     }

@@ -62,6 +62,8 @@ pub struct SinkSettings<C: Client> {
     pub outputs: OutputSettings,
     /// Window rules.
     pub rules: WindowRules,
+    /// Whether workers keep rows.
+    pub has_rows: bool,
     /// Who commits: goes into the journal and the commit's metadata.
     pub instance: InstanceId,
     /// What this instance says of itself, in its first epoch and now and then.

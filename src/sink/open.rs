@@ -76,6 +76,11 @@ impl Open {
         let accounts = heads::accounts(cx, &aligned);
         let is_last = matches!(aligned.cut.reason, CutReason::Revoke | CutReason::Stop);
         let ends_run = cx.reaches_run_end(Some(&aligned.cut));
+        let rows: Vec<_> = aligned
+            .workers
+            .iter_mut()
+            .flat_map(|worker| std::mem::take(&mut worker.rows))
+            .collect();
         let prepared = prepare(cx, aligned, ends_run);
         if let Some(merge) = &prepared.merge {
             refuse_shrunk(cx, &merge.shrunk)?;
@@ -90,7 +95,7 @@ impl Open {
         }
         cx.last_written = prepared.epoch;
         cx.outputs.windows(prepared.records());
-        let (commits, journal_bytes) = heads::write(cx, &prepared, &accounts, ends_run);
+        let (commits, journal_bytes) = heads::write(cx, &prepared, &rows, &accounts, ends_run);
         // Before anything of the next epoch is sent.
         let awaited = cx.outputs.complete();
         cx.outputs.pump()?;

@@ -152,10 +152,12 @@ impl<C: Client> Outputs<C> {
 
     /// Queues window records.
     pub(crate) fn windows(&mut self, windows: &[WindowRecord]) {
-        let mut per_partition: Vec<Emptied<Span>> = Vec::new();
+        if windows.is_empty() {
+            return;
+        }
         let OutputTopic { partitions: count, record_bytes } =
             self.settings.facts[Topic::Aggregated];
-        per_partition.resize_with(count as usize, Emptied::default);
+        let mut per_partition = vec![Emptied::<Span>::default(); count as usize];
         let partitioner = Partitioner::new(count);
         for window in windows {
             let key = window.key();
@@ -234,7 +236,7 @@ impl<C: Client> Outputs<C> {
             let sent = match front {
                 Outgoing::Processed(batch, sent) => {
                     let records = (batch.arena.as_slice(), batch.records.as_slice());
-                    send_spans(producer, handles[Topic::Processed], batch.partition, records, sent)
+                    send_spans(producer, handles[batch.topic], batch.partition, records, sent)
                 }
                 Outgoing::Rejected(batch, sent) => {
                     let truncated = &mut self.truncated;
@@ -277,8 +279,7 @@ impl<C: Client> Outputs<C> {
     /// Whether all that an epoch awaits was delivered.
     pub(super) fn have_delivered(&self, awaited: &mut Awaited<C>) -> bool {
         if awaited.rest.is_none() && !self.waits() {
-            let producer = self.connection.producer();
-            awaited.rest = Some(producer.mark(self.connection.handles().values()));
+            awaited.rest = Some(self.connection.mark());
         }
         let is_delivered = |mark: &Mark<C>| self.connection.producer().has_delivered(mark);
         let is_ahead = match (&self.ahead, &awaited.ahead) {
@@ -348,9 +349,8 @@ impl<C: Client> Outputs<C> {
 }
 
 fn ahead<C: Client>(client: &C, settings: &OutputSettings) -> Result<Option<Ahead<C>>, KafkaError> {
-    let topic = &settings.topics[Topic::Processed];
-    let producer = settings.ahead.as_ref();
-    producer.map(|producer| Ahead::new(client, producer, topic)).transpose()
+    let made = |producer| Ahead::new(client, producer, &settings.topics[Topic::Processed]);
+    settings.ahead.as_ref().map(made).transpose()
 }
 
 fn not_made(error: &KafkaError) -> EpochFailure {

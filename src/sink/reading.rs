@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     client::{Client, Clock},
-    epoch::{RecoverRequest, Recovered, ToSource},
+    epoch::{Inherited, RecoverRequest, Recovered, ToSource},
     failpoint::{self, Fault, Point},
     ids::{InstanceId, Offset, PartitionId, TopicId},
     journal::{Chain, Stream, Writer},
@@ -158,7 +158,7 @@ fn ask_again<C: Client>(
 
 /// Opens the first epoch where a takeover says.
 pub(super) fn open<C: Client>(cx: &mut Context<C>, takeover: Takeover) -> Stage<C> {
-    let Takeover { starts, image, totals, sealed, epoch, partitions, chains } = takeover;
+    let Takeover { starts, image, totals, sealed, epoch, partitions, chains, rows } = takeover;
     failpoint::reached(Point::TakenOver);
     if let Some(committed) = chains.iter().filter_map(|(_, chain, _)| chain.applied_by()).max() {
         cx.count_undecided(committed.0);
@@ -177,6 +177,9 @@ pub(super) fn open<C: Client>(cx: &mut Context<C>, takeover: Takeover) -> Stage<
     let journal = cx.journal.map(TopicId::mark);
     let partitions = cx.settings.identity.journal_partitions;
     let mut writer = Writer::new(cx.settings.instance.clone(), journal, partitions);
+    if cx.settings.has_rows {
+        writer = writer.with_rows();
+    }
     let now_ms = cx.clock.now_ms();
     for (stream, mut chain, mut restore_from) in chains {
         if failpoint::is_planted(Fault::SeqRestarted) {
@@ -194,7 +197,9 @@ pub(super) fn open<C: Client>(cx: &mut Context<C>, takeover: Takeover) -> Stage<
     if failpoint::is_planted(Fault::HorizonForgotten) {
         times.horizon = None;
     }
-    let recovered = Recovered { incarnation, starts, epoch, times };
+    let first_partitions = cx.settings.identity.first_partitions;
+    let inherited = Inherited { rows, first_partitions };
+    let recovered = Recovered { incarnation, starts, epoch, times, inherited };
     metrics::set(Metric::AssignedPartitions, recovered.starts.len() as f64);
     tracing::info!(
         partitions = recovered.starts.len(),

@@ -14,6 +14,7 @@ mod tests;
 
 use std::{
     collections::BTreeMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -21,7 +22,7 @@ use self::{begin::begin_partition, image::image_of, loss::Loss};
 use super::reading::owned_streams;
 use crate::{
     config::OnTopicRecreated,
-    epoch::{Committed, RecoverRequest},
+    epoch::{Committed, OwnedRows, RecoverRequest},
     error::RunError,
     failpoint::{self, Fault},
     ids::{Epoch, EventTimeMs, InstanceId, Offset, PartitionId, TopicId},
@@ -91,6 +92,8 @@ pub(super) struct Takeover {
     pub(super) partitions: u32,
     /// Every owned stream, and where its newest snapshot is found at the earliest.
     pub(super) chains: Vec<(Stream, Chain, Offset)>,
+    /// Rows of the owned partitions whose streams are whole.
+    pub(super) rows: OwnedRows,
 }
 
 /// What is known of an owned partition.
@@ -322,7 +325,17 @@ fn from_memory(rules: &Rules<'_>, request: &RecoverRequest, followed: &Followed)
         epoch: next_epoch(rules, request, followed),
         partitions: request.committed.len() as u32,
         chains: owned_streams(request).map(chain).collect(),
+        rows: rows_of(request, followed),
     }
+}
+
+/// The rows that go with what is taken over. Of a stream that is not whole some may be missing, and
+/// so none count.
+fn rows_of(request: &RecoverRequest, followed: &Followed) -> OwnedRows {
+    let owned = request.partitions.iter().map(|facts| facts.partition);
+    let is_whole = |p: &PartitionId| is_whole(request, followed, Stream::Partition(*p));
+    let rows = |p: PartitionId| Some((p, Arc::clone(followed.rows.get(&p)?)));
+    owned.filter(is_whole).filter_map(rows).collect()
 }
 
 fn begin(
@@ -365,6 +378,7 @@ fn begin(
         epoch: next_epoch(rules, request, followed),
         partitions: request.committed.len() as u32,
         chains: owned_streams(request).map(chain).collect(),
+        rows: rows_of(request, followed),
         image,
     })
 }

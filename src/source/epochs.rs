@@ -16,7 +16,6 @@ use crate::{
     failpoint::{self, Point},
     ids::{Epoch, Offset, PartitionId},
     limits,
-    topics::Topic,
 };
 
 /// Which epoch is open, which waits for its commit, and where they began.
@@ -125,7 +124,7 @@ impl Epochs {
         let changed = cx.topics.adopt(&cx.settings.topics, epoch, &mut cx.intake.lanes)?;
         cx.intake.lanes.barrier(epoch, horizon)?;
         if changed {
-            cx.intake.lanes.output_partitions(cx.topics.outputs()[Topic::Processed])?;
+            cx.intake.lanes.output_partitions(cx.topics.outputs())?;
         }
         cx.intake.lanes.tell_sink(ToSink::Cut(Box::new(cut)))?;
         failpoint::reached(Point::Cut);

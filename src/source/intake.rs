@@ -10,12 +10,11 @@ use super::{
     Halt,
     lanes::{Lanes, PeerGone},
     partitions::{Admission, Partitions},
-    router::Router,
+    router::Routing,
 };
 use crate::{
-    batch::Position,
     client::Clock,
-    ids::PartitionId,
+    ids::{PartitionId, Position},
     kafka::{DrainEvent, Flow, KafkaError, Record},
     limits,
 };
@@ -36,7 +35,7 @@ pub(crate) enum ReadFault {
 pub(crate) struct Intake {
     pub(crate) partitions: Partitions,
     pub(crate) lanes: Lanes,
-    router: Router,
+    routing: Routing,
     now: Instant,
     now_ms: i64,
     taken: usize,
@@ -48,11 +47,11 @@ pub(crate) struct Intake {
 }
 
 impl Intake {
-    pub(crate) fn new(lanes: Lanes, router: Router, now: Instant) -> Self {
+    pub(crate) fn new(lanes: Lanes, routing: Routing, now: Instant) -> Self {
         Self {
             partitions: Partitions::default(),
             lanes,
-            router,
+            routing,
             now,
             now_ms: 0,
             taken: 0,
@@ -124,7 +123,7 @@ impl Intake {
         self.bytes += (value.len() + key.map_or(0, <[u8]>::len)) as u64;
         let timestamp_ms = if timestamp_ms < 0 { self.now_ms } else { timestamp_ms };
         let position = Position { partition, offset, timestamp_ms };
-        let worker = self.router.worker_of(value, offset);
+        let worker = self.routing.worker_of(partition, offset, value);
         let room = self.lanes.admit(worker, position, key, value, headers, self.now)?;
         Ok(room && more)
     }

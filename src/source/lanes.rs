@@ -12,13 +12,15 @@ use std::{
 
 use crossbeam_channel::{Sender, TrySendError};
 
+use super::router::worker_of_partition;
 use crate::{
-    batch::{Emptied, InputBatch, InputRecord, Pool, Position, Span},
+    batch::{Emptied, InputBatch, InputRecord, Pool, Span},
     budget::{Budget, Permit},
-    epoch::{ToSink, ToWorker},
-    ids::{Epoch, EventTimeMs, Incarnation, WorkerId},
+    epoch::{Inherited, OwnedRows, ToSink, ToWorker},
+    ids::{Epoch, EventTimeMs, Incarnation, Position, WorkerId},
     kafka::Headers,
     limits,
+    topics::PerOutput,
 };
 
 /// A thread at the other end is gone: the process is stopping.
@@ -180,21 +182,30 @@ impl Lanes {
         Ok(())
     }
 
-    /// Lets the workers' next records go to so many partitions of processed-logins.
-    pub(crate) fn output_partitions(&mut self, partitions: i32) -> Result<(), PeerGone> {
+    /// Lets the workers' next records go to so many partitions of the output topics.
+    pub(crate) fn output_partitions(&mut self, partitions: PerOutput<i32>) -> Result<(), PeerGone> {
         self.workers
             .iter_mut()
             .try_for_each(|lane| lane.outbox.push(ToWorker::OutputPartitions(partitions)))
     }
 
-    /// Begins an incarnation's first epoch at every worker.
+    /// Begins an incarnation's first epoch at every worker. Rows go to who gets the records of
+    /// their partition; where records go by user, there are no rows.
     pub(crate) fn begin(
         &mut self,
         epoch: Epoch,
         horizon: Option<EventTimeMs>,
+        inherited: Inherited,
     ) -> Result<(), PeerGone> {
-        for lane in &mut self.workers {
-            lane.outbox.push(ToWorker::Begin { epoch, horizon })?;
+        let workers = self.workers.len();
+        let mut rows_of: Vec<OwnedRows> = (0..workers).map(|_| Vec::new()).collect();
+        let Inherited { rows, first_partitions } = inherited;
+        for (partition, rows) in rows {
+            rows_of[worker_of_partition(partition, workers).0].push((partition, rows));
+        }
+        for (lane, rows) in self.workers.iter_mut().zip(rows_of) {
+            let inherited = Inherited { rows, first_partitions };
+            lane.outbox.push(ToWorker::Begin { epoch, horizon, inherited })?;
         }
         Ok(())
     }

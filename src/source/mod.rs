@@ -35,7 +35,7 @@ use std::{sync::Arc, time::Duration};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-pub use self::router::{Router, find_user_id};
+pub use self::router::{Router, Routing, find_user_id};
 use self::{
     context::Context,
     intake::Intake,
@@ -58,6 +58,15 @@ use crate::{
     window::WindowRules,
 };
 
+/// What decides a record's worker.
+#[derive(Debug)]
+pub enum Route {
+    /// Its user, whom the field with this name says.
+    ByUser(FieldNames),
+    /// Its partition.
+    ByPartition,
+}
+
 /// What a source is made of.
 #[derive(Debug)]
 pub struct SourceSettings {
@@ -70,8 +79,8 @@ pub struct SourceSettings {
     /// How the transactional ids of instances that have gone are registered; `None` where there are
     /// no transactions.
     pub registration: Option<ProducerSettings>,
-    /// Names of the input's fields, for routing.
-    pub fields: FieldNames,
+    /// What decides a record's worker.
+    pub route: Route,
     /// Window rules, for alignment.
     pub rules: WindowRules,
     /// Time between two epochs.
@@ -133,7 +142,11 @@ impl<C: Client> Source<C> {
         channels: SourceChannels,
         control: Arc<Control>,
     ) -> Self {
-        let router = Router::new(&settings.fields, channels.workers.len());
+        let workers = channels.workers.len();
+        let routing = match &settings.route {
+            Route::ByUser(fields) => Routing::ByUser(Router::new(fields, workers)),
+            Route::ByPartition => Routing::ByPartition { workers },
+        };
         let lanes = Lanes::new(
             channels.workers,
             channels.sink,
@@ -141,7 +154,7 @@ impl<C: Client> Source<C> {
             settings.input_pool.clone(),
             settings.most_bytes,
         );
-        let intake = Intake::new(lanes, router, client.clock().now());
+        let intake = Intake::new(lanes, routing, client.clock().now());
         let clients = (client, consumer, admin);
         let cx = Context::new(settings, clients, intake, channels.from_sink, control);
         Self { cx: Box::new(cx), phase: Phase::Unassigned }

@@ -12,14 +12,42 @@ use foldhash::quality::FixedState;
 
 use crate::{
     event::{Field, FieldNames, text},
-    ids::WorkerId,
+    ids::{PartitionId, WorkerId},
 };
 
 /// Unescaped bytes of a user id that decide its worker. Longer ones that begin alike share a
 /// worker, which is harmless; the bound lets an escaped one be unescaped on the stack.
 const HASHED_BYTES: usize = 256;
 
-/// Assigns records to workers.
+/// What decides a record's worker.
+#[derive(Debug)]
+pub enum Routing {
+    /// Its user: all of a user's records meet, whatever partitions they are in.
+    ByUser(Router),
+    /// Its partition, of which a worker has every so many-th: a partition's records stay in order.
+    ByPartition {
+        /// How many there are.
+        workers: usize,
+    },
+}
+
+impl Routing {
+    /// The worker for a record.
+    #[inline]
+    pub fn worker_of(&self, partition: PartitionId, offset: i64, value: &[u8]) -> WorkerId {
+        match self {
+            Self::ByUser(router) => router.worker_of(value, offset),
+            Self::ByPartition { workers } => worker_of_partition(partition, *workers),
+        }
+    }
+}
+
+/// The one of so many workers that has a partition.
+pub(super) fn worker_of_partition(partition: PartitionId, workers: usize) -> WorkerId {
+    WorkerId(partition.0 as usize % workers)
+}
+
+/// Assigns records to workers by their users.
 #[derive(Debug)]
 pub struct Router {
     name: String,

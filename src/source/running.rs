@@ -24,7 +24,6 @@ use crate::{
     epoch::{CommittedEpoch, CutReason, Recovered, Times},
     ids::{EventTimeMs, Offset, PartitionId},
     limits, metrics,
-    topics::Topic,
 };
 
 /// Records are read.
@@ -47,7 +46,7 @@ impl Running {
     pub(super) fn begin<C: Client>(
         cx: &mut Context<C>,
         known: &Known,
-        recovered: Recovered,
+        mut recovered: Recovered,
     ) -> Result<Self, Halt> {
         let now = cx.now();
         // Its own are; they may be all.
@@ -60,8 +59,9 @@ impl Running {
             cx.consumer.pause(&held).map_err(|error| fatal(&error))?;
         }
         // What a rollback has thrown away may have been such a message.
-        cx.intake.lanes.output_partitions(cx.topics.outputs()[Topic::Processed])?;
-        cx.intake.lanes.begin(recovered.epoch, recovered.times.horizon)?;
+        cx.intake.lanes.output_partitions(cx.topics.outputs())?;
+        let inherited = std::mem::take(&mut recovered.inherited);
+        cx.intake.lanes.begin(recovered.epoch, recovered.times.horizon, inherited)?;
         cx.control.health().set_phase(metrics::PipelinePhase::Running);
         cx.control.health().set_assigned(recovered.starts.len());
         cx.intake.bytes = 0;

@@ -90,8 +90,8 @@ impl KnownTopics {
         if now == before {
             return Ok(false);
         }
-        for topic in Topic::OUTPUTS {
-            let (before, now) = (before[topic], now[topic]);
+        for (topic, now) in now.iter() {
+            let before = &before[topic];
             if before != now {
                 tracing::warn!(
                     topic = names[topic],

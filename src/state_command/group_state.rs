@@ -64,7 +64,7 @@ impl GroupState {
                 self.view.apply(applied, appended_ms);
             }
             Ok(Taken::Instance(name, said)) => self.view.take_instance(name, said),
-            Ok(Taken::Waiting | Taken::Skipped(_) | Taken::Identity(_)) => {}
+            Ok(Taken::Row(..) | Taken::Waiting | Taken::Skipped(_) | Taken::Identity(_)) => {}
             Err(error @ JournalError::NewerFormat { .. }) => return Err(error),
             Err(JournalError::Invalid { .. } | JournalError::OtherIdentity { .. }) => {
                 self.unknown_records += 1;

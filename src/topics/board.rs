@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn each_change_is_heard_of_once() {
         let board = TopicBoard::default();
-        let outputs = PerOutput::from_fn(|_| 1);
+        let outputs = PerOutput::of(&Topic::COUNTING[1..], |_| 1);
         let first = SeenTopics { input: None, input_partitions: 1, journal: None, outputs };
         let mut version = 0;
         assert_eq!(board.newer(&mut version), None);

@@ -1,72 +1,114 @@
-//! A value for each topic, found by the topic.
+//! A value for each topic of a task, found by the topic.
 
 use std::ops::{Index, IndexMut};
 
 use super::Topic;
 
 /// A value for each topic.
-pub type PerTopic<T> = TopicMap<T, { Topic::ALL.len() }>;
+pub type PerTopic<T> = TopicMap<T>;
 
 /// A value for each output topic.
-pub type PerOutput<T> = TopicMap<T, { Topic::OUTPUTS.len() }>;
+pub type PerOutput<T> = TopicMap<T>;
 
-/// A value for each of the last `N` topics.
+/// A value for each of some topics, in the order of the topics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TopicMap<T, const N: usize>([T; N]);
+pub struct TopicMap<T>([Option<T>; Topic::ALL.len()]);
 
-impl<T, const N: usize> TopicMap<T, N> {
-    const TOPICS: &'static [Topic] = Topic::ALL.split_at(Topic::ALL.len() - N).1;
-
-    /// The values that `of` gives.
-    pub fn from_fn(mut of: impl FnMut(Topic) -> T) -> Self {
-        Self(std::array::from_fn(|place| of(Self::TOPICS[place])))
+impl<T> TopicMap<T> {
+    /// The values that `of` gives for these topics.
+    pub fn of(topics: &[Topic], mut of: impl FnMut(Topic) -> T) -> Self {
+        let value = |topic| topics.contains(&topic).then(|| of(topic));
+        Self(Topic::ALL.map(value))
     }
 
-    /// The values that `of` gives, or its first error.
-    pub fn try_from_fn<E>(of: impl FnMut(Topic) -> Result<T, E>) -> Result<Self, E> {
-        Self::TOPICS.iter().copied().map(of).collect::<Result<_, _>>().map(Self::from_values)
+    /// A value for each of the same topics.
+    pub fn map<'a, U>(&'a self, mut of: impl FnMut(Topic, &'a T) -> U) -> TopicMap<U> {
+        let mut values = self.0.iter().zip(Topic::ALL);
+        TopicMap(std::array::from_fn(|_| {
+            let (value, topic) = values.next().expect("as many as topics");
+            value.as_ref().map(|value| of(topic, value))
+        }))
     }
 
-    /// One value per topic, in the order of the topics.
+    /// The same, or the first error.
+    pub fn try_map<'a, U, E>(
+        &'a self,
+        mut of: impl FnMut(Topic, &'a T) -> Result<U, E>,
+    ) -> Result<TopicMap<U>, E> {
+        let mut error = None;
+        let values = self.map(|topic, value| match of(topic, value) {
+            _ if error.is_some() => None,
+            Ok(value) => Some(value),
+            Err(first) => {
+                error = Some(first);
+                None
+            }
+        });
+        match error {
+            Some(error) => Err(error),
+            None => Ok(TopicMap(values.0.map(Option::flatten))),
+        }
+    }
+
+    /// These values in place of its own, in the order of the topics.
     ///
     /// # Panics
     /// When there are more or fewer values.
-    pub fn from_values(values: Vec<T>) -> Self {
-        Self(values.try_into().unwrap_or_else(|_| panic!("one value per topic")))
+    pub fn with_values<U>(&self, values: Vec<U>) -> TopicMap<U> {
+        assert_eq!(values.len(), self.topics().count(), "one value per topic");
+        let mut values = values.into_iter();
+        self.map(|_, _| values.next().expect("they were counted"))
+    }
+
+    /// Those of the outputs.
+    #[must_use]
+    pub fn outputs(mut self) -> PerOutput<T> {
+        self.0[Topic::Input as usize] = None;
+        self
+    }
+
+    /// The value of a topic, if it has one.
+    pub fn get(&self, topic: Topic) -> Option<&T> {
+        self.0[topic as usize].as_ref()
+    }
+
+    /// The topics.
+    pub fn topics(&self) -> impl Iterator<Item = Topic> {
+        self.iter().map(|(topic, _)| topic)
     }
 
     /// The values, in the order of the topics.
-    pub fn values(&self) -> &[T; N] {
-        &self.0
+    pub fn values(&self) -> impl Iterator<Item = &T> {
+        self.0.iter().flatten()
     }
 
     /// Each topic with its value.
     pub fn iter(&self) -> impl Iterator<Item = (Topic, &T)> {
-        Self::TOPICS.iter().copied().zip(&self.0)
+        Topic::ALL
+            .into_iter()
+            .zip(&self.0)
+            .filter_map(|(topic, value)| Some((topic, value.as_ref()?)))
     }
 
     /// Each topic with its value, to be changed.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (Topic, &mut T)> {
-        Self::TOPICS.iter().copied().zip(&mut self.0)
-    }
-
-    fn place(topic: Topic) -> usize {
-        let place = (topic as usize).checked_sub(Topic::ALL.len() - N);
-        place.expect("the input is not an output topic")
+        let all = Topic::ALL.into_iter().zip(&mut self.0);
+        all.filter_map(|(topic, value)| Some((topic, value.as_mut()?)))
     }
 }
 
-impl<T, const N: usize> Index<Topic> for TopicMap<T, N> {
+impl<T> Index<Topic> for TopicMap<T> {
     type Output = T;
 
     fn index(&self, topic: Topic) -> &T {
-        &self.0[Self::place(topic)]
+        self.get(topic).unwrap_or_else(|| panic!("{topic:?} is not among these topics"))
     }
 }
 
-impl<T, const N: usize> IndexMut<Topic> for TopicMap<T, N> {
+impl<T> IndexMut<Topic> for TopicMap<T> {
     fn index_mut(&mut self, topic: Topic) -> &mut T {
-        &mut self.0[Self::place(topic)]
+        let value = self.0[topic as usize].as_mut();
+        value.unwrap_or_else(|| panic!("{topic:?} is not among these topics"))
     }
 }
 
@@ -76,29 +118,29 @@ mod tests {
 
     #[test]
     fn a_topic_finds_its_own_value() {
-        let mut all = PerTopic::from_fn(|topic| topic);
-        let outputs = PerOutput::from_fn(|topic| topic);
+        let mut all = PerTopic::of(&Topic::COUNTING, |topic| topic);
+        let outputs = all.outputs();
         assert!(all.iter().chain(outputs.iter()).all(|(topic, value)| topic == *value));
-        assert!(Topic::ALL.into_iter().all(|topic| all[topic] == topic));
-        assert!(Topic::OUTPUTS.into_iter().all(|topic| outputs[topic] == topic));
+        assert!(Topic::COUNTING.into_iter().all(|topic| all[topic] == topic));
+        assert_eq!(outputs.topics().collect::<Vec<_>>(), Topic::COUNTING[1..]);
         all[Topic::Journal] = Topic::Input;
         assert_eq!(all.values().last(), Some(&Topic::Input));
+        assert_eq!(all.with_values((0..6).collect())[Topic::Journal], 5);
     }
 
     #[test]
     fn the_first_error_is_the_answer() {
-        let late_is_unknown = |topic| if topic == Topic::Late { Err(topic) } else { Ok(()) };
-        assert_eq!(PerOutput::try_from_fn(late_is_unknown), Err(Topic::Late));
-        assert_eq!(
-            PerTopic::try_from_fn(|_| Ok::<_, ()>(1)),
-            Ok(PerTopic::from_values(vec![1; Topic::ALL.len()]))
-        );
+        let all = PerTopic::of(&Topic::COUNTING, |_| 1);
+        let late_is_unknown =
+            |topic, _: &i32| if topic >= Topic::Late { Err(topic) } else { Ok(()) };
+        assert_eq!(all.try_map(late_is_unknown), Err(Topic::Late));
+        assert_eq!(all.try_map(|_, value| Ok::<_, ()>(*value)), Ok(all));
     }
 
     #[test]
-    #[should_panic(expected = "the input is not an output topic")]
+    #[should_panic(expected = "Input is not among these topics")]
     fn the_input_has_no_value_among_the_outputs() {
-        let outputs = PerOutput::from_fn(|_| 0);
+        let outputs = PerTopic::of(&Topic::COUNTING, |_| 0).outputs();
         let _: i32 = outputs[Topic::Input];
     }
 }

@@ -138,6 +138,22 @@ topics_table! {
         written: Written::Made { record_bytes: limits::JOURNAL_RECORD_MIN_BYTES },
         compaction: Compaction::Needed,
     }
+    Alerts {
+        setting: "alerts-topic",
+        help: "Topic of the alerts about logins",
+        default_name: DefaultName::Fixed("login-alerts"),
+        is_read: false,
+        written: Written::Made { record_bytes: limits::OUTPUT_RECORD_MIN_BYTES },
+        compaction: Compaction::Breaks("keeps only the newest alert of each user"),
+    }
+    Activity {
+        setting: "activity-topic",
+        help: "Topic of the users' sessions",
+        default_name: DefaultName::Fixed("user-activity"),
+        is_read: false,
+        written: Written::Made { record_bytes: limits::OUTPUT_RECORD_MIN_BYTES },
+        compaction: Compaction::Breaks("keeps only the newest session of each user"),
+    }
 }
 
 const REFUSES_WITHOUT_KEY: &str =
@@ -154,9 +170,19 @@ impl DefaultName {
 }
 
 impl Topic {
-    /// The topics that a run writes, in the order of the table.
-    pub const OUTPUTS: [Self; Self::ALL.len() - 1] =
-        *Self::ALL.last_chunk().expect("the input is a topic");
+    /// The topics of a run that enriches and counts events, in the order of the table.
+    pub const COUNTING: [Self; 6] = [
+        Self::Input,
+        Self::Processed,
+        Self::Aggregated,
+        Self::DeadLetter,
+        Self::Late,
+        Self::Journal,
+    ];
+
+    /// The topics of a run that keeps users' profiles, in the order of the table.
+    pub const PROFILING: [Self; 5] =
+        [Self::Input, Self::DeadLetter, Self::Journal, Self::Alerts, Self::Activity];
 
     /// Whether a run writes it.
     pub const fn is_output(self) -> bool {
@@ -179,9 +205,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn outputs_are_the_topics_that_are_written() {
-        let mut written = Topic::ALL.to_vec();
-        written.retain(|topic| topic.is_output());
-        assert_eq!(written, Topic::OUTPUTS);
+    fn topics_stand_in_the_order_of_the_table_and_only_the_input_is_not_written() {
+        assert!(Topic::COUNTING.is_sorted() && Topic::PROFILING.is_sorted());
+        assert!(Topic::ALL.is_sorted());
+        let not_written = Topic::ALL.into_iter().filter(|topic| !topic.is_output());
+        assert_eq!(not_written.collect::<Vec<_>>(), [Topic::Input]);
     }
 }

@@ -83,6 +83,12 @@ impl Detector {
         Self { settings }
     }
 
+    /// There are so many shards.
+    pub fn set_shards(&mut self, shards: u32) {
+        assert!(shards > 0, "a topic has at least one partition");
+        self.settings.shards = shards;
+    }
+
     /// Judges a login and takes it up. `profile`: that of its user; one without logins where there
     /// is none.
     pub fn judge(
@@ -140,6 +146,11 @@ impl Detector {
     pub fn end_session(&self, profile: &mut Profile, shard: &ShardState) -> Option<Session> {
         let earliest_s = shard.earliest_s(self.settings.allowed_lateness_s)?;
         profile.session.take_if(|session| session.is_over(earliest_s))
+    }
+
+    /// Logins of a shard before this are late.
+    pub fn earliest_s(&self, shard: &ShardState) -> Option<i64> {
+        shard.earliest_s(self.settings.allowed_lateness_s)
     }
 
     /// Whether a shard has not had enough logins for alerts.

@@ -6,6 +6,7 @@
 //! Holds: the same logins give the same profiles, sessions and alerts, byte for byte.
 #![warn(missing_docs)]
 
+mod activity;
 mod detector;
 mod device;
 mod login;
@@ -16,7 +17,9 @@ mod pace;
 pub mod place;
 mod population;
 mod profile;
+mod profiles;
 mod quantile;
+mod reading;
 mod rules;
 mod score;
 mod session;
@@ -26,6 +29,7 @@ mod slots;
 mod tests;
 mod travel;
 mod version;
+mod watch;
 
 pub use self::{
     detector::{Alert, Detector, DetectorSettings, Judgement},
@@ -34,6 +38,8 @@ pub use self::{
     names::{Name, Names},
     ocsf::{LoginText, Origin, SCHEMA_VERSION, record, uid},
     profile::Profile,
+    profiles::{Judged, Profiles},
+    reading::{LoginReader, ReadingSettings},
     rules::{
         Burst, Contradiction, Dormant, Evidence, Finding, Rotation, Rule, RuleSettings, Severity,
         Switch, Travel, Unfamiliar,
@@ -43,4 +49,5 @@ pub use self::{
     shard::ShardState,
     slots::{Slot, Slots},
     travel::{Jump, TravelLimits, Trusted, TrustedPlace},
+    watch::{Noticed, Said, Watch, WatchSettings},
 };

@@ -3,7 +3,10 @@
 //! In:  every login of the shard's partition, in the order of the offsets.
 //! Holds: its size is bounded; it is a function of those logins and the settings.
 
+use std::sync::Arc;
+
 use arrayvec::ArrayVec;
+use serde::{Deserialize, Serialize};
 
 use super::{
     login::{Fingerprint, Login, Named, UserKey, day_of},
@@ -34,10 +37,62 @@ pub struct ShardState {
 }
 
 /// A device that was seen with two types.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Contradicted {
     device: Fingerprint,
     users: ArrayVec<UserKey, { limits::SHARED_USERS }>,
+}
+
+/// A shard's state as bytes have it.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    watermark_s: Option<i64>,
+    first_s: i64,
+    logins: u64,
+    late: u64,
+    /// Places, locales, device types, app versions.
+    names: [Vec<Arc<str>>; 4],
+    population: Population,
+    scores: Scores,
+    contradicted: Vec<Contradicted>,
+    unfamiliar: (u32, u32),
+}
+
+impl From<&ShardState> for Stored {
+    fn from(shard: &ShardState) -> Self {
+        let names = [&shard.places, &shard.locales, &shard.types, &shard.versions];
+        Self {
+            watermark_s: shard.watermark_s,
+            first_s: shard.first_s,
+            logins: shard.logins,
+            late: shard.late,
+            names: names.map(|names| names.texts().to_vec()),
+            population: shard.population.clone(),
+            scores: shard.scores.clone(),
+            contradicted: shard.contradicted.clone(),
+            unfamiliar: shard.unfamiliar,
+        }
+    }
+}
+
+impl From<Stored> for ShardState {
+    fn from(stored: Stored) -> Self {
+        let [places, locales, types, versions] = stored.names;
+        Self {
+            watermark_s: stored.watermark_s,
+            first_s: stored.first_s,
+            logins: stored.logins,
+            late: stored.late,
+            places: Names::of(limits::SHARD_PLACES, places),
+            locales: Names::of(limits::SHARD_LOCALES, locales),
+            types: Names::of(limits::SHARD_TYPES, types),
+            versions: Names::of(limits::SHARD_VERSIONS, versions),
+            population: stored.population,
+            scores: stored.scores,
+            contradicted: stored.contradicted,
+            unfamiliar: stored.unfamiliar,
+        }
+    }
 }
 
 impl Default for ShardState {
@@ -60,6 +115,20 @@ impl Default for ShardState {
 }
 
 impl ShardState {
+    /// Its bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let stored = postcard::to_allocvec(&Stored::from(self));
+        stored.expect("a shard serialises into memory without errors")
+    }
+
+    /// The shard with these bytes.
+    ///
+    /// # Errors
+    /// When they are of no shard.
+    pub fn decode(bytes: &[u8]) -> Result<Self, postcard::Error> {
+        postcard::from_bytes::<Stored>(bytes).map(Self::from)
+    }
+
     /// Whether a login comes too late to say anything. Counts it, or raises the watermark.
     pub fn is_late(&mut self, login: &Login<'_>, allowed_lateness_s: i64) -> bool {
         let is_late = self.earliest_s(allowed_lateness_s).is_some_and(|it| login.at_s < it);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::Sender;
 
+use super::task::Stamp;
 use crate::{
     batch::{
         Emptied, InputRecord, OutputBatch, Pool, RejectBatch, RejectKind, RejectedRecord, Span,
@@ -15,8 +16,9 @@ use crate::{
     budget::{Budget, Permit},
     epoch::ToSink,
     headers::HeaderBlock,
-    ids::{Epoch, Incarnation, PartitionId},
+    ids::PartitionId,
     limits,
+    topics::Topic,
 };
 
 /// The sink is gone: the process is stopping, and so must this worker.
@@ -26,6 +28,7 @@ pub(crate) struct SinkGone;
 /// A worker's output buffers, one for each output partition and one for the side topics.
 #[derive(Debug)]
 pub(crate) struct OutputBatcher {
+    topic: Topic,
     sink: Sender<ToSink>,
     pool: Pool<Emptied<Span>>,
     budget: Arc<Budget>,
@@ -60,8 +63,9 @@ impl<R> Buffer<R> {
 }
 
 impl OutputBatcher {
-    /// Buffers for `partitions` partitions of processed-logins.
+    /// Buffers for so many partitions of a topic.
     pub(crate) fn new(
+        topic: Topic,
         partitions: usize,
         sink: Sender<ToSink>,
         pool: Pool<Emptied<Span>>,
@@ -70,7 +74,7 @@ impl OutputBatcher {
         assert!(partitions > 0, "a topic has at least one partition");
         let rejects = Buffer::new(Emptied::default(), &budget);
         let partitions = (0..partitions).map(|_| Buffer::new(pool.take(), &budget)).collect();
-        Self { sink, pool, budget, partitions, rejects }
+        Self { topic, sink, pool, budget, partitions, rejects }
     }
 
     /// Changes the number of output partitions. All buffers must be empty.
@@ -122,12 +126,12 @@ impl OutputBatcher {
     }
 
     /// Sends the batch of one output partition.
-    pub(crate) fn send_partition(
+    pub(super) fn send_partition(
         &mut self,
         partition: PartitionId,
-        incarnation: Incarnation,
-        epoch: Epoch,
+        stamp: Stamp,
     ) -> Result<(), SinkGone> {
+        let topic = self.topic;
         let buffer = &mut self.partitions[partition.0 as usize];
         if buffer.records.is_empty() {
             return Ok(());
@@ -135,16 +139,13 @@ impl OutputBatcher {
         let batch = self.pool.split((&mut buffer.arena, &mut buffer.records));
         let permit = buffer.permit_for(&batch, &self.budget);
         let (arena, records) = batch;
-        let batch = OutputBatch { incarnation, epoch, partition, arena, records, permit };
+        let Stamp { incarnation, epoch } = stamp;
+        let batch = OutputBatch { incarnation, epoch, topic, partition, arena, records, permit };
         self.sink.send(ToSink::Output(batch)).map_err(|_| SinkGone)
     }
 
     /// Sends the batch for the side topics.
-    pub(crate) fn send_rejects(
-        &mut self,
-        incarnation: Incarnation,
-        epoch: Epoch,
-    ) -> Result<(), SinkGone> {
+    pub(super) fn send_rejects(&mut self, stamp: Stamp) -> Result<(), SinkGone> {
         let buffer = &mut self.rejects;
         if buffer.records.is_empty() {
             return Ok(());
@@ -152,20 +153,17 @@ impl OutputBatcher {
         let batch = (std::mem::take(&mut buffer.arena), std::mem::take(&mut buffer.records));
         let permit = buffer.permit_for(&batch, &self.budget);
         let (arena, records) = batch;
+        let Stamp { incarnation, epoch } = stamp;
         let batch = RejectBatch { incarnation, epoch, arena, records, permit };
         self.sink.send(ToSink::Rejects(batch)).map_err(|_| SinkGone)
     }
 
     /// Sends everything.
-    pub(crate) fn send_all(
-        &mut self,
-        incarnation: Incarnation,
-        epoch: Epoch,
-    ) -> Result<(), SinkGone> {
+    pub(super) fn send_all(&mut self, stamp: Stamp) -> Result<(), SinkGone> {
         for number in 0..self.partitions.len() {
-            self.send_partition(PartitionId(number as i32), incarnation, epoch)?;
+            self.send_partition(PartitionId(number as i32), stamp)?;
         }
-        self.send_rejects(incarnation, epoch)
+        self.send_rejects(stamp)
     }
 
     /// Drops everything unsent.

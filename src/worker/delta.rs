@@ -9,10 +9,9 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use crate::{
-    batch::Position,
     epoch::PartitionCounts,
     event::Event,
-    ids::{EventTimeMs, PartitionId, WindowStart},
+    ids::{EventTimeMs, PartitionId, Position, WindowStart},
     window::{Dimension, Partial, PartitionDelta, PerDimension},
 };
 
@@ -58,6 +57,13 @@ impl EpochDelta {
         self.memory_bytes += grown;
     }
 
+    /// Counts a processed event that no window counts.
+    pub(crate) fn seen(&mut self, at: Position, event_time: EventTimeMs) {
+        let partition = self.partition(at.partition);
+        partition.counts.processed += 1;
+        partition.raise(at, event_time);
+    }
+
     /// Bytes held.
     pub(crate) fn memory_bytes(&self) -> usize {
         self.memory_bytes
@@ -94,11 +100,7 @@ impl PartitionAccumulator {
     /// Returns by how many bytes this grew.
     #[inline]
     fn count(&mut self, at: Position, event: &Event<'_>, window: Option<WindowStart>) -> usize {
-        // An event raises the watermark at most to its record's Kafka timestamp: a sender with a
-        // wrong clock must not close the windows of all others.
-        let time = event.event_time.min(EventTimeMs(at.timestamp_ms));
-        self.highest_event_time = self.highest_event_time.max(Some(time));
-        self.first_event.get_or_insert((at.offset, event.event_time));
+        self.raise(at, event.event_time);
         let Some(window) = window else { return 0 };
         let mut new = 0;
         let place = *self.places.entry(window).or_insert_with(|| {
@@ -114,6 +116,15 @@ impl PartitionAccumulator {
             Dimension::Version => event.app_version,
         });
         new + partial.count(values, event.user_id)
+    }
+
+    /// An event raises the watermark at most to its record's Kafka timestamp: a sender with a wrong
+    /// clock must not close the windows of all others.
+    #[inline]
+    fn raise(&mut self, at: Position, event_time: EventTimeMs) {
+        let time = event_time.min(EventTimeMs(at.timestamp_ms));
+        self.highest_event_time = self.highest_event_time.max(Some(time));
+        self.first_event.get_or_insert((at.offset, event_time));
     }
 
     fn take_delta(&mut self, partition: PartitionId) -> PartitionDelta {

@@ -1,15 +1,17 @@
-//! A worker: parses, validates, enriches and counts the events of its users. Thread `worker-i`.
+//! A worker: makes something of the records that are routed to it. Thread `worker-i`.
 //!
 //! In:  `ToWorker` in order: batches, barriers, resets.
-//! Out: enriched and rejected records, one `WorkerEpoch` per barrier.
+//! Out: what its task makes of them, one `WorkerEpoch` per barrier.
 //! Holds: an event takes no lock, no I/O, no log line and no clock read (a batch takes three clock
 //! reads); nothing of an epoch is sent after its `WorkerEpoch`.
 
 mod batcher;
+mod counting;
 mod delta;
+mod profiling;
+mod task;
 
 use std::{
-    collections::BTreeMap,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Instant,
 };
@@ -17,31 +19,37 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 
 use self::{
-    batcher::{OutputBatcher, SinkGone},
-    delta::EpochDelta,
+    batcher::SinkGone,
+    counting::Counting,
+    profiling::Profiling,
+    task::{Made, Noted, Stamp, Task},
 };
+pub use self::{counting::CountingSettings, profiling::ProfilingSettings};
 use crate::{
-    batch::{Emptied, InputBatch, InputRecord, Pool, RejectKind, Span},
-    budget::{Budget, Permit},
+    batch::{Emptied, InputBatch, InputRecord, Pool, Span},
+    budget::Budget,
     client::{Clock, SystemClock},
     control::Control,
     epoch::{ToSink, ToWorker, WorkerEpoch},
-    event::{Enricher, Event, EventConfig, Field, Parser, Reject, RejectReason, SoftProblem},
     failpoint::{self, Point},
     ids::{Epoch, EventTimeMs, Incarnation, WorkerId},
-    kafka::Partitioner,
-    latency::EpochAges,
-    window::WindowRules,
 };
+
+/// What a worker makes of its records.
+#[expect(clippy::large_enum_variant, reason = "one exists per worker, and is taken apart at once")]
+#[derive(Debug, Clone)]
+pub enum TaskSettings {
+    /// Enriched events, and their counts in windows.
+    Counting(CountingSettings),
+    /// Profiles of users, and what does not look like them.
+    Profiling(Box<ProfilingSettings>),
+}
 
 /// What a worker is made of.
 #[derive(Debug, Clone)]
 pub struct WorkerSettings {
     pub id: WorkerId,
-    pub event: EventConfig,
-    pub rules: WindowRules,
-    /// Partitions of processed-logins.
-    pub output_partitions: usize,
+    pub task: TaskSettings,
     pub budget: Arc<Budget>,
     /// Takes emptied input arenas back.
     pub input_pool: Pool<Emptied<InputRecord>>,
@@ -83,53 +91,40 @@ impl<K: Clock + Send> BatchClock for K {
 pub struct Worker {
     id: WorkerId,
     clock: Box<dyn BatchClock>,
-    rules: WindowRules,
-    partitioner: Partitioner,
     budget: Arc<Budget>,
     input_pool: Pool<Emptied<InputRecord>>,
-    parser: Parser,
-    enricher: Enricher,
-    outputs: OutputBatcher,
     sink: Sender<ToSink>,
     control: Arc<Control>,
-    incarnation: Incarnation,
-    epoch: Epoch,
-    horizon: Option<EventTimeMs>,
-    delta: EpochDelta,
-    /// The delta's bytes that were reported to the budget.
+    stamp: Stamp,
+    task: Box<dyn Task>,
+    noted: Noted,
+    /// Bytes of what the task holds for the epoch that were reported to the budget.
     reported_bytes: usize,
-    ages: EpochAges,
-    reasons: BTreeMap<RejectReason, u64>,
-    soft: BTreeMap<(Field, SoftProblem), u64>,
 }
 
 impl Worker {
     /// A worker that sends to `sink`.
     pub fn new(settings: WorkerSettings, sink: Sender<ToSink>, control: Arc<Control>) -> Self {
-        let WorkerSettings { id, event, rules, budget, input_pool, output_pool, .. } = settings;
-        let output_partitions = settings.output_partitions;
-        let outputs =
-            OutputBatcher::new(output_partitions, sink.clone(), output_pool, Arc::clone(&budget));
+        let WorkerSettings { id, task, budget, input_pool, output_pool } = settings;
+        let task: Box<dyn Task> = match task {
+            TaskSettings::Counting(counting) => {
+                Box::new(Counting::new(counting, &sink, &output_pool, &budget))
+            }
+            TaskSettings::Profiling(profiling) => {
+                Box::new(Profiling::new(*profiling, &sink, &output_pool, &budget))
+            }
+        };
         Self {
             id,
             clock: Box::new(SystemClock),
-            rules,
-            partitioner: Partitioner::new(output_partitions as i32),
             budget,
             input_pool,
-            parser: Parser::new(&event),
-            enricher: Enricher::new(&event),
-            outputs,
             sink,
             control,
-            incarnation: Incarnation(0),
-            epoch: Epoch(0),
-            horizon: None,
-            delta: EpochDelta::default(),
+            stamp: Stamp { incarnation: Incarnation(0), epoch: Epoch(0) },
+            task,
+            noted: Noted::default(),
             reported_bytes: 0,
-            ages: EpochAges::default(),
-            reasons: BTreeMap::new(),
-            soft: BTreeMap::new(),
         }
     }
 
@@ -159,7 +154,7 @@ impl Worker {
             Ok(message) => self.take(Ok(message)),
             Err(TryRecvError::Disconnected) => Turn::Ended,
             Err(TryRecvError::Empty) => {
-                let sent = self.outputs.send_all(self.incarnation, self.epoch);
+                let sent = self.task.send_all(self.stamp);
                 if sent.is_ok() { Turn::Quiet } else { Turn::Ended }
             }
         }
@@ -178,120 +173,59 @@ impl Worker {
             ToWorker::Batch(batch) => self.process(batch),
             ToWorker::Barrier { epoch, horizon } => self.end_epoch(epoch, horizon),
             ToWorker::OutputPartitions(partitions) => {
-                self.partitioner = Partitioner::new(partitions);
-                self.outputs.resize(partitions as usize);
+                self.task.resize(partitions);
                 Ok(())
             }
             ToWorker::Reset(incarnation) => self.reset(incarnation),
-            ToWorker::Begin { epoch, horizon } => {
-                self.epoch = epoch;
-                self.horizon = horizon;
+            ToWorker::Begin { epoch, horizon, inherited } => {
+                self.stamp.epoch = epoch;
+                self.task.begin(horizon, inherited);
                 Ok(())
             }
         }
     }
 
-    fn process(&mut self, batch: InputBatch) -> Result<(), SinkGone> {
-        let InputBatch { arena, records, mut permit } = batch;
-        let (began, processed_at_us) = (self.clock.now(), self.clock.now_us());
-        self.ages.begin_batch(processed_at_us / 1000);
-        for record in &records {
-            self.ages.record(record.position.timestamp_ms);
-            self.record(record, &arena, processed_at_us, &mut permit)?;
-        }
-        self.ages.end_batch(self.clock.now().saturating_duration_since(began));
+    fn process(&mut self, mut batch: InputBatch) -> Result<(), SinkGone> {
+        let (began, now_us) = (self.clock.now(), self.clock.now_us());
+        self.noted.ages.begin_batch(now_us / 1000);
+        self.task.process(&mut batch, now_us, self.stamp, &mut self.noted)?;
+        self.noted.ages.end_batch(self.clock.now().saturating_duration_since(began));
+        let InputBatch { arena, records, permit } = batch;
         self.input_pool.give(arena, records);
-        let grown = self.delta.memory_bytes() - self.reported_bytes;
+        drop(permit);
+        let grown = self.task.memory_bytes() - self.reported_bytes;
         self.budget.delta_grew(grown);
         self.reported_bytes += grown;
         Ok(())
     }
 
-    fn record(
-        &mut self,
-        record: &InputRecord,
-        arena: &[u8],
-        processed_at_us: i64,
-        permit: &mut Permit,
-    ) -> Result<(), SinkGone> {
-        let raw = record.span.value(arena);
-        let event = match self.parser.parse(raw, record.position.timestamp_ms) {
-            Ok(event) => event,
-            Err(reject) => return self.dead_letter(reject, record, arena, permit),
-        };
-        if !event.soft.is_empty() {
-            note_soft(&mut self.soft, &event);
-        }
-        let window = self.rules.window_of(event.event_time);
-        let late = self.rules.is_late(window, self.horizon);
-        self.delta.processed(record.position, &event, (!late).then_some(window));
-        let partition = self.partitioner.partition_of(event.user_id.as_bytes());
-        let (key, headers) = (event.user_id.as_bytes(), record.span.headers(arena));
-        let full = self.outputs.enriched(partition, key, headers, permit, |out| {
-            self.enricher.append(raw, &event, processed_at_us, out);
-        });
-        if full {
-            self.outputs.send_partition(partition, self.incarnation, self.epoch)?;
-        }
-        if late {
-            self.delta.late(record.position.partition);
-            if self.outputs.rejected(RejectKind::Late, record, arena, permit) {
-                self.outputs.send_rejects(self.incarnation, self.epoch)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn dead_letter(
-        &mut self,
-        reject: Reject,
-        record: &InputRecord,
-        arena: &[u8],
-        permit: &mut Permit,
-    ) -> Result<(), SinkGone> {
-        self.delta.dead_letter(record.position.partition);
-        *self.reasons.entry(reject.reason).or_default() += 1;
-        if self.outputs.rejected(RejectKind::DeadLetter(reject), record, arena, permit) {
-            self.outputs.send_rejects(self.incarnation, self.epoch)?;
-        }
-        Ok(())
-    }
-
     fn end_epoch(&mut self, epoch: Epoch, horizon: Option<EventTimeMs>) -> Result<(), SinkGone> {
-        assert_eq!(epoch, self.epoch, "barriers come in order");
+        assert_eq!(epoch, self.stamp.epoch, "barriers come in order");
         failpoint::reached(Point::Answer);
-        self.outputs.send_all(self.incarnation, self.epoch)?;
-        let (deltas, counts) = self.delta.take();
+        self.task.send_all(self.stamp)?;
+        let Made { deltas, counts, rows } = self.task.take(horizon);
+        let Noted { ages, reasons, soft } = &mut self.noted;
         let answer = WorkerEpoch {
-            incarnation: self.incarnation,
+            incarnation: self.stamp.incarnation,
             epoch,
             worker: self.id,
             deltas,
+            rows,
             counts,
-            reasons: std::mem::take(&mut self.reasons).into_iter().collect(),
-            soft: std::mem::take(&mut self.soft).into_iter().collect(),
-            latency: self.ages.take(),
+            reasons: std::mem::take(reasons).into_iter().collect(),
+            soft: std::mem::take(soft).into_iter().collect(),
+            latency: ages.take(),
             delta_bytes: std::mem::take(&mut self.reported_bytes),
         };
-        self.epoch = epoch.next();
-        self.horizon = horizon;
+        self.stamp.epoch = epoch.next();
         self.sink.send(ToSink::WorkerEpoch(Box::new(answer))).map_err(|_| SinkGone)
     }
 
     fn reset(&mut self, incarnation: Incarnation) -> Result<(), SinkGone> {
-        self.outputs.clear();
-        drop(self.delta.take());
+        self.task.clear();
         self.budget.delta_freed(std::mem::take(&mut self.reported_bytes));
-        self.ages.clear();
-        self.reasons.clear();
-        self.soft.clear();
-        self.incarnation = incarnation;
+        self.noted.clear();
+        self.stamp.incarnation = incarnation;
         self.sink.send(ToSink::ResetDone(incarnation)).map_err(|_| SinkGone)
-    }
-}
-
-fn note_soft(soft: &mut BTreeMap<(Field, SoftProblem), u64>, event: &Event<'_>) {
-    for (field, problem) in event.soft.iter() {
-        *soft.entry((field, problem)).or_default() += 1;
     }
 }

@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use logintide::{
     headers::{REDRIVEN, redriven_count},
-    ids::PartitionId,
-    kafka::{Admin, Consumer, DrainEvent, Flow, log_ends},
+    kafka::Record,
 };
-use testkit::{Process, Scenario, brokers, text};
+use testkit::{Process, Scenario, text};
 
-use crate::client::{
-    Topic,
-    support::{PATIENCE, consumer_settings, flush, numbered, send_all, transactional, until},
+use crate::{
+    client::{
+        Topic,
+        support::{PATIENCE, flush, numbered, send_all, transactional, until},
+    },
+    committed,
 };
 
 /// Events with a time too far ahead, which a larger --max-future accepts.
@@ -34,51 +36,17 @@ fn number(summary: &str, what: &str) -> u64 {
     words.find_map(|word| word.parse().ok()).expect("a number")
 }
 
-/// Records of a topic: (partition, offset, marks). A commit is answered before every partition has
-/// its mark, so that they come into sight a little later: no transaction may be open any more.
-fn committed(topic: &str) -> Vec<(i32, i64, u8)> {
-    let settings = consumer_settings(&brokers(), topic, "nobody");
-    let everything = Admin::read_uncommitted(&settings.client).expect("client");
-    let consumer = Consumer::new(&settings).expect("consumer");
-    let partitions: Vec<_> = (0..8).map(PartitionId).collect();
-    until("the end of every transaction", || {
-        let written = log_ends(&everything, topic, &partitions, PATIENCE).expect("ends");
-        let seen = consumer.logs(&partitions, PATIENCE).expect("logs");
-        written.iter().all(|(partition, end)| seen[partition].1 >= *end).then_some(())
-    });
-    in_sight(topic)
+/// Partition, offset and marks of a record.
+fn marks_of(record: &Record<'_>) -> (i32, i64, u8) {
+    (record.partition.0, record.offset, redriven_count(record.headers.get(REDRIVEN)))
 }
 
-/// As a `read_committed` reader sees them at the moment.
+fn committed(topic: &str) -> Vec<(i32, i64, u8)> {
+    committed::committed(topic, 8, marks_of)
+}
+
 fn in_sight(topic: &str) -> Vec<(i32, i64, u8)> {
-    let settings = consumer_settings(&brokers(), topic, "nobody");
-    let mut consumer = Consumer::new(&settings).expect("consumer");
-    let mut partitions: std::collections::BTreeSet<i32> = (0..8).collect();
-    let start: Vec<_> = partitions
-        .iter()
-        .map(|p| (logintide::ids::PartitionId(*p), logintide::ids::Offset(0)))
-        .collect();
-    consumer.assign(&start).expect("assigns");
-    let mut records = Vec::new();
-    let deadline = std::time::Instant::now() + PATIENCE;
-    while !partitions.is_empty() {
-        assert!(std::time::Instant::now() < deadline, "no end of {topic}");
-        consumer.drain(Duration::from_millis(100), |event| {
-            match event {
-                DrainEvent::Record(r) => {
-                    let redriven = redriven_count(r.headers.get(REDRIVEN));
-                    records.push((r.partition.0, r.offset, redriven));
-                }
-                DrainEvent::EndOfPartition { partition, .. } => {
-                    partitions.remove(&partition.0);
-                }
-                DrainEvent::Error { error, .. } => panic!("{error}"),
-            }
-            Flow::Continue
-        });
-        consumer.serve(Duration::ZERO, &mut |_| {}).expect("serves");
-    }
-    records
+    committed::in_sight(topic, 8, marks_of)
 }
 
 fn marked(records: &[(i32, i64, u8)]) -> usize {

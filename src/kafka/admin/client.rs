@@ -108,9 +108,9 @@ impl Admin {
     ///
     /// NOTE: a question that librdkafka gives up before it could be sent aborts the process as soon
     /// as the coordinator can be reached (confluentinc/librdkafka#4605). So its own timeout, which
-    /// `Options::of_coordinator` sets, is as long as it can be; here the wait ends earlier. The question
-    /// stays, and the next one is sent only after it was answered: an answer may be older than the
-    /// question that it would be taken for.
+    /// `Options::of_coordinator` sets, is as long as it can be; here the wait ends earlier. The
+    /// question stays, and the next one is sent only after it was answered: an answer may be older
+    /// than the question that it would be taken for.
     pub(super) fn ask_coordinator(
         &self,
         operation: &'static str,

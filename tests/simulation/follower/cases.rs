@@ -10,7 +10,7 @@ use logintide::{
     ids::{Offset, PartitionId},
     journal::{Condition, Stream},
     replica::BeginAt,
-    topics::{PerOutput, SeenTopics},
+    topics::{PerOutput, SeenTopics, Topic},
 };
 
 use super::{
@@ -151,7 +151,7 @@ fn a_topic_that_was_created_anew_is_read_from_its_start_without_a_takeover() {
     running.run_for(Duration::from_millis(100));
     let shown = running.positions();
     assert_eq!(shown, author.request(2).until, "the new one is read in the middle");
-    let outputs = PerOutput::from_fn(|_| 1);
+    let outputs = PerOutput::of(&Topic::COUNTING[1..], |_| 1);
     let journal = author.request(2).journal;
     running.control.topics().publish(SeenTopics {
         input: None,

@@ -299,6 +299,19 @@ impl SimKafka {
         })
     }
 
+    /// The same with partition and offset.
+    pub(crate) fn visible_with_places(&self, topic: &str) -> Vec<(i32, i64, Rc<Sent>)> {
+        self.with(|cluster| {
+            let logs = &cluster.topics.get(topic).expect("the topic exists").logs;
+            let read = |(partition, log): (i32, &PartitionLog)| {
+                let records = log.read(log.start(), false, usize::MAX).expect("from its start");
+                let place = move |(offset, record)| (partition, offset, record);
+                records.records.into_iter().map(place)
+            };
+            (0..).zip(logs).flat_map(read).collect()
+        })
+    }
+
     /// Whether every partition's records are all stable, and no transaction waits.
     pub(crate) fn is_settled(&self, topics: &[&str]) -> bool {
         self.with(|cluster| {

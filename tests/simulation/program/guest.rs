@@ -8,7 +8,7 @@ use logintide::{
     kafka::RebalanceEvent,
 };
 
-use super::house;
+use super::{house, plan::Work};
 use crate::kafka::{SimClient, SimKafka};
 
 /// A member for a while.
@@ -19,9 +19,9 @@ pub(crate) struct Guest {
 
 impl Guest {
     /// Joins the group, and stays for some time.
-    pub(crate) fn join(kafka: &SimKafka, stay: Duration) -> Self {
+    pub(crate) fn join(kafka: &SimKafka, work: Work, stay: Duration) -> Self {
         let client = kafka.process();
-        let consumer = client.consumer(&house::guest()).expect("a consumer");
+        let consumer = client.consumer(&house::guest(work)).expect("a consumer");
         consumer.subscribe().expect("subscribe");
         Self { consumer, until: kafka.clock().elapsed() + stay }
     }

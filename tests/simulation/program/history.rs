@@ -5,6 +5,7 @@
 //! within a bounded time.
 
 mod groups;
+mod of_users;
 
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ use logintide::{
     topics::{PerTopic, SeenTopics, Topic},
 };
 
+use self::of_users::growing;
+pub(crate) use self::of_users::play_users;
 use super::{
     guest::Guest,
     house::{Repeats, bearable, timing},
@@ -22,7 +25,7 @@ use super::{
     oracle::Outputs,
     plan::{
         GROUP, IDLE_TIMEOUT, MOST_PARTITIONS, Plan, SESSION, TRANSACTION_TIMEOUT, Trouble,
-        WINDOW_MS, names,
+        WINDOW_MS, Work,
     },
     runs::Runs,
     sizes::{Outcome, Sizes},
@@ -46,11 +49,6 @@ const LONG_PAUSE: Duration = Duration::from_millis(250);
 const LOOK_ONE_IN: u32 = 40;
 /// One history in so many has bounded runs.
 const BOUNDED_ONE_IN: u32 = 6;
-/// Topics that may get more partitions; the records of a window stay in one partition, and those of
-/// a stream.
-const GROWING: [Topic; 5] =
-    [Topic::Input, Topic::Input, Topic::Processed, Topic::DeadLetter, Topic::Late];
-
 /// A history under way.
 pub(crate) struct History {
     kafka: SimKafka,
@@ -69,9 +67,13 @@ pub(crate) struct History {
 
 /// Plays a history. `look` is taken at its cluster before anything happens.
 pub(crate) fn play(seed: u64, delivery: Delivery, look: fn(&mut Cluster)) -> Outcome {
+    play_out(|| History::new(seed, delivery, look))
+}
+
+fn play_out(begin: impl FnOnce() -> History) -> Outcome {
     losses::listen(false);
     losses::take();
-    let mut history = History::new(seed, delivery, look);
+    let mut history = begin();
     let troubled = history.trouble();
     let broken = troubled.and_then(|()| history.calm()).and_then(|()| history.judge()).err();
     history.end();
@@ -94,7 +96,7 @@ impl History {
         let kafka = SimKafka::new(seed);
         kafka.with(look);
         kafka.with(|cluster| cluster.note(|| format!("{plan:?}")));
-        let names = names();
+        let names = plan.work.names();
         for (topic, name) in names.iter() {
             kafka.create_topic(name, plan.partitions[topic]);
         }
@@ -173,7 +175,7 @@ impl History {
             Trouble::ExpireIds => kafka.expire_transactional_ids(up_to(3 * SESSION)),
             Trouble::MoveLeader => {
                 let away = up_to(Duration::from_secs(2));
-                let topic = *random.pick(&Topic::ALL);
+                let topic = *random.pick(self.plan.work.topics());
                 let partition = random.below(self.plan.partitions[topic]);
                 kafka.move_leader(&self.names[topic], partition as i32, away);
             }
@@ -187,7 +189,9 @@ impl History {
                 kafka.compact(journal, partition as i32, Duration::from_secs(1));
             }
             Trouble::Weather => kafka.set_faults(bearable(self.plan.weather(random))),
-            Trouble::Guest => self.guest = Some(Guest::join(kafka, up_to(2 * SESSION))),
+            Trouble::Guest => {
+                self.guest = Some(Guest::join(kafka, self.plan.work, up_to(2 * SESSION)));
+            }
             Trouble::AddPartition => self.add_partition(),
             Trouble::DeleteJournal => self.delete_journal(),
             Trouble::CutJournal => self.cut_journal(),
@@ -197,7 +201,7 @@ impl History {
     }
 
     fn add_partition(&mut self) {
-        let topic = *self.random.pick(&GROWING);
+        let topic = *self.random.pick(growing(self.plan.work));
         if self.plan.partitions[topic] == MOST_PARTITIONS {
             return;
         }
@@ -229,16 +233,15 @@ impl History {
 
     /// Lets every process see what the brokers say about the topics.
     fn look_at_topics(&mut self) {
-        let ids = PerTopic::from_fn(|topic| {
-            self.kafka.with(|cluster| cluster.topics.get(&self.names[topic]).map(|it| it.id))
-        });
-        let (input, journal) = (ids[Topic::Input], ids[Topic::Journal]);
-        let outputs = self.plan.outputs();
+        let id = |topic| {
+            let name = &self.names[topic];
+            self.kafka.with(|cluster| cluster.topics.get(name).map(|it| TopicId(it.id)))
+        };
         let seen = SeenTopics {
-            input: input.map(TopicId),
+            input: id(Topic::Input),
             input_partitions: self.plan.partitions[Topic::Input] as i32,
-            journal: journal.map(TopicId),
-            outputs,
+            journal: id(Topic::Journal),
+            outputs: self.plan.outputs(),
         };
         self.slots.iter().for_each(|slot| slot.sees(&self.kafka, seen));
     }
@@ -364,9 +367,12 @@ impl History {
         // A name that neither a commit nor the journal knows any more is nobody's to end.
         let is_renamed = self.slots.iter().any(Slot::is_renamed);
         self.kafka.pass(if is_renamed { EXPIRED } else { Duration::from_secs(1) });
-        let all: Vec<_> = self.names.values().iter().map(String::as_str).collect();
+        let all: Vec<_> = self.names.values().map(String::as_str).collect();
         if !self.kafka.is_settled(&all) {
             return Err("a transaction is still open".to_owned());
+        }
+        if self.plan.work == Work::Users {
+            return self.judge_users();
         }
         let outputs = Outputs::read(&self.kafka, &self.names);
         self.sizes.inputs = self.feed.written().len();
@@ -377,8 +383,7 @@ impl History {
         if self.sizes.deleted + self.sizes.cut == 0 && !self.losses.is_empty() {
             return Err(format!("a journal that is there is said to be lost: {:?}", self.losses));
         }
-        let is_complete = self.plan.is_complete();
-        outputs.check(self.feed.written(), repeats, is_complete, &self.losses)?;
+        outputs.check(self.feed.written(), repeats, self.plan.is_complete(), &self.losses)?;
         if self.plan.is_orderly { outputs.check_order() } else { Ok(()) }
     }
 

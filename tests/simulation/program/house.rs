@@ -22,16 +22,17 @@ use logintide::{
     metrics::Health,
     replica::{Replica, ReplicaSettings},
     sink::{OutputSettings, OutputTopic, Sink, SinkSettings},
-    source::{Source, SourceChannels, SourceSettings},
+    source::{Route, Source, SourceChannels, SourceSettings},
     state::{CopyOf, MemoryDisk, RecordCopy},
     status::Board,
-    topics::{PerOutput, Topic},
-    worker::{Worker, WorkerSettings},
+    topics::Topic,
+    worker::{CountingSettings, TaskSettings, Worker, WorkerSettings},
 };
 
 use super::{
     instance::Instance,
-    plan::{COMMIT_INTERVAL, GROUP, IDLE_TIMEOUT, Plan, SESSION, TRANSACTION_TIMEOUT, names},
+    plan::{COMMIT_INTERVAL, GROUP, IDLE_TIMEOUT, Plan, SESSION, TRANSACTION_TIMEOUT, Work},
+    users,
 };
 use crate::kafka::{Faults, Random, SimClient};
 
@@ -150,9 +151,7 @@ impl House {
             queues.push(to_worker);
             let settings = WorkerSettings {
                 id: WorkerId(number),
-                event: EventConfig::default(),
-                rules: self.plan.rules,
-                output_partitions: self.plan.partitions[Topic::Processed],
+                task: self.task(),
                 budget: Arc::clone(&budget),
                 input_pool: input_pool.clone(),
                 output_pool: output_pool.clone(),
@@ -165,6 +164,7 @@ impl House {
             workers,
             outputs: self.outputs(),
             rules: self.plan.rules,
+            has_rows: self.plan.work == Work::Users,
             instance: InstanceId::parse(&self.name()).expect("valid"),
             introduction: self.introduction(),
             identity: self.identity(),
@@ -186,17 +186,32 @@ impl House {
         Ok(Instance::new((control, budget), source, threads, (sink, sink_input), replica))
     }
 
+    fn task(&self) -> TaskSettings {
+        let event = EventConfig::default();
+        match self.plan.work {
+            Work::Windows => TaskSettings::Counting(CountingSettings {
+                event,
+                rules: self.plan.rules,
+                output_partitions: self.plan.partitions[Topic::Processed] as i32,
+            }),
+            Work::Users => TaskSettings::Profiling(Box::new(users::settings(self.plan.outputs()))),
+        }
+    }
+
     fn source(
         &self,
         budget: Arc<Budget>,
         input_pool: Pool<Emptied<InputRecord>>,
     ) -> SourceSettings {
         SourceSettings {
-            topic: names()[Topic::Input].clone(),
+            topic: self.plan.work.names()[Topic::Input].clone(),
             instance: self.name(),
             consumer: self.consumer(),
             registration: Some(self.outputs().producer),
-            fields: EventConfig::default().fields,
+            route: match self.plan.work {
+                Work::Windows => Route::ByUser(EventConfig::default().fields),
+                Work::Users => Route::ByPartition,
+            },
             rules: self.plan.rules,
             commit_interval: COMMIT_INTERVAL,
             timing: timing(),
@@ -206,7 +221,7 @@ impl House {
             exit_at_end: self.plan.is_bounded,
             leave_on_stop: false,
             has_topic_ids: true,
-            topics: names(),
+            topics: self.plan.work.names(),
             outputs: self.plan.outputs(),
             journal_partitions: self.plan.outputs()[Topic::Journal],
             budget,
@@ -216,16 +231,16 @@ impl House {
     }
 
     fn consumer(&self) -> ConsumerSettings {
-        ConsumerSettings { instance_id: Some(self.name()), ..guest() }
+        ConsumerSettings { instance_id: Some(self.name()), ..guest(self.plan.work) }
     }
 
     fn replica(&self) -> ReplicaSettings {
-        let journal = names()[Topic::Journal].clone();
-        let consumer = ConsumerSettings { topic: journal, ..guest() };
+        let journal = self.plan.work.names()[Topic::Journal].clone();
+        let consumer = ConsumerSettings { topic: journal, ..guest(self.plan.work) };
         let of = CopyOf {
             cluster_id: "simulated".to_owned(),
             group_id: GROUP.to_owned(),
-            topic: names()[Topic::Journal].clone(),
+            topic: self.plan.work.names()[Topic::Journal].clone(),
         };
         ReplicaSettings {
             consumer,
@@ -256,7 +271,7 @@ impl House {
         Identity {
             cluster_id: "simulated".to_owned(),
             group_id: GROUP.to_owned(),
-            topic: names()[Topic::Input].clone(),
+            topic: self.plan.work.names()[Topic::Input].clone(),
             topic_id: None,
             window_size_ms: self.plan.rules.size_ms,
             journal_partitions: self.plan.outputs()[Topic::Journal] as u32,
@@ -279,9 +294,9 @@ impl House {
         OutputSettings {
             producer: producer(Some(transactional)),
             ahead: runs_ahead.then(|| producer(None)),
-            topics: names(),
-            facts: PerOutput::from_fn(|topic| OutputTopic {
-                partitions: self.plan.outputs()[topic],
+            topics: self.plan.work.names(),
+            facts: self.plan.outputs().map(|_, partitions| OutputTopic {
+                partitions: *partitions,
                 record_bytes: RECORD_BYTES,
             }),
         }
@@ -299,12 +314,12 @@ fn client() -> ClientSettings {
 }
 
 /// Settings of a consumer that has no name in the group.
-pub(crate) fn guest() -> ConsumerSettings {
+pub(crate) fn guest(work: Work) -> ConsumerSettings {
     ConsumerSettings {
         client: client(),
         group_id: GROUP.to_owned(),
         instance_id: None,
-        topic: names()[Topic::Input].clone(),
+        topic: work.names()[Topic::Input].clone(),
         fetch_queue_kbytes: 1_024,
         session_timeout: SESSION,
         max_poll_interval: 3 * SESSION,

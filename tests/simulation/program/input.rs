@@ -5,7 +5,10 @@
 
 use crate::kafka::{Random, SimKafka};
 
-use super::plan::{ORDERLY_DELAY_MS, Plan};
+use super::{
+    plan::{ORDERLY_DELAY_MS, Plan, Work},
+    users,
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -28,6 +31,7 @@ pub(crate) struct Input {
 /// Who writes the input.
 #[derive(Debug)]
 pub(crate) struct Feed {
+    work: Work,
     topic: String,
     left: usize,
     is_orderly: bool,
@@ -35,6 +39,8 @@ pub(crate) struct Feed {
     /// Chances of the partitions, of one another.
     weights: Vec<usize>,
     users: usize,
+    /// When the first record was written.
+    began_ms: Option<i64>,
     written: Vec<Input>,
 }
 
@@ -43,12 +49,14 @@ impl Feed {
         let mut weights: Vec<_> = (0..partitions).map(|_| *random.pick(&[0, 1, 1, 8])).collect();
         weights[random.below(partitions)] = 4;
         Self {
+            work: plan.work,
             topic: topic.to_owned(),
             left: plan.records,
             is_orderly: plan.is_orderly,
             dates_ahead: !plan.loses_journal(),
             weights,
             users: 1 + random.below(6),
+            began_ms: None,
             written: Vec::new(),
         }
     }
@@ -97,8 +105,17 @@ impl Feed {
         };
         let (time_ms, user) = (now_ms - self.delay_ms(random), random.below(self.users));
         let mut input = Input { kind, partition: 0, time_ms, user };
-        let value = value(self.written.len(), input, random);
-        let partition = choose(self, random);
+        let (value, partition) = match self.work {
+            Work::Windows => {
+                let value = value(self.written.len(), input, random);
+                (value, choose(self, random))
+            }
+            Work::Users => {
+                let began_ms = *self.began_ms.get_or_insert(now_ms);
+                let value = users::value(began_ms, now_ms, user, kind, random);
+                (value, (user % self.weights.len()) as i32)
+            }
+        };
         input.partition = partition;
         let key = random.one_in(2).then_some(b"k".as_slice());
         kafka.append_record(&self.topic, partition, key, value.as_deref().map(str::as_bytes));

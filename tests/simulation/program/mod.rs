@@ -16,6 +16,7 @@ mod planted;
 mod runs;
 mod sizes;
 mod slot;
+mod users;
 
 use std::{
     env,
@@ -25,7 +26,7 @@ use std::{
 use logintide::config::Delivery;
 
 use self::{
-    history::play,
+    history::{play, play_users},
     sizes::{Outcome, Sizes},
 };
 use crate::kafka::Cluster;
@@ -40,12 +41,16 @@ fn number_of(name: &str) -> Option<u64> {
     Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")))
 }
 
-/// Plays a history; a panic in it is a promise that is broken.
-fn play_safely(seed: u64, delivery: Delivery) -> Outcome {
-    catch_unwind(AssertUnwindSafe(|| play(seed, delivery, |_| {}))).unwrap_or_else(|_| Outcome {
+/// A panic in a history is a promise that is broken.
+fn safely(play: impl FnOnce() -> Outcome) -> Outcome {
+    catch_unwind(AssertUnwindSafe(play)).unwrap_or_else(|_| Outcome {
         broken: Some("a panic, see above".to_owned()),
         ..Outcome::default()
     })
+}
+
+fn play_safely(seed: u64, delivery: Delivery) -> Outcome {
+    safely(|| play(seed, delivery, |_| {}))
 }
 
 /// Plays histories of one mode, or shows the one that is asked for.
@@ -56,10 +61,15 @@ fn play_all(delivery: Delivery, test: &str) {
         assert_eq!(broken, None, "seed {seed}");
         return;
     }
+    play_each(test, |seed| play(seed, delivery, |_| {}), Sizes::are_worth_it);
+}
+
+/// Plays histories by their seeds.
+fn play_each(test: &str, play: impl Fn(u64) -> Outcome, are_worth_it: fn(&Sizes, u64) -> bool) {
     let histories = number_of("LOGINTIDE_HISTORIES").unwrap_or(HISTORIES);
     let (mut sizes, mut broken) = (Sizes::default(), 0);
     for seed in 0..histories {
-        let outcome = play_safely(seed, delivery);
+        let outcome = safely(|| play(seed));
         sizes += outcome.sizes;
         if let Some(promise) = outcome.broken {
             println!("seed {seed}: {promise}");
@@ -73,7 +83,7 @@ fn play_all(delivery: Delivery, test: &str) {
     }
     println!("{test}: {histories} histories, {sizes}");
     assert_eq!(broken, 0, "histories that break a promise");
-    assert!(sizes.are_worth_it(histories), "histories that do something");
+    assert!(are_worth_it(&sizes, histories), "histories that do something");
 }
 
 #[test]
@@ -84,6 +94,16 @@ fn exactly_once_histories_keep_every_promise() {
 #[test]
 fn at_least_once_histories_keep_every_total() {
     play_all(Delivery::AtLeastOnce, "at_least_once_histories");
+}
+
+#[test]
+fn histories_of_users_keep_every_promise() {
+    let test = "histories_of_users";
+    if let Some(seed) = number_of("LOGINTIDE_SEED") {
+        assert_eq!(play_users(seed, Cluster::show).broken, None, "seed {seed}");
+        return;
+    }
+    play_each(test, |seed| play_users(seed, |_| {}), Sizes::are_worth_it_of_users);
 }
 
 #[test]

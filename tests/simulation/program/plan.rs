@@ -107,9 +107,33 @@ impl Trouble {
     }
 }
 
+/// What the program does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// It enriches events and counts them in windows.
+    Windows,
+    /// It keeps users' profiles.
+    Users,
+}
+
+impl Work {
+    /// The topics' names.
+    pub(crate) fn names(self) -> PerTopic<String> {
+        PerTopic::of(self.topics(), |topic| topic.spec().default_name.in_group(GROUP))
+    }
+
+    pub(crate) fn topics(self) -> &'static [Topic] {
+        match self {
+            Self::Windows => &Topic::COUNTING,
+            Self::Users => &Topic::PROFILING,
+        }
+    }
+}
+
 /// What a history is like.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
+    pub(crate) work: Work,
     pub(crate) delivery: Delivery,
     /// Instances of the group.
     pub(crate) instances: usize,
@@ -142,7 +166,7 @@ fn instances(random: &mut Random) -> usize {
 
 impl Plan {
     pub(crate) fn new(delivery: Delivery, random: &mut Random) -> Self {
-        let partitions = PerTopic::from_fn(|topic| match topic {
+        let partitions = PerTopic::of(&Topic::COUNTING, |topic| match topic {
             Topic::Input => 1 + random.below(MOST_PARTITIONS_AT_FIRST),
             _ => 1 + random.below(2),
         });
@@ -159,6 +183,7 @@ impl Plan {
             allowed_lateness_ms: ALLOWED_LATENESS_MS,
         };
         Self {
+            work: Work::Windows,
             delivery,
             instances: instances(random),
             partitions,
@@ -180,7 +205,7 @@ impl Plan {
         records: usize,
     ) -> Self {
         let any = Self::new(delivery, &mut Random::new(0));
-        let partitions = PerTopic::from_fn(|topic| match topic {
+        let partitions = PerTopic::of(&Topic::COUNTING, |topic| match topic {
             Topic::Input => input_partitions,
             _ => 2,
         });
@@ -194,6 +219,19 @@ impl Plan {
         // What is cut off unseen is found by a new start only.
         self.troubles.retain(|trouble| *trouble != Trouble::CutJournal);
         Self { is_bounded: true, is_orderly: false, ..self }
+    }
+
+    /// The same for users: their rows are not written again when the journal has lost them.
+    pub(crate) fn of_users(mut self) -> Self {
+        self.troubles.retain(|trouble| !trouble.loses_journal());
+        let work = Work::Users;
+        let of = self.partitions;
+        let partitions = PerTopic::of(work.topics(), |topic| match topic {
+            Topic::Alerts => of[Topic::Processed],
+            Topic::Activity => of[Topic::Aggregated],
+            topic => of[topic],
+        });
+        Self { work, partitions, records: 3 * self.records, is_orderly: false, ..self }
     }
 
     /// Whether every window has all partitions.
@@ -215,7 +253,7 @@ impl Plan {
 
     /// How many partitions of each output there are.
     pub(crate) fn outputs(&self) -> PerOutput<i32> {
-        PerOutput::from_fn(|topic| self.partitions[topic] as i32)
+        self.partitions.map(|_, partitions| *partitions as i32).outputs()
     }
 
     /// A number of workers, for one start.
@@ -241,9 +279,4 @@ impl Plan {
         let late_copy_delay = (Duration::ZERO, Duration::from_secs(2));
         Faults { late_end_one_in: 4, late_offsets_one_in: 4, late_copy_delay, ..faults }
     }
-}
-
-/// The topics' names.
-pub(crate) fn names() -> PerTopic<String> {
-    PerTopic::from_fn(|topic| topic.spec().default_name.in_group(GROUP))
 }

@@ -5,15 +5,15 @@ use logintide::{
     failpoint::{Fault, plant},
 };
 
-use super::play_safely;
+use super::{history::play_users, play_safely, safely, sizes::Outcome};
 
 /// Histories in which a planted fault is found.
 const ENOUGH: u64 = 20_000;
 
-/// The first history of a mode that a fault breaks.
-fn found(fault: Fault, delivery: Delivery) -> Option<(u64, String)> {
+/// The first history that a fault breaks.
+fn found(fault: Fault, play: impl Fn(u64) -> Outcome) -> Option<(u64, String)> {
     plant(Some(fault));
-    let found = (0..ENOUGH).find_map(|seed| Some((seed, play_safely(seed, delivery).broken?)));
+    let found = (0..ENOUGH).find_map(|seed| Some((seed, play(seed).broken?)));
     plant(None);
     found
 }
@@ -39,6 +39,8 @@ fn modes(fault: Fault) -> &'static [Delivery] {
         | Fault::HeadlessIgnored
         | Fault::SmallerPublished
         | Fault::YesterdaysRun => &[ExactlyOnce],
+        // Of users.
+        Fault::RowsFromSnapshot | Fault::RowsKept => &[],
     }
 }
 
@@ -47,10 +49,17 @@ fn every_planted_fault_is_found() {
     let mut missed = Vec::new();
     for fault in Fault::ALL {
         for delivery in modes(*fault) {
-            let found = found(*fault, *delivery);
+            let found = found(*fault, |seed| play_safely(seed, *delivery));
             println!("{fault:?}, {delivery:?}: {found:?}");
             if found.is_none() {
-                missed.push((*fault, *delivery));
+                missed.push((*fault, format!("{delivery:?}")));
+            }
+        }
+        if modes(*fault).is_empty() {
+            let found = found(*fault, |seed| safely(|| play_users(seed, |_| {})));
+            println!("{fault:?}, users: {found:?}");
+            if found.is_none() {
+                missed.push((*fault, "users".to_owned()));
             }
         }
     }

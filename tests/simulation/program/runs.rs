@@ -39,7 +39,7 @@ impl Runs {
         slots: &mut [Slot],
         random: &mut Random,
     ) -> Result<(), String> {
-        let all: Vec<_> = names.values().iter().map(String::as_str).collect();
+        let all: Vec<_> = names.values().map(String::as_str).collect();
         // Markers of the last transaction may still be on their way.
         if !slots.iter().all(Slot::is_resting) || !kafka.is_settled(&all) {
             return Ok(());

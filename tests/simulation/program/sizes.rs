@@ -17,6 +17,9 @@ pub(crate) struct Sizes {
     /// Windows, and how often they were revised.
     pub(crate) windows: usize,
     pub(crate) revisions: usize,
+    /// Alerts and sessions of users.
+    pub(crate) alerts: usize,
+    pub(crate) sessions: usize,
     /// Rounds in which a process had to do with little memory.
     pub(crate) full: usize,
     /// Partitions that were added, journals that were deleted or cut, and losses that were named.
@@ -48,6 +51,8 @@ impl AddAssign for Sizes {
         self.late += other.late;
         self.windows += other.windows;
         self.revisions += other.revisions;
+        self.alerts += other.alerts;
+        self.sessions += other.sessions;
         self.full += other.full;
         self.added += other.added;
         self.deleted += other.deleted;
@@ -73,13 +78,26 @@ impl Sizes {
     }
 }
 
+impl Sizes {
+    /// The same of histories of users.
+    pub(crate) fn are_worth_it_of_users(&self, histories: u64) -> bool {
+        let histories = histories as usize;
+        self.inputs >= 10 * histories
+            && self.starts > histories
+            && self.troubles > histories
+            && self.alerts > histories
+            && self.sessions > histories
+            && (self.late > histories / 10 && self.added > histories / 50 || histories < 100)
+    }
+}
+
 impl fmt::Display for Sizes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
             "{} s of virtual time: {} records, {} starts, {} troubles, {} failed processes, {} \
-             windows, {} revisions, {} late events, {} rounds with little memory, {} partitions \
-             added, {} journals deleted, {} cut, {} losses, {} bounded runs",
+             windows, {} revisions, {} late events, {} alerts, {} sessions, {} rounds with little \
+             memory, {} partitions added, {} journals deleted, {} cut, {} losses, {} bounded runs",
             self.seconds,
             self.inputs,
             self.starts,
@@ -88,6 +106,8 @@ impl fmt::Display for Sizes {
             self.windows,
             self.revisions,
             self.late,
+            self.alerts,
+            self.sessions,
             self.full,
             self.added,
             self.deleted,
