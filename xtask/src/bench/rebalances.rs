@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use testkit::Process;
 
 use super::{
     figures::Figures,
@@ -19,6 +20,7 @@ const PER_SECOND: u64 = 100_000;
 const REBALANCE_DELAY: &str = "group.initial.rebalance.delay.ms=3000";
 
 const ONE_THREE_ONE: &str = "one, three, one";
+const ROLLING: &str = "restarts one after the other";
 const WINDOWS: &str = "windows of two";
 
 /// A sentence of the page.
@@ -28,10 +30,11 @@ pub(crate) fn sentence(figures: &Figures) -> String {
         spread.map_or_else(|| "?".to_owned(), |spread| format!("{:.0}", spread.maximum))
     };
     format!(
-        "One instance, three, one again at 100 000/s: no partition stood still for longer than {} \
-         ms.\nWindows of two at 20 000/s came at most {} ms after their closing time. Goals: 3 s \
-         and 1 s.",
+        "At 100 000/s no partition stood still for longer than {} ms when one became three and one \
+         again,\n{} ms when three were restarted in turn. Windows of two came at most {} ms after \
+         closing.",
         most(ONE_THREE_ONE, "standstill_ms"),
+        most(ROLLING, "standstill_ms"),
         most(WINDOWS, "max_ms")
     )
 }
@@ -40,6 +43,7 @@ pub(crate) const REBALANCES: Layout = Layout {
     corner: "",
     cases: &[
         (ONE_THREE_ONE, "one instance, three, one, 100 000 events/s"),
+        (ROLLING, "three, restarted one after the other, 100 000 events/s"),
         (WINDOWS, "windows of two instances, 20 000 events/s, epochs of 100 ms"),
     ],
     measures: &[
@@ -56,32 +60,92 @@ pub(crate) fn measure(bench: &mut Workbench) -> anyhow::Result<Figures> {
     bench.warm(1_000_000)?;
     for round in 1..=plan.rounds {
         eprintln!("rebalances: round {round} of {}", plan.rounds);
-        let (standstill_ms, k_per_s) = bench.measured(round, one_three_one)?;
-        figures.push(ONE_THREE_ONE, "standstill_ms", standstill_ms);
-        figures.push(ONE_THREE_ONE, "steady_k_per_s", k_per_s);
+        for course in Course::ALL {
+            let (standstill_ms, k_per_s) = bench.measured(round, |bench| played(bench, course))?;
+            figures.push(course.case(), "standstill_ms", standstill_ms);
+            figures.push(course.case(), "steady_k_per_s", k_per_s);
+        }
         let two = ["one", "two"];
         latency::add_of_windows(bench, round, (WINDOWS, "exactly-once"), &two, &mut figures)?;
     }
     Ok(figures)
 }
 
-/// One instance has all partitions, two more join, the same two leave; nothing is missing, doubled
-/// or wrong. The longest time in which no committed enriched event came in some partition, and the
-/// steady rate in thousands per second.
-fn one_three_one(bench: &mut Workbench) -> anyhow::Result<(f64, f64)> {
+/// What becomes of instances while events come in.
+#[derive(Clone, Copy)]
+enum Course {
+    /// One has all partitions, two more join, the same two leave.
+    OneThreeOne,
+    /// Three are restarted one after the other, within their session.
+    Rolling,
+}
+
+const NAMES: [&str; 3] = ["one", "two", "three"];
+
+impl Course {
+    const ALL: [Self; 2] = [Self::OneThreeOne, Self::Rolling];
+
+    fn case(self) -> &'static str {
+        match self {
+            Self::OneThreeOne => ONE_THREE_ONE,
+            Self::Rolling => ROLLING,
+        }
+    }
+
+    /// Flags of every instance.
+    fn flags(self) -> &'static [&'static str] {
+        match self {
+            Self::OneThreeOne => &["--leave-on-stop"],
+            Self::Rolling => &["--session-timeout", "1m"],
+        }
+    }
+
+    /// Those that are there before the first event.
+    fn begin(self, start: &dyn Fn(&str) -> Process) -> Vec<Process> {
+        let names: &[_] = match self {
+            Self::OneThreeOne => &NAMES[..1],
+            Self::Rolling => &NAMES,
+        };
+        names.iter().map(|name| start(name)).collect()
+    }
+
+    /// Takes two of three parts.
+    fn go(self, running: &mut Vec<Process>, start: &dyn Fn(&str) -> Process, part: Duration) {
+        match self {
+            Self::OneThreeOne => {
+                pause(part);
+                let joined = [start(NAMES[1]), start(NAMES[2])];
+                pause(part);
+                joined.into_iter().for_each(Process::stop);
+            }
+            Self::Rolling => {
+                for name in NAMES {
+                    pause(part * 2 / 3);
+                    running.remove(0).stop();
+                    running.push(start(name));
+                }
+            }
+        }
+    }
+}
+
+/// Events come in while instances come and go; nothing is missing, doubled or wrong. The longest
+/// time in which no committed enriched event came in some partition, and the steady rate in
+/// thousands per second.
+fn played(bench: &mut Workbench, course: Course) -> anyhow::Result<(f64, f64)> {
     let part = Duration::from_secs(if bench.plan().is_quick { 8 } else { 20 });
     let count = (PER_SECOND * 3 * part.as_secs()).to_string();
     bench.fill("live", 8, 0, &[]);
     bench.create_like("live", &OUTPUTS);
     let group = bench.unique("rebalances");
-    let flags = ["--workers", "1", "--delivery", "exactly-once", "--leave-on-stop"];
-    let start = |instance| {
+    let flags = [&["--workers", "1", "--delivery", "exactly-once"], course.flags()].concat();
+    let start = |instance: &str| {
         let command = bench.instance_of("logintide", (&group, instance), "live", &flags);
         let mut process = bench.spawn(command);
         process.wait_for_line(Lines::READING);
         process
     };
-    let first = start("one");
+    let mut running = course.begin(&start);
     let mut rate = bench.loadgen("rate");
     rate.args(["--topic", OUTPUTS[0], "--count", &count, "--committed"]);
     let mut watcher = bench.spawn(rate);
@@ -89,16 +153,11 @@ fn one_three_one(bench: &mut Workbench) -> anyhow::Result<(f64, f64)> {
     produce.args(["--topic", "live", "--rate", &PER_SECOND.to_string(), "--count", &count]);
     produce.args(["--run-length", "200", "--seed", "2", "--bare"]);
     let mut produce = bench.spawn(produce);
-    pause(part);
-    let joined = [start("two"), start("three")];
-    pause(part);
-    for process in joined {
-        process.stop();
-    }
+    course.go(&mut running, &start, part);
     produce.ends_with(0);
     watcher.ends_with(0);
     until_exact(bench)?;
-    first.stop();
+    running.into_iter().for_each(Process::stop);
     bench.drop_topics("out-.*|live");
     let log = watcher.log();
     let figure = |before, after| {
