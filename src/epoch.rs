@@ -24,6 +24,7 @@ use crate::{
     journal::{RowChanges, Rows},
     latency::EpochLatency,
     topics::PerOutput,
+    users::Said,
     window::{PartitionDelta, PartitionProgress},
 };
 
@@ -194,6 +195,8 @@ pub struct WorkerEpoch {
     pub deltas: Vec<PartitionDelta>,
     /// Rows that changed, each partition once.
     pub rows: Vec<RowChanges>,
+    /// What was said of users, and how often.
+    pub said: Vec<(Said, u64)>,
     /// How many records were made, per partition.
     pub counts: Vec<(PartitionId, PartitionCounts)>,
     /// Dead letters by reason, only those that occurred.

@@ -15,7 +15,7 @@ mod timezone;
 mod token;
 mod units;
 
-use std::{fmt, net::SocketAddr, ops::Deref, path::PathBuf, time::Duration};
+use std::{fmt, net::SocketAddr, ops::Deref, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::ValueEnum;
 
@@ -35,7 +35,10 @@ use crate::{
     ids::InstanceId,
     limits::{self, Timing},
     topics::PerTopic,
-    users::place::PlaceTable,
+    users::{
+        RuleSettings,
+        place::{DeviceList, NetworkList, PlaceTable},
+    },
     window::WindowRules,
 };
 
@@ -104,8 +107,18 @@ pub struct RunConfig {
 /// What is made of users.
 #[derive(Debug, Clone)]
 pub struct UsersConfig {
+    /// The numbers of the rules.
+    pub rules: RuleSettings,
     /// What `locale` says.
     pub places: PlaceTable,
+    /// Database of the places of addresses, which counts in its place.
+    pub geoip: Option<PathBuf>,
+    /// Values that say nothing, beside the usual ones.
+    pub placeholders: Arc<[String]>,
+    /// Networks that nobody is told apart by.
+    pub networks: Arc<NetworkList>,
+    /// Devices that nobody is told apart by.
+    pub devices: Arc<DeviceList>,
     /// Time after which a profile is forgotten.
     pub profile_ttl: Duration,
     /// Event time that a partition is read before it gives alerts.

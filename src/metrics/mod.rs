@@ -100,6 +100,10 @@ metrics_table! {
         "Window records written, revisions included.";
     WindowRevisions: Counter "window_revisions_total" []
         "Window records written that replace an earlier one of the same window.";
+    LoginAlerts: Counter "login_alerts_total" ["rule", "severity"]
+        "Alerts written by `logintide users`.";
+    UserSessions: Counter "user_sessions_total" []
+        "Sessions written by `logintide users`.";
     LoginsByLocation: Counter "logins_by_location_total" ["location"]
         "Events counted in windows by location; beyond the first 50 values `other`.";
     LoginsByDeviceType: Counter "logins_by_device_type_total" ["device_type"]

@@ -13,6 +13,7 @@ pub(crate) mod journal_topic;
 pub(crate) mod markers;
 mod parts;
 mod pinning;
+mod places;
 mod threads;
 pub(crate) mod topic_settings;
 mod topic_watch;
@@ -24,7 +25,7 @@ use std::{net::TcpListener, sync::Arc};
 use crossbeam_channel::{bounded, unbounded};
 
 use self::{
-    broker::BrokerFacts, diagnosis::Questions, parts::Parts, threads::Threads,
+    broker::BrokerFacts, diagnosis::Questions, parts::Parts, places::Places, threads::Threads,
     topic_watch::TopicWatch, watchdog::Watchdog,
 };
 use crate::{
@@ -94,6 +95,7 @@ pub(crate) fn run_on(
     if let Some(error) = state::peek(&config.state_dir).problems.into_iter().next() {
         return Err(unfit(error));
     }
+    let mut places = Places::open(&config)?;
     let client = client_settings(&config);
     let admin = Admin::new(&client).map_err(refused)?;
     let Some(facts) = broker::prepare(&config, &admin, &control)? else {
@@ -122,10 +124,12 @@ pub(crate) fn run_on(
     let context = HttpContext { health, metrics, board: board_shown, about, token };
     let copy = Some(copy);
     let activity = Arc::clone(&control);
-    let parts = Parts { config, client, admin, facts, folder, copy, control, board };
+    let geoip = places.board();
+    let parts = Parts { config, client, admin, facts, folder, copy, geoip, control, board };
     start(parts, listener, context)?.join(|| {
         activity.activity().set_metrics();
         topics.iter_mut().for_each(TopicWatch::look);
+        places.look();
         watchdog.look()
     })
 }

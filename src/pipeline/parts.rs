@@ -24,7 +24,7 @@ use crate::{
     state::{JournalCopy, StateFolder},
     status::Board,
     topics::Topic,
-    users::{DetectorSettings, ReadingSettings, RuleSettings, WatchSettings},
+    users::{DetectorSettings, ReadingSettings, WatchSettings, place::GeoIpBoard},
     worker::{CountingSettings, ProfilingSettings, TaskSettings},
 };
 
@@ -46,6 +46,7 @@ pub(super) struct Parts {
     pub(super) facts: BrokerFacts,
     pub(super) folder: StateFolder,
     pub(super) copy: Option<Box<dyn JournalCopy>>,
+    pub(super) geoip: Option<Arc<GeoIpBoard>>,
     pub(super) control: Arc<Control>,
     pub(super) board: Arc<Board>,
 }
@@ -96,10 +97,12 @@ impl Parts {
             reading: ReadingSettings {
                 key: group_key(&facts.cluster_id, &config.group_id),
                 places: users.places,
-                ..ReadingSettings::default()
+                placeholders: Arc::clone(&users.placeholders),
+                networks: Arc::clone(&users.networks),
+                devices: Arc::clone(&users.devices),
             },
             detector: DetectorSettings {
-                rules: RuleSettings::default(),
+                rules: users.rules,
                 // The group's, as soon as it is known.
                 shards: 1,
                 learn_s: seconds(users.learn),
@@ -109,6 +112,7 @@ impl Parts {
             },
             cluster_id: facts.cluster_id.clone(),
             topic: config.topics[Topic::Input].clone(),
+            geoip: self.geoip.clone(),
         };
         ProfilingSettings { watch, outputs: facts.outputs.map(|_, topic| topic.partitions) }
     }

@@ -5,10 +5,15 @@
 use std::{fs, path::Path};
 
 use super::{
+    alerts::text_of,
     row::{Fallback, OfUsers, Setting as _, Spec, TomlForm},
-    table::{FIELD, SECTIONS},
+    table::{ALERTS, FIELD, SECTIONS},
 };
-use crate::{config::alternatives, event::Field};
+use crate::{
+    config::alternatives,
+    event::Field,
+    users::{Rule, RuleSettings, RuleValue},
+};
 
 const COLUMNS: usize = 100;
 
@@ -101,8 +106,22 @@ fn example_of(spec: &Spec) -> String {
                 let line = |field: Field| format!("{0} = \"{0}\"\n", field.name());
                 format!("[{key}]\n{}", Field::ALL.map(line).concat())
             }
+            TomlForm::Entries(_) if spec.name == ALERTS.spec().name => example_of_rules(),
             TomlForm::Entries(_) => format!("[{key}]\n{EXAMPLE_CLIENT}"),
         }
+}
+
+fn example_of_rules() -> String {
+    let rules = Rule::ALL.map(|rule| {
+        let mut defaults = RuleSettings::default();
+        let line = |(name, value): (&str, RuleValue<'_>)| match value {
+            RuleValue::Seconds(_) => format!("{name} = \"{}\"\n", text_of(&value)),
+            _ => format!("{name} = {}\n", text_of(&value)),
+        };
+        let lines = defaults.values(rule).into_iter().map(line);
+        format!("[alerts.{}]\n{}", rule.name(), lines.collect::<String>())
+    });
+    rules.join("\n")
 }
 
 /// The part of the reference between `BEGIN` and `END`.

@@ -14,7 +14,7 @@ use toml::{
 
 use super::{
     row::{Setting, Spec, TomlForm},
-    table::{self, CLIENT, CONFIG, FIELD, START_FROM},
+    table::{self, ALERTS, CLIENT, CONFIG, FIELD, START_FROM},
 };
 use crate::{
     config::{Problems, alternatives},
@@ -134,19 +134,23 @@ impl Reading<'_> {
     /// in a table to TOML; it is taken as the name it looks like.
     fn table(&mut self, spec: &Spec, above: &str, table: &DeTable<'_>) {
         let is_client = spec.name == CLIENT.spec().name;
+        let is_alerts = spec.name == ALERTS.spec().name;
         for (key, value) in table {
             let at = key.span().start;
             let name = format!("{above}{}", key.get_ref());
             let place = self.place(at);
-            if let (true, DeValue::Table(below)) = (is_client, value.get_ref()) {
+            if let (true, DeValue::Table(below)) = (is_client || is_alerts, value.get_ref()) {
                 self.table(spec, &format!("{name}."), below);
             } else if is_client && table::all().any(|row| row.spec().key() == name) {
                 let remedy = "it is not a property of librdkafka; write it above all tables";
                 self.note(at, format!("unexpected key '{name}' in [client] {place}; {remedy}"));
-            } else if !is_client && Field::ALL.iter().all(|field| field.name() != name) {
+            } else if !is_client
+                && !is_alerts
+                && Field::ALL.iter().all(|field| field.name() != name)
+            {
                 let remedy = remedy_of_unknown_field(&name);
                 self.note(at, format!("unexpected key '{name}' in [field] {place}; {remedy}"));
-            } else if let Some(text) = entry(is_client, value.get_ref()) {
+            } else if let Some(text) = entry(is_client || is_alerts, value.get_ref()) {
                 self.add(spec.name, &name, text, at);
             } else {
                 self.note_type(&name, at, &format!("a text; write {name} = \"…\""));
@@ -170,7 +174,8 @@ fn remedy_of_unknown(name: &str, value: &DeValue<'_>) -> String {
         return format!("rename it to '{with_dashes}'");
     }
     if let DeValue::Table(_) = value {
-        return "the tables are [client] and [field], and all other keys stand above them"
+        return "the tables are [client], [field] and [alerts.RULE], and all other keys stand above \
+                them"
             .to_owned();
     }
     nearest(&with_dashes, keys()).map_or_else(
@@ -215,13 +220,14 @@ fn scalar(spec: &Spec, value: &DeValue<'_>) -> Result<String, String> {
     })
 }
 
-/// The text of a table's entry. Of properties, numbers and truth values may go without quotes.
-fn entry(is_client: bool, value: &DeValue<'_>) -> Option<String> {
+/// The text of a table's entry. Of properties and rules, numbers and truth values may go without
+/// quotes.
+fn entry(is_free: bool, value: &DeValue<'_>) -> Option<String> {
     match value {
         DeValue::String(text) => Some(text.clone().into_owned()),
-        DeValue::Integer(number) if is_client => Some(number.to_string()),
-        DeValue::Float(number) if is_client => Some(number.as_str().to_owned()),
-        DeValue::Boolean(on) if is_client => Some(on.to_string()),
+        DeValue::Integer(number) if is_free => Some(number.to_string()),
+        DeValue::Float(number) if is_free => Some(number.as_str().to_owned()),
+        DeValue::Boolean(on) if is_free => Some(on.to_string()),
         _ => None,
     }
 }

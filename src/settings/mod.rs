@@ -5,6 +5,7 @@
 //! (settings, secrets) and the time zone database, nothing else. Holds: whatever is wrong is
 //! reported together and before anything is opened.
 
+mod alerts;
 mod contradictions;
 #[cfg(test)]
 mod documents;
@@ -18,7 +19,7 @@ pub(crate) mod table;
 mod tests;
 mod times;
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use self::table as t;
 #[cfg(test)]
@@ -37,6 +38,10 @@ use crate::{
     event::{EventConfig, FieldNames, TimestampStyle},
     limits,
     topics::{PerTopic, Topic},
+    users::{
+        RuleSettings,
+        place::{DeviceList, NetworkList},
+    },
     window::WindowRules,
 };
 
@@ -92,8 +97,11 @@ struct Work {
     users: Option<UsersConfig>,
 }
 
+/// What is read for users, and may be wrong.
+type OfUsers = (RuleSettings, NetworkList, DeviceList);
+
 /// Events are enriched, and counted in windows.
-fn counting(layers: &Layers) -> Work {
+fn counting(layers: &Layers, _: OfUsers) -> Work {
     Work {
         topics: PerTopic::of(&Topic::COUNTING, |topic| layers.required(t::of_topic(topic))),
         delivery: layers.required(&t::DELIVERY),
@@ -109,7 +117,7 @@ fn counting(layers: &Layers) -> Work {
 }
 
 /// Profiles of users are kept. Alerts are always exact: one that comes twice costs somebody's time.
-fn profiling(layers: &Layers) -> Work {
+fn profiling(layers: &Layers, (rules, networks, devices): OfUsers) -> Work {
     let allowed_lateness = layers.required(&t::ALLOWED_LATENESS);
     Work {
         topics: PerTopic::of(&Topic::PROFILING, |topic| layers.required(t::of_topic(topic))),
@@ -123,7 +131,12 @@ fn profiling(layers: &Layers) -> Work {
         timezone: jiff::tz::TimeZone::UTC,
         timestamp_style: TimestampStyle::Naive,
         users: Some(UsersConfig {
+            rules,
             places: layers.required(&t::PLACES),
+            geoip: layers.get(&t::GEOIP),
+            placeholders: layers.get(&t::PLACEHOLDERS).unwrap_or_default().into(),
+            networks: Arc::new(networks),
+            devices: Arc::new(devices),
             profile_ttl: layers.required(&t::PROFILE_TTL),
             learn: layers.required(&t::LEARN),
             learn_logins: layers.required(&t::LEARN_LOGINS),
@@ -136,12 +149,14 @@ fn load<S: Subset>(
     flags: &Flags<S>,
     variable: &dyn Fn(&str) -> Option<String>,
     surroundings: &Surroundings,
-    work: fn(&Layers) -> Work,
+    work: fn(&Layers, OfUsers) -> Work,
 ) -> Result<Loaded, ConfigError> {
     let mut problems = Problems::new();
     let layers = Layers::gather(flags, variable, &mut problems);
     contradictions::check(&layers, &mut problems);
     let fields = fields(&layers, &mut problems);
+    let rules = alerts::rules(&layers, &mut problems);
+    let (networks, devices) = alerts::lists(&layers, &mut problems);
     let client_properties = ClientProperties(client_properties(&layers, &mut problems));
     let state_dir = layers.get(&t::STATE_DIR).or_else(|| {
         let group_id =
@@ -155,7 +170,8 @@ fn load<S: Subset>(
     let instance_id = layers.get(&t::INSTANCE_ID).unwrap_or_else(|| {
         default_instance_id(&surroundings.host, &surroundings.current_dir.join(&state_dir))
     });
-    let Work { topics, delivery, window, timezone, timestamp_style, users } = work(&layers);
+    let Work { topics, delivery, window, timezone, timestamp_style, users } =
+        work(&layers, (rules, networks, devices));
     let memory = layers.required(&t::MEMORY_BUDGET);
     let workers = layers.get(&t::WORKERS);
     let config = RunConfig {

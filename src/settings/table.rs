@@ -178,6 +178,27 @@ settings! {
                    this code of ISO 3166-1, or no place")
             .more("See [ALERTS.md](ALERTS.md#places).")
             .of_users();
+        GEOIP: PathBuf = text("geoip", "FILE", |text| Ok(PathBuf::from(text)))
+            .otherwise("none", "/usr/share/GeoIP/GeoLite2-City.mmdb")
+            .help("Database of the places of addresses (MMDB), used in place of locale; it is \
+                   read again when it changes")
+            .more("See [ALERTS.md](ALERTS.md#places).")
+            .of_users();
+        PLACEHOLDERS: Vec<String> = text("placeholders", "LIST", |text| {
+                Ok(text.split(',').map(|value| value.trim().to_owned()).collect())
+            })
+            .otherwise("none", "dummy,test-device")
+            .help("Values of any field that say nothing, beside the usual ones, separated by commas")
+            .of_users();
+        ALLOWED_NETWORKS: PathBuf = text("allowed-networks", "FILE", |text| Ok(PathBuf::from(text)))
+            .otherwise("none", "/etc/logintide/networks.txt")
+            .help("File with networks that no user is told apart by, such as an office's: one a \
+                   line")
+            .of_users();
+        ALLOWED_DEVICES: PathBuf = text("allowed-devices", "FILE", |text| Ok(PathBuf::from(text)))
+            .otherwise("none", "/etc/logintide/devices.txt")
+            .help("File with device ids that no user is told apart by: one a line")
+            .of_users();
         PROFILE_TTL: Duration = text("profile-ttl", "DURATION", parse_duration)
             .default("4320h")
             .help("How long a user's profile is kept after the last login, in event time")
@@ -247,6 +268,14 @@ settings! {
         FIELD: (String, String) = entries("field", "FIELD=NAME", ',')
             .help("Name of a field in the input; repeat it, or separate by commas")
             .of_both();
+    }
+    "Rules about users" {
+        ALERTS: (String, String) = entries("alerts", "RULE.SETTING=VALUE", ',')
+            .help("Number of a rule; repeat it, or separate by commas")
+            .more("In a file `[alerts.impossible_travel]`, and below it `speed_kmh = 1200`. \
+                   [ALERTS.md](ALERTS.md) says what each means; all instances of a group need the \
+                   same.")
+            .of_users();
     }
     "Properties for librdkafka" {
         CLIENT: (String, String) = entries("client-properties", "NAME=VALUE", '\n')

@@ -1,6 +1,7 @@
 //! What the command line, the variables and the file become.
 
 mod contradictions;
+mod users;
 
 use clap::{Args, Command, FromArgMatches, ValueEnum};
 

@@ -222,6 +222,7 @@ fn report_of(aligned: &mut AlignedEpoch, truncated: u64, aligned_at: Instant) ->
         partitions: partitions.collect(),
         reasons: workers.iter().flat_map(|worker| &worker.reasons).copied().collect(),
         soft: workers.iter().flat_map(|worker| &worker.soft).copied().collect(),
+        said: workers.iter().flat_map(|worker| &worker.said).copied().collect(),
         latency: workers.iter_mut().map(|worker| std::mem::take(&mut worker.latency)).collect(),
         usage,
         windows: Vec::new(),

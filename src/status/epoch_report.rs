@@ -11,6 +11,7 @@ use crate::{
     event::{Field, RejectReason, SoftProblem},
     ids::{Epoch, PartitionId},
     latency::EpochLatency,
+    users::Said,
     window::UsageCounts,
 };
 
@@ -35,6 +36,8 @@ pub(crate) struct EpochReport {
     /// Dead letters by reason; a reason may stand there once per worker, as below.
     pub reasons: Vec<(RejectReason, u64)>,
     pub soft: Vec<((Field, SoftProblem), u64)>,
+    /// What was said of users.
+    pub said: Vec<(Said, u64)>,
     /// Every owned partition.
     pub partitions: Vec<PartitionReport>,
     /// Of each worker.

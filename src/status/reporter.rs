@@ -25,6 +25,7 @@ use crate::{
     ids::{InstanceId, PartitionId},
     limits,
     metrics::{Health, Metric, PipelinePhase, Waiting, add, add_labeled, set, set_labeled},
+    users::Said,
     window::Windows,
 };
 
@@ -128,6 +129,14 @@ impl Reporter {
         for ((field, problem), n) in report.soft {
             add_labeled(Metric::SoftProblems, &[field.name(), problem.as_str()], n);
             *self.soft.entry((field, problem)).or_default() += n;
+        }
+        for (said, n) in report.said {
+            match said {
+                Said::Alert(rule, severity) => {
+                    add_labeled(Metric::LoginAlerts, &[rule.name(), severity.name()], n);
+                }
+                Said::Session => add(Metric::UserSessions, n),
+            }
         }
         self.process.bytes_in += report.bytes;
         self.usage.add(&report.usage);

@@ -41,8 +41,8 @@ pub use self::{
     profiles::{Judged, Profiles},
     reading::{LoginReader, ReadingSettings},
     rules::{
-        Burst, Contradiction, Dormant, Evidence, Finding, Rotation, Rule, RuleSettings, Severity,
-        Switch, Travel, Unfamiliar,
+        Burst, Contradiction, Dormant, Evidence, Finding, Rotation, Rule, RuleSettings, RuleValue,
+        Severity, Switch, Travel, Unfamiliar,
     },
     score::{Feature, Score},
     session::{Novelty, Session},

@@ -7,8 +7,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    Detector, DetectorSettings, LoginReader, LoginText, Origin, Profiles, ReadingSettings,
-    activity::activity, ocsf,
+    Detector, DetectorSettings, LoginReader, LoginText, Origin, Profiles, ReadingSettings, Rule,
+    Severity, activity::activity, ocsf, place::GeoIpBoard,
 };
 use crate::{
     event::{EventConfig, Parser, Reject, SoftProblems},
@@ -30,13 +30,15 @@ pub struct WatchSettings {
     pub cluster_id: String,
     /// The topic of the enriched events.
     pub topic: String,
+    /// Where the places of addresses are found, if not by `locale`.
+    pub geoip: Option<Arc<GeoIpBoard>>,
 }
 
 /// What is said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Said {
     /// An alert about a login.
-    Alert,
+    Alert(Rule, Severity),
     /// A session that is over.
     Session,
 }
@@ -59,6 +61,9 @@ pub struct Watch {
     parser: Parser,
     reader: LoginReader,
     detector: Detector,
+    geoip: Option<Arc<GeoIpBoard>>,
+    /// Version of the database that is used.
+    geoip_version: u64,
     shards: BTreeMap<PartitionId, Profiles>,
     /// A record, to reuse its memory.
     text: Vec<u8>,
@@ -67,13 +72,15 @@ pub struct Watch {
 impl Watch {
     /// One that knows nothing yet.
     pub fn new(settings: WatchSettings) -> Self {
-        let WatchSettings { event, reading, detector, cluster_id, topic } = settings;
+        let WatchSettings { event, reading, detector, cluster_id, topic, geoip } = settings;
         Self {
             cluster_id,
             topic,
             parser: Parser::new(&event),
             reader: LoginReader::new(reading),
             detector: Detector::new(detector),
+            geoip,
+            geoip_version: 0,
             shards: BTreeMap::new(),
             text: Vec::new(),
         }
@@ -87,6 +94,14 @@ impl Watch {
         }
         let shard = |(partition, rows): (_, Arc<Rows>)| (partition, Profiles::of(partition, &rows));
         self.shards = rows.into_iter().map(shard).collect();
+    }
+
+    /// Uses the newest database of places from here on.
+    pub fn look(&mut self) {
+        let board = self.geoip.as_ref();
+        if let Some(newer) = board.and_then(|board| board.newer(&mut self.geoip_version)) {
+            self.reader.look_up_in(newer);
+        }
     }
 
     /// Takes a record in. `says` is given the user and a record's value, for each that comes of it.
@@ -125,7 +140,7 @@ impl Watch {
                 locale: event.locale,
             };
             let record = ocsf::record(alert, &login, origin, shard.state());
-            say(Said::Alert, event.user_id, &record)?;
+            say(Said::Alert(alert.rule, alert.finding.severity), event.user_id, &record)?;
         }
         for (user_id, session) in &judged.over {
             say(Said::Session, user_id, &activity(user_id, session, origin))?;

@@ -152,7 +152,7 @@ impl Task for Counting {
     fn take(&mut self, horizon: Option<EventTimeMs>) -> Made {
         self.horizon = horizon;
         let (deltas, counts) = self.delta.take();
-        Made { deltas, counts, rows: Vec::new() }
+        Made { deltas, counts, ..Made::default() }
     }
 
     fn resize(&mut self, partitions: PerOutput<i32>) {

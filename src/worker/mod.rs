@@ -203,7 +203,7 @@ impl Worker {
         assert_eq!(epoch, self.stamp.epoch, "barriers come in order");
         failpoint::reached(Point::Answer);
         self.task.send_all(self.stamp)?;
-        let Made { deltas, counts, rows } = self.task.take(horizon);
+        let Made { deltas, counts, rows, said } = self.task.take(horizon);
         let Noted { ages, reasons, soft } = &mut self.noted;
         let answer = WorkerEpoch {
             incarnation: self.stamp.incarnation,
@@ -211,6 +211,7 @@ impl Worker {
             worker: self.id,
             deltas,
             rows,
+            said,
             counts,
             reasons: std::mem::take(reasons).into_iter().collect(),
             soft: std::mem::take(soft).into_iter().collect(),

@@ -3,7 +3,7 @@
 //! In:  enriched events, partition by partition in the order of their offsets.
 //! Out: alerts and sessions; at a barrier, the rows of the profiles that have changed.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crossbeam_channel::Sender;
 
@@ -37,6 +37,7 @@ pub(super) struct Profiling {
     alerts: Output,
     sessions: Output,
     counts: EpochDelta,
+    said: BTreeMap<Said, u64>,
 }
 
 /// One of the output topics.
@@ -92,6 +93,7 @@ impl Profiling {
             alerts: output(Topic::Alerts),
             sessions: output(Topic::Activity),
             counts: EpochDelta::default(),
+            said: BTreeMap::new(),
         }
     }
 
@@ -102,12 +104,14 @@ impl Profiling {
         (stamp, noted): (Stamp, &mut Noted),
         permit: &mut Permit,
     ) -> Result<(), SinkGone> {
-        let (position, Self { watch, alerts, sessions, .. }) = (record.position, &mut *self);
+        let position = record.position;
+        let Self { watch, alerts, sessions, said: counted, .. } = &mut *self;
         let seen = watch.take(position, record.span.value(arena), |said, user_id, value| {
             let output = match said {
-                Said::Alert => &mut *alerts,
+                Said::Alert(..) => &mut *alerts,
                 Said::Session => &mut *sessions,
             };
+            *counted.entry(said).or_default() += 1;
             output.send(user_id, value, stamp, permit)
         })?;
         match seen {
@@ -143,6 +147,7 @@ impl Task for Profiling {
         stamp: Stamp,
         noted: &mut Noted,
     ) -> Result<(), SinkGone> {
+        self.watch.look();
         let InputBatch { arena, records, permit } = batch;
         for record in records.iter() {
             noted.ages.record(record.position.timestamp_ms);
@@ -162,7 +167,8 @@ impl Task for Profiling {
 
     fn take(&mut self, _horizon: Option<EventTimeMs>) -> Made {
         let (deltas, counts) = self.counts.take();
-        Made { deltas, counts, rows: self.watch.take_changes() }
+        let said = std::mem::take(&mut self.said).into_iter().collect();
+        Made { deltas, counts, rows: self.watch.take_changes(), said }
     }
 
     fn resize(&mut self, partitions: PerOutput<i32>) {
@@ -175,5 +181,6 @@ impl Task for Profiling {
         self.sessions.batcher.clear();
         self.watch.clear();
         drop(self.counts.take());
+        self.said.clear();
     }
 }

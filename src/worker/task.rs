@@ -16,6 +16,7 @@ use crate::{
     journal::RowChanges,
     latency::EpochAges,
     topics::PerOutput,
+    users::Said,
     window::PartitionDelta,
 };
 
@@ -32,6 +33,7 @@ pub(super) struct Made {
     pub(super) deltas: Vec<PartitionDelta>,
     pub(super) counts: Vec<(PartitionId, PartitionCounts)>,
     pub(super) rows: Vec<RowChanges>,
+    pub(super) said: Vec<(Said, u64)>,
 }
 
 /// What an epoch's records were like, whatever is made of them.

@@ -85,6 +85,7 @@ fn expected(scenario: &Scenario) -> [Vec<Vec<u8>>; 3] {
         },
         cluster_id: cluster_id(&admin(scenario), PATIENCE).expect("an id").expect("it has one"),
         topic: topic.clone(),
+        geoip: None,
     };
     let mut watch = Watch::new(settings);
     watch.begin(Vec::new(), PARTITIONS as u32);
@@ -97,7 +98,8 @@ fn expected(scenario: &Scenario) -> [Vec<Vec<u8>>; 3] {
         };
         let value = record.value.expect("no tombstones are produced");
         let seen = watch.take(position, value, |said, _, record| {
-            let records = if said == Said::Alert { &mut *alerts } else { &mut *sessions };
+            let records =
+                if matches!(said, Said::Alert(..)) { &mut *alerts } else { &mut *sessions };
             records.push(record.to_vec());
             Ok::<_, Infallible>(())
         });

@@ -61,7 +61,10 @@ fn an_unknown_key_brings_the_nearest() {
             "'window' in [client] (f.toml:2); it is not a property of librdkafka; write it above",
         ),
         // As the first line of a table, not of what is in it.
-        ("\n[kafka]\nx = 1", "'kafka' (f.toml:2); the tables are [client] and [field]"),
+        (
+            "\n[kafka]\nx = 1",
+            "'kafka' (f.toml:2); the tables are [client], [field] and [alerts.RULE]",
+        ),
     ] {
         let problem = problem(text);
         assert!(problem.starts_with(&format!("unexpected key {expected}")), "{problem}");

@@ -111,6 +111,7 @@ fn report(epoch: u64, is_committed: bool) -> EpochReport {
         dropped: 0,
         truncated: 0,
         is_early: false,
+        said: Vec::new(),
         reasons: vec![(RejectReason::NotJson, 2), (RejectReason::NotJson, 1)],
         soft: Vec::new(),
         partitions: vec![partition],

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     code::PlaceCode,
-    geoip::{GeoHit, GeoIp, GeoIpError, GeoIpKind, ReloadingGeoIp},
+    geoip::{GeoHit, GeoIp, GeoIpBoard, GeoIpError, GeoIpKind, ReloadingGeoIp},
     lists::{DeviceList, ListError},
     network::{Network, NetworkError, NetworkList, is_public, parse_address},
     point::Point,

@@ -7,6 +7,7 @@
 mod burst;
 mod contradiction;
 mod dormant;
+mod named;
 mod rotation;
 mod settings;
 mod travel;
@@ -14,8 +15,9 @@ mod unfamiliar;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::settings::{
-    Burst, Contradiction, Dormant, Rotation, RuleSettings, Switch, Travel, Unfamiliar,
+pub use self::{
+    named::RuleValue,
+    settings::{Burst, Contradiction, Dormant, Rotation, RuleSettings, Switch, Travel, Unfamiliar},
 };
 use super::{
     login::{Login, LoginRef, Named},
@@ -115,6 +117,17 @@ pub enum Severity {
     Medium,
     /// A reason to look at once.
     High,
+}
+
+impl Severity {
+    /// Its name in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
 }
 
 /// What a rule has found.

@@ -54,6 +54,7 @@ fn watch() -> WatchSettings {
         },
         cluster_id: "simulated".to_owned(),
         topic: format!("{GROUP}-users"),
+        geoip: None,
     }
 }
 
@@ -121,7 +122,7 @@ pub(crate) fn check(
         let (partition, timestamp_ms) = (PartitionId(partition), sent.timestamp_ms);
         let position = Position { partition, offset, timestamp_ms };
         let seen = watch.take(position, value, |said, _, record| {
-            let records = if said == Said::Alert { &mut alerts } else { &mut sessions };
+            let records = if matches!(said, Said::Alert(..)) { &mut alerts } else { &mut sessions };
             records.push(text(record));
             Ok::<_, Infallible>(())
         });

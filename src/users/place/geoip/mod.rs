@@ -4,6 +4,7 @@
 //! Holds: the file is in memory as a whole and never changes there; a corrupt one ends no lookup
 //! in a panic or a loop: a record that cannot be decoded is no hit, and is counted.
 
+mod board;
 mod record;
 mod reloading;
 #[cfg(test)]
@@ -21,7 +22,7 @@ use std::{
 use maxminddb::Reader;
 
 use self::record::Record;
-pub use self::reloading::ReloadingGeoIp;
+pub use self::{board::GeoIpBoard, reloading::ReloadingGeoIp};
 use super::{Place, is_public};
 use crate::limits;
 
