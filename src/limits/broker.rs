@@ -57,8 +57,8 @@ pub const SCAN_QUEUE_BYTES: usize = 8 * 1024 * 1024;
 pub const BROKER_QUERY_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Timeout that librdkafka is given for a question to a group's coordinator, the longest that it
-/// takes. The wait ends earlier; when librdkafka itself gives such a question up, and the
-/// coordinator comes back after that, it aborts the process (confluentinc/librdkafka#4605).
+/// takes: when it gives such a question up, and the coordinator comes back after that, it aborts
+/// the process (confluentinc/librdkafka#4605). The wait ends earlier, and the client with it.
 pub const COORDINATOR_QUESTION_LIFE: Duration = Duration::from_hours(1);
 
 /// Timeout of such a query while partitions are recovered. It is longer, because on a slow line no

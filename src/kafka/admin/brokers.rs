@@ -182,7 +182,7 @@ fn ask_broker(admin: &Admin, id: i32) -> Result<Queue, KafkaError> {
         // SAFETY: the name is alive and is copied.
         Ok(unsafe { rd::rd_kafka_ConfigResource_new(broker, name.as_ptr()) })
     })?;
-    let answers = Queue::new(admin.client());
+    let answers = Queue::new(&admin.client());
     // SAFETY: client, queue and requests are alive; librdkafka copies the requests.
     unsafe {
         rd::rd_kafka_DescribeConfigs(

@@ -2,7 +2,8 @@
 //!
 //! In:  a request. Out: the brokers' answer within a timeout, or the error that is behind its
 //! absence. Used by whoever owns the client, one question at a time.
-//! Holds: asking for a topic never creates it; a coordinator has one question at most.
+//! Holds: asking for a topic never creates it; a question to a coordinator is never given up by
+//! librdkafka.
 
 use std::{
     cell::{Cell, RefCell},
@@ -11,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rdkafka::{bindings as rd, types::RDKafkaType};
+use rdkafka::{ClientConfig, bindings as rd, types::RDKafkaType};
 
 use crate::{
     kafka::native::{
@@ -23,12 +24,27 @@ use crate::{
 
 /// A client without group or records.
 pub struct Admin {
+    config: ClientConfig,
+    role: &'static str,
     refusal: Cell<Option<Refusal>>,
-    /// Where the answer of a coordinator arrives that was not waited for long enough.
-    unanswered: RefCell<Option<Queue>>,
+    native: RefCell<Native>,
+}
+
+/// What librdkafka has of a client.
+struct Native {
     // NOTE: dropped in this order; the client goes last, with its last handle.
     events: Queue,
     client: Arc<NativeClient>,
+}
+
+impl Native {
+    fn new(config: &ClientConfig, role: &'static str) -> Result<Self, KafkaError> {
+        // A consumer, because a producer's metadata request creates topics that are missing.
+        let kind = RDKafkaType::RD_KAFKA_CONSUMER;
+        let events = rd::RD_KAFKA_EVENT_ERROR | rd::RD_KAFKA_EVENT_STATS;
+        let client = NativeClient::new(config, kind, events, role)?;
+        Ok(Self { events: Queue::main(&client), client })
+    }
 }
 
 impl fmt::Debug for Admin {
@@ -75,12 +91,8 @@ impl Admin {
         more: &[(&str, String)],
     ) -> Result<Self, KafkaError> {
         let config = settings.to_question_config(more)?;
-        // A consumer, because a producer's metadata request creates topics that are missing.
-        let kind = RDKafkaType::RD_KAFKA_CONSUMER;
-        let events = rd::RD_KAFKA_EVENT_ERROR | rd::RD_KAFKA_EVENT_STATS;
-        let client = NativeClient::new(&config, kind, events, role)?;
-        let (refusal, unanswered) = (Cell::new(None), RefCell::new(None));
-        Ok(Self { refusal, unanswered, events: Queue::main(&client), client })
+        let native = RefCell::new(Native::new(&config, role)?);
+        Ok(Self { config, role, refusal: Cell::new(None), native })
     }
 
     /// For how long brokers have refused this client although they answer, why, and the remedy.
@@ -97,44 +109,42 @@ impl Admin {
         timeout: Duration,
         send: impl FnOnce(*mut rd::rd_kafka_t, *mut rd::rd_kafka_queue_t),
     ) -> Result<Event, KafkaError> {
-        let answers = Queue::new(&self.client);
-        send(self.client.ptr(), answers.ptr());
-        let answer = answers.poll(timeout);
-        self.serve_events();
-        checked(operation, answer.ok_or_else(|| self.client.timeout(operation, timeout))?)
+        let answer = self.answer(timeout, send);
+        checked(operation, answer.ok_or_else(|| self.client().timeout(operation, timeout))?)
     }
 
     /// As `ask`, for a question to the coordinator of a group.
     ///
-    /// NOTE: a question that librdkafka gives up before it could be sent aborts the process as soon
-    /// as the coordinator can be reached (confluentinc/librdkafka#4605). So its own timeout, which
-    /// `Options::of_coordinator` sets, is as long as it can be; here the wait ends earlier. The
-    /// question stays, and the next one is sent only after it was answered: an answer may be older
-    /// than the question that it would be taken for.
+    /// NOTE: a question that librdkafka itself gives up before it could be sent aborts the process
+    /// as soon as the coordinator can be reached (confluentinc/librdkafka#4605), and one that the
+    /// coordinator has refused three times waits until a broker comes or goes. So librdkafka may
+    /// take as long as it likes, which `Options::of_coordinator` sets, and who was not answered in
+    /// time goes on with another client.
     pub(super) fn ask_coordinator(
         &self,
         operation: &'static str,
         timeout: Duration,
         send: impl FnOnce(*mut rd::rd_kafka_t, *mut rd::rd_kafka_queue_t),
     ) -> Result<Event, KafkaError> {
-        let began = Instant::now();
-        let mut unanswered = self.unanswered.borrow_mut();
-        if let Some(former) = &*unanswered
-            && former.poll(timeout).is_none()
-        {
-            self.serve_events();
-            return Err(self.client.timeout(operation, timeout));
+        if let Some(answer) = self.answer(timeout, send) {
+            return checked(operation, answer);
         }
-        *unanswered = None;
-        let answers = Queue::new(&self.client);
-        send(self.client.ptr(), answers.ptr());
-        let answer = answers.poll(timeout.saturating_sub(began.elapsed()));
+        let error = self.client().timeout(operation, timeout);
+        *self.native.borrow_mut() = Native::new(&self.config, self.role)?;
+        Err(error)
+    }
+
+    fn answer(
+        &self,
+        timeout: Duration,
+        send: impl FnOnce(*mut rd::rd_kafka_t, *mut rd::rd_kafka_queue_t),
+    ) -> Option<Event> {
+        let client = self.client();
+        let answers = Queue::new(&client);
+        send(client.ptr(), answers.ptr());
+        let answer = answers.poll(timeout);
         self.serve_events();
-        let Some(answer) = answer else {
-            *unanswered = Some(answers);
-            return Err(self.client.timeout(operation, timeout));
-        };
-        checked(operation, answer)
+        answer
     }
 
     /// Asks a broker for the metadata of one topic, or of none.
@@ -144,29 +154,31 @@ impl Admin {
         timeout: Duration,
         read: impl FnOnce(&rd::rd_kafka_metadata) -> T,
     ) -> Result<T, KafkaError> {
-        let native = topic.map(|name| Topic::new(&self.client, name)).transpose()?;
-        read_metadata(&self.client, native.as_ref(), timeout, read)
+        let client = self.client();
+        let native = topic.map(|name| Topic::new(&client, name)).transpose()?;
+        read_metadata(&client, native.as_ref(), timeout, read)
     }
 
-    pub(super) fn client(&self) -> &Arc<NativeClient> {
-        &self.client
+    pub(super) fn client(&self) -> Arc<NativeClient> {
+        Arc::clone(&self.native.borrow().client)
     }
 
     /// The next event, waiting up to `timeout` for one.
     pub(super) fn next_event(&self, timeout: Duration) -> Option<Event> {
-        self.events.poll(timeout)
+        self.native.borrow().events.poll(timeout)
     }
 
     /// Serves log lines and errors, so that a timeout can say what is behind it.
     pub(super) fn serve_events(&self) {
         for _ in 0..ADMIN_SERVE_EVENTS {
-            let Some(event) = self.events.poll(Duration::ZERO) else { return };
+            let Some(event) = self.next_event(Duration::ZERO) else { return };
             self.serve_event(&event);
         }
     }
 
     pub(super) fn serve_event(&self, event: &Event) {
-        let context = self.client.context();
+        let client = self.client();
+        let context = client.context();
         let is_error = event.kind() == rd::RD_KAFKA_EVENT_ERROR;
         if !event.serve_log(context) && is_error && is_broker_away(event.error_code()) {
             let text = event.error_text();
@@ -181,7 +193,7 @@ impl Admin {
     pub(super) fn explained(&self, error: KafkaError, waited: Duration) -> KafkaError {
         self.serve_events();
         match error {
-            KafkaError::Timeout { operation, .. } => self.client.timeout(operation, waited),
+            KafkaError::Timeout { operation, .. } => self.client().timeout(operation, waited),
             other => other,
         }
     }

@@ -51,7 +51,7 @@ pub fn describe_cluster(
     admin: &Admin,
     timeout: Duration,
 ) -> Result<ClusterDescription, KafkaError> {
-    let options = Options::new(admin.client(), op::RD_KAFKA_ADMIN_OP_DESCRIBECLUSTER, timeout)?;
+    let options = Options::new(&admin.client(), op::RD_KAFKA_ADMIN_OP_DESCRIBECLUSTER, timeout)?;
     let answer = admin.ask("describe the cluster", timeout, |client, queue| {
         // SAFETY: client, options and queue are alive.
         unsafe { rd::rd_kafka_DescribeCluster(client, options.ptr(), queue) };

@@ -35,7 +35,7 @@ pub fn commit_metadata(
             Ok(unsafe { rd::rd_kafka_ListConsumerGroupOffsets_new(name.as_ptr(), ptr::null()) })
         })?;
     let kind = op::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS;
-    let options = Options::of_coordinator(admin.client(), kind)?;
+    let options = Options::of_coordinator(&admin.client(), kind)?;
     let answer = admin.ask_coordinator(OPERATION, timeout, |client, queue| {
         let (groups, count, options) = (requests.ptr(), requests.len(), options.ptr());
         // SAFETY: client, options, queue and requests are alive; librdkafka copies what it needs.

@@ -37,7 +37,7 @@ pub fn delete_group(admin: &Admin, group: &str, timeout: Duration) -> Result<boo
         // SAFETY: the name is alive, and is copied.
         Ok(unsafe { rd::rd_kafka_DeleteGroup_new(name.as_ptr()) })
     })?;
-    let options = Options::of_coordinator(admin.client(), op::RD_KAFKA_ADMIN_OP_DELETEGROUPS)?;
+    let options = Options::of_coordinator(&admin.client(), op::RD_KAFKA_ADMIN_OP_DELETEGROUPS)?;
     let answer = admin.ask_coordinator(DELETE_GROUP, timeout, |client, queue| {
         let (groups, count, options) = (requests.ptr(), requests.len(), options.ptr());
         // SAFETY: client, options, queue and requests are alive; librdkafka copies what it needs.

@@ -29,7 +29,7 @@ pub fn log_ends(
     timeout: Duration,
 ) -> Result<Vec<(PartitionId, Offset)>, KafkaError> {
     let list = partition_list(topic, partitions);
-    let entries = by_time(admin.client(), ENDS, list, Position::End, timeout)?;
+    let entries = by_time(&admin.client(), ENDS, list, Position::End, timeout)?;
     let answered = entries.into_iter().filter(|entry| entry.error == 0);
     Ok(answered.map(|entry| (PartitionId(entry.partition), Offset(entry.offset))).collect())
 }

@@ -78,7 +78,7 @@ pub fn describe_group(
     let name = c_string("the group", group)?;
     let mut names = [name.as_ptr()];
     let kind = op::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS;
-    let options = Options::new(admin.client(), kind, COORDINATOR_QUESTION_LIFE)?;
+    let options = Options::new(&admin.client(), kind, COORDINATOR_QUESTION_LIFE)?;
     let answer = admin.ask_coordinator(OPERATION, timeout, |client, queue| {
         // SAFETY: name, client, options and queue are alive; librdkafka copies the name.
         unsafe {

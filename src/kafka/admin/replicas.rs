@@ -57,7 +57,7 @@ pub fn describe_topics(
     }
     let texts = c_strings(names)?;
     let mut pointers: Vec<*const c_char> = texts.iter().map(|text| text.as_ptr()).collect();
-    let options = Options::new(admin.client(), op::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, timeout)?;
+    let options = Options::new(&admin.client(), op::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, timeout)?;
     let answer = admin.ask(OPERATION, timeout, |client, queue| {
         // SAFETY: names, client, queue and options are alive; librdkafka copies the names, and
         // the collection is destroyed once.

@@ -95,11 +95,12 @@ fn a_missing_acl_is_told_apart_from_other_refusals() {
 #[ignore = "needs a Kafka broker (KAFKA_BROKERS); run scripts/test"]
 fn a_coordinator_that_comes_back_after_a_question_was_given_up_ends_no_process() {
     const SOON: Duration = Duration::from_millis(300);
+    const LATER: Duration = Duration::from_secs(3);
     let broker = OwnBroker::new();
     broker.start();
     let admin = Admin::new(&client(&broker.address(), &[])).expect("admin");
     let group = "nobodys";
-    until("the coordinator answers", || describe_group(&admin, group, PATIENCE).ok());
+    until("the coordinator answers", || describe_group(&admin, group, LATER).ok());
     for _ in 0..3 {
         broker.kill();
         for _ in 0..3 {
@@ -107,7 +108,7 @@ fn a_coordinator_that_comes_back_after_a_question_was_given_up_ends_no_process()
             commit_metadata(&admin, group, SOON).expect_err("nobody answers");
         }
         broker.start();
-        until("the coordinator answers", || describe_group(&admin, group, SOON).ok());
-        until("the coordinator answers", || commit_metadata(&admin, group, SOON).ok());
+        until("the coordinator answers", || describe_group(&admin, group, LATER).ok());
+        until("the coordinator answers", || commit_metadata(&admin, group, LATER).ok());
     }
 }
