@@ -24,7 +24,7 @@ fn counted_router(router: &Router, values: &[Vec<u8>]) -> usize {
 
 #[inline(never)]
 fn counted_worker(worker: Worker, input: &Receiver<ToWorker>) {
-    worker.run(input);
+    worker.run(input).expect("nothing can fail");
 }
 
 #[inline(never)]

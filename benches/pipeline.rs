@@ -9,12 +9,13 @@ use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use logintide::{
     control::Control,
-    epoch::{Inherited, ToSink, ToWorker},
+    epoch::{ToSink, ToWorker},
     event::FieldNames,
     ids::Epoch,
     limits,
     metrics::Health,
     source::Router,
+    users::Inherited,
     worker::Worker,
 };
 
@@ -89,7 +90,7 @@ fn run(values: &[Vec<u8>], times: u64, workers: usize, memory: &Memory) -> usize
             let (input, received) = bounded(limits::WORKER_QUEUE_BATCHES);
             let control = control.clone();
             let worker = Worker::new(memory.worker(number), to_sink.clone(), control);
-            scope.spawn(move || worker.run(&received));
+            scope.spawn(move || worker.run(&received).expect("nothing can fail"));
             inputs.push(input);
         }
         drop(to_sink);

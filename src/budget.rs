@@ -19,6 +19,7 @@ pub struct Budget {
     batches: AtomicUsize,
     deltas: AtomicUsize,
     ledger: AtomicUsize,
+    excess: AtomicUsize,
 }
 
 impl Budget {
@@ -29,13 +30,15 @@ impl Budget {
             batches: AtomicUsize::new(0),
             deltas: AtomicUsize::new(0),
             ledger: AtomicUsize::new(0),
+            excess: AtomicUsize::new(0),
         })
     }
 
     /// Whether the source may admit more. Admission itself never fails, so the pool can be exceeded
     /// by one record and what its batch reserves in advance.
     pub fn has_room(&self) -> bool {
-        let state = self.deltas.load(Relaxed) + self.ledger.load(Relaxed);
+        let (deltas, ledger) = (self.deltas.load(Relaxed), self.ledger.load(Relaxed));
+        let state = deltas + ledger + self.excess.load(Relaxed);
         let room = self.pool_bytes.saturating_sub(state).max(limits::BUDGET_FLOOR_BYTES);
         self.batches.load(Relaxed) < room
     }
@@ -69,9 +72,19 @@ impl Budget {
         self.ledger.store(bytes, Relaxed);
     }
 
-    /// Bytes in batches, deltas and ledger.
+    /// Reports that a worker holds so much beyond the memory that was set aside for it.
+    pub fn excess_changed(&self, before: usize, now: usize) {
+        if now > before {
+            self.excess.fetch_add(now - before, Relaxed);
+        } else {
+            self.excess.fetch_sub(before - now, Relaxed);
+        }
+    }
+
+    /// Bytes in batches, deltas, ledger and excess.
     pub fn used_bytes(&self) -> usize {
-        self.batches.load(Relaxed) + self.deltas.load(Relaxed) + self.ledger.load(Relaxed)
+        let (deltas, ledger) = (self.deltas.load(Relaxed), self.ledger.load(Relaxed));
+        self.batches.load(Relaxed) + deltas + ledger + self.excess.load(Relaxed)
     }
 }
 

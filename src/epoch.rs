@@ -21,10 +21,10 @@ use crate::{
         Epoch, EventTimeMs, Incarnation, InstanceId, Offset, PartitionId, TopicId, WindowStart,
         WorkerId,
     },
-    journal::{RowChanges, Rows},
+    journal::RowChanges,
     latency::EpochLatency,
     topics::PerOutput,
-    users::Said,
+    users::{Inherited, Said},
     window::{PartitionDelta, PartitionProgress},
 };
 
@@ -53,18 +53,6 @@ pub enum ToWorker {
         /// What was kept of the partitions before.
         inherited: Inherited,
     },
-}
-
-/// The committed rows of partitions.
-pub type OwnedRows = Vec<(PartitionId, Arc<Rows>)>;
-
-/// What was kept of partitions before.
-#[derive(Debug, Clone, Default)]
-pub struct Inherited {
-    /// Rows of each partition that has any.
-    pub rows: OwnedRows,
-    /// Number of input partitions when the group began.
-    pub first_partitions: u32,
 }
 
 /// To the sink, from workers and the source.

@@ -180,6 +180,10 @@ pub enum Fault {
     RowsFromSnapshot,
     /// A worker keeps what it knows of users when everything else is rolled back.
     RowsKept,
+    /// Memory makes room by rows that the files do not have yet.
+    RowsDropped,
+    /// A commit of the files of rows names a position before the rows up to it are written.
+    RowsUnwritten,
 }
 
 #[cfg(any(test, feature = "test-support"))]
@@ -205,6 +209,8 @@ impl Fault {
         Self::YesterdaysRun,
         Self::RowsFromSnapshot,
         Self::RowsKept,
+        Self::RowsDropped,
+        Self::RowsUnwritten,
     ];
 }
 

@@ -34,6 +34,7 @@ pub(crate) mod pipeline;
 pub mod plain;
 pub(crate) mod redrive;
 pub mod replica;
+pub mod rows;
 pub(crate) mod settings;
 pub(crate) mod signals;
 pub mod sink;

@@ -13,11 +13,12 @@ use logintide::{
     batch::{InputBatch, InputRecord, Pool, Span},
     budget::Budget,
     control::Control,
-    epoch::{Inherited, ToSink, ToWorker},
+    epoch::{ToSink, ToWorker},
     event::{EventConfig, FieldNames},
     ids::{Epoch, PartitionId, Position, WorkerId},
     metrics::Health,
     source::Router,
+    users::Inherited,
     window::WindowRules,
     worker::{CountingSettings, TaskSettings, Worker, WorkerSettings},
 };
@@ -107,7 +108,7 @@ fn allocations(events: &[Vec<u8>]) -> (u64, usize) {
         }
         drop(to_worker);
         let before = ALLOCATIONS.with(Cell::get);
-        worker.run(&input);
+        worker.run(&input).expect("nothing can fail");
         let made = ALLOCATIONS.with(Cell::get) - before;
         drop(sink);
         made

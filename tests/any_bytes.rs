@@ -8,11 +8,12 @@ use logintide::{
     batch::{InputBatch, InputRecord, Pool, RejectKind, Span},
     budget::Budget,
     control::Control,
-    epoch::{Inherited, ToSink, ToWorker, WorkerEpoch},
+    epoch::{ToSink, ToWorker, WorkerEpoch},
     event::{EventConfig, FieldNames},
     ids::{Epoch, Offset, PartitionId, Position, WorkerId},
     metrics::Health,
     source::Router,
+    users::Inherited,
     window::{
         Completeness, EpochInput, PartitionProgress, PartitionState, StateImage, WindowRules,
         Windows,
@@ -86,7 +87,7 @@ fn work(id: usize, records: &[(i64, &[u8])]) -> Made {
         to_worker.send(message).expect("there is room");
     }
     drop(to_worker);
-    worker.run(&input);
+    worker.run(&input).expect("nothing can fail");
     let (mut answer, mut enriched, mut dead) = (None, Vec::new(), 0);
     for message in sink.try_iter() {
         match message {

@@ -26,6 +26,7 @@ const LAYERS: &[&[&str]] = &[
     &["batch", "client", "config", "error", "status"],
     &["kafka", "state", "metrics"],
     &["users"],
+    &["rows"],
     &["journal"],
     &["topics", "window", "event"],
     &["budget", "failpoint", "headers", "ids", "latency", "limits", "clock", "plain", "signals"],

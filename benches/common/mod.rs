@@ -12,11 +12,12 @@ use logintide::{
     batch::{Emptied, InputBatch, InputRecord, Pool, Span},
     budget::Budget,
     control::Control,
-    epoch::{Inherited, ToSink, ToWorker},
+    epoch::{ToSink, ToWorker},
     event::EventConfig,
     ids::{Epoch, PartitionId, Position, WorkerId},
     limits,
     metrics::Health,
+    users::Inherited,
     window::WindowRules,
     worker::{CountingSettings, TaskSettings, Worker, WorkerSettings},
 };

@@ -208,6 +208,8 @@ pub struct MemoryPlan {
     pub producer_queue: usize,
     /// Batches, held epochs, deltas and the ledger.
     pub pool: usize,
+    /// Rows of users: a part of them with the workers, the rest on the way to their files.
+    pub rows: usize,
 }
 
 impl MemoryPlan {
@@ -228,7 +230,24 @@ impl MemoryPlan {
         let pool = rest - reserve.min(limits::MEMORY_RESERVE_MAX_BYTES);
         // Batches and state each have the floor.
         let pool = pool.max(2 * limits::BUDGET_FLOOR_BYTES);
-        Ok(Self { total, fetch_queue, producer_queue, pool })
+        Ok(Self { total, fetch_queue, producer_queue, pool, rows: 0 })
+    }
+
+    /// The same for a stage that keeps rows of users: most of the pool is for them.
+    #[must_use]
+    pub fn with_rows(self) -> Self {
+        let pool = (self.pool / limits::ROWS_POOL_DIVISOR).max(2 * limits::BUDGET_FLOOR_BYTES);
+        Self { pool, rows: (self.pool - pool).max(limits::ROWS_MIN_BYTES), ..self }
+    }
+
+    /// Of the rows, those that each of so many workers keeps.
+    pub fn rows_of_worker(&self, workers: usize) -> usize {
+        self.rows / limits::ROW_FILES_DIVISOR * (limits::ROW_FILES_DIVISOR - 1) / workers
+    }
+
+    /// Of the rows, those that wait to be written.
+    pub fn rows_waiting(&self) -> usize {
+        self.rows / limits::ROW_FILES_DIVISOR
     }
 
     /// The most workers that all have their batches while window state has its floor.

@@ -15,6 +15,7 @@ mod chain;
 mod chunks;
 mod commit;
 mod content;
+mod copy_of;
 mod error;
 #[cfg(feature = "test-support")]
 pub mod fuzzing;
@@ -35,6 +36,7 @@ pub use self::{
     chain::{Chain, Condition},
     commit::JournalCommit,
     content::{Content, MergerRecord, PartitionRecord},
+    copy_of::CopyOf,
     error::JournalError,
     header::{RecordKind, chunk_seq},
     identity::{Identity, IdentityPart},

@@ -110,3 +110,28 @@ pub const REPLICA_IDLE_WAIT: Duration = Duration::from_millis(10);
 /// What a row of a partition takes in memory beside its value and its entry: the hash table is half
 /// empty on average, and the allocation has a head.
 pub const ROW_OVERHEAD_BYTES: usize = 48;
+
+/// What memory has of a row in the files: key and place, and a byte of the hash table.
+pub const ROW_INDEX_BYTES: usize = 17;
+
+/// A segment of the files of rows is closed when it is so long. Some hundred are there of ten
+/// million rows, and what is moved when one is cleared is written in a tenth of a second.
+pub const ROW_SEGMENT_BYTES: u64 = 64 << 20;
+
+/// Rows that are written at once.
+pub const ROW_BUFFER_BYTES: usize = 1 << 20;
+
+/// Segments that are cleared at most each time rows are written: twice what a full load of new rows
+/// leaves dead in a second, at a tenth of the load each more.
+pub const ROW_SEGMENTS_CLEARED: usize = 2;
+
+/// Entries of the table of waiting rows that are kept for the next ones.
+pub const ROWS_WAITING_KEPT: usize = 4_096;
+
+/// A file of commits is replaced when it is this part of a segment: after some minutes of commits
+/// of 256 partitions.
+pub const ROW_COMMITS_DIVISOR: u64 = 64;
+
+/// How often a row is looked up again whose segment was removed meanwhile. It moves at most once in
+/// the time that a read takes; more is an error of the disk.
+pub const ROW_READ_TRIES: usize = 4;

@@ -158,6 +158,16 @@ pub const MEMORY_RESERVE_MAX_BYTES: usize = 128 * 1024 * 1024;
 /// docs/OPERATING.md promises it, and the benchmark `memory` measures it.
 pub const MEMORY_OVERHEAD_BYTES: u64 = 100 * 1024 * 1024;
 
+/// Part of the pool that batches keep where users have rows: they need no more to keep the workers
+/// busy, and rows are what there is much of.
+pub const ROWS_POOL_DIVISOR: usize = 4;
+
+/// Rows of the smallest budget: what the workers have changed since the files were last written.
+pub const ROWS_MIN_BYTES: usize = 4 * 1024 * 1024;
+
+/// Part of the rows that waits to be written: those of a minute, which the workers have too.
+pub const ROW_FILES_DIVISOR: usize = 3;
+
 /// What a worker needs of the batch pool to work without waiting for the next commit: an input
 /// batch that fills and one that is worked on, each with its output, and an output batch.
 pub const WORKER_POOL_BYTES: usize = 2 * 2 * INPUT_BATCH_BYTES + OUTPUT_BATCH_BYTES;

@@ -37,16 +37,19 @@ use crate::{
     error::RunError,
     http::{self, HttpContext},
     ids::WorkerId,
+    journal::CopyOf,
     kafka::{self, Admin, ClientSettings, Consumer, KafkaError, MockCluster},
     limits,
     metrics::{self, Health, Metric},
     replica::Replica,
+    rows::{FolderDisk, RowDisk, RowFiles, RowFilesSettings},
     signals::{self, Wish},
     sink::{Sink, SinkSettings},
     source::{Route, Source, SourceChannels, SourceSettings},
-    state::{self, CopyOf, JournalCopy, RecordCopy, SledTable, StateError, StateFolder},
+    state::{self, JournalCopy, RecordCopy, SledTable, StateError, StateFolder},
     status::Board,
     topics::Topic,
+    users::open_until_s,
     worker::{Worker, WorkerSettings},
 };
 
@@ -104,6 +107,7 @@ pub(crate) fn run_on(
     };
     warn_if_memory_is_short(&config, &facts);
     let (folder, copy) = open_state(&config, &facts)?;
+    let rows = config.users.is_some().then(|| open_rows(&config, &facts)).transpose()?;
     let stall_timeout = config.stall_timeout;
     let questions = Questions {
         client: client.clone(),
@@ -125,7 +129,7 @@ pub(crate) fn run_on(
     let copy = Some(copy);
     let activity = Arc::clone(&control);
     let geoip = places.board();
-    let parts = Parts { config, client, admin, facts, folder, copy, geoip, control, board };
+    let parts = Parts { config, client, admin, facts, folder, copy, rows, geoip, control, board };
     start(parts, listener, context)?.join(|| {
         activity.activity().set_metrics();
         topics.iter_mut().for_each(TopicWatch::look);
@@ -186,18 +190,22 @@ fn unfit(error: StateError) -> RunError {
     RunError::with_exit_code(error.exit_code(), error)
 }
 
+/// Whose journal the files in the state folder are of.
+fn copy_of(config: &RunConfig, facts: &BrokerFacts) -> CopyOf {
+    CopyOf {
+        cluster_id: facts.cluster_id.clone(),
+        group_id: config.group_id.clone(),
+        topic: config.topics[Topic::Journal].clone(),
+    }
+}
+
 /// Takes the state folder, with the local copy of the journal in it.
 fn open_state(
     config: &RunConfig,
     facts: &BrokerFacts,
 ) -> Result<(StateFolder, Box<dyn JournalCopy>), RunError> {
     let folder = StateFolder::open(&config.state_dir).map_err(unfit)?;
-    let of = CopyOf {
-        cluster_id: facts.cluster_id.clone(),
-        group_id: config.group_id.clone(),
-        topic: config.topics[Topic::Journal].clone(),
-    };
-    let copy = RecordCopy::new(SledTable::new(&config.state_dir), of);
+    let copy = RecordCopy::new(SledTable::new(&config.state_dir), copy_of(config, facts));
     tracing::info!(
         state_dir = %config.state_dir.display(),
         instance = %config.instance_id,
@@ -209,6 +217,27 @@ fn open_state(
         "starting"
     );
     Ok((folder, Box::new(copy)))
+}
+
+/// Opens the files of users' rows in the state folder.
+fn open_rows(config: &RunConfig, facts: &BrokerFacts) -> Result<RowFiles, RunError> {
+    let folder = config.state_dir.join(state::ROWS);
+    let disk = FolderDisk::open(&folder).map_err(|error| {
+        RunError::Refused(format!(
+            "the folder {} cannot be used: {error}; make --state-dir a folder this user may write \
+             to",
+            folder.display()
+        ))
+    })?;
+    let settings = RowFilesSettings {
+        of: copy_of(config, facts),
+        mark_of: open_until_s,
+        waiting_bytes: config.memory.rows_waiting(),
+        segment_bytes: limits::ROW_SEGMENT_BYTES,
+    };
+    let disk: Arc<dyn RowDisk> = Arc::new(disk);
+    let files = RowFiles::open(&disk, settings);
+    files.map_err(|fault| RunError::Failed(fault.to_string()))
 }
 
 /// Spawns all threads.
@@ -245,8 +274,7 @@ fn start(
         let worker = Worker::new(settings, to_sink.clone(), Arc::clone(&parts.control));
         threads.spawn(format!("worker-{number}"), move || {
             pinning::pin(core);
-            worker.run(&input);
-            Ok(())
+            worker.run(&input)
         })?;
     }
     if let Some(listener) = listener {

@@ -20,6 +20,7 @@ use crate::{
     },
     limits,
     replica::ReplicaSettings,
+    rows::RowFiles,
     sink::OutputSettings,
     state::{JournalCopy, StateFolder},
     status::Board,
@@ -46,6 +47,8 @@ pub(super) struct Parts {
     pub(super) facts: BrokerFacts,
     pub(super) folder: StateFolder,
     pub(super) copy: Option<Box<dyn JournalCopy>>,
+    /// Where users have rows.
+    pub(super) rows: Option<RowFiles>,
     pub(super) geoip: Option<Arc<GeoIpBoard>>,
     pub(super) control: Arc<Control>,
     pub(super) board: Arc<Board>,
@@ -113,6 +116,8 @@ impl Parts {
             cluster_id: facts.cluster_id.clone(),
             topic: config.topics[Topic::Input].clone(),
             geoip: self.geoip.clone(),
+            rows: self.rows.as_ref().expect("users have rows").reader(),
+            room_bytes: config.memory.rows_of_worker(config.workers),
         };
         ProfilingSettings { watch, outputs: facts.outputs.map(|_, topic| topic.partitions) }
     }
@@ -152,6 +157,7 @@ impl Parts {
             rules: self.config.window,
             memory_limit: self.config.memory.total,
             copy: self.copy.take(),
+            rows: self.rows.take(),
             board: Arc::clone(&self.board),
         }
     }

@@ -197,9 +197,11 @@ mod tests {
     use crate::{
         headers::HeaderBlock,
         ids::{Epoch, InstanceId},
-        journal::{Chain, Content, Identity, InstanceRecord, Moment, PartitionRecord, Writer},
+        journal::{
+            Chain, Content, CopyOf, Identity, InstanceRecord, Moment, PartitionRecord, Writer,
+        },
         kafka::Headers,
-        state::{CopyOf, MemoryDisk, RecordCopy},
+        state::{MemoryDisk, RecordCopy},
         window::{Completeness, PartitionHead, PartitionState, PartitionTotals, WindowRules},
     };
 
@@ -248,7 +250,7 @@ mod tests {
     fn follower(disk: &MemoryDisk) -> Follower {
         let [cluster_id, group_id, topic] = ["c", "g", "j"].map(str::to_owned);
         let copy = RecordCopy::new(disk.table(), CopyOf { cluster_id, group_id, topic });
-        Follower::new("j", 1, RULES, Some(Box::new(copy)))
+        Follower::new("j", 1, RULES, Some(Box::new(copy)), None)
     }
 
     #[test]
@@ -267,7 +269,7 @@ mod tests {
             before.take(&record, now).expect("as written");
         }
         before.end(P0, Offset(3));
-        before.write_copy(now, true);
+        before.write_copy(now, true).expect("there are no rows");
         let known = before.group(false, 10).cluster.expect("the identity was read");
         let about = known.instances[0].about.as_ref().expect("it has said");
         assert_eq!((about.version.as_str(), about.started_at_ms), ("1.0.0", 5));

@@ -7,15 +7,14 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
     time::Instant,
 };
 
 use tracing::warn;
 
 use super::{
-    copying::Copying, news_board::NewsBoard, request::Followed, skips::Skips, sums, untold::Untold,
-    view::View,
+    copying::Copying, news_board::NewsBoard, request::Followed, row_copy::RowCopy, skips::Skips,
+    sums, untold::Untold, view::View,
 };
 use crate::{
     error::RunError,
@@ -24,6 +23,7 @@ use crate::{
         Applied, Condition, Identity, JournalError, Skipped, Stream, Streams, Taken, chunk_seq,
     },
     kafka::Record,
+    rows::RowFiles,
     state::{Copied, CopiedJournal, JournalCopy},
     status::Group,
     window::WindowRules,
@@ -61,6 +61,7 @@ pub(super) struct Follower {
     /// Where the readable end of each partition was last.
     ends: BTreeMap<PartitionId, Offset>,
     copying: Copying,
+    rows: RowCopy,
     skips: Skips,
     /// What the sink was not told yet.
     untold: Untold,
@@ -75,6 +76,7 @@ impl Follower {
         partitions: u32,
         rules: WindowRules,
         copy: Option<Box<dyn JournalCopy>>,
+        rows: Option<RowFiles>,
     ) -> Self {
         Self {
             topic: topic.to_owned(),
@@ -90,6 +92,7 @@ impl Follower {
             view: View::new(rules),
             ends: BTreeMap::new(),
             copying: Copying::new(copy),
+            rows: RowCopy::new(rows),
             skips: Skips::default(),
             untold: Untold::default(),
         }
@@ -97,7 +100,10 @@ impl Follower {
 
     /// Takes over what the local copy holds.
     pub(super) fn load_copy(&mut self) {
-        let Some(copied) = self.copying.load() else { return };
+        let Some(copied) = self.copying.load() else {
+            self.rows.set_aside("there is no copy of the rest of the journal");
+            return;
+        };
         if let Err(reason) = self.restore(copied) {
             self.set_copy_aside(&reason);
         }
@@ -112,6 +118,7 @@ impl Follower {
         self.has_no_identity = false;
         self.begin();
         self.copying.set_aside(reason);
+        self.rows.set_aside(reason);
     }
 
     fn restore(&mut self, copied: Copied) -> Result<(), String> {
@@ -129,19 +136,22 @@ impl Follower {
             if partition.0 as u32 >= self.partitions {
                 return Err(format!("it has a partition {partition} that the journal has not"));
             }
+            let Some(rows_from) = self.rows.position(partition, copied.position) else {
+                // Its rows were not written yet: all of it is read.
+                self.copying.drop_partition(partition);
+                continue;
+            };
             for (key, record) in &copied.records {
                 let (offset, appended_ms) = (record.offset, record.appended_ms);
                 let taken = self.streams.take(partition, offset, Some(key), Some(&record.value));
                 match taken.map_err(|error| error.to_string())? {
                     Taken::Applied(applied) => self.view.apply(applied, appended_ms),
                     Taken::Instance(name, said) => self.view.take_instance(name, said),
-                    Taken::Row(partition, row, value) => {
-                        self.view.take_row(partition, row, value);
-                    }
                     _ => {}
                 }
             }
             self.streams.go_on_at(partition, copied.position);
+            self.streams.read_again(partition, rows_from);
             self.unread.insert(partition);
             self.copying.holds(partition, copied);
         }
@@ -200,6 +210,7 @@ impl Follower {
                     self.copying.stands_on(snapshot.stream, snapshot.seq);
                 }
                 self.untold.applied(applied.record().stream);
+                self.rows.applied(applied.record());
                 self.view.apply(applied, timestamp_ms);
             }
             Ok(Taken::Waiting | Taken::Skipped(Skipped::Fragment)) => self.copying.keep(record),
@@ -223,8 +234,7 @@ impl Follower {
                 self.view.take_instance(name, said);
             }
             Ok(Taken::Row(partition, row, value)) => {
-                self.copying.keep(record);
-                self.view.take_row(partition, row, value);
+                self.rows.take(partition, row, value);
             }
             Err(error @ JournalError::NewerFormat { .. }) => {
                 return Err(RunError::Refused(error.to_string()));
@@ -252,6 +262,7 @@ impl Follower {
             self.partitions = partitions;
             self.begin();
             self.copying.drop_all(has);
+            self.rows.drop_partitions(None, |_| true);
             return Ok(Then::Assign);
         }
         Ok(if knew_partitions { Then::Continue } else { Then::Assign })
@@ -316,7 +327,7 @@ impl Follower {
         self.remove_streams(partition, |_| true);
         let partitions = self.partitions;
         let is_here = |p| Stream::Partition(p).journal_partition(partitions) == partition;
-        self.view.remove_rows(is_here);
+        self.rows.drop_partitions(Some(partition), is_here);
         self.streams.begin_at(partition, offset);
         self.ends.remove(&partition);
         self.untold.reads_history();
@@ -344,7 +355,7 @@ impl Follower {
 
     /// Bytes of all counts.
     pub(super) fn memory_bytes(&self) -> usize {
-        self.view.memory_bytes()
+        self.view.memory_bytes() + self.rows.memory_bytes()
     }
 
     /// The group at this moment, for people. `with_sums`: windows and usage as well.
@@ -366,13 +377,17 @@ impl Follower {
             chains: self.streams.chains().map(|(s, chain)| (s, chain.clone())).collect(),
             partitions: self.view.partitions().map(|(p, view)| (p, view.clone())).collect(),
             merger: self.view.merger().cloned(),
-            rows: self.view.all_rows().map(|(p, rows)| (p, Arc::clone(rows))).collect(),
         }
     }
 
     /// Brings the local copy up to date, if it is time or if this is the end.
-    pub(super) fn write_copy(&mut self, now: Instant, is_last: bool) {
-        let Some(identity) = &self.identity else { return };
+    ///
+    /// # Errors
+    /// `Failed` when rows cannot be written: memory has no room for all of them.
+    pub(super) fn write_copy(&mut self, now: Instant, is_last: bool) -> Result<(), RunError> {
+        let Some(identity) = &self.identity else { return Ok(()) };
+        let position = |p: i32| (PartitionId(p), self.streams.position(PartitionId(p)));
+        self.rows.write((0..self.partitions as i32).map(position), now, is_last)?;
         if is_last || self.copying.is_due(now) {
             let (topic_id, identity) = (self.topic_id, identity.clone());
             let journal = CopiedJournal { topic_id, identity };
@@ -380,5 +395,6 @@ impl Follower {
             let positions = self.partitions().map(position).collect();
             self.copying.write(journal, positions, now);
         }
+        Ok(())
     }
 }

@@ -16,6 +16,7 @@ mod news_board;
 mod positions;
 mod reader;
 mod request;
+mod row_copy;
 mod skips;
 mod sums;
 mod takeover;
@@ -50,6 +51,7 @@ use crate::{
     error::RunError,
     kafka::ConsumerSettings,
     limits,
+    rows::RowFiles,
     state::JournalCopy,
     status::Board,
     window::WindowRules,
@@ -68,6 +70,8 @@ pub struct ReplicaSettings {
     pub memory_limit: usize,
     /// The local copy, if there is one.
     pub copy: Option<Box<dyn JournalCopy>>,
+    /// The files of rows, where partitions have rows.
+    pub rows: Option<RowFiles>,
     /// Where people see the group.
     pub board: Arc<Board>,
 }
@@ -110,9 +114,10 @@ impl<C: Client> Replica<C> {
         client: C,
         control: Arc<Control>,
     ) -> Result<(Self, ReplicaLink), RunError> {
-        let ReplicaSettings { consumer, partitions, rules, memory_limit, copy, board } = settings;
+        let ReplicaSettings { consumer, partitions, rules, memory_limit, copy, rows, board } =
+            settings;
         assert!(!consumer.reads_uncommitted, "only what was committed is followed");
-        let follower = Follower::new(&consumer.topic, partitions, rules, copy);
+        let follower = Follower::new(&consumer.topic, partitions, rules, copy, rows);
         let consumer =
             client.consumer(&consumer).map_err(|error| RunError::Refused(error.to_string()))?;
         let (of_replica, of_sink) = link::link(partitions);
@@ -148,14 +153,15 @@ impl<C: Client> Replica<C> {
     ///
     /// # Errors
     /// `Refused` when a record is of a later version, the topic has lost partitions, or the counts
-    /// need more memory than the budget; `Kafka` when the journal cannot be read.
+    /// need more memory than the budget; `Kafka` when the journal cannot be read; `Failed` when
+    /// rows cannot be written.
     pub fn step(mut self) -> Result<Step<C>, RunError> {
         if !self.has_begun {
             self.has_begun = true;
             self.follower.load_copy();
         }
         if !self.hear() {
-            self.follower.write_copy(self.client.clock().now(), true);
+            self.follower.write_copy(self.client.clock().now(), true)?;
             self.reader.close();
             return Ok(Step::Ended);
         }
@@ -170,7 +176,7 @@ impl<C: Client> Replica<C> {
         self.follower.tell(&self.link.news);
         self.answer();
         self.show();
-        self.follower.write_copy(self.client.clock().now(), false);
+        self.follower.write_copy(self.client.clock().now(), false)?;
         let activity = self.control.activity();
         activity.replica_turns.fetch_add(1, Relaxed);
         let read: i64 = self.follower.partitions().map(|p| self.follower.position(p).0).sum();

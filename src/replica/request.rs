@@ -1,11 +1,11 @@
 //! What the sink asks of the replica at a takeover, and what it is given. Plain data.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use super::view::{MergerView, PartitionView};
 use crate::{
     ids::{Incarnation, Offset, PartitionId, TopicId},
-    journal::{Chain, Identity, Rows, Stream},
+    journal::{Chain, Identity, Stream},
 };
 
 /// What the sink asks for at a takeover.
@@ -44,6 +44,4 @@ pub struct Followed {
     pub partitions: BTreeMap<PartitionId, PartitionView>,
     /// State of the merger.
     pub merger: Option<MergerView>,
-    /// Rows of every input partition that has any.
-    pub rows: BTreeMap<PartitionId, Arc<Rows>>,
 }

@@ -3,7 +3,7 @@
 //! In:  records in the order in which they are applied, each with its Kafka timestamp.
 //! Out: the newest head and all counts of a stream, for who takes it over, merges or shows it.
 //! Holds: a stream's state is that of its last record; windows that everyone has forgotten are
-//! dropped, whoever names them later; what a snapshot leaves out is gone, rows excepted.
+//! dropped, whoever names them later; what a snapshot leaves out is gone.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,9 +12,7 @@ use std::{
 
 use crate::{
     ids::{Epoch, EventTimeMs, InstanceId, PartitionId, WindowStart},
-    journal::{
-        Applied, Content, InstanceRecord, Record, RowChanges, RowKey, RowValue, Rows, Stream,
-    },
+    journal::{Applied, Content, InstanceRecord, Record, Stream},
     limits,
     window::{
         BoundedRun, GroupFacts, MergerHead, Partial, PartitionHead, PartitionTotals,
@@ -69,8 +67,6 @@ pub struct View {
     last_published: BTreeMap<WindowStart, PublishedTotal>,
     /// What instances say of themselves; one that no longer owns a stream is dropped at times.
     instances: BTreeMap<InstanceId, InstanceRecord>,
-    /// The rows of each input partition that has any.
-    rows: BTreeMap<PartitionId, Arc<Rows>>,
     memory_bytes: usize,
 }
 
@@ -83,7 +79,6 @@ impl View {
             merger: None,
             last_published: BTreeMap::new(),
             instances: BTreeMap::new(),
-            rows: BTreeMap::new(),
             memory_bytes: 0,
         }
     }
@@ -131,27 +126,6 @@ impl View {
         let is_newer = self.instances.get(&name).is_none_or(|before| before.epoch <= said.epoch);
         if is_newer {
             self.instances.insert(name, said);
-        }
-    }
-
-    /// Takes a row of an input partition; `None`: it is removed.
-    pub fn take_row(&mut self, partition: PartitionId, key: RowKey, value: Option<RowValue>) {
-        // They are shared for the moment of a takeover only.
-        let rows = Arc::make_mut(self.rows.entry(partition).or_default());
-        self.memory_bytes -= rows.get(&key).map_or(0, row_bytes);
-        self.memory_bytes += value.as_ref().map_or(0, row_bytes);
-        RowChanges { partition, rows: vec![(key, value)] }.apply(rows);
-    }
-
-    /// The rows of every input partition that has any.
-    pub fn all_rows(&self) -> impl Iterator<Item = (PartitionId, &Arc<Rows>)> {
-        self.rows.iter().map(|(p, rows)| (*p, rows))
-    }
-
-    /// Drops the rows of the partitions that this is true of: they are read again.
-    pub fn remove_rows(&mut self, is_gone: impl Fn(PartitionId) -> bool) {
-        for (_, rows) in self.rows.extract_if(.., |partition, _| is_gone(*partition)) {
-            self.memory_bytes -= rows.values().map(row_bytes).sum::<usize>();
         }
     }
 
@@ -286,11 +260,6 @@ impl View {
         let forgotten = self.forgotten();
         windows.retain(|start, _| !self.rules.is_late(*start, forgotten));
     }
-}
-
-/// A row with its place in the table.
-fn row_bytes(value: &RowValue) -> usize {
-    value.len() + size_of::<(RowKey, RowValue)>() + limits::ROW_OVERHEAD_BYTES
 }
 
 fn bytes_of(windows: &BTreeMap<WindowStart, Arc<Partial>>) -> usize {

@@ -173,6 +173,7 @@ fn load<S: Subset>(
     let Work { topics, delivery, window, timezone, timestamp_style, users } =
         work(&layers, (rules, networks, devices));
     let memory = layers.required(&t::MEMORY_BUDGET);
+    let memory = if users.is_some() { memory.with_rows() } else { memory };
     let workers = layers.get(&t::WORKERS);
     let config = RunConfig {
         brokers: layers.required(&t::BROKERS),

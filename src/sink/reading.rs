@@ -25,12 +25,13 @@ use super::{
 };
 use crate::{
     client::{Client, Clock},
-    epoch::{Inherited, RecoverRequest, Recovered, ToSource},
+    epoch::{RecoverRequest, Recovered, ToSource},
     failpoint::{self, Fault, Point},
     ids::{InstanceId, Offset, PartitionId, TopicId},
     journal::{Chain, Stream, Writer},
     metrics::{self, Metric},
     replica::{FollowRequest, Followed},
+    users::Inherited,
     window::Windows,
 };
 
@@ -158,7 +159,7 @@ fn ask_again<C: Client>(
 
 /// Opens the first epoch where a takeover says.
 pub(super) fn open<C: Client>(cx: &mut Context<C>, takeover: Takeover) -> Stage<C> {
-    let Takeover { starts, image, totals, sealed, epoch, partitions, chains, rows } = takeover;
+    let Takeover { starts, image, totals, sealed, epoch, partitions, chains, anew } = takeover;
     failpoint::reached(Point::TakenOver);
     if let Some(committed) = chains.iter().filter_map(|(_, chain, _)| chain.applied_by()).max() {
         cx.count_undecided(committed.0);
@@ -198,7 +199,7 @@ pub(super) fn open<C: Client>(cx: &mut Context<C>, takeover: Takeover) -> Stage<
         times.horizon = None;
     }
     let first_partitions = cx.settings.identity.first_partitions;
-    let inherited = Inherited { rows, first_partitions };
+    let inherited = Inherited { owned, anew, first_partitions };
     let recovered = Recovered { incarnation, starts, epoch, times, inherited };
     metrics::set(Metric::AssignedPartitions, recovered.starts.len() as f64);
     tracing::info!(

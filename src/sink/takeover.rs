@@ -14,7 +14,6 @@ mod tests;
 
 use std::{
     collections::BTreeMap,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -22,7 +21,7 @@ use self::{begin::begin_partition, image::image_of, loss::Loss};
 use super::reading::owned_streams;
 use crate::{
     config::OnTopicRecreated,
-    epoch::{Committed, OwnedRows, RecoverRequest},
+    epoch::{Committed, RecoverRequest},
     error::RunError,
     failpoint::{self, Fault},
     ids::{Epoch, EventTimeMs, InstanceId, Offset, PartitionId, TopicId},
@@ -92,8 +91,8 @@ pub(super) struct Takeover {
     pub(super) partitions: u32,
     /// Every owned stream, and where its newest snapshot is found at the earliest.
     pub(super) chains: Vec<(Stream, Chain, Offset)>,
-    /// Rows of the owned partitions whose streams are whole.
-    pub(super) rows: OwnedRows,
+    /// The owned partitions of which rows may be missing.
+    pub(super) anew: Vec<PartitionId>,
 }
 
 /// What is known of an owned partition.
@@ -325,17 +324,15 @@ fn from_memory(rules: &Rules<'_>, request: &RecoverRequest, followed: &Followed)
         epoch: next_epoch(rules, request, followed),
         partitions: request.committed.len() as u32,
         chains: owned_streams(request).map(chain).collect(),
-        rows: rows_of(request, followed),
+        anew: begin_anew(request, followed),
     }
 }
 
-/// The rows that go with what is taken over. Of a stream that is not whole some may be missing, and
-/// so none count.
-fn rows_of(request: &RecoverRequest, followed: &Followed) -> OwnedRows {
+/// The partitions that are taken over and whose streams are not whole: some of their rows may be
+/// missing, and so none count.
+fn begin_anew(request: &RecoverRequest, followed: &Followed) -> Vec<PartitionId> {
     let owned = request.partitions.iter().map(|facts| facts.partition);
-    let is_whole = |p: &PartitionId| is_whole(request, followed, Stream::Partition(*p));
-    let rows = |p: PartitionId| Some((p, Arc::clone(followed.rows.get(&p)?)));
-    owned.filter(is_whole).filter_map(rows).collect()
+    owned.filter(|p| !is_whole(request, followed, Stream::Partition(*p))).collect()
 }
 
 fn begin(
@@ -378,7 +375,7 @@ fn begin(
         epoch: next_epoch(rules, request, followed),
         partitions: request.committed.len() as u32,
         chains: owned_streams(request).map(chain).collect(),
-        rows: rows_of(request, followed),
+        anew: begin_anew(request, followed),
         image,
     })
 }

@@ -16,11 +16,12 @@ use super::router::worker_of_partition;
 use crate::{
     batch::{Emptied, InputBatch, InputRecord, Pool, Span},
     budget::{Budget, Permit},
-    epoch::{Inherited, OwnedRows, ToSink, ToWorker},
-    ids::{Epoch, EventTimeMs, Incarnation, Position, WorkerId},
+    epoch::{ToSink, ToWorker},
+    ids::{Epoch, EventTimeMs, Incarnation, PartitionId, Position, WorkerId},
     kafka::Headers,
     limits,
     topics::PerOutput,
+    users::Inherited,
 };
 
 /// A thread at the other end is gone: the process is stopping.
@@ -189,22 +190,23 @@ impl Lanes {
             .try_for_each(|lane| lane.outbox.push(ToWorker::OutputPartitions(partitions)))
     }
 
-    /// Begins an incarnation's first epoch at every worker. Rows go to who gets the records of
-    /// their partition; where records go by user, there are no rows.
+    /// Begins an incarnation's first epoch at every worker. What is known of a partition goes to
+    /// who gets its records, if they go by partition.
     pub(crate) fn begin(
         &mut self,
         epoch: Epoch,
         horizon: Option<EventTimeMs>,
-        inherited: Inherited,
+        inherited: &Inherited,
     ) -> Result<(), PeerGone> {
         let workers = self.workers.len();
-        let mut rows_of: Vec<OwnedRows> = (0..workers).map(|_| Vec::new()).collect();
-        let Inherited { rows, first_partitions } = inherited;
-        for (partition, rows) in rows {
-            rows_of[worker_of_partition(partition, workers).0].push((partition, rows));
-        }
-        for (lane, rows) in self.workers.iter_mut().zip(rows_of) {
-            let inherited = Inherited { rows, first_partitions };
+        for (number, lane) in self.workers.iter_mut().enumerate() {
+            let is_own = |p: &&PartitionId| worker_of_partition(**p, workers).0 == number;
+            let own = |all: &[PartitionId]| all.iter().filter(is_own).copied().collect();
+            let inherited = Inherited {
+                owned: own(&inherited.owned),
+                anew: own(&inherited.anew),
+                first_partitions: inherited.first_partitions,
+            };
             lane.outbox.push(ToWorker::Begin { epoch, horizon, inherited })?;
         }
         Ok(())

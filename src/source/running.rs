@@ -61,7 +61,7 @@ impl Running {
         // What a rollback has thrown away may have been such a message.
         cx.intake.lanes.output_partitions(cx.topics.outputs())?;
         let inherited = std::mem::take(&mut recovered.inherited);
-        cx.intake.lanes.begin(recovered.epoch, recovered.times.horizon, inherited)?;
+        cx.intake.lanes.begin(recovered.epoch, recovered.times.horizon, &inherited)?;
         cx.control.health().set_phase(metrics::PipelinePhase::Running);
         cx.control.health().set_assigned(recovered.starts.len());
         cx.intake.bytes = 0;

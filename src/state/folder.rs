@@ -1,8 +1,8 @@
 //! The state folder itself: what may be in it, its lock, and moving a database aside.
 //!
-//! Layout: `journal/` (the local copy of the journal, a database), `lock`, and
-//! `journal.broken-<UTC time>/` (databases that could not be read). An earlier release has left
-//! `db/`, `db.broken-<UTC time>/` and `instance-id`; nobody reads them.
+//! Layout: `journal/` (the local copy of the journal, a database), `rows/` (the files of users'
+//! rows), `lock`, and `journal.broken-<UTC time>/` (databases that could not be read). An earlier
+//! release has left `db/`, `db.broken-<UTC time>/` and `instance-id`; nobody reads them.
 //! Holds: a folder with anything else in it is not cleared; a database is only opened, moved or
 //! removed under the lock.
 
@@ -16,6 +16,8 @@ use super::error::StateError;
 
 /// The folder of the local copy of the journal.
 pub(super) const JOURNAL: &str = "journal";
+/// The folder of the files of rows.
+pub const ROWS: &str = "rows";
 /// The file whose lock keeps other processes out.
 pub(super) const LOCK: &str = "lock";
 const BROKEN: &str = ".broken-";
@@ -85,7 +87,7 @@ pub(super) fn prepare(dir: &Path) -> Result<(), StateError> {
 pub(super) fn refuse_foreign(dir: &Path) -> Result<(), StateError> {
     for name in names(dir).map_err(|source| not_writable(dir, source))? {
         let text = name.to_string_lossy();
-        if ![JOURNAL, LOCK].contains(&&*text) && !is_left_over(&text) {
+        if ![JOURNAL, ROWS, LOCK].contains(&&*text) && !is_left_over(&text) {
             return Err(StateError::NotAStateFolder { dir: dir.to_owned(), found: name });
         }
     }

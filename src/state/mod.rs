@@ -19,11 +19,11 @@ mod tests;
 pub use self::copy::{MemoryDisk, MemoryTable};
 pub use self::{
     copy::{
-        Copied, CopiedJournal, CopiedPartition, CopiedRecord, CopyChange, CopyFault, CopyOf,
-        JournalCopy, RecordCopy, SledTable,
+        Copied, CopiedJournal, CopiedPartition, CopiedRecord, CopyChange, CopyFault, JournalCopy,
+        RecordCopy, SledTable,
     },
     error::StateError,
-    folder::StateFolder,
+    folder::{ROWS, StateFolder},
     offline::{ResetReport, StoredCopy, reset, stored_copy},
     peek::{Peek, peek},
 };

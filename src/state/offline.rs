@@ -4,15 +4,16 @@
 //! Holds: nothing is created or moved aside; only a folder in which nothing but our own files
 //! stands is touched.
 
+use crate::journal::CopyOf;
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
 
 use super::{
-    copy::{self, Copied, CopyFault, CopyOf, JournalCopy, RecordCopy, SledTable},
+    copy::{self, Copied, CopyFault, JournalCopy, RecordCopy, SledTable},
     error::StateError,
-    folder::{self, FolderLock, JOURNAL, not_writable},
+    folder::{self, FolderLock, JOURNAL, ROWS, not_writable},
 };
 
 /// The copy in a state folder.
@@ -59,15 +60,22 @@ fn read(dir: &Path) -> Result<Option<(CopyOf, Copied)>, CopyFault> {
     Ok(copied.map(|copied| (of, copied)))
 }
 
-/// Removes the local copy. Everything else stays.
+/// Removes the local copy, rows of users included. Everything else stays.
 ///
 /// # Errors
 /// `NoState`, `Locked`, `NotAStateFolder` or `NotWritable`.
 pub fn reset(dir: &Path) -> Result<ResetReport, StateError> {
     let _lock = lock_existing(dir)?;
     let removed = dir.join(JOURNAL);
-    let removed_bytes = size_of(&removed).map_err(|source| not_writable(dir, source))?;
-    fs::remove_dir_all(&removed).map_err(|source| not_writable(dir, source))?;
+    let mut removed_bytes = 0;
+    // Rows go first: without them the rest is read again too.
+    for name in [ROWS, JOURNAL] {
+        let path = dir.join(name);
+        if path.exists() {
+            removed_bytes += size_of(&path).map_err(|source| not_writable(dir, source))?;
+            fs::remove_dir_all(&path).map_err(|source| not_writable(dir, source))?;
+        }
+    }
     Ok(ResetReport { removed, removed_bytes, kept: folder::left_over(dir) })
 }
 

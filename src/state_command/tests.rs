@@ -14,11 +14,11 @@ use crate::{
     config::LogFormat,
     ids::{Epoch, EventTimeMs, InstanceId, Offset, PartitionId, TopicId, WindowStart},
     journal::{
-        Chain, Content, Identity, JournalCommit, JournalError, MergerRecord, Moment,
+        Chain, Content, CopyOf, Identity, JournalCommit, JournalError, MergerRecord, Moment,
         PartitionRecord, Stream, Writer,
     },
     kafka::{ClientSettings, CommittedOffset},
-    state::{Copied, CopiedJournal, CopiedPartition, CopiedRecord, CopyOf, StoredCopy},
+    state::{Copied, CopiedJournal, CopiedPartition, CopiedRecord, StoredCopy},
     window::{
         BoundedRun, Completeness, MergerHead, Partial, PartitionHead, PartitionState,
         PartitionTotals, PublishedTotal, WindowRules,

@@ -7,6 +7,7 @@
 #![warn(missing_docs)]
 
 mod activity;
+mod cached_rows;
 mod detector;
 mod device;
 mod login;
@@ -38,7 +39,7 @@ pub use self::{
     names::{Name, Names},
     ocsf::{LoginText, Origin, SCHEMA_VERSION, record, uid},
     profile::Profile,
-    profiles::{Judged, Profiles},
+    profiles::{Judged, Profiles, open_until_s},
     reading::{LoginReader, ReadingSettings},
     rules::{
         Burst, Contradiction, Dormant, Evidence, Finding, Rotation, Rule, RuleSettings, RuleValue,
@@ -49,5 +50,5 @@ pub use self::{
     shard::ShardState,
     slots::{Slot, Slots},
     travel::{Jump, TravelLimits, Trusted, TrustedPlace},
-    watch::{Noticed, Said, Watch, WatchSettings},
+    watch::{Inherited, Noticed, Said, Watch, WatchSettings},
 };

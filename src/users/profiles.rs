@@ -5,7 +5,7 @@
 //! Holds: what comes out depends on the logins alone, not on when rows were taken or given back; a
 //! user's id is kept while its session is open, and no longer.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, hash_map::Entry};
 
 use arrayvec::ArrayVec;
 use foldhash::fast::FixedState;
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use tracing::error;
 
 use super::{
+    cached_rows::CachedRows,
     detector::{Alert, Detector},
     login::{Login, UserKey},
     profile::Profile,
@@ -21,26 +22,49 @@ use super::{
     shard::ShardState,
 };
 use crate::{
-    ids::PartitionId,
-    journal::{RowChanges, RowKey, RowValue, Rows},
+    ids::{Epoch, PartitionId},
+    journal::{RowChanges, RowKey, RowValue},
     limits,
+    rows::{RowFault, RowReader},
 };
 
-/// What is known of a user, as a row has it.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+/// What is known of a user.
+#[derive(Debug, Clone, Default)]
 struct Known {
     profile: Profile,
     /// The user's id while a session is open.
     user_id: Option<Box<str>>,
 }
 
+/// What stands first in a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct RowHead {
+    /// End of the open session.
+    open_until_s: Option<i64>,
+    /// Which shard's the row is: one that has begun anew passes over the rows of before.
+    generation: u64,
+}
+
+/// The end of a row's open session, if it has one, seconds since the Unix epoch.
+pub fn open_until_s(row: &[u8]) -> Option<i64> {
+    let head = postcard::take_from_bytes::<RowHead>(row);
+    head.ok().and_then(|(head, _)| head.open_until_s)
+}
+
 impl Known {
-    fn decode(row: &[u8]) -> Result<Self, postcard::Error> {
-        postcard::from_bytes(row)
+    /// The user of a row; `None` if it is of another generation.
+    fn decode(row: &[u8], generation: u64) -> Result<Option<Self>, postcard::Error> {
+        let (head, rest) = postcard::take_from_bytes::<RowHead>(row)?;
+        if head.generation != generation {
+            return Ok(None);
+        }
+        let (profile, user_id) = postcard::from_bytes(rest)?;
+        Ok(Some(Self { profile, user_id }))
     }
 
-    fn encode(&self) -> RowValue {
-        let row = postcard::to_allocvec(self);
+    fn encode(&self, generation: u64) -> RowValue {
+        let head = RowHead { open_until_s: self.open_until(), generation };
+        let row = postcard::to_allocvec(&(head, &self.profile, &self.user_id));
         row.expect("a profile serialises into memory without errors").into()
     }
 
@@ -62,12 +86,13 @@ pub struct Judged {
 }
 
 /// A shard.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Profiles {
+    partition: PartitionId,
     state: ShardState,
     has_moved: bool,
     /// The profiles as of the last barrier.
-    rows: HashMap<UserKey, RowValue, FixedState>,
+    rows: CachedRows,
     /// Those that have changed since.
     changed: HashMap<UserKey, Known, FixedState>,
     /// Ends of the open sessions.
@@ -75,34 +100,37 @@ pub struct Profiles {
 }
 
 impl Profiles {
-    /// The shard of a partition that has these rows. Where one cannot be read, none counts: rules
-    /// that go by half a shard would be wrong for long, and one that learns is quiet.
-    pub fn of(partition: PartitionId, rows: &Rows) -> Self {
-        Self::read(rows).unwrap_or_else(|error| {
+    /// The shard of a partition: as its rows say, or else one that knows nothing, whose rows are
+    /// told from earlier ones by the epoch that begins. `room_bytes`: for rows in memory.
+    pub fn of(
+        partition: PartitionId,
+        reader: &RowReader,
+        (begins_anew, epoch): (bool, Epoch),
+        room_bytes: usize,
+    ) -> Self {
+        let reader = reader.shard(partition);
+        let found = reader.partition_row().filter(|_| !begins_anew);
+        let read = found.map(|row| ShardState::decode(&row)).transpose();
+        let state = read.unwrap_or_else(|error| {
             error!(
                 %partition, %error,
                 "the profiles of a partition cannot be read: they begin anew, and give no alert \
                  until they have learned"
             );
-            Self::default()
-        })
-    }
-
-    fn read(rows: &Rows) -> Result<Self, postcard::Error> {
-        let mut shard = Self::default();
-        for (key, row) in rows {
-            match key {
-                RowKey::Partition => shard.state = ShardState::decode(row)?,
-                RowKey::Entity(user) => {
-                    let user = UserKey(*user);
-                    if let Some(end_s) = Known::decode(row)?.open_until() {
-                        shard.open.insert((end_s, user));
-                    }
-                    shard.rows.insert(user, row.clone());
-                }
-            }
+            None
+        });
+        let is_known = state.is_some();
+        let state = state.unwrap_or_else(|| ShardState::begun_in(epoch));
+        let open = if is_known { reader.marked() } else { Vec::new() };
+        let rows = CachedRows::new(reader, room_bytes);
+        Self {
+            partition,
+            state,
+            has_moved: false,
+            rows,
+            changed: HashMap::default(),
+            open: open.into_iter().map(|(end_s, user)| (end_s, UserKey(user))).collect(),
         }
-        Ok(shard)
     }
 
     /// What the shard knows beside profiles.
@@ -111,15 +139,24 @@ impl Profiles {
     }
 
     /// Judges a login and takes it up.
-    pub fn judge(&mut self, detector: &Detector, login: &Login<'_>, user_id: &str) -> Judged {
+    ///
+    /// # Errors
+    /// When rows cannot be read.
+    pub fn judge(
+        &mut self,
+        detector: &Detector,
+        login: &Login<'_>,
+        user_id: &str,
+    ) -> Result<Judged, RowFault> {
         self.has_moved = true;
-        let (known, before) = known_of(&mut self.changed, &self.rows, login.user);
+        let known = known_of(&mut self.changed, &mut self.rows, &self.state, login.user)?;
+        let before = known.open_until();
         let judgement = detector.judge(login, &mut known.profile, &mut self.state);
         let mut judged = Judged { is_late: judgement.is_late, ..Judged::default() };
         if known.profile.logins == 0 {
             // It came too late, and its user is not known.
             self.changed.remove(&login.user);
-            return judged;
+            return Ok(judged);
         }
         for session in judgement.over {
             judged.over.push((user_id.into(), session));
@@ -135,22 +172,27 @@ impl Profiles {
         } else if known.user_id.is_none() {
             known.user_id = Some(user_id.into());
         }
-        self.end_sessions(detector, &mut judged.over);
-        judged
+        self.end_sessions(detector, &mut judged.over)?;
+        Ok(judged)
     }
 
     /// Ends the sessions that no login can join any more.
-    fn end_sessions(&mut self, detector: &Detector, over: &mut Vec<(Box<str>, Session)>) {
-        let Some(earliest_s) = detector.earliest_s(&self.state) else { return };
+    fn end_sessions(
+        &mut self,
+        detector: &Detector,
+        over: &mut Vec<(Box<str>, Session)>,
+    ) -> Result<(), RowFault> {
+        let Some(earliest_s) = detector.earliest_s(&self.state) else { return Ok(()) };
         while let Some((end_s, user)) = self.open.first().copied() {
             if end_s + limits::SESSION_GAP_S >= earliest_s {
-                return;
+                break;
             }
             self.open.pop_first();
-            let (known, _) = known_of(&mut self.changed, &self.rows, user);
+            let known = known_of(&mut self.changed, &mut self.rows, &self.state, user)?;
             let user_id = known.user_id.take().unwrap_or_default();
             over.extend(known.profile.session.take().map(|session| (user_id, session)));
         }
+        Ok(())
     }
 
     /// Memory of what has changed since the last barrier, bytes.
@@ -158,38 +200,50 @@ impl Profiles {
         self.changed.len() * size_of::<(UserKey, Known)>()
     }
 
-    /// Takes the rows that have changed since the last barrier, if any have. The shard is that of
-    /// this partition.
-    pub fn take_changes(&mut self, partition: PartitionId) -> Option<RowChanges> {
+    /// Memory of rows beyond the room for them, bytes.
+    pub fn excess_bytes(&self) -> usize {
+        self.rows.excess_bytes()
+    }
+
+    /// Takes the rows that have changed since the last barrier, if any have, as those of the epoch
+    /// that it ends.
+    pub fn take_changes(&mut self, epoch: Epoch) -> Option<RowChanges> {
         if !std::mem::take(&mut self.has_moved) {
             return None;
         }
+        let generation = self.state.generation();
         let mut changes: Vec<_> =
-            self.changed.drain().map(|(user, known)| (user, known.encode())).collect();
+            self.changed.drain().map(|(user, known)| (user, known.encode(generation))).collect();
         changes.sort_unstable_by_key(|(user, _)| *user);
         let mut rows = Vec::with_capacity(changes.len() + 1);
         rows.push((RowKey::Partition, Some(self.state.encode().into())));
         for (user, row) in changes {
             rows.push((RowKey::Entity(user.0), Some(RowValue::clone(&row))));
-            self.rows.insert(user, row);
+            self.rows.put(user, Some(row), epoch);
         }
-        Some(RowChanges { partition, rows })
+        Some(RowChanges { partition: self.partition, rows })
     }
 }
 
-/// What is known of a user, to be changed, and until when its session was open.
+/// What is known of a user, to be changed. One whose row cannot be understood is not known.
 fn known_of<'a>(
     changed: &'a mut HashMap<UserKey, Known, FixedState>,
-    rows: &HashMap<UserKey, RowValue, FixedState>,
+    rows: &mut CachedRows,
+    state: &ShardState,
     user: UserKey,
-) -> (&'a mut Known, Option<i64>) {
-    let read = || {
-        let known = rows.get(&user).map(|row| Known::decode(row));
-        known.map(|known| known.expect("it was read at the beginning, or written here"))
+) -> Result<&'a mut Known, RowFault> {
+    let vacant = match changed.entry(user) {
+        Entry::Occupied(known) => return Ok(known.into_mut()),
+        Entry::Vacant(vacant) => vacant,
     };
-    let known = changed.entry(user).or_insert_with(|| read().unwrap_or_default());
-    let before = known.open_until();
-    (known, before)
+    let known = match rows.get(user)? {
+        None => None,
+        Some(row) => Known::decode(&row, state.generation()).unwrap_or_else(|error| {
+            error!(%error, "a profile cannot be read: it begins anew");
+            None
+        }),
+    };
+    Ok(vacant.insert(known.unwrap_or_default()))
 }
 
 #[cfg(test)]
@@ -198,8 +252,10 @@ mod tests {
         super::{DetectorSettings, tests::login},
         *,
     };
+    use crate::rows::RowFiles;
 
     const P: PartitionId = PartitionId(3);
+    const ROOM: usize = 1 << 20;
 
     fn detector() -> Detector {
         let settings = DetectorSettings { learn_s: 0, learn_logins: 0, ..Default::default() };
@@ -210,63 +266,135 @@ mod tests {
         Login { user: UserKey(user), ..login(at_s) }
     }
 
-    /// Whatever the barriers, and whether a worker goes on or another one begins with the rows, the
-    /// same comes out.
+    /// A shard, and the files that its rows come to.
+    struct House {
+        files: RowFiles,
+        shard: Profiles,
+        epoch: Epoch,
+        room_bytes: usize,
+    }
+
+    impl House {
+        fn new(room_bytes: usize) -> Self {
+            let files = RowFiles::in_memory(open_until_s);
+            let shard = Profiles::of(P, &files.reader(), (false, Epoch(1)), room_bytes);
+            Self { files, shard, epoch: Epoch(1), room_bytes }
+        }
+
+        fn judge(&mut self, login: &Login<'_>, user_id: &str) -> Judged {
+            self.shard.judge(&detector(), login, user_id).expect("memory can be read")
+        }
+
+        /// Ends the epoch. Its rows are not committed yet.
+        fn cut(&mut self) -> RowChanges {
+            let changes = self.shard.take_changes(self.epoch);
+            self.epoch = self.epoch.next();
+            changes.expect("it has moved")
+        }
+
+        /// The rows of the epoch before the one that is open are committed.
+        fn commit(&mut self, changes: RowChanges) {
+            for (key, row) in changes.rows {
+                self.files.take(P, key, row);
+            }
+            self.files.taken(P, Epoch(self.epoch.0 - 1));
+        }
+
+        fn restart(&mut self, begins_anew: bool) {
+            let begin = (begins_anew, self.epoch);
+            self.shard = Profiles::of(P, &self.files.reader(), begin, self.room_bytes);
+        }
+    }
+
+    /// Whatever the barriers and the room in memory, and whether a worker goes on or another one
+    /// begins with the rows, the same comes out.
     #[test]
-    fn barriers_and_restarts_change_nothing() {
+    fn barriers_restarts_and_room_change_nothing() {
         let logins: Vec<_> = (0..600_u64)
             .map(|n| of(n * n % 7, 1_000_000 + (n * 400) as i64 - (n % 5 * 300) as i64))
             .collect();
-        let run = |barrier_every: usize, restarts: bool| {
-            let (mut shard, mut rows, mut said) =
-                (Profiles::default(), Rows::default(), Vec::new());
+        let run = |barrier_every: usize, restarts: bool, room_bytes: usize| {
+            let (mut house, mut said) = (House::new(room_bytes), Vec::new());
+            // As long as the replica has not read the last epoch, it is in memory alone.
+            let mut uncommitted = None;
             for (n, login) in logins.iter().enumerate() {
-                let judged = shard.judge(&detector(), login, &format!("user-{}", login.user.0));
+                let judged = house.judge(login, &format!("user-{}", login.user.0));
                 said.push(format!("{judged:?}"));
                 if n % barrier_every == 0 {
-                    shard.take_changes(P).expect("it has moved").apply(&mut rows);
+                    if let Some(changes) = uncommitted.take() {
+                        house.commit(changes);
+                    }
+                    uncommitted = Some(house.cut());
                     if restarts {
-                        shard = Profiles::of(P, &rows);
+                        house.commit(uncommitted.take().expect("just cut"));
+                        house.restart(false);
                     }
                 }
             }
-            shard.take_changes(P).into_iter().for_each(|changes| changes.apply(&mut rows));
-            let mut rows: Vec<_> = rows.into_iter().collect();
-            rows.sort();
-            (said, rows)
+            (said, house.shard.state.encode())
         };
-        let once = run(usize::MAX, false);
+        let once = run(usize::MAX, false, ROOM);
         assert!(once.0.iter().any(|judged| judged.contains("user-")), "sessions end");
-        assert_eq!(run(1, true), once);
-        assert_eq!(run(7, false), once);
-        assert_eq!(run(13, true), once);
+        assert_eq!(run(1, true, ROOM), once);
+        assert_eq!(run(7, false, ROOM), once);
+        assert_eq!(run(13, true, 0), once);
+        assert_eq!(run(1, false, 0), once);
+        assert_eq!(run(3, false, 1_000), once);
     }
 
     #[test]
     fn a_session_ends_with_the_watermark_and_names_its_user() {
-        let (mut shard, detector) = (Profiles::default(), detector());
-        assert!(shard.judge(&detector, &of(1, 1_000), "ann").over.is_empty());
-        assert!(shard.judge(&detector, &of(2, 1_010), "bob").over.is_empty());
-        let changes = shard.take_changes(P).expect("it has moved");
-        assert_eq!(changes.rows.len(), 3);
-        assert_eq!(shard.take_changes(P), None);
+        let mut house = House::new(ROOM);
+        assert!(house.judge(&of(1, 1_000), "ann").over.is_empty());
+        assert!(house.judge(&of(2, 1_010), "bob").over.is_empty());
+        assert_eq!(house.cut().rows.len(), 3);
+        assert_eq!(house.shard.take_changes(house.epoch), None);
         let end_s = 1_000 + limits::SESSION_GAP_S + 60;
-        assert!(shard.judge(&detector, &of(3, end_s), "cem").over.is_empty());
-        let over = shard.judge(&detector, &of(3, end_s + 1), "cem").over;
+        assert!(house.judge(&of(3, end_s), "cem").over.is_empty());
+        let over = house.judge(&of(3, end_s + 1), "cem").over;
         let said: Vec<_> = over.iter().map(|(user, it)| (&**user, it.start_s, it.logins)).collect();
         assert_eq!(said, [("ann", 1_000, 1)]);
-        let over = shard.judge(&detector, &of(1, end_s + 20), "ann").over;
+        let over = house.judge(&of(1, end_s + 20), "ann").over;
         assert_eq!(over.iter().map(|(user, _)| &**user).collect::<Vec<_>>(), ["bob"]);
     }
 
     #[test]
+    fn a_shard_that_begins_anew_knows_no_user_of_before_now_or_later() {
+        let mut house = House::new(0);
+        for user in 1..9 {
+            house.judge(&of(user, 1_000), "ann");
+        }
+        let changes = house.cut();
+        house.commit(changes);
+        house.restart(true);
+        house.judge(&of(1, 2_000), "ann");
+        let changes = house.cut();
+        house.commit(changes);
+        house.restart(false);
+        assert_eq!(house.shard.state().logins(), 1);
+        let logins = |house: &mut House, user| {
+            house.judge(&of(user, 2_010), "ann");
+            house.shard.changed[&UserKey(user)].profile.logins
+        };
+        assert_eq!(logins(&mut house, 1), 2, "a login since");
+        assert_eq!(logins(&mut house, 2), 1, "none since");
+    }
+
+    #[test]
     fn rows_that_cannot_be_read_begin_anew() {
-        let mut shard = Profiles::default();
-        shard.judge(&detector(), &of(1, 1_000), "ann");
-        let mut rows = Rows::default();
-        shard.take_changes(P).expect("it has moved").apply(&mut rows);
-        assert_eq!(Profiles::of(P, &rows).state().logins(), 1);
-        rows.insert(RowKey::Entity(7), RowValue::from(&b"x"[..]));
-        assert_eq!(Profiles::of(P, &rows).state().logins(), 0);
+        let mut house = House::new(0);
+        house.judge(&of(1, 1_000), "ann");
+        house.judge(&of(2, 1_000), "bob");
+        let changes = house.cut();
+        house.commit(changes);
+        house.files.take(P, RowKey::Entity(1), Some(RowValue::from(&b"x"[..])));
+        house.restart(false);
+        house.judge(&of(1, 1_001), "ann");
+        house.judge(&of(2, 1_001), "bob");
+        let logins = |user| house.shard.changed[&UserKey(user)].profile.logins;
+        assert_eq!((logins(1), logins(2)), (1, 2));
+        house.files.take(P, RowKey::Partition, Some(RowValue::from(&b"x"[..])));
+        house.restart(false);
+        assert_eq!(house.shard.state().logins(), 0);
     }
 }

@@ -15,11 +15,13 @@ use super::{
     quantile::Scores,
     session::Novelty,
 };
-use crate::limits;
+use crate::{ids::Epoch, limits};
 
 /// What a shard knows beside its profiles.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ShardState {
+    /// Tells its rows from those of a shard that was here before.
+    generation: u64,
     watermark_s: Option<i64>,
     first_s: i64,
     logins: u64,
@@ -46,6 +48,7 @@ struct Contradicted {
 /// A shard's state as bytes have it.
 #[derive(Serialize, Deserialize)]
 struct Stored {
+    generation: u64,
     watermark_s: Option<i64>,
     first_s: i64,
     logins: u64,
@@ -62,6 +65,7 @@ impl From<&ShardState> for Stored {
     fn from(shard: &ShardState) -> Self {
         let names = [&shard.places, &shard.locales, &shard.types, &shard.versions];
         Self {
+            generation: shard.generation,
             watermark_s: shard.watermark_s,
             first_s: shard.first_s,
             logins: shard.logins,
@@ -79,6 +83,7 @@ impl From<Stored> for ShardState {
     fn from(stored: Stored) -> Self {
         let [places, locales, types, versions] = stored.names;
         Self {
+            generation: stored.generation,
             watermark_s: stored.watermark_s,
             first_s: stored.first_s,
             logins: stored.logins,
@@ -98,6 +103,7 @@ impl From<Stored> for ShardState {
 impl Default for ShardState {
     fn default() -> Self {
         Self {
+            generation: 0,
             watermark_s: None,
             first_s: 0,
             logins: 0,
@@ -115,6 +121,16 @@ impl Default for ShardState {
 }
 
 impl ShardState {
+    /// A shard that begins with this epoch, of which nothing is known.
+    pub fn begun_in(epoch: Epoch) -> Self {
+        Self { generation: epoch.0, ..Self::default() }
+    }
+
+    /// What tells its rows from those of a shard that was here before.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
     /// Its bytes.
     pub fn encode(&self) -> Vec<u8> {
         let stored = postcard::to_allocvec(&Stored::from(self));

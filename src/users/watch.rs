@@ -4,7 +4,10 @@
 //! Out: records of alerts and sessions; the rows of what has changed.
 //! Holds: what comes out of a shard depends on its records and the settings alone.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
+};
 
 use super::{
     Detector, DetectorSettings, LoginReader, LoginText, Origin, Profiles, ReadingSettings, Rule,
@@ -13,8 +16,9 @@ use super::{
 use crate::{
     event::{EventConfig, Parser, Reject, SoftProblems},
     failpoint::{self, Fault},
-    ids::{EventTimeMs, PartitionId, Position},
-    journal::{RowChanges, Rows},
+    ids::{Epoch, EventTimeMs, PartitionId, Position},
+    journal::RowChanges,
+    rows::{RowFault, RowReader},
 };
 
 /// What logins are read and judged by.
@@ -32,6 +36,21 @@ pub struct WatchSettings {
     pub topic: String,
     /// Where the places of addresses are found, if not by `locale`.
     pub geoip: Option<Arc<GeoIpBoard>>,
+    /// The rows of all shards.
+    pub rows: RowReader,
+    /// Room for rows in memory, bytes.
+    pub room_bytes: usize,
+}
+
+/// What is known of partitions from before.
+#[derive(Debug, Clone, Default)]
+pub struct Inherited {
+    /// All that are read, where rows go by partition: at a worker, its own.
+    pub owned: Vec<PartitionId>,
+    /// Those of which rows may be missing: none of theirs count.
+    pub anew: Vec<PartitionId>,
+    /// Number of input partitions when the group began.
+    pub first_partitions: u32,
 }
 
 /// What is said.
@@ -64,6 +83,12 @@ pub struct Watch {
     geoip: Option<Arc<GeoIpBoard>>,
     /// Version of the database that is used.
     geoip_version: u64,
+    rows: RowReader,
+    room_bytes: usize,
+    /// The epoch that is open.
+    epoch: Epoch,
+    /// Room for the rows of a shard in memory, bytes.
+    shard_room_bytes: usize,
     shards: BTreeMap<PartitionId, Profiles>,
     /// A record, to reuse its memory.
     text: Vec<u8>,
@@ -72,7 +97,8 @@ pub struct Watch {
 impl Watch {
     /// One that knows nothing yet.
     pub fn new(settings: WatchSettings) -> Self {
-        let WatchSettings { event, reading, detector, cluster_id, topic, geoip } = settings;
+        let WatchSettings { event, reading, detector, cluster_id, topic, .. } = settings;
+        let (geoip, rows, room_bytes) = (settings.geoip, settings.rows, settings.room_bytes);
         Self {
             cluster_id,
             topic,
@@ -81,19 +107,32 @@ impl Watch {
             detector: Detector::new(detector),
             geoip,
             geoip_version: 0,
+            rows,
+            room_bytes,
+            epoch: Epoch::default(),
+            shard_room_bytes: room_bytes,
             shards: BTreeMap::new(),
             text: Vec::new(),
         }
     }
 
-    /// Goes on with what these rows say. `shards`: number of partitions when the group began.
-    pub fn begin(&mut self, rows: Vec<(PartitionId, Arc<Rows>)>, shards: u32) {
-        self.detector.set_shards(shards);
+    /// Goes on with what the rows say, from this epoch on.
+    pub fn begin(&mut self, epoch: Epoch, inherited: &Inherited) {
+        self.detector.set_shards(inherited.first_partitions);
+        self.epoch = epoch;
         if failpoint::is_planted(Fault::RowsKept) && !self.shards.is_empty() {
             return;
         }
-        let shard = |(partition, rows): (_, Arc<Rows>)| (partition, Profiles::of(partition, &rows));
-        self.shards = rows.into_iter().map(shard).collect();
+        let shards = inherited.owned.len().max(1);
+        self.shard_room_bytes = self.room_bytes / shards;
+        let of = |p: &PartitionId| (*p, inherited.anew.contains(p));
+        let shards = inherited.owned.iter().map(of);
+        let shards = shards.map(|(p, begins_anew)| (p, self.shard(p, begins_anew)));
+        self.shards = shards.collect();
+    }
+
+    fn shard(&self, partition: PartitionId, begins_anew: bool) -> Profiles {
+        Profiles::of(partition, &self.rows, (begins_anew, self.epoch), self.shard_room_bytes)
     }
 
     /// Uses the newest database of places from here on.
@@ -107,8 +146,8 @@ impl Watch {
     /// Takes a record in. `says` is given the user and a record's value, for each that comes of it.
     ///
     /// # Errors
-    /// Why it is a dead letter, and what `says` returns.
-    pub fn take<E>(
+    /// Why it is a dead letter, that rows cannot be read, and what `says` returns.
+    pub fn take<E: From<RowFault>>(
         &mut self,
         position: Position,
         value: &[u8],
@@ -119,9 +158,18 @@ impl Watch {
             Err(reject) => return Ok(Err(reject)),
         };
         let login = self.reader.read(position, &event);
-        let shard = self.shards.entry(position.partition).or_default();
-        let judged = shard.judge(&self.detector, &login, event.user_id);
         let partition = position.partition;
+        let shard = match self.shards.entry(partition) {
+            Entry::Occupied(shard) => shard.into_mut(),
+            // It was added since.
+            Entry::Vacant(vacant) => vacant.insert(Profiles::of(
+                partition,
+                &self.rows,
+                (false, self.epoch),
+                self.shard_room_bytes,
+            )),
+        };
+        let judged = shard.judge(&self.detector, &login, event.user_id)?;
         let origin = Origin { cluster_id: &self.cluster_id, topic: &self.topic, partition };
         let mut say = |said, user_id: &str, record: &serde_json::Value| {
             self.text.clear();
@@ -154,9 +202,16 @@ impl Watch {
         self.shards.values().map(Profiles::changed_bytes).sum()
     }
 
-    /// Takes the rows that have changed.
+    /// Memory of rows beyond the room for them, bytes.
+    pub fn excess_bytes(&self) -> usize {
+        self.shards.values().map(Profiles::excess_bytes).sum()
+    }
+
+    /// Takes the rows that have changed in the epoch that ends.
     pub fn take_changes(&mut self) -> Vec<RowChanges> {
-        self.shards.iter_mut().filter_map(|(p, shard)| shard.take_changes(*p)).collect()
+        let epoch = self.epoch;
+        self.epoch = epoch.next();
+        self.shards.values_mut().filter_map(|shard| shard.take_changes(epoch)).collect()
     }
 
     /// Forgets all shards.

@@ -9,16 +9,17 @@ use crossbeam_channel::Sender;
 use super::{
     batcher::{OutputBatcher, SinkGone},
     delta::EpochDelta,
-    task::{Made, Noted, Stamp, Task},
+    task::{Made, Noted, Stamp, Task, WorkerEnd},
 };
 use crate::{
     batch::{Emptied, InputBatch, InputRecord, Pool, RejectKind, Span},
     budget::{Budget, Permit},
-    epoch::{Inherited, ToSink},
+    epoch::ToSink,
     event::{Enricher, EventConfig, Parser, Reject},
-    ids::EventTimeMs,
+    ids::{Epoch, EventTimeMs},
     kafka::Partitioner,
     topics::{PerOutput, Topic},
+    users::Inherited,
     window::WindowRules,
 };
 
@@ -121,8 +122,7 @@ impl Counting {
 }
 
 impl Task for Counting {
-    fn begin(&mut self, horizon: Option<EventTimeMs>, inherited: Inherited) {
-        debug_assert!(inherited.rows.is_empty(), "windows have no rows");
+    fn begin(&mut self, _: Epoch, horizon: Option<EventTimeMs>, _: &Inherited) {
         self.horizon = horizon;
     }
 
@@ -132,7 +132,7 @@ impl Task for Counting {
         now_us: i64,
         stamp: Stamp,
         noted: &mut Noted,
-    ) -> Result<(), SinkGone> {
+    ) -> Result<(), WorkerEnd> {
         let InputBatch { arena, records, permit } = batch;
         for record in records.iter() {
             noted.ages.record(record.position.timestamp_ms);
@@ -147,6 +147,10 @@ impl Task for Counting {
 
     fn memory_bytes(&self) -> usize {
         self.delta.memory_bytes()
+    }
+
+    fn excess_bytes(&self) -> usize {
+        0
     }
 
     fn take(&mut self, horizon: Option<EventTimeMs>) -> Made {

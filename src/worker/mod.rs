@@ -22,7 +22,7 @@ use self::{
     batcher::SinkGone,
     counting::Counting,
     profiling::Profiling,
-    task::{Made, Noted, Stamp, Task},
+    task::{Made, Noted, Stamp, Task, WorkerEnd},
 };
 pub use self::{counting::CountingSettings, profiling::ProfilingSettings};
 use crate::{
@@ -31,6 +31,7 @@ use crate::{
     client::{Clock, SystemClock},
     control::Control,
     epoch::{ToSink, ToWorker, WorkerEpoch},
+    error::RunError,
     failpoint::{self, Point},
     ids::{Epoch, EventTimeMs, Incarnation, WorkerId},
 };
@@ -100,6 +101,10 @@ pub struct Worker {
     noted: Noted,
     /// Bytes of what the task holds for the epoch that were reported to the budget.
     reported_bytes: usize,
+    /// Those of what it holds beyond that.
+    reported_excess: usize,
+    /// Why it has ended, if that is no other thread's end.
+    failure: Option<RunError>,
 }
 
 impl Worker {
@@ -125,6 +130,8 @@ impl Worker {
             task,
             noted: Noted::default(),
             reported_bytes: 0,
+            reported_excess: 0,
+            failure: None,
         }
     }
 
@@ -135,16 +142,27 @@ impl Worker {
     }
 
     /// Works until the source or the sink has ended.
-    pub fn run(mut self, input: &Receiver<ToWorker>) {
+    ///
+    /// # Errors
+    /// `Failed` when rows cannot be read.
+    pub fn run(mut self, input: &Receiver<ToWorker>) -> Result<(), RunError> {
         loop {
             let turn = match self.step(input) {
                 Turn::Quiet => self.take(input.recv().map_err(|_| SinkGone)),
                 turn => turn,
             };
             if turn == Turn::Ended {
-                return;
+                return self.result();
             }
         }
+    }
+
+    /// Of one that has ended: why.
+    ///
+    /// # Errors
+    /// As `run`.
+    pub fn result(self) -> Result<(), RunError> {
+        self.failure.map_or(Ok(()), Err)
     }
 
     /// Handles one message; without one, sends what is buffered. It waits for nothing but room in
@@ -161,31 +179,35 @@ impl Worker {
     }
 
     fn take(&mut self, message: Result<ToWorker, SinkGone>) -> Turn {
-        if message.and_then(|message| self.handle(message)).is_err() {
+        let handled = message.map_err(WorkerEnd::from).and_then(|message| self.handle(message));
+        if let Err(end) = handled {
+            if let WorkerEnd::Rows(fault) = end {
+                self.failure = Some(RunError::Failed(fault.to_string()));
+            }
             return Turn::Ended;
         }
         self.control.activity().workers[self.id.0].handled.fetch_add(1, Relaxed);
         Turn::Moved
     }
 
-    fn handle(&mut self, message: ToWorker) -> Result<(), SinkGone> {
+    fn handle(&mut self, message: ToWorker) -> Result<(), WorkerEnd> {
         match message {
             ToWorker::Batch(batch) => self.process(batch),
-            ToWorker::Barrier { epoch, horizon } => self.end_epoch(epoch, horizon),
+            ToWorker::Barrier { epoch, horizon } => Ok(self.end_epoch(epoch, horizon)?),
             ToWorker::OutputPartitions(partitions) => {
                 self.task.resize(partitions);
                 Ok(())
             }
-            ToWorker::Reset(incarnation) => self.reset(incarnation),
+            ToWorker::Reset(incarnation) => Ok(self.reset(incarnation)?),
             ToWorker::Begin { epoch, horizon, inherited } => {
                 self.stamp.epoch = epoch;
-                self.task.begin(horizon, inherited);
+                self.task.begin(epoch, horizon, &inherited);
                 Ok(())
             }
         }
     }
 
-    fn process(&mut self, mut batch: InputBatch) -> Result<(), SinkGone> {
+    fn process(&mut self, mut batch: InputBatch) -> Result<(), WorkerEnd> {
         let (began, now_us) = (self.clock.now(), self.clock.now_us());
         self.noted.ages.begin_batch(now_us / 1000);
         self.task.process(&mut batch, now_us, self.stamp, &mut self.noted)?;
@@ -204,6 +226,7 @@ impl Worker {
         failpoint::reached(Point::Answer);
         self.task.send_all(self.stamp)?;
         let Made { deltas, counts, rows, said } = self.task.take(horizon);
+        self.report_excess();
         let Noted { ages, reasons, soft } = &mut self.noted;
         let answer = WorkerEpoch {
             incarnation: self.stamp.incarnation,
@@ -222,8 +245,15 @@ impl Worker {
         self.sink.send(ToSink::WorkerEpoch(Box::new(answer))).map_err(|_| SinkGone)
     }
 
+    fn report_excess(&mut self) {
+        let (before, now) = (self.reported_excess, self.task.excess_bytes());
+        self.budget.excess_changed(before, now);
+        self.reported_excess = now;
+    }
+
     fn reset(&mut self, incarnation: Incarnation) -> Result<(), SinkGone> {
         self.task.clear();
+        self.report_excess();
         self.budget.delta_freed(std::mem::take(&mut self.reported_bytes));
         self.noted.clear();
         self.stamp.incarnation = incarnation;

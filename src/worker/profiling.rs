@@ -10,17 +10,17 @@ use crossbeam_channel::Sender;
 use super::{
     batcher::{OutputBatcher, SinkGone},
     delta::EpochDelta,
-    task::{Made, Noted, Stamp, Task},
+    task::{Made, Noted, Stamp, Task, WorkerEnd},
 };
 use crate::{
     batch::{Emptied, InputBatch, InputRecord, Pool, RejectKind, Span},
     budget::{Budget, Permit},
-    epoch::{Inherited, ToSink},
+    epoch::ToSink,
     headers::HeaderBlock,
-    ids::EventTimeMs,
+    ids::{Epoch, EventTimeMs},
     kafka::Partitioner,
     topics::{PerOutput, Topic},
-    users::{Said, Watch, WatchSettings},
+    users::{Inherited, Said, Watch, WatchSettings},
 };
 
 /// What profiles are made of, and where what is said of them goes.
@@ -103,7 +103,7 @@ impl Profiling {
         arena: &[u8],
         (stamp, noted): (Stamp, &mut Noted),
         permit: &mut Permit,
-    ) -> Result<(), SinkGone> {
+    ) -> Result<(), WorkerEnd> {
         let position = record.position;
         let Self { watch, alerts, sessions, said: counted, .. } = &mut *self;
         let seen = watch.take(position, record.span.value(arena), |said, user_id, value| {
@@ -112,7 +112,7 @@ impl Profiling {
                 Said::Session => &mut *sessions,
             };
             *counted.entry(said).or_default() += 1;
-            output.send(user_id, value, stamp, permit)
+            output.send(user_id, value, stamp, permit).map_err(WorkerEnd::from)
         })?;
         match seen {
             Ok(noticed) => {
@@ -136,8 +136,8 @@ impl Profiling {
 }
 
 impl Task for Profiling {
-    fn begin(&mut self, _horizon: Option<EventTimeMs>, inherited: Inherited) {
-        self.watch.begin(inherited.rows, inherited.first_partitions);
+    fn begin(&mut self, epoch: Epoch, _: Option<EventTimeMs>, inherited: &Inherited) {
+        self.watch.begin(epoch, inherited);
     }
 
     fn process(
@@ -146,7 +146,7 @@ impl Task for Profiling {
         _now_us: i64,
         stamp: Stamp,
         noted: &mut Noted,
-    ) -> Result<(), SinkGone> {
+    ) -> Result<(), WorkerEnd> {
         self.watch.look();
         let InputBatch { arena, records, permit } = batch;
         for record in records.iter() {
@@ -163,6 +163,10 @@ impl Task for Profiling {
 
     fn memory_bytes(&self) -> usize {
         self.watch.changed_bytes()
+    }
+
+    fn excess_bytes(&self) -> usize {
+        self.watch.excess_bytes()
     }
 
     fn take(&mut self, _horizon: Option<EventTimeMs>) -> Made {

@@ -10,15 +10,37 @@ use std::collections::BTreeMap;
 use super::batcher::SinkGone;
 use crate::{
     batch::InputBatch,
-    epoch::{Inherited, PartitionCounts},
+    epoch::PartitionCounts,
     event::{Field, Reject, RejectReason, SoftProblem, SoftProblems},
     ids::{Epoch, EventTimeMs, Incarnation, PartitionId},
     journal::RowChanges,
     latency::EpochAges,
+    rows::RowFault,
     topics::PerOutput,
-    users::Said,
+    users::{Inherited, Said},
     window::PartitionDelta,
 };
+
+/// Why a worker ends.
+#[derive(Debug)]
+pub(super) enum WorkerEnd {
+    /// The sink has ended.
+    SinkGone,
+    /// Rows cannot be read.
+    Rows(RowFault),
+}
+
+impl From<SinkGone> for WorkerEnd {
+    fn from(_: SinkGone) -> Self {
+        Self::SinkGone
+    }
+}
+
+impl From<RowFault> for WorkerEnd {
+    fn from(fault: RowFault) -> Self {
+        Self::Rows(fault)
+    }
+}
 
 /// What the records of now belong to.
 #[derive(Debug, Clone, Copy)]
@@ -73,8 +95,8 @@ impl Noted {
 
 /// What a worker makes of records.
 pub(super) trait Task: Send {
-    /// An incarnation begins.
-    fn begin(&mut self, horizon: Option<EventTimeMs>, inherited: Inherited);
+    /// An incarnation begins, with this epoch.
+    fn begin(&mut self, epoch: Epoch, horizon: Option<EventTimeMs>, inherited: &Inherited);
 
     /// Makes something of a batch. `now_us`: the wall clock, microseconds since the Unix epoch.
     fn process(
@@ -83,13 +105,16 @@ pub(super) trait Task: Send {
         now_us: i64,
         stamp: Stamp,
         noted: &mut Noted,
-    ) -> Result<(), SinkGone>;
+    ) -> Result<(), WorkerEnd>;
 
     /// Sends all output that is buffered.
     fn send_all(&mut self, stamp: Stamp) -> Result<(), SinkGone>;
 
     /// Bytes that are held for the epoch.
     fn memory_bytes(&self) -> usize;
+
+    /// Bytes that are held beyond that and beyond what was set aside for the task.
+    fn excess_bytes(&self) -> usize;
 
     /// Takes what the epoch has made, after everything was sent. From here on windows that end at
     /// or before the horizon are late.

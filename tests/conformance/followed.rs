@@ -7,12 +7,13 @@ use logintide::{
     control::Control,
     ids::{Epoch, Incarnation, InstanceId, Offset, PartitionId, TopicId},
     journal::{
-        Chain, Content, Identity, MergerRecord, Moment, PartitionRecord, Stream, Writer as Journal,
+        Chain, Content, CopyOf, Identity, MergerRecord, Moment, PartitionRecord, Stream,
+        Writer as Journal,
     },
     kafka::{ClientSettings, OutRecord},
     metrics::Health,
     replica::{FollowRequest, Followed, Replica, ReplicaLink, ReplicaSettings, Step},
-    state::{CopyOf, RecordCopy, SledTable},
+    state::{RecordCopy, SledTable},
     status::Board,
     window::{
         Completeness, MergerHead, PartitionHead, PartitionState, PartitionTotals, WindowRules,
@@ -206,6 +207,7 @@ impl<C: Client> Running<C> {
             rules: RULES,
             memory_limit: 1 << 30,
             copy: Some(Box::new(RecordCopy::new(SledTable::new(folder), of))),
+            rows: None,
             board: Board::new(),
         };
         let control = Control::new(Health::new(1), 1);

@@ -1,15 +1,16 @@
 //! `logintide users` on a real broker: whatever becomes of its processes, the same alerts and the
 //! same sessions, each once.
 
-use std::{convert::Infallible, process::Command, time::Duration};
+use std::{process::Command, time::Duration};
 
 use logintide::{
     event::EventConfig,
-    ids::Position,
+    ids::{Epoch, Position},
     kafka::cluster_id,
+    rows::{RowFault, RowFiles},
     users::{
-        DetectorSettings, ReadingSettings, RuleSettings, Said, Watch, WatchSettings,
-        place::PlaceTable,
+        DetectorSettings, Inherited, ReadingSettings, RuleSettings, Said, Watch, WatchSettings,
+        open_until_s, place::PlaceTable,
     },
 };
 use testkit::{Process, Scenario};
@@ -86,9 +87,12 @@ fn expected(scenario: &Scenario) -> [Vec<Vec<u8>>; 3] {
         cluster_id: cluster_id(&admin(scenario), PATIENCE).expect("an id").expect("it has one"),
         topic: topic.clone(),
         geoip: None,
+        rows: RowFiles::in_memory(open_until_s).reader(),
+        room_bytes: usize::MAX,
     };
     let mut watch = Watch::new(settings);
-    watch.begin(Vec::new(), PARTITIONS as u32);
+    let first_partitions = PARTITIONS as u32;
+    watch.begin(Epoch(1), &Inherited { first_partitions, ..Inherited::default() });
     let [alerts, sessions, dead] = &mut outputs;
     committed(&topic, PARTITIONS, |record| {
         let position = Position {
@@ -101,9 +105,9 @@ fn expected(scenario: &Scenario) -> [Vec<Vec<u8>>; 3] {
             let records =
                 if matches!(said, Said::Alert(..)) { &mut *alerts } else { &mut *sessions };
             records.push(record.to_vec());
-            Ok::<_, Infallible>(())
+            Ok::<_, RowFault>(())
         });
-        if let Ok(Err(_)) = seen {
+        if seen.expect("memory can be read").is_err() {
             dead.push(value.to_vec());
         }
     });

@@ -112,7 +112,6 @@ impl Group {
             chains: streams.chains().map(|(stream, chain)| (stream, chain.clone())).collect(),
             partitions: view.partitions().map(|(p, view)| (p, view.clone())).collect(),
             merger: view.merger().cloned(),
-            rows: BTreeMap::new(),
         };
         let windows = Windows::new(WINDOW, &StateImage::default(), &[]);
         Self { followed, commits, windows, totals: BTreeMap::new() }

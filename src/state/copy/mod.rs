@@ -30,17 +30,6 @@ use crate::{
     journal::Identity,
 };
 
-/// Whose journal a copy is of. A copy of another one is moved aside.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CopyOf {
-    /// Cluster id, as the brokers report it.
-    pub cluster_id: String,
-    /// Consumer group.
-    pub group_id: String,
-    /// The journal topic.
-    pub topic: String,
-}
-
 /// A Kafka record of the journal without its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CopiedRecord {

@@ -1,10 +1,11 @@
 //! Whose copy a table holds, for who does not know it beforehand. Nothing is written.
 
 use super::{
-    CopyFault, CopyOf,
+    CopyFault,
     pieces::{OF, StoredOf},
     record_copy::{Table, fault},
 };
+use crate::journal::CopyOf;
 use crate::state::codec;
 
 /// Whose copy it is; `None` of one that does not say.

@@ -11,13 +11,13 @@ use std::{
 };
 
 use super::{
-    Copied, CopiedJournal, CopiedPartition, CopyChange, CopyFault, CopyOf, JournalCopy,
+    Copied, CopiedJournal, CopiedPartition, CopyChange, CopyFault, JournalCopy,
     pieces::{Collected, OF, Piece, RowKey, StoredOf, cut, piece_key, position_key, records_of},
 };
 use crate::{
     failpoint::{self, Fault, Point},
     ids::{Offset, PartitionId},
-    journal::Identity,
+    journal::{CopyOf, Identity},
     limits::COPY_BATCH_ROWS,
     state::codec::{self, Flaw},
 };

@@ -9,7 +9,7 @@ use std::{
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
-use crate::limits::COPY_ROW_BYTES;
+use crate::{journal::CopyOf, limits::COPY_ROW_BYTES};
 
 fn of(topic: &str) -> CopyOf {
     CopyOf {

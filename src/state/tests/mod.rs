@@ -14,12 +14,11 @@ use std::{
 use tempfile::TempDir;
 
 use super::{
-    CopiedJournal, CopiedRecord, CopyChange, CopyOf, JournalCopy, RecordCopy, SledTable,
-    StateFolder,
+    CopiedJournal, CopiedRecord, CopyChange, JournalCopy, RecordCopy, SledTable, StateFolder,
 };
 use crate::{
     ids::{Offset, PartitionId, TopicId},
-    journal::Identity,
+    journal::{CopyOf, Identity},
 };
 
 /// A folder that is removed with the test, and a path in it that does not exist yet.

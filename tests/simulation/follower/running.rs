@@ -7,10 +7,11 @@ use logintide::{
     control::Control,
     error::RunError,
     ids::{Offset, PartitionId},
+    journal::CopyOf,
     kafka::{ClientSettings, ConsumerSettings},
     metrics::Health,
     replica::{FollowRequest, Followed, Positions, Replica, ReplicaLink, ReplicaSettings, Step},
-    state::{CopyOf, JournalCopy, MemoryDisk, RecordCopy},
+    state::{JournalCopy, MemoryDisk, RecordCopy},
     status::Board,
 };
 
@@ -53,6 +54,7 @@ impl<'a> Start<'a> {
             rules: RULES,
             memory_limit: self.memory_limit,
             copy: self.disk.map(copy),
+            rows: None,
             board: Board::new(),
         };
         let control = Control::new(Health::new(1), 1);

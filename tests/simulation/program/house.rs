@@ -16,16 +16,18 @@ use logintide::{
     error::RunError,
     event::EventConfig,
     ids::{Epoch, InstanceId, WorkerId},
-    journal::{Identity, InstanceRecord},
+    journal::{CopyOf, Identity, InstanceRecord},
     kafka::{ClientSettings, ConsumerSettings, ProducerSettings, Transactional},
     limits::Timing,
     metrics::Health,
     replica::{Replica, ReplicaSettings},
+    rows::{MemoryRowDisk, RowDisk, RowFiles, RowFilesSettings},
     sink::{OutputSettings, OutputTopic, Sink, SinkSettings},
     source::{Route, Source, SourceChannels, SourceSettings},
-    state::{CopyOf, MemoryDisk, RecordCopy},
+    state::{MemoryDisk, RecordCopy},
     status::Board,
     topics::Topic,
+    users::open_until_s,
     worker::{CountingSettings, TaskSettings, Worker, WorkerSettings},
 };
 
@@ -43,6 +45,9 @@ const ARENA_BYTES: usize = 1_024;
 /// More memory than a history needs.
 pub(crate) const POOL_BYTES: usize = 64 << 20;
 const RECORD_BYTES: usize = 256 * 1024;
+/// Of the files of rows: few rows fill them.
+const SEGMENT_BYTES: u64 = 4 * 1024;
+const ROWS_WAITING: usize = 2 * 1024;
 
 /// What may be in an output more than once.
 #[derive(Debug, Clone, Copy)]
@@ -70,14 +75,36 @@ pub(crate) struct House {
     /// How often it has moved.
     machine: usize,
     plan: Plan,
-    disk: MemoryDisk,
+    disk: Disk,
     /// The disk as it was some time ago.
-    image: MemoryDisk,
+    image: Disk,
+}
+
+/// What is in a state folder.
+#[derive(Default)]
+struct Disk {
+    journal: MemoryDisk,
+    rows: MemoryRowDisk,
+}
+
+impl Disk {
+    fn image(&self) -> Self {
+        Self { journal: self.journal.image(), rows: self.rows.image() }
+    }
+
+    fn crash(&self, random: &mut Random) {
+        self.journal.crash(|| random.one_in(2));
+        self.rows.crash(|unsynced| match random.below(3) {
+            0 => 0,
+            1 => unsynced,
+            _ => random.below(unsynced + 1),
+        });
+    }
 }
 
 impl House {
     pub(crate) fn new(number: usize, plan: &Plan) -> Self {
-        let (disk, image) = (MemoryDisk::default(), MemoryDisk::default());
+        let (disk, image) = (Disk::default(), Disk::default());
         Self { number, machine: 0, plan: plan.clone(), disk, image }
     }
 
@@ -98,21 +125,23 @@ impl House {
 
     /// The disk takes so many rows more, until the next start.
     pub(crate) fn break_disk(&self, rows: usize) {
-        self.disk.fill_after(Some(rows));
+        self.disk.journal.fill_after(Some(rows));
+        self.disk.rows.fill_after(Some(rows));
     }
 
     /// The disk works again.
     pub(crate) fn mend_disk(&self) {
-        self.disk.fill_after(None);
+        self.disk.journal.fill_after(None);
+        self.disk.rows.fill_after(None);
     }
 
     /// What becomes of the state while no instance runs; mostly nothing.
     pub(crate) fn disturb_state(&mut self, random: &mut Random) -> &'static str {
         self.mend_disk();
-        self.disk.crash(|| random.one_in(2));
+        self.disk.crash(random);
         match random.below(12) {
             0 => {
-                self.disk = MemoryDisk::default();
+                self.disk = Disk::default();
                 if random.one_in(2) {
                     return "lost";
                 }
@@ -145,13 +174,15 @@ impl House {
         let refused = |error| RunError::Kafka(format!("{error}"));
         let consumer = client.consumer(&self.consumer()).map_err(refused)?;
         consumer.subscribe().map_err(refused)?;
+        let has_rows = self.plan.work == Work::Users;
+        let rows = has_rows.then(|| self.rows()).transpose()?;
         let (mut queues, mut threads) = (Vec::new(), Vec::new());
         for number in 0..workers {
             let (to_worker, input) = bounded(WORKER_QUEUE);
             queues.push(to_worker);
             let settings = WorkerSettings {
                 id: WorkerId(number),
-                task: self.task(),
+                task: self.task(rows.as_ref()),
                 budget: Arc::clone(&budget),
                 input_pool: input_pool.clone(),
                 output_pool: output_pool.clone(),
@@ -159,12 +190,13 @@ impl House {
             let worker = Worker::new(settings, to_sink.clone(), Arc::clone(&control));
             threads.push((worker.with_clock(client.clock().clone()), input));
         }
-        let (replica, link) = Replica::new(self.replica(), client.clone(), Arc::clone(&control))?;
+        let (replica, link) =
+            Replica::new(self.replica(rows), client.clone(), Arc::clone(&control))?;
         let sink_settings = SinkSettings {
             workers,
             outputs: self.outputs(),
             rules: self.plan.rules,
-            has_rows: self.plan.work == Work::Users,
+            has_rows,
             instance: InstanceId::parse(&self.name()).expect("valid"),
             introduction: self.introduction(),
             identity: self.identity(),
@@ -186,7 +218,7 @@ impl House {
         Ok(Instance::new((control, budget), source, threads, (sink, sink_input), replica))
     }
 
-    fn task(&self) -> TaskSettings {
+    fn task(&self, rows: Option<&RowFiles>) -> TaskSettings {
         let event = EventConfig::default();
         match self.plan.work {
             Work::Windows => TaskSettings::Counting(CountingSettings {
@@ -194,7 +226,10 @@ impl House {
                 rules: self.plan.rules,
                 output_partitions: self.plan.partitions[Topic::Processed] as i32,
             }),
-            Work::Users => TaskSettings::Profiling(Box::new(users::settings(self.plan.outputs()))),
+            Work::Users => {
+                let rows = rows.expect("users have rows").reader();
+                TaskSettings::Profiling(Box::new(users::settings(self.plan.outputs(), rows)))
+            }
         }
     }
 
@@ -234,21 +269,38 @@ impl House {
         ConsumerSettings { instance_id: Some(self.name()), ..guest(self.plan.work) }
     }
 
-    fn replica(&self) -> ReplicaSettings {
+    fn replica(&self, rows: Option<RowFiles>) -> ReplicaSettings {
         let journal = self.plan.work.names()[Topic::Journal].clone();
         let consumer = ConsumerSettings { topic: journal, ..guest(self.plan.work) };
-        let of = CopyOf {
-            cluster_id: "simulated".to_owned(),
-            group_id: GROUP.to_owned(),
-            topic: self.plan.work.names()[Topic::Journal].clone(),
-        };
+        let of = self.copy_of();
         ReplicaSettings {
             consumer,
             partitions: self.plan.outputs()[Topic::Journal] as u32,
             rules: self.plan.rules,
             memory_limit: POOL_BYTES,
-            copy: Some(Box::new(RecordCopy::new(self.disk.table(), of))),
+            copy: Some(Box::new(RecordCopy::new(self.disk.journal.table(), of))),
+            rows,
             board: Board::new(),
+        }
+    }
+
+    fn rows(&self) -> Result<RowFiles, RunError> {
+        let settings = RowFilesSettings {
+            of: self.copy_of(),
+            mark_of: open_until_s,
+            waiting_bytes: ROWS_WAITING,
+            segment_bytes: SEGMENT_BYTES,
+        };
+        let disk: Arc<dyn RowDisk> = Arc::new(self.disk.rows.clone());
+        let files = RowFiles::open(&disk, settings);
+        files.map_err(|fault| RunError::Failed(fault.to_string()))
+    }
+
+    fn copy_of(&self) -> CopyOf {
+        CopyOf {
+            cluster_id: "simulated".to_owned(),
+            group_id: GROUP.to_owned(),
+            topic: self.plan.work.names()[Topic::Journal].clone(),
         }
     }
 

@@ -80,11 +80,12 @@ impl Instance {
                 self.replica = self.unless_failed(next);
             }
             part => {
-                let slot = &mut self.workers[part - 3];
-                let Some((worker, input)) = slot else { return };
-                if worker.step(input) == Turn::Ended {
-                    *slot = None;
-                }
+                let Some((mut worker, input)) = self.workers[part - 3].take() else { return };
+                let next = match worker.step(&input) {
+                    Turn::Ended => worker.result().map(|()| None),
+                    Turn::Moved | Turn::Quiet => Ok(Some((worker, input))),
+                };
+                self.workers[part - 3] = self.unless_failed(next);
             }
         }
     }

@@ -40,7 +40,9 @@ fn modes(fault: Fault) -> &'static [Delivery] {
         | Fault::SmallerPublished
         | Fault::YesterdaysRun => &[ExactlyOnce],
         // Of users.
-        Fault::RowsFromSnapshot | Fault::RowsKept => &[],
+        Fault::RowsFromSnapshot | Fault::RowsKept | Fault::RowsDropped | Fault::RowsUnwritten => {
+            &[]
+        }
     }
 }
 

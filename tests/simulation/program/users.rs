@@ -3,16 +3,15 @@
 //! Holds: alerts and sessions are those of a shard that has read its partition from the first
 //! record to the last, in one go; each is there once, and so is each dead letter.
 
-use std::convert::Infallible;
-
 use logintide::{
     event::EventConfig,
-    ids::{Offset, PartitionId, Position},
+    ids::{Epoch, Offset, PartitionId, Position},
     journal::{Streams, Taken},
+    rows::{RowFault, RowFiles, RowReader},
     topics::{PerOutput, PerTopic, Topic},
     users::{
-        Burst, DetectorSettings, ReadingSettings, Rotation, RuleSettings, Said, Switch, Travel,
-        Unfamiliar, Watch, WatchSettings, place::PlaceTable,
+        Burst, DetectorSettings, Inherited, ReadingSettings, Rotation, RuleSettings, Said, Switch,
+        Travel, Unfamiliar, Watch, WatchSettings, open_until_s, place::PlaceTable,
     },
     worker::ProfilingSettings,
 };
@@ -25,9 +24,11 @@ const SPEED: i64 = 1_000;
 /// How far before the history its logins happen.
 const BEFORE_MS: i64 = 3 * 86_400_000;
 const ALLOWED_LATENESS_S: i64 = 900;
+/// Room for some rows only.
+const ROOM_BYTES: usize = 4 * 1024;
 
 /// What profiles are made of: rules that find much in little.
-fn watch() -> WatchSettings {
+fn watch(rows: RowReader) -> WatchSettings {
     let switch = Switch { is_on: true, cooldown_s: 600 };
     let rules = RuleSettings {
         travel: Travel { switch, min_logins: 3, ..Travel::default() },
@@ -55,12 +56,14 @@ fn watch() -> WatchSettings {
         cluster_id: "simulated".to_owned(),
         topic: format!("{GROUP}-users"),
         geoip: None,
+        rows,
+        room_bytes: ROOM_BYTES,
     }
 }
 
 /// What a worker is made of.
-pub(crate) fn settings(outputs: PerOutput<i32>) -> ProfilingSettings {
-    ProfilingSettings { watch: watch(), outputs }
+pub(crate) fn settings(outputs: PerOutput<i32>, rows: RowReader) -> ProfilingSettings {
+    ProfilingSettings { watch: watch(rows), outputs }
 }
 
 /// A login; `None` is a tombstone.
@@ -115,8 +118,9 @@ pub(crate) fn check(
 ) -> Result<(), String> {
     let (mut alerts, mut sessions, mut dead) = (Vec::new(), Vec::new(), Vec::new());
     let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
-    let mut watch = Watch::new(watch());
-    watch.begin(Vec::new(), first_partitions(kafka, &names[Topic::Journal]));
+    let mut watch = Watch::new(watch(RowFiles::in_memory(open_until_s).reader()));
+    let first_partitions = first_partitions(kafka, &names[Topic::Journal]);
+    watch.begin(Epoch(1), &Inherited { first_partitions, ..Inherited::default() });
     for (partition, offset, sent) in kafka.visible_with_places(&names[Topic::Input]) {
         let Some(value) = sent.value.as_deref() else { continue };
         let (partition, timestamp_ms) = (PartitionId(partition), sent.timestamp_ms);
@@ -124,11 +128,11 @@ pub(crate) fn check(
         let seen = watch.take(position, value, |said, _, record| {
             let records = if matches!(said, Said::Alert(..)) { &mut alerts } else { &mut sessions };
             records.push(text(record));
-            Ok::<_, Infallible>(())
+            Ok::<_, RowFault>(())
         });
-        match seen {
-            Ok(Ok(noticed)) => sizes.late += usize::from(noticed.is_late),
-            Ok(Err(_)) => dead.push(text(value)),
+        match seen.map_err(|fault| fault.to_string())? {
+            Ok(noticed) => sizes.late += usize::from(noticed.is_late),
+            Err(_) => dead.push(text(value)),
         }
     }
     (sizes.alerts, sizes.sessions) = (alerts.len(), sessions.len());

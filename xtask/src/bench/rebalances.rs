@@ -30,9 +30,9 @@ pub(crate) fn sentence(figures: &Figures) -> String {
         spread.map_or_else(|| "?".to_owned(), |spread| format!("{:.0}", spread.maximum))
     };
     format!(
-        "No partition stood still for longer than {} ms at 100 000/s when one became three and one \
-         again,\n{} ms when three restarted in turn; windows of two came at most {} ms late (goals: \
-         3, 2, 1 s).",
+        "No partition stood still for longer than {} ms at 100 000/s when one became three and \
+         one again,\n{} ms when three restarted in turn; windows of two came at most {} ms late \
+         (goals: 3, 2, 1 s).",
         most(ONE_THREE_ONE, "standstill_ms"),
         most(ROLLING, "standstill_ms"),
         most(WINDOWS, "max_ms")
